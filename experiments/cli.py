@@ -1,0 +1,143 @@
+"""What all experiments share on the command line: flags, one-line errors, exit codes."""
+
+import dataclasses
+import os
+import sys
+import traceback
+from collections.abc import Callable
+
+from absl import app, flags, logging
+
+from experiments.presets import PRESETS, GeometryConfig, Preset, get_preset
+from memorize_jax.config import RunConfig
+from memorize_jax.data import LOADERS, MODES
+from memorize_jax.models import MODELS
+
+FLAGS = flags.FLAGS
+
+# Flag -> help. The type follows the field of the dataclass; the default is the preset's.
+RUN_HELP = {
+    "dataset": f"one of {', '.join(sorted(LOADERS))}",
+    "data_dir": "folder of the data set's files, if not where they usually are",
+    "model": f"one of {', '.join(sorted(MODELS))}",
+    "width": "of the model; the paper's if not given",
+    "permuted_fraction": "share of the training labels to permute, 0 to 1",
+    "permutation": f"how: one of {', '.join(MODES)}",
+    "learning_rate": "of Adam",
+    "batch_size": "global batch size, over all devices",
+    "seed": "of initialisation, permutation, order of examples and geometry draws",
+    "epochs": "most epochs",
+    "stop_accuracy": "training accuracy on the assigned labels above which training stops",
+    "extra_epochs": "epochs to go on after that",
+}
+GEOMETRY_HELP = {
+    "geometry_epochs": "which epochs: comma-separated numbers and best, final, all",
+    "examples_per_class": "examples that stand for each class manifold (M)",
+    "max_classes": "use at most this many classes, drawn from the seed",
+    "num_draws": "Gaussian draws per manifold",
+    "kappa": "margin of the capacity",
+    "num_center_components": "shared centre directions to remove; -1 chooses the number layer by layer",
+    "compat": "'mftma' for the published tool's conventions",
+}
+
+
+def _define(config_class, texts):
+    for field in dataclasses.fields(config_class):
+        kind = str(field.type)
+        define = (
+            flags.DEFINE_float if "float" in kind else flags.DEFINE_integer if "int" in kind else flags.DEFINE_string
+        )
+        define(field.name, None, texts[field.name] + f" (paper: {field.default})")
+        _show_in_help(field.name)
+
+
+def _show_in_help(name):
+    FLAGS.register_key_flag_for_module(sys.argv[0], FLAGS[name])
+
+
+def define_workdir(default: str | None = None) -> None:
+    """Defines --workdir."""
+    flags.DEFINE_string("workdir", default, "folder of the run")
+    _show_in_help("workdir")
+    flags.DEFINE_bool("debug", False, "show the full traceback of an error")
+    _show_in_help("debug")
+
+
+def define_preset() -> None:
+    """Defines --preset."""
+    known = "; ".join(f"{name}: {preset.summary}" for name, preset in PRESETS.items())
+    flags.DEFINE_string("preset", "digits", f"settings to start from, which other flags override. {known}")
+    _show_in_help("preset")
+
+
+def define_run() -> None:
+    """Defines the flags of a training run."""
+    _define(RunConfig, RUN_HELP)
+
+
+def define_geometry() -> None:
+    """Defines the flags of the geometry step."""
+    _define(GeometryConfig, GEOMETRY_HELP)
+
+
+def _overridden(config):
+    given = {
+        field.name: getattr(FLAGS, field.name)
+        for field in dataclasses.fields(config)
+        if field.name in FLAGS and getattr(FLAGS, field.name) is not None
+    }
+    return dataclasses.replace(config, **given)
+
+
+def chosen() -> Preset:
+    """The preset with the flags that were given put over it, validated.
+
+    Raises:
+      ValueError: a preset or a value that does not exist.
+    """
+    preset = get_preset(FLAGS.preset)
+    run, geometry = _overridden(preset.run), _overridden(preset.geometry)
+    run.validate()
+    return dataclasses.replace(preset, run=run, geometry=geometry)
+
+
+def required_workdir() -> str:
+    """The value of --workdir.
+
+    Raises:
+      ValueError: it was not given.
+    """
+    if not FLAGS.workdir:
+        raise ValueError("expected --workdir=FOLDER, the folder of the run")
+    return FLAGS.workdir
+
+
+def start(main: Callable[[], None], *definitions: Callable[[], None]) -> None:
+    """Defines flags, runs `main`, and turns every foreseeable error into one line and exit code 1.
+
+    Args:
+      main: the experiment.
+      *definitions: of the flags it takes.
+    """
+    for define in definitions:
+        define()
+
+    def guarded(argv):
+        logging.set_verbosity(logging.WARNING)
+        try:
+            if len(argv) > 1:
+                raise ValueError(f"expected only flags like --workdir=FOLDER, got {argv[1]!r}")
+            main()
+        except (ValueError, OSError) as error:
+            if FLAGS.debug:
+                traceback.print_exc()
+            message = " ".join(str(error).split())
+            print(f"error: {message}", file=sys.stderr)
+            sys.exit(1)
+        except KeyboardInterrupt:
+            print("interrupted; the same command goes on from here", file=sys.stderr)
+            sys.exit(130)
+        except BrokenPipeError:
+            os._exit(1)
+
+    app.run(guarded)

@@ -1,0 +1,115 @@
+"""Measures the geometry of the class manifolds, layer by layer, for the four groups of examples.
+
+    python -m experiments.geometry --workdir=runs/mine --geometry_epochs=best,final
+
+Writes results/geometry.csv in the run's folder.
+"""
+
+import functools
+import pathlib
+
+import jax
+import numpy as np
+
+from experiments import cli
+from experiments.presets import GeometryConfig
+from experiments.progress import bar
+from memorize_jax import data, models
+from memorize_jax.analysis import INPUT, geometry_rows, network_geometry, select_epochs
+from memorize_jax.checkpoints import EpochStore
+from memorize_jax.data import GROUPS, PermutedLabels, Splits
+from memorize_jax.keys import stream
+from memorize_jax.results import GEOMETRY, METRICS, read_table, write_table
+from memorize_jax.runs import Run, check_writable, read_config, read_labels
+
+
+def choose_examples(
+    splits: Splits, labels: PermutedLabels, config: GeometryConfig, *, seed: int
+) -> dict[str, np.ndarray]:
+    """Chooses the examples of every group's manifolds.
+
+    Args:
+      splits: the data.
+      labels: of the training set.
+      config: GeometryConfig.
+      seed: of the run.
+
+    Returns:
+      group -> [P, M] indices into the training set (the test set for "test"); a group that is empty in this run
+      is left out.
+
+    Raises:
+      ValueError: a class has too few examples.
+    """
+    groups = data.example_groups(labels, splits.test.labels)
+    return {
+        name: data.manifold_indices(
+            groups[name],
+            num_classes=splits.train.num_classes,
+            examples_per_class=config.examples_per_class,
+            key=stream(seed, "geometry examples"),
+            name=name,
+            max_classes=config.max_classes,
+        )
+        for name in GROUPS
+        if len(groups[name].indices)
+    }
+
+
+def run(workdir: str | pathlib.Path, config: GeometryConfig, splits: Splits | None = None) -> None:
+    """Measures the geometry of a run and writes results/geometry.csv.
+
+    Args:
+      workdir: folder of the run.
+      config: GeometryConfig.
+      splits: the data, if they were loaded before.
+    """
+    folder = Run(workdir)
+    check_writable(folder.workdir)
+    run_config = read_config(folder)
+    metrics = read_table(folder.metrics, METRICS, f"python -m experiments.train --workdir={workdir}")
+    epochs = select_epochs(config.geometry_epochs, metrics)
+    splits = splits or data.load(run_config.dataset, data_dir=run_config.data_dir)
+    examples = choose_examples(splits, read_labels(folder), config, seed=run_config.seed)
+
+    layers = models.layer_names(run_config.model)
+    model = models.create(run_config.model, num_classes=splits.train.num_classes, width=run_config.width)
+    measure = jax.jit(
+        functools.partial(
+            network_geometry,
+            model,
+            statistics=data.channel_statistics(splits.train.images),
+            layers=layers,
+            key=stream(run_config.seed, "geometry"),
+            num_draws=config.num_draws,
+            kappa=config.kappa,
+            num_center_components=None if config.num_center_components < 0 else config.num_center_components,
+            compat=config.compat,
+        )
+    )
+    rows = []
+    with (
+        EpochStore(folder.checkpoints) as store,
+        bar("geometry", "group", len(epochs) * len(examples)) as progress,
+    ):
+        for epoch in epochs:
+            variables = store.load(epoch)
+            for group, indices in examples.items():
+                images = (splits.test if group == "test" else splits.train).images[indices]
+                common = {"seed": run_config.seed, "epoch": epoch, "group": group}
+                common |= {"num_draws": config.num_draws, "kappa": config.kappa}
+                rows += geometry_rows(measure(variables, images), (INPUT, *layers), common)
+                progress.set_postfix(epoch=epoch, group=group)
+                progress.update()
+    write_table(folder.results / "geometry.csv", rows, GEOMETRY)
+
+
+def main() -> None:
+    """Reads the flags and measures."""
+    workdir = cli.required_workdir()
+    run(workdir, cli.chosen().geometry)
+    print(f"measured: {Run(workdir).results / 'geometry.csv'}; next: python -m experiments.report --workdir={workdir}")
+
+
+if __name__ == "__main__":
+    cli.start(main, cli.define_workdir, cli.define_preset, cli.define_geometry)

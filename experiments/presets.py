@@ -1,0 +1,84 @@
+"""Presets: named settings of all steps of a study."""
+
+import dataclasses
+
+from memorize_jax.config import RunConfig
+
+
+@dataclasses.dataclass(frozen=True)
+class GeometryConfig:
+    """Settings of the geometry step.
+
+    Attributes:
+      geometry_epochs: which epochs, see `analysis.select_epochs`.
+      examples_per_class: M; the paper's 50.
+      max_classes: at most this many manifolds, drawn from the seed; None for all.
+      num_draws: Gaussian draws per manifold.
+      kappa: margin.
+      num_center_components: centre directions to remove, -1 to choose the number layer by layer.
+      compat: "mftma" for the published tool's conventions.
+    """
+
+    geometry_epochs: str = "best,final"
+    examples_per_class: int = 50
+    max_classes: int | None = None
+    num_draws: int = 300
+    kappa: float = 0.0
+    num_center_components: int = -1
+    compat: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Preset:
+    """One named study.
+
+    Attributes:
+      summary: what it is, for `--help` and the report.
+      run: RunConfig.
+      geometry: GeometryConfig.
+    """
+
+    summary: str
+    run: RunConfig
+    geometry: GeometryConfig
+
+
+PRESETS = {
+    "smoke": Preset(
+        "seconds; for tests",
+        RunConfig(dataset="digits", width=32, learning_rate=3e-3, epochs=4),
+        GeometryConfig(examples_per_class=10, num_draws=20, num_center_components=1),
+    ),
+    "digits": Preset(
+        "scikit-learn's handwritten digits, half of the labels permuted; about a minute on two cores",
+        RunConfig(dataset="digits", width=256, learning_rate=1e-4, epochs=1000),
+        # One component for all layers: with ten classes a K that jumps between layers hides what the layers do.
+        GeometryConfig(examples_per_class=30, num_draws=300, num_center_components=1),
+    ),
+    "spheres": Preset(
+        "the paper's synthetic spheres (A.5) at CPU size, half of the labels permuted; minutes on two cores",
+        RunConfig(dataset="spheres_small", width=256, learning_rate=3e-4, epochs=300),
+        GeometryConfig(examples_per_class=50, num_draws=200, num_center_components=1),
+    ),
+    "spheres_mlp": Preset(
+        "the paper's spheres and MLP at full size (table 1, figures A.3 and A.4); accelerator",
+        RunConfig(dataset="spheres"),
+        GeometryConfig(),
+    ),
+    "fashion_mnist": Preset(
+        "Fashion-MNIST, all 60,000 images, MLP, half of the labels permuted; an hour on two cores",
+        RunConfig(dataset="fashion_mnist", width=512, learning_rate=3e-4, epochs=300),
+        GeometryConfig(num_center_components=1),
+    ),
+}
+
+
+def get_preset(name: str) -> Preset:
+    """Looks up a preset.
+
+    Raises:
+      ValueError: no such preset; names those there are.
+    """
+    if name not in PRESETS:
+        raise ValueError(f"expected preset to be one of {', '.join(PRESETS)}, got {name!r}")
+    return PRESETS[name]

@@ -1,0 +1,98 @@
+"""Draws the figures of a run and writes report.html, one self-contained page.
+
+python -m experiments.report --workdir=runs/mine
+"""
+
+import base64
+import pathlib
+
+import jinja2
+import pandas as pd
+
+from experiments import cli, figures
+from memorize_jax.analysis import best_epoch, final_epoch
+from memorize_jax.results import GEOMETRY, METRICS, read_table
+from memorize_jax.runs import Run, check_writable, read_config, read_provenance
+
+TEMPLATES = pathlib.Path(__file__).parent / "templates"
+
+
+def _embedded(path: pathlib.Path) -> str:
+    return "data:image/svg+xml;base64," + base64.b64encode(path.read_bytes()).decode()
+
+
+def _headline(metrics: pd.DataFrame, best: int, final: int) -> list[dict]:
+    at_best = metrics[metrics["epoch"] == best].iloc[0]
+    at_final = metrics[metrics["epoch"] == final].iloc[0]
+    names = {
+        "train": "training, assigned labels",
+        "test": "test",
+        "unpermuted": "unpermuted",
+        "permuted": "permuted, assigned labels",
+        "restored": "restored (permuted, true labels)",
+    }
+    return [
+        {
+            "group": text,
+            "best": at_best[f"{key}_accuracy"],
+            "peak": metrics[f"{key}_accuracy"].max(),
+            "final": at_final[f"{key}_accuracy"],
+        }
+        for key, text in names.items()
+    ]
+
+
+def run(workdir: str | pathlib.Path) -> pathlib.Path:
+    """Writes figures/ and report.html of a run.
+
+    Args:
+      workdir: folder of the run, with metrics.csv and results/geometry.csv.
+
+    Returns:
+      Path of the report.
+    """
+    folder = Run(workdir)
+    check_writable(folder.workdir)
+    config = read_config(folder)
+    metrics = read_table(folder.metrics, METRICS, f"python -m experiments.train --workdir={workdir}")
+    geometry = read_table(
+        folder.results / "geometry.csv", GEOMETRY, f"python -m experiments.geometry --workdir={workdir}"
+    )
+    best, final = best_epoch(metrics), final_epoch(metrics)
+    measured = set(geometry["epoch"])
+    epochs = {title: epoch for title, epoch in (("best epoch", best), ("final epoch", final)) if epoch in measured}
+    epochs = epochs or {"epoch": max(measured)}
+    training = figures.draw_training(metrics, best, final, folder.figures / "fig2a.svg")
+    layers = figures.draw_geometry(geometry, epochs, folder.figures / "fig3.svg")
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined
+    )
+    environment.filters["percent"] = lambda value: "–" if pd.isna(value) else f"{100 * value:.1f} %"
+    shown = geometry[geometry["epoch"].isin(epochs.values())].sort_values(["epoch", "group", "layer_number"])
+    page = environment.get_template("report.html.j2").render(
+        config=config,
+        best=best,
+        final=final,
+        headline=_headline(metrics, best, final),
+        seconds=metrics["seconds"].sum(),
+        training_figure=_embedded(training),
+        geometry_figure=_embedded(layers),
+        geometry=shown.to_dict("records"),
+        flagged=int((shown["status"] != 0).sum()),
+        examples_per_class=int(geometry["examples_per_class"].min()),
+        floor=2 / geometry["examples_per_class"].min(),
+        provenance=read_provenance(folder),
+        fields=[(name, getattr(config, name)) for name in config.__dataclass_fields__],
+        workdir=str(workdir),
+    )
+    folder.report.write_text(page, encoding="utf-8")
+    return folder.report
+
+
+def main() -> None:
+    """Reads the flags and writes the report."""
+    print(f"report: {run(cli.required_workdir())}")
+
+
+if __name__ == "__main__":
+    cli.start(main, cli.define_workdir)

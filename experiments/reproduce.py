@@ -1,0 +1,30 @@
+"""Runs a whole study: trains, measures the geometry, writes the report.
+
+    python -m experiments.reproduce --preset=digits
+
+What is already done in the folder is not done again.
+"""
+
+import time
+
+from experiments import cli, geometry, report, train
+from memorize_jax.runs import Run
+
+
+def main() -> None:
+    """Reads the flags and runs every step."""
+    started = time.perf_counter()
+    chosen = cli.chosen()
+    workdir = cli.FLAGS.workdir or f"runs/{cli.FLAGS.preset}"
+    prepared = train.prepare(workdir, chosen.run)
+    # Before hours of training, not after.
+    geometry.choose_examples(*prepared, chosen.geometry, seed=chosen.run.seed)
+    print(f"{cli.FLAGS.preset}: {chosen.summary}\nfolder: {Run(workdir).workdir.absolute()}")
+    train.run(workdir, chosen.run, prepared)
+    geometry.run(workdir, chosen.geometry, prepared[0])
+    path = report.run(workdir)
+    print(f"done in {time.perf_counter() - started:.0f} s; open {path.absolute()}")
+
+
+if __name__ == "__main__":
+    cli.start(main, cli.define_workdir, cli.define_preset, cli.define_run, cli.define_geometry)

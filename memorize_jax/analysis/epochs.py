@@ -1,0 +1,45 @@
+"""Which epochs of a run the paper looks at."""
+
+import pandas as pd
+
+
+def best_epoch(metrics: pd.DataFrame) -> int:
+    """The epoch with the highest test accuracy, the first of equals: the paper's selection, made on the test set."""
+    return int(metrics.loc[metrics["test_accuracy"].idxmax(), "epoch"])
+
+
+def final_epoch(metrics: pd.DataFrame) -> int:
+    """The last epoch."""
+    return int(metrics["epoch"].max())
+
+
+def select_epochs(spec: str, metrics: pd.DataFrame) -> list[int]:
+    """Reads a choice of epochs.
+
+    Args:
+      spec: comma-separated epoch numbers and the words best, final, all.
+      metrics: table of the run.
+
+    Returns:
+      epoch numbers in increasing order, each once.
+
+    Raises:
+      ValueError: an unknown word, or an epoch the run does not have.
+    """
+    words = {
+        "best": lambda: [best_epoch(metrics)],
+        "final": lambda: [final_epoch(metrics)],
+        "all": lambda: metrics["epoch"].tolist(),
+    }
+    chosen = set()
+    for item in spec.split(","):
+        item = item.strip()
+        if item in words:
+            chosen.update(words[item]())
+        elif item.isdigit() and int(item) in set(metrics["epoch"]):
+            chosen.add(int(item))
+        else:
+            raise ValueError(
+                f"expected epochs to be numbers between 0 and {final_epoch(metrics)} or best, final, all, got {item!r}"
+            )
+    return sorted(chosen)

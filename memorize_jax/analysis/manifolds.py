@@ -1,0 +1,77 @@
+"""Geometry of the class manifolds of a network: groups of examples in, table rows out."""
+
+from collections.abc import Mapping
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from memorize_jax.analysis.activations import layer_activations
+from memorize_jax.data import ChannelStatistics, standardize
+from memorize_jax.geometry import ManifoldGeometry, layer_geometry
+
+
+def network_geometry(
+    model: nn.Module,
+    variables: dict,
+    images: jax.Array,
+    *,
+    statistics: ChannelStatistics,
+    layers: tuple[str, ...],
+    key: jax.Array,
+    **options,
+) -> ManifoldGeometry:
+    """Measures the geometry of every layer for one group of examples; jit-able as it is.
+
+    Args:
+      model: flax.linen module.
+      variables: params and batch_stats.
+      images: [P, M, ...], M examples of each of P classes.
+      statistics: standardise the images.
+      layers: names of the analysed layers.
+      key: PRNG key; the same for all groups and epochs makes their differences free of sampling noise.
+      **options: of `geometry.layer_geometry`.
+
+    Returns:
+      ManifoldGeometry with a leading layer axis: the input first, then `layers`.
+    """
+    num_classes, num_examples = images.shape[:2]
+    inputs = standardize(images.reshape(-1, *images.shape[2:]), statistics)
+    activations = layer_activations(model, variables, inputs, layers)
+    points = {name: jnp.reshape(value, (num_classes, num_examples, -1)) for name, value in activations.items()}
+    return layer_geometry(points, key=key, **options)
+
+
+def geometry_rows(geometry: ManifoldGeometry, layers: tuple[str, ...], common: Mapping) -> list[dict]:
+    """Turns the result for one group into table rows, one a layer.
+
+    Args:
+      geometry: with a leading layer axis.
+      layers: names in the order of that axis.
+      common: columns that are the same in every row.
+
+    Returns:
+      list of dicts; a class whose numbers could not be had makes the summary NaN and is counted.
+    """
+    host = jax.tree.map(np.asarray, geometry)
+    summary = {name: np.asarray(value) for name, value in host.summary().items()}
+    rows = []
+    for number, name in enumerate(layers):
+        rows.append(
+            {
+                **common,
+                "layer": name,
+                "layer_number": number,
+                **{column: float(values[number]) for column, values in summary.items()},
+                "num_center_components": int(host.num_center_components[number]),
+                "residual_correlation": float(host.residual_correlation[number]),
+                "least_retained_center_norm": float(np.min(host.retained_center_norm[number])),
+                "largest_kkt_residual": float(np.max(host.kkt_residual[number])),
+                "num_classes": host.capacity.shape[1],
+                "num_valid_classes": int(np.sum(np.isfinite(host.capacity[number]))),
+                "examples_per_class": int(host.num_examples[number].min()),
+                "status": int(np.bitwise_or.reduce(host.status[number])),
+            }
+        )
+    return rows

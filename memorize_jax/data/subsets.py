@@ -1,0 +1,91 @@
+"""The paper's four groups of examples, and which of them stand for a class manifold."""
+
+from typing import NamedTuple
+
+import jax
+import numpy as np
+
+from memorize_jax.data.labels import PermutedLabels
+from memorize_jax.keys import stream
+
+GROUPS = ("unpermuted", "permuted", "restored", "test")
+
+
+class Group(NamedTuple):
+    """Examples with the labels they are analysed under.
+
+    Attributes:
+      indices: [n] int, into the training set, or into the test set for the group "test".
+      labels: [n] int32.
+    """
+
+    indices: np.ndarray
+    labels: np.ndarray
+
+
+def example_groups(labels: PermutedLabels, test_labels: np.ndarray) -> dict[str, Group]:
+    """Forms the groups of section 3.1: unpermuted, permuted, restored, test.
+
+    Permuted examples carry the labels they were trained with; restored are the same examples with their true labels.
+
+    Args:
+      labels: of the training set.
+      test_labels: [m] integer.
+
+    Returns:
+      name -> Group, in the order of `GROUPS`; unpermuted is empty when all labels are permuted, permuted and
+      restored when none are.
+    """
+    unpermuted = np.flatnonzero(~labels.is_permuted)
+    permuted = np.flatnonzero(labels.is_permuted)
+    return {
+        "unpermuted": Group(unpermuted, labels.true[unpermuted]),
+        "permuted": Group(permuted, labels.assigned[permuted]),
+        "restored": Group(permuted, labels.true[permuted]),
+        "test": Group(np.arange(len(test_labels)), np.asarray(test_labels, np.int32)),
+    }
+
+
+def manifold_indices(
+    group: Group,
+    *,
+    num_classes: int,
+    examples_per_class: int,
+    key: jax.Array,
+    name: str = "group",
+    max_classes: int | None = None,
+) -> np.ndarray:
+    """Chooses the examples that stand for each class manifold.
+
+    Args:
+      group: the examples.
+      num_classes: P.
+      examples_per_class: M.
+      key: PRNG key; each class has its own stream, so the choice for one does not depend on the others.
+      name: of the group, for the error message.
+      max_classes: use at most this many classes, drawn from the key.
+
+    Returns:
+      [classes, M] indices, classes in increasing order.
+
+    Raises:
+      ValueError: a class has fewer than M examples; names it.
+    """
+    counts = np.bincount(group.labels, minlength=num_classes)
+    key = stream(key, "manifold examples")
+    seed = np.asarray(jax.random.key_data(key)).ravel().tolist()
+    classes = np.arange(num_classes)
+    if max_classes is not None and max_classes < num_classes:
+        classes = np.sort(np.random.default_rng([*seed, num_classes]).permutation(num_classes)[:max_classes])
+    short = classes[counts[classes] < examples_per_class]
+    if len(short):
+        fewest = short[np.argmin(counts[short])]
+        raise ValueError(
+            f"expected at least {examples_per_class} {name} examples in every class, got {counts[fewest]} in class "
+            f"{fewest} ({len(short)} classes are short); lower --examples_per_class to {counts[classes].min()} or less"
+        )
+    chosen = []
+    for label in classes:
+        members = group.indices[group.labels == label]
+        chosen.append(np.random.default_rng([*seed, int(label)]).permutation(members)[:examples_per_class])
+    return np.stack(chosen)

@@ -1,0 +1,26 @@
+"""Geometry of class manifolds: arrays in, NamedTuples out; knows no network."""
+
+from memorize_jax.geometry.anchors import (
+    Anchors,
+    AnchorStatistics,
+    anchor_statistics,
+    capacity_radius_dimension,
+    solve_anchors,
+)
+from memorize_jax.geometry.centers import CenterStructure, center_structure, max_num_components
+from memorize_jax.geometry.layers import layer_geometry
+from memorize_jax.geometry.manifolds import ManifoldGeometry, manifold_geometry
+
+__all__ = [
+    "AnchorStatistics",
+    "Anchors",
+    "CenterStructure",
+    "ManifoldGeometry",
+    "anchor_statistics",
+    "capacity_radius_dimension",
+    "center_structure",
+    "layer_geometry",
+    "manifold_geometry",
+    "max_num_components",
+    "solve_anchors",
+]

@@ -1,0 +1,242 @@
+"""Correlations between manifold centres, and the low-rank structure that is removed before the theory applies.
+
+The theory assumes centres in random positions. Following Cohen et al. 2020, the few directions that centres share
+are projected out of the data first: the ones after whose removal the centres are least correlated.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from memorize_jax.geometry.solvers import minimize_smooth
+from memorize_jax.keys import stream
+
+# Restarts whose cost is within this share of the lowest compete on stability (design: measured on 15 cases).
+COST_BAND = 0.03
+# The search over K ends after this many rises of the residual correlation, as in the published tool.
+PATIENCE = 3
+# The search is kept from cancelling a centre altogether, where the cost is lowest and the geometry meaningless: below
+# this share of its norm a centre adds a penalty of the order of the cost itself. Restarts take these shares in turn:
+# the low ones find the lowest cost, the high ones stable solutions that random starts alone seldom find.
+LEAST_RETAINED = (0.1, 0.3, 0.5, 0.7)
+# Variance share and head room that bound K from above, as in the published tool.
+VARIANCE_SHARE, HEAD_ROOM = 0.95, 10
+
+
+class CenterStructure(NamedTuple):
+    """Low-rank structure of the centres.
+
+    Attributes:
+      coefficients: [P, max_components]; the removed directions, orthonormal in feature space, are
+        `coefficients.T @ centers`. Columns not used are zero.
+      num_components: int32 scalar, K.
+      center_correlation: scalar, mean |cos| between centres before the removal.
+      residual_correlation: scalar, the same after it.
+      cost: scalar, 1/2 sum over all pairs of cos^2 after the removal, the quantity minimised.
+    """
+
+    coefficients: jax.Array
+    num_components: jax.Array
+    center_correlation: jax.Array
+    residual_correlation: jax.Array
+    cost: jax.Array
+
+
+class _Candidate(NamedTuple):
+    directions: jax.Array  # [P, max_components], orthonormal columns in centre space, zero beyond K
+    cost: jax.Array
+    residual_correlation: jax.Array
+
+
+def mean_absolute_cosine(gram: jax.Array) -> jax.Array:
+    """Averages |cos| over all pairs of different vectors.
+
+    Args:
+      gram: [P, P], their inner products.
+
+    Returns:
+      Scalar; a vector of norm zero counts as orthogonal to all.
+    """
+    num = gram.shape[0]
+    norm = jnp.sqrt(jnp.maximum(jnp.diagonal(gram), 0))
+    safe = jnp.where(norm > 0, norm, 1)
+    cosine = jnp.abs(gram) / (safe[:, None] * safe[None, :])
+    off_diagonal = jnp.where(jnp.eye(num, dtype=bool), 0, cosine)
+    return jnp.sum(off_diagonal) / max(num * (num - 1), 1)
+
+
+def _symmetric_root(gram):
+    """Returns G^(1/2), its pseudo-inverse and the projector on the range of G, each unique for G."""
+    values, vectors = jnp.linalg.eigh(gram)
+    kept = values > jnp.finfo(gram.dtype).eps * 10 * gram.shape[0] * values[-1]
+    root = jnp.sqrt(jnp.where(kept, values, 0))
+    inverse = jnp.where(kept, 1 / jnp.where(kept, root, 1), 0)
+    return (vectors * root) @ vectors.T, (vectors * inverse) @ vectors.T, (vectors * kept) @ vectors.T
+
+
+def _orthonormal(free, used, projector):
+    """Turns the used columns of `free` into orthonormal directions inside the centres' span."""
+    columns = (projector @ free) * used
+    # Columns beyond K are zero; a one on their diagonal keeps the Cholesky factor defined.
+    factor = jnp.linalg.cholesky(columns.T @ columns + jnp.diag(1 - used))
+    return jax.scipy.linalg.solve_triangular(factor, columns.T, lower=True).T
+
+
+def _residual_gram(root, directions):
+    overlap = root @ directions
+    return root @ root - overlap @ overlap.T
+
+
+def _cost(free, used, root, projector):
+    residual = _residual_gram(root, _orthonormal(free, used, projector))
+    norms = jnp.maximum(jnp.diagonal(residual), 1e-6)
+    return 0.5 * jnp.sum(residual**2 / (norms[:, None] * norms[None, :]))
+
+
+def _retained_squared(residual, root):
+    before = jnp.sum(root**2, axis=1)
+    return jnp.where(before > 0, jnp.diagonal(residual) / jnp.where(before > 0, before, 1), 1)
+
+
+def _objective(free, used, root, projector, least_retained):
+    retained = _retained_squared(_residual_gram(root, _orthonormal(free, used, projector)), root)
+    shortage = jnp.maximum(1 - retained / least_retained**2, 0)
+    return _cost(free, used, root, projector) + root.shape[0] * jnp.sum(shortage**2)
+
+
+def _best_of_restarts(key, num_components, max_components, num_restarts, root, projector) -> _Candidate:
+    """Minimises the cost for one K from many starts and keeps the most stable of the good ones."""
+    num = root.shape[0]
+    used = (jnp.arange(max_components) < num_components).astype(root.dtype)
+    starts = jax.random.normal(key, (num_restarts, num, max_components), root.dtype)
+    # One start is not random: the leading principal components of the centres.
+    leading = jnp.linalg.eigh(root)[1][:, ::-1][:, :max_components]
+    starts = starts.at[0].set(leading)
+    tol = 1e-8 if root.dtype == jnp.float64 else 1e-4
+    shares = jnp.resize(jnp.asarray(LEAST_RETAINED, root.dtype), num_restarts)
+
+    def solve(start, share):
+        return minimize_smooth(_objective, start, used, root, projector, share, tol=tol, maxiter=150)
+
+    found = jax.vmap(solve)(starts, shares)
+    costs = jax.vmap(_cost, (0, None, None, None))(found, used, root, projector)
+    directions = jax.vmap(_orthonormal, (0, None, None))(found, used, projector)
+    residuals = jax.vmap(_residual_gram, (None, 0))(root, directions)
+    retained = jnp.min(jax.vmap(_retained_squared, (0, None))(residuals, root), axis=1)
+    usable = jnp.isfinite(costs) & (retained >= (min(LEAST_RETAINED) / 2) ** 2)
+    usable = jnp.where(jnp.any(usable), usable, jnp.isfinite(costs))
+    lowest = jnp.min(jnp.where(usable, costs, jnp.inf))
+    chosen = jnp.argmax(jnp.where(usable & (costs <= (1 + COST_BAND) * lowest), retained, -jnp.inf))
+    return _Candidate(directions[chosen], costs[chosen], mean_absolute_cosine(residuals[chosen]))
+
+
+def _search_num_components(key, min_components, max_components, num_restarts, root, projector):
+    """Raises K until the residual correlation has risen `PATIENCE` times; keeps the K with the least."""
+    values = jnp.cumsum(jnp.linalg.eigvalsh(root @ root)[::-1])
+    spread = jnp.sum(values < VARIANCE_SHARE * values[-1]) + 1
+    bound = jnp.minimum(max_components, spread + HEAD_ROOM)
+    nothing = _nothing_removed(root, max_components)
+    worst = nothing._replace(residual_correlation=jnp.full_like(nothing.residual_correlation, jnp.inf))
+    best = nothing if min_components == 0 else worst
+
+    def unfinished(carry):
+        num_components, rises, *_ = carry
+        return (num_components <= bound) & (rises < PATIENCE)
+
+    def try_next(carry):
+        num_components, rises, previous, best_num, best = carry
+        tried = _best_of_restarts(
+            jax.random.fold_in(key, num_components), num_components, max_components, num_restarts, root, projector
+        )
+        better = tried.residual_correlation < best.residual_correlation
+        best = jax.tree.map(lambda new, old: jnp.where(better, new, old), tried, best)
+        best_num = jnp.where(better, num_components, best_num)
+        rises = rises + (tried.residual_correlation > previous)
+        return num_components + 1, rises, tried.residual_correlation, best_num, best
+
+    first = max(min_components, 1)
+    start = (jnp.int32(first), jnp.int32(0), best.residual_correlation, jnp.int32(min_components), best)
+    _, _, _, num_components, best = jax.lax.while_loop(unfinished, try_next, start)
+    return num_components, best
+
+
+def _nothing_removed(root, max_components):
+    gram = root @ root
+    return _Candidate(
+        directions=jnp.zeros((root.shape[0], max_components), root.dtype),
+        cost=_cost(jnp.zeros_like(root), jnp.zeros(root.shape[0], root.dtype), root, jnp.eye(root.shape[0])),
+        residual_correlation=mean_absolute_cosine(gram),
+    )
+
+
+def center_structure(
+    gram: jax.Array,
+    *,
+    key: jax.Array,
+    num_components: int | None = None,
+    min_components: int = 0,
+    max_components: int = 20,
+    num_restarts: int = 16,
+) -> CenterStructure:
+    """Finds the directions whose removal leaves the centres least correlated.
+
+        minimise over V, V'V = I_K:   1/2 sum_{m,n} A_mn^2 / (A_mm A_nn),   A = X X' - X V V' X'
+
+    with X the centres minus their mean. All restarts run in one batch. Among those within 3 % of the lowest cost
+    the one is kept whose worst-treated centre keeps the largest share of its norm: the very lowest cost can remove
+    one centre altogether. With `num_components=None`, K rises until the mean |cos| has gone up three times, and
+    the K with the least is taken; K = 0 (remove nothing) takes part unless `min_components` says otherwise.
+
+    Args:
+      gram: [P, P] floating, inner products of the centres about any common origin.
+      key: PRNG key of the random starts.
+      num_components: K, or None to choose it.
+      min_components: least K to choose from; the published tool uses 1.
+      max_components: static bound on K, lowered to P - 2: with fewer than two free directions all centres align.
+      num_restarts: starts per K.
+
+    Returns:
+      CenterStructure.
+
+    Raises:
+      ValueError: K outside [0, P - 2].
+
+    References:
+      Cohen, Chung, Lee & Sompolinsky 2020, supplement; Stephenson et al. 2021, appendix A.1.2.
+    """
+    num = gram.shape[0]
+    bound = max_num_components(num)
+    if num_components is not None and not 0 <= num_components <= bound:
+        raise ValueError(
+            f"expected num_center_components between 0 and {bound} (number of manifolds minus 2), got {num_components}"
+        )
+    max_components = min(max_components, bound) if num_components is None else num_components
+    centering = jnp.eye(num, dtype=gram.dtype) - 1 / num
+    centered = centering @ gram @ centering
+    size = jnp.trace(centered) / num
+    size = jnp.where(size > 0, size, 1)
+    root, inverse, projector = _symmetric_root(centered / size)
+    key = stream(key, "center restarts")
+    if max_components == 0:
+        chosen, best = jnp.int32(0), _nothing_removed(root, 0)
+    elif num_components is None:
+        least = min(min_components, max_components)
+        chosen, best = _search_num_components(key, least, max_components, num_restarts, root, projector)
+    else:
+        chosen = jnp.int32(num_components)
+        best = _best_of_restarts(
+            jax.random.fold_in(key, num_components), num_components, max_components, num_restarts, root, projector
+        )
+    return CenterStructure(
+        coefficients=centering @ inverse @ best.directions / jnp.sqrt(size),
+        num_components=chosen,
+        center_correlation=mean_absolute_cosine(root @ root),
+        residual_correlation=best.residual_correlation,
+        cost=best.cost,
+    )
+
+
+def max_num_components(num_manifolds: int) -> int:
+    """Largest K that leaves the centres of `num_manifolds` manifolds two directions to differ in."""
+    return max(num_manifolds - 2, 0)

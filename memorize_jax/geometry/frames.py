@@ -1,0 +1,84 @@
+"""From inner products to frames: the small matrix per manifold that the quadratic program is about.
+
+A manifold of M examples becomes S = [G^(1/2), 1] with G the Gram matrix of its offsets, shared centre directions
+removed, in units of the distance to its centre. The symmetric root is unique: it depends on no choice of axes, and
+the same draws mean the same thing for every layer and epoch that shows the same examples.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from memorize_jax.geometry.centers import CenterStructure
+from memorize_jax.geometry.grams import Grams
+
+
+class Frames(NamedTuple):
+    """P manifolds in their own coordinates.
+
+    Attributes:
+      frame: [P, M, M+1], rows S_i; zero rows for absent examples, NaN where the centre vanished.
+      projector: [P, M, M], on the directions that the manifold's draws span.
+      num_directions: [P], their number D.
+      rank: int32 [P], dimension of the span of the offsets.
+      center_norm: [P], norm of the centre that is left, in the data's unit; 0 where it vanished.
+      retained: [P], share of the centre's norm that is left.
+    """
+
+    frame: jax.Array
+    projector: jax.Array
+    num_directions: jax.Array
+    rank: jax.Array
+    center_norm: jax.Array
+    retained: jax.Array
+
+
+def _frame_of_gram(gram, mask, qr_directions):
+    """Square root, projector, direction count and rank of one Gram matrix [M, M]."""
+    values, vectors = jnp.linalg.eigh(gram)
+    num = gram.shape[0]
+    kept = values > 20 * num * jnp.finfo(gram.dtype).eps * values[-1]
+    root = (vectors * jnp.sqrt(jnp.where(kept, values, 0))) @ vectors.T
+    # The published tool draws in min(M, N) directions, whether or not the points span them.
+    spanned = kept if qr_directions is None else jnp.arange(num) >= num - qr_directions
+    projector = (vectors * spanned) @ vectors.T
+    frame = jnp.concatenate([root, jnp.ones((num, 1), gram.dtype)], axis=1) * mask[:, None]
+    # NaN compares as "not kept", which would pass for a single point: keep it visible instead.
+    frame = jnp.where(jnp.all(jnp.isfinite(values)), frame, jnp.nan)
+    return frame, projector, jnp.sum(spanned).astype(gram.dtype), jnp.sum(kept).astype(jnp.int32)
+
+
+def build_frames(grams: Grams, structure: CenterStructure, mask: jax.Array, *, frame: str = "rank") -> Frames:
+    """Removes the centres' shared directions and brings each manifold into its own frame.
+
+    Args:
+      grams: Grams of one layer.
+      structure: the directions to remove.
+      mask: [P, M], 1 where an example is present.
+      frame: "rank" (draws in the directions the points span) or "qr" (in min(M, N), as the published tool).
+
+    Returns:
+      Frames.
+    """
+    original = jnp.sqrt(jnp.maximum(jnp.diagonal(grams.centers), 0))
+    shared_centers = grams.centers @ structure.coefficients
+    shared_offsets = grams.cross @ structure.coefficients
+    squared = jnp.diagonal(grams.centers) - jnp.sum(shared_centers**2, axis=1)
+    # Rounding leaves a trace of a centre that is not there; below it the radius has no meaning.
+    eps = jnp.finfo(mask.dtype).eps
+    trace = 100 * eps * jnp.diagonal(grams.centers) + (10 * eps * grams.mean_norm) ** 2
+    vanished = ~(squared > trace)
+    norm = jnp.where(vanished, 0, jnp.sqrt(jnp.where(vanished, 1, squared)))
+    own = grams.own - jnp.einsum("pik,pjk->pij", shared_offsets, shared_offsets)
+    own = own / jnp.where(vanished, jnp.nan, norm**2)[:, None, None]
+    qr_directions = grams.num_directions if frame == "qr" else None
+    matrix, projector, num_directions, rank = jax.vmap(_frame_of_gram, (0, 0, None))(own, mask, qr_directions)
+    return Frames(
+        frame=matrix,
+        projector=projector,
+        num_directions=num_directions,
+        rank=rank,
+        center_norm=norm * grams.scale,
+        retained=jnp.where(original > 0, norm / jnp.where(original > 0, original, 1), 0),
+    )

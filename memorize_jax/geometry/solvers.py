@@ -1,0 +1,133 @@
+"""Sole owner of jaxopt: the non-negative quadratic program and the smooth minimiser."""
+
+import warnings
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+with warnings.catch_warnings():
+    # jaxopt announces at import that it is no longer developed; we know, hence this single owner.
+    warnings.simplefilter("ignore", DeprecationWarning)
+    import jaxopt
+
+    from memorize_jax.geometry.admm import NonnegativeADMM
+
+
+class QPSolution(NamedTuple):
+    """Solutions of a batch of programs that share one Gram matrix.
+
+    Attributes:
+      multipliers: [n, M], the minimisers, >= 0.
+      residual: [n], KKT residual as a distance (see `kkt_residual`).
+    """
+
+    multipliers: jax.Array
+    residual: jax.Array
+
+
+def kkt_residual(gram: jax.Array, linear: jax.Array, multipliers: jax.Array) -> jax.Array:
+    """Measures how far `multipliers` are from optimal, as a distance in feature space.
+
+        residual = max_i |min(K_ii a_i, (K a - b)_i)| / sqrt(K_ii)
+
+    The second entry is the slack of constraint i, so the residual is the largest distance by which a
+    half-space is violated, or by which a half-space that carries weight is not touched.
+
+    Args:
+      gram: [M, M], K.
+      linear: [..., M], b.
+      multipliers: [..., M], a >= 0.
+
+    Returns:
+      [...], zero at the exact solution.
+    """
+    diagonal = jnp.diagonal(gram)
+    slack = multipliers @ gram - linear
+    gap = jnp.abs(jnp.minimum(multipliers * diagonal, slack))
+    return jnp.max(gap / jnp.sqrt(jnp.where(diagonal > 0, diagonal, 1)), axis=-1)
+
+
+def _admm(gram, linear, tol, maxiter):
+    solver = NonnegativeADMM(tol=tol, maxiter=maxiter)
+    return solver.run(jnp.zeros_like(linear), gram, linear).params
+
+
+def _box_coordinate_descent(gram, linear, tol, maxiter):
+    solver = jaxopt.BoxCDQP(maxiter=maxiter, tol=tol)
+
+    def one(b):
+        bounds = (jnp.zeros_like(b), jnp.full_like(b, jnp.inf))
+        return solver.run(jnp.zeros_like(b), params_obj=(gram, -b), params_ineq=bounds).params
+
+    return jax.vmap(one)(linear)
+
+
+# name -> (solve, default most iterations). BoxCDQP counts sweeps, ADMM blocks of 25 matrix products.
+SOLVERS = {"admm": (_admm, 160), "box_cdqp": (_box_coordinate_descent, 4000)}
+
+
+def nonnegative_qp(
+    gram: jax.Array,
+    linear: jax.Array,
+    *,
+    solver: str = "admm",
+    tol: float | None = None,
+    maxiter: int | None = None,
+) -> QPSolution:
+    """Solves a batch of non-negative quadratic programs that share their quadratic part.
+
+        min_{a >= 0}  1/2 a' K a - a' b
+
+    Each program is scaled to a unit diagonal and a unit right-hand side first, so that `tol` means the same
+    whatever the units of the data.
+
+    Args:
+      gram: [M, M] floating, symmetric positive semi-definite, K. A zero row marks an absent point: its
+        multiplier is 0.
+      linear: [n, M], same dtype, one b a row.
+      solver: a name in `SOLVERS`.
+      tol: stop when the scaled residual (ADMM) or the scaled move of a sweep (BoxCDQP) is below this;
+        default 2e-6 in float32, 1e-10 in float64.
+      maxiter: most iterations, in the solver's own unit; None for its default.
+
+    Returns:
+      QPSolution. Convergence is not assumed: read `residual`.
+
+    Raises:
+      ValueError: unknown solver.
+    """
+    if solver not in SOLVERS:
+        raise ValueError(f"expected solver to be one of {', '.join(sorted(SOLVERS))}, got {solver!r}")
+    if tol is None:
+        tol = 1e-10 if gram.dtype == jnp.float64 else 2e-6
+    diagonal = jnp.diagonal(gram)
+    present = diagonal > 0
+    root = jnp.sqrt(jnp.where(present, diagonal, 1))
+    scaled_gram = jnp.where(jnp.eye(gram.shape[0], dtype=bool), 1, gram / (root[:, None] * root[None, :]))
+    scaled_linear = jnp.where(present, linear / root, -1)
+    size = jnp.max(jnp.abs(scaled_linear), axis=-1, keepdims=True)
+    size = jnp.where(size > 0, size, 1)
+    solve, default_maxiter = SOLVERS[solver]
+    scaled = solve(scaled_gram, scaled_linear / size, tol, default_maxiter if maxiter is None else maxiter)
+    multipliers = scaled * size / root
+    multipliers = jnp.where(present, multipliers, 0)
+    return QPSolution(multipliers, kkt_residual(gram, jnp.where(present, linear, 0), multipliers))
+
+
+def minimize_smooth(objective: Callable, start: jax.Array, *args, tol: float, maxiter: int) -> jax.Array:
+    """Minimises a smooth function by L-BFGS.
+
+    Args:
+      objective: (x, *args) -> scalar, differentiable.
+      start: the start point, any shape.
+      *args: arrays passed on to `objective`.
+      tol: stop when the gradient's norm is below this.
+      maxiter: most iterations.
+
+    Returns:
+      The last iterate, same shape as `start`; whether it is good is for the caller to measure.
+    """
+    solver = jaxopt.LBFGS(objective, maxiter=maxiter, tol=tol, linesearch="zoom", maxls=20)
+    return solver.run(start, *args).params

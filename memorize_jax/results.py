@@ -1,0 +1,86 @@
+"""Tables: their columns, and how they are written and read."""
+
+import os
+import pathlib
+from collections.abc import Sequence
+
+import pandas as pd
+
+METRICS = (
+    "epoch",
+    "loss",
+    "train_accuracy",
+    "unpermuted_accuracy",
+    "permuted_accuracy",
+    "restored_accuracy",
+    "test_accuracy",
+    "seconds",
+)
+GEOMETRY = (
+    "seed",
+    "epoch",
+    "layer",
+    "layer_number",
+    "group",
+    "capacity",
+    "radius",
+    "dimension",
+    "center_correlation",
+    "capacity_standard_error",
+    "num_center_components",
+    "residual_correlation",
+    "least_retained_center_norm",
+    "largest_kkt_residual",
+    "num_classes",
+    "num_valid_classes",
+    "examples_per_class",
+    "num_draws",
+    "kappa",
+    "status",
+)
+
+
+def write_table(path: str | pathlib.Path, rows: Sequence[dict], columns: Sequence[str]) -> None:
+    """Writes a table whole: readers see the old one or the new one, never half of it.
+
+    Args:
+      path: of the csv file; its folder is made.
+      rows: one dict per row, with exactly the columns.
+      columns: their order.
+
+    Raises:
+      ValueError: a row lacks a column or has one too many.
+    """
+    for row in rows:
+        if set(row) != set(columns):
+            raise ValueError(f"expected columns {sorted(columns)}, got {sorted(row)}")
+    path = pathlib.Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(path.name + ".tmp")
+    pd.DataFrame(list(rows), columns=list(columns)).to_csv(beside, index=False)
+    os.replace(beside, path)
+
+
+def read_table(path: str | pathlib.Path, columns: Sequence[str], made_by: str) -> pd.DataFrame:
+    """Reads a table.
+
+    Args:
+      path: of the csv file.
+      columns: that it must have.
+      made_by: the command that makes it, for the error message.
+
+    Returns:
+      A data frame.
+
+    Raises:
+      FileNotFoundError: no such table; says what makes it.
+      ValueError: a column is missing.
+    """
+    path = pathlib.Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"no table {path}; make it with: {made_by}")
+    table = pd.read_csv(path)
+    missing = [column for column in columns if column not in table.columns]
+    if missing:
+        raise ValueError(f"{path}: expected columns {', '.join(missing)}; make the table again with: {made_by}")
+    return table

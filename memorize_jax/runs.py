@@ -1,0 +1,123 @@
+"""A run is a folder: where things are in it, and what it says about itself."""
+
+import dataclasses
+import importlib.metadata
+import json
+import os
+import pathlib
+import platform
+import subprocess
+
+import jax
+import numpy as np
+
+from memorize_jax.config import RunConfig
+from memorize_jax.data import PermutedLabels
+
+PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "jaxopt", "numpy")
+
+
+class Run:
+    """Paths of a run folder.
+
+    Args:
+      workdir: the folder.
+    """
+
+    def __init__(self, workdir: str | pathlib.Path):
+        self.workdir = pathlib.Path(workdir).expanduser()
+        self.config = self.workdir / "config.json"
+        self.labels = self.workdir / "labels.npz"
+        self.metrics = self.workdir / "metrics.csv"
+        self.checkpoints = self.workdir / "checkpoints"
+        self.results = self.workdir / "results"
+        self.figures = self.workdir / "figures"
+        self.report = self.workdir / "report.html"
+
+
+def check_writable(workdir: pathlib.Path) -> None:
+    """Raises OSError, saying why, unless files can be made under `workdir`; makes nothing."""
+    nearest = workdir.absolute()
+    while not nearest.exists():
+        nearest = nearest.parent
+    if not nearest.is_dir():
+        raise NotADirectoryError(f"workdir {workdir}: {nearest} is not a folder")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise PermissionError(f"workdir {workdir}: no permission to write in {nearest}")
+
+
+def check_same_run(run: Run, config: RunConfig) -> None:
+    """Raises ValueError if the folder holds a run with another configuration; names the fields that differ."""
+    if not run.config.is_file():
+        return
+    held, asked = read_config(run).identity(), config.identity()
+    different = [f"{name}={held[name]} (asked: {asked[name]})" for name in asked if held[name] != asked[name]]
+    if different:
+        raise ValueError(
+            f"workdir {run.workdir} holds a run with {', '.join(different)}; choose another --workdir or the same settings"
+        )
+
+
+def read_config(run: Run) -> RunConfig:
+    """Reads the configuration of a run.
+
+    Raises:
+      FileNotFoundError: the folder holds no run; says how to make one.
+      ValueError: config.json is not one of ours.
+    """
+    if not run.config.is_file():
+        raise FileNotFoundError(
+            f"no run in {run.workdir} (no config.json); train one with: python -m experiments.train --workdir={run.workdir}"
+        )
+    try:
+        return RunConfig(**json.loads(run.config.read_text())["config"])
+    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        raise ValueError(f"{run.config}: expected the configuration of a run, got {error!r}") from error
+
+
+def write_config(run: Run, config: RunConfig) -> None:
+    """Writes the configuration with versions, device and commit."""
+    run.workdir.mkdir(parents=True, exist_ok=True)
+    content = {"config": dataclasses.asdict(config), "provenance": provenance()}
+    beside = run.config.with_name("config.json.tmp")
+    beside.write_text(json.dumps(content, indent=2) + "\n")
+    os.replace(beside, run.config)
+
+
+def read_provenance(run: Run) -> dict:
+    """Reads what `write_config` noted about versions, device and commit."""
+    return json.loads(run.config.read_text())["provenance"]
+
+
+def provenance() -> dict:
+    """Collects package versions, Python, device and the commit of the source tree."""
+    here = pathlib.Path(__file__).parent
+    asked = subprocess.run(["git", "-C", here, "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
+    devices = jax.devices()
+    return {
+        "memorize_jax": importlib.metadata.version("memorize_jax"),
+        "python": platform.python_version(),
+        "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
+        "device": f"{len(devices)} x {devices[0].device_kind}",
+        "commit": asked.stdout.strip() or "unknown",
+    }
+
+
+def write_labels(run: Run, labels: PermutedLabels, config: RunConfig) -> None:
+    """Writes the training labels, true and assigned, with the seed and mode that made them."""
+    run.workdir.mkdir(parents=True, exist_ok=True)
+    beside = run.labels.with_name("labels.tmp.npz")
+    np.savez(beside, **labels._asdict(), seed=config.seed, mode=np.array(config.permutation))
+    os.replace(beside, run.labels)
+
+
+def read_labels(run: Run) -> PermutedLabels:
+    """Reads the training labels.
+
+    Raises:
+      FileNotFoundError: the run has none.
+    """
+    if not run.labels.is_file():
+        raise FileNotFoundError(f"no labels.npz in {run.workdir}; train the run again")
+    with np.load(run.labels, allow_pickle=False) as content:
+        return PermutedLabels(content["assigned"], content["true"], content["is_permuted"])

@@ -1,0 +1,161 @@
+"""The training loop: epochs of pmapped steps, accuracies after each, a callback for everything else."""
+
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import numpy as np
+
+from memorize_jax import models
+from memorize_jax.config import RunConfig
+from memorize_jax.data import PermutedLabels, Splits, channel_statistics, standardize
+from memorize_jax.keys import stream
+from memorize_jax.training.accuracy import group_accuracies
+from memorize_jax.training.devices import must_await_steps, replicate, split_batches
+from memorize_jax.training.state import TrainState, create_state, optimizer
+from memorize_jax.training.step import AXIS, make_predict_step, make_train_step
+
+
+class Epoch(NamedTuple):
+    """One finished epoch.
+
+    Attributes:
+      number: 0 is the network before training.
+      state: TrainState after it.
+      metrics: loss (mean over the training set on the assigned labels), the accuracies of `group_accuracies`, seconds.
+      is_last: whether training ends here.
+    """
+
+    number: int
+    state: TrainState
+    metrics: dict[str, float]
+    is_last: bool
+
+
+class Trainer:
+    """The compiled parts of one run; holds no training state.
+
+    Args:
+      config: RunConfig.
+      splits: the data.
+      labels: of the training set.
+    """
+
+    def __init__(self, config: RunConfig, splits: Splits, labels: PermutedLabels):
+        self.config, self.splits, self.labels = config, splits, labels
+        self.statistics = channel_statistics(splits.train.images)
+        self.model = models.create(config.model, num_classes=splits.train.num_classes, width=config.width)
+        self.tx = optimizer(config.learning_rate)
+        self.num_devices = jax.local_device_count()
+        self._train = replicate((splits.train.images, labels.assigned))
+        self._test = replicate((splits.test.images, splits.test.labels))
+        step = make_train_step(self.model, self.tx, self.statistics)
+        self._step = jax.pmap(step, axis_name=AXIS, in_axes=(None, None, None, 0), out_axes=None, donate_argnums=(0,))
+        predict = make_predict_step(self.model, self.statistics)
+        self._predict = jax.pmap(predict, axis_name=AXIS, in_axes=(None, None, None, 0))
+
+    def initial_state(self) -> TrainState:
+        """The state before the first step."""
+        sample = standardize(jax.numpy.asarray(self.splits.train.images[:1]), self.statistics)
+        return create_state(self.model, sample, seed=self.config.seed, tx=self.tx)
+
+    def run_epoch(self, state: TrainState, number: int) -> TrainState:
+        """Trains on every example once, in an order that depends on the seed and the epoch's number alone."""
+        key = jax.random.fold_in(stream(self.config.seed, "order"), number)
+        rng = np.random.default_rng(np.asarray(jax.random.key_data(key)).ravel())
+        order = rng.permutation(len(self.labels.assigned))
+        state = replicate(state)
+        for batch in split_batches(order, self.config.batch_size, self.num_devices):
+            state = self._step(state, *self._train, batch)
+            if must_await_steps():
+                jax.block_until_ready(state)
+        return state
+
+    def evaluate(self, variables: dict) -> dict[str, float]:
+        """Loss and accuracies of a network.
+
+        Args:
+          variables: params and batch_stats.
+
+        Returns:
+          loss and the entries of `group_accuracies`.
+        """
+        variables = replicate(variables)
+        predicted, losses = self._predict_all(variables, self._train)
+        test_predicted, _ = self._predict_all(variables, self._test)
+        accuracies = group_accuracies(predicted, self.labels, test_predicted, self.splits.test.labels)
+        return {"loss": float(np.mean(losses)), **accuracies}
+
+    def _predict_all(self, variables, data):
+        num = len(data[1])
+        parts = []
+        for batch in split_batches(np.arange(num), self.config.batch_size, self.num_devices):
+            parts.append(self._predict(variables, *data, batch))
+            if must_await_steps():
+                jax.block_until_ready(parts[-1])
+        flat = [
+            np.concatenate([np.asarray(part).ravel()[: self.config.batch_size] for part in leaf])
+            for leaf in zip(*parts, strict=True)
+        ]
+        return flat[0][:num], flat[1][:num]
+
+
+def train(
+    config: RunConfig,
+    splits: Splits,
+    labels: PermutedLabels,
+    on_epoch: Callable[[Epoch], None],
+    *,
+    resume: tuple[int, TrainState, list[dict]] | None = None,
+) -> TrainState:
+    """Trains until the assigned labels are memorised, or the epochs are used up.
+
+    Args:
+      config: RunConfig.
+      splits: the data.
+      labels: of the training set.
+      on_epoch: called after every epoch, the untrained network (epoch 0) first.
+      resume: (epoch number, state after it, metrics of all epochs up to it) to go on from.
+
+    Returns:
+      The last TrainState.
+    """
+    trainer = Trainer(config, splits, labels)
+    if resume is None:
+        started = time.perf_counter()
+        number, state, history = 0, trainer.initial_state(), []
+        metrics = trainer.evaluate(state.variables)
+        metrics["seconds"] = time.perf_counter() - started
+        history.append(metrics)
+        on_epoch(Epoch(0, state, metrics, is_last=False))
+    else:
+        number, state, history = resume
+        history = list(history)
+    while not is_finished(config, number, history):
+        number += 1
+        started = time.perf_counter()
+        state = trainer.run_epoch(state, number)
+        metrics = trainer.evaluate(state.variables)
+        metrics["seconds"] = time.perf_counter() - started
+        history.append(metrics)
+        on_epoch(Epoch(number, state, metrics, is_last=is_finished(config, number, history)))
+    return state
+
+
+def is_finished(config: RunConfig, number: int, history: list[dict]) -> bool:
+    """Tells whether training ends after epoch `number`.
+
+    Args:
+      config: RunConfig.
+      number: of the last finished epoch.
+      history: metrics of the epochs 0 .. number.
+
+    Returns:
+      True once the epochs are used up, or `extra_epochs` after the training accuracy first exceeded
+      `stop_accuracy`.
+    """
+    if number >= config.epochs:
+        return True
+    reached = [epoch for epoch, metrics in enumerate(history) if metrics["train_accuracy"] > config.stop_accuracy]
+    return bool(reached) and number >= reached[0] + config.extra_epochs

@@ -1,0 +1,77 @@
+"""The training and the evaluation step: pure, per device, summed over the axis "data"."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import optax
+
+from memorize_jax.data.standardize import ChannelStatistics, standardize
+from memorize_jax.training.losses import cross_entropy
+from memorize_jax.training.state import TrainState
+
+AXIS = "data"
+
+
+class Batch(NamedTuple):
+    """Which examples one device sees in a step.
+
+    Attributes:
+      indices: [n] int32, into the data set.
+      mask: [n] float32, 0 for padding of the last short batch.
+    """
+
+    indices: jax.Array
+    mask: jax.Array
+
+
+def make_train_step(model: nn.Module, tx: optax.GradientTransformation, statistics: ChannelStatistics) -> Callable:
+    """Builds one step of gradient descent on the mean loss of a global batch.
+
+    Args:
+      model: flax.linen module.
+      tx: the optimiser.
+      statistics: standardise the inputs.
+
+    Returns:
+      (state, images [n, ...], labels [n], batch) -> state, to be run under an axis named "data"; the result is the
+      same on every device and does not depend on their number.
+    """
+
+    def train_step(state: TrainState, images: jax.Array, labels: jax.Array, batch: Batch) -> TrainState:
+        inputs = standardize(images[batch.indices], statistics)
+        # Padding is masked, never dropped: the loss is a mean over the real examples of all devices.
+        total = jax.lax.psum(jnp.sum(batch.mask), AXIS)
+
+        def loss_of(params):
+            variables = {"params": params, "batch_stats": state.batch_stats}
+            logits, updates = model.apply(variables, inputs, train=True, mutable=["batch_stats"])
+            losses = cross_entropy(logits, labels[batch.indices])
+            return jnp.sum(losses * batch.mask) / total, updates.get("batch_stats", state.batch_stats)
+
+        gradient, batch_stats = jax.grad(loss_of, has_aux=True)(state.params)
+        gradient = jax.lax.psum(gradient, AXIS)
+        updates, opt_state = tx.update(gradient, state.opt_state, state.params)
+        return TrainState(optax.apply_updates(state.params, updates), batch_stats, opt_state, state.step + 1)
+
+    return train_step
+
+
+def make_predict_step(model: nn.Module, statistics: ChannelStatistics) -> Callable:
+    """Builds the evaluation of one batch.
+
+    Args:
+      model: flax.linen module.
+      statistics: standardise the inputs.
+
+    Returns:
+      (variables, images, labels, batch) -> (predicted class [n] int32, loss [n]), per device.
+    """
+
+    def predict_step(variables, images: jax.Array, labels: jax.Array, batch: Batch):
+        logits = model.apply(variables, standardize(images[batch.indices], statistics), train=False)
+        return jnp.argmax(logits, axis=-1), cross_entropy(logits, labels[batch.indices])
+
+    return predict_step
