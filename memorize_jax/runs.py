@@ -54,7 +54,8 @@ def check_same_run(run: Run, config: RunConfig) -> None:
     different = [f"{name}={held[name]} (asked: {asked[name]})" for name in asked if held[name] != asked[name]]
     if different:
         raise ValueError(
-            f"workdir {run.workdir} holds a run with {', '.join(different)}; choose another --workdir or the same settings"
+            f"workdir {run.workdir} holds a run with {', '.join(different)}; "
+            "choose another --workdir or the same settings"
         )
 
 
@@ -67,7 +68,8 @@ def read_config(run: Run) -> RunConfig:
     """
     if not run.config.is_file():
         raise FileNotFoundError(
-            f"no run in {run.workdir} (no config.json); train one with: python -m experiments.train --workdir={run.workdir}"
+            f"no run in {run.workdir} (no config.json); "
+            f"train one with: python -m experiments.train --workdir={run.workdir}"
         )
     try:
         return RunConfig(**json.loads(run.config.read_text())["config"])

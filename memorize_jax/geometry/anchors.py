@@ -1,5 +1,6 @@
 """Anchor points of one manifold, and the capacity, radius and dimension that follow from their statistics."""
 
+import functools
 from typing import NamedTuple
 
 import jax
@@ -53,6 +54,7 @@ def _check_frame(frame, draws):
         )
 
 
+@functools.partial(jax.jit, static_argnames=("solver", "tol", "maxiter"))
 def solve_anchors(
     frame: jax.Array,
     draws: jax.Array,
@@ -75,7 +77,9 @@ def solve_anchors(
         centre; the last coordinate is 1. A row of zeros marks an absent example.
       draws: [n, D+1], standard normal vectors (t, t0).
       kappa: margin >= 0.
-      solver: see `solvers.nonnegative_qp`, as are `tol` and `maxiter`.
+      solver: see `solvers.nonnegative_qp`.
+      tol: see there.
+      maxiter: see there.
 
     Returns:
       Anchors.
@@ -102,6 +106,7 @@ def solve_anchors(
     return Anchors(draws - multipliers @ frame, weights @ frame, multipliers, solution.residual)
 
 
+@functools.partial(jax.jit, static_argnames=("solver", "tol", "maxiter"))
 def anchor_statistics(
     frame: jax.Array,
     draws: jax.Array,
@@ -127,7 +132,9 @@ def anchor_statistics(
       kappa: margin >= 0.
       num_directions: number of directions the draws really span, if fewer than D.
       direction_norm: [n], norm of t_D within these directions, if not that of all D coordinates.
-      solver: see `solvers.nonnegative_qp`, as are `tol` and `maxiter`.
+      solver: see `solvers.nonnegative_qp`.
+      tol: see there.
+      maxiter: see there.
 
     Returns:
       AnchorStatistics.

@@ -4,6 +4,7 @@ The theory assumes centres in random positions. Following Cohen et al. 2020, the
 are projected out of the data first: the ones after whose removal the centres are least correlated.
 """
 
+import functools
 from typing import NamedTuple
 
 import jax
@@ -88,8 +89,7 @@ def _residual_gram(root, directions):
     return root @ root - overlap @ overlap.T
 
 
-def _cost(free, used, root, projector):
-    residual = _residual_gram(root, _orthonormal(free, used, projector))
+def _cost(residual):
     norms = jnp.maximum(jnp.diagonal(residual), 1e-6)
     return 0.5 * jnp.sum(residual**2 / (norms[:, None] * norms[None, :]))
 
@@ -100,9 +100,9 @@ def _retained_squared(residual, root):
 
 
 def _objective(free, used, root, projector, least_retained):
-    retained = _retained_squared(_residual_gram(root, _orthonormal(free, used, projector)), root)
-    shortage = jnp.maximum(1 - retained / least_retained**2, 0)
-    return _cost(free, used, root, projector) + root.shape[0] * jnp.sum(shortage**2)
+    residual = _residual_gram(root, _orthonormal(free, used, projector))
+    shortage = jnp.maximum(1 - _retained_squared(residual, root) / least_retained**2, 0)
+    return _cost(residual) + root.shape[0] * jnp.sum(shortage**2)
 
 
 def _best_of_restarts(key, num_components, max_components, num_restarts, root, projector) -> _Candidate:
@@ -120,9 +120,9 @@ def _best_of_restarts(key, num_components, max_components, num_restarts, root, p
         return minimize_smooth(_objective, start, used, root, projector, share, tol=tol, maxiter=150)
 
     found = jax.vmap(solve)(starts, shares)
-    costs = jax.vmap(_cost, (0, None, None, None))(found, used, root, projector)
     directions = jax.vmap(_orthonormal, (0, None, None))(found, used, projector)
     residuals = jax.vmap(_residual_gram, (None, 0))(root, directions)
+    costs = jax.vmap(_cost)(residuals)
     retained = jnp.min(jax.vmap(_retained_squared, (0, None))(residuals, root), axis=1)
     usable = jnp.isfinite(costs) & (retained >= (min(LEAST_RETAINED) / 2) ** 2)
     usable = jnp.where(jnp.any(usable), usable, jnp.isfinite(costs))
@@ -165,11 +165,15 @@ def _nothing_removed(root, max_components):
     gram = root @ root
     return _Candidate(
         directions=jnp.zeros((root.shape[0], max_components), root.dtype),
-        cost=_cost(jnp.zeros_like(root), jnp.zeros(root.shape[0], root.dtype), root, jnp.eye(root.shape[0])),
+        cost=_cost(gram),
         residual_correlation=mean_absolute_cosine(gram),
     )
 
 
+_STATIC = ("num_components", "min_components", "max_components", "num_restarts")
+
+
+@functools.partial(jax.jit, static_argnames=_STATIC)
 def center_structure(
     gram: jax.Array,
     *,

@@ -67,7 +67,7 @@ def build_frames(grams: Grams, structure: CenterStructure, mask: jax.Array, *, f
     squared = jnp.diagonal(grams.centers) - jnp.sum(shared_centers**2, axis=1)
     # Rounding leaves a trace of a centre that is not there; below it the radius has no meaning.
     eps = jnp.finfo(mask.dtype).eps
-    trace = 100 * eps * jnp.diagonal(grams.centers) + (10 * eps * grams.mean_norm) ** 2
+    trace = 100 * eps * jnp.diagonal(grams.centers) + (4 * eps * grams.size) ** 2
     vanished = ~(squared > trace)
     norm = jnp.where(vanished, 0, jnp.sqrt(jnp.where(vanished, 1, squared)))
     own = grams.own - jnp.einsum("pik,pjk->pij", shared_offsets, shared_offsets)

@@ -21,7 +21,7 @@ class Grams(NamedTuple):
       own: [P, M, M], offsets with offsets of the same manifold.
       cross: [P, M, P], offsets with all centres.
       centers: [P, P], centres with centres.
-      mean_norm: [], norm of the mean of all points.
+      size: [], root mean square norm of the points about the data's own origin: what rounding is relative to.
       scale: [], the unit of length.
       finite: [P] bool, whether all of a manifold's points are finite.
       num_directions: int32 [], min(M, N), the directions in which the published tool draws.
@@ -30,7 +30,7 @@ class Grams(NamedTuple):
     own: jax.Array
     cross: jax.Array
     centers: jax.Array
-    mean_norm: jax.Array
+    size: jax.Array
     scale: jax.Array
     finite: jax.Array
     num_directions: jax.Array
@@ -74,11 +74,13 @@ def reduce_points(
         return offsets @ offsets.T, offsets @ centers.T
 
     own, cross = chunked_map(one, (points, mask, means), chunk)
+    own_mean_square = jnp.sum(jnp.trace(own, axis1=1, axis2=2)) / jnp.maximum(jnp.sum(count), 1)
+    size = jnp.sqrt(own_mean_square + jnp.mean(jnp.sum(means**2, axis=1)))
     return Grams(
         own=own,
         cross=cross,
         centers=centers @ centers.T,
-        mean_norm=jnp.linalg.norm(overall),
+        size=size,
         scale=scale,
         finite=jnp.all(jnp.isfinite(points), axis=(1, 2)),
         num_directions=jnp.int32(min(num_examples, num_features)),

@@ -1,5 +1,6 @@
 """Sole owner of jaxopt: the non-negative quadratic program and the smooth minimiser."""
 
+import functools
 import warnings
 from collections.abc import Callable
 from typing import NamedTuple
@@ -68,6 +69,7 @@ def _box_coordinate_descent(gram, linear, tol, maxiter):
 SOLVERS = {"admm": (_admm, 160), "box_cdqp": (_box_coordinate_descent, 4000)}
 
 
+@functools.partial(jax.jit, static_argnames=("solver", "tol", "maxiter"))
 def nonnegative_qp(
     gram: jax.Array,
     linear: jax.Array,

@@ -1,0 +1,29 @@
+"""Python in a process of its own: what a person at a terminal sees."""
+
+import functools
+import os
+import pathlib
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).parent.parent
+EXPERIMENTS = ("train", "geometry", "report", "reproduce")
+
+
+def python(*arguments, **environment) -> subprocess.CompletedProcess:
+    """Runs Python with these arguments at the root of the repository, with these environment variables on top."""
+    return subprocess.run(
+        [sys.executable, *map(str, arguments)],
+        cwd=ROOT,
+        env={**os.environ, "JAX_PLATFORMS": "cpu", **environment},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+@functools.cache
+def help_of(experiment: str) -> str:
+    """What `python -m experiments.<experiment> --help` prints."""
+    return python("-m", f"experiments.{experiment}", "--help").stdout

@@ -1,0 +1,37 @@
+import os
+
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+
+import jax
+import pytest
+
+from tests import commands
+
+
+@pytest.fixture
+def x64():
+    before = jax.config.jax_enable_x64
+    jax.config.update("jax_enable_x64", True)
+    try:
+        yield
+    finally:
+        jax.config.update("jax_enable_x64", before)
+
+
+@pytest.fixture(scope="session")
+def smoke_run(tmp_path_factory):
+    """The folder of one `reproduce --preset=smoke`; read it, or copy it, but leave it as it is."""
+    workdir = tmp_path_factory.mktemp("smoke") / "run"
+    done = commands.python("-m", "experiments.reproduce", "--preset=smoke", f"--workdir={workdir}")
+    assert done.returncode == 0, done.stderr
+    return workdir
+
+
+@pytest.fixture(scope="session")
+def eight_devices(tmp_path_factory):
+    """What `tests/eight_devices.py` left behind when it ran on eight simulated devices."""
+    folder = tmp_path_factory.mktemp("eight_devices")
+    flags = "--xla_force_host_platform_device_count=8"
+    done = commands.python("-m", "tests.eight_devices", folder, XLA_FLAGS=flags)
+    assert done.returncode == 0, done.stderr
+    return folder

@@ -1,0 +1,134 @@
+import jax
+import numpy as np
+import pytest
+
+from memorize_jax.data import GROUPS, Group, PermutedLabels, example_groups, manifold_indices, permute_labels
+
+TEST_LABELS = np.array([2, 0, 1])
+
+
+def groups_at(fraction):
+    labels = permute_labels(np.arange(90) % 3, fraction, key=jax.random.key(0), num_classes=3)
+    return labels, example_groups(labels, TEST_LABELS)
+
+
+def choose(group, num_classes=3, examples_per_class=10, seed=0, **options):
+    return manifold_indices(
+        group, num_classes=num_classes, examples_per_class=examples_per_class, key=jax.random.key(seed), **options
+    )
+
+
+def evenly(num, num_classes=3, offset=1000):
+    return Group(np.arange(num) + offset, np.arange(num) % num_classes)
+
+
+def test_there_are_the_four_groups_of_the_paper():
+    assert tuple(groups_at(0.5)[1]) == GROUPS == ("unpermuted", "permuted", "restored", "test")
+
+
+def test_unpermuted_and_permuted_are_disjoint_and_together_the_training_set():
+    _, groups = groups_at(0.4)
+    both = np.concatenate([groups["unpermuted"].indices, groups["permuted"].indices])
+    np.testing.assert_array_equal(np.sort(both), np.arange(90))
+    assert len(groups["permuted"].indices) == 36
+
+
+def test_permuted_carry_the_assigned_labels_and_unpermuted_the_true_ones():
+    labels, groups = groups_at(0.4)
+    np.testing.assert_array_equal(groups["permuted"].labels, labels.assigned[groups["permuted"].indices])
+    np.testing.assert_array_equal(groups["unpermuted"].labels, labels.true[groups["unpermuted"].indices])
+    np.testing.assert_array_equal(groups["unpermuted"].labels, labels.assigned[groups["unpermuted"].indices])
+
+
+def test_restored_are_the_permuted_examples_with_their_true_labels():
+    labels, groups = groups_at(0.4)
+    np.testing.assert_array_equal(groups["restored"].indices, groups["permuted"].indices)
+    np.testing.assert_array_equal(groups["restored"].labels, labels.true[groups["restored"].indices])
+    assert np.any(groups["restored"].labels != groups["permuted"].labels)
+
+
+def test_an_example_that_got_its_own_label_back_is_permuted_not_unpermuted():
+    labels = PermutedLabels(np.array([0, 1]), np.array([0, 1]), np.array([True, False]))
+    groups = example_groups(labels, TEST_LABELS)
+    assert groups["permuted"].indices.tolist() == [0]
+    assert groups["unpermuted"].indices.tolist() == [1]
+
+
+def test_unpermuted_is_empty_when_all_labels_are_permuted():
+    _, groups = groups_at(1.0)
+    assert len(groups["unpermuted"].indices) == 0
+    assert len(groups["permuted"].indices) == len(groups["restored"].indices) == 90
+
+
+def test_permuted_and_restored_are_empty_when_none_are():
+    _, groups = groups_at(0.0)
+    assert len(groups["unpermuted"].indices) == 90
+    assert len(groups["permuted"].indices) == len(groups["restored"].indices) == 0
+
+
+def test_test_examples_carry_their_own_labels():
+    _, groups = groups_at(0.5)
+    assert groups["test"].indices.tolist() == [0, 1, 2]
+    np.testing.assert_array_equal(groups["test"].labels, TEST_LABELS)
+
+
+def test_a_manifold_holds_m_distinct_examples_of_its_class():
+    group = evenly(90)
+    chosen = choose(group)
+    assert chosen.shape == (3, 10)
+    for label, members in enumerate(chosen):
+        assert len(set(members)) == 10
+        assert set(members) <= set(group.indices[group.labels == label])
+
+
+def test_a_class_with_exactly_m_examples_is_enough():
+    group = evenly(30)
+    assert set(choose(group).ravel()) == set(group.indices)
+
+
+def test_the_key_decides_which_examples():
+    group = evenly(90)
+    np.testing.assert_array_equal(choose(group, seed=5), choose(group, seed=5))
+    assert np.any(choose(group, seed=5) != choose(group, seed=6))
+
+
+def test_the_choice_for_a_class_does_not_depend_on_the_other_classes():
+    group = evenly(90)
+    without = group.labels != 0
+    alone = Group(
+        np.append(group.indices[without], np.arange(10)),
+        np.append(group.labels[without], np.zeros(10, int)),
+    )
+    np.testing.assert_array_equal(choose(group)[1:], choose(alone)[1:])
+
+
+def test_max_classes_takes_whole_classes_in_increasing_order():
+    group = evenly(200, num_classes=20)
+    chosen = choose(group, num_classes=20, max_classes=6)
+    labels = (chosen - 1000) % 20
+    assert chosen.shape == (6, 10)
+    assert np.all(labels == labels[:, :1])
+    assert np.all(np.diff(labels[:, 0]) > 0)
+    np.testing.assert_array_equal(chosen, choose(group, num_classes=20, max_classes=6))
+    np.testing.assert_array_equal(chosen, choose(group, num_classes=20)[labels[:, 0]])
+
+
+def test_max_classes_takes_the_same_classes_of_every_group():
+    first, second = (choose(evenly(num, 20), 20, 5, max_classes=6) for num in (200, 400))
+    np.testing.assert_array_equal((first[:, 0] - 1000) % 20, (second[:, 0] - 1000) % 20)
+
+
+def test_more_max_classes_than_classes_means_all():
+    assert choose(evenly(90), max_classes=8).shape == (3, 10)
+
+
+def test_too_few_examples_names_group_class_and_count():
+    group = Group(np.arange(27), np.array([0] * 12 + [1] * 4 + [2] * 11))
+    with pytest.raises(ValueError, match=r"at least 10 restored examples in every class, got 4 in class 1.* to 4 or"):
+        choose(group, name="restored")
+
+
+@pytest.mark.parametrize("options", [{"examples_per_class": 0}, {"max_classes": 0}])
+def test_nothing_at_all_is_no_choice(options):
+    with pytest.raises(ValueError, match=f"expected {next(iter(options))} >= 1, got 0"):
+        choose(evenly(90), **options)

@@ -1,0 +1,75 @@
+"""Trains small networks on however many devices there are; the same code runs on one device inside the tests."""
+
+import pathlib
+import sys
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from memorize_jax import data, models
+from memorize_jax.checkpoints import EpochStore
+from memorize_jax.config import RunConfig
+from memorize_jax.training import Trainer
+from memorize_jax.training.devices import replicate, split_batches
+from memorize_jax.training.state import create_state, optimizer
+from memorize_jax.training.step import make_train_step
+
+BATCH_SIZE = 37  # not divisible by 8; 100 examples leave a short last batch of 26
+
+
+def small_splits() -> data.Splits:
+    """100 training and 40 test points on four spheres."""
+    return data.make_spheres(
+        num_classes=4, num_features=16, sphere_dimension=5, radius=1.5, train_per_class=25, test_per_class=10
+    )
+
+
+def small_labels(splits: data.Splits, fraction: float = 0.4) -> data.PermutedLabels:
+    """The labels of the training set, partly permuted."""
+    return data.permute_labels(splits.train.labels, fraction, key=jax.random.key(1), num_classes=4)
+
+
+def adam_steps_in_float64(num_epochs: int = 8) -> dict:
+    """Parameters after some epochs of Adam, all of it in float64; needs jax_enable_x64."""
+    splits = small_splits()
+    labels = small_labels(splits).assigned
+    images = splits.train.images.astype(np.float64)
+    statistics = data.channel_statistics(images)
+    model = models.create("mlp", num_classes=4, width=16, dtype=jnp.float64)
+    tx = optimizer(1e-3)
+    state = replicate(create_state(model, jnp.asarray(images[:1]), seed=0, tx=tx))
+    step = jax.pmap(
+        make_train_step(model, tx, statistics), axis_name="data", in_axes=(None, None, None, 0), out_axes=None
+    )
+    rng = np.random.default_rng(0)
+    for _ in range(num_epochs):
+        for batch in split_batches(rng.permutation(len(labels)), BATCH_SIZE, jax.local_device_count()):
+            # Queued steps of simulated devices can dead-lock.
+            state = jax.block_until_ready(step(state, images, labels, batch))
+    return jax.tree.map(np.asarray, state.params)
+
+
+def trainer_steps() -> tuple:
+    """(parameters after one epoch of the Trainer in float32, their metrics)."""
+    splits = small_splits()
+    config = RunConfig(width=16, batch_size=BATCH_SIZE, learning_rate=1e-3)
+    trainer = Trainer(config, splits, small_labels(splits))
+    state = trainer.run_epoch(trainer.initial_state(), 1)
+    return state, trainer.evaluate(state.variables)
+
+
+def _main(folder: pathlib.Path) -> None:
+    assert jax.local_device_count() == 8
+    state, metrics = trainer_steps()
+    np.savez(folder / "metrics.npz", **metrics)
+    with EpochStore(folder / "checkpoints") as store:
+        store.save(1, state.variables, state, complete=True)
+    flat, _ = jax.tree.flatten(state.params)
+    np.savez(folder / "float32.npz", *flat)
+    jax.config.update("jax_enable_x64", True)
+    np.savez(folder / "float64.npz", *jax.tree.leaves(adam_steps_in_float64()))
+
+
+if __name__ == "__main__":
+    _main(pathlib.Path(sys.argv[1]))

@@ -1,0 +1,80 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from memorize_jax.geometry.solvers import SOLVERS, kkt_residual, nonnegative_qp
+from tests.oracles.anchors import project
+
+
+def program(seed, num_points, num_directions, num_draws=20):
+    rng = np.random.default_rng(seed)
+    frame = np.concatenate([rng.normal(size=(num_points, num_directions)), np.ones((num_points, 1))], axis=1)
+    return frame, rng.normal(size=(num_draws, num_directions + 1))
+
+
+@pytest.mark.parametrize("solver", sorted(SOLVERS))
+@pytest.mark.parametrize(("num_points", "num_directions"), [(12, 20), (20, 8), (2, 1), (1, 3)])
+@pytest.mark.parametrize("kappa", [0.0, 0.4])
+def test_equals_scipy_nnls(x64, solver, num_points, num_directions, kappa):
+    frame, draws = program(0, num_points, num_directions)
+    found = nonnegative_qp(jnp.asarray(frame @ frame.T), jnp.asarray(draws @ frame.T + kappa), solver=solver)
+    expected = [project(frame, draw, kappa)[0] for draw in draws]
+    np.testing.assert_allclose(draws - found.multipliers @ frame, expected, atol=1e-6)
+    assert found.residual.max() < 1e-7
+
+
+@pytest.mark.parametrize("solver", sorted(SOLVERS))
+def test_float32_agrees_with_float64(solver):
+    frame, draws = program(1, 30, 40)
+    gram, linear = jnp.asarray(frame @ frame.T, jnp.float32), jnp.asarray(draws @ frame.T, jnp.float32)
+    found = nonnegative_qp(gram, linear, solver=solver)
+    expected = [project(frame, draw)[0] for draw in draws]
+    np.testing.assert_allclose(draws - found.multipliers @ frame, expected, atol=1e-3)
+    assert found.residual.max() < 1e-4
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1e6])
+def test_scale_of_the_linear_term_is_that_of_the_solution(scale):
+    frame, draws = program(2, 10, 15)
+    gram, linear = jnp.asarray(frame @ frame.T, jnp.float32), jnp.asarray(draws @ frame.T, jnp.float32)
+    np.testing.assert_allclose(
+        nonnegative_qp(gram, linear * scale).multipliers, nonnegative_qp(gram, linear).multipliers * scale, rtol=1e-4,
+        atol=1e-4 * scale,
+    )
+
+
+def test_absent_points_get_no_weight_and_change_nothing(x64):
+    frame, draws = program(3, 10, 6)
+    padded = np.concatenate([frame, np.zeros((4, 7))])
+    whole = nonnegative_qp(jnp.asarray(frame @ frame.T), jnp.asarray(draws @ frame.T))
+    with_absent = nonnegative_qp(jnp.asarray(padded @ padded.T), jnp.asarray(draws @ padded.T))
+    np.testing.assert_array_equal(with_absent.multipliers[:, 10:], 0)
+    np.testing.assert_allclose(with_absent.multipliers[:, :10] @ frame, whole.multipliers @ frame, atol=1e-8)
+
+
+def test_residual_is_zero_only_at_the_solution(x64):
+    frame, draws = program(4, 10, 12)
+    gram, linear = jnp.asarray(frame @ frame.T), jnp.asarray(draws @ frame.T)
+    exact = nonnegative_qp(gram, linear).multipliers
+    assert kkt_residual(gram, linear, exact).max() < 1e-8
+    assert kkt_residual(gram, linear, exact + 0.1).min() > 1e-3
+
+
+def test_unknown_solver_is_named():
+    with pytest.raises(ValueError, match=r"expected solver to be one of admm, box_cdqp, got 'simplex'"):
+        nonnegative_qp(jnp.eye(2), jnp.ones((1, 2)), solver="simplex")
+
+
+def test_nan_stays_nan():
+    found = nonnegative_qp(jnp.eye(3) * jnp.nan, jnp.ones((2, 3)))
+    assert not jnp.any(jnp.isfinite(found.residual))
+
+
+def test_jit_and_vmap_change_nothing():
+    frame, draws = program(5, 8, 10)
+    gram, linear = jnp.asarray(frame @ frame.T, jnp.float32), jnp.asarray(draws @ frame.T, jnp.float32)
+    eager = nonnegative_qp(gram, linear).multipliers
+    np.testing.assert_allclose(jax.jit(nonnegative_qp)(gram, linear).multipliers, eager, atol=1e-5)
+    stacked = jax.vmap(nonnegative_qp)(jnp.stack([gram, gram * 2]), jnp.stack([linear, linear]))
+    np.testing.assert_allclose(stacked.multipliers[0], eager, atol=1e-5)

@@ -1,0 +1,1 @@
+"""Independent float64 twins of the library's numbers, written from the equations."""

@@ -1,0 +1,24 @@
+"""Reads the reference numbers in third_party/."""
+
+import json
+import pathlib
+
+import numpy as np
+
+FOLDER = pathlib.Path(__file__).parents[2] / "third_party" / "mftma_reference"
+SETS = ("digits", "few_features", "gaussian", "lowrank_centers", "spheres")
+
+
+def arrays():
+    """The stored arrays by name."""
+    return np.load(FOLDER / "mftma_reference.npz", allow_pickle=False)
+
+
+def fixed_components():
+    """Results with K forced to 1, 2, 3, by set and K."""
+    return json.loads((FOLDER / "mftma_reference_fixed_k.json").read_text())
+
+
+def points(name):
+    """The points of a set as [P, M, N]."""
+    return arrays()[f"{name}/X"].transpose(0, 2, 1)

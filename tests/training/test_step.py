@@ -1,0 +1,110 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from memorize_jax import data, models
+from memorize_jax.training.devices import split_batches
+from memorize_jax.training.losses import cross_entropy
+from memorize_jax.training.state import create_state, optimizer
+from memorize_jax.training.step import make_predict_step, make_train_step
+from tests.eight_devices import adam_steps_in_float64
+
+STATISTICS = data.ChannelStatistics(np.array([3.0], np.float32), np.array([2.0], np.float32))
+
+
+def float64_problem(num=11):
+    rng = np.random.default_rng(0)
+    images = rng.normal(size=(num, 6))
+    labels = rng.integers(0, 3, num)
+    model = models.create("mlp", num_classes=3, width=5, dtype=jnp.float64)
+    tx = optimizer(1e-2)
+    return images, labels, model, tx, create_state(model, images[:1], seed=0, tx=tx)
+
+
+def pmapped(step):
+    return jax.pmap(step, axis_name="data", in_axes=(None, None, None, 0), out_axes=None)
+
+
+def step_by_hand(images, labels, model, tx, state):
+    """One step of optax on the mean loss of the given examples and no others."""
+
+    def loss_of(params):
+        logits = model.apply({"params": params}, (images - 3) / 2)
+        return -jnp.mean(jax.nn.log_softmax(logits)[jnp.arange(len(labels)), labels])
+
+    updates, _ = tx.update(jax.grad(loss_of)(state.params), state.opt_state, state.params)
+    return optax.apply_updates(state.params, updates)
+
+
+def assert_trees_close(found, expected, **tolerance):
+    assert jax.tree.structure(found) == jax.tree.structure(expected)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, **tolerance), found, expected)
+
+
+def test_cross_entropy_is_minus_the_log_probability_of_the_label(x64):
+    logits = np.random.default_rng(0).normal(size=(4, 3)) * 10
+    expected = -logits[np.arange(4), [0, 2, 1, 1]] + np.log(np.exp(logits).sum(axis=1))
+    np.testing.assert_allclose(cross_entropy(jnp.asarray(logits), jnp.array([0, 2, 1, 1])), expected, rtol=1e-12)
+
+
+def test_cross_entropy_of_half_precision_is_computed_in_float32():
+    assert cross_entropy(jnp.zeros((2, 3), jnp.bfloat16), jnp.zeros(2, int)).dtype == jnp.float32
+
+
+@pytest.mark.parametrize("batch_number", [0, 2])
+def test_a_step_is_one_step_of_adam_on_the_real_examples_of_the_batch(x64, batch_number):
+    # Eleven examples in batches of four: the last has three and one of padding.
+    images, labels, model, tx, state = float64_problem()
+    order = np.random.default_rng(1).permutation(11)
+    batch = split_batches(order, 4, 1)[batch_number]
+    members = order[4 * batch_number :][:4]
+    assert batch.mask.sum() == len(members)
+    found = pmapped(make_train_step(model, tx, STATISTICS))(state, images, labels, batch)
+    expected = step_by_hand(images[members], labels[members], model, tx, state)
+    assert_trees_close(found.params, expected, rtol=1e-10, atol=1e-12)
+    assert found.step == 1
+
+
+def test_what_the_padding_points_to_does_not_matter(x64):
+    images, labels, model, tx, state = float64_problem()
+    last = split_batches(np.arange(1, 11), 4, 1)[-1]
+    step = pmapped(make_train_step(model, tx, STATISTICS))
+    changed = images.copy()
+    changed[0] = 1e3
+    assert last.indices[0, -1] == 0
+    assert_trees_close(
+        step(state, images, labels, last).params, step(state, changed, labels, last).params, rtol=0, atol=0
+    )
+
+
+def test_predictions_and_losses_are_per_example(x64):
+    images, labels, model, _, state = float64_problem()
+    (batch,) = split_batches(np.arange(11), 11, 1)
+    predict = jax.pmap(make_predict_step(model, STATISTICS), axis_name="data", in_axes=(None, None, None, 0))
+    predicted, losses = predict(state.variables, images, labels, batch)
+    logits = np.asarray(model.apply(state.variables, (images - 3) / 2))
+    np.testing.assert_array_equal(predicted[0], logits.argmax(axis=1))
+    np.testing.assert_allclose(losses[0], cross_entropy(logits, labels), rtol=1e-12)
+
+
+@pytest.mark.parametrize(("batch_size", "num_devices"), [(4, 1), (5, 2), (37, 8), (3, 8), (100, 8)])
+def test_every_example_is_in_exactly_one_batch_once(batch_size, num_devices):
+    order = np.random.default_rng(0).permutation(50)
+    batches = split_batches(order, batch_size, num_devices)
+    seen = np.concatenate([batch.indices[batch.mask == 1] for batch in batches])
+    np.testing.assert_array_equal(seen, order)
+    assert len(batches) == -(-50 // batch_size)
+    for batch in batches:
+        assert batch.indices.shape == batch.mask.shape == (num_devices, -(-batch_size // num_devices))
+        assert batch.mask.sum() <= batch_size
+
+
+def test_one_and_eight_devices_agree_in_float64(x64, eight_devices):
+    here = jax.tree.leaves(adam_steps_in_float64())
+    there = np.load(eight_devices / "float64.npz")
+    assert len(here) == len(there.files) == 12
+    for one, eight in zip(here, there.values(), strict=True):
+        assert one.dtype == eight.dtype == np.float64
+        np.testing.assert_allclose(one, eight, rtol=0, atol=1e-8)
