@@ -80,13 +80,22 @@ def define_geometry() -> None:
     _define(GeometryConfig, GEOMETRY_HELP)
 
 
-def _overridden(config):
-    given = {
-        field.name: getattr(FLAGS, field.name)
-        for field in dataclasses.fields(config)
-        if field.name in FLAGS and getattr(FLAGS, field.name) is not None
-    }
-    return dataclasses.replace(config, **given)
+def define_string(name: str, text: str) -> None:
+    """Defines a flag of one experiment that takes text."""
+    flags.DEFINE_string(name, None, text)
+    _show_in_help(name)
+
+
+def define_integer(name: str, text: str) -> None:
+    """Defines a flag of one experiment that takes a whole number."""
+    flags.DEFINE_integer(name, None, text)
+    _show_in_help(name)
+
+
+def given(config) -> dict:
+    """The fields of a config, or config class, whose flags were given on the command line."""
+    names = [field.name for field in dataclasses.fields(config)]
+    return {name: getattr(FLAGS, name) for name in names if name in FLAGS and getattr(FLAGS, name) is not None}
 
 
 def chosen() -> Preset:
@@ -96,7 +105,8 @@ def chosen() -> Preset:
       ValueError: a preset or a value that does not exist.
     """
     preset = get_preset(FLAGS.preset)
-    run, geometry = _overridden(preset.run), _overridden(preset.geometry)
+    run = dataclasses.replace(preset.run, **given(RunConfig))
+    geometry = dataclasses.replace(preset.geometry, **given(GeometryConfig))
     run.validate()
     return dataclasses.replace(preset, run=run, geometry=geometry)
 

@@ -2,9 +2,14 @@
 
     python -m experiments.geometry --workdir=runs/mine --geometry_epochs=best,final
 
-Writes results/geometry.csv in the run's folder.
+Writes results/geometry.csv in the run's folder. Activations of a network from any framework can be measured instead:
+
+    python -m experiments.geometry --points=activations.npz --workdir=results/mine
+
+with the arrays `labels` [n] and `activations` [n, ...], or one array per layer.
 """
 
+import dataclasses
 import functools
 import pathlib
 
@@ -14,7 +19,7 @@ import numpy as np
 from experiments import cli
 from experiments.presets import GeometryConfig
 from experiments.progress import bar
-from memorize_jax import data, models
+from memorize_jax import analysis, data, models
 from memorize_jax.analysis import INPUT, geometry_rows, network_geometry, select_epochs
 from memorize_jax.checkpoints import EpochStore
 from memorize_jax.data import GROUPS, PermutedLabels, Splits
@@ -83,7 +88,7 @@ def run(workdir: str | pathlib.Path, config: GeometryConfig, splits: Splits | No
             key=stream(run_config.seed, "geometry"),
             num_draws=config.num_draws,
             kappa=config.kappa,
-            num_center_components=None if config.num_center_components < 0 else config.num_center_components,
+            num_center_components=_components(config),
             compat=config.compat,
         )
     )
@@ -97,19 +102,68 @@ def run(workdir: str | pathlib.Path, config: GeometryConfig, splits: Splits | No
             for group, indices in examples.items():
                 images = (splits.test if group == "test" else splits.train).images[indices]
                 common = {"seed": run_config.seed, "epoch": epoch, "group": group}
-                common |= {"num_draws": config.num_draws, "kappa": config.kappa}
+                common["kappa"] = config.kappa
                 rows += geometry_rows(measure(variables, images), (INPUT, *layers), common)
                 progress.set_postfix(epoch=epoch, group=group)
                 progress.update()
     write_table(folder.results / "geometry.csv", rows, GEOMETRY)
 
 
+def run_on_points(points: str, workdir: str | pathlib.Path, config: GeometryConfig, seed: int) -> pathlib.Path:
+    """Measures activations from a file; writes results/geometry.csv and figures/geometry.svg.
+
+    Args:
+      points: path of the npz file.
+      workdir: folder for the results; must not hold a training run.
+      config: GeometryConfig.
+      seed: of the examples chosen and the draws.
+
+    Returns:
+      Path of the table.
+    """
+    folder = Run(workdir)
+    check_writable(folder.workdir)
+    if folder.config.is_file():
+        raise ValueError(
+            f"workdir {workdir} holds a training run; choose another --workdir for the results of --points"
+        )
+    activations, labels = analysis.read_points(points)
+    result = analysis.analyze(
+        activations,
+        labels,
+        seed=seed,
+        examples_per_class=config.examples_per_class,
+        max_classes=config.max_classes,
+        num_draws=config.num_draws,
+        kappa=config.kappa,
+        num_center_components=_components(config),
+        compat=config.compat,
+    )
+    write_table(folder.results / "geometry.csv", result.to_dataframe().to_dict("records"), GEOMETRY)
+    result.plot(folder.figures / "geometry.svg")
+    return folder.results / "geometry.csv"
+
+
+def _components(config):
+    return None if config.num_center_components < 0 else config.num_center_components
+
+
 def main() -> None:
     """Reads the flags and measures."""
     workdir = cli.required_workdir()
+    if cli.FLAGS.points:
+        config = dataclasses.replace(GeometryConfig(examples_per_class=None), **cli.given(GeometryConfig))
+        print(f"measured: {run_on_points(cli.FLAGS.points, workdir, config, cli.FLAGS.seed or 0)}")
+        return
     run(workdir, cli.chosen().geometry)
     print(f"measured: {Run(workdir).results / 'geometry.csv'}; next: python -m experiments.report --workdir={workdir}")
 
 
+def define_points() -> None:
+    """Defines --points and the seed that goes with it."""
+    cli.define_string("points", "npz file with labels [n] and activations [n, ...], instead of a run")
+    cli.define_integer("seed", "of the examples chosen and the draws, with --points")
+
+
 if __name__ == "__main__":
-    cli.start(main, cli.define_workdir, cli.define_preset, cli.define_geometry)
+    cli.start(main, cli.define_workdir, cli.define_preset, cli.define_geometry, define_points)

@@ -11,7 +11,7 @@ class GeometryConfig:
 
     Attributes:
       geometry_epochs: which epochs, see `analysis.select_epochs`.
-      examples_per_class: M; the paper's 50.
+      examples_per_class: M; the paper's 50. None, for activations from a file: as many as the smallest class has.
       max_classes: at most this many manifolds, drawn from the seed; None for all.
       num_draws: Gaussian draws per manifold.
       kappa: margin.
@@ -20,7 +20,7 @@ class GeometryConfig:
     """
 
     geometry_epochs: str = "best,final"
-    examples_per_class: int = 50
+    examples_per_class: int | None = 50
     max_classes: int | None = None
     num_draws: int = 300
     kappa: float = 0.0

@@ -9,7 +9,8 @@ import pathlib
 import jinja2
 import pandas as pd
 
-from experiments import cli, figures
+from experiments import cli
+from memorize_jax import figures
 from memorize_jax.analysis import best_epoch, final_epoch
 from memorize_jax.results import GEOMETRY, METRICS, read_table
 from memorize_jax.runs import Run, check_writable, read_config, read_provenance

@@ -81,13 +81,13 @@ def _resume_point(folder, config, store, splits, labels):
     if not folder.metrics.is_file():
         store.forget_after(-1)
         return None, []
+    table = read_table(folder.metrics, METRICS, f"python -m experiments.train --workdir={folder.workdir}")
     template = Trainer(config, splits, labels).initial_state()
-    found = store.load_training_state(template)
+    found = store.load_training_state(template, not_after=int(table["epoch"].max()))
     if found is None:
         store.forget_after(-1)
         return None, []
     number, state = found
-    table = read_table(folder.metrics, METRICS, f"python -m experiments.train --workdir={folder.workdir}")
     rows = table[table["epoch"] <= number].to_dict("records")
     store.forget_after(number)
     return (number, state, rows), list(rows)

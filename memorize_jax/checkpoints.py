@@ -92,27 +92,30 @@ class EpochStore:
             raise FileNotFoundError(f"no checkpoint of epoch {epoch}; stored: {span}")
         return {"batch_stats": {}, **_load(self._networks, epoch)}
 
-    def load_training_state(self, template: Any) -> tuple[int, Any] | None:
+    def load_training_state(self, template: Any, *, not_after: int | None = None) -> tuple[int, Any] | None:
         """Restores the newest training state.
 
         Args:
           template: a state of the same structure.
+          not_after: pass over states of later epochs.
 
         Returns:
           (epoch, state), or None if there is none.
         """
-        epoch = self._resume.latest_step()
-        if epoch is None:
+        stored = [epoch for epoch in self._resume.all_steps() if not_after is None or epoch <= not_after]
+        if not stored:
             return None
+        epoch = max(stored)
         restored = _load(self._resume, epoch)
         paths, structure = jax.tree_util.tree_flatten_with_path(template)
         leaves = [np.asarray(restored[jax.tree_util.keystr(path)], leaf.dtype) for path, leaf in paths]
         return epoch, jax.tree.unflatten(structure, leaves)
 
     def forget_after(self, epoch: int) -> None:
-        """Removes the networks of epochs later than `epoch`, which training is about to redo."""
-        for later in [stored for stored in self.epochs() if stored > epoch]:
-            self._networks.delete(later)
+        """Removes what is stored of epochs later than `epoch`, which training is about to redo."""
+        for manager in (self._networks, self._resume):
+            for later in [stored for stored in manager.all_steps() if stored > epoch]:
+                manager.delete(later)
 
 
 def _save(manager, epoch, tree):

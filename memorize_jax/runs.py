@@ -7,6 +7,8 @@ import os
 import pathlib
 import platform
 import subprocess
+import zipfile
+import zlib
 
 import jax
 import numpy as np
@@ -73,7 +75,7 @@ def read_config(run: Run) -> RunConfig:
         )
     try:
         return RunConfig(**json.loads(run.config.read_text())["config"])
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{run.config}: expected the configuration of a run, got {error!r}") from error
 
 
@@ -118,8 +120,12 @@ def read_labels(run: Run) -> PermutedLabels:
 
     Raises:
       FileNotFoundError: the run has none.
+      ValueError: labels.npz is damaged.
     """
     if not run.labels.is_file():
         raise FileNotFoundError(f"no labels.npz in {run.workdir}; train the run again")
-    with np.load(run.labels, allow_pickle=False) as content:
-        return PermutedLabels(content["assigned"], content["true"], content["is_permuted"])
+    try:
+        with open(run.labels, "rb") as stream, np.load(stream, allow_pickle=False) as content:
+            return PermutedLabels(content["assigned"], content["true"], content["is_permuted"])
+    except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise ValueError(f"{run.labels}: expected the labels of a run, got {error!r}") from error

@@ -20,9 +20,10 @@ def x64():
 
 @pytest.fixture(scope="session")
 def smoke_run(tmp_path_factory):
-    """The folder of one `reproduce --preset=smoke`; read it, or copy it, but leave it as it is."""
+    """The folder of one `reproduce --preset=smoke`, measured at epochs 0 and 4; copy it, never change it."""
     workdir = tmp_path_factory.mktemp("smoke") / "run"
-    done = commands.python("-m", "experiments.reproduce", "--preset=smoke", f"--workdir={workdir}")
+    flags = ("--preset=smoke", "--geometry_epochs=0,final", f"--workdir={workdir}")
+    done = commands.python("-m", "experiments.reproduce", *flags)
     assert done.returncode == 0, done.stderr
     return workdir
 

@@ -2,14 +2,19 @@
 
 from memorize_jax.analysis.activations import INPUT, layer_activations
 from memorize_jax.analysis.epochs import best_epoch, final_epoch, select_epochs
-from memorize_jax.analysis.manifolds import geometry_rows, network_geometry
+from memorize_jax.analysis.manifolds import geometry_rows, group_geometry, network_geometry
+from memorize_jax.analysis.own_activations import Analysis, analyze, read_points
 
 __all__ = [
     "INPUT",
+    "Analysis",
+    "analyze",
     "best_epoch",
     "final_epoch",
     "geometry_rows",
+    "group_geometry",
     "layer_activations",
     "network_geometry",
+    "read_points",
     "select_epochs",
 ]

@@ -36,7 +36,7 @@ def select_epochs(spec: str, metrics: pd.DataFrame) -> list[int]:
         item = item.strip()
         if item in words:
             chosen.update(words[item]())
-        elif item.isdigit() and int(item) in set(metrics["epoch"]):
+        elif item.isdecimal() and int(item) in set(metrics["epoch"]):
             chosen.add(int(item))
         else:
             raise ValueError(

@@ -43,6 +43,32 @@ def network_geometry(
     return layer_geometry(points, key=key, **options)
 
 
+def group_geometry(
+    model: nn.Module,
+    variables: dict,
+    images: Mapping[str, jax.Array],
+    indices: Mapping[str, jax.Array],
+    **options,
+) -> dict[str, ManifoldGeometry]:
+    """Measures every layer for every group of examples, as part of a jitted evaluation step.
+
+    Groups are computed one after another, so the memory is that of one group's activations.
+
+    Args:
+      model: flax.linen module.
+      variables: params and batch_stats.
+      images: group -> [n, ...], the images its indices point into; several groups may share an array.
+      indices: group -> [P, M], fixed examples (`data.manifold_indices`).
+      **options: of `network_geometry`.
+
+    Returns:
+      group -> ManifoldGeometry with a leading layer axis.
+    """
+    return {
+        group: network_geometry(model, variables, images[group][chosen], **options) for group, chosen in indices.items()
+    }
+
+
 def geometry_rows(geometry: ManifoldGeometry, layers: tuple[str, ...], common: Mapping) -> list[dict]:
     """Turns the result for one group into table rows, one a layer.
 
@@ -71,6 +97,7 @@ def geometry_rows(geometry: ManifoldGeometry, layers: tuple[str, ...], common: M
                 "num_classes": host.capacity.shape[1],
                 "num_valid_classes": int(np.sum(np.isfinite(host.capacity[number]))),
                 "examples_per_class": int(host.num_examples[number].min()),
+                "num_draws": int(host.num_draws[number]),
                 "status": int(np.bitwise_or.reduce(host.status[number])),
             }
         )

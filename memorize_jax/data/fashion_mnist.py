@@ -1,7 +1,9 @@
 """Fashion-MNIST from local idx files: 60,000 + 10,000 images of 28 x 28, 10 classes."""
 
 import gzip
+import math
 import pathlib
+import zlib
 
 import numpy as np
 
@@ -41,15 +43,16 @@ def read_idx(path: pathlib.Path) -> np.ndarray:
     try:
         with opener(path, "rb") as stream:
             content = stream.read()
-    except (EOFError, gzip.BadGzipFile) as error:
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise ValueError(f"{path}: damaged gzip file ({error})") from error
     if len(content) < 4 or content[:3] != b"\0\0\x08":
         raise ValueError(f"{path}: expected an idx file of unsigned bytes, got header {content[:4]!r}")
-    num_axes = content[3]
-    shape = tuple(int(size) for size in np.frombuffer(content, ">u4", num_axes, offset=4))
-    start = 4 + 4 * num_axes
-    if len(content) - start != int(np.prod(shape)):
-        raise ValueError(f"{path}: expected {np.prod(shape)} bytes after the header, got {len(content) - start}")
+    start = 4 + 4 * content[3]
+    if len(content) < start:
+        raise ValueError(f"{path}: expected a header of {start} bytes, got {len(content)}")
+    shape = tuple(np.frombuffer(content[4:start], ">u4").tolist())
+    if len(content) - start != math.prod(shape):
+        raise ValueError(f"{path}: expected {math.prod(shape)} bytes after the header, got {len(content) - start}")
     return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
 
 

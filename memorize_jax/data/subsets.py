@@ -69,8 +69,11 @@ def manifold_indices(
       [classes, M] indices, classes in increasing order.
 
     Raises:
-      ValueError: a class has fewer than M examples; names it.
+      ValueError: a class has fewer than M examples; names it. Or M or `max_classes` is below 1.
     """
+    for setting, value in (("examples_per_class", examples_per_class), ("max_classes", max_classes)):
+        if value is not None and value < 1:
+            raise ValueError(f"expected {setting} >= 1, got {value}")
     counts = np.bincount(group.labels, minlength=num_classes)
     key = stream(key, "manifold examples")
     seed = np.asarray(jax.random.key_data(key)).ravel().tolist()

@@ -7,20 +7,28 @@ from memorize_jax.geometry.anchors import (
     capacity_radius_dimension,
     solve_anchors,
 )
+from memorize_jax.geometry.ball import ball_capacity
 from memorize_jax.geometry.centers import CenterStructure, center_structure, max_num_components
+from memorize_jax.geometry.dimension import TotalDimension, total_dimension
 from memorize_jax.geometry.layers import layer_geometry
 from memorize_jax.geometry.manifolds import ManifoldGeometry, manifold_geometry
+from memorize_jax.geometry.simulated import SimulatedCapacity, simulated_capacity
 
 __all__ = [
     "AnchorStatistics",
     "Anchors",
     "CenterStructure",
     "ManifoldGeometry",
+    "SimulatedCapacity",
+    "TotalDimension",
     "anchor_statistics",
+    "ball_capacity",
     "capacity_radius_dimension",
     "center_structure",
     "layer_geometry",
     "manifold_geometry",
     "max_num_components",
+    "simulated_capacity",
     "solve_anchors",
+    "total_dimension",
 ]

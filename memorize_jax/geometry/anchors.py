@@ -6,7 +6,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from memorize_jax.geometry.solvers import nonnegative_qp
+from memorize_jax.geometry.solvers import QPSolution, nonnegative_qp
 
 
 class Anchors(NamedTuple):
@@ -23,6 +23,14 @@ class Anchors(NamedTuple):
     anchors: jax.Array
     multipliers: jax.Array
     kkt_residual: jax.Array
+
+
+class SolverOptions(NamedTuple):
+    """Static options of `solvers.nonnegative_qp`, hashable."""
+
+    solver: str = "admm"
+    tol: float | None = None
+    maxiter: int | None = None
 
 
 class AnchorStatistics(NamedTuple):
@@ -55,6 +63,7 @@ def _check_frame(frame, draws):
 
 
 @functools.partial(jax.jit, static_argnames=("solver", "tol", "maxiter"))
+@jax.default_matmul_precision("highest")
 def solve_anchors(
     frame: jax.Array,
     draws: jax.Array,
@@ -92,9 +101,14 @@ def solve_anchors(
     """
     frame, draws = jnp.asarray(frame), jnp.asarray(draws)
     _check_frame(frame, draws)
+    options = SolverOptions(solver=solver, tol=tol, maxiter=maxiter)
+    _, solution = squared_distance(frame @ frame.T, draws @ frame.T + kappa, options)
+    return _anchors_of(frame, draws, kappa, jax.lax.stop_gradient(solution))
+
+
+def _anchors_of(frame, draws, kappa, solution):
     present = jnp.any(frame != 0, axis=1)
     projections = draws @ frame.T + kappa
-    solution = nonnegative_qp(frame @ frame.T, projections, solver=solver, tol=tol, maxiter=maxiter)
     multipliers = solution.multipliers
     mass = jnp.sum(multipliers, axis=1, keepdims=True)
     nearest = jax.nn.one_hot(
@@ -106,7 +120,42 @@ def solve_anchors(
     return Anchors(draws - multipliers @ frame, weights @ frame, multipliers, solution.residual)
 
 
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
+def squared_distance(gram: jax.Array, linear: jax.Array, options: SolverOptions) -> tuple[jax.Array, QPSolution]:
+    """Squared distance of every draw to the cone of solutions, with an exact and cheap gradient.
+
+        ||v - t||^2 = max_{a >= 0}  2 a' b - a' K a,   K = S S',  b = S t + kappa
+        gradient (envelope theorem): 2 a with respect to b, -a a' with respect to K
+
+    Args:
+      gram: [M, M], K.
+      linear: [n, M], b.
+      options: of the solver.
+
+    Returns:
+      (distances [n], the QPSolution they come from, which carries no gradient).
+    """
+    return _distance_forward(gram, linear, options)[0]
+
+
+def _distance_forward(gram, linear, options):
+    solution = nonnegative_qp(gram, linear, **options._asdict())
+    multipliers = solution.multipliers
+    distance = jnp.sum(multipliers * (2 * linear - multipliers @ gram), axis=-1)
+    return (distance, solution), multipliers
+
+
+def _distance_backward(options, multipliers, cotangents):
+    del options
+    weighted = multipliers * cotangents[0][:, None]
+    return -weighted.T @ multipliers, 2 * weighted
+
+
+squared_distance.defvjp(_distance_forward, _distance_backward)
+
+
 @functools.partial(jax.jit, static_argnames=("solver", "tol", "maxiter"))
+@jax.default_matmul_precision("highest")
 def anchor_statistics(
     frame: jax.Array,
     draws: jax.Array,
@@ -139,12 +188,14 @@ def anchor_statistics(
     Returns:
       AnchorStatistics.
     """
-    found = solve_anchors(frame, draws, kappa=kappa, solver=solver, tol=tol, maxiter=maxiter)
+    options = SolverOptions(solver=solver, tol=tol, maxiter=maxiter)
+    distance, solution = squared_distance(frame @ frame.T, draws @ frame.T + kappa, options)
+    # Only the capacity carries a gradient: the anchors' own would need the solver's.
+    frame, draws, fixed_kappa, solution = jax.lax.stop_gradient((frame, draws, kappa, solution))
+    found = _anchors_of(frame, draws, fixed_kappa, solution)
     num_draws = draws.shape[0]
-    distance = jnp.sum((found.v - draws) ** 2, axis=1)
-    inverse = jnp.mean(distance)
-    capacity = 1 / inverse
-    standard_error = capacity**2 * jnp.std(distance, ddof=1) / num_draws**0.5 if num_draws > 1 else jnp.nan * inverse
+    capacity = 1 / jnp.mean(distance)
+    spread = jnp.std(distance, ddof=1) if num_draws > 1 else jnp.nan
     points = found.anchors[:, :-1] / found.anchors[:, -1:]
     radius = jnp.sqrt(jnp.mean(jnp.sum((points - jnp.mean(points, axis=0)) ** 2, axis=1)))
     directions = draws[:, :-1]
@@ -157,7 +208,7 @@ def anchor_statistics(
     cosine = jnp.where(norms == 0, 0, jnp.sum(directions * points, axis=1) / jnp.where(norms == 0, 1, norms))
     return AnchorStatistics(
         capacity=capacity,
-        capacity_standard_error=standard_error,
+        capacity_standard_error=jax.lax.stop_gradient(capacity**2 * spread / num_draws**0.5),
         radius=radius,
         dimension=num_directions * jnp.mean(cosine) ** 2,
         mean_kkt_residual=jnp.mean(found.kkt_residual),

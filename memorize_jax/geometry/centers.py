@@ -174,6 +174,7 @@ _STATIC = ("num_components", "min_components", "max_components", "num_restarts")
 
 
 @functools.partial(jax.jit, static_argnames=_STATIC)
+@jax.default_matmul_precision("highest")
 def center_structure(
     gram: jax.Array,
     *,

@@ -34,12 +34,42 @@ class Frames(NamedTuple):
     retained: jax.Array
 
 
-def _frame_of_gram(gram, mask, qr_directions):
-    """Square root, projector, direction count and rank of one Gram matrix [M, M]."""
+@jax.custom_jvp
+def symmetric_root(gram: jax.Array) -> jax.Array:
+    """Symmetric square root of a positive semi-definite matrix; eigenvalues that are only rounding count as zero.
+
+    Its derivative solves R dR + dR R = dG, which stays finite where eigenvalues coincide.
+
+    Args:
+      gram: [M, M], G.
+
+    Returns:
+      [M, M], R with R R = G.
+    """
     values, vectors = jnp.linalg.eigh(gram)
+    return (vectors * jnp.sqrt(jnp.where(_significant(values), values, 0))) @ vectors.T
+
+
+@symmetric_root.defjvp
+def _symmetric_root_derivative(primals, tangents):
+    (gram,), (change,) = primals, tangents
+    values, vectors = jnp.linalg.eigh(gram)
+    roots = jnp.sqrt(jnp.where(_significant(values), values, 0))
+    sums = roots[:, None] + roots[None, :]
+    inner = jnp.where(sums > 0, (vectors.T @ change @ vectors) / jnp.where(sums > 0, sums, 1), 0)
+    return (vectors * roots) @ vectors.T, vectors @ inner @ vectors.T
+
+
+def _significant(values):
+    return values > 20 * values.shape[0] * jnp.finfo(values.dtype).eps * values[-1]
+
+
+def _frame_of_gram(gram, mask, qr_directions):
+    """Frame, projector, direction count and rank of one Gram matrix [M, M]."""
     num = gram.shape[0]
-    kept = values > 20 * num * jnp.finfo(gram.dtype).eps * values[-1]
-    root = (vectors * jnp.sqrt(jnp.where(kept, values, 0))) @ vectors.T
+    root = symmetric_root(gram)
+    values, vectors = jnp.linalg.eigh(jax.lax.stop_gradient(gram))
+    kept = _significant(values)
     # The published tool draws in min(M, N) directions, whether or not the points span them.
     spanned = kept if qr_directions is None else jnp.arange(num) >= num - qr_directions
     projector = (vectors * spanned) @ vectors.T
@@ -62,7 +92,7 @@ def build_frames(grams: Grams, structure: CenterStructure, mask: jax.Array, *, f
       Frames.
     """
     original = jnp.sqrt(jnp.maximum(jnp.diagonal(grams.centers), 0))
-    shared_centers = grams.centers @ structure.coefficients
+    shared_centers = grams.centers_cross @ structure.coefficients
     shared_offsets = grams.cross @ structure.coefficients
     squared = jnp.diagonal(grams.centers) - jnp.sum(shared_centers**2, axis=1)
     # Rounding leaves a trace of a centre that is not there; below it the radius has no meaning.

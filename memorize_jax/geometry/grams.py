@@ -21,6 +21,8 @@ class Grams(NamedTuple):
       own: [P, M, M], offsets with offsets of the same manifold.
       cross: [P, M, P], offsets with all centres.
       centers: [P, P], centres with centres.
+      centers_cross: [P, P], the same numbers; like `cross`, its gradient holds the second factor, and so the
+        directions that will be removed, fixed.
       size: [], root mean square norm of the points about the data's own origin: what rounding is relative to.
       scale: [], the unit of length.
       finite: [P] bool, whether all of a manifold's points are finite.
@@ -30,6 +32,7 @@ class Grams(NamedTuple):
     own: jax.Array
     cross: jax.Array
     centers: jax.Array
+    centers_cross: jax.Array
     size: jax.Array
     scale: jax.Array
     finite: jax.Array
@@ -56,7 +59,7 @@ def reduce_points(
     """
     num_examples, num_features = points.shape[1:]
     # Any overall scale cancels; taking it out first keeps the squares of 1e-12 or 1e12 inside float32.
-    scale = jnp.max(jnp.abs(points))
+    scale = jax.lax.stop_gradient(jnp.max(jnp.abs(points)))
     scale = jnp.where(scale > 0, scale, 1)
     count = jnp.sum(mask, axis=1)
     means = jnp.sum(points / scale, axis=1) / jnp.maximum(count, 1)[:, None]
@@ -66,12 +69,14 @@ def reduce_points(
         center_basis = _rows(center_basis, num_features).astype(points.dtype)
         centers = centers - (centers @ center_basis.T) @ center_basis
 
+    fixed = jax.lax.stop_gradient(centers)
+
     def one(item):
         own_points, own_mask, own_mean = item
         offsets = (own_points / scale - own_mean) * own_mask[:, None]
         if center_basis is not None:
             offsets = offsets - (offsets @ center_basis.T) @ center_basis
-        return offsets @ offsets.T, offsets @ centers.T
+        return offsets @ offsets.T, offsets @ fixed.T
 
     own, cross = chunked_map(one, (points, mask, means), chunk)
     own_mean_square = jnp.sum(jnp.trace(own, axis1=1, axis2=2)) / jnp.maximum(jnp.sum(count), 1)
@@ -80,6 +85,7 @@ def reduce_points(
         own=own,
         cross=cross,
         centers=centers @ centers.T,
+        centers_cross=centers @ fixed.T,
         size=size,
         scale=scale,
         finite=jnp.all(jnp.isfinite(points), axis=(1, 2)),

@@ -39,6 +39,7 @@ class ManifoldGeometry(NamedTuple):
       center_norm: [P], distance of the centre from the origin after the removal, in the data's unit.
       rank: int32 [P], dimension of the span of the manifold's centred points.
       num_examples: int32 [P], examples of each manifold.
+      num_draws: int32 [], Gaussian draws per manifold.
       status: int32 [P], bit flags of `geometry.status`; 0 is fine.
     """
 
@@ -56,6 +57,7 @@ class ManifoldGeometry(NamedTuple):
     center_norm: jax.Array
     rank: jax.Array
     num_examples: jax.Array
+    num_draws: jax.Array
     status: jax.Array
 
     def summary(self) -> dict[str, jax.Array]:
@@ -75,6 +77,19 @@ class ManifoldGeometry(NamedTuple):
             "dimension": jnp.mean(self.dimension, axis=-1),
             "center_correlation": self.center_correlation,
         }
+
+    def draws_needed(self, target_relative_error: float) -> jax.Array:
+        """Estimates how many draws per manifold bring the summary capacity's relative standard error to a target.
+
+        Args:
+          target_relative_error: e.g. 0.01.
+
+        Returns:
+          float, without the manifold axis: num_draws (relative error / target)^2.
+        """
+        summary = self.summary()
+        relative = summary["capacity_standard_error"] / summary["capacity"]
+        return jnp.ceil(self.num_draws * (relative / target_relative_error) ** 2)
 
 
 def is_concrete(array) -> bool:
@@ -209,7 +224,8 @@ def geometry_of_layers(
     grams = jax.tree.map(lambda *leaves: jnp.stack(leaves), *reduced)
 
     def center_and_frame(one_layer):
-        structure = center_structure(one_layer.centers, key=key, **dict(center_options))
+        centers = jax.lax.stop_gradient(one_layer.centers)
+        structure = center_structure(centers, key=key, **dict(center_options))
         return structure, build_frames(one_layer, structure, mask, frame=frame)
 
     structure, frames = jax.lax.map(center_and_frame, grams)
@@ -234,6 +250,7 @@ def geometry_of_layers(
         center_norm=frames.center_norm,
         rank=frames.rank,
         num_examples=jnp.broadcast_to(jnp.sum(mask, axis=1).astype(jnp.int32), flags.shape),
+        num_draws=jnp.full(flags.shape[:1], draws.shape[1], jnp.int32),
         status=flags,
     )
 
@@ -303,7 +320,8 @@ def manifold_geometry(
     Mean of all points subtracted; shared centre directions removed (`centers.center_structure`); each manifold
     centred and divided by the distance to its centre; then `num_draws` Gaussian vectors are projected on its
     cone of solutions (`anchors.anchor_statistics` has the formulas). Scale, rotation and translation of the whole
-    set do not change the result. Works eagerly, under jit, vmap and pmap.
+    set do not change the result. The capacity (alone) is differentiable with respect to the points, the removed
+    directions held fixed. Works eagerly, under jit, vmap and pmap.
 
     Args:
       points: [P, M, N] array, or a list of P arrays [M_i, N]: manifolds x examples x features. Integers are

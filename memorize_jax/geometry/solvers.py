@@ -70,6 +70,7 @@ SOLVERS = {"admm": (_admm, 160), "box_cdqp": (_box_coordinate_descent, 4000)}
 
 
 @functools.partial(jax.jit, static_argnames=("solver", "tol", "maxiter"))
+@jax.default_matmul_precision("highest")
 def nonnegative_qp(
     gram: jax.Array,
     linear: jax.Array,

@@ -248,9 +248,7 @@ def test_images_and_labels_that_do_not_belong_together_are_refused(tmp_path, lab
     assert folder in str(error.value)
 
 
-@pytest.mark.skipif(
-    not pathlib.Path(DEBIAN_FOLDER).is_dir(), reason="Debian's dataset-fashion-mnist not installed"
-)
+@pytest.mark.skipif(not pathlib.Path(DEBIAN_FOLDER).is_dir(), reason="Debian's dataset-fashion-mnist not installed")
 def test_the_real_set_has_6000_training_images_of_each_class():
     train, test = data.load("fashion_mnist")
     assert train.images.shape == (60000, 28, 28, 1)

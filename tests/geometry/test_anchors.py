@@ -92,7 +92,9 @@ def test_standard_error_is_that_of_repeated_measurement():
     frame, _ = random_frame(3, num_draws=1)
     rng = np.random.default_rng(4)
     runs = [
-        geometry.anchor_statistics(jnp.asarray(frame, jnp.float32), jnp.asarray(rng.normal(size=(200, 11)), jnp.float32))
+        geometry.anchor_statistics(
+            jnp.asarray(frame, jnp.float32), jnp.asarray(rng.normal(size=(200, 11)), jnp.float32)
+        )
         for _ in range(40)
     ]
     spread = np.std([run.capacity for run in runs], ddof=1)
@@ -101,5 +103,7 @@ def test_standard_error_is_that_of_repeated_measurement():
 
 
 def test_shapes_that_do_not_match_are_named():
-    with pytest.raises(ValueError, match=r"expected frame \[M, D\+1\] and draws \[n, D\+1\].*got \(3, 4\) and \(2, 5\)"):
+    with pytest.raises(
+        ValueError, match=r"expected frame \[M, D\+1\] and draws \[n, D\+1\].*got \(3, 4\) and \(2, 5\)"
+    ):
         geometry.solve_anchors(jnp.ones((3, 4)), jnp.ones((2, 5)))

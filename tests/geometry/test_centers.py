@@ -73,7 +73,9 @@ def test_same_key_same_answer():
 
 @pytest.mark.parametrize(("num_manifolds", "bad"), [(2, 1), (10, 9), (10, -1)])
 def test_impossible_number_of_components_is_named(num_manifolds, bad):
-    with pytest.raises(ValueError, match=rf"expected num_center_components between 0 and {num_manifolds - 2}.*got {bad}"):
+    with pytest.raises(
+        ValueError, match=rf"expected num_center_components between 0 and {num_manifolds - 2}.*got {bad}"
+    ):
         center_structure(jnp.eye(num_manifolds), key=jax.random.key(0), num_components=bad)
 
 

@@ -38,7 +38,12 @@ def test_matches_the_published_pipeline_at_its_own_basis(name):
 
 @pytest.mark.parametrize(
     "change",
-    [lambda x: x * 1e-12, lambda x: x * 1e12, lambda x: x + 5, lambda x: x @ np.linalg.qr(np.random.default_rng(1).normal(size=(20, 20)))[0]],
+    [
+        lambda x: x * 1e-12,
+        lambda x: x * 1e12,
+        lambda x: x + 5,
+        lambda x: x @ np.linalg.qr(np.random.default_rng(1).normal(size=(20, 20)))[0],
+    ],
     ids=["1e-12", "1e12", "translation", "rotation"],
 )
 def test_scale_translation_and_rotation_do_not_matter(change):
@@ -192,7 +197,11 @@ def test_integers_are_converted():
         (cloud(), {"compat": "other"}, "expected compat to be None or 'mftma', got 'other'"),
         (cloud(), {"draws": np.zeros((5, 4))}, r"expected draws \[n, 9\] or \[6, n, 9\], got \(5, 4\)"),
         (cloud(), {"num_center_components": 5}, "expected num_center_components between 0 and 4"),
-        (cloud(), {"num_center_components": None, "center_basis": np.zeros((2, 7))}, r"expected center_basis \[K, 20\]"),
+        (
+            cloud(),
+            {"num_center_components": None, "center_basis": np.zeros((2, 7))},
+            r"expected center_basis \[K, 20\]",
+        ),
     ],
 )
 def test_bad_input_is_named(points, options, message):

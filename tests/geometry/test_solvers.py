@@ -39,7 +39,9 @@ def test_scale_of_the_linear_term_is_that_of_the_solution(scale):
     frame, draws = program(2, 10, 15)
     gram, linear = jnp.asarray(frame @ frame.T, jnp.float32), jnp.asarray(draws @ frame.T, jnp.float32)
     np.testing.assert_allclose(
-        nonnegative_qp(gram, linear * scale).multipliers, nonnegative_qp(gram, linear).multipliers * scale, rtol=1e-4,
+        nonnegative_qp(gram, linear * scale).multipliers,
+        nonnegative_qp(gram, linear).multipliers * scale,
+        rtol=1e-4,
         atol=1e-4 * scale,
     )
 

@@ -34,7 +34,7 @@ def step_by_hand(images, labels, model, tx, state):
         logits = model.apply({"params": params}, (images - 3) / 2)
         return -jnp.mean(jax.nn.log_softmax(logits)[jnp.arange(len(labels)), labels])
 
-    updates, _ = tx.update(jax.grad(loss_of)(state.params), state.opt_state, state.params)
+    updates, _ = tx.update(jax.jit(jax.grad(loss_of))(state.params), state.opt_state, state.params)
     return optax.apply_updates(state.params, updates)
 
 

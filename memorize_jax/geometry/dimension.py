@@ -1,0 +1,55 @@
+"""Dimension of all points together, whatever their class."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+
+class TotalDimension(NamedTuple):
+    """Dimension of a cloud of points.
+
+    Attributes:
+      participation_ratio: scalar, (sum of variances)^2 / sum of squared variances over principal axes.
+      explained_variance: int32 scalar, least number of principal axes that hold the asked share of the variance.
+    """
+
+    participation_ratio: jax.Array
+    explained_variance: jax.Array
+
+
+@jax.default_matmul_precision("highest")
+def total_dimension(points: jax.Array, *, share: float = 0.9) -> TotalDimension:
+    """Measures the dimension of all points taken together.
+
+        participation ratio = (sum_i lambda_i)^2 / sum_i lambda_i^2,  lambda the covariance's eigenvalues
+
+    Args:
+      points: [P, M, N] or [n, N].
+      share: of the variance, in (0, 1].
+
+    Returns:
+      TotalDimension; NaN and 0 for points that are all the same.
+
+    Raises:
+      ValueError: wrong number of axes, or a share outside (0, 1].
+    """
+    points = jnp.asarray(points)
+    if points.ndim not in (2, 3):
+        raise ValueError(f"expected points [P, M, N] or [n, N], got shape {points.shape}")
+    if not 0 < share <= 1:
+        raise ValueError(f"expected share in (0, 1], got {share}")
+    points = points.reshape(-1, points.shape[-1]).astype(jnp.promote_types(points.dtype, jnp.float32))
+    centered = points - jnp.mean(points, axis=0)
+    size = jnp.max(jnp.abs(centered))
+    centered = centered / jnp.where(size > 0, size, 1)
+    # The smaller of the two products has the same non-zero eigenvalues.
+    gram = centered @ centered.T if centered.shape[0] <= centered.shape[1] else centered.T @ centered
+    values = jnp.maximum(jnp.linalg.eigvalsh(gram)[::-1], 0)
+    cumulative = jnp.cumsum(values)
+    # Rounding must not ask for one axis more than exact arithmetic would.
+    needed = jnp.sum(cumulative < (share - 10 * jnp.finfo(values.dtype).eps) * cumulative[-1]) + 1
+    return TotalDimension(
+        participation_ratio=cumulative[-1] ** 2 / jnp.sum(values**2),
+        explained_variance=jnp.where(cumulative[-1] > 0, needed, 0).astype(jnp.int32),
+    )

@@ -1,0 +1,241 @@
+import base64
+import concurrent.futures
+import dataclasses
+import re
+import shutil
+import types
+from xml.etree import ElementTree
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from experiments import geometry, presets, report, train
+from memorize_jax.checkpoints import EpochStore
+from memorize_jax.config import RunConfig
+from memorize_jax.data import GROUPS
+from memorize_jax.results import GEOMETRY, METRICS, read_table, write_table
+from memorize_jax.runs import Run, read_config, read_labels, write_config
+from tests.commands import EXPERIMENTS, help_of, python
+
+SMOKE = presets.PRESETS["smoke"]
+LAYERS = ["input", "linear1", "linear2", "linear3", "linear4", "linear5", "linear6"]
+
+
+# --- the steps, end to end
+
+
+def test_reproduce_leaves_a_whole_run_behind(smoke_run):
+    run = Run(smoke_run)
+    files = (run.config, run.labels, run.metrics, run.results / "geometry.csv", run.report)
+    for file in (*files, run.figures / "fig2a.svg", run.figures / "fig3.svg"):
+        assert file.stat().st_size > 0
+    assert not list(smoke_run.rglob("*.tmp*"))
+    assert read_config(run) == SMOKE.run
+
+
+@pytest.fixture(scope="module")
+def two_epochs(tmp_path_factory):
+    """The folder of the smoke preset's training, two epochs of it, in this process."""
+    workdir = tmp_path_factory.mktemp("two_epochs")
+    train.run(workdir, dataclasses.replace(SMOKE.run, epochs=2))
+    return workdir
+
+
+def test_train_writes_every_epoch_and_the_labels(two_epochs):
+    run = Run(two_epochs)
+    metrics = read_table(run.metrics, METRICS, "")
+    assert metrics["epoch"].tolist() == [0, 1, 2]
+    assert np.isfinite(metrics.to_numpy()).all()
+    with EpochStore(run.checkpoints) as store:
+        assert store.epochs() == [0, 1, 2]
+    labels = read_labels(run)
+    assert labels.is_permuted.sum() == round(len(labels.true) / 2)
+
+
+def test_training_in_another_process_gives_the_same_numbers(two_epochs, smoke_run):
+    here, there = (pd.read_csv(Run(folder).metrics).drop(columns="seconds") for folder in (two_epochs, smoke_run))
+    pd.testing.assert_frame_equal(here, there[:3])
+
+
+def test_geometry_has_a_row_for_every_epoch_group_and_layer(smoke_run):
+    table = read_table(Run(smoke_run).results / "geometry.csv", GEOMETRY, "")
+    rows = {(row.epoch, row.group, row.layer_number, row.layer) for row in table.itertuples()}
+    assert len(table) == len(rows) == 7 * 4 * 2
+    assert rows == {
+        (epoch, group, number, layer) for epoch in (0, 4) for group in GROUPS for number, layer in enumerate(LAYERS)
+    }
+    for column in ("capacity", "radius", "dimension", "center_correlation"):
+        assert np.isfinite(table[column]).all()
+    assert (table["capacity"] > 0).all()
+    assert (table[["num_classes", "num_valid_classes", "examples_per_class"]] == 10).all(axis=None)
+    assert (table["seed"] == 0).all()
+
+
+@pytest.mark.parametrize(("fraction", "groups"), [(0.0, {"unpermuted", "test"}), (1.0, set(GROUPS) - {"unpermuted"})])
+def test_groups_that_are_empty_have_no_manifolds(tmp_path, fraction, groups):
+    prepared = train.prepare(tmp_path, dataclasses.replace(SMOKE.run, permuted_fraction=fraction))
+    assert set(geometry.choose_examples(*prepared, SMOKE.geometry, seed=0)) == groups
+
+
+# --- the report
+
+
+def made_up_run(workdir, fraction=0.5, **options):
+    """A run folder with tables of made-up numbers: all that the report reads."""
+    run = Run(workdir)
+    write_config(run, RunConfig(permuted_fraction=fraction, **options))
+    empty = {0.0: {"permuted", "restored"}, 1.0: {"unpermuted"}}.get(fraction, set())
+    accuracies = {
+        f"{name}_accuracy": np.nan if name in empty else 0.25
+        for name in ("train", "unpermuted", "permuted", "restored", "test")
+    }
+    rows = [{"epoch": epoch, "loss": 2.0, **accuracies, "seconds": 1.0} for epoch in range(3)]
+    write_table(run.metrics, rows, METRICS)
+    numbers = {name: 0.5 for name in GEOMETRY} | {"seed": 0, "status": 0, "examples_per_class": 10, "num_draws": 20}
+    rows = [
+        {**numbers, "epoch": epoch, "group": group, "layer": layer, "layer_number": number}
+        for epoch in (0, 2)
+        for group in GROUPS
+        if group not in empty
+        for number, layer in enumerate(LAYERS)
+    ]
+    write_table(run.results / "geometry.csv", rows, GEOMETRY)
+    return workdir
+
+
+def test_the_report_is_one_page_that_needs_nothing_else(tmp_path, smoke_run):
+    page = report.run(shutil.copytree(smoke_run, tmp_path / "run")).read_text(encoding="utf-8")
+    assert "http://" not in page
+    assert "https://" not in page
+    assert not re.search(r"<(script|link|iframe|object)|url\(|@import", page)
+    sources = re.findall(r'\b(?:src|href)="([^"]*)"', page)
+    assert len(sources) == 2
+    for source in sources:
+        kind, _, content = source.partition(";base64,")
+        assert kind == "data:image/svg+xml"
+        image = ElementTree.fromstring(base64.b64decode(content, validate=True))
+        assert image.tag.endswith("svg")
+        links = [value for node in image.iter() for name, value in node.items() if name.endswith("href")]
+        assert all(link.startswith(("#", "data:")) for link in links)
+
+
+def test_the_report_shows_the_numbers_of_the_tables(smoke_run):
+    page = Run(smoke_run).report.read_text(encoding="utf-8")
+    metrics = read_table(Run(smoke_run).metrics, METRICS, "")
+    assert f"{100 * metrics['test_accuracy'].max():.1f} %" in page
+    table = read_table(Run(smoke_run).results / "geometry.csv", GEOMETRY, "")
+    for capacity in table[table["epoch"] == 4]["capacity"]:
+        assert f"<td>{capacity:.4f}</td>" in page
+
+
+def test_settings_cannot_become_part_of_the_page(tmp_path):
+    workdir = made_up_run(tmp_path / "<b>bold", data_dir="<script>alert('&')</script>")
+    page = report.run(workdir).read_text(encoding="utf-8")
+    assert "<script" not in page
+    assert "&lt;script&gt;alert(&#39;&amp;&#39;)&lt;/script&gt;" in page
+    assert "<b>bold" not in page
+    assert "&lt;b&gt;bold" in page
+
+
+@pytest.mark.parametrize("fraction", [0.0, 1.0])
+def test_groups_that_are_empty_are_dashes_in_the_report(tmp_path, fraction):
+    page = report.run(made_up_run(tmp_path, fraction)).read_text(encoding="utf-8")
+    assert "<td>–</td>" in page
+    assert "nan" not in re.sub(r'src="[^"]*"', "", page)
+
+
+@pytest.mark.parametrize("missing", ["config.json", "metrics.csv", "results/geometry.csv"])
+def test_the_report_says_which_step_is_missing(tmp_path, missing):
+    (made_up_run(tmp_path) / missing).unlink()
+    command = "geometry" if "geometry" in missing else "train"
+    with pytest.raises(FileNotFoundError, match=f"python -m experiments.{command} --workdir={tmp_path}"):
+        report.run(tmp_path)
+
+
+# --- bad input
+
+# Name -> (experiment, flags, what the one line must say). {here} is a folder that holds a run with seed 0 in "run"
+# and a file "notes.txt"; the workdir is {here}/new unless a flag says otherwise.
+BAD = {
+    "dataset": ("train", ["--dataset=cifar"], "one of digits, fashion_mnist, spheres, spheres_small, got 'cifar'"),
+    "model": ("train", ["--model=transformer"], "expected model to be one of mlp, got 'transformer'"),
+    "preset": ("reproduce", ["--preset=huge"], f"one of {', '.join(presets.PRESETS)}, got 'huge'"),
+    "fraction": ("train", ["--permuted_fraction=1.5"], "expected permuted_fraction between 0 and 1, got 1.5"),
+    "data files": (
+        "train",
+        ["--dataset=fashion_mnist", "--data_dir=/nonexistent"],
+        "no train-images-idx3-ubyte[.gz] in /nonexistent; install Debian's package dataset-fashion-mnist",
+    ),
+    "too many examples": (
+        "reproduce",
+        ["--preset=smoke", "--examples_per_class=200"],
+        "at least 200 unpermuted examples in every class, got 70 in class",
+    ),
+    "another run": (
+        "reproduce",
+        ["--preset=smoke", "--seed=1", "--workdir={here}/run"],
+        "holds a run with seed=0 (asked: 1)",
+    ),
+    "a file": ("train", ["--workdir={here}/notes.txt"], "notes.txt is not a folder"),
+    "no workdir": ("train", ["--workdir="], "expected --workdir=FOLDER"),
+    "no run": ("geometry", [], "train one with: python -m experiments.train --workdir={here}/new"),
+    "a stray argument": ("report", ["{here}/run"], "expected only flags like --workdir=FOLDER, got '{here}/run'"),
+}
+
+
+def contents(folder):
+    return {path.relative_to(folder): path.is_file() and path.read_bytes() for path in folder.rglob("*")}
+
+
+@pytest.fixture(scope="module")
+def refusals(tmp_path_factory):
+    """Name -> what a command with that bad input did; two at a time, for importing jax is most of the time."""
+
+    def refuse(name):
+        here = tmp_path_factory.mktemp("bad")
+        made_up_run(here / "run")
+        write_config(Run(here / "run"), SMOKE.run)
+        (here / "notes.txt").write_text("mine")
+        before = contents(here)
+        experiment, flags, message = BAD[name]
+        flags = [f"--workdir={here}/new", *(flag.format(here=here) for flag in flags)]
+        done = python("-m", f"experiments.{experiment}", *flags)
+        return types.SimpleNamespace(
+            returncode=done.returncode,
+            lines=done.stderr.strip().splitlines(),
+            message=message.format(here=here),
+            nothing_changed=contents(here) == before,
+        )
+
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        return dict(zip(BAD, pool.map(refuse, BAD), strict=True))
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input_is_one_line_and_changes_nothing(refusals, name):
+    refusal = refusals[name]
+    assert len(refusal.lines) == 1
+    assert refusal.lines[0].startswith("error: ")
+    assert refusal.message in refusal.lines[0]
+    assert refusal.returncode in (1, 2)
+    assert refusal.nothing_changed
+
+
+# --- help
+
+RUN_FLAGS = {field.name for field in dataclasses.fields(RunConfig)}
+GEOMETRY_FLAGS = {field.name for field in dataclasses.fields(presets.GeometryConfig)}
+FLAGS = {
+    "train": {"workdir", "debug", "preset"} | RUN_FLAGS,
+    "geometry": {"workdir", "debug", "preset", "points", "seed"} | GEOMETRY_FLAGS,
+    "report": {"workdir", "debug"},
+    "reproduce": {"workdir", "debug", "preset"} | RUN_FLAGS | GEOMETRY_FLAGS,
+}
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_help_lists_the_flags(experiment):
+    own = help_of(experiment).partition(f"experiments/{experiment}.py:\n")[2].partition("Try --helpfull")[0]
+    listed = set(re.findall(r"^  --(?:\[no\])?(\w+):", own, flags=re.MULTILINE))
+    assert listed == FLAGS[experiment]

@@ -1,0 +1,58 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from memorize_jax.geometry import ball_capacity, capacity_radius_dimension
+
+
+def monte_carlo(radius, dimension, kappa, num=400_000):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=num) - kappa
+    r = np.sqrt(rng.chisquare(dimension, size=num))
+    touched = (radius * r - x) ** 2 / (1 + radius**2)
+    return 1 / np.mean(np.where(x > radius * r, 0, np.where(x > -r / radius, touched, x**2 + r**2)))
+
+
+@pytest.mark.parametrize(
+    ("radius", "dimension"), [(0.3, 1.0), (0.5, 2.0), (1.0, 5.0), (2.0, 30.0), (1.0, 0.3), (5, 300)]
+)
+@pytest.mark.parametrize("kappa", [0.0, 0.5])
+def test_equals_sampling(radius, dimension, kappa):
+    np.testing.assert_allclose(
+        ball_capacity(radius, dimension, kappa), monte_carlo(radius, dimension, kappa), rtol=0.01
+    )
+
+
+def test_point_limits():
+    np.testing.assert_allclose(ball_capacity(jnp.array([0.0, 1.0]), jnp.array([5.0, 0.0])), 2, rtol=1e-5)
+    np.testing.assert_allclose(ball_capacity(1e-4, 5.0), 2, rtol=1e-2)
+
+
+def test_large_radius_leaves_one_over_dimension_plus_half():
+    """For R to infinity a ball is a D-dimensional subspace: 1/alpha = D + 1/2."""
+    np.testing.assert_allclose(ball_capacity(1e4, 10.0), 1 / 10.5, rtol=1e-2)
+
+
+def test_falls_with_radius_dimension_and_margin():
+    assert ball_capacity(1.0, 5.0) > ball_capacity(1.1, 5.0)
+    assert ball_capacity(1.0, 5.0) > ball_capacity(1.0, 5.5)
+    assert ball_capacity(1.0, 5.0) > ball_capacity(1.0, 5.0, 0.1)
+
+
+def test_negative_radius_or_dimension_is_nan():
+    assert np.isnan(ball_capacity(-1.0, 5.0))
+    assert np.isnan(ball_capacity(1.0, -5.0))
+
+
+def test_jit_and_vmap():
+    radii = jnp.array([0.5, 1.0])
+    np.testing.assert_allclose(jax.vmap(jax.jit(ball_capacity))(radii, radii), ball_capacity(radii, radii), rtol=1e-6)
+
+
+def test_densely_sampled_circle_approaches_the_ball():
+    angles = np.linspace(0, 2 * np.pi, 60, endpoint=False)
+    frame = np.stack([0.8 * np.cos(angles), 0.8 * np.sin(angles), np.ones(60)], axis=1).astype(np.float32)
+    draws = np.random.default_rng(0).normal(size=(4000, 3)).astype(np.float32)
+    capacity, _, _ = capacity_radius_dimension(frame, draws)
+    np.testing.assert_allclose(capacity, ball_capacity(0.8, 2.0), rtol=0.04)

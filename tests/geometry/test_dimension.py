@@ -1,0 +1,42 @@
+import numpy as np
+import pytest
+from sklearn.decomposition import PCA
+
+from memorize_jax.geometry import total_dimension
+from tests.oracles import reference
+
+
+@pytest.mark.parametrize("name", reference.SETS)
+def test_equals_scikit_learn(name):
+    points = reference.points(name)
+    flat = points.reshape(-1, points.shape[-1]).astype(np.float64)
+    values = PCA(svd_solver="full").fit(flat).explained_variance_
+    found = total_dimension(points)
+    np.testing.assert_allclose(found.participation_ratio, values.sum() ** 2 / (values**2).sum(), rtol=1e-4)
+    assert int(found.explained_variance) == np.searchsorted(np.cumsum(values) / values.sum(), 0.9) + 1
+
+
+def test_orthogonal_directions_of_equal_variance_count_fully():
+    points = np.concatenate([np.eye(8), -np.eye(8)]).astype(np.float32)
+    found = total_dimension(points, share=1.0)
+    np.testing.assert_allclose(found.participation_ratio, 8, rtol=1e-5)
+    assert int(found.explained_variance) == 8
+
+
+def test_fewer_points_than_features_lose_nothing():
+    """The published tool drops the last singular value here."""
+    found = total_dimension(np.array([[0.0] * 10, [1.0] * 10]))
+    np.testing.assert_allclose(found.participation_ratio, 1, rtol=1e-5)
+
+
+def test_identical_points_have_no_dimension():
+    found = total_dimension(np.ones((5, 3)))
+    assert np.isnan(found.participation_ratio)
+    assert int(found.explained_variance) == 0
+
+
+def test_bad_input_is_named():
+    with pytest.raises(ValueError, match=r"got shape \(3,\)"):
+        total_dimension(np.ones(3))
+    with pytest.raises(ValueError, match=r"expected share in \(0, 1\], got 1.5"):
+        total_dimension(np.ones((3, 3)), share=1.5)

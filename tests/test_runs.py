@@ -1,0 +1,177 @@
+import dataclasses
+import json
+import os
+
+import jax
+import numpy as np
+import pytest
+
+from memorize_jax import runs
+from memorize_jax.config import RunConfig
+from memorize_jax.data import permute_labels
+from memorize_jax.runs import Run, check_same_run, check_writable
+
+CONFIG = RunConfig(dataset="spheres_small", width=32, permuted_fraction=0.3, learning_rate=3e-4, seed=7)
+
+
+def written(tmp_path, config=CONFIG):
+    run = Run(tmp_path / "deep" / "run")
+    runs.write_config(run, config)
+    return run
+
+
+# --- config.json
+
+
+@pytest.mark.parametrize("config", [CONFIG, RunConfig(), dataclasses.replace(CONFIG, data_dir='a "quoted" ünicode')])
+def test_a_configuration_comes_back(tmp_path, config):
+    assert runs.read_config(written(tmp_path, config)) == config
+
+
+def test_the_configuration_is_written_with_its_provenance(tmp_path):
+    run = written(tmp_path)
+    found = runs.read_provenance(run)
+    assert found == json.loads(run.config.read_text())["provenance"]
+    assert found["packages"]["jax"] == jax.__version__
+    assert found["packages"]["numpy"] == np.__version__
+    assert found["device"].startswith(f"{len(jax.devices())} x ")
+    assert found["commit"] == "unknown" or len(found["commit"]) == 40
+    assert [path.name for path in run.workdir.iterdir()] == ["config.json"]
+
+
+def test_a_folder_without_a_run_says_how_to_make_one(tmp_path):
+    with pytest.raises(FileNotFoundError, match=f"train one with: python -m experiments.train --workdir={tmp_path}"):
+        runs.read_config(Run(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "{",
+        "[]",
+        "null",
+        '{"provenance": {}}',
+        '{"config": null}',
+        '{"config": {"colour": 3}}',
+        b"\xff\xfe",
+    ],
+)
+def test_a_damaged_configuration_is_named_in_one_line(tmp_path, content):
+    run = Run(tmp_path)
+    run.config.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(ValueError, match=r"config\.json: expected the configuration of a run") as error:
+        runs.read_config(run)
+    assert "\n" not in str(error.value)
+    assert str(run.config) in str(error.value)
+
+
+# --- is it the same run
+
+
+def test_an_empty_folder_fits_any_configuration(tmp_path):
+    check_same_run(Run(tmp_path), CONFIG)
+
+
+@pytest.mark.parametrize(
+    "changed", [{"epochs": 5}, {"stop_accuracy": 0.5}, {"extra_epochs": 3}, {"data_dir": "/elsewhere"}]
+)
+def test_the_length_of_a_run_may_change(tmp_path, changed):
+    check_same_run(written(tmp_path), dataclasses.replace(CONFIG, **changed))
+
+
+OTHER = {
+    "dataset": "digits",
+    "model": "vgg",
+    "width": None,
+    "permuted_fraction": 0.31,
+    "permutation": "uniform",
+    "learning_rate": 1e-4,
+    "batch_size": 12,
+    "seed": 8,
+}
+
+
+def test_every_field_is_either_what_a_run_is_or_how_long():
+    assert set(OTHER) | set(RunConfig.LENGTH_FIELDS) == {field.name for field in dataclasses.fields(RunConfig)}
+
+
+@pytest.mark.parametrize("field", OTHER)
+def test_another_configuration_names_the_field_that_differs(tmp_path, field):
+    run = written(tmp_path)
+    asked = dataclasses.replace(CONFIG, **{field: OTHER[field]})
+    with pytest.raises(ValueError, match="choose another --workdir or the same settings") as error:
+        check_same_run(run, asked)
+    assert f"holds a run with {field}={getattr(CONFIG, field)} (asked: {OTHER[field]});" in str(error.value)
+
+
+def test_all_fields_that_differ_are_named(tmp_path):
+    asked = dataclasses.replace(CONFIG, seed=8, width=64, epochs=3)
+    with pytest.raises(ValueError, match=r"width=32 \(asked: 64\), seed=7 \(asked: 8\)"):
+        check_same_run(written(tmp_path), asked)
+
+
+# --- where a run can be
+
+
+def test_a_folder_that_does_not_exist_yet_is_fine_and_not_made(tmp_path):
+    check_writable(tmp_path / "a" / "b")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("below", ["", "deeper/still"])
+def test_a_file_is_not_a_folder(tmp_path, below):
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(NotADirectoryError, match=r"notes\.txt is not a folder"):
+        check_writable(tmp_path / "notes.txt" / below)
+
+
+def test_a_folder_without_permission_is_named(tmp_path, monkeypatch):
+    # Permission bits do not bind root, so the answer of the system is made up.
+    monkeypatch.setattr(os, "access", lambda path, mode: path != tmp_path)
+    with pytest.raises(PermissionError, match=f"no permission to write in {tmp_path}$"):
+        check_writable(tmp_path / "run")
+
+
+def test_a_tilde_is_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert Run("~/mine").config == tmp_path / "mine" / "config.json"
+
+
+# --- labels.npz
+
+
+def small_labels():
+    return permute_labels(np.arange(40) % 4, 0.5, key=jax.random.key(0), num_classes=4)
+
+
+def test_labels_come_back(tmp_path):
+    run = Run(tmp_path / "run")
+    runs.write_labels(run, small_labels(), CONFIG)
+    for found, expected in zip(runs.read_labels(run), small_labels(), strict=True):
+        np.testing.assert_array_equal(found, expected)
+        assert found.dtype == expected.dtype
+    assert [path.name for path in run.workdir.iterdir()] == ["labels.npz"]
+
+
+def test_labels_are_stored_without_pickle_and_with_what_made_them(tmp_path):
+    run = Run(tmp_path)
+    runs.write_labels(run, small_labels(), CONFIG)
+    with np.load(run.labels, allow_pickle=False) as content:
+        assert set(content) == {"assigned", "true", "is_permuted", "seed", "mode"}
+        assert all(content[name].dtype != object for name in content)
+        assert int(content["seed"]) == 7
+        assert str(content["mode"]) == "shuffle"
+
+
+def test_missing_labels_are_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"no labels\.npz in"):
+        runs.read_labels(Run(tmp_path))
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut short"])
+def test_damaged_labels_are_named(tmp_path, content):
+    run = Run(tmp_path)
+    run.labels.write_bytes(content)
+    with pytest.raises(ValueError, match=r"labels\.npz: expected the labels of a run"):
+        runs.read_labels(run)
