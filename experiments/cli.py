@@ -108,6 +108,7 @@ def chosen() -> Preset:
     run = dataclasses.replace(preset.run, **given(RunConfig))
     geometry = dataclasses.replace(preset.geometry, **given(GeometryConfig))
     run.validate()
+    geometry.validate()
     return dataclasses.replace(preset, run=run, geometry=geometry)
 
 

@@ -153,6 +153,7 @@ def main() -> None:
     workdir = cli.required_workdir()
     if cli.FLAGS.points:
         config = dataclasses.replace(GeometryConfig(examples_per_class=None), **cli.given(GeometryConfig))
+        config.validate()
         print(f"measured: {run_on_points(cli.FLAGS.points, workdir, config, cli.FLAGS.seed or 0)}")
         return
     run(workdir, cli.chosen().geometry)

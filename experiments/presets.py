@@ -27,6 +27,27 @@ class GeometryConfig:
     num_center_components: int = -1
     compat: str | None = None
 
+    def validate(self) -> None:
+        """Checks every field that can be checked without the data.
+
+        Raises:
+          ValueError: expected X, got Y.
+        """
+        checks = {
+            "examples_per_class": (self.examples_per_class is None or self.examples_per_class >= 2, ">= 2"),
+            "max_classes": (self.max_classes is None or self.max_classes >= 2, ">= 2"),
+            "num_draws": (self.num_draws >= 2, ">= 2"),
+            "kappa": (0 <= self.kappa < float("inf"), ">= 0"),
+            "num_center_components": (self.num_center_components >= -1, ">= 0, or -1 to choose it"),
+            "compat": (self.compat in (None, "mftma"), "to be 'mftma' or not given"),
+        }
+        for name, (good, expected) in checks.items():
+            if not good:
+                raise ValueError(f"expected {name} {expected}, got {getattr(self, name)}")
+        for item in self.geometry_epochs.split(","):
+            if item.strip() not in ("best", "final", "all") and not item.strip().isdecimal():
+                raise ValueError(f"expected geometry_epochs to be numbers or best, final, all, got {item!r}")
+
 
 @dataclasses.dataclass(frozen=True)
 class Preset:

@@ -2,7 +2,7 @@
 
     python -m experiments.reproduce --preset=digits
 
-What is already done in the folder is not done again.
+The same command run again goes on with the training where it stopped, and measures and draws anew.
 """
 
 import time

@@ -63,7 +63,7 @@ def run(workdir: str | pathlib.Path, config: RunConfig, prepared: tuple[Splits, 
         resume, rows = _resume_point(folder, config, store, splits, labels)
         if resume is not None and is_finished(config, resume[0], rows):
             return
-        with bar("training", "epoch", config.epochs, done=len(rows)) as progress:
+        with bar("training", "epoch", config.epochs + 1, done=len(rows)) as progress:
 
             def on_epoch(epoch):
                 rows.append({"epoch": epoch.number, **epoch.metrics})

@@ -13,7 +13,7 @@ LIBRARY = {
     "geometry": {"keys"},
     "config": {"data", "models"},
     "training": {"config", "data", "models", "keys"},
-    "analysis": {"models", "geometry", "data", "keys"},
+    "analysis": {"models", "geometry", "data", "keys", "results", "figures"},
     "checkpoints": set(),
     "results": set(),
     "runs": {"config", "data"},

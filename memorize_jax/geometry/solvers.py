@@ -13,7 +13,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)
     import jaxopt
 
-    from memorize_jax.geometry.admm import NonnegativeADMM
+    from memorize_jax.geometry.admm import solve_batch
 
 
 class QPSolution(NamedTuple):
@@ -50,11 +50,6 @@ def kkt_residual(gram: jax.Array, linear: jax.Array, multipliers: jax.Array) -> 
     return jnp.max(gap / jnp.sqrt(jnp.where(diagonal > 0, diagonal, 1)), axis=-1)
 
 
-def _admm(gram, linear, tol, maxiter):
-    solver = NonnegativeADMM(tol=tol, maxiter=maxiter)
-    return solver.run(jnp.zeros_like(linear), gram, linear).params
-
-
 def _box_coordinate_descent(gram, linear, tol, maxiter):
     solver = jaxopt.BoxCDQP(maxiter=maxiter, tol=tol)
 
@@ -65,8 +60,8 @@ def _box_coordinate_descent(gram, linear, tol, maxiter):
     return jax.vmap(one)(linear)
 
 
-# name -> (solve, default most iterations). BoxCDQP counts sweeps, ADMM blocks of 25 matrix products.
-SOLVERS = {"admm": (_admm, 160), "box_cdqp": (_box_coordinate_descent, 4000)}
+# name -> (solve, default most iterations). BoxCDQP counts sweeps, ADMM updates of 25 matrix products.
+SOLVERS = {"admm": (solve_batch, 400), "box_cdqp": (_box_coordinate_descent, 4000)}
 
 
 @functools.partial(jax.jit, static_argnames=("solver", "tol", "maxiter"))
@@ -91,8 +86,8 @@ def nonnegative_qp(
         multiplier is 0.
       linear: [n, M], same dtype, one b a row.
       solver: a name in `SOLVERS`.
-      tol: stop when the scaled residual (ADMM) or the scaled move of a sweep (BoxCDQP) is below this;
-        default 2e-6 in float32, 1e-10 in float64.
+      tol: stop when the scaled residual (ADMM; `admm.NonnegativeADMM` says how it is averaged) or the scaled move of a
+        sweep (BoxCDQP) is below this; default 2e-6 in float32, 1e-10 in float64.
       maxiter: most iterations, in the solver's own unit; None for its default.
 
     Returns:

@@ -22,7 +22,7 @@ class Epoch(NamedTuple):
 
     Attributes:
       number: 0 is the network before training.
-      state: TrainState after it.
+      state: TrainState after it; the next epoch reuses its memory, so a callback that keeps it must copy it.
       metrics: loss (mean over the training set on the assigned labels), the accuracies of `group_accuracies`, seconds.
       is_last: whether training ends here.
     """
