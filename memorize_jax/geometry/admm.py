@@ -114,9 +114,9 @@ class NonnegativeADMM(base.IterativeSolver):
     """Solves min_{a >= 0} 1/2 a' K a - a' b for many b at once; K has a unit diagonal.
 
     Over-relaxed ADMM on the split a = z, z >= 0. One inverse serves the whole batch and an iteration is one matrix
-    product, which suits CPU, GPU and TPU alike. One update is `STEPS_PER_UPDATE` iterations; if they do not suffice, the
-    equations of the points that are active by then are solved by conjugate gradients, and the result is kept for the
-    draws that it improves.
+    product, which suits CPU, GPU and TPU alike. One update is `STEPS_PER_UPDATE` iterations; if they do not suffice,
+    the equations of the points that are active by then are solved by conjugate gradients, and the result is kept for
+    the draws that it improves.
 
     Attributes:
       maxiter: most updates.
