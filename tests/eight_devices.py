@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from memorize_jax import data, models
+from memorize_jax import data, geometry, models
 from memorize_jax.checkpoints import EpochStore
 from memorize_jax.config import RunConfig
 from memorize_jax.training import Trainer
@@ -59,12 +59,24 @@ def trainer_steps() -> tuple:
     return state, trainer.evaluate(state.variables)
 
 
+def geometry_of_clouds() -> np.ndarray:
+    """Capacities of eight sets of manifolds: one set a device, or all on one."""
+    clouds = np.random.default_rng(0).normal(size=(8, 5, 6, 12)).astype(np.float32)
+
+    def capacity(points):
+        return geometry.manifold_geometry(points, key=jax.random.key(0), num_draws=50, num_center_components=0).capacity
+
+    across = jax.pmap if jax.local_device_count() == 8 else jax.vmap
+    return np.asarray(across(capacity)(clouds))
+
+
 def _main(folder: pathlib.Path) -> None:
     assert jax.local_device_count() == 8
     state, metrics = trainer_steps()
     np.savez(folder / "metrics.npz", **metrics)
     with EpochStore(folder / "checkpoints") as store:
         store.save(1, state.variables, state, complete=True)
+    np.savez(folder / "geometry.npz", capacity=geometry_of_clouds())
     flat, _ = jax.tree.flatten(state.params)
     np.savez(folder / "float32.npz", *flat)
     jax.config.update("jax_enable_x64", True)

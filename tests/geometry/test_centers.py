@@ -21,15 +21,15 @@ def check_cost(name, num_components, num_keys):
         assert found.cost <= 1.03 * expected["cost"]
 
 
-@pytest.mark.parametrize("name", reference.SETS)
+@pytest.mark.parametrize("name", ["digits", "lowrank_centers"])
 def test_cost_is_at_most_the_published_tools(name):
-    check_cost(name, num_components=2, num_keys=5)
+    check_cost(name, num_components=2, num_keys=3)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", reference.SETS)
-@pytest.mark.parametrize("num_components", [1, 3])
-def test_cost_is_at_most_the_published_tools_for_other_numbers(name, num_components):
+@pytest.mark.parametrize("num_components", [1, 2, 3])
+def test_cost_is_at_most_the_published_tools_for_all_sets_and_numbers(name, num_components):
     check_cost(name, num_components, num_keys=5)
 
 

@@ -3,8 +3,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from memorize_jax import geometry
+from memorize_jax import data, geometry, models
+from memorize_jax.analysis import group_geometry
 from memorize_jax.geometry import status
+from tests.eight_devices import geometry_of_clouds
 from tests.oracles import reference
 
 KEY = jax.random.key(0)
@@ -136,6 +138,35 @@ def test_layers_in_one_call_equal_layers_one_by_one():
         np.testing.assert_allclose(together.capacity[number], alone.capacity, rtol=1e-4)
         np.testing.assert_allclose(together.center_correlation[number], alone.center_correlation, rtol=1e-5)
     assert together.summary()["capacity"].shape == (2,)
+
+
+def test_one_device_equals_eight(eight_devices):
+    across = np.load(eight_devices / "geometry.npz")["capacity"]
+    np.testing.assert_allclose(across, geometry_of_clouds(), rtol=1e-4)
+
+
+def test_inside_a_jitted_evaluation_step():
+    """From variables, images and fixed examples to the geometry of every layer, traced once."""
+    model = models.create("mlp", num_classes=4, width=8)
+    images = np.random.default_rng(0).normal(size=(40, 12)).astype(np.float32)
+    variables = model.init(KEY, images[:1])
+    indices = {"one": np.arange(20).reshape(4, 5), "two": np.arange(20, 40).reshape(4, 5)}
+    options = {
+        "statistics": data.channel_statistics(images),
+        "layers": models.layer_names("mlp"),
+        "key": KEY,
+        "num_draws": 30,
+        "num_center_components": 0,
+    }
+
+    @jax.jit
+    def evaluate(variables, images):
+        return group_geometry(model, variables, {"one": images, "two": images}, indices, **options)
+
+    found = evaluate(variables, images)
+    assert found["one"].capacity.shape == (7, 4)
+    alone = measure(images[indices["two"]], num_draws=30)
+    np.testing.assert_allclose(found["two"].capacity[0], alone.capacity, rtol=1e-3)
 
 
 def test_summary_is_the_harmonic_mean_of_capacity():
