@@ -28,7 +28,11 @@ class Batch(NamedTuple):
 
 
 def make_train_step(
-    model: nn.Module, tx: optax.GradientTransformation, statistics: ChannelStatistics, *, dropout_key: jax.Array
+    model: nn.Module,
+    tx: optax.GradientTransformation,
+    statistics: ChannelStatistics,
+    *,
+    dropout_key: jax.Array | None = None,
 ) -> Callable:
     """Builds one step of gradient descent on the mean loss of a global batch.
 
@@ -36,7 +40,8 @@ def make_train_step(
       model: flax.linen module, made with axis_name "data".
       tx: the optimiser.
       statistics: standardise the inputs.
-      dropout_key: PRNG key; each step derives its own from it and the number of steps done.
+      dropout_key: PRNG key, from which and the number of steps done each step derives its own; not needed for a
+        model without dropout.
 
     Returns:
       (state, images [n, ...], labels [n], batch) -> state, to be run under an axis named "data"; the result is the
@@ -47,7 +52,7 @@ def make_train_step(
         inputs = standardize(images[batch.indices], statistics)
         # Padding is masked, never dropped: the loss is a mean over the real examples of all devices.
         total = jax.lax.psum(jnp.sum(batch.mask), AXIS)
-        rngs = {"dropout": jax.random.fold_in(dropout_key, state.step)}
+        rngs = {} if dropout_key is None else {"dropout": jax.random.fold_in(dropout_key, state.step)}
 
         def loss_of(params):
             variables = {"params": params, "batch_stats": state.batch_stats}
