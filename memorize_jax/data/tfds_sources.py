@@ -52,7 +52,8 @@ def load(name: str, data_dir: str | None, *, by_hand: str) -> Splits:
         )
     import tensorflow_datasets as tfds
 
-    builder = tfds.builder(name, data_dir=folder, file_format=FILE_FORMAT)
+    # A prepared copy has its format already, and TFDS refuses to be told another.
+    builder = tfds.builder(name, data_dir=folder, file_format=None if prepared else FILE_FORMAT)
     if not builder.is_prepared():
         _prepare(builder, folder, by_hand)
     return Splits(_read(builder, "train"), _read(builder, "test"))

@@ -111,13 +111,10 @@ tfds_sources.load(name, folder, by_hand="")
 """
 READ = """
 import sys
+from importlib.machinery import PathFinder
 
-class NoTensorFlow:
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] == "tensorflow":
-            raise ModuleNotFoundError(name)
-
-sys.meta_path.insert(0, NoTensorFlow())
+find_spec = PathFinder.find_spec
+PathFinder.find_spec = lambda name, *rest: None if name.partition(".")[0] == "tensorflow" else find_spec(name, *rest)
 import numpy as np
 from memorize_jax import data
 
@@ -135,6 +132,19 @@ def prepared(name, folder):
         # The second step must not find the originals.
         shutil.rmtree(folder / "downloads", ignore_errors=True)
     return list(np.load(folder / "read.npz").values())
+
+
+def place_small_cifar(name, folder, monkeypatch):
+    """Puts a small archive, whole enough for TFDS, into downloads/manual."""
+    archive = test_cifar.SMALL[name]
+    monkeypatch.setattr(cifar, name.upper(), archive)
+    contents = test_cifar.contents(archive)
+    inside = pathlib.Path(archive.test).parent
+    labels = "\n".join(f"class {number}" for number in range(archive.num_classes)).encode()
+    coarse = "\n".join(f"group {number}" for number in range(20)).encode()
+    contents |= {f"{inside}/batches.meta.txt": labels, f"{inside}/fine_label_names.txt": labels}
+    contents |= {f"{inside}/coarse_label_names.txt": coarse}
+    test_cifar.write(folder / "downloads" / "manual" / archive.file, contents)
 
 
 @pytest.mark.slow
@@ -162,19 +172,23 @@ def test_fashion_mnist_through_the_true_builder(tmp_path):
 @needs_tensorflow
 @pytest.mark.parametrize("name", ["cifar10", "cifar100"])
 def test_cifar_through_the_true_builder_is_what_we_read_from_the_archive(name, tmp_path, monkeypatch):
-    archive = test_cifar.SMALL[name]
-    monkeypatch.setattr(cifar, name.upper(), archive)
-    contents = test_cifar.contents(archive)
-    folder = pathlib.Path(archive.test).parent
-    labels = "\n".join(f"class {number}" for number in range(archive.num_classes)).encode()
-    coarse = "\n".join(f"group {number}" for number in range(20)).encode()
-    contents |= {f"{folder}/batches.meta.txt": labels, f"{folder}/fine_label_names.txt": labels}
-    contents |= {f"{folder}/coarse_label_names.txt": coarse}
-    test_cifar.write(tmp_path / "downloads" / "manual" / archive.file, contents)
+    place_small_cifar(name, tmp_path, monkeypatch)
     expected = data.load(name, data_dir=str(tmp_path))
     found = prepared(name, tmp_path)
     for one, other in zip(found, [*expected.train[:2], *expected.test[:2]], strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.slow
+@needs_tensorflow
+def test_a_copy_in_the_usual_format_of_tfds_is_refused_in_one_line(tmp_path, monkeypatch):
+    place_small_cifar("cifar10", tmp_path, monkeypatch)
+    other_format = PREPARE.replace("tfds_sources.load(", 'tfds_sources.FILE_FORMAT = "tfrecord"\ntfds_sources.load(')
+    assert "got another format" in commands.python("-c", other_format, "cifar10", tmp_path).stderr
+    shutil.rmtree(tmp_path / "downloads")
+    line = commands.python("-c", READ, "cifar10", tmp_path).stderr.splitlines()[-1]
+    assert line.startswith("ValueError: cifar10: expected a copy prepared as array_record")
+    assert line.endswith("which only TensorFlow reads; give another --data_dir")
 
 
 @pytest.mark.slow
