@@ -239,3 +239,29 @@ def test_help_lists_the_flags(experiment):
     own = help_of(experiment).partition(f"experiments/{experiment}.py:\n")[2].partition("Try --helpfull")[0]
     listed = set(re.findall(r"^  --(?:\[no\])?(\w+):", own, flags=re.MULTILINE))
     assert listed == FLAGS[experiment]
+
+
+# --- other networks
+
+
+def test_a_network_that_cannot_take_the_images_is_refused_before_anything_is_written(tmp_path):
+    done = python("-m", "experiments.train", f"--workdir={tmp_path / 'run'}", "--dataset=digits", "--model=vgg16")
+    assert done.returncode == 1
+    assert done.stderr == "error: expected images of at least 32 x 32 for model vgg16, got (8, 8, 1)\n"
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+def test_a_residual_network_goes_all_the_way_to_the_report(tmp_path):
+    options = ("--dataset=digits", "--model=resnet18", "--width=2", "--epochs=1", "--init=torch")
+    measured = ("--geometry_epochs=final", "--num_draws=20", "--examples_per_class=10")
+    done = python("-m", "experiments.reproduce", f"--workdir={tmp_path}", *options, *measured)
+    assert done.returncode == 0, done.stderr
+    table = read_table(Run(tmp_path).results / "geometry.csv", GEOMETRY, "")
+    # The numbers of table 4: 8, 13 and 18 stand on skip connections.
+    assert table["layer_number"].unique().tolist() == [0, *range(1, 8), 9, 10, 11, 12, 14, 15, 16, 17, 19, 20, 22]
+    assert np.isfinite(table["capacity"]).all()
+    with EpochStore(Run(tmp_path).checkpoints) as store:
+        assert (
+            store.load(1)["batch_stats"]["conv1_bn"]["mean"] != store.load(0)["batch_stats"]["conv1_bn"]["mean"]
+        ).any()
