@@ -9,9 +9,9 @@ from collections.abc import Callable
 from absl import app, flags, logging
 
 from experiments.presets import PRESETS, GeometryConfig, Preset, get_preset
-from memorize_jax.config import RunConfig
+from memorize_jax.config import DTYPES, RunConfig
 from memorize_jax.data import LOADERS, MODES
-from memorize_jax.models import MODELS
+from memorize_jax.models import INITS, MODELS
 
 FLAGS = flags.FLAGS
 
@@ -21,6 +21,9 @@ RUN_HELP = {
     "data_dir": "folder of the data set's files, if not where they usually are",
     "model": f"one of {', '.join(sorted(MODELS))}",
     "width": "of the model; the paper's if not given",
+    "init": f"how parameters start: one of {', '.join(INITS)}",
+    "dropout": "rate; that of the paper's table if not given",
+    "dtype": f"of the computation while training: one of {', '.join(DTYPES)}",
     "permuted_fraction": "share of the training labels to permute, 0 to 1",
     "permutation": f"how: one of {', '.join(MODES)}",
     "learning_rate": "of Adam",
@@ -47,7 +50,7 @@ def _define(config_class, texts):
         define = (
             flags.DEFINE_float if "float" in kind else flags.DEFINE_integer if "int" in kind else flags.DEFINE_string
         )
-        define(field.name, None, texts[field.name] + f" (paper: {field.default})")
+        define(field.name, None, texts[field.name] + f" ({field.default}, unless the preset says otherwise)")
         _show_in_help(field.name)
 
 

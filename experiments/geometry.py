@@ -78,6 +78,7 @@ def run(workdir: str | pathlib.Path, config: GeometryConfig, splits: Splits | No
     examples = choose_examples(splits, read_labels(folder), config, seed=run_config.seed)
 
     layers = models.layer_names(run_config.model)
+    numbers = (0, *(layer.number for layer in models.layers(run_config.model)))
     model = models.create(run_config.model, num_classes=splits.train.num_classes, width=run_config.width)
     measure = jax.jit(
         functools.partial(
@@ -103,7 +104,7 @@ def run(workdir: str | pathlib.Path, config: GeometryConfig, splits: Splits | No
                 images = (splits.test if group == "test" else splits.train).images[indices]
                 common = {"seed": run_config.seed, "epoch": epoch, "group": group}
                 common["kappa"] = config.kappa
-                rows += geometry_rows(measure(variables, images), (INPUT, *layers), common)
+                rows += geometry_rows(measure(variables, images), (INPUT, *layers), common, numbers=numbers)
                 progress.set_postfix(epoch=epoch, group=group)
                 progress.update()
     write_table(folder.results / "geometry.csv", rows, GEOMETRY)

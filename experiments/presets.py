@@ -91,6 +91,34 @@ PRESETS = {
         RunConfig(dataset="fashion_mnist", width=512, learning_rate=3e-4, epochs=300),
         GeometryConfig(num_center_components=1),
     ),
+    # The convolutional networks start as in PyTorch, the language of the authors' published geometry tool; the paper
+    # itself does not say.
+    "fashion_vgg16": Preset(
+        "Fashion-MNIST padded to 32 x 32 x 3, VGG16, half of the labels permuted; accelerator",
+        RunConfig(dataset="fashion_mnist_32", model="vgg16", init="torch"),
+        GeometryConfig(num_center_components=1),
+    ),
+    "cifar100_alexnet": Preset(
+        "the paper's AlexNet on CIFAR-100 (table 2, figure A.5), half of the labels permuted; accelerator",
+        RunConfig(dataset="cifar100", model="alexnet", init="torch"),
+        GeometryConfig(),
+    ),
+    "cifar100_vgg16": Preset(
+        "the paper's VGG16 on CIFAR-100 (table 3, figures 2 to 5), half of the labels permuted; accelerator",
+        RunConfig(dataset="cifar100", model="vgg16", init="torch"),
+        GeometryConfig(),
+    ),
+    "cifar100_resnet18": Preset(
+        "the paper's ResNet18 on CIFAR-100 (table 4, figure A.6), half of the labels permuted; accelerator",
+        RunConfig(dataset="cifar100", model="resnet18", init="torch"),
+        GeometryConfig(),
+    ),
+    "tiny_imagenet_resnet18": Preset(
+        "the paper's ResNet18 on Tiny ImageNet (table 5, figure A.7), half of the labels permuted; accelerator",
+        RunConfig(dataset="tiny_imagenet", model="resnet18_tiny", init="torch"),
+        # 100 of the 200 classes, as many manifolds as for CIFAR-100.
+        GeometryConfig(max_classes=100),
+    ),
 }
 
 

@@ -10,7 +10,7 @@ import pathlib
 
 from experiments import cli
 from experiments.progress import bar
-from memorize_jax import data
+from memorize_jax import data, models
 from memorize_jax.checkpoints import EpochStore
 from memorize_jax.config import RunConfig
 from memorize_jax.data import PermutedLabels, Splits
@@ -37,6 +37,7 @@ def prepare(workdir: str | pathlib.Path, config: RunConfig) -> tuple[Splits, Per
     check_writable(Run(workdir).workdir)
     check_same_run(Run(workdir), config)
     splits = data.load(config.dataset, data_dir=config.data_dir)
+    models.check_input(config.model, splits.train.images.shape[1:])
     labels = data.permute_labels(
         splits.train.labels,
         config.permuted_fraction,

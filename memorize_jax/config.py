@@ -4,7 +4,10 @@ import dataclasses
 
 from memorize_jax.data import MODES
 from memorize_jax.data import check_name as check_dataset
+from memorize_jax.models import check_dropout, check_init
 from memorize_jax.models import check_name as check_model
+
+DTYPES = ("float32", "bfloat16")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -16,6 +19,9 @@ class RunConfig:
       data_dir: folder of the data set's files, or None for where they usually are.
       model: name in `models.MODELS`.
       width: of the model, or None for the paper's.
+      init: how parameters start, one of `models.INITS`; the paper does not say.
+      dropout: rate, or None for that of the paper's table.
+      dtype: of the computation while training, one of `DTYPES`; parameters and loss are float32.
       permuted_fraction: share of the training labels that is permuted.
       permutation: mode of `data.permute_labels`.
       learning_rate: of Adam.
@@ -30,6 +36,9 @@ class RunConfig:
     data_dir: str | None = None
     model: str = "mlp"
     width: int | None = None
+    init: str = "lecun"
+    dropout: float | None = None
+    dtype: str = "float32"
     permuted_fraction: float = 0.5
     permutation: str = "shuffle"
     learning_rate: float = 1e-4
@@ -50,6 +59,10 @@ class RunConfig:
         """
         check_dataset(self.dataset)
         check_model(self.model)
+        check_init(self.init)
+        check_dropout(self.model, self.dropout)
+        if self.dtype not in DTYPES:
+            raise ValueError(f"expected dtype to be one of {', '.join(DTYPES)}, got {self.dtype!r}")
         if self.permutation not in MODES:
             raise ValueError(f"expected permutation to be one of {', '.join(MODES)}, got {self.permutation!r}")
         checks = {

@@ -29,6 +29,8 @@ OWNERS = {
     "orbax": {"memorize_jax.checkpoints"},
     "matplotlib": {"memorize_jax.figures"},
     "sklearn": {"memorize_jax.data.digits"},
+    "tensorflow": {"memorize_jax.data.tfds_sources"},
+    "tensorflow_datasets": {"memorize_jax.data.tfds_sources"},
     "third_party": set(),
     "tests": set(),
     "benchmarks": set(),

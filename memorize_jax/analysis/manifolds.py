@@ -69,13 +69,16 @@ def group_geometry(
     }
 
 
-def geometry_rows(geometry: ManifoldGeometry, layers: tuple[str, ...], common: Mapping) -> list[dict]:
+def geometry_rows(
+    geometry: ManifoldGeometry, layers: tuple[str, ...], common: Mapping, *, numbers: tuple[int, ...] | None = None
+) -> list[dict]:
     """Turns the result for one group into table rows, one a layer.
 
     Args:
       geometry: with a leading layer axis.
       layers: names in the order of that axis.
       common: columns that are the same in every row.
+      numbers: of the layers in the paper's table; None for their positions.
 
     Returns:
       list of dicts; a class whose numbers could not be had makes the summary NaN and is counted.
@@ -83,22 +86,22 @@ def geometry_rows(geometry: ManifoldGeometry, layers: tuple[str, ...], common: M
     host = jax.tree.map(np.asarray, geometry)
     summary = {name: np.asarray(value) for name, value in host.summary().items()}
     rows = []
-    for number, name in enumerate(layers):
+    for index, (name, number) in enumerate(zip(layers, numbers or range(len(layers)), strict=True)):
         rows.append(
             {
                 **common,
                 "layer": name,
                 "layer_number": number,
-                **{column: float(values[number]) for column, values in summary.items()},
-                "num_center_components": int(host.num_center_components[number]),
-                "residual_correlation": float(host.residual_correlation[number]),
-                "least_retained_center_norm": float(np.min(host.retained_center_norm[number])),
-                "largest_kkt_residual": float(np.max(host.kkt_residual[number])),
+                **{column: float(values[index]) for column, values in summary.items()},
+                "num_center_components": int(host.num_center_components[index]),
+                "residual_correlation": float(host.residual_correlation[index]),
+                "least_retained_center_norm": float(np.min(host.retained_center_norm[index])),
+                "largest_kkt_residual": float(np.max(host.kkt_residual[index])),
                 "num_classes": host.capacity.shape[1],
-                "num_valid_classes": int(np.sum(np.isfinite(host.capacity[number]))),
-                "examples_per_class": int(host.num_examples[number].min()),
-                "num_draws": int(host.num_draws[number]),
-                "status": int(np.bitwise_or.reduce(host.status[number])),
+                "num_valid_classes": int(np.sum(np.isfinite(host.capacity[index]))),
+                "examples_per_class": int(host.num_examples[index].min()),
+                "num_draws": int(host.num_draws[index]),
+                "status": int(np.bitwise_or.reduce(host.status[index])),
             }
         )
     return rows

@@ -7,6 +7,7 @@ import zlib
 
 import numpy as np
 
+from memorize_jax.data import tfds_sources
 from memorize_jax.data.splits import Split, Splits
 
 DEBIAN_FOLDER = "/usr/share/datasets/fashion-mnist"
@@ -20,11 +21,11 @@ HOW_TO_GET = (
 )
 
 
-def _find(folder: pathlib.Path, stem: str) -> pathlib.Path:
-    for name in (f"{stem}.gz", stem):
-        if (folder / name).is_file():
-            return folder / name
-    raise FileNotFoundError(f"fashion_mnist: no {stem}[.gz] in {folder}; {HOW_TO_GET}")
+def _find(folder: pathlib.Path, stem: str, name: str, how_to_get: str) -> pathlib.Path:
+    for path in (folder / f"{stem}.gz", folder / stem):
+        if path.is_file():
+            return path
+    raise FileNotFoundError(f"{name}: no {stem}[.gz] in {folder}; {how_to_get}")
 
 
 def read_idx(path: pathlib.Path) -> np.ndarray:
@@ -56,11 +57,40 @@ def read_idx(path: pathlib.Path) -> np.ndarray:
     return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
 
 
+def load_idx_files(folder: pathlib.Path, name: str, how_to_get: str) -> Splits:
+    """Loads a data set in MNIST's format.
+
+    Args:
+      folder: with the four idx files (.gz or not).
+      name: of the data set.
+      how_to_get: the files, for the error message.
+
+    Returns:
+      Splits with images [n, 28, 28, 1] uint8.
+
+    Raises:
+      FileNotFoundError: a file is missing; says where it was looked for and how to get it.
+      ValueError: a file is damaged.
+    """
+    paths = {split: [_find(folder, stem, name, how_to_get) for stem in stems] for split, stems in FILES.items()}
+
+    def read(split):
+        images, labels = (read_idx(path) for path in paths[split])
+        if images.ndim != 3 or labels.shape != images.shape[:1] or labels.max(initial=0) > 9:
+            raise ValueError(
+                f"{folder}: images {images.shape} and labels {labels.shape} of {split} do not belong together"
+            )
+        return Split(images[..., None], labels.astype(np.int32), 10, name)
+
+    return Splits(read("train"), read("test"))
+
+
 def load_fashion_mnist(data_dir: str | None = None) -> Splits:
     """Loads Fashion-MNIST.
 
     Args:
-      data_dir: folder with the four idx files (.gz or not); default where Debian's package puts them.
+      data_dir: folder with the four idx files (.gz or not), or with a copy that TFDS prepared; default where Debian's
+        package puts the idx files.
 
     Returns:
       Splits with images [n, 28, 28, 1] uint8.
@@ -70,14 +100,24 @@ def load_fashion_mnist(data_dir: str | None = None) -> Splits:
       ValueError: a file is damaged.
     """
     folder = pathlib.Path(data_dir or DEBIAN_FOLDER).expanduser()
-    paths = {split: [_find(folder, stem) for stem in stems] for split, stems in FILES.items()}
+    has_idx_files = any((folder / f"{FILES['train'][0]}{ending}").is_file() for ending in ("", ".gz"))
+    if data_dir and not has_idx_files and tfds_sources.is_prepared("fashion_mnist", data_dir):
+        return tfds_sources.load("fashion_mnist", data_dir, by_hand=HOW_TO_GET)
+    return load_idx_files(folder, "fashion_mnist", HOW_TO_GET)
 
-    def read(split):
-        images, labels = (read_idx(path) for path in paths[split])
-        if images.ndim != 3 or labels.shape != images.shape[:1] or labels.max(initial=0) > 9:
-            raise ValueError(
-                f"{folder}: images {images.shape} and labels {labels.shape} of {split} do not belong together"
-            )
-        return Split(images[..., None], labels.astype(np.int32), 10, "fashion_mnist")
 
-    return Splits(read("train"), read("test"))
+def load_fashion_mnist_32(data_dir: str | None = None) -> Splits:
+    """Loads Fashion-MNIST in the shape of CIFAR: padded by two black pixels to 32 x 32, three equal channels.
+
+    Args:
+      data_dir: see `load_fashion_mnist`.
+
+    Returns:
+      Splits with images [n, 32, 32, 3] uint8.
+    """
+
+    def enlarged(split):
+        padded = np.pad(split.images, ((0, 0), (2, 2), (2, 2), (0, 0)))
+        return split._replace(images=np.repeat(padded, 3, axis=-1), name="fashion_mnist_32")
+
+    return Splits(*map(enlarged, load_fashion_mnist(data_dir)))

@@ -2,16 +2,24 @@
 
 from collections.abc import Callable
 
+from memorize_jax.data.cifar import load_cifar10, load_cifar100
 from memorize_jax.data.digits import load_digits
-from memorize_jax.data.fashion_mnist import load_fashion_mnist
+from memorize_jax.data.fashion_mnist import load_fashion_mnist, load_fashion_mnist_32
+from memorize_jax.data.mnist import load_mnist
 from memorize_jax.data.spheres import load_spheres, load_spheres_small
 from memorize_jax.data.splits import Splits
+from memorize_jax.data.tiny_imagenet import load_tiny_imagenet
 
 LOADERS: dict[str, Callable[..., Splits]] = {
+    "cifar10": load_cifar10,
+    "cifar100": load_cifar100,
     "digits": load_digits,
     "fashion_mnist": load_fashion_mnist,
+    "fashion_mnist_32": load_fashion_mnist_32,
+    "mnist": load_mnist,
     "spheres": load_spheres,
     "spheres_small": load_spheres_small,
+    "tiny_imagenet": load_tiny_imagenet,
 }
 
 

@@ -1,5 +1,26 @@
 """The paper's networks as flax.linen modules."""
 
-from memorize_jax.models.registry import MODELS, check_name, create, layer_names
+from memorize_jax.models.initializers import INITS, check_init
+from memorize_jax.models.layers import Layer
+from memorize_jax.models.registry import (
+    MODELS,
+    check_dropout,
+    check_input,
+    check_name,
+    create,
+    layer_names,
+    layers,
+)
 
-__all__ = ["MODELS", "check_name", "create", "layer_names"]
+__all__ = [
+    "INITS",
+    "MODELS",
+    "Layer",
+    "check_dropout",
+    "check_init",
+    "check_input",
+    "check_name",
+    "create",
+    "layer_names",
+    "layers",
+]

@@ -45,12 +45,20 @@ class Trainer:
     def __init__(self, config: RunConfig, splits: Splits, labels: PermutedLabels):
         self.config, self.splits, self.labels = config, splits, labels
         self.statistics = channel_statistics(splits.train.images)
-        self.model = models.create(config.model, num_classes=splits.train.num_classes, width=config.width)
+        self.model = models.create(
+            config.model,
+            num_classes=splits.train.num_classes,
+            width=config.width,
+            dtype=config.dtype,
+            init=config.init,
+            dropout=config.dropout,
+            axis_name=AXIS,
+        )
         self.tx = optimizer(config.learning_rate)
         self.num_devices = jax.local_device_count()
         self._train = replicate((splits.train.images, labels.assigned))
         self._test = replicate((splits.test.images, splits.test.labels))
-        step = make_train_step(self.model, self.tx, self.statistics)
+        step = make_train_step(self.model, self.tx, self.statistics, dropout_key=stream(config.seed, "dropout"))
         self._step = jax.pmap(step, axis_name=AXIS, in_axes=(None, None, None, 0), out_axes=None, donate_argnums=(0,))
         predict = make_predict_step(self.model, self.statistics)
         self._predict = jax.pmap(predict, axis_name=AXIS, in_axes=(None, None, None, 0))

@@ -27,13 +27,21 @@ class Batch(NamedTuple):
     mask: jax.Array
 
 
-def make_train_step(model: nn.Module, tx: optax.GradientTransformation, statistics: ChannelStatistics) -> Callable:
+def make_train_step(
+    model: nn.Module,
+    tx: optax.GradientTransformation,
+    statistics: ChannelStatistics,
+    *,
+    dropout_key: jax.Array | None = None,
+) -> Callable:
     """Builds one step of gradient descent on the mean loss of a global batch.
 
     Args:
-      model: flax.linen module.
+      model: flax.linen module, made with axis_name "data".
       tx: the optimiser.
       statistics: standardise the inputs.
+      dropout_key: PRNG key, from which and the number of steps done each step derives its own; not needed for a
+        model without dropout.
 
     Returns:
       (state, images [n, ...], labels [n], batch) -> state, to be run under an axis named "data"; the result is the
@@ -44,10 +52,13 @@ def make_train_step(model: nn.Module, tx: optax.GradientTransformation, statisti
         inputs = standardize(images[batch.indices], statistics)
         # Padding is masked, never dropped: the loss is a mean over the real examples of all devices.
         total = jax.lax.psum(jnp.sum(batch.mask), AXIS)
+        rngs = {} if dropout_key is None else {"dropout": jax.random.fold_in(dropout_key, state.step)}
 
         def loss_of(params):
             variables = {"params": params, "batch_stats": state.batch_stats}
-            logits, updates = model.apply(variables, inputs, train=True, mutable=["batch_stats"])
+            logits, updates = model.apply(
+                variables, inputs, train=True, mask=batch.mask, rngs=rngs, mutable=["batch_stats"]
+            )
             losses = cross_entropy(logits, labels[batch.indices])
             return jnp.sum(losses * batch.mask) / total, updates.get("batch_stats", state.batch_stats)
 

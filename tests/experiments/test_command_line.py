@@ -13,7 +13,8 @@ import pytest
 from experiments import geometry, presets, report, train
 from memorize_jax.checkpoints import EpochStore
 from memorize_jax.config import RunConfig
-from memorize_jax.data import GROUPS
+from memorize_jax.data import GROUPS, LOADERS
+from memorize_jax.models import MODELS
 from memorize_jax.results import GEOMETRY, METRICS, read_table, write_table
 from memorize_jax.runs import Run, read_config, read_labels, write_config
 from tests.commands import EXPERIMENTS, help_of, python
@@ -158,8 +159,18 @@ def test_the_report_says_which_step_is_missing(tmp_path, missing):
 # Name -> (experiment, flags, what the one line must say). {here} is a folder that holds a run with seed 0 in "run"
 # and a file "notes.txt"; the workdir is {here}/new unless a flag says otherwise.
 BAD = {
-    "dataset": ("train", ["--dataset=cifar"], "one of digits, fashion_mnist, spheres, spheres_small, got 'cifar'"),
-    "model": ("train", ["--model=transformer"], "expected model to be one of mlp, got 'transformer'"),
+    "dataset": ("train", ["--dataset=cifar"], f"one of {', '.join(sorted(LOADERS))}, got 'cifar'"),
+    "model": (
+        "train",
+        ["--model=transformer"],
+        f"expected model to be one of {', '.join(sorted(MODELS))}, got 'transformer'",
+    ),
+    "a model the images do not fit": (
+        "train",
+        ["--model=vgg16"],
+        "expected images of at least 32 x 32 for model vgg16, got (8, 8, 1)",
+    ),
+    "dropout": ("train", ["--dropout=0.5"], "expected no dropout for model mlp"),
     "preset": ("reproduce", ["--preset=huge"], f"one of {', '.join(presets.PRESETS)}, got 'huge'"),
     "fraction": ("train", ["--permuted_fraction=1.5"], "expected permuted_fraction between 0 and 1, got 1.5"),
     "data files": (
@@ -239,3 +250,22 @@ def test_help_lists_the_flags(experiment):
     own = help_of(experiment).partition(f"experiments/{experiment}.py:\n")[2].partition("Try --helpfull")[0]
     listed = set(re.findall(r"^  --(?:\[no\])?(\w+):", own, flags=re.MULTILINE))
     assert listed == FLAGS[experiment]
+
+
+# --- other networks
+
+
+@pytest.mark.slow
+def test_a_residual_network_goes_all_the_way_to_the_report(tmp_path):
+    options = ("--dataset=digits", "--model=resnet18", "--width=2", "--epochs=1", "--init=torch")
+    measured = ("--geometry_epochs=final", "--num_draws=20", "--examples_per_class=10")
+    done = python("-m", "experiments.reproduce", f"--workdir={tmp_path}", *options, *measured)
+    assert done.returncode == 0, done.stderr
+    table = read_table(Run(tmp_path).results / "geometry.csv", GEOMETRY, "")
+    # The numbers of table 4: 8, 13 and 18 stand on skip connections.
+    assert table["layer_number"].unique().tolist() == [0, *range(1, 8), 9, 10, 11, 12, 14, 15, 16, 17, 19, 20, 22]
+    assert np.isfinite(table["capacity"]).all()
+    with EpochStore(Run(tmp_path).checkpoints) as store:
+        assert (
+            store.load(1)["batch_stats"]["conv1_bn"]["mean"] != store.load(0)["batch_stats"]["conv1_bn"]["mean"]
+        ).any()

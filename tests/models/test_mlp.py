@@ -58,7 +58,9 @@ def test_images_are_flattened():
 def test_parameters_stay_float32_when_the_computation_is_in_bfloat16():
     model, variables, inputs = initialised(dtype=jnp.bfloat16)
     assert {leaf.dtype for leaf in jax.tree.leaves(variables)} == {jnp.dtype(jnp.float32)}
-    assert model.apply(variables, inputs).dtype == jnp.bfloat16
+    logits, sown = model.apply(variables, inputs, mutable=["intermediates"])
+    assert sown["intermediates"]["linear5_out"][0].dtype == jnp.bfloat16
+    assert logits.dtype == jnp.float32
 
 
 def test_the_width_is_the_papers_unless_given():

@@ -1,0 +1,180 @@
+"""Tiny ImageNet: 100,000 + 10,000 images of 64 x 64 x 3, 200 classes, from its original zip file or folder."""
+
+import concurrent.futures
+import contextlib
+import io
+import pathlib
+import re
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from memorize_jax.data.downloads import data_folder, placed_by_hand
+from memorize_jax.data.splits import Split, Splits
+
+SOURCE = "http://cs231n.stanford.edu/tiny-imagenet-200.zip"
+FOLDER = "tiny-imagenet-200"
+NUM_CLASSES, TRAIN_PER_CLASS, NUM_TEST = 200, 500, 10_000
+SIDE = 64
+# The longest of its files, the annotations, has 0.4 MB; anything longer is not of this data set.
+MOST_BYTES = 4 << 20
+IMAGES_PER_TASK = 500
+WORDNET_ID = re.compile(r"n\d{8}")
+
+
+@contextlib.contextmanager
+def _reader(path: pathlib.Path) -> Iterator[Callable[[str], bytes]]:
+    """Gives a function that reads one file by its name inside the data set; nothing is extracted."""
+    if path.is_dir():
+        root = path.resolve()
+
+        def read(name):
+            file = (root / name).resolve()
+            if not file.is_relative_to(root):
+                raise ValueError(f"{path / name}: expected a file inside {root}, got a link to {file}")
+            if not file.is_file():
+                raise FileNotFoundError(f"tiny_imagenet: no {name} in {path}; unpack {SOURCE} again")
+            return _checked(file.stat().st_size, file.read_bytes, path / name)
+
+        yield read
+        return
+    try:
+        archive = zipfile.ZipFile(path)
+    except zipfile.BadZipFile as error:
+        raise ValueError(f"{path}: damaged zip file ({error})") from error
+    with archive:
+
+        def read(name):
+            try:
+                info = archive.getinfo(f"{FOLDER}/{name}")
+                return _checked(info.file_size, lambda: archive.read(info), f"{path}: {name}")
+            except KeyError as error:
+                raise FileNotFoundError(
+                    f"tiny_imagenet: no {FOLDER}/{name} in {path}; download {SOURCE} again"
+                ) from error
+            # An encrypted member is a RuntimeError, a kind of compression unknown to zipfile one of its subclasses.
+            except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
+                raise ValueError(f"{path}: damaged at {name} ({error})") from error
+
+        yield read
+
+
+def _checked(size, read, where):
+    if size > MOST_BYTES:
+        raise ValueError(f"{where}: expected at most {MOST_BYTES} bytes, got {size}")
+    return read()
+
+
+def _image(content: bytes, where: str) -> np.ndarray:
+    import PIL.Image
+
+    try:
+        with PIL.Image.open(io.BytesIO(content), formats=["JPEG"]) as image:
+            # Before decoding: the header alone tells the size.
+            if image.size != (SIDE, SIDE):
+                raise ValueError(f"{where}: expected {SIDE} x {SIDE} pixels, got {image.size[0]} x {image.size[1]}")
+            # A few images are grey.
+            return np.asarray(image.convert("RGB"))
+    except (OSError, SyntaxError) as error:
+        raise ValueError(f"{where}: expected a JPEG image, got {error}") from error
+
+
+def _images(read, names, path) -> np.ndarray:
+    images = np.empty((len(names), SIDE, SIDE, 3), np.uint8)
+
+    def decode(start):
+        for number in range(start, min(start + IMAGES_PER_TASK, len(names))):
+            images[number] = _image(read(names[number]), f"{path}: {names[number]}")
+
+    # Decoding leaves the interpreter lock free.
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        for _ in pool.map(decode, range(0, len(names), IMAGES_PER_TASK)):
+            pass
+    return images
+
+
+def _annotations(text: str, classes: list[str], num_test: int, path) -> np.ndarray:
+    """Reads the class of val_0.JPEG, val_1.JPEG, ..."""
+    label_of = {wordnet_id: label for label, wordnet_id in enumerate(classes)}
+    rows = dict(line.split("\t")[:2] for line in text.splitlines() if line.count("\t") >= 1)
+    names = [f"val_{number}.JPEG" for number in range(num_test)]
+    if rows.keys() != set(names) or not set(rows.values()) <= label_of.keys():
+        raise ValueError(
+            f"{path}: expected val_annotations.txt to give one of {len(classes)} classes for each of {num_test} "
+            f"images, got {len(rows)} images of {len(set(rows.values()))} classes"
+        )
+    return np.array([label_of[rows[name]] for name in names], np.int32)
+
+
+def read_tiny_imagenet(
+    path: pathlib.Path,
+    *,
+    num_classes: int = NUM_CLASSES,
+    train_per_class: int = TRAIN_PER_CLASS,
+    num_test: int = NUM_TEST,
+) -> Splits:
+    """Reads Tiny ImageNet from its zip file, without extracting it, or from its folder.
+
+    All names of files are made here or checked against those made here, so none can lead outside.
+
+    Args:
+      path: tiny-imagenet-200.zip, or the folder in it.
+      num_classes: it must have.
+      train_per_class: training images of each class it must have.
+      num_test: validation images it must have.
+
+    Returns:
+      Splits with images [n, 64, 64, 3] uint8; classes in the order of their WordNet ids. The official validation set
+      is the test set: the official test set has no labels.
+
+    Raises:
+      FileNotFoundError: a file is missing.
+      ValueError: a file is damaged or of the wrong size.
+    """
+    with _reader(path) as read:
+        classes = sorted(set(_text(read, "wnids.txt", path).split()))
+        wrong = [name for name in classes if not WORDNET_ID.fullmatch(name)]
+        if wrong or len(classes) != num_classes:
+            raise ValueError(
+                f"{path}: expected {num_classes} WordNet ids like n01443537 in wnids.txt, got {len(classes)}"
+                + (f" with {wrong[0]!r}" if wrong else "")
+            )
+        test_labels = _annotations(_text(read, "val/val_annotations.txt", path), classes, num_test, path)
+        train = [f"train/{name}/images/{name}_{number}.JPEG" for name in classes for number in range(train_per_class)]
+        test = [f"val/images/val_{number}.JPEG" for number in range(num_test)]
+        train_labels = np.repeat(np.arange(num_classes, dtype=np.int32), train_per_class)
+        return Splits(
+            Split(_images(read, train, path), train_labels, num_classes, "tiny_imagenet"),
+            Split(_images(read, test, path), test_labels, num_classes, "tiny_imagenet"),
+        )
+
+
+def _text(read, name, path) -> str:
+    try:
+        return read(name).decode("ascii")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: expected text in {name}, got {error}") from error
+
+
+def load_tiny_imagenet(data_dir: str | None = None) -> Splits:
+    """Loads Tiny ImageNet; decoding takes half a minute and 1.4 GB.
+
+    Args:
+      data_dir: folder with tiny-imagenet-200.zip or the unpacked tiny-imagenet-200; default the folder TFDS uses.
+
+    Returns:
+      See `read_tiny_imagenet`.
+
+    Raises:
+      FileNotFoundError: not there, or incomplete; says how to get it.
+      ValueError: a damaged file.
+    """
+    path = placed_by_hand(data_dir, FOLDER) or placed_by_hand(data_dir, f"{FOLDER}.zip")
+    if path is None:
+        raise FileNotFoundError(
+            f"tiny_imagenet: neither {FOLDER}.zip nor {FOLDER} in {data_folder(data_dir)}; download {SOURCE} and give "
+            "its folder as --data_dir"
+        )
+    return read_tiny_imagenet(path)

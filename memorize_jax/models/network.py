@@ -1,0 +1,85 @@
+"""What all networks of the paper share: parts by name, numerics, initialisation."""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from memorize_jax.models.batch_norm import BatchNorm
+from memorize_jax.models.initializers import kernel_and_bias_init
+
+
+class Network(nn.Module):
+    """Base of the networks.
+
+    A layer's kernel and bias are stored under the layer's own name, its BatchNorm under `<name>_bn`; its activation
+    is sown in the collection "intermediates" as `<name>_out`.
+
+    Attributes:
+      num_classes: outputs.
+      width: scales the number of units of every layer.
+      dtype: of the computation; parameters and logits are float32 or wider.
+      initialization: see `initializers.kernel_and_bias_init`.
+      axis_name: of the devices that share a batch when training under `pmap`; not used by init and evaluation.
+    """
+
+    num_classes: int
+    width: int
+    dtype: jnp.dtype = jnp.float32
+    initialization: str = "lecun"
+    axis_name: str | None = None
+
+    def tap(self, x: jax.Array, name: str) -> jax.Array:
+        """Sows the activation of a layer and hands it on."""
+        self.sow("intermediates", f"{name}_out", x)
+        return x
+
+    def linear(self, x: jax.Array, features: int, name: str) -> jax.Array:
+        """Applies a linear layer to x [n, units]."""
+        kernel_init, bias_init = kernel_and_bias_init(self.initialization, x.shape[-1])
+        return nn.Dense(
+            features,
+            dtype=self.dtype,
+            param_dtype=self._wide,
+            kernel_init=kernel_init,
+            bias_init=bias_init,
+            name=name,
+        )(x)
+
+    def conv(
+        self, x: jax.Array, features: int, size: int, name: str, *, stride: int = 1, bias: bool = True
+    ) -> jax.Array:
+        """Applies a convolution to x [n, height, width, channels], padded by size // 2 on every side.
+
+        Spelt out because XLA's "SAME" pads a strided convolution on one side only, PyTorch on both.
+        """
+        kernel_init, bias_init = kernel_and_bias_init(self.initialization, size * size * x.shape[-1])
+        return nn.Conv(
+            features,
+            (size, size),
+            strides=stride,
+            padding=size // 2,
+            use_bias=bias,
+            dtype=self.dtype,
+            param_dtype=self._wide,
+            kernel_init=kernel_init,
+            bias_init=bias_init,
+            name=name,
+        )(x)
+
+    def conv_norm(
+        self, x: jax.Array, features: int, size: int, name: str, train: bool, mask: jax.Array | None, stride: int = 1
+    ) -> jax.Array:
+        """Applies a convolution and its BatchNorm; the offset of the latter stands for the bias of the former.
+
+        A bias of its own would have a zero gradient, whose rounding errors Adam would scale up to full steps.
+        """
+        x = self.conv(x, features, size, name, stride=stride, bias=False)
+        return BatchNorm(dtype=self.dtype, axis_name=self.axis_name, name=f"{name}_bn")(x, train, mask)
+
+    def logits(self, x: jax.Array, name: str) -> jax.Array:
+        """Applies the last layer to x [n, units]; the loss is never computed in half precision."""
+        return self.tap(self.linear(x, self.num_classes, name).astype(self._wide), name)
+
+    @property
+    def _wide(self):
+        return jnp.promote_types(self.dtype, jnp.float32)
