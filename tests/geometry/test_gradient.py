@@ -33,6 +33,7 @@ def test_equals_finite_differences(x64, options):
     np.testing.assert_allclose(jnp.sum(gradient * direction), (ahead - behind) / (2 * step), rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_holds_the_chosen_directions_fixed(x64):
     points = jnp.asarray(cloud(num_manifolds=6))
     direction = np.random.default_rng(1).normal(size=points.shape)

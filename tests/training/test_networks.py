@@ -67,6 +67,7 @@ def on_eight_devices(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["vgg16", "resnet18"])
 def test_one_and_eight_devices_agree_in_float64(model, x64, on_eight_devices):
     before, after, metrics = one_epoch(model, "float64")
