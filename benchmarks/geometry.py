@@ -1,0 +1,270 @@
+"""Speed, exactness and memory of the geometry beside its peers, in one run on the same cores.
+
+    python -m benchmarks.geometry --quick                                      # under a minute, prints only
+    python -m benchmarks.geometry --write --mftma_path=DIR --mftma_python=PY   # all of it, into docs/performance.md
+
+The peers are optional: `pip install cvxopt daqp scipy`; the published tool is a checkout of
+github.com/schung039/neural_manifolds_replicaMFT with a Python that has numpy<2, pymanopt==0.2.5, cvxopt, autograd and
+scipy. Every call runs once for compilation and is then timed in turns with its rivals.
+"""
+
+import contextlib
+import os
+import pathlib
+import platform
+import subprocess
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from absl import app, flags
+
+from benchmarks import peers, programs
+from benchmarks.clock import peak_bytes, time_together
+from benchmarks.tables import table
+from memorize_jax import geometry
+from memorize_jax.geometry.grams import reduce_points
+
+ROOT = pathlib.Path(__file__).parent.parent
+DOCUMENT = ROOT / "docs" / "performance.md"
+BEGIN, END = "<!-- begin: python -m benchmarks.geometry --write -->", "<!-- end -->"
+# At least this many times faster than the published tool.
+TARGET = 100
+GIB = 2**30
+
+FLAGS = flags.FLAGS
+flags.DEFINE_bool("quick", False, "small sizes, under a minute")
+flags.DEFINE_bool("write", False, "write the tables into docs/performance.md")
+flags.DEFINE_list("sections", ["programs", "whole", "scaling", "memory"], "which to run")
+flags.DEFINE_integer("repeats", 7, "timed turns after the first")
+flags.DEFINE_float("cvxopt_tol", 1e-9, "absolute, relative and feasibility tolerance of cvxopt")
+flags.DEFINE_string("mftma_path", None, "folder with the published tool's package mftma; left out if not given")
+flags.DEFINE_string("mftma_python", sys.executable, "Python that has its requirements")
+
+
+def invent_points(kind: str, shape: tuple[int, int, int], seed: int = 0) -> np.ndarray:
+    """Draws points [P, M, N], float32: "random" (the published README's example) or "classes" (shared structure)."""
+    rng = np.random.default_rng(seed)
+    points = rng.standard_normal(shape, np.float32)
+    if kind == "random":
+        return points
+    num_manifolds, _, num_features = shape
+    decay = np.arange(1, num_features + 1, dtype=np.float32) ** -0.5
+    shared = rng.standard_normal((num_manifolds, 3)) @ rng.standard_normal((3, num_features))
+    centers = (rng.standard_normal((num_manifolds, num_features)) + shared).astype(np.float32)
+    return points * (decay / np.sqrt(np.mean(decay**2))) + centers[:, None]
+
+
+def whole_section(*, shape: tuple[int, int, int], num_draws: int, repeats: int) -> str:
+    """Compares the whole measurement with the published tool, and tells where our time goes; Markdown."""
+    records, shares = [], []
+    for kind in ("random", "classes"):
+        points, key = invent_points(kind, shape), jax.random.key(0)
+
+        def measure(compat, points=points, key=key):
+            return geometry.manifold_geometry(points, key=key, num_draws=num_draws, compat=compat)
+
+        timed = time_together({"mftma": lambda m=measure: m("mftma"), None: lambda m=measure: m(None)}, repeats=repeats)
+        tool_seconds = None
+        if FLAGS.mftma_path:
+            tool = peers.mftma(points, path=FLAGS.mftma_path, python=FLAGS.mftma_python, num_draws=num_draws)
+            tool_seconds = float(tool["seconds"])
+            records.append(
+                {
+                    "data": kind,
+                    "who": "published tool",
+                    "s": tool_seconds,
+                    "median s": None,
+                    "CPU s": float(tool["cpu"]),
+                }
+                | {"compile s": None, "x tool": 1, "capacity": f"{1 / np.mean(1 / tool['capacity']):.5f}", "± SE": None}
+                | {name: f"{np.mean(tool[name]):.3f}" for name in ("radius", "dimension")}
+                | {"rho": float(tool["center_correlation"]), "K": int(tool["num_center_components"]), "worst": None}
+            )
+        for compat, (timing, found) in timed.items():
+            summary = {name: float(value) for name, value in found.summary().items()}
+            records.append(
+                {"data": kind, "who": 'ours, compat="mftma"' if compat else "ours", "s": timing.best}
+                | {"median s": timing.median, "CPU s": timing.cpu, "compile s": timing.compile}
+                | {"x tool": tool_seconds / timing.best if tool_seconds else None}
+                | {"capacity": f"{summary['capacity']:.5f}", "± SE": f"{summary['capacity_standard_error']:.0e}"}
+                | {name: f"{summary[name]:.3f}" for name in ("radius", "dimension")}
+                | {"rho": summary["center_correlation"], "K": int(found.num_center_components)}
+                | {"worst": f"{float(jnp.max(found.kkt_residual)):.0e}"}
+            )
+        shares.append({"data": kind} | stages(points, key, num_draws=num_draws, repeats=repeats))
+    return f"""### The whole measurement
+
+P = {shape[0]} manifolds, M = {shape[1]} examples, N = {shape[2]} features, {num_draws} draws, from a NumPy array to the result.
+*random* is the example of the published README; *classes* have centres with a shared part and a decaying spectrum. The
+tool draws Gaussians of its own (n_reps = 1), runs once in its own process, and its time excludes imports. *worst* is the
+largest KKT residual. Target: {TARGET} x the tool.
+
+{table(records)}
+
+Where our seconds go (each stage compiled alone):
+
+{table(shares)}
+"""
+
+
+def stages(points: np.ndarray, key: jax.Array, *, num_draws: int, repeats: int) -> dict[str, float]:
+    """Times the measurement's stages one by one; the rest is what the whole takes beyond them."""
+    mask = jnp.ones(points.shape[:2])
+    reduce, structure = jax.jit(reduce_points), jax.jit(lambda gram: geometry.center_structure(gram, key=key))
+    gram = jax.block_until_ready(reduce(points, mask)).centers
+    measure = lambda **options: geometry.manifold_geometry(points, key=key, num_draws=num_draws, **options)
+    calls = {
+        "points to inner products": lambda: reduce(points, mask),
+        "directions shared by centres": lambda: structure(gram),
+        "all": measure,
+        "one draw, no directions": lambda: geometry.manifold_geometry(
+            points, key=key, num_draws=1, num_center_components=0
+        ),
+        "no directions": lambda: measure(num_center_components=0),
+    }
+    seconds = {name: timing.best for name, (timing, _) in time_together(calls, repeats=repeats).items()}
+    few, many = seconds.pop("one draw, no directions"), seconds.pop("no directions")
+    seconds["programs"] = many - few
+    seconds["checks, frames, one draw"] = few - seconds["points to inner products"]
+    return seconds | {"all": seconds.pop("all")}
+
+
+def scaling_section(*, base: dict[str, int], steps: dict[str, tuple[int, ...]], repeats: int) -> str:
+    """Times our whole measurement while one size after the other changes; Markdown."""
+    records = []
+    for name, values in steps.items():
+        for value in values:
+            size = base | {name: value}
+            shape = (size["P"], size["M"], size["N"])
+            layers = {str(layer): invent_points("classes", shape, layer) for layer in range(size["layers"])}
+            calls = {
+                components: lambda size=size, layers=layers, components=components: geometry.layer_geometry(
+                    layers, key=jax.random.key(0), num_draws=size["draws"], num_center_components=components
+                )
+                for components in (None, 3)
+            }
+            timed = time_together(calls, repeats=repeats)
+            (timing, found), (fixed, _) = timed[None], timed[3]
+            count = size["P"] * size["draws"] * size["layers"]
+            records.append(
+                {"changes": name, "to": value, "s": timing.best, "s at K = 3": fixed.best, "compile s": timing.compile}
+                | {
+                    "µs a program at K = 3": 1e6 * fixed.best / count,
+                    "worst": f"{float(jnp.max(found.kkt_residual)):.0e}",
+                }
+            )
+    sizes = ", ".join(f"{name} = {value}" for name, value in base.items())
+    return f"""### Scaling
+
+One size changes, the others stay at {sizes}. With K given instead of chosen the search over K falls away.
+
+{table(records)}
+"""
+
+
+def _measure_memory(shape, num_draws):
+    points = np.random.default_rng(0).standard_normal(shape, np.float32)
+    before = peak_bytes()
+    jax.block_until_ready(geometry.manifold_geometry(points, key=jax.random.key(0), num_draws=num_draws))
+    return before, peak_bytes()
+
+
+def memory_section(*, cases) -> str:
+    """Reports what XLA plans to use and what a fresh process really uses; Markdown."""
+    records = []
+    for shape, num_draws in cases:
+        key = jax.random.key(0)
+        measure = jax.jit(lambda points, n=num_draws, k=key: geometry.manifold_geometry(points, key=k, num_draws=n))
+        planned = measure.lower(jax.ShapeDtypeStruct(shape, jnp.float32)).compile().memory_analysis()
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+            before, after = pool.submit(_measure_memory, shape, num_draws).result()
+        records.append(
+            dict(zip(("P", "M", "N"), shape, strict=True))
+            | {"draws": num_draws, "points GiB": planned.argument_size_in_bytes / GIB}
+            | {"XLA temporaries GiB": planned.temp_size_in_bytes / GIB}
+            | {"process beyond points GiB": (after - before) / GIB, "process GiB": after / GIB}
+        )
+    return f"""### Memory
+
+One layer, from a NumPy array. *XLA temporaries* is the compiled program's own plan. *Process* is the high-water mark of a
+fresh process; beyond the points it also holds what JAX needs to start and to compile.
+
+{table(records)}
+"""
+
+
+def provenance() -> str:
+    """Says where the numbers come from and how to make them again; Markdown."""
+    git = lambda *words: subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=False).stdout
+    changed = " with uncommitted changes" if git("status", "--porcelain", "--", "memorize_jax").strip() else ""
+    model = platform.machine()
+    with contextlib.suppress(OSError, StopIteration), open("/proc/cpuinfo", encoding="utf-8") as lines:
+        model = next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    set_ = " ".join(
+        f"{name}={os.environ[name]}" for name in ("XLA_FLAGS", "OPENBLAS_NUM_THREADS") if name in os.environ
+    )
+    packages = ", ".join(f"{name} {version}" for name, version in peers.versions().items())
+    return f"""Commit {git("rev-parse", "--short", "HEAD").strip() or "unknown"}{changed}; {cores} cores of {model}, JAX on
+{jax.default_backend()}; {packages}. Load average at the end {os.getloadavg()[0]:.1f}: other processes shared the cores, hence
+the minima. Made by
+
+```sh
+{" ".join(filter(None, [set_, "python -m benchmarks.geometry", *sys.argv[1:]]))}
+```
+"""
+
+
+def write(text: str) -> None:
+    """Replaces what stands between the markers in docs/performance.md; the rest of the file is kept."""
+    before, begin, rest = DOCUMENT.read_text(encoding="utf-8").partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"expected the lines {BEGIN} and {END} in {DOCUMENT}")
+    DOCUMENT.write_text(f"{before}{BEGIN}\n\n{text}\n{END}{after}", encoding="utf-8")
+
+
+def main(argv: list[str]) -> None:
+    """Runs the sections that the flags ask for."""
+    if len(argv) > 1:
+        raise app.UsageError(f"unknown arguments: {argv[1:]}")
+    quick, repeats = FLAGS.quick, 2 if FLAGS.quick else FLAGS.repeats
+    base = {"P": 50, "M": 50, "N": 1000, "draws": 200, "layers": 1}
+    small = {"P": 10, "M": 10, "N": 50, "draws": 50, "layers": 1}
+    steps = {"P": (25, 50, 100, 200), "M": (10, 20, 50, 100), "draws": (100, 200, 400), "layers": (1, 4, 16)}
+    large = (100, 50, 5000)
+    sections = {
+        "programs": lambda: programs.section(
+            sizes=(20,) if quick else (20, 50, 100),
+            kinds=("easy", "few") if quick else tuple(programs.KINDS),
+            num_manifolds=2 if quick else 10,
+            num_draws=100 if quick else 300,
+            repeats=repeats,
+            cvxopt_tol=FLAGS.cvxopt_tol,
+        ),
+        "whole": lambda: whole_section(
+            shape=(10, 20, 200) if quick else large, num_draws=50 if quick else 200, repeats=repeats
+        ),
+        "scaling": lambda: scaling_section(
+            base=small if quick else base, steps={"layers": (2,)} if quick else steps, repeats=repeats
+        ),
+        "memory": lambda: memory_section(
+            cases=[((10, 20, 200), 50)] if quick else [(large, 200), (large, 2000), ((100, 50, 65536), 300)]
+        ),
+    }
+    texts = []
+    for name in FLAGS.sections:
+        texts.append(sections[name]())
+        print(texts[-1], flush=True)
+    texts.insert(0, provenance())
+    print(texts[0])
+    if FLAGS.write:
+        write("\n".join(texts))
+
+
+if __name__ == "__main__":
+    app.run(main)
