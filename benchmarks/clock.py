@@ -9,6 +9,8 @@ import numpy as np
 
 # A call that has been timed twice and has used this many seconds sits out the remaining turns.
 BUDGET = 10.0
+# A turn repeats a short call until about this many seconds have gone by: processor time comes in ticks.
+TURN = 0.05
 
 
 class Timing(NamedTuple):
@@ -32,24 +34,32 @@ def time_together(calls: dict[str, Callable], *, repeats: int) -> dict[str, tupl
 
     Args:
       calls: name -> function without arguments; arrays it returns are awaited.
-      repeats: turns after the first, which is for compilation alone.
+      repeats: turns; before the first, two calls for compilation and to see how long one takes.
 
     Returns:
       name -> (Timing, what the call returned).
     """
-    spent, results = {name: [] for name in calls}, {}
-    for turn in range(repeats + 1):
+    first, spent, number = {}, {name: [] for name in calls}, {}
+    for name, call in calls.items():
+        first[name], _ = _clock(call, 1)
+        number[name] = max(1, round(TURN / _clock(call, 1)[0]))
+    for turn in range(repeats):
         for name, call in calls.items():
-            if turn > 2 and sum(wall for wall, _ in spent[name]) > BUDGET:
-                continue
-            wall, cpu = time.perf_counter(), time.process_time()
-            results[name] = jax.block_until_ready(call())
-            spent[name].append((time.perf_counter() - wall, time.process_time() - cpu))
+            if turn < 2 or number[name] * sum(wall for wall, _ in spent[name]) < BUDGET:
+                spent[name].append(_clock(call, number[name]))
     timings = {}
-    for name, ((first, _), *turns) in spent.items():
+    for name, turns in spent.items():
         wall, cpu = np.array(turns).T
-        timings[name] = Timing(wall.min(), float(np.median(wall)), cpu.min(), max(first - wall.min(), 0.0))
-    return {name: (timings[name], results[name]) for name in calls}
+        timings[name] = Timing(wall.min(), float(np.median(wall)), cpu.min(), max(first[name] - wall.min(), 0.0))
+    return {name: (timings[name], calls[name]()) for name in calls}
+
+
+def _clock(call, number):
+    """Seconds and processor seconds of one call, from `number` calls."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    for _ in range(number):
+        jax.block_until_ready(call())
+    return (time.perf_counter() - wall) / number, (time.process_time() - cpu) / number
 
 
 def peak_bytes() -> int:

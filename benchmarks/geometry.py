@@ -1,6 +1,6 @@
 """Speed, exactness and memory of the geometry beside its peers, in one run on the same cores.
 
-    python -m benchmarks.geometry --quick                                      # under a minute, prints only
+    python -m benchmarks.geometry --quick                                      # half a minute, prints only
     python -m benchmarks.geometry --write --mftma_path=DIR --mftma_python=PY   # all of it, into docs/performance.md
 
 The peers are optional: `pip install cvxopt daqp scipy`; the published tool is a checkout of
@@ -34,11 +34,12 @@ BEGIN, END = "<!-- begin: python -m benchmarks.geometry --write -->", "<!-- end 
 # At least this many times faster than the published tool.
 TARGET = 100
 GIB = 2**30
+SECTIONS = ("programs", "whole", "scaling", "memory")
 
 FLAGS = flags.FLAGS
-flags.DEFINE_bool("quick", False, "small sizes, under a minute")
+flags.DEFINE_bool("quick", False, "small sizes, about half a minute")
 flags.DEFINE_bool("write", False, "write the tables into docs/performance.md")
-flags.DEFINE_list("sections", ["programs", "whole", "scaling", "memory"], "which to run")
+flags.DEFINE_list("sections", None, f"which of {', '.join(SECTIONS)}; all if not given, the first two with --quick")
 flags.DEFINE_integer("repeats", 7, "timed turns after the first")
 flags.DEFINE_float("cvxopt_tol", 1e-9, "absolute, relative and feasibility tolerance of cvxopt")
 flags.DEFINE_string("mftma_path", None, "folder with the published tool's package mftma; left out if not given")
@@ -58,10 +59,10 @@ def invent_points(kind: str, shape: tuple[int, int, int], seed: int = 0) -> np.n
     return points * (decay / np.sqrt(np.mean(decay**2))) + centers[:, None]
 
 
-def whole_section(*, shape: tuple[int, int, int], num_draws: int, repeats: int) -> str:
+def whole_section(*, kinds, shape: tuple[int, int, int], num_draws: int, repeats: int) -> str:
     """Compares the whole measurement with the published tool, and tells where our time goes; Markdown."""
     records, shares = [], []
-    for kind in ("random", "classes"):
+    for kind in kinds:
         points, key = invent_points(kind, shape), jax.random.key(0)
 
         def measure(compat, points=points, key=key):
@@ -240,14 +241,17 @@ def main(argv: list[str]) -> None:
     sections = {
         "programs": lambda: programs.section(
             sizes=(20,) if quick else (20, 50, 100),
-            kinds=("easy", "few") if quick else tuple(programs.KINDS),
+            kinds=("easy",) if quick else tuple(programs.KINDS),
             num_manifolds=2 if quick else 10,
             num_draws=100 if quick else 300,
             repeats=repeats,
             cvxopt_tol=FLAGS.cvxopt_tol,
         ),
         "whole": lambda: whole_section(
-            shape=(10, 20, 200) if quick else large, num_draws=50 if quick else 200, repeats=repeats
+            kinds=("random",) if quick else ("random", "classes"),
+            shape=(10, 20, 200) if quick else large,
+            num_draws=50 if quick else 200,
+            repeats=repeats,
         ),
         "scaling": lambda: scaling_section(
             base=small if quick else base, steps={"layers": (2,)} if quick else steps, repeats=repeats
@@ -257,7 +261,7 @@ def main(argv: list[str]) -> None:
         ),
     }
     texts = []
-    for name in FLAGS.sections:
+    for name in FLAGS.sections or SECTIONS[: 2 if quick else None]:
         texts.append(sections[name]())
         print(texts[-1], flush=True)
     texts.insert(0, provenance())
