@@ -1,11 +1,23 @@
 import os
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
+# Nearly all the time of the tests is compilation; the same program less optimised compiles three times as fast.
+# `.ci/run` repeats the comparisons with published numbers at full optimisation.
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 
 import jax
 import pytest
 
 from tests import commands
+
+EXPENSIVE = {"smoke_run", "eight_devices"}
+
+
+def pytest_collection_modifyitems(items):
+    """One worker of pytest-xdist takes a whole file, or all users of an expensive fixture, so nothing is made twice."""
+    for item in items:
+        shared = EXPENSIVE.intersection(item.fixturenames)
+        item.add_marker(pytest.mark.xdist_group(min(shared) if shared else item.nodeid.partition("::")[0]))
 
 
 @pytest.fixture
