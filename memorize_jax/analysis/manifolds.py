@@ -4,12 +4,14 @@ from collections.abc import Mapping
 
 import flax.linen as nn
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from memorize_jax.analysis.activations import layer_activations
 from memorize_jax.data import ChannelStatistics, standardize
-from memorize_jax.geometry import ManifoldGeometry, layer_geometry
+from memorize_jax.geometry import ManifoldGeometry, layer_geometry, streamed_layer_geometry
+
+# All layers of a group are held at once up to this size, else as many classes at a time as fit into the other.
+WHOLE_BYTES, PART_BYTES = 2**29, 2**27
 
 
 def network_geometry(
@@ -24,6 +26,9 @@ def network_geometry(
 ) -> ManifoldGeometry:
     """Measures the geometry of every layer for one group of examples; jit-able as it is.
 
+    If the activations of all layers together would take more than `WHOLE_BYTES`, the network runs on a few classes
+    at a time, twice (`geometry.streamed_layer_geometry`).
+
     Args:
       model: flax.linen module.
       variables: params and batch_stats.
@@ -36,10 +41,19 @@ def network_geometry(
     Returns:
       ManifoldGeometry with a leading layer axis: the input first, then `layers`.
     """
+
+    def layers_of(own_images):
+        activations = layer_activations(model, variables, standardize(own_images, statistics), layers)
+        return {name: value.reshape(value.shape[0], -1) for name, value in activations.items()}
+
     num_classes, num_examples = images.shape[:2]
-    inputs = standardize(images.reshape(-1, *images.shape[2:]), statistics)
-    activations = layer_activations(model, variables, inputs, layers)
-    points = {name: jnp.reshape(value, (num_classes, num_examples, -1)) for name, value in activations.items()}
+    shapes = jax.eval_shape(layers_of, jax.ShapeDtypeStruct(images.shape[1:], images.dtype))
+    class_bytes = sum(shape.size * shape.dtype.itemsize for shape in shapes.values())
+    if num_classes * class_bytes > WHOLE_BYTES:
+        at_a_time = max(1, PART_BYTES // class_bytes)
+        return streamed_layer_geometry(layers_of, images, manifolds_at_a_time=at_a_time, key=key, **options)
+    activations = layers_of(images.reshape(-1, *images.shape[2:]))
+    points = {name: value.reshape(num_classes, num_examples, -1) for name, value in activations.items()}
     return layer_geometry(points, key=key, **options)
 
 

@@ -13,6 +13,7 @@ from memorize_jax.geometry.dimension import TotalDimension, total_dimension
 from memorize_jax.geometry.layers import layer_geometry
 from memorize_jax.geometry.manifolds import ManifoldGeometry, manifold_geometry
 from memorize_jax.geometry.simulated import SimulatedCapacity, simulated_capacity
+from memorize_jax.geometry.streaming import streamed_layer_geometry
 
 __all__ = [
     "AnchorStatistics",
@@ -30,5 +31,6 @@ __all__ = [
     "max_num_components",
     "simulated_capacity",
     "solve_anchors",
+    "streamed_layer_geometry",
     "total_dimension",
 ]

@@ -39,6 +39,129 @@ class Grams(NamedTuple):
     num_directions: jax.Array
 
 
+class ManifoldSummary(NamedTuple):
+    """What one manifold must tell before inner products with the others' centres can be taken.
+
+    Attributes:
+      mean: [N], of its points.
+      largest: [], largest |value| of its points.
+      finite: [] bool, whether all are finite.
+    """
+
+    mean: jax.Array
+    largest: jax.Array
+    finite: jax.Array
+
+
+class Reference(NamedTuple):
+    """What all manifolds of a layer share; leading axes as in `Grams`.
+
+    Attributes:
+      scale: [], the unit of length.
+      means: [P, N], in that unit.
+      centers: [P, N], the means about the mean of all points, without the removed directions.
+      basis: [K, N] removed directions, or None.
+    """
+
+    scale: jax.Array
+    means: jax.Array
+    centers: jax.Array
+    basis: jax.Array | None
+
+
+def _power_of_two(size):
+    """The power of two below a positive size, else 1: dividing by it does not round, so equal points stay equal."""
+    usable = jnp.isfinite(size) & (size > 0)
+    _, exponent = jnp.frexp(jnp.where(usable, size, 1))
+    return jnp.ldexp(jnp.ones_like(size), exponent - 1)
+
+
+def summarize_manifold(points: jax.Array, mask: jax.Array) -> ManifoldSummary:
+    """Summarises one manifold.
+
+    Args:
+      points: [M, N] floating; absent examples are zero.
+      mask: [M], 1 where an example is present.
+
+    Returns:
+      ManifoldSummary.
+    """
+    largest = jax.lax.stop_gradient(jnp.max(jnp.abs(points)))
+    # Taking the size out first keeps sums of 1e38 inside float32.
+    unit = _power_of_two(largest)
+    mean = jnp.sum(points / unit, axis=0) / jnp.maximum(jnp.sum(mask), 1) * unit
+    return ManifoldSummary(mean, largest, jnp.all(jnp.isfinite(points)))
+
+
+def reference_of(summaries: ManifoldSummary, mask: jax.Array, center_basis: jax.Array | None = None) -> Reference:
+    """Finds unit, centre and removed directions of a layer.
+
+    Args:
+      summaries: of all its manifolds, with a leading axis [P].
+      mask: [P, M].
+      center_basis: see `reduce_points`.
+
+    Returns:
+      Reference.
+    """
+    # Any overall scale cancels; taking it out first keeps the squares of 1e-12 or 1e12 inside float32.
+    scale = _power_of_two(jnp.max(summaries.largest))
+    means = summaries.mean / scale
+    count = jnp.sum(mask, axis=1)
+    centers = means - (count / jnp.maximum(jnp.sum(count), 1)) @ means
+    if center_basis is not None:
+        center_basis = _rows(center_basis, means.shape[1]).astype(means.dtype)
+        centers = centers - (centers @ center_basis.T) @ center_basis
+    return Reference(scale, means, centers, center_basis)
+
+
+def inner_products(
+    points: jax.Array, mask: jax.Array, mean: jax.Array, reference: Reference
+) -> tuple[jax.Array, jax.Array]:
+    """Computes one manifold's inner products.
+
+    Args:
+      points: [M, N].
+      mask: [M].
+      mean: [N], its row of `reference.means`.
+      reference: of the layer.
+
+    Returns:
+      (own [M, M], cross [M, P]), see `Grams`.
+    """
+    offsets = (points / reference.scale - mean) * mask[:, None]
+    if reference.basis is not None:
+        offsets = offsets - (offsets @ reference.basis.T) @ reference.basis
+    return offsets @ offsets.T, offsets @ jax.lax.stop_gradient(reference.centers).T
+
+
+def assemble_grams(own: jax.Array, cross: jax.Array, finite: jax.Array, mask: jax.Array, reference: Reference) -> Grams:
+    """Puts together what has been computed manifold by manifold.
+
+    Args:
+      own: [P, M, M].
+      cross: [P, M, P].
+      finite: [P].
+      mask: [P, M].
+      reference: of the layer.
+
+    Returns:
+      Grams.
+    """
+    centers = reference.centers
+    own_mean_square = jnp.sum(jnp.trace(own, axis1=1, axis2=2)) / jnp.maximum(jnp.sum(mask), 1)
+    return Grams(
+        own=own,
+        cross=cross,
+        centers=centers @ centers.T,
+        centers_cross=centers @ jax.lax.stop_gradient(centers).T,
+        size=jnp.sqrt(own_mean_square + jnp.mean(jnp.sum(reference.means**2, axis=1))),
+        scale=reference.scale,
+        finite=finite,
+        num_directions=jnp.int32(min(mask.shape[1], centers.shape[1])),
+    )
+
+
 def reduce_points(
     points: jax.Array, mask: jax.Array, *, center_basis: jax.Array | None = None, chunk: int | None = None
 ) -> Grams:
@@ -57,40 +180,10 @@ def reduce_points(
     Raises:
       ValueError: neither axis of `center_basis` has length N.
     """
-    num_examples, num_features = points.shape[1:]
-    # Any overall scale cancels; taking it out first keeps the squares of 1e-12 or 1e12 inside float32.
-    scale = jax.lax.stop_gradient(jnp.max(jnp.abs(points)))
-    scale = jnp.where(scale > 0, scale, 1)
-    count = jnp.sum(mask, axis=1)
-    means = jnp.sum(points / scale, axis=1) / jnp.maximum(count, 1)[:, None]
-    overall = (count / jnp.maximum(jnp.sum(count), 1)) @ means
-    centers = means - overall
-    if center_basis is not None:
-        center_basis = _rows(center_basis, num_features).astype(points.dtype)
-        centers = centers - (centers @ center_basis.T) @ center_basis
-
-    fixed = jax.lax.stop_gradient(centers)
-
-    def one(item):
-        own_points, own_mask, own_mean = item
-        offsets = (own_points / scale - own_mean) * own_mask[:, None]
-        if center_basis is not None:
-            offsets = offsets - (offsets @ center_basis.T) @ center_basis
-        return offsets @ offsets.T, offsets @ fixed.T
-
-    own, cross = chunked_map(one, (points, mask, means), chunk)
-    own_mean_square = jnp.sum(jnp.trace(own, axis1=1, axis2=2)) / jnp.maximum(jnp.sum(count), 1)
-    size = jnp.sqrt(own_mean_square + jnp.mean(jnp.sum(means**2, axis=1)))
-    return Grams(
-        own=own,
-        cross=cross,
-        centers=centers @ centers.T,
-        centers_cross=centers @ fixed.T,
-        size=size,
-        scale=scale,
-        finite=jnp.all(jnp.isfinite(points), axis=(1, 2)),
-        num_directions=jnp.int32(min(num_examples, num_features)),
-    )
+    summaries = jax.vmap(summarize_manifold)(points, mask)
+    reference = reference_of(summaries, mask, center_basis)
+    own, cross = chunked_map(lambda item: inner_products(*item, reference), (points, mask, reference.means), chunk)
+    return assemble_grams(own, cross, summaries.finite, mask, reference)
 
 
 def _rows(basis, num_features):

@@ -1,6 +1,7 @@
 """Entry point: the mean-field geometry of a set of manifolds."""
 
 import functools
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
@@ -12,7 +13,7 @@ from memorize_jax.geometry.anchors import AnchorStatistics, anchor_statistics
 from memorize_jax.geometry.batching import chunked_map
 from memorize_jax.geometry.centers import center_structure
 from memorize_jax.geometry.frames import build_frames
-from memorize_jax.geometry.grams import reduce_points
+from memorize_jax.geometry.grams import Grams, reduce_points
 from memorize_jax.keys import stream
 
 FRAMES = ("rank", "qr")
@@ -217,10 +218,34 @@ def geometry_of_layers(
     Returns:
       ManifoldGeometry, every leaf with a leading layer axis.
     """
+    reduced = [reduce_points(points, mask, center_basis=center_basis) for points in layers]
+    options = {"frame": frame, "center_options": center_options, "solver_options": solver_options, "chunk": chunk}
+    return geometry_of_grams(reduced, mask, key, draws, kappa, num_draws=num_draws, **options)
+
+
+def geometry_of_grams(
+    reduced: Sequence[Grams], mask, key, draws, kappa, *, num_draws, frame, center_options, solver_options, chunk
+) -> ManifoldGeometry:
+    """Computes the geometry of layers that have been reduced to inner products.
+
+    Args:
+      reduced: Grams of every layer.
+      mask: as for `geometry_of_layers`, like all that follows.
+      key: PRNG key.
+      draws: [P, n, M+1], or None.
+      kappa: margin.
+      num_draws: n.
+      frame: "rank" or "qr".
+      center_options: of `centers.center_structure`.
+      solver_options: of `solvers.nonnegative_qp`.
+      chunk: manifolds per batch of programs.
+
+    Returns:
+      ManifoldGeometry, every leaf with a leading layer axis.
+    """
     num_manifolds, num_examples = mask.shape
     if draws is None:
         draws = sample_draws(stream(key, "draws"), num_manifolds, num_draws, num_examples, mask.dtype)
-    reduced = [reduce_points(points, mask, center_basis=center_basis) for points in layers]
     grams = jax.tree.map(lambda *leaves: jnp.stack(leaves), *reduced)
 
     def center_and_frame(one_layer):

@@ -140,6 +140,21 @@ def test_layers_in_one_call_equal_layers_one_by_one():
     assert together.summary()["capacity"].shape == (2,)
 
 
+def test_a_few_manifolds_at_a_time_equal_all_at_once():
+    """Five manifolds, two at a time: the last part is padded."""
+    points, options = cloud(num_manifolds=5), {"key": KEY, "num_draws": 50, "num_center_components": 1}
+    layers_of = lambda x: {"same": x, "squared": x**2}
+
+    @jax.jit
+    def streamed(points):
+        return geometry.streamed_layer_geometry(layers_of, points, manifolds_at_a_time=2, **options)
+
+    found, expected = streamed(points), geometry.layer_geometry(layers_of(points), **options)
+    for name in ("capacity", "radius", "dimension", "center_correlation", "center_norm"):
+        np.testing.assert_allclose(getattr(found, name), getattr(expected, name), rtol=2e-3)
+    assert np.all(np.isnan(streamed(points * np.float32(np.nan)).capacity))
+
+
 def test_one_device_equals_eight(eight_devices):
     across = np.load(eight_devices / "geometry.npz")["capacity"]
     np.testing.assert_allclose(across, geometry_of_clouds(), rtol=1e-4)

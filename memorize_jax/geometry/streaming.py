@@ -1,0 +1,99 @@
+"""All layers of a network too wide to hold at once: a few manifolds at a time, twice."""
+
+from collections.abc import Callable, Mapping
+
+import jax
+import jax.numpy as jnp
+
+from memorize_jax.geometry.batching import chunked_map
+from memorize_jax.geometry.grams import assemble_grams, inner_products, reference_of, summarize_manifold
+from memorize_jax.geometry.manifolds import ManifoldGeometry, geometry_of_grams, prepare_options
+
+
+def streamed_layer_geometry(
+    layers_of: Callable[[jax.Array], Mapping[str, jax.Array]],
+    inputs: jax.Array,
+    *,
+    manifolds_at_a_time: int,
+    key: jax.Array,
+    num_draws: int = 300,
+    kappa: float = 0.0,
+    num_center_components: int | None = None,
+    frame: str = "rank",
+    compat: str | None = None,
+    draws: jax.Array | None = None,
+    solver: str = "admm",
+    tol: float | None = None,
+    maxiter: int | None = None,
+    chunk: int | None = None,
+) -> ManifoldGeometry:
+    """Measures the geometry of every layer without ever holding a whole layer; call it inside `jax.jit`.
+
+    The layers of a few manifolds are computed, reduced and forgotten. Inner products with the centres need the
+    centres first, so that every manifold is computed twice: once for its mean, once for its inner products.
+
+    Args:
+      layers_of: inputs of one manifold [M, ...] -> {layer: points [M, N_layer]}; batched by vmap.
+      inputs: [P, M, ...].
+      manifolds_at_a_time: memory is that of all layers of so many manifolds and of the means, P x (sum of N_layer).
+      key: PRNG key.
+      num_draws: see `manifold_geometry`, as are the other options.
+      kappa: margin >= 0.
+      num_center_components: K for every layer, or None to choose it layer by layer.
+      frame: "rank" or "qr".
+      compat: "mftma" for the published tool's conventions.
+      draws: [n, M+1] or [P, n, M+1].
+      solver: see `solvers.nonnegative_qp`, as are `tol` and `maxiter`.
+      tol: see there.
+      maxiter: see there.
+      chunk: manifolds solved as one batch.
+
+    Returns:
+      ManifoldGeometry, every leaf with a leading axis in the order of the layers; to rounding the same as
+      `layer_geometry`'s.
+
+    Raises:
+      ValueError: fewer than two manifolds, wrong options.
+    """
+    num_manifolds, num_examples = inputs.shape[:2]
+    if num_manifolds < 2:
+        raise ValueError(f"expected at least 2 manifolds, got {num_manifolds}: capacity is about telling them apart")
+    shapes = jax.eval_shape(layers_of, jax.ShapeDtypeStruct(inputs.shape[1:], inputs.dtype))
+    dtype = jnp.result_type(*(points.dtype for points in shapes.values()))
+    options = prepare_options(
+        num_draws=num_draws,
+        kappa=kappa,
+        num_center_components=num_center_components,
+        center_basis=None,
+        frame=frame,
+        compat=compat,
+        draws=draws,
+        shape=(num_manifolds, num_examples, dtype),
+        solver=solver,
+        tol=tol,
+        maxiter=maxiter,
+        chunk=chunk,
+    )
+    del options["center_basis"]
+    mask = jnp.ones((num_manifolds, num_examples), dtype)
+    with jax.default_matmul_precision("highest"):
+        return _measure(layers_of, inputs, manifolds_at_a_time, key, mask, options)
+
+
+def _measure(layers_of, inputs, num_at_a_time, key, mask, options):
+    def summaries_of(own_inputs):
+        return [summarize_manifold(points, mask[0]) for points in layers_of(own_inputs).values()]
+
+    def products_of(item):
+        own_inputs, number = item
+        points = layers_of(own_inputs).values()
+        return [inner_products(x, mask[0], r.means[number], r) for x, r in zip(points, references, strict=True)]
+
+    summaries = chunked_map(summaries_of, inputs, num_at_a_time)
+    references = [reference_of(summary, mask) for summary in summaries]
+    products = chunked_map(products_of, (inputs, jnp.arange(inputs.shape[0])), num_at_a_time)
+    reduced = [
+        assemble_grams(own, cross, summary.finite, mask, reference)
+        for (own, cross), summary, reference in zip(products, summaries, references, strict=True)
+    ]
+    return geometry_of_grams(reduced, mask, key, **options)
