@@ -15,7 +15,7 @@ from memorize_jax.geometry.batching import chunked_map
 from memorize_jax.geometry.solvers import SOLVERS, kkt_residual, nonnegative_qp
 
 # The solver of the library's functions.
-DEFAULT = "admm"
+DEFAULT = "active_set"
 # At least this many times faster than a peer, at this KKT residual or better.
 TARGETS = {"cvxopt": 100, "daqp": 2}
 RESIDUAL = 1e-5

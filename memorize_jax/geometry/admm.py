@@ -40,23 +40,43 @@ class ADMMState(NamedTuple):
     which: jax.Array
 
 
-def solve_batch(gram: jax.Array, linear: jax.Array, tol: float, maxiter: int) -> jax.Array:
+def solve_batch(
+    gram: jax.Array,
+    linear: jax.Array,
+    tol: float,
+    maxiter: int,
+    start: tuple[jax.Array, jax.Array] | None = None,
+) -> jax.Array:
     """Solves a batch, spending the later updates on the programs that need them.
 
-    All programs take `FULL_UPDATES` updates together; from then on only the worst eighth does, chosen anew each time.
+    All programs take up to `FULL_UPDATES` updates together; from then on, and from the beginning if no more than an
+    eighth is unsolved, only the worst eighth does, chosen anew each time.
 
     Args:
       gram: [M, M], unit diagonal.
       linear: [n, M].
       tol: see `NonnegativeADMM`.
       maxiter: most updates of the worst programs, in eighths of the batch.
+      start: (multipliers [n, M], residual [n]) to begin with; nothing is done if they are good already.
 
     Returns:
       [n, M], multipliers.
     """
-    solver = NonnegativeADMM(tol=tol, maxiter=FULL_UPDATES)
-    params, state = solver.run(jnp.zeros_like(linear), gram, linear)
+    solver = NonnegativeADMM(tol=tol)
+    if start is None:
+        start = jnp.zeros_like(linear), jnp.full(linear.shape[:1], jnp.inf, linear.dtype)
+    params, residual = start
     num_worst = -(-linear.shape[0] // 8)
+    state = solver.init_state(params, gram, linear, residual)
+
+    def unfinished_by_many(carry):
+        _, state = carry
+        many = jnp.sum(state.residual > tol) > num_worst
+        return (state.error > tol) & many & (state.iter_num < FULL_UPDATES)
+
+    params, state = jax.lax.while_loop(
+        unfinished_by_many, lambda carry: tuple(solver.update(*carry, gram, linear)), (params, state)
+    )
 
     def unfinished(carry):
         _, state = carry
@@ -135,16 +155,26 @@ class NonnegativeADMM(base.IterativeSolver):
     # Without this jaxopt unrolls the loop to `maxiter` whenever implicit differentiation is off.
     unroll: bool = False
 
-    def init_state(self, init_params: jax.Array, gram: jax.Array, linear: jax.Array) -> ADMMState:
-        """Factorises once. init_params: [n, M]; gram: [M, M]; linear: [n, M]."""
-        eye = jnp.eye(gram.shape[0], dtype=gram.dtype)
-        inverses = jnp.stack([jnp.linalg.inv(gram + penalty * eye) for penalty in PENALTIES])
+    def init_state(
+        self, init_params: jax.Array, gram: jax.Array, linear: jax.Array, residual: jax.Array | None = None
+    ) -> ADMMState:
+        """Factorises once, unless all is solved. init_params: [n, M]; gram: [M, M]; linear: [n, M]; residual: [n]."""
+        if residual is None:
+            residual = self._residual(init_params, gram, linear)
+        error = _summary(residual)
+
+        def factorise():
+            eye = jnp.eye(gram.shape[0], dtype=gram.dtype)
+            return jnp.stack([jnp.linalg.inv(gram + penalty * eye) for penalty in PENALTIES])
+
         return ADMMState(
             iter_num=jnp.int32(0),
-            error=jnp.asarray(jnp.inf, gram.dtype),
-            residual=jnp.full(linear.shape[:1], jnp.inf, gram.dtype),
-            dual=jnp.zeros_like(linear),
-            inverses=inverses,
+            error=error,
+            residual=residual,
+            dual=jnp.minimum(linear - init_params @ gram, 0) / PENALTIES[0],
+            inverses=jax.lax.cond(
+                error > self.tol, factorise, lambda: jnp.zeros((len(PENALTIES), *gram.shape), gram.dtype)
+            ),
             which=jnp.int32(0),
         )
 

@@ -28,7 +28,7 @@ class Anchors(NamedTuple):
 class SolverOptions(NamedTuple):
     """Static options of `solvers.nonnegative_qp`, hashable."""
 
-    solver: str = "admm"
+    solver: str = "active_set"
     tol: float | None = None
     maxiter: int | None = None
 
@@ -69,7 +69,7 @@ def solve_anchors(
     draws: jax.Array,
     *,
     kappa: float = 0.0,
-    solver: str = "admm",
+    solver: str = "active_set",
     tol: float | None = None,
     maxiter: int | None = None,
 ) -> Anchors:
@@ -163,7 +163,7 @@ def anchor_statistics(
     kappa: float = 0.0,
     num_directions: jax.Array | int | None = None,
     direction_norm: jax.Array | None = None,
-    solver: str = "admm",
+    solver: str = "active_set",
     tol: float | None = None,
     maxiter: int | None = None,
 ) -> AnchorStatistics:

@@ -24,7 +24,7 @@ def layer_geometry(
     frame: str = "rank",
     compat: str | None = None,
     draws: jax.Array | None = None,
-    solver: str = "admm",
+    solver: str = "active_set",
     tol: float | None = None,
     maxiter: int | None = None,
     chunk: int | None = None,

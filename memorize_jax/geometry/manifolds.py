@@ -335,7 +335,7 @@ def manifold_geometry(
     frame: str = "rank",
     compat: str | None = None,
     draws: jax.Array | None = None,
-    solver: str = "admm",
+    solver: str = "active_set",
     tol: float | None = None,
     maxiter: int | None = None,
     chunk: int | None = None,

@@ -13,6 +13,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)
     import jaxopt
 
+    from memorize_jax.geometry.active_set import solve_active_set
     from memorize_jax.geometry.admm import solve_batch
 
 
@@ -60,8 +61,16 @@ def _box_coordinate_descent(gram, linear, tol, maxiter):
     return jax.vmap(one)(linear)
 
 
-# name -> (solve, default most iterations). BoxCDQP counts sweeps, ADMM updates of 25 matrix products.
-SOLVERS = {"admm": (solve_batch, 400), "box_cdqp": (_box_coordinate_descent, 4000)}
+def _active_set_then_admm(gram, linear, tol, maxiter):
+    return solve_batch(gram, linear, tol, maxiter, start=solve_active_set(gram, linear, tol))
+
+
+# name -> (solve, default most iterations). BoxCDQP counts sweeps, the others ADMM updates of 25 matrix products.
+SOLVERS = {
+    "active_set": (_active_set_then_admm, 400),
+    "admm": (solve_batch, 400),
+    "box_cdqp": (_box_coordinate_descent, 4000),
+}
 
 
 @functools.partial(jax.jit, static_argnames=("solver", "tol", "maxiter"))
@@ -70,7 +79,7 @@ def nonnegative_qp(
     gram: jax.Array,
     linear: jax.Array,
     *,
-    solver: str = "admm",
+    solver: str = "active_set",
     tol: float | None = None,
     maxiter: int | None = None,
 ) -> QPSolution:

@@ -22,7 +22,7 @@ def streamed_layer_geometry(
     frame: str = "rank",
     compat: str | None = None,
     draws: jax.Array | None = None,
-    solver: str = "admm",
+    solver: str = "active_set",
     tol: float | None = None,
     maxiter: int | None = None,
     chunk: int | None = None,

@@ -64,7 +64,7 @@ def test_residual_is_zero_only_at_the_solution(x64):
 
 
 def test_unknown_solver_is_named():
-    with pytest.raises(ValueError, match=r"expected solver to be one of admm, box_cdqp, got 'simplex'"):
+    with pytest.raises(ValueError, match=r"expected solver to be one of active_set, admm, box_cdqp, got 'simplex'"):
         nonnegative_qp(jnp.eye(2), jnp.ones((1, 2)), solver="simplex")
 
 
