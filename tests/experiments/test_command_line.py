@@ -239,7 +239,7 @@ RUN_FLAGS = {field.name for field in dataclasses.fields(RunConfig)}
 GEOMETRY_FLAGS = {field.name for field in dataclasses.fields(presets.GeometryConfig)}
 FLAGS = {
     "train": {"workdir", "debug", "preset"} | RUN_FLAGS,
-    "geometry": {"workdir", "debug", "preset", "points", "seed"} | GEOMETRY_FLAGS,
+    "geometry": {"workdir", "debug", "preset", "points", "seed", "skip_damaged"} | GEOMETRY_FLAGS,
     "report": {"workdir", "debug"},
     "reproduce": {"workdir", "debug", "preset"} | RUN_FLAGS | GEOMETRY_FLAGS,
 }
