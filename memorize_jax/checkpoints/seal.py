@@ -1,12 +1,14 @@
 """Checksums: a folder is a checkpoint if its seal fits, byte for byte and leaf for leaf."""
 
 import json
+import math
 import os
 import pathlib
 import zlib
 from collections.abc import Collection
 from typing import NamedTuple
 
+import jax
 import numpy as np
 
 NAME = "seal.json"
@@ -22,12 +24,12 @@ class Seal(NamedTuple):
     Attributes:
       epoch: its number.
       files: path in the folder -> (bytes, CRC-32).
-      leaves: name -> CRC-32 of the array in memory.
+      leaves: name -> (CRC-32 of the array in memory, type, shape).
     """
 
     epoch: int
     files: dict[str, tuple[int, int]]
-    leaves: dict[str, int]
+    leaves: dict[str, tuple[int, str, list[int]]]
 
 
 def leaf_checksum(leaf: np.ndarray) -> int:
@@ -47,9 +49,8 @@ def write_seal(folder: pathlib.Path, epoch: int, leaves: dict[str, np.ndarray]) 
     """
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
     files = {path.relative_to(folder).as_posix(): _size_and_checksum(path) for path in paths}
-    body = json.dumps(
-        {"epoch": epoch, "files": files, "leaves": {name: leaf_checksum(leaf) for name, leaf in leaves.items()}}
-    )
+    described = {name: (leaf_checksum(leaf), leaf.dtype.name, leaf.shape) for name, leaf in leaves.items()}
+    body = json.dumps({"epoch": epoch, "files": files, "leaves": described})
     with open(folder / NAME, "w", encoding="ascii") as stream:
         stream.write(f"{body}\n{zlib.crc32(body.encode()):08x}\n")
         stream.flush()
@@ -115,10 +116,35 @@ def check_files(folder: pathlib.Path, seal: Seal, names: Collection[str] | None 
 def check_leaves(folder: pathlib.Path, seal: Seal, leaves: dict[str, np.ndarray]) -> None:
     """Compares arrays that were read with the seal; raises DamagedCheckpointError."""
     for name, leaf in leaves.items():
-        if leaf_checksum(leaf) != seal.leaves[name]:
+        if leaf_checksum(leaf) != seal.leaves[name][0]:
             raise DamagedCheckpointError(
                 f"epoch {seal.epoch} is damaged: leaf {name} has other values than were written, in {folder}"
             )
+
+
+def map_leaf(folder: pathlib.Path, seal: Seal, name: str) -> np.ndarray | None:
+    """Reads one array from its file, which is much faster than asking Orbax.
+
+    Args:
+      folder: of the checkpoint.
+      seal: of it.
+      name: of the leaf.
+
+    Returns:
+      The array, to be compared by `check_leaves`; None if its file is not simply its bytes, or not as it was.
+    """
+    _, dtype, shape = seal.leaves[name]
+    dtype = jax.numpy.dtype(dtype)
+    size = math.prod(shape) * dtype.itemsize
+    files = [file for file in seal.files if file.startswith(f"{name}/") and not file.startswith(f"{name}/.")]
+    if len(files) != 1 or seal.files[files[0]][0] != size:
+        return None
+    try:
+        if (folder / files[0]).stat().st_size != size:
+            return None
+        return np.fromfile(folder / files[0], dtype).reshape(shape)
+    except (OSError, ValueError):
+        return None
 
 
 def _size_and_checksum(path):

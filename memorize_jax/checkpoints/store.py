@@ -16,6 +16,7 @@ from memorize_jax.checkpoints.seal import (
     DamagedCheckpointError,
     check_files,
     check_leaves,
+    map_leaf,
     read_seal,
     write_seal,
 )
@@ -27,6 +28,8 @@ from memorize_jax.keep import kept_epochs
 STATE_SHARE = 0.05
 # Two, so that a damaged one is not the end.
 NUM_STATES = 2
+# The folder of networks kept in bfloat16.
+SHORT = "epochs_bfloat16"
 
 
 class EpochStore:
@@ -45,9 +48,7 @@ class EpochStore:
     def __init__(self, folder: str | pathlib.Path, *, keep: str = "all", keep_dtype: str = "float32"):
         self._folder = pathlib.Path(folder)
         self._keep, self._keep_dtype = keep, keep_dtype
-        self._full, self._short, self._states = (
-            self._folder / name for name in ("epochs", "epochs_bfloat16", "resume")
-        )
+        self._full, self._short, self._states = (self._folder / name for name in ("epochs", SHORT, "resume"))
         self._pool = ThreadPoolExecutor(1, "checkpoints")
         self._pending: Future | None = None
         self._opened = False
@@ -227,11 +228,17 @@ class EpochStore:
           KeyError: none of the names has parameters.
           DamagedCheckpointError: one of these layers is damaged; damage elsewhere is not looked for.
         """
-        names = set(names)
-        chosen = lambda leaf: leaf.split(".")[1] in names
-        leaves = _read(self._find(epoch), epoch, chosen)
+        names, folder = set(names), self._find(epoch)
+        seal = read_seal(folder, epoch)
+        leaves = {leaf: map_leaf(folder, seal, leaf) for leaf in seal.leaves if leaf.split(".")[1] in names}
         if not leaves:
             raise KeyError(f"epoch {epoch} has no layer {', '.join(sorted(names))}")
+        if any(leaf is None for leaf in leaves.values()):
+            # Either this says what is damaged, or the files are laid out in another way, which Orbax knows.
+            leaves = _read(folder, epoch, leaves)
+        else:
+            check_leaves(folder, seal, leaves)
+            leaves = _as_saved(folder, leaves)
         return {"params": {}, "batch_stats": {}, **unflatten(leaves)}
 
     def faults(self, test_accuracies: Sequence[float], *, finished: bool) -> dict[int, str]:
@@ -320,17 +327,16 @@ def _write(folder, epoch, leaves):
     os.replace(beside, final)
 
 
-def _read(folder, epoch, chosen=lambda _: True):
+def _read(folder, epoch, names=None):
     seal = read_seal(folder, epoch)
-    names = [name for name in seal.leaves if chosen(name)]
     check_files(folder, seal, names)
-    if not names:
-        return {}
-    leaves = read_leaves(folder, names)
+    leaves = read_leaves(folder, seal.leaves if names is None else names)
     check_leaves(folder, seal, leaves)
-    if folder.parent.name == "epochs_bfloat16":
-        leaves = {name: _widened(leaf) for name, leaf in leaves.items()}
-    return leaves
+    return _as_saved(folder, leaves)
+
+
+def _as_saved(folder, leaves):
+    return {name: _widened(leaf) for name, leaf in leaves.items()} if folder.parent.name == SHORT else leaves
 
 
 def _shortened(leaves):

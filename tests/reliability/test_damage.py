@@ -31,7 +31,9 @@ def test_damage_elsewhere_does_not_keep_a_layer_from_being_read(tmp_path):
     (tmp_path / "epochs" / "1" / "params.linear1.kernel" / "0.0").unlink()
     with EpochStore(tmp_path) as store:
         assert_equal_trees(store.load_layers(1, ["norm1"]), {"params": {}, "batch_stats": variables(1)["batch_stats"]})
-        with pytest.raises(DamagedCheckpointError, match=r"epoch 1 is damaged: leaf params\.linear1\.kernel"):
+        with pytest.raises(
+            DamagedCheckpointError, match=r"epoch 1 is damaged: leaf params\.linear1\.kernel, file 0.0 is"
+        ):
             store.load_layers(1, ["linear1"])
         with pytest.raises(KeyError, match="epoch 1 has no layer linear7"):
             store.load_layers(1, ["linear7"])
@@ -71,3 +73,27 @@ def test_networks_that_should_be_there_and_are_not_are_listed(tmp_path):
         store.rewrite(2, variables(2), test_accuracies=accuracies)
         assert store.faults(accuracies, finished=True) == {}
         jax.tree.map(np.testing.assert_array_equal, store.load(1)["params"], variables(1)["params"])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_a_layer_is_what_the_whole_network_holds(tmp_path, dtype):
+    with EpochStore(tmp_path, keep_dtype=dtype) as store:
+        for epoch in range(3):
+            store.save(epoch, variables(epoch), state(epoch), complete=True, test_accuracies=[0.1] * (epoch + 1))
+        store.wait()
+        for epoch in range(3):
+            whole = store.load(epoch)
+            assert_equal_trees(store.load_layers(epoch, ["linear1"])["params"], whole["params"])
+            found = store.load_layers(epoch, ["norm1"])["batch_stats"]["norm1"]["mean"]
+            np.testing.assert_array_equal(found, whole["batch_stats"]["norm1"]["mean"])
+            assert found.dtype == np.float32
+
+
+def test_a_changed_bit_in_a_layer_is_noticed_when_it_is_read_alone(tmp_path):
+    filled_store(tmp_path, range(2))
+    path = tmp_path / "epochs" / "0" / "params.linear1.kernel" / "0.0"
+    content = path.read_bytes()
+    for changed in (content[:7] + bytes([content[7] ^ 1]) + content[8:], content[:-1], content + b"x", b""):
+        path.write_bytes(changed)
+        with EpochStore(tmp_path) as store, pytest.raises(DamagedCheckpointError, match=r"epoch 0 .*linear1\.kernel"):
+            store.load_layers(0, ["linear1"])

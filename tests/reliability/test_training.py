@@ -115,7 +115,12 @@ def test_restore_halves_the_rate_from_the_failed_epoch_on(tmp_path, problem, und
     losses, calm = (pd.read_csv(Run(folder).metrics)["loss"] for folder in (tmp_path / "run", undisturbed))
     assert losses[:4].tolist() == calm[:4].tolist()
     assert (losses[4:] > calm[4:]).all()
-    # Mended epochs learn at the rates they were trained with.
+
+
+@pytest.mark.slow
+def test_mended_epochs_learn_at_the_rates_they_were_trained_with(tmp_path, problem, monkeypatch):
+    fail_once(monkeypatch, 4, rate=0.002)
+    train_in(tmp_path / "run", problem, on_nan="restore")
     found = outcome(tmp_path / "run")
     shutil.rmtree(Run(tmp_path / "run").checkpoints / "epochs" / "5")
     train_in(tmp_path / "run", problem, on_nan="restore")
