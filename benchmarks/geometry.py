@@ -8,11 +8,6 @@ github.com/schung039/neural_manifolds_replicaMFT with a Python that has numpy<2,
 scipy. Every call runs once for compilation and is then timed in turns with its rivals.
 """
 
-import contextlib
-import os
-import pathlib
-import platform
-import subprocess
 import sys
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -22,15 +17,13 @@ import jax.numpy as jnp
 import numpy as np
 from absl import app, flags
 
-from benchmarks import peers, programs
+from benchmarks import document, peers, programs
 from benchmarks.clock import peak_bytes, time_together
 from benchmarks.tables import table
 from memorize_jax import geometry
 from memorize_jax.geometry.grams import reduce_points
 
-ROOT = pathlib.Path(__file__).parent.parent
-DOCUMENT = ROOT / "docs" / "performance.md"
-BEGIN, END = "<!-- begin: python -m benchmarks.geometry --write -->", "<!-- end -->"
+MODULE = "benchmarks.geometry"
 # At least this many times faster than the published tool.
 TARGET = 100
 GIB = 2**30
@@ -198,37 +191,6 @@ fresh process; beyond the points it also holds what JAX needs to start and to co
 """
 
 
-def provenance() -> str:
-    """Says where the numbers come from and how to make them again; Markdown."""
-    git = lambda *words: subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=False).stdout
-    changed = " with uncommitted changes" if git("status", "--porcelain", "--", "memorize_jax").strip() else ""
-    model = platform.machine()
-    with contextlib.suppress(OSError, StopIteration), open("/proc/cpuinfo", encoding="utf-8") as lines:
-        model = next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    set_ = " ".join(
-        f"{name}={os.environ[name]}" for name in ("XLA_FLAGS", "OPENBLAS_NUM_THREADS") if name in os.environ
-    )
-    packages = ", ".join(f"{name} {version}" for name, version in peers.versions().items())
-    return f"""Commit {git("rev-parse", "--short", "HEAD").strip() or "unknown"}{changed}; {cores} cores of {model}, JAX on
-{jax.default_backend()}; {packages}. Load average at the end {os.getloadavg()[0]:.1f}: other processes shared the cores, hence
-the minima. Made by
-
-```sh
-{" ".join(filter(None, [set_, "python -m benchmarks.geometry", *sys.argv[1:]]))}
-```
-"""
-
-
-def write(text: str) -> None:
-    """Replaces what stands between the markers in docs/performance.md; the rest of the file is kept."""
-    before, begin, rest = DOCUMENT.read_text(encoding="utf-8").partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"expected the lines {BEGIN} and {END} in {DOCUMENT}")
-    DOCUMENT.write_text(f"{before}{BEGIN}\n\n{text}\n{END}{after}", encoding="utf-8")
-
-
 def main(argv: list[str]) -> None:
     """Runs the sections that the flags ask for."""
     if len(argv) > 1:
@@ -264,10 +226,10 @@ def main(argv: list[str]) -> None:
     for name in FLAGS.sections or SECTIONS[: 2 if quick else None]:
         texts.append(sections[name]())
         print(texts[-1], flush=True)
-    texts.insert(0, provenance())
+    texts.insert(0, document.provenance(MODULE, peers.versions()))
     print(texts[0])
     if FLAGS.write:
-        write("\n".join(texts))
+        document.write(MODULE, "\n".join(texts))
 
 
 if __name__ == "__main__":

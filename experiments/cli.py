@@ -1,6 +1,7 @@
 """What all experiments share on the command line: flags, one-line errors, exit codes."""
 
 import dataclasses
+import errno
 import os
 import sys
 import traceback
@@ -8,8 +9,9 @@ from collections.abc import Callable
 
 from absl import app, flags, logging
 
+from experiments.interruption import Terminated, terminable
 from experiments.presets import PRESETS, GeometryConfig, Preset, get_preset
-from memorize_jax.config import DTYPES, RunConfig
+from memorize_jax.config import DTYPES, ON_NAN, RunConfig
 from memorize_jax.data import LOADERS, MODES
 from memorize_jax.models import INITS, MODELS
 
@@ -32,6 +34,9 @@ RUN_HELP = {
     "epochs": "most epochs",
     "stop_accuracy": "training accuracy on the assigned labels above which training stops",
     "extra_epochs": "epochs to go on after that",
+    "keep": "which epochs' networks stay on disk, besides the best and the last: all, every:K, log, or best,last",
+    "keep_dtype": f"of those networks: one of {', '.join(DTYPES)}; the best and the last stay in float32",
+    "on_nan": f"when the loss is not finite: one of {', '.join(ON_NAN)}; restore goes on at half the learning rate",
 }
 GEOMETRY_HELP = {
     "geometry_epochs": "which epochs: comma-separated numbers and best, final, all",
@@ -89,6 +94,12 @@ def define_string(name: str, text: str) -> None:
     _show_in_help(name)
 
 
+def define_switch(name: str, text: str) -> None:
+    """Defines a flag of one experiment that is on or off; off unless given."""
+    flags.DEFINE_bool(name, False, text)
+    _show_in_help(name)
+
+
 def define_integer(name: str, text: str) -> None:
     """Defines a flag of one experiment that takes a whole number."""
     flags.DEFINE_integer(name, None, text)
@@ -126,6 +137,15 @@ def required_workdir() -> str:
     return FLAGS.workdir
 
 
+def _advice(error):
+    number = getattr(error, "errno", None)
+    if number in (errno.ENOSPC, errno.EDQUOT):
+        return "; free some space, or store less (--keep, --keep_dtype); then the same command goes on from here"
+    if number in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return "; once it may be written to, the same command goes on from here"
+    return ""
+
+
 def start(main: Callable[[], None], *definitions: Callable[[], None]) -> None:
     """Defines flags, runs `main`, and turns every foreseeable error into one line and exit code 1.
 
@@ -141,17 +161,21 @@ def start(main: Callable[[], None], *definitions: Callable[[], None]) -> None:
         try:
             if len(argv) > 1:
                 raise ValueError(f"expected only flags like --workdir=FOLDER, got {argv[1]!r}")
-            main()
-        except (ValueError, OSError) as error:
+            with terminable():
+                main()
+        except BrokenPipeError:
+            os._exit(1)
+        except (ValueError, OSError, ArithmeticError) as error:
             if FLAGS.debug:
                 traceback.print_exc()
             message = " ".join(str(error).split())
-            print(f"error: {message}", file=sys.stderr)
+            print(f"error: {message}{_advice(error)}", file=sys.stderr)
             sys.exit(1)
         except KeyboardInterrupt:
             print("interrupted; the same command goes on from here", file=sys.stderr)
             sys.exit(130)
-        except BrokenPipeError:
-            os._exit(1)
+        except Terminated:
+            print("terminated; all is stored, the same command goes on from here", file=sys.stderr)
+            sys.exit(143)
 
     app.run(guarded)

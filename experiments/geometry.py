@@ -12,6 +12,7 @@ with the arrays `labels` [n] and `activations` [n, ...], or one array per layer.
 import dataclasses
 import functools
 import pathlib
+import sys
 
 import jax
 import numpy as np
@@ -20,12 +21,15 @@ from experiments import cli
 from experiments.presets import GeometryConfig
 from experiments.progress import bar
 from memorize_jax import analysis, data, models
-from memorize_jax.analysis import INPUT, geometry_rows, network_geometry, select_epochs
-from memorize_jax.checkpoints import EpochStore
+from memorize_jax.analysis import INPUT, geometry_rows, missing_rows, network_geometry, select_epochs
+from memorize_jax.checkpoints import DamagedCheckpointError, EpochStore
 from memorize_jax.data import GROUPS, PermutedLabels, Splits
+from memorize_jax.keep import kept_epochs
 from memorize_jax.keys import stream
+from memorize_jax.locks import locked
+from memorize_jax.partial_tables import make_table
 from memorize_jax.results import GEOMETRY, METRICS, read_table, write_table
-from memorize_jax.runs import Run, check_writable, read_config, read_labels
+from memorize_jax.runs import Run, check_writable, provenance, read_config, read_labels
 
 
 def choose_examples(
@@ -44,36 +48,55 @@ def choose_examples(
       is left out.
 
     Raises:
-      ValueError: a class has too few examples.
+      ValueError: classes have too few examples; names them all.
     """
     groups = data.example_groups(labels, splits.test.labels)
-    return {
-        name: data.manifold_indices(
-            groups[name],
-            num_classes=splits.train.num_classes,
-            examples_per_class=config.examples_per_class,
-            key=stream(seed, "geometry examples"),
-            name=name,
-            max_classes=config.max_classes,
-        )
-        for name in GROUPS
-        if len(groups[name].indices)
-    }
+    chosen, problems = {}, []
+    for name in GROUPS:
+        if not len(groups[name].indices):
+            continue
+        try:
+            chosen[name] = data.manifold_indices(
+                groups[name],
+                num_classes=splits.train.num_classes,
+                examples_per_class=config.examples_per_class,
+                key=stream(seed, "geometry examples"),
+                name=name,
+                max_classes=config.max_classes,
+            )
+        except ValueError as error:
+            problems.append(str(error))
+    if problems:
+        raise ValueError("; ".join(problems))
+    return chosen
 
 
-def run(workdir: str | pathlib.Path, config: GeometryConfig, splits: Splits | None = None) -> None:
-    """Measures the geometry of a run and writes results/geometry.csv.
+def run(
+    workdir: str | pathlib.Path, config: GeometryConfig, splits: Splits | None = None, *, skip_damaged: bool = False
+) -> None:
+    """Measures the geometry of a run and writes results/geometry.csv; goes on where it was interrupted.
 
     Args:
       workdir: folder of the run.
       config: GeometryConfig.
       splits: the data, if they were loaded before.
+      skip_damaged: give an epoch whose checkpoint is damaged rows without numbers instead of failing.
+
+    Raises:
+      ValueError, OSError: one clear sentence.
     """
+    read_config(Run(workdir))
+    with locked(Run(workdir).workdir):
+        _run(workdir, config, splits, skip_damaged)
+
+
+def _run(workdir, config, splits, skip_damaged):
     folder = Run(workdir)
     check_writable(folder.workdir)
     run_config = read_config(folder)
     metrics = read_table(folder.metrics, METRICS, f"python -m experiments.train --workdir={workdir}")
-    epochs = select_epochs(config.geometry_epochs, metrics)
+    kept = kept_epochs(run_config.keep, metrics["test_accuracy"].tolist())
+    epochs = select_epochs(config.geometry_epochs, metrics, kept.snapshots | kept.full)
     splits = splits or data.load(run_config.dataset, data_dir=run_config.data_dir)
     examples = choose_examples(splits, read_labels(folder), config, seed=run_config.seed)
 
@@ -93,21 +116,55 @@ def run(workdir: str | pathlib.Path, config: GeometryConfig, splits: Splits | No
             compat=config.compat,
         )
     )
-    rows = []
-    with (
-        EpochStore(folder.checkpoints) as store,
-        bar("geometry", "group", len(epochs) * len(examples)) as progress,
-    ):
-        for epoch in epochs:
-            variables = store.load(epoch)
-            for group, indices in examples.items():
-                images = (splits.test if group == "test" else splits.train).images[indices]
-                common = {"seed": run_config.seed, "epoch": epoch, "group": group}
-                common["kappa"] = config.kappa
-                rows += geometry_rows(measure(variables, images), (INPUT, *layers), common, numbers=numbers)
-                progress.set_postfix(epoch=epoch, group=group)
-                progress.update()
-    write_table(folder.results / "geometry.csv", rows, GEOMETRY)
+
+    with EpochStore(folder.checkpoints) as store, bar("geometry", "group", len(epochs) * len(examples)) as progress:
+
+        @functools.lru_cache(maxsize=1)
+        def load(epoch):
+            try:
+                return store.load(epoch)
+            except (DamagedCheckpointError, FileNotFoundError) as error:
+                if not skip_damaged:
+                    raise ValueError(
+                        f"{error}; the command that trained the run mends it, --skip_damaged goes on without it"
+                    ) from error
+                print(f"warning: {error}; skipped", file=sys.stderr)
+                return None
+
+        def common(unit):
+            epoch, group = unit
+            return {"seed": run_config.seed, "epoch": epoch, "group": group, "kappa": config.kappa}
+
+        def measured(unit):
+            epoch, group = unit
+            variables = load(epoch)
+            if variables is None:
+                return None
+            images = (splits.test if group == "test" else splits.train).images[examples[group]]
+            rows = geometry_rows(measure(variables, images), (INPUT, *layers), common(unit), numbers=numbers)
+            progress.set_postfix(epoch=epoch, group=group)
+            progress.update()
+            return rows
+
+        def unmeasured(unit):
+            options = {"shape": examples[unit[1]].shape, "num_draws": config.num_draws, "numbers": numbers}
+            return missing_rows((INPUT, *layers), common(unit), **options)
+
+        make_table(
+            folder.results / "geometry.csv",
+            GEOMETRY,
+            [(epoch, group) for epoch in epochs for group in examples],
+            measured,
+            settings=_settings(folder, run_config, config),
+            otherwise=unmeasured,
+        )
+
+
+def _settings(folder, run_config, config):
+    """All that the rows of an epoch depend on."""
+    measured = {name: value for name, value in dataclasses.asdict(config).items() if name != "geometry_epochs"}
+    restores = folder.restores.read_text() if folder.restores.is_file() else ""
+    return {"run": run_config.identity(), "restores": restores, "geometry": measured, "provenance": provenance()}
 
 
 def run_on_points(points: str, workdir: str | pathlib.Path, config: GeometryConfig, seed: int) -> pathlib.Path:
@@ -124,6 +181,7 @@ def run_on_points(points: str, workdir: str | pathlib.Path, config: GeometryConf
     """
     folder = Run(workdir)
     check_writable(folder.workdir)
+    folder.workdir.mkdir(parents=True, exist_ok=True)
     if folder.config.is_file():
         raise ValueError(
             f"workdir {workdir} holds a training run; choose another --workdir for the results of --points"
@@ -157,13 +215,14 @@ def main() -> None:
         config.validate()
         print(f"measured: {run_on_points(cli.FLAGS.points, workdir, config, cli.FLAGS.seed or 0)}")
         return
-    run(workdir, cli.chosen().geometry)
+    run(workdir, cli.chosen().geometry, skip_damaged=cli.FLAGS.skip_damaged)
     print(f"measured: {Run(workdir).results / 'geometry.csv'}; next: python -m experiments.report --workdir={workdir}")
 
 
 def define_points() -> None:
-    """Defines --points and the seed that goes with it."""
+    """Defines --points, the seed that goes with it, and --skip_damaged."""
     cli.define_string("points", "npz file with labels [n] and activations [n, ...], instead of a run")
+    cli.define_switch("skip_damaged", "give epochs whose checkpoint is damaged rows without numbers, and go on")
     cli.define_integer("seed", "of the examples chosen and the draws, with --points")
 
 

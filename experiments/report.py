@@ -12,6 +12,7 @@ import pandas as pd
 from experiments import cli
 from memorize_jax import figures
 from memorize_jax.analysis import best_epoch, final_epoch
+from memorize_jax.atomic import replacing
 from memorize_jax.results import GEOMETRY, METRICS, read_table
 from memorize_jax.runs import Run, check_writable, read_config, read_provenance
 
@@ -86,7 +87,8 @@ def run(workdir: str | pathlib.Path) -> pathlib.Path:
         fields=[(name, getattr(config, name)) for name in config.__dataclass_fields__],
         workdir=str(workdir),
     )
-    folder.report.write_text(page, encoding="utf-8")
+    with replacing(folder.report) as beside:
+        beside.write_text(page, encoding="utf-8")
     return folder.report
 
 

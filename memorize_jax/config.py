@@ -4,10 +4,12 @@ import dataclasses
 
 from memorize_jax.data import MODES
 from memorize_jax.data import check_name as check_dataset
+from memorize_jax.keep import check_keep
 from memorize_jax.models import check_dropout, check_init
 from memorize_jax.models import check_name as check_model
 
 DTYPES = ("float32", "bfloat16")
+ON_NAN = ("stop", "restore")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,6 +32,10 @@ class RunConfig:
       epochs: most epochs.
       stop_accuracy: training accuracy on the assigned labels above which training stops.
       extra_epochs: epochs to go on after that.
+      keep: which epochs' networks stay on disk, see `keep.kept_epochs`; the best and the last always do.
+      keep_dtype: of those networks, one of `DTYPES`; the best and the last are kept in full.
+      on_nan: what to do when the loss is not finite: "stop", or "restore" the last epoch and go on from there at half
+        the learning rate.
     """
 
     dataset: str = "digits"
@@ -47,9 +53,14 @@ class RunConfig:
     epochs: int = 1000
     stop_accuracy: float = 0.99
     extra_epochs: int = 0
+    keep: str = "all"
+    keep_dtype: str = "float32"
+    on_nan: str = "stop"
 
     # Fields that may change when a run is continued: they say how long, not what.
     LENGTH_FIELDS = ("epochs", "stop_accuracy", "extra_epochs", "data_dir")
+    # So may these: they say what stays on disk, and what happens when training fails.
+    CARE_FIELDS = ("keep", "keep_dtype", "on_nan")
 
     def validate(self) -> None:
         """Checks every field.
@@ -63,6 +74,11 @@ class RunConfig:
         check_dropout(self.model, self.dropout)
         if self.dtype not in DTYPES:
             raise ValueError(f"expected dtype to be one of {', '.join(DTYPES)}, got {self.dtype!r}")
+        check_keep(self.keep)
+        if self.keep_dtype not in DTYPES:
+            raise ValueError(f"expected keep_dtype to be one of {', '.join(DTYPES)}, got {self.keep_dtype!r}")
+        if self.on_nan not in ON_NAN:
+            raise ValueError(f"expected on_nan to be one of {', '.join(ON_NAN)}, got {self.on_nan!r}")
         if self.permutation not in MODES:
             raise ValueError(f"expected permutation to be one of {', '.join(MODES)}, got {self.permutation!r}")
         checks = {
@@ -81,4 +97,5 @@ class RunConfig:
 
     def identity(self) -> dict:
         """The fields that must agree for two runs to be the same run."""
-        return {name: value for name, value in dataclasses.asdict(self).items() if name not in self.LENGTH_FIELDS}
+        may_change = (*self.LENGTH_FIELDS, *self.CARE_FIELDS)
+        return {name: value for name, value in dataclasses.asdict(self).items() if name not in may_change}

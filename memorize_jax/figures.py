@@ -5,6 +5,8 @@ import pathlib
 import matplotlib
 import pandas as pd
 
+from memorize_jax.atomic import replacing
+
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 
@@ -36,7 +38,8 @@ STYLE = {
 
 def _save(figure, path: pathlib.Path) -> pathlib.Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, metadata={"Date": None})
+    with replacing(path) as beside:
+        figure.savefig(beside, metadata={"Date": None})
     plt.close(figure)
     return path
 

@@ -1,10 +1,11 @@
 """Tables: their columns, and how they are written and read."""
 
-import os
 import pathlib
 from collections.abc import Sequence
 
 import pandas as pd
+
+from memorize_jax.atomic import replacing
 
 METRICS = (
     "epoch",
@@ -16,6 +17,8 @@ METRICS = (
     "test_accuracy",
     "seconds",
 )
+# Every time the learning rate was halved because the loss was not finite: after which epoch, and what happened.
+RESTORES = ("epoch", "failed_epoch", "failed_step", "learning_rate")
 GEOMETRY = (
     "seed",
     "epoch",
@@ -54,11 +57,8 @@ def write_table(path: str | pathlib.Path, rows: Sequence[dict], columns: Sequenc
     for row in rows:
         if set(row) != set(columns):
             raise ValueError(f"expected columns {sorted(columns)}, got {sorted(row)}")
-    path = pathlib.Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(path.name + ".tmp")
-    pd.DataFrame(list(rows), columns=list(columns)).to_csv(beside, index=False)
-    os.replace(beside, path)
+    with replacing(pathlib.Path(path)) as beside:
+        pd.DataFrame(list(rows), columns=list(columns)).to_csv(beside, index=False)
 
 
 def read_table(path: str | pathlib.Path, columns: Sequence[str], made_by: str) -> pd.DataFrame:
@@ -74,12 +74,15 @@ def read_table(path: str | pathlib.Path, columns: Sequence[str], made_by: str) -
 
     Raises:
       FileNotFoundError: no such table; says what makes it.
-      ValueError: a column is missing.
+      ValueError: a column is missing, or it is not a table.
     """
     path = pathlib.Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"no table {path}; make it with: {made_by}")
-    table = pd.read_csv(path)
+    try:
+        table = pd.read_csv(path)
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged ({error}); make the table again with: {made_by}") from error
     missing = [column for column in columns if column not in table.columns]
     if missing:
         raise ValueError(f"{path}: expected columns {', '.join(missing)}; make the table again with: {made_by}")

@@ -13,6 +13,7 @@ import zlib
 import jax
 import numpy as np
 
+from memorize_jax.atomic import replacing
 from memorize_jax.config import RunConfig
 from memorize_jax.data import PermutedLabels
 
@@ -31,6 +32,7 @@ class Run:
         self.config = self.workdir / "config.json"
         self.labels = self.workdir / "labels.npz"
         self.metrics = self.workdir / "metrics.csv"
+        self.restores = self.workdir / "restores.csv"
         self.checkpoints = self.workdir / "checkpoints"
         self.results = self.workdir / "results"
         self.figures = self.workdir / "figures"
@@ -74,7 +76,14 @@ def read_config(run: Run) -> RunConfig:
             f"train one with: python -m experiments.train --workdir={run.workdir}"
         )
     try:
-        return RunConfig(**json.loads(run.config.read_text())["config"])
+        fields = json.loads(run.config.read_text())["config"]
+        # What is not there is not known: a default would be a guess.
+        missing = [name for name in RunConfig().identity() if name not in fields]
+        if missing:
+            raise ValueError(f"no {', '.join(missing)}")
+        config = RunConfig(**fields)
+        config.validate()
+        return config
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{run.config}: expected the configuration of a run, got {error!r}") from error
 
@@ -83,9 +92,8 @@ def write_config(run: Run, config: RunConfig) -> None:
     """Writes the configuration with versions, device and commit."""
     run.workdir.mkdir(parents=True, exist_ok=True)
     content = {"config": dataclasses.asdict(config), "provenance": provenance()}
-    beside = run.config.with_name("config.json.tmp")
-    beside.write_text(json.dumps(content, indent=2) + "\n")
-    os.replace(beside, run.config)
+    with replacing(run.config) as beside:
+        beside.write_text(json.dumps(content, indent=2) + "\n")
 
 
 def read_provenance(run: Run) -> dict:
@@ -110,9 +118,8 @@ def provenance() -> dict:
 def write_labels(run: Run, labels: PermutedLabels, config: RunConfig) -> None:
     """Writes the training labels, true and assigned, with the seed and mode that made them."""
     run.workdir.mkdir(parents=True, exist_ok=True)
-    beside = run.labels.with_name("labels.tmp.npz")
-    np.savez(beside, **labels._asdict(), seed=config.seed, mode=np.array(config.permutation))
-    os.replace(beside, run.labels)
+    with replacing(run.labels) as beside:
+        np.savez(beside, **labels._asdict(), seed=config.seed, mode=np.array(config.permutation))
 
 
 def read_labels(run: Run) -> PermutedLabels:

@@ -46,7 +46,7 @@ def adam_steps_in_float64(num_epochs: int = 8) -> dict:
     for _ in range(num_epochs):
         for batch in split_batches(rng.permutation(len(labels)), BATCH_SIZE, jax.local_device_count()):
             # Queued steps of simulated devices can dead-lock.
-            state = jax.block_until_ready(step(state, images, labels, batch))
+            state, _ = jax.block_until_ready(step(state, images, labels, batch))
     return jax.tree.map(np.asarray, state.params)
 
 

@@ -63,7 +63,7 @@ def test_a_missing_epoch_names_the_stored_ones(tmp_path):
     filled_store(tmp_path, range(2, 5))
     with (
         EpochStore(tmp_path) as store,
-        pytest.raises(FileNotFoundError, match="no checkpoint of epoch 9; stored: 2 to 4"),
+        pytest.raises(FileNotFoundError, match=r"no checkpoint of epoch 9 in .*; stored: 3 epochs from 2 to 4"),
     ):
         store.load(9)
 
@@ -72,13 +72,13 @@ def test_an_empty_store_says_so(tmp_path):
     with EpochStore(tmp_path) as store:
         assert store.epochs() == []
         assert store.load_training_state(state(0)) is None
-        with pytest.raises(FileNotFoundError, match="no checkpoint of epoch 0; stored: none"):
+        with pytest.raises(FileNotFoundError, match=r"no checkpoint of epoch 0 in .*; stored: none"):
             store.load(0)
 
 
 def test_a_refused_save_is_an_error(tmp_path):
     filled_store(tmp_path, range(4))
-    with EpochStore(tmp_path) as store, pytest.raises(RuntimeError, match="Orbax refused to save epoch 2"):
+    with EpochStore(tmp_path) as store, pytest.raises(RuntimeError, match="refused to save epoch 2"):
         store.save(2, variables(2), state(2), complete=False)
 
 
@@ -87,7 +87,7 @@ def test_an_empty_folder_is_not_a_checkpoint_whatever_its_name(tmp_path):
     (tmp_path / "epochs" / "7").mkdir()
     with EpochStore(tmp_path) as store:
         assert store.epochs() == [0, 1, 2]
-        with pytest.raises(FileNotFoundError, match="no checkpoint of epoch 7; stored: 0 to 2"):
+        with pytest.raises(FileNotFoundError, match=r"no checkpoint of epoch 7 in .*; stored: 3 epochs from 0 to 2"):
             store.load(7)
 
 

@@ -11,22 +11,26 @@ LIBRARY = {
     "data": {"keys"},
     "models": set(),
     "geometry": {"keys"},
-    "config": {"data", "models"},
+    "config": {"data", "models", "keep"},
     "training": {"config", "data", "models", "keys"},
     "analysis": {"models", "geometry", "data", "keys", "results", "figures"},
-    "checkpoints": set(),
-    "results": set(),
-    "runs": {"config", "data"},
-    "figures": set(),
+    "atomic": set(),
+    "keep": set(),
+    "locks": set(),
+    "checkpoints": {"keep"},
+    "results": {"atomic"},
+    "partial_tables": {"results"},
+    "runs": {"config", "data", "atomic"},
+    "figures": {"atomic"},
     "intervals": set(),
 }
 # Experiments use all of the library, and of each other only these; reproduce composes the steps.
-SHARED = {"cli", "presets", "progress"}
-COMPOSES = {"reproduce": {"train", "geometry", "report"}}
+SHARED = {"cli", "interruption", "presets", "progress"}
+COMPOSES = {"reproduce": {"train", "geometry", "report"}, "train": {"resume"}}
 # Package -> the only modules that import it.
 OWNERS = {
     "jaxopt": {"memorize_jax.geometry.solvers", "memorize_jax.geometry.admm"},
-    "orbax": {"memorize_jax.checkpoints"},
+    "orbax": {"memorize_jax.checkpoints.trees"},
     "matplotlib": {"memorize_jax.figures"},
     "sklearn": {"memorize_jax.data.digits"},
     "tensorflow": {"memorize_jax.data.tfds_sources"},

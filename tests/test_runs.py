@@ -54,6 +54,8 @@ def test_a_folder_without_a_run_says_how_to_make_one(tmp_path):
         '{"provenance": {}}',
         '{"config": null}',
         '{"config": {"colour": 3}}',
+        '{"config": {}}',
+        '{"config": {"seed": 3}}',
         b"\xff\xfe",
     ],
 )
@@ -74,7 +76,7 @@ def test_an_empty_folder_fits_any_configuration(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "changed", [{"epochs": 5}, {"stop_accuracy": 0.5}, {"extra_epochs": 3}, {"data_dir": "/elsewhere"}]
+    "changed", [{"epochs": 5}, {"stop_accuracy": 0.5}, {"extra_epochs": 3}, {"data_dir": "/elsewhere"}, {"keep": "log"}]
 )
 def test_the_length_of_a_run_may_change(tmp_path, changed):
     check_same_run(written(tmp_path), dataclasses.replace(CONFIG, **changed))
@@ -96,7 +98,8 @@ OTHER = {
 
 
 def test_every_field_is_either_what_a_run_is_or_how_long():
-    assert set(OTHER) | set(RunConfig.LENGTH_FIELDS) == {field.name for field in dataclasses.fields(RunConfig)}
+    may_change = {*RunConfig.LENGTH_FIELDS, *RunConfig.CARE_FIELDS}
+    assert set(OTHER) | may_change == {field.name for field in dataclasses.fields(RunConfig)}
 
 
 @pytest.mark.parametrize("field", OTHER)

@@ -2,7 +2,7 @@
 
 from memorize_jax.analysis.activations import INPUT, layer_activations
 from memorize_jax.analysis.epochs import best_epoch, final_epoch, select_epochs
-from memorize_jax.analysis.manifolds import geometry_rows, group_geometry, network_geometry
+from memorize_jax.analysis.manifolds import geometry_rows, group_geometry, missing_rows, network_geometry
 from memorize_jax.analysis.own_activations import Analysis, analyze, read_points
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "geometry_rows",
     "group_geometry",
     "layer_activations",
+    "missing_rows",
     "network_geometry",
     "read_points",
     "select_epochs",

@@ -1,5 +1,7 @@
 """Which epochs of a run the paper looks at."""
 
+from collections.abc import Collection
+
 import pandas as pd
 
 
@@ -13,12 +15,13 @@ def final_epoch(metrics: pd.DataFrame) -> int:
     return int(metrics["epoch"].max())
 
 
-def select_epochs(spec: str, metrics: pd.DataFrame) -> list[int]:
+def select_epochs(spec: str, metrics: pd.DataFrame, kept: Collection[int] | None = None) -> list[int]:
     """Reads a choice of epochs.
 
     Args:
       spec: comma-separated epoch numbers and the words best, final, all.
       metrics: table of the run.
+      kept: epochs whose networks the run keeps, which are what all means; None for every epoch.
 
     Returns:
       epoch numbers in increasing order, each once.
@@ -29,7 +32,7 @@ def select_epochs(spec: str, metrics: pd.DataFrame) -> list[int]:
     words = {
         "best": lambda: [best_epoch(metrics)],
         "final": lambda: [final_epoch(metrics)],
-        "all": lambda: metrics["epoch"].tolist(),
+        "all": lambda: metrics["epoch"].tolist() if kept is None else kept,
     }
     chosen = set()
     for item in spec.split(","):

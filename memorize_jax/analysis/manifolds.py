@@ -9,6 +9,7 @@ import numpy as np
 from memorize_jax.analysis.activations import layer_activations
 from memorize_jax.data import ChannelStatistics, standardize
 from memorize_jax.geometry import ManifoldGeometry, layer_geometry, streamed_layer_geometry
+from memorize_jax.geometry.status import CHECKPOINT_DAMAGED
 
 # All layers of a group are held at once up to this size, else as many classes at a time as fit into the other.
 WHOLE_BYTES, PART_BYTES = 2**29, 2**27
@@ -119,3 +120,39 @@ def geometry_rows(
             }
         )
     return rows
+
+
+def missing_rows(
+    layers: tuple[str, ...], common: Mapping, *, shape: tuple[int, int], num_draws: int, numbers: tuple[int, ...]
+) -> list[dict]:
+    """The rows of a group at an epoch whose checkpoint is damaged: no numbers, and a status that says why.
+
+    Args:
+      layers: names.
+      common: columns that are the same in every row.
+      shape: (P, M), classes and examples of each.
+      num_draws: that would have been made.
+      numbers: of the layers in the paper's table.
+
+    Returns:
+      list of dicts with the columns of `geometry_rows`.
+    """
+    unknown = (
+        *("capacity", "radius", "dimension", "center_correlation", "capacity_standard_error"),
+        *("residual_correlation", "least_retained_center_norm", "largest_kkt_residual"),
+    )
+    return [
+        {
+            **common,
+            "layer": name,
+            "layer_number": number,
+            **dict.fromkeys(unknown, float("nan")),
+            "num_center_components": 0,
+            "num_classes": shape[0],
+            "num_valid_classes": 0,
+            "examples_per_class": shape[1],
+            "num_draws": num_draws,
+            "status": CHECKPOINT_DAMAGED,
+        }
+        for name, number in zip(layers, numbers, strict=True)
+    ]

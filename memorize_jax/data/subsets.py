@@ -69,7 +69,7 @@ def manifold_indices(
       [classes, M] indices, classes in increasing order.
 
     Raises:
-      ValueError: a class has fewer than M examples; names it. Or M or `max_classes` is below 1.
+      ValueError: classes have fewer than M examples; names them. Or M or `max_classes` is below 1.
     """
     for setting, value in (("examples_per_class", examples_per_class), ("max_classes", max_classes)):
         if value is not None and value < 1:
@@ -82,10 +82,10 @@ def manifold_indices(
         classes = np.sort(np.random.default_rng([*seed, num_classes]).permutation(num_classes)[:max_classes])
     short = classes[counts[classes] < examples_per_class]
     if len(short):
-        fewest = short[np.argmin(counts[short])]
+        found = ", ".join(f"{counts[label]} in class {label}" for label in short)
         raise ValueError(
-            f"expected at least {examples_per_class} {name} examples in every class, got {counts[fewest]} in class "
-            f"{fewest} ({len(short)} classes are short); lower --examples_per_class to {counts[classes].min()} or less"
+            f"expected at least {examples_per_class} {name} examples in every class, got {found}; "
+            f"lower --examples_per_class to {counts[classes].min()} or less"
         )
     chosen = []
     for label in classes:

@@ -9,6 +9,7 @@ CENTER_VANISHED = 2
 NOT_CONVERGED = 4
 CENTER_MOSTLY_REMOVED = 8
 OTHERS_NOT_FINITE = 16
+CHECKPOINT_DAMAGED = 32
 
 MESSAGES = {
     NOT_FINITE: "its points contain NaN or infinite values",
@@ -16,9 +17,10 @@ MESSAGES = {
     NOT_CONVERGED: "its quadratic programs did not converge",
     CENTER_MOSTLY_REMOVED: "less than 5 % of its centre survives the removal of shared directions",
     OTHERS_NOT_FINITE: "another manifold of its set contains NaN or infinite values",
+    CHECKPOINT_DAMAGED: "the checkpoint of its epoch is damaged or missing, so nothing was measured",
 }
 # Flags whose numbers must not be used; the others are warnings.
-INVALID = NOT_FINITE | CENTER_VANISHED | NOT_CONVERGED | OTHERS_NOT_FINITE
+INVALID = NOT_FINITE | CENTER_VANISHED | NOT_CONVERGED | OTHERS_NOT_FINITE | CHECKPOINT_DAMAGED
 
 # A half-space missed by more than this share of the manifold's size (the centre's distance plus its radius).
 MAX_RESIDUAL = 1e-3

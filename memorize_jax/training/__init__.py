@@ -1,6 +1,18 @@
 """Training: a pure step, pmapped, and the loop around it."""
 
 from memorize_jax.training.loop import Epoch, Trainer, is_finished, train
-from memorize_jax.training.state import TrainState
+from memorize_jax.training.rates import rate_stretches
+from memorize_jax.training.state import TrainState, create_state, optimizer
+from memorize_jax.training.watch import NotFiniteLossError
 
-__all__ = ["Epoch", "TrainState", "Trainer", "is_finished", "train"]
+__all__ = [
+    "Epoch",
+    "NotFiniteLossError",
+    "TrainState",
+    "Trainer",
+    "create_state",
+    "is_finished",
+    "optimizer",
+    "rate_stretches",
+    "train",
+]

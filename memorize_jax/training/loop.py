@@ -15,6 +15,7 @@ from memorize_jax.training.accuracy import group_accuracies
 from memorize_jax.training.devices import must_await_steps, replicate, split_batches
 from memorize_jax.training.state import TrainState, create_state, optimizer
 from memorize_jax.training.step import AXIS, make_predict_step, make_train_step
+from memorize_jax.training.watch import LossWatch
 
 
 class Epoch(NamedTuple):
@@ -68,16 +69,28 @@ class Trainer:
         sample = standardize(jax.numpy.asarray(self.splits.train.images[:1]), self.statistics)
         return create_state(self.model, sample, seed=self.config.seed, tx=self.tx)
 
-    def run_epoch(self, state: TrainState, number: int) -> TrainState:
-        """Trains on every example once, in an order that depends on the seed and the epoch's number alone."""
+    def run_epoch(
+        self, state: TrainState, number: int, on_step: Callable[[jax.Array], None] = lambda loss: None
+    ) -> TrainState:
+        """Trains on every example once, in an order that depends on the seed and the epoch's number alone.
+
+        Args:
+          state: TrainState, which is used up.
+          number: of the epoch.
+          on_step: called after each step with its loss, which may not be there yet; may raise to stop.
+
+        Returns:
+          TrainState after it.
+        """
         key = jax.random.fold_in(stream(self.config.seed, "order"), number)
         rng = np.random.default_rng(np.asarray(jax.random.key_data(key)).ravel())
         order = rng.permutation(len(self.labels.assigned))
         state = replicate(state)
         for batch in split_batches(order, self.config.batch_size, self.num_devices):
-            state = self._step(state, *self._train, batch)
+            state, loss = self._step(state, *self._train, batch)
             if must_await_steps():
                 jax.block_until_ready(state)
+            on_step(loss)
         return state
 
     def evaluate(self, variables: dict) -> dict[str, float]:
@@ -116,6 +129,7 @@ def train(
     on_epoch: Callable[[Epoch], None],
     *,
     resume: tuple[int, TrainState, list[dict]] | None = None,
+    on_step: Callable[[], None] = lambda: None,
 ) -> TrainState:
     """Trains until the assigned labels are memorised, or the epochs are used up.
 
@@ -125,15 +139,21 @@ def train(
       labels: of the training set.
       on_epoch: called after every epoch, the untrained network (epoch 0) first.
       resume: (epoch number, state after it, metrics of all epochs up to it) to go on from.
+      on_step: called after every step; may raise to stop.
 
     Returns:
       The last TrainState.
+
+    Raises:
+      NotFiniteLossError: the loss is NaN or infinite; names epoch, step and learning rate. `on_epoch` was not called
+        for that epoch.
     """
     trainer = Trainer(config, splits, labels)
     if resume is None:
         started = time.perf_counter()
         number, state, history = 0, trainer.initial_state(), []
         metrics = trainer.evaluate(state.variables)
+        LossWatch(0, config.learning_rate).finish(metrics["loss"])
         metrics["seconds"] = time.perf_counter() - started
         history.append(metrics)
         on_epoch(Epoch(0, state, metrics, is_last=False))
@@ -143,8 +163,15 @@ def train(
     while not is_finished(config, number, history):
         number += 1
         started = time.perf_counter()
-        state = trainer.run_epoch(state, number)
+        watch = LossWatch(number, config.learning_rate)
+
+        def look(loss, watch=watch):
+            watch.add(loss)
+            on_step()
+
+        state = trainer.run_epoch(state, number, look)
         metrics = trainer.evaluate(state.variables)
+        watch.finish(metrics["loss"])
         metrics["seconds"] = time.perf_counter() - started
         history.append(metrics)
         on_epoch(Epoch(number, state, metrics, is_last=is_finished(config, number, history)))

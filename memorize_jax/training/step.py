@@ -44,11 +44,11 @@ def make_train_step(
         model without dropout.
 
     Returns:
-      (state, images [n, ...], labels [n], batch) -> state, to be run under an axis named "data"; the result is the
-      same on every device and does not depend on their number.
+      (state, images [n, ...], labels [n], batch) -> (state, loss of the batch before the step), to be run under an
+      axis named "data"; the result is the same on every device and does not depend on their number.
     """
 
-    def train_step(state: TrainState, images: jax.Array, labels: jax.Array, batch: Batch) -> TrainState:
+    def train_step(state: TrainState, images: jax.Array, labels: jax.Array, batch: Batch):
         inputs = standardize(images[batch.indices], statistics)
         # Padding is masked, never dropped: the loss is a mean over the real examples of all devices.
         total = jax.lax.psum(jnp.sum(batch.mask), AXIS)
@@ -62,10 +62,11 @@ def make_train_step(
             losses = cross_entropy(logits, labels[batch.indices])
             return jnp.sum(losses * batch.mask) / total, updates.get("batch_stats", state.batch_stats)
 
-        gradient, batch_stats = jax.grad(loss_of, has_aux=True)(state.params)
-        gradient = jax.lax.psum(gradient, AXIS)
+        (loss, batch_stats), gradient = jax.value_and_grad(loss_of, has_aux=True)(state.params)
+        loss, gradient = jax.lax.psum((loss, gradient), AXIS)
         updates, opt_state = tx.update(gradient, state.opt_state, state.params)
-        return TrainState(optax.apply_updates(state.params, updates), batch_stats, opt_state, state.step + 1)
+        params = optax.apply_updates(state.params, updates)
+        return TrainState(params, batch_stats, opt_state, state.step + 1), loss
 
     return train_step
 

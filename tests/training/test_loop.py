@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 
 from experiments import train as train_experiment
-from memorize_jax import checkpoints, data
-from memorize_jax.checkpoints import EpochStore
+from memorize_jax import data
+from memorize_jax.checkpoints import EpochStore, store
 from memorize_jax.config import RunConfig
 from memorize_jax.runs import Run
 from memorize_jax.training import Trainer, is_finished, train
@@ -200,16 +200,16 @@ def test_a_finished_run_is_left_as_it_is(tmp_path):
 def test_the_store_holds_the_networks_training_had(undisturbed):
     networks = []
     train(CONFIG, *small_problem(), lambda epoch: networks.append(jax.tree.map(np.array, epoch.state.params)))
-    with EpochStore(undisturbed.checkpoints) as store:
+    with EpochStore(undisturbed.checkpoints) as stored:
         for epoch, params in enumerate(networks):
-            jax.tree.map(np.testing.assert_array_equal, store.load(epoch)["params"], params)
+            jax.tree.map(np.testing.assert_array_equal, stored.load(epoch)["params"], params)
 
 
 @pytest.mark.parametrize(
-    ("table_of_the_epoch", "resume_seconds"), [("written", -1.0), ("not written", -1.0), ("written", 1e9)]
+    ("table_of_the_epoch", "state_share"), [("written", np.inf), ("not written", np.inf), ("written", 1e-9)]
 )
 def test_interrupted_training_goes_on_to_the_same_end(
-    tmp_path, monkeypatch, undisturbed, table_of_the_epoch, resume_seconds
+    tmp_path, monkeypatch, undisturbed, table_of_the_epoch, state_share
 ):
     def write_then_stop(path, rows, columns):
         interrupted = len(rows) == 5
@@ -220,7 +220,7 @@ def test_interrupted_training_goes_on_to_the_same_end(
 
     write_table = train_experiment.write_table
     with monkeypatch.context() as patched:
-        patched.setattr(checkpoints, "RESUME_SECONDS", resume_seconds)
+        patched.setattr(store, "STATE_SHARE", state_share)
         patched.setattr(train_experiment, "write_table", write_then_stop)
         with pytest.raises(KeyboardInterrupt):
             train_in(tmp_path, 6)

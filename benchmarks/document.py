@@ -1,0 +1,59 @@
+"""Where figures come from, and their place in docs/performance.md."""
+
+import contextlib
+import importlib.metadata
+import os
+import pathlib
+import platform
+import subprocess
+import sys
+
+import jax
+
+ROOT = pathlib.Path(__file__).parent.parent
+DOCUMENT = ROOT / "docs" / "performance.md"
+END = "<!-- end -->"
+
+
+def begin(module: str) -> str:
+    """The line after which a benchmark's figures stand."""
+    return f"<!-- begin: python -m {module} --write -->"
+
+
+def provenance(module: str, packages: dict[str, str] | None = None) -> str:
+    """Says where the numbers come from and how to make them again; Markdown.
+
+    Args:
+      module: of the benchmark.
+      packages: name -> version of what was timed; None for the stack below us.
+    """
+    git = lambda *words: subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=False).stdout
+    changed = " with uncommitted changes" if git("status", "--porcelain", "--", "memorize_jax").strip() else ""
+    model = platform.machine()
+    with contextlib.suppress(OSError, StopIteration), open("/proc/cpuinfo", encoding="utf-8") as lines:
+        model = next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    set_ = " ".join(
+        f"{name}={os.environ[name]}" for name in ("XLA_FLAGS", "OPENBLAS_NUM_THREADS") if name in os.environ
+    )
+    if packages is None:
+        packages = {name: importlib.metadata.version(name) for name in ("jax", "flax", "orbax-checkpoint", "numpy")}
+    packages = ", ".join(f"{name} {version}" for name, version in packages.items())
+    return f"""Commit {git("rev-parse", "--short", "HEAD").strip() or "unknown"}{changed}; {cores} cores of {model}, JAX on
+{jax.default_backend()}; {packages}. Load average at the end {os.getloadavg()[0]:.1f}: other processes shared the cores, hence
+the minima. Made by
+
+```sh
+{" ".join(filter(None, [set_, f"python -m {module}", *sys.argv[1:]]))}
+```
+"""
+
+
+def write(module: str, text: str) -> None:
+    """Replaces what stands between the markers in docs/performance.md; the rest of the file is kept."""
+    marker = begin(module)
+    before, found, rest = DOCUMENT.read_text(encoding="utf-8").partition(marker)
+    _, end, after = rest.partition(END)
+    if not found or not end:
+        raise ValueError(f"expected the lines {marker} and {END} in {DOCUMENT}")
+    DOCUMENT.write_text(f"{before}{marker}\n\n{text}\n{END}{after}", encoding="utf-8")

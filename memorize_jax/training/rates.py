@@ -1,0 +1,25 @@
+"""The learning rate of every epoch, when it was lowered because the loss was not finite."""
+
+import itertools
+from collections.abc import Sequence
+
+
+def rate_stretches(restores: Sequence[dict], rate: float, last: int) -> list[tuple[float, int]]:
+    """Cuts a run into stretches of one learning rate.
+
+    Args:
+      restores: in the order in which they happened, each with `epoch`, after which `learning_rate` holds; a later one
+        overrules those before it.
+      rate: the first.
+      last: epoch of the run.
+
+    Returns:
+      (learning rate, last epoch trained with it), in order; at least one.
+    """
+
+    def rate_of(epoch):
+        found = [float(restore["learning_rate"]) for restore in restores if restore["epoch"] < epoch]
+        return found[-1] if found else rate
+
+    epochs = range(1, max(last, 1) + 1)
+    return [(value, max(members)) for value, members in itertools.groupby(epochs, rate_of)]

@@ -1,0 +1,77 @@
+"""Damages the files of a finished run, one at a time, and sees whether that is noticed."""
+
+import pathlib
+import random
+from collections.abc import Callable
+
+import numpy as np
+
+from memorize_jax.checkpoints import DamagedCheckpointError, EpochStore
+from memorize_jax.runs import Run
+
+
+def flip(content: bytes, rng: random.Random) -> bytes:
+    """One bit of one byte is another."""
+    place = rng.randrange(len(content))
+    return content[:place] + bytes([content[place] ^ (1 << rng.randrange(8))]) + content[place + 1 :]
+
+
+def truncate(content: bytes, rng: random.Random) -> bytes:
+    """The file ends early."""
+    return content[: rng.randrange(len(content))]
+
+
+KINDS: dict[str, Callable | None] = {"flipped": flip, "truncated": truncate, "removed": None}
+
+
+def notice(workdir: pathlib.Path, path: pathlib.Path) -> str | None:
+    """What reading the checkpoint that a file belongs to says about it; None if nothing."""
+    kind, epoch, *_ = path.relative_to(Run(workdir).checkpoints).parts
+    with EpochStore(Run(workdir).checkpoints) as store:
+        if kind == "resume":
+            said = []
+            # Nothing fits the template once all states are damaged; a sound older one may come back.
+            store.load_training_state({"step": np.int32(0)}, not_after=int(epoch), on_damage=said.append)
+            return said[0] if said else None
+        try:
+            store.load(int(epoch))
+        except DamagedCheckpointError as error:
+            return str(error)
+    return None
+
+
+def damage_all(workdir: pathlib.Path, *, count: int, rng: random.Random) -> tuple[dict, list[str]]:
+    """Damages `count` files of a run, each in every way, one at a time.
+
+    Args:
+      workdir: of the run, which is as before at the end.
+      count: files.
+      rng: chooses files, places and bits.
+
+    Returns:
+      (counts, the damage that was not noticed, or not by its name).
+    """
+    paths = sorted(path for path in Run(workdir).checkpoints.rglob("*") if path.is_file() and path.stat().st_size)
+    chosen = rng.sample(paths, min(count, len(paths)))
+    counts, missed = {}, []
+    for kind, change in KINDS.items():
+        noticed = 0
+        for path in chosen:
+            content = path.read_bytes()
+            if change is None:
+                path.unlink()
+            else:
+                path.write_bytes(change(content, rng))
+            try:
+                said = notice(workdir, path)
+            finally:
+                path.write_bytes(content)
+            epoch = path.relative_to(Run(workdir).checkpoints).parts[1]
+            leaf = path.parent.name if path.parent.name != epoch else path.name
+            if said and f"epoch {epoch} is damaged" in said and leaf in said:
+                noticed += 1
+            else:
+                missed.append(f"{path.relative_to(workdir)} {kind}: {said}")
+        counts[f"files {kind}"] = len(chosen)
+        counts[f"files {kind}, noticed"] = noticed
+    return counts, missed

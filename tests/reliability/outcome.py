@@ -1,0 +1,44 @@
+"""What must be the same, byte for byte, whether or not a run was disturbed."""
+
+import pathlib
+
+import numpy as np
+import pandas as pd
+
+from memorize_jax.runs import Run
+
+
+def outcome(workdir: pathlib.Path) -> dict:
+    """Name -> bytes of everything a run leaves that does not tell the time.
+
+    Left out are the column `seconds` of metrics.csv and Orbax's own files, which hold times of day; what is in the
+    array files is compared as it stands on disk.
+    """
+    run = Run(workdir)
+    found = {}
+    if run.metrics.is_file():
+        table = pd.read_csv(run.metrics, dtype=str, keep_default_na=False)
+        found["metrics"] = table.drop(columns="seconds").to_csv().encode()
+    if run.labels.is_file():
+        with np.load(run.labels, allow_pickle=False) as content:
+            found["labels"] = b"".join(content[name].tobytes() for name in sorted(content))
+    states = sorted((run.checkpoints / "resume").glob("*"), key=lambda path: int(path.name))
+    for folder in (
+        *(run.checkpoints / "epochs").glob("*"),
+        *(run.checkpoints / "epochs_bfloat16").glob("*"),
+        *states[-1:],
+    ):
+        for path in folder.glob("*/*"):
+            found[str(path.relative_to(workdir))] = path.read_bytes()
+    for path in run.results.glob("*.csv"):
+        found[path.name] = path.read_bytes()
+    # Names alone show what was left behind.
+    for path in workdir.rglob("*"):
+        if any(part in path.name for part in (".new", ".old", ".tmp", ".partial", ".lock", "orbax-checkpoint-tmp")):
+            found[f"left behind: {path.relative_to(workdir)}"] = b""
+    return found
+
+
+def differences(found: dict, expected: dict) -> list[str]:
+    """Names that are not the same in two outcomes."""
+    return sorted(name for name in found.keys() | expected.keys() if found.get(name) != expected.get(name))

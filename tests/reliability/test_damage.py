@@ -1,0 +1,99 @@
+import random
+
+import jax
+import numpy as np
+import pytest
+
+from memorize_jax.checkpoints import DamagedCheckpointError, EpochStore
+from memorize_jax.runs import Run
+from tests.reliability.damage import damage_all
+from tests.test_checkpoints import assert_equal_trees, filled_store, state, variables
+
+
+def test_every_damage_to_every_kind_of_file_is_noticed_by_epoch_and_name(tmp_path):
+    filled_store(Run(tmp_path).checkpoints, range(4))
+    counts, missed = damage_all(tmp_path, count=20, rng=random.Random(0))
+    assert missed == []
+    assert set(counts.values()) == {20}
+
+
+def test_a_damaged_leaf_is_named(tmp_path):
+    filled_store(tmp_path, range(2))
+    path = tmp_path / "epochs" / "1" / "params.linear1.kernel" / "0.0"
+    path.write_bytes(path.read_bytes()[:5])
+    message = r"epoch 1 is damaged: leaf params\.linear1\.kernel, file 0\.0 has 5 bytes instead of 24"
+    with EpochStore(tmp_path) as store, pytest.raises(DamagedCheckpointError, match=message):
+        store.load(1)
+
+
+def test_damage_elsewhere_does_not_keep_a_layer_from_being_read(tmp_path):
+    filled_store(tmp_path, range(2))
+    (tmp_path / "epochs" / "1" / "params.linear1.kernel" / "0.0").unlink()
+    with EpochStore(tmp_path) as store:
+        assert_equal_trees(store.load_layers(1, ["norm1"]), {"params": {}, "batch_stats": variables(1)["batch_stats"]})
+        with pytest.raises(
+            DamagedCheckpointError, match=r"epoch 1 is damaged: leaf params\.linear1\.kernel, file 0.0 is"
+        ):
+            store.load_layers(1, ["linear1"])
+        with pytest.raises(KeyError, match="epoch 1 has no layer linear7"):
+            store.load_layers(1, ["linear7"])
+
+
+def test_a_copy_of_another_epoch_is_not_taken_for_it(tmp_path):
+    filled_store(tmp_path, range(2))
+    (tmp_path / "epochs" / "1").rename(tmp_path / "epochs" / "5")
+    with EpochStore(tmp_path) as store, pytest.raises(DamagedCheckpointError, match="it is a copy of epoch 1"):
+        store.load(5)
+
+
+def test_a_damaged_training_state_is_passed_over(tmp_path):
+    with EpochStore(tmp_path) as store:
+        store.save(0, variables(0), state(0), complete=True)
+        store.save(1, variables(1), state(1), complete=True)
+    (tmp_path / "resume" / "1" / "seal.json").write_text("")
+    said = []
+    with EpochStore(tmp_path) as store:
+        epoch, found = store.load_training_state(state(0), on_damage=said.append)
+    assert epoch == 0
+    assert_equal_trees(found, state(0))
+    assert "the training state of epoch 1 is damaged: its seal.json has changed" in said[0]
+
+
+def test_networks_that_should_be_there_and_are_not_are_listed(tmp_path):
+    accuracies = [0.1, 0.5, 0.2, 0.3]
+    with EpochStore(tmp_path) as store:
+        for epoch in range(4):
+            store.save(epoch, variables(epoch), state(epoch), complete=False)
+        store.wait()
+        assert store.faults(accuracies, finished=True) == {}
+        (tmp_path / "epochs" / "2" / "seal.json").unlink()
+        (tmp_path / "epochs" / "1").rename(tmp_path / "notes")
+        assert list(store.faults(accuracies, finished=True)) == [1, 2]
+        store.rewrite(1, variables(1), test_accuracies=accuracies)
+        store.rewrite(2, variables(2), test_accuracies=accuracies)
+        assert store.faults(accuracies, finished=True) == {}
+        jax.tree.map(np.testing.assert_array_equal, store.load(1)["params"], variables(1)["params"])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_a_layer_is_what_the_whole_network_holds(tmp_path, dtype):
+    with EpochStore(tmp_path, keep_dtype=dtype) as store:
+        for epoch in range(3):
+            store.save(epoch, variables(epoch), state(epoch), complete=True, test_accuracies=[0.1] * (epoch + 1))
+        store.wait()
+        for epoch in range(3):
+            whole = store.load(epoch)
+            assert_equal_trees(store.load_layers(epoch, ["linear1"])["params"], whole["params"])
+            found = store.load_layers(epoch, ["norm1"])["batch_stats"]["norm1"]["mean"]
+            np.testing.assert_array_equal(found, whole["batch_stats"]["norm1"]["mean"])
+            assert found.dtype == np.float32
+
+
+def test_a_changed_bit_in_a_layer_is_noticed_when_it_is_read_alone(tmp_path):
+    filled_store(tmp_path, range(2))
+    path = tmp_path / "epochs" / "0" / "params.linear1.kernel" / "0.0"
+    content = path.read_bytes()
+    for changed in (content[:7] + bytes([content[7] ^ 1]) + content[8:], content[:-1], content + b"x", b""):
+        path.write_bytes(changed)
+        with EpochStore(tmp_path) as store, pytest.raises(DamagedCheckpointError, match=r"epoch 0 .*linear1\.kernel"):
+            store.load_layers(0, ["linear1"])

@@ -1,0 +1,59 @@
+"""An experiment that is struck by a signal at a chosen moment.
+
+    python -m tests.reliability.victim SIGKILL event 17 experiments.train --workdir=...
+
+The moment is the 17th event (a training step, or a file about to be put in place or forced to disk), or with "seconds"
+so long after the first event. With "count" nothing happens, and the number of events is printed.
+"""
+
+import os
+import runpy
+import signal
+import sys
+import threading
+import time
+
+from memorize_jax.training import watch
+
+
+def main(name: str, unit: str, amount: float, module: str) -> None:
+    """Runs the experiment `module` with the remaining arguments until the signal strikes."""
+    number = getattr(signal, name)
+    count = 0
+    guard = threading.Lock()
+
+    def strike():
+        os.kill(os.getpid(), number)
+
+    def strike_later():
+        time.sleep(amount)
+        strike()
+
+    def watched(function):
+        def call(*arguments, **options):
+            nonlocal count
+            with guard:
+                count += 1
+                mine = count
+            if unit == "event" and mine == int(amount):
+                strike()
+            if unit == "seconds" and mine == 1:
+                threading.Thread(target=strike_later, daemon=True).start()
+            return function(*arguments, **options)
+
+        return call
+
+    for name in ("replace", "rename", "fsync"):
+        setattr(os, name, watched(getattr(os, name)))
+    watch.LossWatch.add = watched(watch.LossWatch.add)
+    try:
+        runpy.run_module(module, run_name="__main__")
+    finally:
+        if unit == "count":
+            print(f"events: {count}")
+
+
+if __name__ == "__main__":
+    _, name, unit, amount, module, *flags = sys.argv
+    sys.argv = [module, *flags]
+    main(name, unit, float(amount), module)
