@@ -97,7 +97,7 @@ def _run(workdir, config, splits, skip_damaged):
     metrics = read_table(folder.metrics, METRICS, f"python -m experiments.train --workdir={workdir}")
     kept = kept_epochs(run_config.keep, metrics["test_accuracy"].tolist())
     epochs = select_epochs(config.geometry_epochs, metrics, kept.snapshots | kept.full)
-    splits = splits or data.load(run_config.dataset, data_dir=run_config.data_dir)
+    splits = splits or data.load(run_config.dataset, data_dir=run_config.data_dir, num_train=run_config.num_train)
     examples = choose_examples(splits, read_labels(folder), config, seed=run_config.seed)
 
     layers = models.layer_names(run_config.model)

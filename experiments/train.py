@@ -49,7 +49,7 @@ def prepare(workdir: str | pathlib.Path, config: RunConfig) -> tuple[Splits, Per
     config.validate()
     check_writable(Run(workdir).workdir)
     check_same_run(Run(workdir), config)
-    splits = data.load(config.dataset, data_dir=config.data_dir)
+    splits = data.load(config.dataset, data_dir=config.data_dir, num_train=config.num_train)
     models.check_input(config.model, splits.train.images.shape[1:])
     _check_space(Run(workdir), config, splits)
     labels = data.permute_labels(

@@ -1,11 +1,13 @@
 """Training: a pure step, pmapped, and the loop around it."""
 
+from memorize_jax.training.ensemble import Ensemble, train_together
 from memorize_jax.training.loop import Epoch, Trainer, is_finished, train
 from memorize_jax.training.rates import rate_stretches
 from memorize_jax.training.state import TrainState, create_state, optimizer
 from memorize_jax.training.watch import NotFiniteLossError
 
 __all__ = [
+    "Ensemble",
     "Epoch",
     "NotFiniteLossError",
     "TrainState",
@@ -15,4 +17,5 @@ __all__ = [
     "optimizer",
     "rate_stretches",
     "train",
+    "train_together",
 ]
