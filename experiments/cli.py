@@ -89,6 +89,11 @@ def define_geometry() -> None:
     _define(GeometryConfig, GEOMETRY_HELP)
 
 
+def define_seeds() -> None:
+    """Defines --seeds."""
+    define_string("seeds", "train an ensemble of these seeds, e.g. 0-9, each in its own folder of --workdir")
+
+
 def define_string(name: str, text: str) -> None:
     """Defines a flag of one experiment that takes text."""
     flags.DEFINE_string(name, None, text)

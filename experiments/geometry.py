@@ -18,6 +18,7 @@ import jax
 import numpy as np
 
 from experiments import cli
+from experiments.members import for_each
 from experiments.presets import GeometryConfig
 from experiments.progress import bar
 from memorize_jax import analysis, data, models
@@ -215,7 +216,8 @@ def main() -> None:
         config.validate()
         print(f"measured: {run_on_points(cli.FLAGS.points, workdir, config, cli.FLAGS.seed or 0)}")
         return
-    run(workdir, cli.chosen().geometry, skip_damaged=cli.FLAGS.skip_damaged)
+    config = cli.chosen().geometry
+    for_each(workdir, lambda folder: run(folder, config, skip_damaged=cli.FLAGS.skip_damaged), ("geometry.csv",))
     print(f"measured: {Run(workdir).results / 'geometry.csv'}; next: python -m experiments.report --workdir={workdir}")
 
 

@@ -2,6 +2,8 @@
 
     python -m experiments.train --workdir=runs/mine --dataset=digits --model=mlp --permuted_fraction=0.5
 
+With --seeds=0-9 it trains an ensemble, one run in a folder of its own for each seed.
+
 The same command run again goes on where the run stopped, however it stopped; with larger --epochs, --stop_accuracy or
 --extra_epochs a finished run goes on too.
 """
@@ -9,74 +11,17 @@ The same command run again goes on where the run stopped, however it stopped; wi
 import dataclasses
 import pathlib
 
-import jax
-import numpy as np
-
-from experiments import cli, interruption
+from experiments import cli, ensemble, interruption
+from experiments.members import parse_seeds
 from experiments.progress import bar
 from experiments.resume import halve_rate, read_restores, resume_point
-from memorize_jax import data, models
-from memorize_jax.checkpoints import EpochStore, check_space, reached_preemption
+from experiments.run_folder import prepare, store_epoch
+from memorize_jax.checkpoints import EpochStore, reached_preemption
 from memorize_jax.config import RunConfig
 from memorize_jax.data import PermutedLabels, Splits
-from memorize_jax.keys import stream
 from memorize_jax.locks import locked
-from memorize_jax.results import METRICS, write_table
-from memorize_jax.runs import Run, check_same_run, check_writable, write_config, write_labels
-from memorize_jax.training import (
-    NotFiniteLossError,
-    create_state,
-    is_finished,
-    optimizer,
-    rate_stretches,
-    train,
-)
-
-
-def prepare(workdir: str | pathlib.Path, config: RunConfig) -> tuple[Splits, PermutedLabels]:
-    """Checks everything that can be wrong before anything is written, and loads what the run needs.
-
-    Args:
-      workdir: folder of the run.
-      config: RunConfig.
-
-    Returns:
-      (data, training labels).
-
-    Raises:
-      ValueError, OSError: one clear sentence.
-    """
-    config.validate()
-    check_writable(Run(workdir).workdir)
-    check_same_run(Run(workdir), config)
-    splits = data.load(config.dataset, data_dir=config.data_dir, num_train=config.num_train)
-    models.check_input(config.model, splits.train.images.shape[1:])
-    _check_space(Run(workdir), config, splits)
-    labels = data.permute_labels(
-        splits.train.labels,
-        config.permuted_fraction,
-        key=stream(config.seed, "permutation"),
-        num_classes=splits.train.num_classes,
-        mode=config.permutation,
-    )
-    return splits, labels
-
-
-def _check_space(folder, config, splits):
-    """Raises OSError unless all epochs fit on the disk."""
-    model = models.create(config.model, num_classes=splits.train.num_classes, width=config.width, init=config.init)
-    sample = jax.ShapeDtypeStruct((1, *splits.train.images.shape[1:]), np.float32)
-    tx = optimizer(config.learning_rate)
-    state = jax.eval_shape(lambda sample: create_state(model, sample, seed=config.seed, tx=tx), sample)
-    size = lambda leaf: leaf.size * leaf.dtype.itemsize
-    check_space(
-        folder.checkpoints,
-        config.keep,
-        config.keep_dtype,
-        epochs=config.epochs,
-        leaf_bytes=[size(leaf) for leaf in jax.tree.leaves(state.variables)],
-        state_bytes=[size(leaf) for leaf in jax.tree.leaves(state)],
-    )
+from memorize_jax.runs import Run, check_same_run, write_config, write_labels
+from memorize_jax.training import NotFiniteLossError, is_finished, rate_stretches, train
 
 
 def run(workdir: str | pathlib.Path, config: RunConfig, prepared: tuple[Splits, PermutedLabels] | None = None) -> None:
@@ -115,19 +60,8 @@ def _train(folder, config, store, splits, labels):
     rows = [] if resume is None else list(resume[2])
 
     def on_epoch(epoch):
-        if not folder.config.is_file():
-            raise FileNotFoundError(f"{folder.workdir} is gone; was the run moved or deleted?")
-        rows.append({"epoch": epoch.number, **epoch.metrics})
         stop = seconds_left() is not None or reached_preemption(epoch.number)
-        accuracies = [row["test_accuracy"] for row in rows]
-        store.save(
-            epoch.number,
-            epoch.state.variables,
-            epoch.state,
-            complete=epoch.is_last or stop,
-            test_accuracies=accuracies,
-        )
-        write_table(folder.metrics, rows, METRICS)
+        store_epoch(folder, store, rows, epoch, stop=stop)
         shown = {"train": "train", "test": "test", "restored": "restored"}
         progress.set_postfix({name: f"{epoch.metrics[key + '_accuracy']:.1%}" for name, key in shown.items()})
         progress.update()
@@ -154,9 +88,12 @@ def _train(folder, config, store, splits, labels):
 def main() -> None:
     """Reads the flags and trains."""
     workdir = cli.required_workdir()
-    run(workdir, cli.chosen().run)
+    if cli.FLAGS.seeds:
+        ensemble.run(workdir, cli.chosen().run, parse_seeds(cli.FLAGS.seeds), run_one=run)
+    else:
+        run(workdir, cli.chosen().run)
     print(f"trained: {workdir}; next: python -m experiments.geometry --workdir={workdir}")
 
 
 if __name__ == "__main__":
-    cli.start(main, cli.define_workdir, cli.define_preset, cli.define_run)
+    cli.start(main, cli.define_workdir, cli.define_preset, cli.define_run, cli.define_seeds)

@@ -25,8 +25,12 @@ LIBRARY = {
     "intervals": set(),
 }
 # Experiments use all of the library, and of each other only these; reproduce composes the steps.
-SHARED = {"cli", "interruption", "presets", "progress"}
-COMPOSES = {"reproduce": {"train", "geometry", "report"}, "train": {"resume"}}
+SHARED = {"cli", "interruption", "members", "presets", "progress"}
+COMPOSES = {
+    "reproduce": {"train", "geometry", "report"},
+    "train": {"ensemble", "resume", "run_folder"},
+    "ensemble": {"resume", "run_folder"},
+}
 # Package -> the only modules that import it.
 OWNERS = {
     "jaxopt": {"memorize_jax.geometry.solvers", "memorize_jax.geometry.admm"},
