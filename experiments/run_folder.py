@@ -34,9 +34,23 @@ def prepare(
     config.validate()
     check_writable(Run(workdir).workdir)
     check_same_run(Run(workdir), config)
+    splits, labels = load_run_data(config, splits)
+    _check_space(Run(workdir), config, splits)
+    return splits, labels
+
+
+def load_run_data(config: RunConfig, splits: Splits | None = None) -> tuple[Splits, PermutedLabels]:
+    """Loads the data of a run and permutes its labels; touches no folder of the run.
+
+    Args:
+      config: RunConfig.
+      splits: the data, if they were loaded before.
+
+    Returns:
+      (data, training labels).
+    """
     splits = splits or data.load(config.dataset, data_dir=config.data_dir, num_train=config.num_train)
     models.check_input(config.model, splits.train.images.shape[1:])
-    _check_space(Run(workdir), config, splits)
     labels = data.permute_labels(
         splits.train.labels,
         config.permuted_fraction,

@@ -11,17 +11,19 @@ The same command run again goes on where the run stopped, however it stopped; wi
 import dataclasses
 import pathlib
 
-from experiments import cli, ensemble, interruption
+import jax
+
+from experiments import cli, ensemble, interruption, processes
 from experiments.members import parse_seeds
 from experiments.progress import bar
 from experiments.resume import halve_rate, read_restores, resume_point
-from experiments.run_folder import prepare, store_epoch
+from experiments.run_folder import load_run_data, prepare, store_epoch
 from memorize_jax.checkpoints import EpochStore, reached_preemption
 from memorize_jax.config import RunConfig
 from memorize_jax.data import PermutedLabels, Splits
 from memorize_jax.locks import locked
 from memorize_jax.runs import Run, check_same_run, write_config, write_labels
-from memorize_jax.training import NotFiniteLossError, is_finished, rate_stretches, train
+from memorize_jax.training import NotFiniteLossError, Trainer, is_finished, rate_stretches, share_resume, train
 
 
 def run(workdir: str | pathlib.Path, config: RunConfig, prepared: tuple[Splits, PermutedLabels] | None = None) -> None:
@@ -37,6 +39,11 @@ def run(workdir: str | pathlib.Path, config: RunConfig, prepared: tuple[Splits, 
       NotFiniteLossError: the loss is NaN or infinite; says what can be done.
       OSError: the disk is full, or the folder is gone or in use by another process.
     """
+    if jax.process_count() > 1 and config.on_nan != "stop":
+        raise ValueError(f"expected on_nan=stop with several processes, got {config.on_nan}")
+    if jax.process_index() > 0:
+        _follow(config)
+        return
     splits, labels = prepared or prepare(workdir, config)
     folder = Run(workdir)
     with locked(folder.workdir):
@@ -57,6 +64,7 @@ def run(workdir: str | pathlib.Path, config: RunConfig, prepared: tuple[Splits, 
 def _train(folder, config, store, splits, labels):
     """Trains from the newest sound epoch to the end."""
     resume = resume_point(folder, config, store, splits, labels)
+    resume = share_resume(resume, Trainer(config, splits, labels).initial_state())
     rows = [] if resume is None else list(resume[2])
 
     def on_epoch(epoch):
@@ -85,15 +93,37 @@ def _train(folder, config, store, splits, labels):
             resume = (len(rows) - 1, state, rows)
 
 
+def _follow(config):
+    """Takes part in the training of process 0, which alone reads and writes the run's folder."""
+    splits, labels = load_run_data(config)
+
+    def on_epoch(epoch):
+        if reached_preemption(epoch.number):
+            raise interruption.Terminated
+
+    resume = share_resume(None, Trainer(config, splits, labels).initial_state())
+    train(config, splits, labels, on_epoch, resume=resume)
+
+
 def main() -> None:
     """Reads the flags and trains."""
     workdir = cli.required_workdir()
+    processes.join()
+    try:
+        _train_chosen(workdir)
+    except jax.errors.JaxRuntimeError as error:
+        processes.leave_if_lost(error)
+        raise
+    if jax.process_index() == 0:
+        print(f"trained: {workdir}; next: python -m experiments.geometry --workdir={workdir}")
+
+
+def _train_chosen(workdir):
     if cli.FLAGS.seeds:
         ensemble.run(workdir, cli.chosen().run, parse_seeds(cli.FLAGS.seeds), run_one=run)
     else:
         run(workdir, cli.chosen().run)
-    print(f"trained: {workdir}; next: python -m experiments.geometry --workdir={workdir}")
 
 
 if __name__ == "__main__":
-    cli.start(main, cli.define_workdir, cli.define_preset, cli.define_run, cli.define_seeds)
+    cli.start(main, cli.define_workdir, cli.define_preset, cli.define_run, cli.define_seeds, processes.define)

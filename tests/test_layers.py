@@ -28,7 +28,7 @@ LIBRARY = {
 SHARED = {"cli", "interruption", "members", "presets", "progress"}
 COMPOSES = {
     "reproduce": {"train", "geometry", "report"},
-    "train": {"ensemble", "resume", "run_folder"},
+    "train": {"ensemble", "processes", "resume", "run_folder"},
     "ensemble": {"resume", "run_folder"},
 }
 # Package -> the only modules that import it.

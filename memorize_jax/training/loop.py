@@ -13,6 +13,7 @@ from memorize_jax.data import PermutedLabels, Splits, channel_statistics, standa
 from memorize_jax.keys import stream
 from memorize_jax.training.accuracy import group_accuracies
 from memorize_jax.training.devices import must_await_steps, replicate, split_batches
+from memorize_jax.training.processes import gather_rows, local_rows
 from memorize_jax.training.state import TrainState, create_state, optimizer
 from memorize_jax.training.step import AXIS, Batch, make_predict_step, make_train_step
 from memorize_jax.training.watch import LossWatch
@@ -56,7 +57,7 @@ class Trainer:
             axis_name=AXIS,
         )
         self.tx = optimizer(config.learning_rate)
-        self.num_devices = jax.local_device_count()
+        self.num_devices = jax.device_count()
         self.train_arrays = replicate((splits.train.images, labels.assigned))
         self.test_arrays = replicate((splits.test.images, splits.test.labels))
         step = make_train_step(self.model, self.tx, self.statistics, dropout_key=stream(config.seed, "dropout"))
@@ -74,12 +75,12 @@ class Trainer:
 
         Args:
           state: used up.
-          batch: leaves [D, n].
+          batch: leaves [D, n], for the devices of all processes.
 
         Returns:
           (state after it, loss before it).
         """
-        return self._step(state, *self.train_arrays, batch)
+        return self._step(state, *self.train_arrays, local_rows(batch))
 
     def run_epoch(
         self, state: TrainState, number: int, on_step: Callable[[jax.Array], None] = lambda loss: None
@@ -122,14 +123,12 @@ class Trainer:
         num = len(data[1])
         parts = []
         for batch in split_batches(np.arange(num), self.config.batch_size, self.num_devices):
-            parts.append(self._predict(variables, *data, batch))
+            parts.append(self._predict(variables, *data, local_rows(batch)))
             if must_await_steps():
                 jax.block_until_ready(parts[-1])
-        flat = [
-            np.concatenate([np.asarray(part).ravel()[: self.config.batch_size] for part in leaf])
-            for leaf in zip(*parts, strict=True)
-        ]
-        return flat[0][:num], flat[1][:num]
+        gathered = (gather_rows(np.stack([np.asarray(part) for part in leaf])) for leaf in zip(*parts, strict=True))
+        flat = [rows.reshape(len(parts), -1)[:, : self.config.batch_size].ravel()[:num] for rows in gathered]
+        return flat[0], flat[1]
 
 
 def example_order(seed: int, number: int, num_examples: int) -> np.ndarray:

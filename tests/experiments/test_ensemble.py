@@ -43,9 +43,7 @@ def test_a_single_run_is_not_made_an_ensemble(tmp_path):
     assert member_folders(tmp_path) == []
 
 
-@pytest.mark.parametrize(
-    ("text", "seeds"), [("0-3", [0, 1, 2, 3]), ("7", [7]), ("5,0-1, 1", [0, 1, 5]), ("2-2", [2])]
-)
+@pytest.mark.parametrize(("text", "seeds"), [("0-3", [0, 1, 2, 3]), ("7", [7]), ("5,0-1, 1", [0, 1, 5]), ("2-2", [2])])
 def test_seeds_are_read(text, seeds):
     assert parse_seeds(text) == seeds
 
