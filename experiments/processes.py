@@ -2,6 +2,7 @@
 
 import os
 import sys
+import threading
 
 import jax
 
@@ -38,17 +39,32 @@ def join() -> None:
     if missing and not flags.distributed:
         return
     print(f"waiting up to {MEET_SECONDS} s for the other processes", file=sys.stderr)
+    # JAX itself would abort with a core dump.
+    giving_up = threading.Timer(MEET_SECONDS, _give_up)
+    giving_up.start()
     try:
         jax.distributed.initialize(
             explicit["coordinator"],
             explicit["num_processes"],
             explicit["process_id"],
-            initialization_timeout=MEET_SECONDS,
+            initialization_timeout=2 * MEET_SECONDS,
             heartbeat_timeout_seconds=HEARTBEAT_SECONDS,
             shutdown_timeout_seconds=HEARTBEAT_SECONDS,
         )
     except (RuntimeError, ValueError) as error:
         raise ValueError(f"the other processes were not met: {' '.join(str(error).split())[:300]}") from error
+    finally:
+        giving_up.cancel()
+
+
+def _give_up():
+    print(
+        f"error: the other processes did not come within {MEET_SECONDS} s; start all of them, with the same "
+        "--coordinator and --num_processes and each with its own --process_id",
+        file=sys.stderr,
+        flush=True,
+    )
+    os._exit(1)
 
 
 def leave_if_lost(error: Exception) -> None:

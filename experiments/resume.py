@@ -62,9 +62,7 @@ def _mend(folder, config, store, splits, labels, epochs, accuracies):
     if not epochs:
         return
     if jax.process_count() > 1:
-        raise ValueError(
-            f"epochs {sorted(epochs)} of {folder.workdir} are damaged; mend them with the same command on one process"
-        )
+        raise ValueError(f"{folder.workdir}: damaged epochs are mended by one process alone; run the command with one")
     last = max(epochs)
     say(f"training from the start again up to epoch {last}, to replace what is damaged; nothing else changes")
 

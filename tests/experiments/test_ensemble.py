@@ -50,5 +50,5 @@ def test_seeds_are_read(text, seeds):
 
 @pytest.mark.parametrize("text", ["", "a", "3-1", "-1", "1.5", "0--2", "0-99999999"])
 def test_other_seeds_are_refused(text):
-    with pytest.raises(ValueError, match="expected (seeds like 0-9 or 0,3,7-8|at most 1000 seeds), got"):
+    with pytest.raises(ValueError, match=r"expected (seeds like 0-9 or 0,3,7-8|at most 1000 seeds), got"):
         parse_seeds(text)
