@@ -106,6 +106,12 @@ def define_switch(name: str, text: str) -> None:
     _show_in_help(name)
 
 
+def define_list_of_texts(name: str, text: str) -> None:
+    """Defines a flag of one experiment that may be given several times."""
+    flags.DEFINE_multi_string(name, None, text)
+    _show_in_help(name)
+
+
 def define_integer(name: str, text: str) -> None:
     """Defines a flag of one experiment that takes a whole number."""
     flags.DEFINE_integer(name, None, text)
@@ -181,7 +187,9 @@ def start(main: Callable[[], None], *definitions: Callable[[], None]) -> None:
             print("interrupted; the same command goes on from here", file=sys.stderr)
             sys.exit(130)
         except Terminated:
-            print("terminated; all is stored, the same command goes on from here", file=sys.stderr)
-            sys.exit(143)
+            print("terminated; all is stored, the same command goes on from here", file=sys.stderr, flush=True)
+            # All files are closed; an orderly exit can crash in the threads of an interrupted compilation.
+            sys.stdout.flush()
+            os._exit(143)
 
     app.run(guarded)

@@ -28,6 +28,7 @@ LIBRARY = {
 SHARED = {"cli", "interruption", "members", "presets", "progress"}
 COMPOSES = {
     "reproduce": {"train", "geometry", "report"},
+    "sweep": {"ensemble", "geometry", "grid", "train"},
     "train": {"ensemble", "processes", "resume", "run_folder"},
     "ensemble": {"resume", "run_folder"},
 }
