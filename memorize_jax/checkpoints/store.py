@@ -1,5 +1,6 @@
 """The store: networks by epoch and the newest training states, written behind the back of training."""
 
+import errno
 import os
 import pathlib
 import shutil
@@ -170,7 +171,7 @@ class EpochStore:
                     shutil.rmtree(left, ignore_errors=True)
             reason = " ".join(str(error).split())
             # Orbax reports a full disk in words of its own.
-            number = getattr(error, "errno", None) or (28 if "No space left" in reason else None)
+            number = getattr(error, "errno", None) or (errno.ENOSPC if "No space left" in reason else None)
             message = f"epoch {epoch} could not be stored in {self._folder}: {reason[:300]}"
             raise (OSError(number, message) if number else OSError(message)) from error
 
