@@ -25,7 +25,7 @@ from memorize_jax.keep import kept_epochs
 
 # A training state is three times the size of a network and only the newest is of use: writing it takes at most this
 # share of the time.
-STATE_SHARE = 0.05
+STATE_SHARE = 0.02
 # Two, so that a damaged one is not the end.
 NUM_STATES = 2
 
