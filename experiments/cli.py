@@ -154,7 +154,7 @@ def _advice(error):
     if number in (errno.ENOSPC, errno.EDQUOT):
         return "; free some space, or store less (--keep, --keep_dtype); then the same command goes on from here"
     if number in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return "; once it may be written to, the same command goes on from here"
+        return "; once the permissions are right, the same command goes on from here"
     return ""
 
 
