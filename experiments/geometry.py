@@ -84,7 +84,7 @@ def run(workdir: str | pathlib.Path, config: GeometryConfig, splits: Splits | No
         functools.partial(
             network_geometry,
             model,
-            statistics=data.channel_statistics(splits.train.images),
+            statistics=data.channel_statistics(splits.train.images, run_config.scaling),
             layers=layers,
             key=stream(run_config.seed, "geometry"),
             num_draws=config.num_draws,

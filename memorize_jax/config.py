@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from memorize_jax.data import MODES
+from memorize_jax.data import MODES, SCALINGS
 from memorize_jax.data import check_name as check_dataset
 from memorize_jax.models import check_dropout, check_init
 from memorize_jax.models import check_name as check_model
@@ -17,6 +17,7 @@ class RunConfig:
     Attributes:
       dataset: name in `data.LOADERS`.
       data_dir: folder of the data set's files, or None for where they usually are.
+      scaling: of images, one of `data.SCALINGS`.
       model: name in `models.MODELS`.
       width: of the model, or None for the paper's.
       init: how parameters start, one of `models.INITS`; the paper does not say.
@@ -34,6 +35,7 @@ class RunConfig:
 
     dataset: str = "digits"
     data_dir: str | None = None
+    scaling: str = "channels"
     model: str = "mlp"
     width: int | None = None
     init: str = "lecun"
@@ -63,6 +65,8 @@ class RunConfig:
         check_dropout(self.model, self.dropout)
         if self.dtype not in DTYPES:
             raise ValueError(f"expected dtype to be one of {', '.join(DTYPES)}, got {self.dtype!r}")
+        if self.scaling not in SCALINGS:
+            raise ValueError(f"expected scaling to be one of {', '.join(SCALINGS)}, got {self.scaling!r}")
         if self.permutation not in MODES:
             raise ValueError(f"expected permutation to be one of {', '.join(MODES)}, got {self.permutation!r}")
         checks = {
