@@ -2,8 +2,8 @@
 
     python -m experiments.decoding --workdir=runs/mine --decoding_epochs=0,best,final
 
-Writes results/decoding.csv, a row per epoch, layer, method and kind of labels, and results/decoding_choice.csv, the layer
-to read for each method.
+Writes results/decoding.csv, a row per epoch, layer, method and kind of labels, and results/decoding_choice.csv, the
+layer to read for each method.
 """
 
 import contextlib
@@ -64,12 +64,25 @@ def network_accuracies(metrics: pd.DataFrame, epoch: int, head: str, number: int
     """The network's own row of an epoch, as training measured it."""
     own = metrics[metrics["epoch"] == epoch].iloc[0]
     names = ("train_accuracy", "restored_accuracy", "test_accuracy")
-    missing = ("validation_accuracy", "num_features", "num_fitted", "least_components", "most_components")
+    missing = (
+        "validation_accuracy",
+        "clean_validation_accuracy",
+        "num_features",
+        "num_fitted",
+        "least_components",
+        "most_components",
+    )
     return (
         {"epoch": epoch, "layer": head, "layer_number": number, "method": "network", "labels": "assigned"}
         | {name: own[name] for name in names}
         | dict.fromkeys(missing, float("nan"))
     )
+
+
+def without_controls(rows: list[dict]) -> list[dict]:
+    """The rows that reading without controls would have given."""
+    missing = dict.fromkeys(("validation_accuracy", "clean_validation_accuracy"), float("nan"))
+    return [{**row, **missing} for row in rows if row["method"] not in decoding.PROBES]
 
 
 def run(workdir: str | pathlib.Path, config: DecodingConfig, splits: Splits | None = None) -> None:
@@ -101,7 +114,7 @@ def run(workdir: str | pathlib.Path, config: DecodingConfig, splits: Splits | No
         tuple(layers)[1:],
         head,
     )
-    rows, of_input = [], {}
+    rows, of_input = [], None
     wide = jax.enable_x64(True) if config.decoding_dtype == "float64" else contextlib.nullcontext()
     with (
         EpochStore(folder.checkpoints) as store,
@@ -111,7 +124,7 @@ def run(workdir: str | pathlib.Path, config: DecodingConfig, splits: Splits | No
         # The thorough epochs first: what they say of the input holds for all.
         for epoch in sorted(epochs, key=lambda epoch: epoch not in thorough):
             # Nor does the input change: it is read once.
-            names = {name: number for name, number in wanted.items() if name != INPUT or not of_input}
+            names = {name: number for name, number in wanted.items() if name != INPUT or of_input is None}
             found = decoding.network_rows(
                 read,
                 store.load(epoch),
@@ -123,9 +136,10 @@ def run(workdir: str | pathlib.Path, config: DecodingConfig, splits: Splits | No
                 controls=epoch in thorough,
                 dtype=config.decoding_dtype,
             )
-            of_input = of_input or {"rows": [row for row in found if row["layer"] == INPUT]}
-            found = of_input["rows"] + [row for row in found if row["layer"] != INPUT]
-            rows += [{"epoch": epoch, **row} for row in found]
+            if of_input is None:
+                of_input = [row for row in found if row["layer"] == INPUT]
+            again = of_input if epoch in thorough else without_controls(of_input)
+            rows += [{"epoch": epoch, **row} for row in again + [row for row in found if row["layer"] != INPUT]]
             rows.append(network_accuracies(metrics, epoch, head, layers[head]))
             progress.update()
     # In the order of epochs, whatever the order of reading.

@@ -126,6 +126,7 @@ PRESETS = {
         RunConfig(dataset="digits", width=256, learning_rate=1e-4, epochs=1000),
         # One component for all layers: with ten classes a K that jumps between layers hides what the layers do.
         GeometryConfig(examples_per_class=30, num_draws=300, num_center_components=1),
+        DecodingConfig(decoding_dynamics=6, probe_examples=1000),
     ),
     "spheres": Preset(
         "the paper's synthetic spheres (A.5) at CPU size, half of the labels permuted; minutes on two cores",

@@ -6,7 +6,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-
 SCALINGS = ("channels", "symmetric")
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 # What one batch on the device may take. A layer may be wider than memory; its batches never are.
 BATCH_BYTES = 2**28
-# Sizes are rounded up to a multiple of this, so that classes of nearly the same size share a compiled program.
+# Sizes are rounded up to a multiple of this, and large ones further, so that similar sizes share a compiled program.
 ROUND = 64
 
 
@@ -28,6 +28,12 @@ class ClassGrams(NamedTuple):
     mask: np.ndarray
     scale: float
     is_dual: bool
+
+
+def rounded_up(size: int) -> int:
+    """The next of 64, 128, 192, 256, 320, 384, 448, 512, 640, ...: at most a quarter more."""
+    unit = max(ROUND, 2 ** (max(size, 1) - 1).bit_length() // 8)
+    return unit * max(1, -(-size // unit))
 
 
 def class_grams(activations: np.ndarray, labels: np.ndarray, num_classes: int) -> ClassGrams:
@@ -67,7 +73,7 @@ def class_grams(activations: np.ndarray, labels: np.ndarray, num_classes: int) -
 def _class_members(labels, num_classes):
     """[P, n] indices of the examples of every class, filled up with example 0, and which are real."""
     counts = np.bincount(labels, minlength=num_classes)
-    largest = ROUND * max(1, -(-int(counts.max(initial=0)) // ROUND))
+    largest = rounded_up(int(counts.max(initial=0)))
     members = np.zeros((num_classes, largest), int)
     for label, count in enumerate(counts):
         members[label, :count] = np.flatnonzero(labels == label)

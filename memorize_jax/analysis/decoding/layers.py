@@ -7,6 +7,7 @@ import numpy as np
 from memorize_jax.analysis.decoding.linear import class_means, first_components, linear_scores
 from memorize_jax.analysis.decoding.probes import PROBES, fit_probe
 from memorize_jax.analysis.decoding.subspaces import fit_subspaces, nearest, nested_scores, truncate
+from memorize_jax.analysis.decoding.threads import one_blas_thread
 from memorize_jax.data import PermutedLabels
 from memorize_jax.data.splits import stratified_split
 
@@ -25,7 +26,7 @@ class Examples(NamedTuple):
       num_classes: P.
       held_in: indices of the training examples that `held_out` was taken from.
       held_out: indices of a tenth of the training examples, the same share of every assigned class. A layer is chosen
-        on them, by assigned labels where subspaces are fitted to assigned labels.
+        on them. They are held out from the probes; the network was trained on them, with their assigned labels.
       scored: indices of the training examples whose accuracy is reported.
       sampled: indices out of `held_in` to which scikit-learn's probes are fitted.
     """
@@ -85,8 +86,9 @@ def read_layer(
 
     Returns:
       a dict per method: method, labels, train_accuracy (on the fitted labels), restored_accuracy (true labels of
-      permuted examples), validation_accuracy (on the fitted labels), test_accuracy, num_fitted, and the least and most
-      components of a class; NaN where there is nothing to measure.
+      permuted examples), validation_accuracy (on the fitted labels), clean_validation_accuracy (on the true ones),
+      test_accuracy, num_features, num_fitted, and the least and most components of a class; NaN where there is nothing
+      to measure.
 
     Raises:
       ValueError: unknown variant.
@@ -102,15 +104,17 @@ def read_layer(
         again, _ = read_by_angle(train[held_in], fitted[held_in], examples.num_classes, part)
         for method, found in again.items():
             predicted[method] |= found
-        for method in PROBES:
-            probe = fit_probe(method, train[examples.sampled], fitted[examples.sampled])
-            predicted[method] = {name: probe(points) for name, points in (parts | part).items()}
-            sizes[method] = len(examples.sampled)
+        with one_blas_thread():
+            for method in PROBES:
+                probe = fit_probe(method, train[examples.sampled], fitted[examples.sampled])
+                predicted[method] = {name: probe(points) for name, points in (parts | part).items()}
+                sizes[method] = len(examples.sampled)
     labels, scored = examples.labels, examples.scored
     permuted = labels.is_permuted[scored]
     rows = []
     for method, found in predicted.items():
-        held_out = found["validation"] == fitted[examples.held_out] if controls else np.zeros(0)
+        held_out = found.get("validation", np.zeros(0, int))
+        right = [held_out == given[examples.held_out][: len(held_out)] for given in (fitted, labels.true)]
         numbers = components.get(method)
         rows.append(
             {
@@ -118,7 +122,8 @@ def read_layer(
                 "labels": variant,
                 "train_accuracy": _share(found["train"] == fitted[scored]),
                 "restored_accuracy": _share((found["train"] == labels.true[scored])[permuted]),
-                "validation_accuracy": _share(held_out),
+                "validation_accuracy": _share(right[0]),
+                "clean_validation_accuracy": _share(right[1]),
                 "test_accuracy": _share(found["test"] == examples.test_labels),
                 "num_features": train.shape[1],
                 "num_fitted": sizes[method],
@@ -150,12 +155,11 @@ def read_by_angle(
         "velpic": first_components(widest, np.mean(train, axis=0)),
         "class_mean": class_means(train, labels, num_classes),
     }
-    predicted = {name: {} for name in (*nested, *linear)}
-    for part, points in parts.items():
-        for name, values in zip(nested, nested_scores(list(nested.values()), points), strict=True):
-            predicted[name][part] = np.asarray(nearest(values))
-        for name, weights in linear.items():
-            predicted[name][part] = np.asarray(nearest(linear_scores(weights, points)))
+    points = np.concatenate(list(parts.values()))
+    together = dict(zip(nested, np.asarray(nearest(nested_scores(list(nested.values()), points))), strict=True))
+    together |= {name: np.asarray(nearest(linear_scores(weights, points))) for name, weights in linear.items()}
+    ends = np.cumsum([len(part) for part in parts.values()])[:-1]
+    predicted = {name: dict(zip(parts, np.split(found, ends), strict=True)) for name, found in together.items()}
     return predicted, {name: np.asarray(each.num_components) for name, each in nested.items()}
 
 

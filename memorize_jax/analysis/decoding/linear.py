@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from memorize_jax.analysis.decoding.subspaces import Subspaces
+from memorize_jax.analysis.decoding.subspaces import Subspaces, batches
 
 
 def class_means(activations: np.ndarray, labels: np.ndarray, num_classes: int) -> np.ndarray:
@@ -56,7 +56,9 @@ def linear_scores(weights: np.ndarray, activations) -> jax.Array:
       [n, P]; -inf for a class whose vector is NaN, NaN where x is zero or not finite.
     """
     absent = np.isnan(weights).any(axis=1)
-    return _linear_scores(np.where(absent[:, None], 0, weights), absent, activations)
+    weights = np.where(absent[:, None], 0, weights)
+    parts = [_linear_scores(weights, absent, part) for part in batches(activations)]
+    return jnp.concatenate(parts)[: len(activations)]
 
 
 @jax.jit

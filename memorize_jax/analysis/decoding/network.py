@@ -167,5 +167,6 @@ def _accuracies(read, variables, splits, examples, head, variant):
         "train_accuracy": float(np.mean(train == fitted[scored])),
         "restored_accuracy": float(np.mean(restored)) if len(restored) else float("nan"),
         "validation_accuracy": float("nan"),
+        "clean_validation_accuracy": float("nan"),
         "test_accuracy": float(np.mean(test == examples.test_labels)),
     }

@@ -6,11 +6,15 @@ activations about the origin is thousands of times those that decide how many co
 Fashion-MNIST that alone changed the class of one test image in a hundred.
 """
 
+import concurrent.futures
+import os
 from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+
+from memorize_jax.analysis.decoding.threads import one_blas_thread
 
 # Up to this size a full decomposition costs less than iterating.
 FULL_SIZE = 1024
@@ -38,8 +42,13 @@ def leading_eigenvectors(
     """
     totals = np.asarray(jnp.trace(grams, axis1=1, axis2=2), np.float64)
     noise = RANK_TOLERANCE * float(jnp.finfo(grams.dtype).eps)
-    solve = _decompose if grams.shape[1] <= FULL_SIZE else _iterate
-    return [_needed(*solve(gram, total, count), total, count, noise) for gram, total in zip(grams, totals, strict=True)]
+    solve = _iterate
+    if grams.shape[1] <= FULL_SIZE:
+        solve, grams = _decompose, np.asarray(grams)
+    # Many small problems: a thread for each goes better than all threads on one.
+    with one_blas_thread(), concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        found = pool.map(lambda gram, total: solve(gram, total, count), grams, totals)
+        return [_needed(*pair, total, count, noise) for pair, total in zip(found, totals, strict=True)]
 
 
 def _needed(values, vectors, total, count, noise):

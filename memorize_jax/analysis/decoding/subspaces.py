@@ -6,12 +6,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from memorize_jax.analysis.decoding.grams import ROUND, class_grams
+from memorize_jax.analysis.decoding.grams import class_grams, rounded_up
 from memorize_jax.analysis.decoding.spectra import leading_eigenvectors
 
 VARIANCE = 0.99
 # Examples whose projections are held in memory at a time.
 BATCH = 2048
+# Directions are filled up to a multiple of this: their number differs from layer to layer and epoch to epoch.
+DIRECTIONS = 256
 
 
 class Subspaces(NamedTuple):
@@ -74,7 +76,7 @@ def fit_subspaces(
         rows = [_from_dual(activations, grams, label, *pair) for label, pair in enumerate(found)]
     shares = [values / max(total, np.finfo(float).tiny) for (values, _), total in zip(found, totals, strict=True)]
     numbers = np.array([len(own) for own in rows], np.int32)
-    padding = -int(numbers.sum()) % ROUND if numbers.any() else ROUND
+    padding = rounded_up(DIRECTIONS * -(-max(int(numbers.sum()), 1) // DIRECTIONS)) - int(numbers.sum())
     empty = np.zeros((padding, activations.shape[1]), activations.dtype)
     owner = np.concatenate([np.repeat(np.arange(num_classes, dtype=np.int32), numbers), np.full(padding, -1, np.int32)])
     return Subspaces(
@@ -130,15 +132,13 @@ def nested_scores(nested: list[Subspaces], activations) -> jax.Array:
       [len(nested), n, P].
     """
     directions = nested[0].directions
-    num_classes = nested[0].num_components.shape[0]
     activations = activations.reshape(activations.shape[0], -1)
     if activations.shape[1] != directions.shape[1]:
         raise ValueError(f"expected activations [n, {directions.shape[1]}], got {activations.shape}")
-    weights = jnp.concatenate([jax.nn.one_hot(each.owner, num_classes, dtype=directions.dtype) for each in nested], 1)
-    parts = [_energies(directions, weights, part) for part in _batches(activations)]
-    energies = jnp.concatenate(parts)[: len(activations)].reshape(-1, len(nested), num_classes).swapaxes(0, 1)
-    empty = jnp.stack([each.num_components == 0 for each in nested])[:, None]
-    return jnp.where(empty & ~jnp.isnan(energies), -jnp.inf, energies)
+    owners = tuple(each.owner for each in nested)
+    numbers = tuple(each.num_components for each in nested)
+    parts = [_scores(directions, owners, numbers, part) for part in batches(activations)]
+    return jnp.concatenate(parts, axis=1)[:, : len(activations)] if len(parts) > 1 else parts[0][:, : len(activations)]
 
 
 def classify(subspaces: Subspaces, activations) -> jax.Array:
@@ -155,45 +155,49 @@ def classify(subspaces: Subspaces, activations) -> jax.Array:
     return nearest(scores(subspaces, activations))
 
 
+@jax.jit
 def nearest(values: jax.Array) -> jax.Array:
     """Class with the highest score, [..., P] -> [...] int32; the lowest of equals, -1 where there is none."""
     usable = jnp.all(~jnp.isnan(values), axis=-1) & (jnp.max(values, axis=-1) > -jnp.inf)
     return jnp.where(usable, jnp.argmax(values, axis=-1), -1).astype(jnp.int32)
 
 
-def _batches(activations):
-    if len(activations) <= BATCH:
-        # Rounded up, so that sets of nearly the same size share a program.
-        size = ROUND * max(1, -(-len(activations) // ROUND))
-        return [jnp.pad(jnp.asarray(activations), ((0, size - len(activations)), (0, 0)))]
-    starts = range(0, len(activations), BATCH)
-    parts = [activations[start : start + BATCH] for start in starts]
-    return [*parts[:-1], jnp.pad(jnp.asarray(parts[-1]), ((0, BATCH - len(parts[-1])), (0, 0)))]
+def batches(activations) -> list:
+    """Cuts [n, d] into batches of one size, the last one filled up with zeros."""
+    size = min(BATCH, rounded_up(len(activations)))
+    parts = [activations[start : start + size] for start in range(0, max(len(activations), 1), size)]
+    pad = np.pad if isinstance(activations, np.ndarray) else jnp.pad
+    return [*parts[:-1], pad(parts[-1], ((0, size - len(parts[-1])), (0, 0)))]
 
 
 @jax.jit
-def _energies(directions, weights, activations):
+def _scores(directions, owners, numbers, activations):
     with jax.default_matmul_precision("highest"):
         x = jnp.asarray(activations, directions.dtype)
         # First to unit size, then to unit length: the square of a large number is infinite, of a small one zero.
         x = x / jnp.max(jnp.abs(x), axis=1, keepdims=True)
         x = x / jnp.linalg.norm(x, axis=1, keepdims=True)
-        return jnp.square(x @ directions.T) @ weights
+        energy = jnp.square(x @ directions.T)
+        found = []
+        for owner, number in zip(owners, numbers, strict=True):
+            sums = energy @ jax.nn.one_hot(owner, len(number), dtype=energy.dtype)
+            found.append(jnp.where((number == 0) & ~jnp.isnan(sums), -jnp.inf, sums))
+        return jnp.stack(found)
 
 
 def _from_dual(activations, grams, label, values, vectors):
     """Right singular vectors from left ones, [k, d]."""
-    own = grams.mask[label]
-    rows = activations[grams.members[label][own]] / grams.scale
-    if not len(values):
-        return np.zeros((0, rows.shape[1]), rows.dtype)
-    return np.asarray(_right_vectors(jnp.asarray(rows), jnp.asarray(vectors[own])))
+    members, mask = grams.members[label], grams.mask[label]
+    rows = activations[members] * (mask / grams.scale)[:, None].astype(activations.dtype)
+    left = np.zeros((len(members), rounded_up(len(values))), activations.dtype)
+    left[:, : len(values)] = vectors
+    return np.asarray(_right_vectors(rows, left))[: len(values)]
 
 
 @jax.jit
 def _right_vectors(rows, left):
     with jax.default_matmul_precision("highest"):
-        # Rounding in a Gram matrix leaves the small ones slightly askew; QR puts that right in order.
+        # Rounding in a Gram matrix leaves the small ones slightly askew; QR puts that right, the large ones first.
         return jnp.linalg.qr(rows.T @ left)[0].T
 
 
