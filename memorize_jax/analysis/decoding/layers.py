@@ -7,7 +7,6 @@ import numpy as np
 from memorize_jax.analysis.decoding.linear import class_means, first_components, linear_scores
 from memorize_jax.analysis.decoding.probes import PROBES, fit_probe
 from memorize_jax.analysis.decoding.subspaces import fit_subspaces, nearest, nested_scores, truncate
-from memorize_jax.analysis.decoding.threads import one_blas_thread
 from memorize_jax.data import PermutedLabels
 from memorize_jax.data.splits import stratified_split
 
@@ -104,11 +103,10 @@ def read_layer(
         again, _ = read_by_angle(train[held_in], fitted[held_in], examples.num_classes, part)
         for method, found in again.items():
             predicted[method] |= found
-        with one_blas_thread():
-            for method in PROBES:
-                probe = fit_probe(method, train[examples.sampled], fitted[examples.sampled])
-                predicted[method] = {name: probe(points) for name, points in (parts | part).items()}
-                sizes[method] = len(examples.sampled)
+        for method in PROBES:
+            probe = fit_probe(method, train[examples.sampled], fitted[examples.sampled])
+            predicted[method] = {name: probe(points) for name, points in (parts | part).items()}
+            sizes[method] = len(examples.sampled)
     labels, scored = examples.labels, examples.scored
     permuted = labels.is_permuted[scored]
     rows = []

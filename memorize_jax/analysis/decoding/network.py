@@ -11,6 +11,7 @@ from memorize_jax.analysis.activations import layer_activations
 from memorize_jax.analysis.decoding.layers import VARIANTS, Examples, read_layer
 from memorize_jax.analysis.decoding.linear import first_components, replace_head
 from memorize_jax.analysis.decoding.subspaces import fit_subspaces
+from memorize_jax.analysis.decoding.threads import one_thread
 from memorize_jax.data import ChannelStatistics, Splits, standardize
 
 # What the last layer multiplies; in a convolutional network the last analysed activation need not be it.
@@ -142,7 +143,8 @@ def network_rows(
                 subspaces = fit_subspaces(train, labels, num_classes=examples.num_classes, num_components=1)
                 edits[variant] = first_components(subspaces, np.mean(train, axis=0))
             else:
-                found = read_layer(train, test, examples, variant, controls=controls)
+                with one_thread():
+                    found = read_layer(train, test, examples, variant, controls=controls)
                 rows += [{"layer": name, "layer_number": layers[name], **row} for row in found]
     for variant, weights in edits.items():
         edited = replace_head(variables, head, weights)

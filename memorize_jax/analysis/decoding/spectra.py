@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from memorize_jax.analysis.decoding.threads import one_blas_thread
+from memorize_jax.analysis.decoding.threads import one_thread
 
 # Up to this size a full decomposition costs less than iterating.
 FULL_SIZE = 1024
@@ -46,7 +46,7 @@ def leading_eigenvectors(
     if grams.shape[1] <= FULL_SIZE:
         solve, grams = _decompose, np.asarray(grams)
     # Many small problems: a thread for each goes better than all threads on one.
-    with one_blas_thread(), concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+    with one_thread(), concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         found = pool.map(lambda gram, total: solve(gram, total, count), grams, totals)
         return [_needed(*pair, total, count, noise) for pair, total in zip(found, totals, strict=True)]
 

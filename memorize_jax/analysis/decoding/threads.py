@@ -11,9 +11,9 @@ def _controller():
     return threadpoolctl.ThreadpoolController()
 
 
-def one_blas_thread() -> contextlib.AbstractContextManager:
-    """Keeps BLAS to one thread inside a `with`: on small matrices its threads mostly wait for one another.
+def one_thread() -> contextlib.AbstractContextManager:
+    """Keeps BLAS and OpenMP to one thread inside a `with`: on small matrices threads mostly wait for one another.
 
     On two busy cores that made ten eigendecompositions of 200 x 200 take seconds instead of hundredths.
     """
-    return _controller().limit(limits=1, user_api="blas")
+    return _controller().limit(limits=1)
