@@ -62,7 +62,8 @@ def class_grams(activations: np.ndarray, labels: np.ndarray, num_classes: int) -
         if is_dual:
             block = np.swapaxes(activations[:, part][members], 1, 2) * mask[:, None, :]
         else:
-            block = activations[members[:, part]] * mask[:, part, None]
+            block = activations[members[:, part]]
+            block[~mask[:, part]] = 0
         missing = step - block.shape[1]
         if missing:
             block = np.pad(block, ((0, 0), (0, missing), (0, 0)))
