@@ -10,9 +10,9 @@ from collections.abc import Callable
 from absl import app, flags, logging
 
 from experiments.interruption import Terminated, terminable
-from experiments.presets import PRESETS, GeometryConfig, Preset, get_preset
+from experiments.presets import PRESETS, DecodingConfig, GeometryConfig, Preset, get_preset
 from memorize_jax.config import DTYPES, ON_NAN, RunConfig
-from memorize_jax.data import LOADERS, MODES
+from memorize_jax.data import LOADERS, MODES, SCALINGS
 from memorize_jax.models import INITS, MODELS
 
 FLAGS = flags.FLAGS
@@ -22,6 +22,7 @@ RUN_HELP = {
     "dataset": f"one of {', '.join(sorted(LOADERS))}",
     "data_dir": "folder of the data set's files, if not where they usually are",
     "num_train": "training examples to use, the same share of every class; all if not given",
+    "scaling": f"of images: one of {', '.join(SCALINGS)}",
     "model": f"one of {', '.join(sorted(MODELS))}",
     "width": "of the model; the paper's if not given",
     "init": f"how parameters start: one of {', '.join(INITS)}",
@@ -47,6 +48,14 @@ GEOMETRY_HELP = {
     "kappa": "margin of the capacity",
     "num_center_components": "shared centre directions to remove; -1 chooses the number layer by layer",
     "compat": "'mftma' for the published tool's conventions",
+}
+
+DECODING_HELP = {
+    "decoding_epochs": "which epochs to read with all controls: comma-separated numbers and best, final, all",
+    "decoding_dynamics": "also read this many epochs, spread over the run, by the closed-form methods",
+    "decoding_layers": "which layers: comma-separated names, or all",
+    "probe_examples": "training examples that scikit-learn's probes are fitted to, at most",
+    "decoding_dtype": "of the subspaces: float32 or float64",
 }
 
 
@@ -94,6 +103,11 @@ def define_seeds() -> None:
     define_string("seeds", "train an ensemble of these seeds, e.g. 0-9, each in its own folder of --workdir")
 
 
+def define_decoding() -> None:
+    """Defines the flags of the decoding step."""
+    _define(DecodingConfig, DECODING_HELP)
+
+
 def define_string(name: str, text: str) -> None:
     """Defines a flag of one experiment that takes text."""
     flags.DEFINE_string(name, None, text)
@@ -133,9 +147,11 @@ def chosen() -> Preset:
     preset = get_preset(FLAGS.preset)
     run = dataclasses.replace(preset.run, **given(RunConfig))
     geometry = dataclasses.replace(preset.geometry, **given(GeometryConfig))
+    decoding = dataclasses.replace(preset.decoding, **given(DecodingConfig))
     run.validate()
     geometry.validate()
-    return dataclasses.replace(preset, run=run, geometry=geometry)
+    decoding.validate()
+    return dataclasses.replace(preset, run=run, geometry=geometry, decoding=decoding)
 
 
 def required_workdir() -> str:

@@ -104,7 +104,10 @@ def _run(workdir, config, splits, skip_damaged):
     layers = models.layer_names(run_config.model)
     numbers = (0, *(layer.number for layer in models.layers(run_config.model)))
     model = models.create(run_config.model, num_classes=splits.train.num_classes, width=run_config.width)
-    statistics, key = data.channel_statistics(splits.train.images), stream(run_config.seed, "geometry")
+    statistics, key = (
+        data.channel_statistics(splits.train.images, run_config.scaling),
+        stream(run_config.seed, "geometry"),
+    )
     options = {
         "num_draws": config.num_draws,
         "kappa": config.kappa,
