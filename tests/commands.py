@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).parent.parent
-EXPERIMENTS = ("train", "geometry", "decoding", "report", "reproduce")
+EXPERIMENTS = ("train", "geometry", "decoding", "report", "reproduce", "sweep")
 
 
 def python(*arguments, **environment) -> subprocess.CompletedProcess:

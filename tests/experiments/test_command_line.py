@@ -253,8 +253,12 @@ def test_bad_input_is_one_line_and_changes_nothing(refusals, name):
 RUN_FLAGS = {field.name for field in dataclasses.fields(RunConfig)}
 GEOMETRY_FLAGS = {field.name for field in dataclasses.fields(presets.GeometryConfig)}
 DECODING_FLAGS = {field.name for field in dataclasses.fields(presets.DecodingConfig)}
+PROCESS_FLAGS = {"distributed", "coordinator", "num_processes", "process_id"}
 FLAGS = {
-    "train": {"workdir", "debug", "preset"} | RUN_FLAGS,
+    "train": {"workdir", "debug", "preset", "seeds"} | RUN_FLAGS | PROCESS_FLAGS,
+    "sweep": {"workdir", "debug", "preset", "seeds", "grid", "file", "cluster", "slurm", "dry_run"}
+    | RUN_FLAGS
+    | GEOMETRY_FLAGS,
     "geometry": {"workdir", "debug", "preset", "points", "seed", "skip_damaged"} | GEOMETRY_FLAGS,
     "decoding": {"workdir", "debug", "preset"} | DECODING_FLAGS,
     "report": {"workdir", "debug"},
