@@ -10,7 +10,10 @@ from collections.abc import Callable
 from absl import app, flags, logging
 
 from experiments.interruption import Terminated, terminable
-from experiments.presets import PRESETS, GeometryConfig, Preset, get_preset
+from experiments.presets import PRESETS, GeometryConfig, GradientsConfig, Preset, RewindingConfig, get_preset
+from memorize_jax.analysis.gradient_parts import CENTERINGS, WEIGHTINGS
+from memorize_jax.analysis.gradients import BN_MODES
+from memorize_jax.analysis.rewinding import BN_POLICIES, INTO
 from memorize_jax.config import DTYPES, ON_NAN, RunConfig
 from memorize_jax.data import LOADERS, MODES
 from memorize_jax.models import INITS, MODELS
@@ -39,13 +42,26 @@ RUN_HELP = {
     "on_nan": f"when the loss is not finite: one of {', '.join(ON_NAN)}; restore goes on at half the learning rate",
 }
 GEOMETRY_HELP = {
-    "geometry_epochs": "which epochs: comma-separated numbers and best, final, all",
+    "geometry_epochs": "which epochs: comma-separated numbers and best, final, all, log",
     "examples_per_class": "examples that stand for each class manifold (M)",
     "max_classes": "use at most this many classes, drawn from the seed",
     "num_draws": "Gaussian draws per manifold",
     "kappa": "margin of the capacity",
     "num_center_components": "shared centre directions to remove; -1 chooses the number layer by layer",
     "compat": "'mftma' for the published tool's conventions",
+}
+REWINDING_HELP = {
+    "rewind_epochs": "to which epochs: comma-separated numbers and best, final, all, log",
+    "rewind_layers": "comma-separated: each; conv, every convolution; last:K, the last K together; all, together; or "
+    "names of layers that go together joined by +",
+    "rewind_into": f"one of {', '.join(INTO)}: earlier layers into the final network, or final ones into the earlier",
+    "bn": f"what happens to the BatchNorm of these layers: one of {', '.join(BN_POLICIES)}",
+}
+GRADIENTS_HELP = {
+    "gradient_epochs": "which epochs: comma-separated numbers and best, final, all, log",
+    "gradient_bn": f"statistics of BatchNorm, of the batch or the running ones: one of {', '.join(BN_MODES)}",
+    "gradient_weighting": f"of a group, its mean or its share in the mean of all: one of {', '.join(WEIGHTINGS)}",
+    "gradient_centering": f"mean gradient taken off both parts, over: one of {', '.join(CENTERINGS)}",
 }
 
 
@@ -88,6 +104,16 @@ def define_geometry() -> None:
     _define(GeometryConfig, GEOMETRY_HELP)
 
 
+def define_rewinding() -> None:
+    """Defines the flags of the rewinding step."""
+    _define(RewindingConfig, REWINDING_HELP)
+
+
+def define_gradients() -> None:
+    """Defines the flags of the gradient ledger."""
+    _define(GradientsConfig, GRADIENTS_HELP)
+
+
 def define_string(name: str, text: str) -> None:
     """Defines a flag of one experiment that takes text."""
     flags.DEFINE_string(name, None, text)
@@ -119,11 +145,14 @@ def chosen() -> Preset:
       ValueError: a preset or a value that does not exist.
     """
     preset = get_preset(FLAGS.preset)
-    run = dataclasses.replace(preset.run, **given(RunConfig))
-    geometry = dataclasses.replace(preset.geometry, **given(GeometryConfig))
-    run.validate()
-    geometry.validate()
-    return dataclasses.replace(preset, run=run, geometry=geometry)
+    parts = {
+        field.name: dataclasses.replace(getattr(preset, field.name), **given(field.type))
+        for field in dataclasses.fields(Preset)
+        if dataclasses.is_dataclass(field.type)
+    }
+    for part in parts.values():
+        part.validate()
+    return dataclasses.replace(preset, **parts)
 
 
 def required_workdir() -> str:

@@ -2,6 +2,10 @@
 
 import dataclasses
 
+from memorize_jax.analysis.epochs import check_epochs
+from memorize_jax.analysis.gradient_parts import CENTERINGS, WEIGHTINGS
+from memorize_jax.analysis.gradients import BN_MODES
+from memorize_jax.analysis.rewinding import BN_POLICIES, INTO, check_units
 from memorize_jax.config import RunConfig
 
 
@@ -44,9 +48,72 @@ class GeometryConfig:
         for name, (good, expected) in checks.items():
             if not good:
                 raise ValueError(f"expected {name} {expected}, got {getattr(self, name)}")
-        for item in self.geometry_epochs.split(","):
-            if item.strip() not in ("best", "final", "all") and not item.strip().isdecimal():
-                raise ValueError(f"expected geometry_epochs to be numbers or best, final, all, got {item!r}")
+        check_epochs("geometry_epochs", self.geometry_epochs)
+
+
+def _check_choices(config, choices):
+    for name, allowed in choices.items():
+        if getattr(config, name) not in allowed:
+            raise ValueError(f"expected {name} to be one of {', '.join(allowed)}, got {getattr(config, name)!r}")
+
+
+@dataclasses.dataclass(frozen=True)
+class RewindingConfig:
+    """Settings of the rewinding step.
+
+    Attributes:
+      rewind_epochs: which epochs, see `analysis.select_epochs`.
+      rewind_layers: which layers and sets of layers, see `analysis.rewinding.select_units`.
+      rewind_into: "final" puts layers of earlier epochs into the final network, "early" the reverse.
+      bn: what happens to the BatchNorm of these layers, see `analysis.rewinding.transplant`.
+    """
+
+    rewind_epochs: str = "log,best,final"
+    rewind_layers: str = "each,last:2,last:3"
+    rewind_into: str = "final"
+    bn: str = "with_layer"
+
+    def validate(self) -> None:
+        """Checks every field that can be checked without the run.
+
+        Raises:
+          ValueError: expected X, got Y.
+        """
+        check_epochs("rewind_epochs", self.rewind_epochs)
+        check_units(self.rewind_layers)
+        _check_choices(self, {"rewind_into": INTO, "bn": BN_POLICIES})
+
+
+@dataclasses.dataclass(frozen=True)
+class GradientsConfig:
+    """Settings of the gradient ledger.
+
+    Attributes:
+      gradient_epochs: which epochs, see `analysis.select_epochs`.
+      gradient_bn: BatchNorm by the statistics of mixed batches ("train") or by the running ones ("eval").
+      gradient_weighting: of a group: "subset" for the mean over its examples, "share" for its share in the mean over
+        all (equation 22).
+      gradient_centering: the mean gradient of equation 13 over the whole "dataset", or over the "subset".
+    """
+
+    gradient_epochs: str = "log,best,final"
+    gradient_bn: str = "train"
+    gradient_weighting: str = "subset"
+    gradient_centering: str = "dataset"
+
+    def validate(self) -> None:
+        """Checks every field that can be checked without the run.
+
+        Raises:
+          ValueError: expected X, got Y.
+        """
+        check_epochs("gradient_epochs", self.gradient_epochs)
+        choices = {
+            "gradient_bn": BN_MODES,
+            "gradient_weighting": WEIGHTINGS,
+            "gradient_centering": CENTERINGS,
+        }
+        _check_choices(self, choices)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,11 +124,15 @@ class Preset:
       summary: what it is, for `--help` and the report.
       run: RunConfig.
       geometry: GeometryConfig.
+      rewinding: RewindingConfig.
+      gradients: GradientsConfig.
     """
 
     summary: str
     run: RunConfig
     geometry: GeometryConfig
+    rewinding: RewindingConfig = RewindingConfig()
+    gradients: GradientsConfig = GradientsConfig()
 
 
 PRESETS = {

@@ -41,6 +41,39 @@ GEOMETRY = (
     "kappa",
     "status",
 )
+# Accuracy with the layers of one unit as they were at another epoch.
+REWINDING = (
+    "seed",
+    "into",
+    "layer",
+    "layer_number",
+    "num_layers",
+    "rewind_epoch",
+    "bn",
+    "loss",
+    "train_accuracy",
+    "unpermuted_accuracy",
+    "permuted_accuracy",
+    "restored_accuracy",
+    "test_accuracy",
+)
+# Squared norms and cosines of the parts of the gradient, by layer and group.
+GRADIENTS = (
+    "seed",
+    "epoch",
+    "layer",
+    "layer_number",
+    "group",
+    "part",
+    "squared_norm",
+    "cosine_with_ind",
+    "cosine_with_permuted",
+    "num_examples",
+    "form",
+    "bn",
+    "weighting",
+    "centering",
+)
 
 
 def write_table(path: str | pathlib.Path, rows: Sequence[dict], columns: Sequence[str]) -> None:

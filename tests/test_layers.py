@@ -13,7 +13,7 @@ LIBRARY = {
     "geometry": {"keys"},
     "config": {"data", "models", "keep"},
     "training": {"config", "data", "models", "keys"},
-    "analysis": {"models", "geometry", "data", "keys", "results", "figures"},
+    "analysis": {"models", "geometry", "data", "keys", "keep", "results", "figures"},
     "atomic": set(),
     "keep": set(),
     "locks": set(),
@@ -21,17 +21,21 @@ LIBRARY = {
     "results": {"atomic"},
     "partial_tables": {"results"},
     "runs": {"config", "data", "atomic"},
-    "figures": {"atomic"},
+    "figures": {"atomic", "intervals"},
     "intervals": set(),
 }
 # Experiments use all of the library, and of each other only these; reproduce composes the steps.
-SHARED = {"cli", "interruption", "presets", "progress"}
-COMPOSES = {"reproduce": {"train", "geometry", "report"}, "train": {"resume"}}
+SHARED = {"cli", "interruption", "presets", "progress", "trained"}
+COMPOSES = {
+    "reproduce": {"train", "geometry", "gradients", "rewinding", "report"},
+    "double_descent": {"train", "geometry"},
+    "train": {"resume"},
+}
 # Package -> the only modules that import it.
 OWNERS = {
     "jaxopt": {"memorize_jax.geometry.solvers", "memorize_jax.geometry.admm"},
     "orbax": {"memorize_jax.checkpoints.trees"},
-    "matplotlib": {"memorize_jax.figures"},
+    "matplotlib": {"memorize_jax.figures.style"},
     "sklearn": {"memorize_jax.data.digits"},
     "tensorflow": {"memorize_jax.data.tfds_sources"},
     "tensorflow_datasets": {"memorize_jax.data.tfds_sources"},

@@ -1,23 +1,11 @@
-"""Sole owner of matplotlib: draws figures from result tables."""
+"""Geometry by layer (figure 3)."""
 
 import pathlib
 
-import matplotlib
 import pandas as pd
 
-from memorize_jax.atomic import replacing
+from memorize_jax.figures.style import COLORS, STYLE, plt, save
 
-matplotlib.use("Agg")
-from matplotlib import pyplot as plt
-
-# Okabe-Ito: distinct for the colour-blind and in print. One colour per group in every figure.
-COLORS = {
-    "unpermuted": "#0072B2",
-    "permuted": "#D55E00",
-    "restored": "#009E73",
-    "test": "#AA4499",
-    "train": "#555555",
-}
 MARKERS = {"unpermuted": "o", "permuted": "s", "restored": "^", "test": "D"}
 MEASURES = (
     ("capacity", "capacity α"),
@@ -25,56 +13,6 @@ MEASURES = (
     ("dimension", "dimension $D$"),
     ("center_correlation", "centre correlation ρ"),
 )
-STYLE = {
-    "font.size": 10,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.alpha": 0.25,
-    "svg.fonttype": "path",
-    "figure.constrained_layout.use": True,
-}
-
-
-def _save(figure, path: pathlib.Path) -> pathlib.Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as beside:
-        figure.savefig(beside, metadata={"Date": None})
-    plt.close(figure)
-    return path
-
-
-def _mark(axis, best, final):
-    for epoch, name in ((best, "best"), (final, "final")):
-        axis.axvline(epoch, color="#888888", linewidth=1, linestyle=":")
-        axis.text(epoch, 1.01, name, transform=axis.get_xaxis_transform(), ha="center", va="bottom", fontsize=8)
-
-
-def draw_training(metrics: pd.DataFrame, best: int, final: int, path: pathlib.Path) -> pathlib.Path:
-    """Draws figure 2A: accuracy by epoch, on train and test and on the groups.
-
-    Args:
-      metrics: table of one run.
-      best: best epoch.
-      final: final epoch.
-      path: of the figure.
-
-    Returns:
-      path.
-    """
-    with plt.rc_context(STYLE):
-        figure, axes = plt.subplots(1, 2, figsize=(9.5, 3.4), sharey=True)
-        for axis, groups in zip(axes, (("train", "test"), ("unpermuted", "permuted", "restored")), strict=True):
-            for group in groups:
-                axis.plot(metrics["epoch"], 100 * metrics[f"{group}_accuracy"], color=COLORS[group], label=group)
-            _mark(axis, best, final)
-            axis.set_xlabel("epoch")
-            axis.legend(frameon=False, loc="center right")
-        axes[0].set_ylabel("accuracy (%)")
-        axes[0].set_ylim(-3, 103)
-        axes[0].set_title("training (assigned labels) and test", pad=16)
-        axes[1].set_title("training examples by group", pad=16)
-        return _save(figure, path)
 
 
 def draw_geometry(geometry: pd.DataFrame, epochs: dict[str, int], path: pathlib.Path) -> pathlib.Path:
@@ -124,4 +62,4 @@ def draw_geometry(geometry: pd.DataFrame, epochs: dict[str, int], path: pathlib.
                 axis.set_ylim(min(low for low, _ in limits), max(high for _, high in limits))
         handles, labels = axes[0][0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), frameon=False)
-        return _save(figure, path)
+        return save(figure, path)
