@@ -11,9 +11,6 @@ from absl import app, flags, logging
 
 from experiments.interruption import Terminated, terminable
 from experiments.presets import PRESETS, GeometryConfig, GradientsConfig, Preset, RewindingConfig, get_preset
-from memorize_jax.analysis.gradient_parts import CENTERINGS, WEIGHTINGS
-from memorize_jax.analysis.gradients import BN_MODES
-from memorize_jax.analysis.rewinding import BN_POLICIES, INTO
 from memorize_jax.config import DTYPES, ON_NAN, RunConfig
 from memorize_jax.data import LOADERS, MODES
 from memorize_jax.models import INITS, MODELS
@@ -54,14 +51,14 @@ REWINDING_HELP = {
     "rewind_epochs": "to which epochs: comma-separated numbers and best, final, all, log",
     "rewind_layers": "comma-separated: each; conv, every convolution; last:K, the last K together; all, together; or "
     "names of layers that go together joined by +",
-    "rewind_into": f"one of {', '.join(INTO)}: earlier layers into the final network, or final ones into the earlier",
-    "bn": f"what happens to the BatchNorm of these layers: one of {', '.join(BN_POLICIES)}",
+    "rewind_into": "final puts the earlier layers into the final network, early the final ones into the earlier",
+    "bn": "what happens to the BatchNorm of these layers: one of with_layer, keep, rewind_stats_only, recalibrate",
 }
 GRADIENTS_HELP = {
     "gradient_epochs": "which epochs: comma-separated numbers and best, final, all, log",
-    "gradient_bn": f"statistics of BatchNorm, of the batch or the running ones: one of {', '.join(BN_MODES)}",
-    "gradient_weighting": f"of a group, its mean or its share in the mean of all: one of {', '.join(WEIGHTINGS)}",
-    "gradient_centering": f"mean gradient taken off both parts, over: one of {', '.join(CENTERINGS)}",
+    "gradient_bn": "statistics of BatchNorm: train, those of mixed batches, or eval, the running ones",
+    "gradient_weighting": "of a group: subset, the mean over it, or share, its share in the mean over all",
+    "gradient_centering": "over what the mean gradient taken off both parts goes: dataset or subset",
 }
 
 
@@ -145,13 +142,14 @@ def chosen() -> Preset:
       ValueError: a preset or a value that does not exist.
     """
     preset = get_preset(FLAGS.preset)
-    parts = {
-        field.name: dataclasses.replace(getattr(preset, field.name), **given(field.type))
-        for field in dataclasses.fields(Preset)
-        if dataclasses.is_dataclass(field.type)
-    }
-    for part in parts.values():
-        part.validate()
+    parts = {}
+    for field in dataclasses.fields(Preset):
+        if dataclasses.is_dataclass(field.type):
+            flags_given = given(field.type)
+            parts[field.name] = dataclasses.replace(getattr(preset, field.name), **flags_given)
+            # The preset's own settings are sound.
+            if flags_given:
+                parts[field.name].validate()
     return dataclasses.replace(preset, **parts)
 
 

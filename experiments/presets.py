@@ -2,10 +2,6 @@
 
 import dataclasses
 
-from memorize_jax.analysis.epochs import check_epochs
-from memorize_jax.analysis.gradient_parts import CENTERINGS, WEIGHTINGS
-from memorize_jax.analysis.gradients import BN_MODES
-from memorize_jax.analysis.rewinding import BN_POLICIES, INTO, check_units
 from memorize_jax.config import RunConfig
 
 
@@ -48,6 +44,9 @@ class GeometryConfig:
         for name, (good, expected) in checks.items():
             if not good:
                 raise ValueError(f"expected {name} {expected}, got {getattr(self, name)}")
+        # Here, for analysis takes a second to import and training does without.
+        from memorize_jax.analysis.epochs import check_epochs
+
         check_epochs("geometry_epochs", self.geometry_epochs)
 
 
@@ -79,6 +78,9 @@ class RewindingConfig:
         Raises:
           ValueError: expected X, got Y.
         """
+        from memorize_jax.analysis.epochs import check_epochs
+        from memorize_jax.analysis.rewinding import BN_POLICIES, INTO, check_units
+
         check_epochs("rewind_epochs", self.rewind_epochs)
         check_units(self.rewind_layers)
         _check_choices(self, {"rewind_into": INTO, "bn": BN_POLICIES})
@@ -107,6 +109,10 @@ class GradientsConfig:
         Raises:
           ValueError: expected X, got Y.
         """
+        from memorize_jax.analysis.epochs import check_epochs
+        from memorize_jax.analysis.gradient_parts import CENTERINGS, WEIGHTINGS
+        from memorize_jax.analysis.gradients import BN_MODES
+
         check_epochs("gradient_epochs", self.gradient_epochs)
         choices = {
             "gradient_bn": BN_MODES,

@@ -10,7 +10,7 @@ from memorize_jax.intervals import student_t_interval
 PANELS = (
     ("train_accuracy", "train (assigned labels)"),
     ("test_accuracy", "test"),
-    ("restored_accuracy", "restored (permuted examples, true labels)"),
+    ("restored_accuracy", "restored (true labels)"),
 )
 
 
@@ -39,8 +39,8 @@ def draw_rewinding(rewinding: pd.DataFrame, best_test_accuracy: float, path: pat
                 found = student_t_interval(100 * curve.to_numpy())
                 # From dark blue for the first layer to yellow for the last, as in the paper; sets are dashed.
                 shade = 0.95 * (row.layer_number - low) / max(high - low, 1)
-                style = {"color": plt.get_cmap("viridis")(shade)} if row.num_layers == 1 else {"color": "#777777"}
-                dashes = "-" if row.num_layers == 1 else "--"
+                style = {"color": plt.get_cmap("viridis")(shade)} if row.num_layers == 1 else {"color": "#666666"}
+                dashes = "-" if row.num_layers == 1 else (0, (5, row.num_layers))
                 label = f"{row.layer} ({row.layer_number})" if row.num_layers == 1 else row.layer
                 axis.plot(curve.columns, found.mean, marker=".", linestyle=dashes, label=label, **style)
                 axis.fill_between(curve.columns, found.low, found.high, alpha=0.2, linewidth=0, **style)
