@@ -28,7 +28,7 @@ from memorize_jax.runs import Run, read_config
 from memorize_jax.training.devices import split_batches
 
 
-def run(workdir: str | pathlib.Path, config: GradientsConfig, splits: Splits | None = None) -> list[pathlib.Path]:
+def run(workdir: str | pathlib.Path, config: GradientsConfig, splits: Splits | None = None) -> None:
     """Measures the gradients of a run and writes results/gradients.csv; goes on where it was interrupted.
 
     Args:
@@ -36,15 +36,12 @@ def run(workdir: str | pathlib.Path, config: GradientsConfig, splits: Splits | N
       config: GradientsConfig.
       splits: the data, if they were loaded before.
 
-    Returns:
-      Paths of the figures.
-
     Raises:
       ValueError, OSError: one clear sentence.
     """
     read_config(Run(workdir))
     with locked(Run(workdir).workdir):
-        return _run(workdir, config, splits)
+        _run(workdir, config, splits)
 
 
 def _run(workdir, config, splits):
@@ -82,15 +79,14 @@ def _run(workdir, config, splits):
         settings = {name: value for name, value in dataclasses.asdict(config).items() if name != "gradient_epochs"}
         table = trained.folder.results / "gradients.csv"
         make_table(table, GRADIENTS, epochs, measured, settings=trained.settings(gradients=settings))
-    return draw(workdir)
 
 
 def _mixed_batches(seed, num, batch_size):
     """The same batches at every epoch, in random order: a data set sorted by class would give odd statistics."""
     key = stream(seed, "gradient batches")
     order = np.random.default_rng(np.asarray(jax.random.key_data(key)).ravel()).permutation(num)
-    # No larger than the data: padding costs as much as examples do.
-    batches = split_batches(order, min(batch_size, num), 1)
+    # Of equal size: padding costs as much as examples do.
+    batches = split_batches(order, -(-num // -(-num // batch_size)), 1)
     return [(batch.indices[0], batch.mask[0]) for batch in batches]
 
 
@@ -113,8 +109,8 @@ def draw(workdir: str | pathlib.Path) -> list[pathlib.Path]:
 def main() -> None:
     """Reads the flags and measures."""
     workdir = cli.required_workdir()
-    drawn = run(workdir, cli.chosen().gradients)
-    print(f"measured: {Run(workdir).results / 'gradients.csv'}; drawn: {', '.join(map(str, drawn))}")
+    run(workdir, cli.chosen().gradients)
+    print(f"measured: {Run(workdir).results / 'gradients.csv'}; drawn: {', '.join(map(str, draw(workdir)))}")
 
 
 if __name__ == "__main__":

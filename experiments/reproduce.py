@@ -1,4 +1,4 @@
-"""Runs a whole study: trains, measures the geometry, writes the report.
+"""Runs a whole study: trains, measures the geometry, rewinds layers, takes the gradient apart, writes the report.
 
     python -m experiments.reproduce --preset=digits
 
@@ -7,7 +7,7 @@ The same command run again goes on with the training where it stopped, and measu
 
 import time
 
-from experiments import cli, geometry, report, train
+from experiments import cli, geometry, gradients, report, rewinding, train
 from memorize_jax.runs import Run
 
 
@@ -22,9 +22,19 @@ def main() -> None:
     print(f"{cli.FLAGS.preset}: {chosen.summary}\nfolder: {Run(workdir).workdir.absolute()}")
     train.run(workdir, chosen.run, prepared)
     geometry.run(workdir, chosen.geometry, prepared[0])
+    rewinding.run(workdir, chosen.rewinding, prepared[0])
+    gradients.run(workdir, chosen.gradients, prepared[0])
     path = report.run(workdir)
     print(f"done in {time.perf_counter() - started:.0f} s; open {path.absolute()}")
 
 
 if __name__ == "__main__":
-    cli.start(main, cli.define_workdir, cli.define_preset, cli.define_run, cli.define_geometry)
+    cli.start(
+        main,
+        cli.define_workdir,
+        cli.define_preset,
+        cli.define_run,
+        cli.define_geometry,
+        cli.define_rewinding,
+        cli.define_gradients,
+    )

@@ -29,7 +29,7 @@ from memorize_jax.training import Trainer
 from memorize_jax.training.devices import split_batches
 
 
-def run(workdir: str | pathlib.Path, config: RewindingConfig, splits: Splits | None = None) -> pathlib.Path:
+def run(workdir: str | pathlib.Path, config: RewindingConfig, splits: Splits | None = None) -> None:
     """Rewinds the layers of a run and writes results/rewinding.csv; goes on where it was interrupted.
 
     One compiled program evaluates every network of the grid; of the earlier epochs only the layers that are moved
@@ -40,15 +40,12 @@ def run(workdir: str | pathlib.Path, config: RewindingConfig, splits: Splits | N
       config: RewindingConfig.
       splits: the data, if they were loaded before.
 
-    Returns:
-      Path of the figure.
-
     Raises:
       ValueError, OSError: one clear sentence.
     """
     read_config(Run(workdir))
     with locked(Run(workdir).workdir):
-        return _run(workdir, config, splits)
+        _run(workdir, config, splits)
 
 
 def _run(workdir, config, splits):
@@ -86,7 +83,6 @@ def _run(workdir, config, splits):
 
         settings = {name: value for name, value in dataclasses.asdict(config).items() if name != "rewind_epochs"}
         make_table(table, REWINDING, list(grid), measured, settings=trained.settings(rewinding=settings))
-    return draw(workdir)
 
 
 def _recalibrated(trained, trainer, variables):
@@ -125,8 +121,8 @@ def draw(workdir: str | pathlib.Path) -> pathlib.Path:
 def main() -> None:
     """Reads the flags and rewinds."""
     workdir = cli.required_workdir()
-    figure = run(workdir, cli.chosen().rewinding)
-    print(f"measured: {Run(workdir).results / 'rewinding.csv'}; drawn: {figure}")
+    run(workdir, cli.chosen().rewinding)
+    print(f"measured: {Run(workdir).results / 'rewinding.csv'}; drawn: {draw(workdir)}")
 
 
 if __name__ == "__main__":
