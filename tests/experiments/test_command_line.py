@@ -28,8 +28,9 @@ LAYERS = ["input", "linear1", "linear2", "linear3", "linear4", "linear5", "linea
 
 def test_reproduce_leaves_a_whole_run_behind(smoke_run):
     run = Run(smoke_run)
-    files = (run.config, run.labels, run.metrics, run.results / "geometry.csv", run.report)
-    for file in (*files, run.figures / "fig2a.svg", run.figures / "fig3.svg"):
+    tables = [run.results / f"{name}.csv" for name in ("geometry", "rewinding", "gradients")]
+    drawn = [run.figures / f"{name}.svg" for name in ("fig2a", "fig3", "fig4ab", "fig5", "figa1")]
+    for file in (run.config, run.labels, run.metrics, run.report, *tables, *drawn):
         assert file.stat().st_size > 0
     assert not list(smoke_run.rglob("*.tmp*"))
     assert read_config(run) == SMOKE.run
@@ -111,7 +112,7 @@ def test_the_report_is_one_page_that_needs_nothing_else(tmp_path, smoke_run):
     assert "https://" not in page
     assert not re.search(r"<(script|link|iframe|object)|url\(|@import", page)
     sources = re.findall(r'\b(?:src|href)="([^"]*)"', page)
-    assert len(sources) == 2
+    assert len(sources) == 5
     for source in sources:
         kind, _, content = source.partition(";base64,")
         assert kind == "data:image/svg+xml"
@@ -237,11 +238,15 @@ def test_bad_input_is_one_line_and_changes_nothing(refusals, name):
 
 RUN_FLAGS = {field.name for field in dataclasses.fields(RunConfig)}
 GEOMETRY_FLAGS = {field.name for field in dataclasses.fields(presets.GeometryConfig)}
+REWINDING_FLAGS = {field.name for field in dataclasses.fields(presets.RewindingConfig)}
+GRADIENTS_FLAGS = {field.name for field in dataclasses.fields(presets.GradientsConfig)}
 FLAGS = {
     "train": {"workdir", "debug", "preset"} | RUN_FLAGS,
     "geometry": {"workdir", "debug", "preset", "points", "seed", "skip_damaged"} | GEOMETRY_FLAGS,
+    "rewinding": {"workdir", "debug", "preset"} | REWINDING_FLAGS,
+    "gradients": {"workdir", "debug", "preset"} | GRADIENTS_FLAGS,
     "report": {"workdir", "debug"},
-    "reproduce": {"workdir", "debug", "preset"} | RUN_FLAGS | GEOMETRY_FLAGS,
+    "reproduce": {"workdir", "debug", "preset"} | RUN_FLAGS | GEOMETRY_FLAGS | REWINDING_FLAGS | GRADIENTS_FLAGS,
 }
 
 
