@@ -21,6 +21,7 @@ FLAGS = flags.FLAGS
 RUN_HELP = {
     "dataset": f"one of {', '.join(sorted(LOADERS))}",
     "data_dir": "folder of the data set's files, if not where they usually are",
+    "num_train": "training examples to use, the same share of every class; all if not given",
     "model": f"one of {', '.join(sorted(MODELS))}",
     "width": "of the model; the paper's if not given",
     "init": f"how parameters start: one of {', '.join(INITS)}",
@@ -109,6 +110,11 @@ def define_rewinding() -> None:
 def define_gradients() -> None:
     """Defines the flags of the gradient ledger."""
     _define(GradientsConfig, GRADIENTS_HELP)
+
+
+def define_seeds() -> None:
+    """Defines --seeds."""
+    define_string("seeds", "train an ensemble of these seeds, e.g. 0-9, each in its own folder of --workdir")
 
 
 def define_string(name: str, text: str) -> None:

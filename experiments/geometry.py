@@ -18,6 +18,7 @@ import jax
 import numpy as np
 
 from experiments import cli
+from experiments.members import for_each
 from experiments.presets import GeometryConfig
 from experiments.progress import bar
 from memorize_jax import analysis, data, models
@@ -97,7 +98,7 @@ def _run(workdir, config, splits, skip_damaged):
     metrics = read_table(folder.metrics, METRICS, f"python -m experiments.train --workdir={workdir}")
     kept = kept_epochs(run_config.keep, metrics["test_accuracy"].tolist())
     epochs = select_epochs(config.geometry_epochs, metrics, kept.snapshots | kept.full)
-    splits = splits or data.load(run_config.dataset, data_dir=run_config.data_dir)
+    splits = splits or data.load(run_config.dataset, data_dir=run_config.data_dir, num_train=run_config.num_train)
     examples = choose_examples(splits, read_labels(folder), config, seed=run_config.seed)
 
     layers = models.layer_names(run_config.model)
@@ -215,7 +216,8 @@ def main() -> None:
         config.validate()
         print(f"measured: {run_on_points(cli.FLAGS.points, workdir, config, cli.FLAGS.seed or 0)}")
         return
-    run(workdir, cli.chosen().geometry, skip_damaged=cli.FLAGS.skip_damaged)
+    config = cli.chosen().geometry
+    for_each(workdir, lambda folder: run(folder, config, skip_damaged=cli.FLAGS.skip_damaged), ("geometry.csv",))
     print(f"measured: {Run(workdir).results / 'geometry.csv'}; next: python -m experiments.report --workdir={workdir}")
 
 

@@ -2,7 +2,8 @@
 
     python -m experiments.gradients --workdir=runs/mine --gradient_epochs=log,best,final
 
-Writes results/gradients.csv, figures/fig5.svg and figures/figa1.svg in the run's folder.
+Writes results/gradients.csv, figures/fig5.svg and figures/figa1.svg in the run's folder; for an ensemble,
+over all of its seeds.
 """
 
 import dataclasses
@@ -12,6 +13,7 @@ import jax
 import numpy as np
 
 from experiments import cli
+from experiments.members import for_each
 from experiments.presets import GradientsConfig
 from experiments.progress import bar
 from experiments.trained import mendable, open_run
@@ -91,10 +93,10 @@ def _mixed_batches(seed, num, batch_size):
 
 
 def draw(workdir: str | pathlib.Path) -> list[pathlib.Path]:
-    """Draws figures 5 and A.1 from the table.
+    """Draws figures 5 and A.1 from the table of a run or of an ensemble.
 
     Args:
-      workdir: folder of the run.
+      workdir: folder of the run, or of runs that differ in the seed.
 
     Returns:
       Paths of the figures.
@@ -109,7 +111,8 @@ def draw(workdir: str | pathlib.Path) -> list[pathlib.Path]:
 def main() -> None:
     """Reads the flags and measures."""
     workdir = cli.required_workdir()
-    run(workdir, cli.chosen().gradients)
+    config = cli.chosen().gradients
+    for_each(workdir, lambda folder: run(folder, config), ("gradients.csv",))
     print(f"measured: {Run(workdir).results / 'gradients.csv'}; drawn: {', '.join(map(str, draw(workdir)))}")
 
 

@@ -3,6 +3,8 @@
 import dataclasses
 import sys
 
+import jax
+
 from experiments.progress import bar
 from memorize_jax.checkpoints import EpochStore
 from memorize_jax.config import RunConfig
@@ -59,6 +61,8 @@ def _mend(folder, config, store, splits, labels, epochs, accuracies):
     """Trains the damaged epochs once more from the start: the same seed, the same bits."""
     if not epochs:
         return
+    if jax.process_count() > 1:
+        raise ValueError(f"{folder.workdir}: damaged epochs are mended by one process alone; run the command with one")
     last = max(epochs)
     say(f"training from the start again up to epoch {last}, to replace what is damaged; nothing else changes")
 

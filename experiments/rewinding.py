@@ -2,7 +2,7 @@
 
     python -m experiments.rewinding --workdir=runs/mine --rewind_epochs=log,best --rewind_layers=each,last:2
 
-Writes results/rewinding.csv and figures/fig4ab.svg in the run's folder.
+Writes results/rewinding.csv and figures/fig4ab.svg in the run's folder; for an ensemble, over all of its seeds.
 """
 
 import dataclasses
@@ -13,11 +13,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from experiments import cli
+from experiments.members import for_each, member_folders
 from experiments.presets import RewindingConfig
 from experiments.progress import bar
 from experiments.trained import mendable, open_run
 from memorize_jax import figures, models
-from memorize_jax.analysis import best_epoch, final_epoch
+from memorize_jax.analysis import final_epoch
 from memorize_jax.analysis.rewinding import recalibrated, rewinding_row, rewound_network, select_units
 from memorize_jax.checkpoints import EpochStore
 from memorize_jax.data import Splits, standardize
@@ -102,26 +103,31 @@ def _recalibrated(trained, trainer, variables):
 
 
 def draw(workdir: str | pathlib.Path) -> pathlib.Path:
-    """Draws figure 4A-B from the table.
+    """Draws figure 4A-B from the table of a run or of an ensemble.
 
     Args:
-      workdir: folder of the run.
+      workdir: folder of the run, or of runs that differ in the seed.
 
     Returns:
       Path of the figure.
     """
     folder = Run(workdir)
-    table = read_table(
-        folder.results / "rewinding.csv", REWINDING, f"python -m experiments.rewinding --workdir={workdir}"
-    )
-    metrics = read_table(folder.metrics, METRICS, f"python -m experiments.train --workdir={workdir}")
-    return figures.draw_rewinding(table, metrics["test_accuracy"][best_epoch(metrics)], folder.figures / "fig4ab.svg")
+    command = f"python -m experiments.rewinding --workdir={workdir}"
+    table = read_table(folder.results / "rewinding.csv", REWINDING, command)
+    peaks = [
+        read_table(Run(member).metrics, METRICS, f"python -m experiments.train --workdir={member}")[
+            "test_accuracy"
+        ].max()
+        for member in member_folders(workdir) or [workdir]
+    ]
+    return figures.draw_rewinding(table, float(np.mean(peaks)), folder.figures / "fig4ab.svg")
 
 
 def main() -> None:
     """Reads the flags and rewinds."""
     workdir = cli.required_workdir()
-    run(workdir, cli.chosen().rewinding)
+    config = cli.chosen().rewinding
+    for_each(workdir, lambda folder: run(folder, config), ("rewinding.csv",))
     print(f"measured: {Run(workdir).results / 'rewinding.csv'}; drawn: {draw(workdir)}")
 
 

@@ -2,6 +2,8 @@
 
     python -m experiments.train --workdir=runs/mine --dataset=digits --model=mlp --permuted_fraction=0.5
 
+With --seeds=0-9 it trains an ensemble, one run in a folder of its own for each seed.
+
 The same command run again goes on where the run stopped, however it stopped; with larger --epochs, --stop_accuracy or
 --extra_epochs a finished run goes on too.
 """
@@ -10,73 +12,18 @@ import dataclasses
 import pathlib
 
 import jax
-import numpy as np
 
-from experiments import cli, interruption
+from experiments import cli, ensemble, interruption, processes
+from experiments.members import parse_seeds
 from experiments.progress import bar
 from experiments.resume import halve_rate, read_restores, resume_point
-from memorize_jax import data, models
-from memorize_jax.checkpoints import EpochStore, check_space, reached_preemption
+from experiments.run_folder import load_run_data, prepare, store_epoch
+from memorize_jax.checkpoints import EpochStore, reached_preemption
 from memorize_jax.config import RunConfig
 from memorize_jax.data import PermutedLabels, Splits
-from memorize_jax.keys import stream
 from memorize_jax.locks import locked
-from memorize_jax.results import METRICS, write_table
-from memorize_jax.runs import Run, check_same_run, check_writable, write_config, write_labels
-from memorize_jax.training import (
-    NotFiniteLossError,
-    create_state,
-    is_finished,
-    optimizer,
-    rate_stretches,
-    train,
-)
-
-
-def prepare(workdir: str | pathlib.Path, config: RunConfig) -> tuple[Splits, PermutedLabels]:
-    """Checks everything that can be wrong before anything is written, and loads what the run needs.
-
-    Args:
-      workdir: folder of the run.
-      config: RunConfig.
-
-    Returns:
-      (data, training labels).
-
-    Raises:
-      ValueError, OSError: one clear sentence.
-    """
-    config.validate()
-    check_writable(Run(workdir).workdir)
-    check_same_run(Run(workdir), config)
-    splits = data.load(config.dataset, data_dir=config.data_dir)
-    models.check_input(config.model, splits.train.images.shape[1:])
-    _check_space(Run(workdir), config, splits)
-    labels = data.permute_labels(
-        splits.train.labels,
-        config.permuted_fraction,
-        key=stream(config.seed, "permutation"),
-        num_classes=splits.train.num_classes,
-        mode=config.permutation,
-    )
-    return splits, labels
-
-
-def _check_space(folder, config, splits):
-    """Raises OSError unless all epochs fit on the disk."""
-    model = models.create(config.model, num_classes=splits.train.num_classes, width=config.width, init=config.init)
-    sample = jax.ShapeDtypeStruct((1, *splits.train.images.shape[1:]), np.float32)
-    tx = optimizer(config.learning_rate)
-    state = jax.eval_shape(lambda sample: create_state(model, sample, seed=config.seed, tx=tx), sample)
-    size = lambda leaf: leaf.size * leaf.dtype.itemsize
-    check_space(
-        folder.checkpoints,
-        config.keep,
-        config.keep_dtype,
-        epochs=config.epochs,
-        leaf_bytes=[size(leaf) for leaf in jax.tree.leaves(state.variables)],
-        state_bytes=[size(leaf) for leaf in jax.tree.leaves(state)],
-    )
+from memorize_jax.runs import Run, check_same_run, write_config, write_labels
+from memorize_jax.training import NotFiniteLossError, Trainer, is_finished, rate_stretches, share_resume, train
 
 
 def run(workdir: str | pathlib.Path, config: RunConfig, prepared: tuple[Splits, PermutedLabels] | None = None) -> None:
@@ -92,6 +39,11 @@ def run(workdir: str | pathlib.Path, config: RunConfig, prepared: tuple[Splits, 
       NotFiniteLossError: the loss is NaN or infinite; says what can be done.
       OSError: the disk is full, or the folder is gone or in use by another process.
     """
+    if jax.process_count() > 1 and config.on_nan != "stop":
+        raise ValueError(f"expected on_nan=stop with several processes, got {config.on_nan}")
+    if jax.process_index() > 0:
+        _follow(config)
+        return
     splits, labels = prepared or prepare(workdir, config)
     folder = Run(workdir)
     with locked(folder.workdir):
@@ -112,22 +64,12 @@ def run(workdir: str | pathlib.Path, config: RunConfig, prepared: tuple[Splits, 
 def _train(folder, config, store, splits, labels):
     """Trains from the newest sound epoch to the end."""
     resume = resume_point(folder, config, store, splits, labels)
+    resume = share_resume(resume, Trainer(config, splits, labels).initial_state())
     rows = [] if resume is None else list(resume[2])
 
     def on_epoch(epoch):
-        if not folder.config.is_file():
-            raise FileNotFoundError(f"{folder.workdir} is gone; was the run moved or deleted?")
-        rows.append({"epoch": epoch.number, **epoch.metrics})
         stop = seconds_left() is not None or reached_preemption(epoch.number)
-        accuracies = [row["test_accuracy"] for row in rows]
-        store.save(
-            epoch.number,
-            epoch.state.variables,
-            epoch.state,
-            complete=epoch.is_last or stop,
-            test_accuracies=accuracies,
-        )
-        write_table(folder.metrics, rows, METRICS)
+        store_epoch(folder, store, rows, epoch, stop=stop)
         shown = {"train": "train", "test": "test", "restored": "restored"}
         progress.set_postfix({name: f"{epoch.metrics[key + '_accuracy']:.1%}" for name, key in shown.items()})
         progress.update()
@@ -151,12 +93,37 @@ def _train(folder, config, store, splits, labels):
             resume = (len(rows) - 1, state, rows)
 
 
+def _follow(config):
+    """Takes part in the training of process 0, which alone reads and writes the run's folder."""
+    splits, labels = load_run_data(config)
+
+    def on_epoch(epoch):
+        if reached_preemption(epoch.number):
+            raise interruption.Terminated
+
+    resume = share_resume(None, Trainer(config, splits, labels).initial_state())
+    train(config, splits, labels, on_epoch, resume=resume)
+
+
 def main() -> None:
     """Reads the flags and trains."""
     workdir = cli.required_workdir()
-    run(workdir, cli.chosen().run)
-    print(f"trained: {workdir}; next: python -m experiments.geometry --workdir={workdir}")
+    processes.join()
+    try:
+        _train_chosen(workdir)
+    except jax.errors.JaxRuntimeError as error:
+        processes.leave_if_lost(error)
+        raise
+    if jax.process_index() == 0:
+        print(f"trained: {workdir}; next: python -m experiments.geometry --workdir={workdir}")
+
+
+def _train_chosen(workdir):
+    if cli.FLAGS.seeds:
+        ensemble.run(workdir, cli.chosen().run, parse_seeds(cli.FLAGS.seeds), run_one=run)
+    else:
+        run(workdir, cli.chosen().run)
 
 
 if __name__ == "__main__":
-    cli.start(main, cli.define_workdir, cli.define_preset, cli.define_run)
+    cli.start(main, cli.define_workdir, cli.define_preset, cli.define_run, cli.define_seeds, processes.define)

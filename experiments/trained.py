@@ -62,7 +62,7 @@ def open_run(workdir: str | pathlib.Path, splits: Splits | None = None) -> Train
     config = read_config(folder)
     check_writable(folder.workdir)
     metrics = read_table(folder.metrics, METRICS, f"python -m experiments.train --workdir={workdir}")
-    splits = splits or data.load(config.dataset, data_dir=config.data_dir)
+    splits = splits or data.load(config.dataset, data_dir=config.data_dir, num_train=config.num_train)
     return Trained(folder, config, metrics, splits, read_labels(folder))
 
 

@@ -19,6 +19,7 @@ class RunConfig:
     Attributes:
       dataset: name in `data.LOADERS`.
       data_dir: folder of the data set's files, or None for where they usually are.
+      num_train: training examples to use, the same share of every class; None for all.
       model: name in `models.MODELS`.
       width: of the model, or None for the paper's.
       init: how parameters start, one of `models.INITS`; the paper does not say.
@@ -40,6 +41,7 @@ class RunConfig:
 
     dataset: str = "digits"
     data_dir: str | None = None
+    num_train: int | None = None
     model: str = "mlp"
     width: int | None = None
     init: str = "lecun"
@@ -83,6 +85,7 @@ class RunConfig:
             raise ValueError(f"expected permutation to be one of {', '.join(MODES)}, got {self.permutation!r}")
         checks = {
             "permuted_fraction": (0 <= self.permuted_fraction <= 1, "between 0 and 1"),
+            "num_train": (self.num_train is None or self.num_train >= 1, ">= 1"),
             "width": (self.width is None or self.width >= 1, ">= 1"),
             "learning_rate": (0 < self.learning_rate < float("inf"), "> 0"),
             "batch_size": (self.batch_size >= 1, ">= 1"),

@@ -25,11 +25,12 @@ LIBRARY = {
     "intervals": set(),
 }
 # Experiments use all of the library, and of each other only these; reproduce composes the steps.
-SHARED = {"cli", "interruption", "presets", "progress", "trained"}
+SHARED = {"cli", "interruption", "members", "presets", "progress", "trained"}
 COMPOSES = {
     "reproduce": {"train", "geometry", "gradients", "rewinding", "report"},
     "double_descent": {"train", "geometry"},
-    "train": {"resume"},
+    "train": {"ensemble", "processes", "resume", "run_folder"},
+    "ensemble": {"resume", "run_folder"},
 }
 # Package -> the only modules that import it.
 OWNERS = {

@@ -22,8 +22,16 @@ class PermutedLabels(NamedTuple):
     is_permuted: np.ndarray
 
 
-def _quotas(counts: np.ndarray, total: int) -> np.ndarray:
-    """Splits `total` over classes in proportion to `counts`, by largest remainder."""
+def class_quotas(counts: np.ndarray, total: int) -> np.ndarray:
+    """Splits a number of examples over classes in proportion to their sizes, by largest remainder.
+
+    Args:
+      counts: [P], examples of each class.
+      total: how many to take.
+
+    Returns:
+      [P] int, with sum `total`.
+    """
     exact = counts * (total / max(counts.sum(), 1))
     quotas = np.floor(exact).astype(int)
     # Ties in the remainder go to the lower class, so the result depends on nothing but the counts.
@@ -76,7 +84,7 @@ def permute_labels(
     rng = np.random.default_rng(np.asarray(jax.random.key_data(key)).ravel())
     total = round(fraction * true.size)
     if stratified:
-        quotas = _quotas(np.bincount(true, minlength=num_classes), total)
+        quotas = class_quotas(np.bincount(true, minlength=num_classes), total)
         members = [rng.permutation(np.flatnonzero(true == label))[:quota] for label, quota in enumerate(quotas)]
         chosen = np.concatenate(members) if members else np.zeros(0, int)
     else:

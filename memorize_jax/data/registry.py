@@ -2,9 +2,12 @@
 
 from collections.abc import Callable
 
+import numpy as np
+
 from memorize_jax.data.cifar import load_cifar10, load_cifar100
 from memorize_jax.data.digits import load_digits
 from memorize_jax.data.fashion_mnist import load_fashion_mnist, load_fashion_mnist_32
+from memorize_jax.data.labels import class_quotas
 from memorize_jax.data.mnist import load_mnist
 from memorize_jax.data.spheres import load_spheres, load_spheres_small
 from memorize_jax.data.splits import Splits
@@ -29,19 +32,31 @@ def check_name(name: str) -> None:
         raise ValueError(f"expected dataset to be one of {', '.join(sorted(LOADERS))}, got {name!r}")
 
 
-def load(name: str, *, data_dir: str | None = None) -> Splits:
+def load(name: str, *, data_dir: str | None = None, num_train: int | None = None) -> Splits:
     """Loads a data set.
 
     Args:
       name: one of `LOADERS`.
       data_dir: folder of its files, for those that have files.
+      num_train: keep so many training examples, the same share of every class and always the same ones; None for all.
 
     Returns:
       Splits(train, test).
 
     Raises:
-      ValueError: unknown name, or damaged files.
+      ValueError: unknown name, damaged files, or more training examples asked for than there are.
       FileNotFoundError: missing files; says where they were looked for and how to get them.
     """
     check_name(name)
-    return LOADERS[name](data_dir=data_dir)
+    splits = LOADERS[name](data_dir=data_dir)
+    return splits if num_train is None else splits._replace(train=_subset(splits.train, num_train))
+
+
+def _subset(split, num):
+    if not 1 <= num <= len(split.labels):
+        raise ValueError(f"expected num_train between 1 and {len(split.labels)}, got {num}")
+    rng = np.random.default_rng(0)
+    quotas = class_quotas(np.bincount(split.labels, minlength=split.num_classes), num)
+    chosen = [rng.permutation(np.flatnonzero(split.labels == label))[:quota] for label, quota in enumerate(quotas)]
+    chosen = np.sort(np.concatenate(chosen))
+    return split._replace(images=split.images[chosen], labels=split.labels[chosen])

@@ -4,6 +4,7 @@ from memorize_jax.models.initializers import INITS, check_init
 from memorize_jax.models.layers import Layer, norm_name
 from memorize_jax.models.registry import (
     MODELS,
+    can_be_stacked,
     check_dropout,
     check_input,
     check_name,
@@ -16,6 +17,7 @@ __all__ = [
     "INITS",
     "MODELS",
     "Layer",
+    "can_be_stacked",
     "check_dropout",
     "check_init",
     "check_input",

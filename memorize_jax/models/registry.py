@@ -20,16 +20,18 @@ class Entry(NamedTuple):
       layers: analysed layers in order.
       smallest_image: least height and width of its inputs; None if they need not be images.
       has_dropout: whether the paper's table has dropout.
+      stackable: dense layers alone; convolutions of several networks at once are slow.
     """
 
     constructor: Callable[..., nn.Module]
     layers: tuple[Layer, ...]
     smallest_image: int | None = None
     has_dropout: bool = False
+    stackable: bool = False
 
 
 MODELS = {
-    "mlp": Entry(mlp.MLP, mlp.LAYERS),
+    "mlp": Entry(mlp.MLP, mlp.LAYERS, stackable=True),
     "alexnet": Entry(alexnet.AlexNet, alexnet.LAYERS, alexnet.SMALLEST_IMAGE),
     "vgg16": Entry(vgg.VGG16, vgg.LAYERS, vgg.SMALLEST_IMAGE, has_dropout=True),
     "resnet18": Entry(resnet.ResNet18, resnet.LAYERS, 1),
@@ -49,6 +51,11 @@ def check_dropout(name: str, dropout: float | None) -> None:
         raise ValueError(f"expected dropout >= 0 and < 1, got {dropout}")
     if dropout and not MODELS[name].has_dropout:
         raise ValueError(f"expected no dropout for model {name}, which has none in the paper, got {dropout}")
+
+
+def can_be_stacked(name: str) -> bool:
+    """Tells whether several networks of a kind may be one vmapped program: dense ones without dropout."""
+    return MODELS[name].stackable
 
 
 def check_input(name: str, shape: tuple[int, ...]) -> None:

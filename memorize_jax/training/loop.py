@@ -13,8 +13,9 @@ from memorize_jax.data import PermutedLabels, Splits, channel_statistics, standa
 from memorize_jax.keys import stream
 from memorize_jax.training.accuracy import group_accuracies
 from memorize_jax.training.devices import must_await_steps, replicate, split_batches
+from memorize_jax.training.processes import gather_rows, local_rows
 from memorize_jax.training.state import TrainState, create_state, optimizer
-from memorize_jax.training.step import AXIS, make_predict_step, make_train_step
+from memorize_jax.training.step import AXIS, Batch, make_predict_step, make_train_step
 from memorize_jax.training.watch import LossWatch
 
 
@@ -56,18 +57,30 @@ class Trainer:
             axis_name=AXIS,
         )
         self.tx = optimizer(config.learning_rate)
-        self.num_devices = jax.local_device_count()
-        self._train = replicate((splits.train.images, labels.assigned))
-        self._test = replicate((splits.test.images, splits.test.labels))
+        self.num_devices = jax.device_count()
+        self.train_arrays = replicate((splits.train.images, labels.assigned))
+        self.test_arrays = replicate((splits.test.images, splits.test.labels))
         step = make_train_step(self.model, self.tx, self.statistics, dropout_key=stream(config.seed, "dropout"))
         self._step = jax.pmap(step, axis_name=AXIS, in_axes=(None, None, None, 0), out_axes=None, donate_argnums=(0,))
         predict = make_predict_step(self.model, self.statistics)
         self._predict = jax.pmap(predict, axis_name=AXIS, in_axes=(None, None, None, 0))
 
-    def initial_state(self) -> TrainState:
-        """The state before the first step."""
+    def initial_state(self, seed: int | None = None) -> TrainState:
+        """The state before the first step, of this run or of one with another seed."""
         sample = standardize(jax.numpy.asarray(self.splits.train.images[:1]), self.statistics)
-        return create_state(self.model, sample, seed=self.config.seed, tx=self.tx)
+        return create_state(self.model, sample, seed=self.config.seed if seed is None else seed, tx=self.tx)
+
+    def step(self, state: TrainState, batch: Batch) -> tuple[TrainState, jax.Array]:
+        """One step.
+
+        Args:
+          state: used up.
+          batch: leaves [D, n], for the devices of all processes.
+
+        Returns:
+          (state after it, loss before it).
+        """
+        return self._step(state, *self.train_arrays, local_rows(batch))
 
     def run_epoch(
         self, state: TrainState, number: int, on_step: Callable[[jax.Array], None] = lambda loss: None
@@ -82,12 +95,10 @@ class Trainer:
         Returns:
           TrainState after it.
         """
-        key = jax.random.fold_in(stream(self.config.seed, "order"), number)
-        rng = np.random.default_rng(np.asarray(jax.random.key_data(key)).ravel())
-        order = rng.permutation(len(self.labels.assigned))
+        order = example_order(self.config.seed, number, len(self.labels.assigned))
         state = replicate(state)
         for batch in split_batches(order, self.config.batch_size, self.num_devices):
-            state, loss = self._step(state, *self._train, batch)
+            state, loss = self.step(state, batch)
             if must_await_steps():
                 jax.block_until_ready(state)
             on_step(loss)
@@ -103,8 +114,8 @@ class Trainer:
           loss and the entries of `group_accuracies`.
         """
         variables = replicate(variables)
-        predicted, losses = self._predict_all(variables, self._train)
-        test_predicted, _ = self._predict_all(variables, self._test)
+        predicted, losses = self._predict_all(variables, self.train_arrays)
+        test_predicted, _ = self._predict_all(variables, self.test_arrays)
         accuracies = group_accuracies(predicted, self.labels, test_predicted, self.splits.test.labels)
         return {"loss": float(np.mean(losses)), **accuracies}
 
@@ -112,14 +123,27 @@ class Trainer:
         num = len(data[1])
         parts = []
         for batch in split_batches(np.arange(num), self.config.batch_size, self.num_devices):
-            parts.append(self._predict(variables, *data, batch))
+            parts.append(self._predict(variables, *data, local_rows(batch)))
             if must_await_steps():
                 jax.block_until_ready(parts[-1])
-        flat = [
-            np.concatenate([np.asarray(part).ravel()[: self.config.batch_size] for part in leaf])
-            for leaf in zip(*parts, strict=True)
-        ]
-        return flat[0][:num], flat[1][:num]
+        gathered = (gather_rows(np.stack([np.asarray(part) for part in leaf])) for leaf in zip(*parts, strict=True))
+        flat = [rows.reshape(len(parts), -1)[:, : self.config.batch_size].ravel()[:num] for rows in gathered]
+        return flat[0], flat[1]
+
+
+def example_order(seed: int, number: int, num_examples: int) -> np.ndarray:
+    """The order in which an epoch goes through the training set.
+
+    Args:
+      seed: of the run.
+      number: of the epoch.
+      num_examples: n.
+
+    Returns:
+      [n] indices; the same for the same seed and epoch, whatever the device or the version of jax.
+    """
+    key = jax.random.fold_in(stream(seed, "order"), number)
+    return np.random.default_rng(np.asarray(jax.random.key_data(key)).ravel()).permutation(num_examples)
 
 
 def train(

@@ -1,0 +1,70 @@
+"""An ensemble is a folder of runs, one for each seed: `seed_0`, `seed_1`, ... ."""
+
+import pathlib
+import re
+from collections.abc import Callable
+
+import pandas as pd
+
+from memorize_jax.atomic import replacing
+from memorize_jax.runs import Run
+
+# More are a mistake rather than a wish.
+MOST_SEEDS = 1000
+
+
+def parse_seeds(text: str) -> list[int]:
+    """Reads a list of seeds.
+
+    Args:
+      text: numbers and ranges with commas between them, e.g. "0-9" or "0,3,7-8".
+
+    Returns:
+      The seeds in order, each once.
+
+    Raises:
+      ValueError: expected X, got Y.
+    """
+    seeds = set()
+    for part in text.split(","):
+        found = re.fullmatch(r"\s*(\d{1,9})\s*(?:-\s*(\d{1,9})\s*)?", part)
+        if not found or int(found[2] or found[1]) < int(found[1]):
+            raise ValueError(f"expected seeds like 0-9 or 0,3,7-8, got {text!r}")
+        first, last = int(found[1]), int(found[2] or found[1])
+        if last - first >= MOST_SEEDS:
+            raise ValueError(f"expected at most {MOST_SEEDS} seeds, got {part.strip()}")
+        seeds.update(range(first, last + 1))
+    return sorted(seeds)
+
+
+def member_folder(workdir: str | pathlib.Path, seed: int) -> pathlib.Path:
+    """The folder of one seed's run."""
+    return Run(workdir).workdir / f"seed_{seed}"
+
+
+def member_folders(workdir: str | pathlib.Path) -> list[pathlib.Path]:
+    """The runs of an ensemble in the order of their seeds; empty for a folder that is a run itself, or nothing."""
+    folder = Run(workdir)
+    if folder.config.is_file():
+        return []
+    found = [path for path in folder.workdir.glob("seed_*") if Run(path).config.is_file()]
+    return sorted((path for path in found if path.name[5:].isdecimal()), key=lambda path: int(path.name[5:]))
+
+
+def for_each(
+    workdir: str | pathlib.Path, step: Callable[[str | pathlib.Path], object], tables: tuple[str, ...] = ()
+) -> None:
+    """Does a step of a study for a run, or for every run of an ensemble, whose tables it then puts together.
+
+    Args:
+      workdir: of the run or the ensemble.
+      step: takes a run's folder.
+      tables: names of the result tables that the step makes, each with a column `seed`.
+    """
+    members = member_folders(workdir)
+    for member in members or [workdir]:
+        step(member)
+    for name in tables if members else ():
+        combined = pd.concat([pd.read_csv(Run(member).results / name) for member in members], ignore_index=True)
+        with replacing(Run(workdir).results / name) as beside:
+            combined.to_csv(beside, index=False)

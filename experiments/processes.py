@@ -1,0 +1,82 @@
+"""Flags of a run on several processes: a TPU pod slice, several GPU machines, or two processes on a laptop."""
+
+import os
+import sys
+import threading
+
+import jax
+
+from experiments import cli
+
+# A process that does not come, and one that is gone, end the others within a minute.
+MEET_SECONDS, HEARTBEAT_SECONDS = 45, 20
+
+
+def define() -> None:
+    """Defines --distributed, and the flags for where the processes do not find one another by themselves."""
+    cli.define_switch(
+        "distributed",
+        "one of several processes that train together; on a TPU pod slice, Slurm or Open MPI they find one another",
+    )
+    cli.define_string("coordinator", "address:port of process 0, elsewhere")
+    cli.define_integer("num_processes", "how many there are, elsewhere")
+    cli.define_integer("process_id", "which one this is, from 0, elsewhere")
+
+
+def join() -> None:
+    """Meets the other processes, if the flags say so; call it before anything else touches a device.
+
+    Raises:
+      ValueError: flags that do not go together.
+    """
+    flags = cli.FLAGS
+    explicit = {name: getattr(flags, name) for name in ("coordinator", "num_processes", "process_id")}
+    missing = [name for name, value in explicit.items() if value is None]
+    if 0 < len(missing) < len(explicit):
+        raise ValueError(f"expected --coordinator, --num_processes and --process_id together, got no --{missing[0]}")
+    if not missing and not 0 <= flags.process_id < flags.num_processes:
+        raise ValueError(f"expected process_id between 0 and {flags.num_processes - 1}, got {flags.process_id}")
+    if missing and not flags.distributed:
+        return
+    print(f"waiting up to {MEET_SECONDS} s for the other processes", file=sys.stderr)
+    # JAX itself would abort with a core dump.
+    giving_up = threading.Timer(MEET_SECONDS, _give_up)
+    giving_up.start()
+    try:
+        jax.distributed.initialize(
+            explicit["coordinator"],
+            explicit["num_processes"],
+            explicit["process_id"],
+            initialization_timeout=2 * MEET_SECONDS,
+            heartbeat_timeout_seconds=HEARTBEAT_SECONDS,
+            shutdown_timeout_seconds=HEARTBEAT_SECONDS,
+        )
+    except (RuntimeError, ValueError) as error:
+        raise ValueError(f"the other processes were not met: {' '.join(str(error).split())[:300]}") from error
+    finally:
+        giving_up.cancel()
+
+
+def _give_up():
+    print(
+        f"error: the other processes did not come within {MEET_SECONDS} s; start all of them, with the same "
+        "--coordinator and --num_processes and each with its own --process_id",
+        file=sys.stderr,
+        flush=True,
+    )
+    os._exit(1)
+
+
+def leave_if_lost(error: Exception) -> None:
+    """Ends this process with a message if another one is gone; returns if there is only one."""
+    if jax.process_count() == 1:
+        return
+    reason = " ".join(str(error).split())[:200]
+    print(
+        f"error: another process is gone ({reason}); start all of them again with the same command: "
+        "it goes on from the last stored epoch",
+        file=sys.stderr,
+        flush=True,
+    )
+    # An orderly exit would wait for the process that is gone.
+    os._exit(1)

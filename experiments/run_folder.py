@@ -1,0 +1,97 @@
+"""What training does to a run's folder before the first step and after every epoch."""
+
+import pathlib
+
+import jax
+import numpy as np
+
+from memorize_jax import data, models
+from memorize_jax.checkpoints import EpochStore, check_space
+from memorize_jax.config import RunConfig
+from memorize_jax.data import PermutedLabels, Splits
+from memorize_jax.keys import stream
+from memorize_jax.results import METRICS, write_table
+from memorize_jax.runs import Run, check_same_run, check_writable
+from memorize_jax.training import Epoch, create_state, optimizer
+
+
+def prepare(
+    workdir: str | pathlib.Path, config: RunConfig, splits: Splits | None = None
+) -> tuple[Splits, PermutedLabels]:
+    """Checks everything that can be wrong before anything is written, and loads what the run needs.
+
+    Args:
+      workdir: folder of the run.
+      config: RunConfig.
+      splits: the data, if they were loaded before.
+
+    Returns:
+      (data, training labels).
+
+    Raises:
+      ValueError, OSError: one clear sentence.
+    """
+    config.validate()
+    check_writable(Run(workdir).workdir)
+    check_same_run(Run(workdir), config)
+    splits, labels = load_run_data(config, splits)
+    _check_space(Run(workdir), config, splits)
+    return splits, labels
+
+
+def load_run_data(config: RunConfig, splits: Splits | None = None) -> tuple[Splits, PermutedLabels]:
+    """Loads the data of a run and permutes its labels; touches no folder of the run.
+
+    Args:
+      config: RunConfig.
+      splits: the data, if they were loaded before.
+
+    Returns:
+      (data, training labels).
+    """
+    splits = splits or data.load(config.dataset, data_dir=config.data_dir, num_train=config.num_train)
+    models.check_input(config.model, splits.train.images.shape[1:])
+    labels = data.permute_labels(
+        splits.train.labels,
+        config.permuted_fraction,
+        key=stream(config.seed, "permutation"),
+        num_classes=splits.train.num_classes,
+        mode=config.permutation,
+    )
+    return splits, labels
+
+
+def _check_space(folder, config, splits):
+    """Raises OSError unless all epochs fit on the disk."""
+    model = models.create(config.model, num_classes=splits.train.num_classes, width=config.width, init=config.init)
+    sample = jax.ShapeDtypeStruct((1, *splits.train.images.shape[1:]), np.float32)
+    tx = optimizer(config.learning_rate)
+    state = jax.eval_shape(lambda sample: create_state(model, sample, seed=config.seed, tx=tx), sample)
+    size = lambda leaf: leaf.size * leaf.dtype.itemsize
+    check_space(
+        folder.checkpoints,
+        config.keep,
+        config.keep_dtype,
+        epochs=config.epochs,
+        leaf_bytes=[size(leaf) for leaf in jax.tree.leaves(state.variables)],
+        state_bytes=[size(leaf) for leaf in jax.tree.leaves(state)],
+    )
+
+
+def store_epoch(folder: Run, store: EpochStore, rows: list[dict], epoch: Epoch, *, stop: bool) -> None:
+    """Stores a finished epoch's network and its row of metrics.csv.
+
+    Args:
+      folder: of the run.
+      store: of the run.
+      rows: of the epochs before; this one's is appended.
+      epoch: the epoch.
+      stop: the process is about to end, so that the training state must be stored too.
+    """
+    if not folder.config.is_file():
+        raise FileNotFoundError(f"{folder.workdir} is gone; was the run moved or deleted?")
+    rows.append({"epoch": epoch.number, **epoch.metrics})
+    accuracies = [row["test_accuracy"] for row in rows]
+    complete = epoch.is_last or stop
+    store.save(epoch.number, epoch.state.variables, epoch.state, complete=complete, test_accuracies=accuracies)
+    write_table(folder.metrics, rows, METRICS)

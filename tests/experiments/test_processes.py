@@ -1,0 +1,71 @@
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.commands import ROOT
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+@contextlib.contextmanager
+def two_processes(workdir, *flags, number=2):
+    """Starts processes of one training run, on one simulated device each; kills what is left of them at the end."""
+    where = (f"--coordinator=127.0.0.1:{free_port()}", "--num_processes=2", f"--workdir={workdir}")
+    command = (sys.executable, "-m", "experiments.train", "--preset=smoke", *where, *flags)
+    environment = {**os.environ, "JAX_PLATFORMS": "cpu", "JAX_NUM_CPU_DEVICES": "1"}
+    options = {"cwd": ROOT, "env": environment, "stderr": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    started = [subprocess.Popen([*command, f"--process_id={index}"], **options) for index in range(number)]
+    try:
+        yield started
+    finally:
+        for process in started:
+            process.kill()
+            process.communicate()
+
+
+def test_two_processes_train_what_one_trains_and_go_on_together(tmp_path, smoke_run):
+    for epochs in (2, 4):
+        with two_processes(tmp_path, f"--epochs={epochs}") as started:
+            errors = [process.communicate(timeout=120)[1] for process in started]
+            assert [process.returncode for process in started] == [0, 0], errors
+    ours, theirs = (pd.read_csv(folder / "metrics.csv").drop(columns="seconds") for folder in (tmp_path, smoke_run))
+    np.testing.assert_allclose(ours["loss"], theirs["loss"], rtol=1e-3)
+    np.testing.assert_allclose(ours, theirs, atol=0.02)
+
+
+@pytest.mark.parametrize("victim", [0, 1])
+def test_a_killed_process_ends_the_other(tmp_path, victim):
+    flags = ("--epochs=1000000", "--stop_accuracy=1", "--keep=best,last")
+    with two_processes(tmp_path, *flags) as started:
+        deadline = time.monotonic() + 120
+        while not (tmp_path / "metrics.csv").is_file():
+            assert time.monotonic() < deadline
+            assert [process.poll() for process in started] == [None, None]
+            time.sleep(0.1)
+        started[victim].send_signal(signal.SIGKILL)
+        _, error = started[1 - victim].communicate(timeout=60)
+        # When process 0 is gone, JAX's own watch may abort the other before the broken connection is seen.
+        ours = started[1 - victim].returncode == 1 and "error: another process is gone" in error
+        jaxs = started[1 - victim].returncode == -signal.SIGABRT and "another task died" in error
+        assert ours or jaxs, error
+
+
+@pytest.mark.slow
+def test_a_process_that_does_not_come_ends_the_other(tmp_path):
+    with two_processes(tmp_path, number=1) as (alone,):
+        _, error = alone.communicate(timeout=75)
+    assert alone.returncode == 1
+    assert "error: the other processes did not come within 45 s" in error
+    assert not (tmp_path / "config.json").exists()
