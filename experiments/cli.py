@@ -85,10 +85,10 @@ def define_workdir(default: str | None = None) -> None:
     _show_in_help("debug")
 
 
-def define_preset() -> None:
+def define_preset(default: str = "digits") -> None:
     """Defines --preset."""
     known = "; ".join(f"{name}: {preset.summary}" for name, preset in PRESETS.items())
-    flags.DEFINE_string("preset", "digits", f"settings to start from, which other flags override. {known}")
+    flags.DEFINE_string("preset", default, f"settings to start from, which other flags override. {known}")
     _show_in_help("preset")
 
 

@@ -28,7 +28,7 @@ LIBRARY = {
 SHARED = {"cli", "interruption", "members", "presets", "progress", "trained"}
 COMPOSES = {
     "reproduce": {"train", "geometry", "gradients", "rewinding", "report"},
-    "double_descent": {"train", "geometry"},
+    "double_descent": {"train"},
     "train": {"ensemble", "processes", "resume", "run_folder"},
     "ensemble": {"resume", "run_folder"},
 }
