@@ -189,6 +189,9 @@ BAD = {
         ["--preset=smoke", "--seed=1", "--workdir={here}/run"],
         "holds a run with seed=0 (asked: 1)",
     ),
+    "layers to rewind": ("rewinding", ["--rewind_layers=last:0"], "expected rewind_layers to be comma-separated each"),
+    "an epoch of gradients": ("gradients", ["--gradient_epochs=1.5"], "expected gradient_epochs to be numbers or best"),
+    "widths": ("double_descent", ["--widths=1,x"], "expected widths like 1,2,4,8, got '1,x'"),
     "a file": ("train", ["--workdir={here}/notes.txt"], "notes.txt is not a folder"),
     "no workdir": ("train", ["--workdir="], "expected --workdir=FOLDER"),
     "no run": ("geometry", [], "train one with: python -m experiments.train --workdir={here}/new"),
@@ -245,6 +248,7 @@ FLAGS = {
     "geometry": {"workdir", "debug", "preset", "points", "seed", "skip_damaged"} | GEOMETRY_FLAGS,
     "rewinding": {"workdir", "debug", "preset"} | REWINDING_FLAGS,
     "gradients": {"workdir", "debug", "preset"} | GRADIENTS_FLAGS,
+    "double_descent": {"workdir", "debug", "preset", "seeds", "widths"} | RUN_FLAGS | GEOMETRY_FLAGS,
     "report": {"workdir", "debug"},
     "reproduce": {"workdir", "debug", "preset"} | RUN_FLAGS | GEOMETRY_FLAGS | REWINDING_FLAGS | GRADIENTS_FLAGS,
 }
