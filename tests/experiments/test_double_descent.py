@@ -44,6 +44,7 @@ def test_every_width_is_a_run_and_the_sweep_goes_on_where_it_stopped(tmp_path, m
         assert read_config(Run(tmp_path / f"width_{width}")).width == width
 
 
+@pytest.mark.slow
 def test_several_seeds_of_a_width_are_an_ensemble(tmp_path, measured):
     measured.append("before")
     with pytest.raises(KeyboardInterrupt):
@@ -53,6 +54,7 @@ def test_several_seeds_of_a_width_are_an_ensemble(tmp_path, measured):
     assert read_config(Run(tmp_path / "width_2" / "seed_3")).seed == 3
 
 
+@pytest.mark.slow
 def test_the_test_manifolds_of_the_last_hidden_layer_are_measured(smoke_run):
     rows = pd.DataFrame(double_descent.measure(smoke_run, SMOKE.geometry))
     metrics = read_table(Run(smoke_run).metrics, METRICS, "")
