@@ -10,9 +10,17 @@ from collections.abc import Callable
 from absl import app, flags, logging
 
 from experiments.interruption import Terminated, terminable
-from experiments.presets import PRESETS, GeometryConfig, GradientsConfig, Preset, RewindingConfig, get_preset
+from experiments.presets import (
+    PRESETS,
+    DecodingConfig,
+    GeometryConfig,
+    GradientsConfig,
+    Preset,
+    RewindingConfig,
+    get_preset,
+)
 from memorize_jax.config import DTYPES, ON_NAN, RunConfig
-from memorize_jax.data import LOADERS, MODES
+from memorize_jax.data import LOADERS, MODES, SCALINGS
 from memorize_jax.models import INITS, MODELS
 
 FLAGS = flags.FLAGS
@@ -22,6 +30,7 @@ RUN_HELP = {
     "dataset": f"one of {', '.join(sorted(LOADERS))}",
     "data_dir": "folder of the data set's files, if not where they usually are",
     "num_train": "training examples to use, the same share of every class; all if not given",
+    "scaling": f"of images: one of {', '.join(SCALINGS)}",
     "model": f"one of {', '.join(sorted(MODELS))}",
     "width": "of the model; the paper's if not given",
     "init": f"how parameters start: one of {', '.join(INITS)}",
@@ -60,6 +69,14 @@ GRADIENTS_HELP = {
     "gradient_bn": "statistics of BatchNorm: train, those of mixed batches, or eval, the running ones",
     "gradient_weighting": "of a group: subset, the mean over it, or share, its share in the mean over all",
     "gradient_centering": "over what the mean gradient taken off both parts goes: dataset or subset",
+}
+
+DECODING_HELP = {
+    "decoding_epochs": "which epochs to read with all controls: comma-separated numbers and best, final, all",
+    "decoding_dynamics": "also read this many epochs, spread over the run, by the closed-form methods",
+    "decoding_layers": "which layers: comma-separated names, or all",
+    "probe_examples": "training examples that scikit-learn's probes are fitted to, at most",
+    "decoding_dtype": "of the subspaces: float32 or float64",
 }
 
 
@@ -117,6 +134,11 @@ def define_seeds() -> None:
     define_string("seeds", "train an ensemble of these seeds, e.g. 0-9, each in its own folder of --workdir")
 
 
+def define_decoding() -> None:
+    """Defines the flags of the decoding step."""
+    _define(DecodingConfig, DECODING_HELP)
+
+
 def define_string(name: str, text: str) -> None:
     """Defines a flag of one experiment that takes text."""
     flags.DEFINE_string(name, None, text)
@@ -126,6 +148,12 @@ def define_string(name: str, text: str) -> None:
 def define_switch(name: str, text: str) -> None:
     """Defines a flag of one experiment that is on or off; off unless given."""
     flags.DEFINE_bool(name, False, text)
+    _show_in_help(name)
+
+
+def define_list_of_texts(name: str, text: str) -> None:
+    """Defines a flag of one experiment that may be given several times."""
+    flags.DEFINE_multi_string(name, None, text)
     _show_in_help(name)
 
 
@@ -175,7 +203,7 @@ def _advice(error):
     if number in (errno.ENOSPC, errno.EDQUOT):
         return "; free some space, or store less (--keep, --keep_dtype); then the same command goes on from here"
     if number in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return "; once it may be written to, the same command goes on from here"
+        return "; once the permissions are right, the same command goes on from here"
     return ""
 
 
@@ -208,7 +236,9 @@ def start(main: Callable[[], None], *definitions: Callable[[], None]) -> None:
             print("interrupted; the same command goes on from here", file=sys.stderr)
             sys.exit(130)
         except Terminated:
-            print("terminated; all is stored, the same command goes on from here", file=sys.stderr)
-            sys.exit(143)
+            print("terminated; all is stored, the same command goes on from here", file=sys.stderr, flush=True)
+            # All files are closed; an orderly exit can crash in the threads of an interrupted compilation.
+            sys.stdout.flush()
+            os._exit(143)
 
     app.run(guarded)

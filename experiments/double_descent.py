@@ -129,7 +129,7 @@ def measure(workdir: str | pathlib.Path, config: GeometryConfig, splits: data.Sp
         functools.partial(
             network_geometry,
             model,
-            statistics=data.channel_statistics(trained.splits.train.images),
+            statistics=data.channel_statistics(trained.splits.train.images, trained.config.scaling),
             layers=(layer.name,),
             key=stream(trained.config.seed, "geometry"),
             num_draws=config.num_draws,

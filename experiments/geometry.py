@@ -104,19 +104,19 @@ def _run(workdir, config, splits, skip_damaged):
     layers = models.layer_names(run_config.model)
     numbers = (0, *(layer.number for layer in models.layers(run_config.model)))
     model = models.create(run_config.model, num_classes=splits.train.num_classes, width=run_config.width)
-    measure = jax.jit(
-        functools.partial(
-            network_geometry,
-            model,
-            statistics=data.channel_statistics(splits.train.images),
-            layers=layers,
-            key=stream(run_config.seed, "geometry"),
-            num_draws=config.num_draws,
-            kappa=config.kappa,
-            num_center_components=_components(config),
-            compat=config.compat,
-        )
+    statistics, key = (
+        data.channel_statistics(splits.train.images, run_config.scaling),
+        stream(run_config.seed, "geometry"),
     )
+    options = {
+        "num_draws": config.num_draws,
+        "kappa": config.kappa,
+        "num_center_components": _components(config),
+        "compat": config.compat,
+    }
+
+    def measure(variables, images):
+        return _measure(model, variables, images, statistics, key, layers=layers, options=tuple(options.items()))
 
     with EpochStore(folder.checkpoints) as store, bar("geometry", "group", len(epochs) * len(examples)) as progress:
 
@@ -166,6 +166,12 @@ def _settings(folder, run_config, config):
     measured = {name: value for name, value in dataclasses.asdict(config).items() if name != "geometry_epochs"}
     restores = folder.restores.read_text() if folder.restores.is_file() else ""
     return {"run": run_config.identity(), "restores": restores, "geometry": measured, "provenance": provenance()}
+
+
+# At module level, so that the seeds of an ensemble share what is compiled.
+@functools.partial(jax.jit, static_argnames=("model", "layers", "options"))
+def _measure(model, variables, images, statistics, key, *, layers, options):
+    return network_geometry(model, variables, images, statistics=statistics, layers=layers, key=key, **dict(options))
 
 
 def run_on_points(points: str, workdir: str | pathlib.Path, config: GeometryConfig, seed: int) -> pathlib.Path:

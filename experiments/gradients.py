@@ -55,7 +55,7 @@ def _run(workdir, config, splits):
     model = models.create(trained.config.model, num_classes=train.num_classes, width=trained.config.width, dropout=0.0)
     batches = _mixed_batches(seed, len(train.labels), trained.config.batch_size)
     images = jax.device_put(train.images)
-    statistics = data.channel_statistics(train.images)
+    statistics = data.channel_statistics(train.images, trained.config.scaling)
 
     with EpochStore(trained.folder.checkpoints) as store, bar("gradients", "epoch", len(epochs)) as progress:
 

@@ -123,6 +123,41 @@ class GradientsConfig:
 
 
 @dataclasses.dataclass(frozen=True)
+class DecodingConfig:
+    """Settings of the decoding step.
+
+    Attributes:
+      decoding_epochs: which epochs to read with all controls, see `analysis.select_epochs`.
+      decoding_dynamics: read this many epochs, spread over the run, with the closed-form methods.
+      decoding_layers: comma-separated names, or "all".
+      probe_examples: scikit-learn's probes are fitted to at most this many training examples.
+      decoding_dtype: of the subspaces, "float32" or "float64".
+    """
+
+    decoding_epochs: str = "0,best,final"
+    decoding_dynamics: int = 8
+    decoding_layers: str = "all"
+    probe_examples: int = 5_000
+    decoding_dtype: str = "float32"
+
+    def validate(self) -> None:
+        """Checks every field that can be checked without the run.
+
+        Raises:
+          ValueError: expected X, got Y.
+        """
+        from memorize_jax.analysis.epochs import check_epochs
+
+        check_epochs("decoding_epochs", self.decoding_epochs)
+        if self.decoding_dynamics < 0:
+            raise ValueError(f"expected decoding_dynamics >= 0, got {self.decoding_dynamics}")
+        if self.probe_examples < 10:
+            raise ValueError(f"expected probe_examples >= 10, got {self.probe_examples}")
+        if self.decoding_dtype not in ("float32", "float64"):
+            raise ValueError(f"expected decoding_dtype to be float32 or float64, got {self.decoding_dtype!r}")
+
+
+@dataclasses.dataclass(frozen=True)
 class Preset:
     """One named study.
 
@@ -130,6 +165,7 @@ class Preset:
       summary: what it is, for `--help` and the report.
       run: RunConfig.
       geometry: GeometryConfig.
+      decoding: DecodingConfig.
       rewinding: RewindingConfig.
       gradients: GradientsConfig.
       widths: of the double descent sweep, in the form of its flag; empty for a study of one network.
@@ -138,22 +174,36 @@ class Preset:
     summary: str
     run: RunConfig
     geometry: GeometryConfig
+    decoding: DecodingConfig = DecodingConfig()
     rewinding: RewindingConfig = RewindingConfig()
     gradients: GradientsConfig = GradientsConfig()
     widths: str = ""
 
+
+_MASC = {
+    "dataset": "fashion_mnist",
+    "scaling": "symmetric",
+    "init": "torch",
+    "permuted_fraction": 0.4,
+    "permutation": "uniform",
+    "batch_size": 128,
+    "epochs": 500,
+    "stop_accuracy": 0.991,
+}
 
 PRESETS = {
     "smoke": Preset(
         "seconds; for tests",
         RunConfig(dataset="digits", width=32, learning_rate=3e-3, epochs=4),
         GeometryConfig(examples_per_class=10, num_draws=20, num_center_components=1),
+        DecodingConfig(decoding_epochs="0,final", decoding_dynamics=3, probe_examples=300),
     ),
     "digits": Preset(
         "scikit-learn's handwritten digits, half of the labels permuted; about a minute on two cores",
         RunConfig(dataset="digits", width=256, learning_rate=1e-4, epochs=1000),
         # One component for all layers: with ten classes a K that jumps between layers hides what the layers do.
         GeometryConfig(examples_per_class=30, num_draws=300, num_center_components=1),
+        DecodingConfig(decoding_dynamics=6, probe_examples=1000),
     ),
     "spheres": Preset(
         "the paper's synthetic spheres (A.5) at CPU size, half of the labels permuted; minutes on two cores",
@@ -227,6 +277,20 @@ PRESETS = {
         ),
         GeometryConfig(num_center_components=1, num_draws=200),
         widths="1,2,3,4,6,8",
+    ),
+    # Ketha and Ramaswamy's networks; --permuted_fraction=0.2, 0.4, 0.6, 0.8 are their degrees of corruption. They print
+    # no settings for this MLP on these data, and trained it on others by SGD; Adam at the rate of their CNN is ours.
+    "masc_mlp_fashion_mnist": Preset(
+        "the decoding paper's MLP on Fashion-MNIST, 40 % of the labels drawn anew from all classes; accelerator",
+        RunConfig(model="masc_mlp", learning_rate=2e-4, **_MASC),
+        GeometryConfig(num_center_components=1),
+    ),
+    "masc_cnn_fashion_mnist": Preset(
+        "the decoding paper's CNN on Fashion-MNIST, 40 % of the labels drawn anew from all classes; accelerator",
+        RunConfig(model="masc_cnn", learning_rate=2e-4, **_MASC),
+        GeometryConfig(num_center_components=1),
+        # The layers that the paper probes: the flattened output of the convolutions is that of conv6.
+        DecodingConfig(decoding_layers="input,conv6,linear7,linear8,linear9"),
     ),
 }
 

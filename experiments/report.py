@@ -14,10 +14,19 @@ from memorize_jax import figures, models
 from memorize_jax.analysis import best_epoch, final_epoch
 from memorize_jax.analysis.effects import ratio_range, rewinding_effect
 from memorize_jax.atomic import replacing
-from memorize_jax.results import GEOMETRY, GRADIENTS, METRICS, REWINDING, read_table
+from memorize_jax.results import DECODING, DECODING_CHOICE, GEOMETRY, GRADIENTS, METRICS, REWINDING, read_table
 from memorize_jax.runs import Run, check_writable, read_config, read_provenance
 
 TEMPLATES = pathlib.Path(__file__).parent / "templates"
+
+# Ketha and Ramaswamy (2025), test accuracy in %: network at the end, best layer by assigned and by true labels.
+PUBLISHED_DEGREES = (20, 40, 60, 80)
+PUBLISHED = {
+    "MLP, MNIST": ((87.4, 96.9, 97.0), (73.3, 96.5, 96.7), (54.2, 94.8, 96.3), (32.1, 83.4, 95.8)),
+    "MLP, CIFAR-10": ((48.6, 53.4, 54.0), (40.4, 50.2, 52.6), (30.6, 44.9, 51.0), (19.7, 32.4, 48.4)),
+    "CNN, Fashion-MNIST": ((77.7, 83.6, 84.3), (61.4, 81.9, 81.7), (43.3, 80.0, 81.7), (25.6, 73.9, 79.9)),
+    "CNN, CIFAR-10": ((60.5, 61.9, 62.5), (46.2, 49.0, 52.4), (31.0, 39.3, 49.0), (18.3, 29.3, 43.7)),
+}
 
 
 def _embedded(path: pathlib.Path) -> str:
@@ -83,11 +92,45 @@ def _gradients(folder):
     }
 
 
+def _decoding(folder: Run, metrics: pd.DataFrame, best: int, final: int) -> dict | None:
+    """What the report says of the probes; None if they were not run, or not at the final epoch."""
+    if not (folder.results / "decoding.csv").is_file():
+        return None
+    made_by = f"python -m experiments.decoding --workdir={folder.workdir}"
+    table = read_table(folder.results / "decoding.csv", DECODING, made_by)
+    choice = read_table(folder.results / "decoding_choice.csv", DECODING_CHOICE, made_by)
+    thorough = set(choice["epoch"])
+    if final not in thorough:
+        return None
+    titles = {"untrained": 0, "best epoch": best, "final epoch": final}
+    epochs = {title: epoch for title, epoch in titles.items() if epoch in thorough}
+    at_final = table[table["epoch"] == final]
+    of_input = at_final[at_final["layer"] == "input"].set_index(["method", "labels"])["test_accuracy"]
+    untrained = choice[choice["epoch"] == 0].set_index(["method", "labels"])["oracle_test_accuracy"]
+    rows = choice[choice["epoch"] == final].to_dict("records")
+    for row in rows:
+        key = (row["method"], row["labels"])
+        row |= {"input": of_input.get(key), "untrained": untrained.get(key)}
+    accuracy = metrics.set_index("epoch")["test_accuracy"]
+    masc = next(row for row in rows if (row["method"], row["labels"]) == ("masc", "assigned"))
+    return {
+        "rows": rows,
+        "final": accuracy[final],
+        "best": accuracy[best],
+        "gain": masc["oracle_test_accuracy"] - accuracy[final],
+        "edited": at_final[at_final["method"] == "edited_network"].set_index("labels")["test_accuracy"].to_dict(),
+        "by_layer": _embedded(figures.draw_decoding(table, epochs, folder.figures / "decoding_layers.svg")),
+        "by_epoch": _embedded(figures.draw_decoding_dynamics(table, folder.figures / "decoding_epochs.svg")),
+        "published": PUBLISHED,
+        "published_degrees": PUBLISHED_DEGREES,
+    }
+
+
 def run(workdir: str | pathlib.Path) -> pathlib.Path:
     """Writes figures/ and report.html of a run.
 
     Args:
-      workdir: folder of the run, with metrics.csv and results/geometry.csv.
+      workdir: folder of the run, with metrics.csv and results/geometry.csv; results/decoding.csv if it was made.
 
     Returns:
       Path of the report.
@@ -124,6 +167,7 @@ def run(workdir: str | pathlib.Path) -> pathlib.Path:
         flagged=int((shown["status"] != 0).sum()),
         examples_per_class=int(geometry["examples_per_class"].min()),
         floor=2 / geometry["examples_per_class"].min(),
+        decoding=_decoding(folder, metrics, best, final),
         provenance=read_provenance(folder),
         fields=[(name, getattr(config, name)) for name in config.__dataclass_fields__],
         workdir=str(workdir),

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from memorize_jax.data import MODES
+from memorize_jax.data import MODES, SCALINGS
 from memorize_jax.data import check_name as check_dataset
 from memorize_jax.keep import check_keep
 from memorize_jax.models import check_dropout, check_init
@@ -20,6 +20,7 @@ class RunConfig:
       dataset: name in `data.LOADERS`.
       data_dir: folder of the data set's files, or None for where they usually are.
       num_train: training examples to use, the same share of every class; None for all.
+      scaling: of images, one of `data.SCALINGS`.
       model: name in `models.MODELS`.
       width: of the model, or None for the paper's.
       init: how parameters start, one of `models.INITS`; the paper does not say.
@@ -42,6 +43,7 @@ class RunConfig:
     dataset: str = "digits"
     data_dir: str | None = None
     num_train: int | None = None
+    scaling: str = "channels"
     model: str = "mlp"
     width: int | None = None
     init: str = "lecun"
@@ -81,6 +83,8 @@ class RunConfig:
             raise ValueError(f"expected keep_dtype to be one of {', '.join(DTYPES)}, got {self.keep_dtype!r}")
         if self.on_nan not in ON_NAN:
             raise ValueError(f"expected on_nan to be one of {', '.join(ON_NAN)}, got {self.on_nan!r}")
+        if self.scaling not in SCALINGS:
+            raise ValueError(f"expected scaling to be one of {', '.join(SCALINGS)}, got {self.scaling!r}")
         if self.permutation not in MODES:
             raise ValueError(f"expected permutation to be one of {', '.join(MODES)}, got {self.permutation!r}")
         checks = {

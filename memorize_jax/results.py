@@ -102,6 +102,37 @@ GRADIENTS = (
     "centering",
 )
 
+DECODING = (
+    "seed",
+    "epoch",
+    "layer",
+    "layer_number",
+    "method",
+    "labels",
+    "train_accuracy",
+    "restored_accuracy",
+    "validation_accuracy",
+    "clean_validation_accuracy",
+    "test_accuracy",
+    "num_features",
+    "num_fitted",
+    "least_components",
+    "most_components",
+)
+DECODING_CHOICE = (
+    "seed",
+    "epoch",
+    "method",
+    "labels",
+    "validation_accuracy",
+    "layer",
+    "test_accuracy",
+    "clean_layer",
+    "clean_test_accuracy",
+    "oracle_layer",
+    "oracle_test_accuracy",
+)
+
 
 def write_table(path: str | pathlib.Path, rows: Sequence[dict], columns: Sequence[str]) -> None:
     """Writes a table whole: readers see the old one or the new one, never half of it.

@@ -27,8 +27,9 @@ LIBRARY = {
 # Experiments use all of the library, and of each other only these; reproduce composes the steps.
 SHARED = {"cli", "interruption", "members", "presets", "progress", "trained"}
 COMPOSES = {
-    "reproduce": {"train", "geometry", "gradients", "rewinding", "report"},
+    "reproduce": {"train", "geometry", "decoding", "gradients", "rewinding", "report"},
     "double_descent": {"train"},
+    "sweep": {"ensemble", "geometry", "grid", "train"},
     "train": {"ensemble", "processes", "resume", "run_folder"},
     "ensemble": {"resume", "run_folder"},
 }
@@ -37,7 +38,8 @@ OWNERS = {
     "jaxopt": {"memorize_jax.geometry.solvers", "memorize_jax.geometry.admm"},
     "orbax": {"memorize_jax.checkpoints.trees"},
     "matplotlib": {"memorize_jax.figures.style"},
-    "sklearn": {"memorize_jax.data.digits"},
+    "sklearn": {"memorize_jax.data.digits", "memorize_jax.analysis.decoding.probes"},
+    "threadpoolctl": {"memorize_jax.analysis.decoding.threads"},
     "tensorflow": {"memorize_jax.data.tfds_sources"},
     "tensorflow_datasets": {"memorize_jax.data.tfds_sources"},
     "third_party": set(),
@@ -123,6 +125,9 @@ def test_the_arrows_go_round_in_no_circle():
         ("memorize_jax.analysis.epochs", "from matplotlib import pyplot"),
         ("memorize_jax.figures", "from memorize_jax.analysis import best_epoch"),
         ("memorize_jax.data.spheres", "import sklearn"),
+        ("memorize_jax.analysis.decoding.layers", "import sklearn"),
+        ("memorize_jax.analysis.decoding.network", "from memorize_jax.checkpoints import EpochStore"),
+        ("experiments.decoding", "from experiments import geometry"),
         ("memorize_jax.data.spheres", "from tests.oracles import anchors"),
         ("memorize_jax.geometry.frames", "import third_party"),
         ("experiments.train", "from experiments import report"),
@@ -140,7 +145,7 @@ def test_a_forbidden_arrow_is_noticed(module, source):
         ("memorize_jax.data.subsets", "from memorize_jax.keys import stream"),
         ("memorize_jax.training.loop", "from memorize_jax import models"),
         ("experiments.train", "from memorize_jax import data\nfrom experiments import cli"),
-        ("experiments.reproduce", "from experiments import cli, geometry, report, train"),
+        ("experiments.reproduce", "from experiments import cli, decoding, geometry, report, train"),
         ("memorize_jax.data.digits", "from sklearn import datasets"),
     ],
 )

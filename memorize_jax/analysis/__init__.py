@@ -1,5 +1,6 @@
 """Analyses of a trained network: (epoch, variables) in, records out; no disk."""
 
+from memorize_jax.analysis import decoding
 from memorize_jax.analysis.activations import INPUT, layer_activations
 from memorize_jax.analysis.epochs import best_epoch, final_epoch, select_epochs
 from memorize_jax.analysis.manifolds import geometry_rows, group_geometry, missing_rows, network_geometry
@@ -10,6 +11,7 @@ __all__ = [
     "Analysis",
     "analyze",
     "best_epoch",
+    "decoding",
     "final_epoch",
     "geometry_rows",
     "group_geometry",

@@ -122,7 +122,7 @@ def check_leaves(folder: pathlib.Path, seal: Seal, leaves: dict[str, np.ndarray]
             )
 
 
-def map_leaf(folder: pathlib.Path, seal: Seal, name: str) -> np.ndarray | None:
+def raw_leaf(folder: pathlib.Path, seal: Seal, name: str) -> np.ndarray | None:
     """Reads one array from its file, which is much faster than asking Orbax.
 
     Args:

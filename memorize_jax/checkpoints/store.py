@@ -1,8 +1,7 @@
 """The store: networks by epoch and the newest training states, written behind the back of training."""
 
-import os
+import errno
 import pathlib
-import shutil
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -11,25 +10,24 @@ from typing import Any
 import jax
 import numpy as np
 
-from memorize_jax.checkpoints.seal import (
-    NAME,
-    DamagedCheckpointError,
-    check_files,
-    check_leaves,
-    map_leaf,
-    read_seal,
-    write_seal,
+from memorize_jax.checkpoints.folders import (
+    check_epoch,
+    read_epoch,
+    read_some,
+    remove_epoch,
+    remove_unfinished,
+    stored_epochs,
+    write_epoch,
 )
-from memorize_jax.checkpoints.trees import flatten, read_leaves, unflatten, write_leaves
+from memorize_jax.checkpoints.seal import DamagedCheckpointError
+from memorize_jax.checkpoints.trees import flatten, unflatten
 from memorize_jax.keep import kept_epochs
 
 # A training state is three times the size of a network and only the newest is of use: writing it takes at most this
 # share of the time.
-STATE_SHARE = 0.05
+STATE_SHARE = 0.02
 # Two, so that a damaged one is not the end.
 NUM_STATES = 2
-# The folder of networks kept in bfloat16.
-SHORT = "epochs_bfloat16"
 
 
 class EpochStore:
@@ -48,7 +46,9 @@ class EpochStore:
     def __init__(self, folder: str | pathlib.Path, *, keep: str = "all", keep_dtype: str = "float32"):
         self._folder = pathlib.Path(folder)
         self._keep, self._keep_dtype = keep, keep_dtype
-        self._full, self._short, self._states = (self._folder / name for name in ("epochs", SHORT, "resume"))
+        self._full, self._short, self._states = (
+            self._folder / name for name in ("epochs", "epochs_bfloat16", "resume")
+        )
         self._pool = ThreadPoolExecutor(1, "checkpoints")
         self._pending: Future | None = None
         self._opened = False
@@ -125,7 +125,7 @@ class EpochStore:
         self.wait()
         self._open()
         for folder in (self._full, self._short):
-            _remove(folder / str(epoch))
+            remove_epoch(folder, epoch)
         self._store(epoch, flatten(variables), None, test_accuracies)
 
     def forget_after(self, epoch: int) -> None:
@@ -135,15 +135,14 @@ class EpochStore:
         for folder in (self._full, self._short, self._states):
             for path in folder.iterdir():
                 if path.name.isdecimal() and int(path.name) > epoch:
-                    _remove(path)
+                    remove_epoch(folder, int(path.name))
 
     def _open(self):
         """Makes the folders and clears away what a killed process left, once; later they must still be there."""
         for folder in (self._full, self._short, self._states):
             if not self._opened:
                 folder.mkdir(parents=True, exist_ok=True)
-                for left in (*folder.glob("*.new*"), *folder.glob("*.old")):
-                    shutil.rmtree(left)
+                remove_unfinished(folder)
             elif not folder.is_dir():
                 raise FileNotFoundError(f"{folder} is gone; was the run moved or deleted?")
         self._opened = True
@@ -152,27 +151,26 @@ class EpochStore:
         try:
             full, short = self._wanted(test_accuracies)
             if full is None or epoch in full:
-                _write(self._full, epoch, network)
+                write_epoch(self._full, epoch, network)
             if epoch in short:
-                _write(self._short, epoch, _shortened(network))
+                write_epoch(self._short, epoch, _shortened(network))
             # After the network, so that no state stands for an epoch that has none.
             if state is not None:
                 started = time.monotonic()
-                _write(self._states, epoch, state)
+                write_epoch(self._states, epoch, state)
                 self._state_cost = time.monotonic() - started
-                for old in self._stored(self._states)[:-NUM_STATES]:
-                    _remove(self._states / str(old))
+                for old in stored_epochs(self._states)[:-NUM_STATES]:
+                    remove_epoch(self._states, old)
             if full is not None:
                 self._prune(full, short)
         except Exception as error:
             for folder in (self._full, self._short, self._states):
-                for left in folder.glob("*.new*"):
-                    shutil.rmtree(left, ignore_errors=True)
-            reason = " ".join(str(error).split())
+                remove_unfinished(folder)
+            reason = " ".join(str(getattr(error, "strerror", None) or error).split())[:300]
+            failure = OSError(f"epoch {epoch} could not be stored in {self._folder}: {reason}")
             # Orbax reports a full disk in words of its own.
-            number = getattr(error, "errno", None) or (28 if "No space left" in reason else None)
-            message = f"epoch {epoch} could not be stored in {self._folder}: {reason[:300]}"
-            raise (OSError(number, message) if number else OSError(message)) from error
+            failure.errno = getattr(error, "errno", None) or (errno.ENOSPC if "No space left" in reason else None)
+            raise failure from error
 
     def _wanted(self, test_accuracies):
         """Epochs to keep in full (None for all of them) and in short."""
@@ -182,19 +180,19 @@ class EpochStore:
         return (full | snapshots, frozenset()) if self._keep_dtype == "float32" else (full, snapshots)
 
     def _prune(self, full, short):
-        for epoch in set(self._stored(self._full)) - full:
+        for epoch in set(stored_epochs(self._full)) - full:
             # Stored when everything was still kept in full.
             if epoch in short and not (self._short / str(epoch)).is_dir():
-                _write(self._short, epoch, _shortened(_read(self._full / str(epoch), epoch)))
-            _remove(self._full / str(epoch))
-        for epoch in set(self._stored(self._short)) - short:
-            _remove(self._short / str(epoch))
+                write_epoch(self._short, epoch, _shortened(read_epoch(self._full, epoch)))
+            remove_epoch(self._full, epoch)
+        for epoch in set(stored_epochs(self._short)) - short:
+            remove_epoch(self._short, epoch)
 
     # --- reading
 
     def epochs(self) -> list[int]:
         """The stored epochs in order; a folder that holds nothing of ours is not one, whatever its name."""
-        return sorted({*self._stored(self._full), *self._stored(self._short)})
+        return sorted({*stored_epochs(self._full), *stored_epochs(self._short)})
 
     def load(self, epoch: int) -> dict:
         """Restores the network of an epoch.
@@ -210,7 +208,8 @@ class EpochStore:
           FileNotFoundError: no such epoch; names those there are.
           DamagedCheckpointError: names the leaf.
         """
-        return {"params": {}, "batch_stats": {}, **unflatten(_read(self._find(epoch), epoch))}
+        folder, restored = self._find(epoch)
+        return {"params": {}, "batch_stats": {}, **unflatten(restored(read_epoch(folder, epoch)))}
 
     def load_layers(self, epoch: int, names: Iterable[str]) -> dict:
         """Restores some layers of an epoch without reading the others.
@@ -228,18 +227,12 @@ class EpochStore:
           KeyError: none of the names has parameters.
           DamagedCheckpointError: one of these layers is damaged; damage elsewhere is not looked for.
         """
-        names, folder = set(names), self._find(epoch)
-        seal = read_seal(folder, epoch)
-        leaves = {leaf: map_leaf(folder, seal, leaf) for leaf in seal.leaves if leaf.split(".")[1] in names}
+        names = set(names)
+        folder, restored = self._find(epoch)
+        leaves = read_some(folder, epoch, lambda leaf: leaf.split(".")[1] in names)
         if not leaves:
             raise KeyError(f"epoch {epoch} has no layer {', '.join(sorted(names))}")
-        if any(leaf is None for leaf in leaves.values()):
-            # Either this says what is damaged, or the files are laid out in another way, which Orbax knows.
-            leaves = _read(folder, epoch, leaves)
-        else:
-            check_leaves(folder, seal, leaves)
-            leaves = _as_saved(folder, leaves)
-        return {"params": {}, "batch_stats": {}, **unflatten(leaves)}
+        return {"params": {}, "batch_stats": {}, **unflatten(restored(leaves))}
 
     def faults(self, test_accuracies: Sequence[float], *, finished: bool) -> dict[int, str]:
         """Finds out which networks that should be stored are damaged or missing.
@@ -254,14 +247,14 @@ class EpochStore:
         """
         full, short = self._wanted(test_accuracies)
         snapshots, _ = kept_epochs(self._keep, test_accuracies)
-        in_full, in_short = set(self._stored(self._full)), set(self._stored(self._short))
+        in_full, in_short = set(stored_epochs(self._full)), set(stored_epochs(self._short))
         needed = full if finished else full & snapshots if self._keep_dtype == "float32" else frozenset()
         missing = (needed - in_full) | (short - in_full - in_short)
         found = {epoch: f"epoch {epoch} is missing in {self._folder}" for epoch in missing}
         for folder, stored in ((self._full, in_full), (self._short, in_short)):
             for epoch in stored & (full | short):
                 try:
-                    check_files(folder / str(epoch), read_seal(folder / str(epoch), epoch))
+                    check_epoch(folder, epoch)
                 except DamagedCheckpointError as error:
                     found[epoch] = str(error)
         return dict(sorted(found.items()))
@@ -279,11 +272,11 @@ class EpochStore:
         Returns:
           (epoch, state), or None if there is none.
         """
-        for epoch in reversed(self._stored(self._states)):
+        for epoch in reversed(stored_epochs(self._states)):
             if not_after is not None and epoch > not_after:
                 continue
             try:
-                found = _read(self._states / str(epoch), epoch)
+                found = read_epoch(self._states, epoch)
             except DamagedCheckpointError as error:
                 on_damage(f"the training state of {error}")
                 continue
@@ -295,48 +288,14 @@ class EpochStore:
             return epoch, jax.tree.unflatten(structure, leaves)
         return None
 
-    def _stored(self, folder):
-        if not folder.is_dir():
-            return []
-        # Canonical numbers that hold a seal or, if that is lost, what Orbax writes.
-        return sorted(
-            int(path.name)
-            for path in folder.iterdir()
-            if path.name.isdecimal()
-            and str(int(path.name)) == path.name
-            and ((path / NAME).exists() or (path / "_METADATA").exists() or (path / "_CHECKPOINT_METADATA").exists())
-        )
-
     def _find(self, epoch):
-        for folder in (self._full, self._short):
-            if epoch in self._stored(folder):
-                return folder / str(epoch)
+        """The folder that holds an epoch, and what its arrays go through."""
+        for folder, restored in ((self._full, dict), (self._short, _widened)):
+            if epoch in stored_epochs(folder):
+                return folder, restored
         stored = self.epochs()
         span = f"{len(stored)} epochs from {stored[0]} to {stored[-1]}" if stored else "none"
         raise FileNotFoundError(f"no checkpoint of epoch {epoch} in {self._folder}; stored: {span}")
-
-
-def _write(folder, epoch, leaves):
-    """Writes and seals beside, then renames: what has its number is complete."""
-    beside, final = folder / f"{epoch}.new", folder / str(epoch)
-    shutil.rmtree(beside, ignore_errors=True)
-    write_leaves(beside, leaves)
-    write_seal(beside, epoch, leaves)
-    if final.exists():
-        _remove(final)
-    os.replace(beside, final)
-
-
-def _read(folder, epoch, names=None):
-    seal = read_seal(folder, epoch)
-    check_files(folder, seal, names)
-    leaves = read_leaves(folder, seal.leaves if names is None else names)
-    check_leaves(folder, seal, leaves)
-    return _as_saved(folder, leaves)
-
-
-def _as_saved(folder, leaves):
-    return {name: _widened(leaf) for name, leaf in leaves.items()} if folder.parent.name == SHORT else leaves
 
 
 def _shortened(leaves):
@@ -344,14 +303,6 @@ def _shortened(leaves):
     return {name: leaf.astype(half) if leaf.dtype == np.float32 else leaf for name, leaf in leaves.items()}
 
 
-def _widened(leaf):
-    return leaf.astype(np.float32) if leaf.dtype == jax.numpy.bfloat16 else leaf
-
-
-def _remove(folder):
-    """Takes the number away first, so that a kill leaves no half-removed checkpoint."""
-    if folder.exists():
-        gone = folder.with_name(f"{folder.name}.old")
-        shutil.rmtree(gone, ignore_errors=True)
-        os.replace(folder, gone)
-        shutil.rmtree(gone)
+def _widened(leaves):
+    half = jax.numpy.bfloat16
+    return {name: leaf.astype(np.float32) if leaf.dtype == half else leaf for name, leaf in leaves.items()}

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 AFTER_RELU = "after ReLU"
+AFTER_POOLING = "after ReLU and pooling"
 AFTER_BATCH_NORM = "after BatchNorm and ReLU"
 AFTER_ADDITION = "after BatchNorm, the addition of the skip connection and ReLU"
 LOGITS = "logits"

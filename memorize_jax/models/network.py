@@ -34,11 +34,12 @@ class Network(nn.Module):
         self.sow("intermediates", f"{name}_out", x)
         return x
 
-    def linear(self, x: jax.Array, features: int, name: str) -> jax.Array:
+    def linear(self, x: jax.Array, features: int, name: str, *, bias: bool = True) -> jax.Array:
         """Applies a linear layer to x [n, units]."""
         kernel_init, bias_init = kernel_and_bias_init(self.initialization, x.shape[-1])
         return nn.Dense(
             features,
+            use_bias=bias,
             dtype=self.dtype,
             param_dtype=self._wide,
             kernel_init=kernel_init,
@@ -77,9 +78,9 @@ class Network(nn.Module):
         x = self.conv(x, features, size, name, stride=stride, bias=False)
         return BatchNorm(dtype=self.dtype, axis_name=self.axis_name, name=norm_name(name))(x, train, mask)
 
-    def logits(self, x: jax.Array, name: str) -> jax.Array:
+    def logits(self, x: jax.Array, name: str, *, bias: bool = True) -> jax.Array:
         """Applies the last layer to x [n, units]; the loss is never computed in half precision."""
-        return self.tap(self.linear(x, self.num_classes, name).astype(self._wide), name)
+        return self.tap(self.linear(x, self.num_classes, name, bias=bias).astype(self._wide), name)
 
     @property
     def _wide(self):

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import flax.linen as nn
 import jax.numpy as jnp
 
-from memorize_jax.models import alexnet, mlp, resnet, vgg
+from memorize_jax.models import alexnet, masc, mlp, resnet, vgg
 from memorize_jax.models.initializers import check_init
 from memorize_jax.models.layers import Layer
 
@@ -36,6 +36,8 @@ MODELS = {
     "vgg16": Entry(vgg.VGG16, vgg.LAYERS, vgg.SMALLEST_IMAGE, has_dropout=True),
     "resnet18": Entry(resnet.ResNet18, resnet.LAYERS, 1),
     "resnet18_tiny": Entry(functools.partial(resnet.ResNet18, large_images=True), resnet.LAYERS_TINY, 1),
+    "masc_mlp": Entry(masc.MascMLP, masc.MLP_LAYERS),
+    "masc_cnn": Entry(masc.MascCNN, masc.CNN_LAYERS, masc.CNN_SMALLEST_IMAGE),
 }
 
 

@@ -46,7 +46,7 @@ class Trainer:
 
     def __init__(self, config: RunConfig, splits: Splits, labels: PermutedLabels):
         self.config, self.splits, self.labels = config, splits, labels
-        self.statistics = channel_statistics(splits.train.images)
+        self.statistics = channel_statistics(splits.train.images, config.scaling)
         self.model = models.create(
             config.model,
             num_classes=splits.train.num_classes,

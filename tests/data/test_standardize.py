@@ -52,3 +52,13 @@ def test_float64_stays_float64(x64):
     found = standardize(points, channel_statistics(points))
     assert found.dtype == np.float64
     np.testing.assert_array_equal(found, points)
+
+
+def test_symmetric_scaling_is_the_same_for_all_images():
+    images = np.array([0, 51, 255], np.uint8).reshape(1, 1, 3, 1)
+    np.testing.assert_allclose(standardize(images, channel_statistics(images, "symmetric")).ravel(), [-1, -0.6, 1])
+
+
+def test_an_unknown_scaling_is_refused():
+    with pytest.raises(ValueError, match="expected scaling to be one of channels, symmetric, got 'unit'"):
+        channel_statistics(np.zeros((1, 1, 1, 1), np.uint8), "unit")

@@ -28,8 +28,11 @@ LAYERS = ["input", "linear1", "linear2", "linear3", "linear4", "linear5", "linea
 
 def test_reproduce_leaves_a_whole_run_behind(smoke_run):
     run = Run(smoke_run)
-    tables = [run.results / f"{name}.csv" for name in ("geometry", "rewinding", "gradients")]
-    drawn = [run.figures / f"{name}.svg" for name in ("fig2a", "fig3", "fig4ab", "fig5", "figa1")]
+    tables = [
+        run.results / f"{name}.csv" for name in ("geometry", "decoding", "decoding_choice", "rewinding", "gradients")
+    ]
+    names = ("fig2a", "fig3", "decoding_layers", "decoding_epochs", "fig4ab", "fig5", "figa1")
+    drawn = [run.figures / f"{name}.svg" for name in names]
     for file in (run.config, run.labels, run.metrics, run.report, *tables, *drawn):
         assert file.stat().st_size > 0
     assert not list(smoke_run.rglob("*.tmp*"))
@@ -112,7 +115,7 @@ def test_the_report_is_one_page_that_needs_nothing_else(tmp_path, smoke_run):
     assert "https://" not in page
     assert not re.search(r"<(script|link|iframe|object)|url\(|@import", page)
     sources = re.findall(r'\b(?:src|href)="([^"]*)"', page)
-    assert len(sources) == 5
+    assert len(sources) == 7
     for source in sources:
         kind, _, content = source.partition(";base64,")
         assert kind == "data:image/svg+xml"
@@ -184,6 +187,20 @@ BAD = {
         ["--preset=smoke", "--examples_per_class=200"],
         "at least 200 unpermuted examples in every class, got 71 in class 0, 73 in class 1",
     ),
+    "scaling": ("train", ["--scaling=none"], "expected scaling to be one of channels, symmetric, got 'none'"),
+    "a layer to decode": (
+        "reproduce",
+        ["--preset=smoke", "--decoding_layers=input,conv1"],
+        "expected decoding_layers to be all or some of input, linear1",
+    ),
+    "precision of decoding": (
+        "decoding",
+        ["--decoding_dtype=half"],
+        "expected decoding_dtype to be float32 or float64",
+    ),
+    "epochs to decode": ("decoding", ["--decoding_epochs=last"], "decoding_epochs to be numbers or best, final, all"),
+    "examples for probes": ("decoding", ["--probe_examples=3"], "expected probe_examples >= 10, got 3"),
+    "nothing to decode": ("decoding", [], "train one with: python -m experiments.train --workdir={here}/new"),
     "another run": (
         "reproduce",
         ["--preset=smoke", "--seed=1", "--workdir={here}/run"],
@@ -241,16 +258,20 @@ def test_bad_input_is_one_line_and_changes_nothing(refusals, name):
 
 RUN_FLAGS = {field.name for field in dataclasses.fields(RunConfig)}
 GEOMETRY_FLAGS = {field.name for field in dataclasses.fields(presets.GeometryConfig)}
+DECODING_FLAGS = {field.name for field in dataclasses.fields(presets.DecodingConfig)}
 REWINDING_FLAGS = {field.name for field in dataclasses.fields(presets.RewindingConfig)}
 GRADIENTS_FLAGS = {field.name for field in dataclasses.fields(presets.GradientsConfig)}
 FLAGS = {
     "train": {"workdir", "debug", "preset"} | RUN_FLAGS,
     "geometry": {"workdir", "debug", "preset", "points", "seed", "skip_damaged"} | GEOMETRY_FLAGS,
+    "decoding": {"workdir", "debug", "preset"} | DECODING_FLAGS,
     "rewinding": {"workdir", "debug", "preset"} | REWINDING_FLAGS,
     "gradients": {"workdir", "debug", "preset"} | GRADIENTS_FLAGS,
     "double_descent": {"workdir", "debug", "preset", "seeds", "widths"} | RUN_FLAGS | GEOMETRY_FLAGS,
     "report": {"workdir", "debug"},
-    "reproduce": {"workdir", "debug", "preset"} | RUN_FLAGS | GEOMETRY_FLAGS | REWINDING_FLAGS | GRADIENTS_FLAGS,
+    "reproduce": {"workdir", "debug", "preset"}.union(
+        RUN_FLAGS, GEOMETRY_FLAGS, DECODING_FLAGS, REWINDING_FLAGS, GRADIENTS_FLAGS
+    ),
 }
 
 

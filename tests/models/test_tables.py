@@ -1,4 +1,4 @@
-"""The networks against tables 1-5 of the paper (appendix A.10)."""
+"""The networks against tables 1-5 of the paper (appendix A.10), and those of the decoding paper."""
 
 import functools
 import re
@@ -12,13 +12,23 @@ import pytest
 from memorize_jax import models
 
 KEY = jax.random.key(0)
-CLASSES = {"mlp": 100, "alexnet": 100, "vgg16": 100, "resnet18": 100, "resnet18_tiny": 200}
+CLASSES = {
+    "mlp": 100,
+    "alexnet": 100,
+    "vgg16": 100,
+    "resnet18": 100,
+    "resnet18_tiny": 200,
+    "masc_mlp": 10,
+    "masc_cnn": 10,
+}
 INPUTS = {
     "mlp": (1024,),
     "alexnet": (32, 32, 3),
     "vgg16": (32, 32, 3),
     "resnet18": (32, 32, 3),
     "resnet18_tiny": (64, 64, 3),
+    "masc_mlp": (28, 28, 1),
+    "masc_cnn": (28, 28, 1),
 }
 # Row of the table -> height (= width) and channels of what is sown.
 SHAPES = {
@@ -48,10 +58,20 @@ SHAPES = {
         **dict.fromkeys((17, 18, 20, 21), (2, 512)),
         23: 200,
     },
+    "masc_mlp": {1: 128, 2: 512, 3: 2048, 4: 2048, 5: 10},
+    "masc_cnn": {
+        **dict.fromkeys((1, 2), (28, 16)),
+        **dict.fromkeys((3, 4), (14, 32)),
+        5: (7, 64),
+        6: (3, 64),
+        **dict.fromkeys((7, 8, 9), 250),
+        10: 10,
+    },
 }
 # Filters of every convolution, kernel size and units, by row; 1 x 1 convolutions stand on skip connections.
 KERNELS = {
     "alexnet": {1: 11, 3: 5, 5: 3, 6: 3, 7: 3},
+    "masc_cnn": dict.fromkeys(range(1, 7), 3),
     "vgg16": dict.fromkeys((1, 2, 4, 5, 7, 8, 9, 11, 12, 13, 15, 16, 17), 3),
     "resnet18": {row: 1 if row in (8, 13, 18) else 3 for row in range(1, 21)},
     "resnet18_tiny": {1: 7} | {row: 1 if row in (9, 14, 19) else 3 for row in range(3, 22)},
@@ -90,6 +110,10 @@ def abstract(name, **options):
         # torchvision's count for a ResNet18 with a 3 x 3 stem and 100 classes.
         ("resnet18", 11_220_132, 555_468_800),
         ("resnet18_tiny", 11_279_112, 148_148_224),
+        # 784 x 128 + 128 x 512 + 512 x 2048 + 2048^2 + 2048 x 10 and the biases.
+        ("masc_mlp", 5_433_994, 5_429_248),
+        # 576 units after the poolings; the last layer has no bias.
+        ("masc_cnn", 344_042, 7_609_740),
     ],
 )
 def test_size(name, parameters, multiply_adds):
@@ -145,7 +169,7 @@ def test_kernels(name):
     }
     assert sizes == KERNELS[name]
     normed = {int(key[4:-3]) for key in variables["params"] if key.endswith("_bn")}
-    assert normed == (set() if name == "alexnet" else set(KERNELS[name]))
+    assert normed == (set() if name in ("alexnet", "masc_cnn") else set(KERNELS[name]))
 
 
 @pytest.mark.parametrize("name", ["vgg16", "resnet18", "resnet18_tiny"])
@@ -190,6 +214,7 @@ def test_only_the_post_nonlinearity_is_sown():
         ("vgg16", (28, 28, 1), "at least 32 x 32"),
         ("alexnet", (28, 28, 1), "at least 29 x 29"),
         ("resnet18", (1024,), "expected images"),
+        ("masc_cnn", (7, 28, 1), "at least 8 x 8"),
     ],
 )
 def test_an_input_that_does_not_fit_is_refused(name, shape, words):
@@ -198,7 +223,8 @@ def test_an_input_that_does_not_fit_is_refused(name, shape, words):
 
 
 @pytest.mark.parametrize(
-    ("name", "shape"), [("mlp", (7,)), ("mlp", (8, 8, 1)), ("alexnet", (29, 29, 1)), ("vgg16", (32, 32, 1))]
+    ("name", "shape"),
+    [("mlp", (7,)), ("mlp", (8, 8, 1)), ("alexnet", (29, 29, 1)), ("vgg16", (32, 32, 1)), ("masc_cnn", (8, 8, 1))],
 )
 def test_the_smallest_input_that_fits(name, shape):
     models.check_input(name, shape)
@@ -209,7 +235,10 @@ def test_the_smallest_input_that_fits(name, shape):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"name": "vgg"}, "expected model to be one of alexnet, mlp, resnet18, resnet18_tiny, vgg16, got 'vgg'"),
+        (
+            {"name": "vgg"},
+            f"expected model to be one of {', '.join(sorted(models.MODELS))}, got 'vgg'",
+        ),
         ({"name": "mlp", "width": 0}, "expected width >= 1, got 0"),
         ({"name": "mlp", "init": "he"}, "expected init to be one of lecun, glorot, torch, got 'he'"),
         ({"name": "mlp", "dropout": 0.5}, "expected no dropout for model mlp"),

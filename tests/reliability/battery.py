@@ -104,7 +104,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=20, help="strikes that must hit, in training and in the geometry")
     parser.add_argument("--seed", type=int, default=0, help="of the moments and of the damage")
-    parser.add_argument("--flags", nargs="*", default=[], help="more flags of the training, e.g. --flags=--keep=log")
+    parser.add_argument(
+        "--flags", action="append", default=[], help="a further flag of the training: --flags=--keep=log"
+    )
     flags = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         counts, problems = battery(pathlib.Path(folder), kills=flags.kills, seed=flags.seed, run=(*RUN, *flags.flags))

@@ -1,0 +1,199 @@
+"""Trains and measures many runs: every combination of models, data sets, fractions, widths and seeds.
+
+    python -m experiments.sweep --workdir=runs/fractions --grid=permuted_fraction=0,0.25,0.5,0.75,1 --seeds=0-2
+    python -m experiments.sweep --workdir=runs/more --file=sweep.toml --cluster=slurm --slurm=partition=gpu
+
+Each combination has a folder named by a hash of its configuration. The same command again skips what is complete and
+goes on with what is not; --dry_run only shows the table of runs, which is kept as runs.csv.
+"""
+
+import dataclasses
+import pathlib
+import sys
+
+import pandas as pd
+
+from experiments import cli, ensemble, geometry, train
+from experiments.grid import Combination, Sweep, combinations, parse_grid, plan, read_sweep
+from experiments.members import for_each, member_folders
+from experiments.presets import GeometryConfig
+from memorize_jax.atomic import replacing
+from memorize_jax.config import RunConfig
+from memorize_jax.results import METRICS, read_table
+from memorize_jax.runs import Run
+from memorize_jax.training import is_finished
+
+CLUSTERS = ("none", "local", "slurm")
+STATES = ("missing", "unfinished", "trained", "complete")
+
+
+def run_one(folder: str | pathlib.Path, config: RunConfig, seeds: list[int], measured: GeometryConfig) -> None:
+    """Trains and measures one combination, or goes on with it.
+
+    Args:
+      folder: of the run, or of the ensemble.
+      config: RunConfig.
+      seeds: of the ensemble; empty for a single run.
+      measured: GeometryConfig.
+    """
+    if seeds:
+        ensemble.run(folder, config, seeds, run_one=train.run)
+    else:
+        train.run(folder, config)
+    for_each(folder, lambda member: geometry.run(member, measured), ("geometry.csv",))
+
+
+def state_of(folder: pathlib.Path, config: RunConfig, seeds: list[int]) -> dict:
+    """Tells how far a combination is.
+
+    Args:
+      folder: of the run or the ensemble.
+      config: RunConfig.
+      seeds: of the ensemble; empty for a single run.
+
+    Returns:
+      state (one of `STATES`), epochs (the least over seeds), train_accuracy and test_accuracy at the end (means).
+    """
+    found = member_folders(folder) if seeds else [folder]
+    places = [Run(member) for member in found if Run(member).metrics.is_file()]
+    if not places:
+        return {"state": "missing", "epochs": 0, "train_accuracy": None, "test_accuracy": None}
+    tables = [read_table(place.metrics, METRICS, "python -m experiments.sweep") for place in places]
+    finished = len(places) == max(len(seeds), 1) and all(
+        is_finished(config, int(table["epoch"].iloc[-1]), table.to_dict("records")) for table in tables
+    )
+    state = "unfinished" if not finished else "trained"
+    if finished and (Run(folder).results / "geometry.csv").is_file():
+        state = "complete"
+    last = pd.concat([table.iloc[[-1]] for table in tables])
+    accuracies = {name: float(last[name].mean()) for name in ("train_accuracy", "test_accuracy")}
+    return {"state": state, "epochs": int(last["epoch"].min()), **accuracies}
+
+
+def table_of_runs(workdir: str | pathlib.Path, sweep: Sweep, runs: list[Combination]) -> pd.DataFrame:
+    """Makes the table of all runs with their states, and writes it as runs.csv.
+
+    Args:
+      workdir: of the sweep.
+      sweep: the plan.
+      runs: its combinations.
+
+    Returns:
+      The table, one row per combination.
+    """
+    workdir = Run(workdir).workdir
+    rows = [
+        {"run": one.name, **one.values, "seeds": max(len(sweep.seeds), 1)}
+        | state_of(workdir / one.name, one.config, sweep.seeds)
+        for one in runs
+    ]
+    table = pd.DataFrame(rows)
+    workdir.mkdir(parents=True, exist_ok=True)
+    with replacing(workdir / "runs.csv") as beside:
+        table.to_csv(beside, index=False)
+    return table
+
+
+def run(workdir: str | pathlib.Path, sweep: Sweep, *, cluster: str = "none", options: dict | None = None) -> None:
+    """Does what is missing of a sweep; a run that fails does not stop the others.
+
+    Args:
+      workdir: of the sweep.
+      sweep: the plan.
+      cluster: "none" runs one after the other in this process, "local" and "slurm" submit jobs.
+      options: of the jobs, see submitit's `update_parameters`.
+
+    Raises:
+      ValueError: some runs failed; names them. Or submitit is not installed.
+    """
+    runs, folder = combinations(sweep), Run(workdir).workdir
+    table = table_of_runs(workdir, sweep, runs)
+    todo = [one for one, state in zip(runs, table["state"], strict=True) if state != "complete"]
+    jobs = [(str(folder / one.name), one.config, sweep.seeds, sweep.preset.geometry) for one in todo]
+    failed = []
+    if cluster == "none":
+        for one, job in zip(todo, jobs, strict=True):
+            print(f"{one.name}: {', '.join(f'{name}={value}' for name, value in one.values.items())}", flush=True)
+            try:
+                run_one(*job)
+            except (ValueError, OSError, ArithmeticError) as error:
+                print(f"error: {one.name}: {' '.join(str(error).split())}", file=sys.stderr)
+                failed.append(one.name)
+            table = table_of_runs(workdir, sweep, runs)
+    else:
+        failed = [todo[index].name for index in _submit(folder, jobs, cluster, options or {})]
+        table = table_of_runs(workdir, sweep, runs)
+    print(table.to_string(index=False))
+    if failed:
+        raise ValueError(
+            f"{len(failed)} of {len(todo)} runs failed: {', '.join(failed)}; the same command tries them again"
+        )
+
+
+def _submit(folder, jobs, cluster, options):
+    """Submits jobs and waits for them; returns the positions of those that failed."""
+    try:
+        import submitit
+    except ImportError as error:
+        raise ValueError("--cluster needs submitit: pip install 'memorize_jax[slurm]'") from error
+    executor = submitit.AutoExecutor(folder=folder / "jobs", cluster=cluster)
+    executor.update_parameters(**options)
+    submitted = [executor.submit(run_one, *job) for job in jobs]
+    print(f"submitted {len(submitted)} jobs; their logs are in {folder / 'jobs'}", flush=True)
+    failed = []
+    for index, job in enumerate(submitted):
+        error = job.exception()
+        if error is not None:
+            print(f"error: {jobs[index][0]}: {str(error).strip().splitlines()[-1]}", file=sys.stderr)
+            failed.append(index)
+    return failed
+
+
+def _chosen_sweep() -> Sweep:
+    flags = cli.FLAGS
+    overrides, seeds = cli.given(RunConfig), flags.seeds
+    if overrides.pop("seed", None) is not None:
+        raise ValueError("expected --seeds=0-9 instead of --seed in a sweep")
+    if flags.file and flags.grid:
+        raise ValueError("expected either --file or --grid, got both")
+    if flags.file:
+        sweep = read_sweep(flags.file, flags.preset, overrides, seeds)
+    elif flags.grid:
+        sweep = plan(flags.preset, overrides, parse_grid(flags.grid), seeds)
+    else:
+        raise ValueError("expected --grid=FIELD=VALUE,VALUE,... or --file=SWEEP.toml")
+    measured = dataclasses.replace(sweep.preset.geometry, **cli.given(GeometryConfig))
+    measured.validate()
+    return sweep._replace(preset=dataclasses.replace(sweep.preset, geometry=measured))
+
+
+def main() -> None:
+    """Reads the flags and sweeps."""
+    workdir, sweep = cli.required_workdir(), _chosen_sweep()
+    cluster = cli.FLAGS.cluster or "none"
+    if cluster not in CLUSTERS:
+        raise ValueError(f"expected cluster to be one of {', '.join(CLUSTERS)}, got {cluster!r}")
+    if cli.FLAGS.dry_run:
+        print(table_of_runs(workdir, sweep, combinations(sweep)).to_string(index=False))
+        return
+    options = {name: values[0] for name, values in parse_grid(_options(cli.FLAGS.slurm)).items()}
+    run(workdir, sweep, cluster=cluster, options=options)
+
+
+def _options(text):
+    return text.split(",") if text else []
+
+
+def define_sweep() -> None:
+    """Defines the flags of a sweep."""
+    cli.define_list_of_texts("grid", "FIELD=VALUE,VALUE,... to combine; may be given several times")
+    cli.define_string("file", "TOML file with preset, seeds, [run] and [grid], instead of --grid")
+    cli.define_string("cluster", f"one of {', '.join(CLUSTERS)}: where to run; none is this process")
+    cli.define_string("slurm", "options of the jobs, e.g. partition=gpu,gpus_per_node=1,timeout_min=600")
+    cli.define_switch("dry_run", "only show the table of runs")
+
+
+if __name__ == "__main__":
+    cli.start(
+        main, cli.define_workdir, cli.define_preset, cli.define_run, cli.define_geometry, cli.define_seeds, define_sweep
+    )

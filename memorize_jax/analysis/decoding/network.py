@@ -1,0 +1,174 @@
+"""A whole network, layer by layer: activations out, table rows out."""
+
+from collections.abc import Callable, Iterator, Mapping
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from memorize_jax.analysis.activations import layer_activations
+from memorize_jax.analysis.decoding.layers import VARIANTS, Examples, read_layer
+from memorize_jax.analysis.decoding.linear import first_components, replace_head
+from memorize_jax.analysis.decoding.subspaces import fit_subspaces
+from memorize_jax.analysis.decoding.threads import one_thread
+from memorize_jax.data import ChannelStatistics, Splits, standardize
+
+# What the last layer multiplies; in a convolutional network the last analysed activation need not be it.
+HEAD_INPUT = "head_input"
+# Activations of all examples are on the host together only as far as they fit in this.
+HOST_BYTES = 2**32
+BATCH = 1024
+
+
+def make_reader(
+    model: nn.Module, statistics: ChannelStatistics, layers: tuple[str, ...], head: str
+) -> Callable[[dict, jax.Array], dict[str, jax.Array]]:
+    """Builds the function that shows the layers of a network.
+
+    Args:
+      model: flax.linen module.
+      statistics: bring the images to the range the network expects.
+      layers: names of the analysed layers.
+      head: name of the last layer.
+
+    Returns:
+      (variables, images [n, ...]) -> name -> [n, d]: "input", the layers, and "head_input".
+    """
+
+    def read(variables, images):
+        caught = []
+
+        def catch(call, args, kwargs, context):
+            if context.module.name == head and context.method_name == "__call__":
+                caught.append(args[0])
+            return call(*args, **kwargs)
+
+        with nn.intercept_methods(catch):
+            shown = layer_activations(model, variables, standardize(images, statistics), layers)
+        shown[HEAD_INPUT] = caught[0]
+        return {name: value.reshape(len(value), -1).astype(jnp.float32) for name, value in shown.items()}
+
+    return read
+
+
+def activations_by_layer(
+    read: Callable, variables: dict, splits: Splits, names: tuple[str, ...], dtype: str = "float32"
+) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+    """Yields the activations of one layer after the other; the network is run again where memory asks for it.
+
+    Args:
+      read: of `make_reader`.
+      variables: params and batch_stats.
+      splits: the data.
+      names: wanted, of those that `read` shows.
+      dtype: of the result.
+
+    Yields:
+      (name, [n, d] of the training set, [m, d] of the test set).
+    """
+    sample = jax.ShapeDtypeStruct((1, *splits.train.images.shape[1:]), splits.train.images.dtype)
+    widths = {name: leaf.shape[1] for name, leaf in jax.eval_shape(read, variables, sample).items()}
+    total = len(splits.train.images) + len(splits.test.images)
+    groups, room = [[]], HOST_BYTES
+    for name in names:
+        size = total * widths[name] * np.dtype(dtype).itemsize
+        if groups[-1] and size > room:
+            groups.append([])
+            room = HOST_BYTES
+        groups[-1].append(name)
+        room -= size
+    for group in groups:
+        shown = [_run(read, variables, split.images, tuple(group), dtype) for split in splits]
+        for name in group:
+            yield name, shown[0].pop(name), shown[1].pop(name)
+
+
+@jax.jit(static_argnums=(0, 3))
+def _read_some(read, variables, images, names):
+    shown = read(variables, images)
+    return {name: shown[name] for name in names}
+
+
+def _run(read, variables, images, names, dtype):
+    batch = min(BATCH, len(images))
+    found = {}
+    for start in range(0, len(images), batch):
+        part = images[start : start + batch]
+        missing = batch - len(part)
+        padded = np.concatenate([part, np.repeat(part[-1:], missing, axis=0)]) if missing else part
+        for name, value in _read_some(read, variables, padded, names).items():
+            value = np.asarray(value)
+            if name not in found:
+                found[name] = np.empty((len(images), value.shape[1]), dtype)
+            found[name][start : start + len(part)] = value[: len(part)]
+    return found
+
+
+def network_rows(
+    read: Callable,
+    variables: dict,
+    splits: Splits,
+    examples: Examples,
+    layers: Mapping[str, int],
+    *,
+    head: str,
+    head_number: int,
+    controls: bool = True,
+    dtype: str = "float32",
+) -> list[dict]:
+    """Reads every layer of a network, with both kinds of labels, and the network whose head is replaced.
+
+    Args:
+      read: of `make_reader`.
+      variables: params and batch_stats.
+      splits: the data.
+      examples: of `choose_examples`.
+      layers: name -> number, in order; those to read.
+      head: name of the last layer.
+      head_number: its number.
+      controls: see `read_layer`.
+      dtype: "float32", or "float64" if jax_enable_x64 is set.
+
+    Returns:
+      the rows of `read_layer` with layer and layer_number, and for each kind of labels a row with the method
+      "edited_network" at the last layer.
+    """
+    rows, edits = [], {}
+    variables = jax.device_put(variables)
+    for name, train, test in activations_by_layer(read, variables, splits, (*layers, HEAD_INPUT), dtype):
+        for variant in VARIANTS:
+            if name == HEAD_INPUT:
+                labels = examples.labels.assigned if variant == "assigned" else examples.labels.true
+                subspaces = fit_subspaces(train, labels, num_classes=examples.num_classes, num_components=1)
+                edits[variant] = first_components(subspaces, np.mean(train, axis=0))
+            else:
+                with one_thread():
+                    found = read_layer(train, test, examples, variant, controls=controls)
+                rows += [{"layer": name, "layer_number": layers[name], **row} for row in found]
+    for variant, weights in edits.items():
+        edited = replace_head(variables, head, weights)
+        rows.append(
+            {"layer": head, "layer_number": head_number}
+            | {"method": "edited_network", "labels": variant}
+            | _accuracies(read, edited, splits, examples, head, variant)
+            | {"num_features": weights.shape[1], "num_fitted": len(examples.labels.true)}
+            | {"least_components": 1, "most_components": 1}
+        )
+    return rows
+
+
+def _accuracies(read, variables, splits, examples, head, variant):
+    """What a network answers itself."""
+    scored, labels = examples.scored, examples.labels
+    fitted = labels.assigned if variant == "assigned" else labels.true
+    train = _run(read, variables, splits.train.images[scored], (head,), "float32")[head].argmax(axis=1)
+    test = _run(read, variables, splits.test.images, (head,), "float32")[head].argmax(axis=1)
+    restored = (train == labels.true[scored])[labels.is_permuted[scored]]
+    return {
+        "train_accuracy": float(np.mean(train == fitted[scored])),
+        "restored_accuracy": float(np.mean(restored)) if len(restored) else float("nan"),
+        "validation_accuracy": float("nan"),
+        "clean_validation_accuracy": float("nan"),
+        "test_accuracy": float(np.mean(test == examples.test_labels)),
+    }

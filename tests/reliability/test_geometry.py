@@ -1,0 +1,37 @@
+import shutil
+
+import numpy as np
+import pytest
+
+from experiments import geometry, report
+from experiments.presets import PRESETS
+from memorize_jax import results
+from memorize_jax.geometry.status import CHECKPOINT_DAMAGED
+from memorize_jax.runs import Run
+
+
+def test_a_damaged_epoch_fails_clearly_or_is_recorded_in_the_table(tmp_path, smoke_run, capsys):
+    workdir = shutil.copytree(smoke_run, tmp_path / "run")
+    path = Run(workdir).checkpoints / "epochs" / "0" / "params.linear2.bias" / "0"
+    path.write_bytes(path.read_bytes()[:-1] + b"\1")
+    config = PRESETS["smoke"].geometry
+    config = type(config)(**{**vars(config), "geometry_epochs": "0,final"})
+    before = (Run(workdir).results / "geometry.csv").read_bytes()
+    message = r"epoch 0 is damaged: leaf params\.linear2\.bias, file 0 has changed.*--skip_damaged goes on without it"
+    with pytest.raises(ValueError, match=message):
+        geometry.run(workdir, config)
+    assert (Run(workdir).results / "geometry.csv").read_bytes() == before
+    geometry.run(workdir, config, skip_damaged=True)
+    assert "epoch 0 is damaged" in capsys.readouterr().err
+    found, calm = (
+        results.read_table(Run(folder).results / "geometry.csv", results.GEOMETRY, "")
+        for folder in (workdir, smoke_run)
+    )
+    skipped = found[found["epoch"] == 0]
+    assert len(found) == len(calm)
+    assert (skipped["status"] == CHECKPOINT_DAMAGED).all()
+    assert (skipped["num_valid_classes"] == 0).all()
+    assert skipped["capacity"].isna().all()
+    for column in ("capacity", "radius", "dimension"):
+        np.testing.assert_array_equal(found[found["epoch"] == 4][column], calm[calm["epoch"] == 4][column])
+    assert "nan" not in report.run(workdir).read_text(encoding="utf-8").partition("<table")[2].partition("on_nan")[0]
