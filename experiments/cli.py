@@ -19,7 +19,7 @@ from experiments.presets import (
     RewindingConfig,
     get_preset,
 )
-from memorize_jax.config import DTYPES, ON_NAN, RunConfig
+from memorize_jax.config import COMPUTE_DTYPES, DTYPES, ON_NAN, RunConfig
 from memorize_jax.data import LOADERS, MODES, SCALINGS
 from memorize_jax.models import INITS, MODELS
 
@@ -35,7 +35,8 @@ RUN_HELP = {
     "width": "of the model; the paper's if not given",
     "init": f"how parameters start: one of {', '.join(INITS)}",
     "dropout": "rate; that of the paper's table if not given",
-    "dtype": f"of the computation while training: one of {', '.join(DTYPES)}",
+    "dtype": f"of the computation while training: one of {', '.join(COMPUTE_DTYPES)}",
+    "steps_per_call": "training steps that one call to the device does; 1 on CPU and 16 elsewhere if not given",
     "permuted_fraction": "share of the training labels to permute, 0 to 1",
     "permutation": f"how: one of {', '.join(MODES)}",
     "learning_rate": "of Adam",

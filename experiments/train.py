@@ -64,7 +64,7 @@ def run(workdir: str | pathlib.Path, config: RunConfig, prepared: tuple[Splits, 
 def _train(folder, config, store, splits, labels):
     """Trains from the newest sound epoch to the end."""
     resume = resume_point(folder, config, store, splits, labels)
-    resume = share_resume(resume, Trainer(config, splits, labels).initial_state())
+    resume = share_resume(resume, lambda: Trainer(config, splits, labels).initial_state())
     rows = [] if resume is None else list(resume[2])
 
     def on_epoch(epoch):
@@ -101,7 +101,7 @@ def _follow(config):
         if reached_preemption(epoch.number):
             raise interruption.Terminated
 
-    resume = share_resume(None, Trainer(config, splits, labels).initial_state())
+    resume = share_resume(None, lambda: Trainer(config, splits, labels).initial_state())
     train(config, splits, labels, on_epoch, resume=resume)
 
 

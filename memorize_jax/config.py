@@ -9,6 +9,8 @@ from memorize_jax.models import check_dropout, check_init
 from memorize_jax.models import check_name as check_model
 
 DTYPES = ("float32", "bfloat16")
+# Precisions of the computation; TF32 is float32 with products of ten bits on the tensor cores of recent GPUs.
+COMPUTE_DTYPES = ("float32", "tf32", "bfloat16")
 ON_NAN = ("stop", "restore")
 
 
@@ -25,7 +27,7 @@ class RunConfig:
       width: of the model, or None for the paper's.
       init: how parameters start, one of `models.INITS`; the paper does not say.
       dropout: rate, or None for that of the paper's table.
-      dtype: of the computation while training, one of `DTYPES`; parameters and loss are float32.
+      dtype: of the computation while training, one of `COMPUTE_DTYPES`; parameters and loss are float32.
       permuted_fraction: share of the training labels that is permuted.
       permutation: mode of `data.permute_labels`.
       learning_rate: of Adam.
@@ -38,6 +40,8 @@ class RunConfig:
       keep_dtype: of those networks, one of `DTYPES`; the best and the last are kept in full.
       on_nan: what to do when the loss is not finite: "stop", or "restore" the last epoch and go on from there at half
         the learning rate.
+      steps_per_call: steps that one call to the device does; None for 1 on CPU, where a convolution inside a loop is
+        slow, and 16 elsewhere.
     """
 
     dataset: str = "digits"
@@ -60,11 +64,12 @@ class RunConfig:
     keep: str = "all"
     keep_dtype: str = "float32"
     on_nan: str = "stop"
+    steps_per_call: int | None = None
 
     # Fields that may change when a run is continued: they say how long, not what.
     LENGTH_FIELDS = ("epochs", "stop_accuracy", "extra_epochs", "data_dir")
-    # So may these: they say what stays on disk, and what happens when training fails.
-    CARE_FIELDS = ("keep", "keep_dtype", "on_nan")
+    # So may these: they say what stays on disk, what happens when training fails, and how steps are dispatched.
+    CARE_FIELDS = ("keep", "keep_dtype", "on_nan", "steps_per_call")
 
     def validate(self) -> None:
         """Checks every field.
@@ -76,8 +81,8 @@ class RunConfig:
         check_model(self.model)
         check_init(self.init)
         check_dropout(self.model, self.dropout)
-        if self.dtype not in DTYPES:
-            raise ValueError(f"expected dtype to be one of {', '.join(DTYPES)}, got {self.dtype!r}")
+        if self.dtype not in COMPUTE_DTYPES:
+            raise ValueError(f"expected dtype to be one of {', '.join(COMPUTE_DTYPES)}, got {self.dtype!r}")
         check_keep(self.keep)
         if self.keep_dtype not in DTYPES:
             raise ValueError(f"expected keep_dtype to be one of {', '.join(DTYPES)}, got {self.keep_dtype!r}")
@@ -95,6 +100,7 @@ class RunConfig:
             "batch_size": (self.batch_size >= 1, ">= 1"),
             "epochs": (self.epochs >= 1, ">= 1"),
             "stop_accuracy": (0 <= self.stop_accuracy <= 1, "between 0 and 1"),
+            "steps_per_call": (self.steps_per_call is None or self.steps_per_call >= 1, ">= 1"),
             "extra_epochs": (self.extra_epochs >= 0, ">= 0"),
             "seed": (0 <= self.seed < 2**31, "between 0 and 2^31 - 1"),
         }

@@ -136,7 +136,8 @@ def recalibrated(model: nn.Module, variables: dict, batches: Iterable[tuple[jax.
 
 
 def _apply(model, variables, inputs, mask):
-    return model.apply(variables, inputs, train=True, mask=mask, mutable=["batch_stats"])
+    with jax.default_matmul_precision("highest"):
+        return model.apply(variables, inputs, train=True, mask=mask, mutable=["batch_stats"])
 
 
 _train_mode = jax.jit(_apply, static_argnums=0)

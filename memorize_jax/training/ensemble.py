@@ -11,7 +11,7 @@ from memorize_jax.config import RunConfig
 from memorize_jax.data import PermutedLabels, Splits
 from memorize_jax.training.accuracy import group_accuracies
 from memorize_jax.training.devices import must_await_steps, replicate, split_batches
-from memorize_jax.training.loop import Epoch, Trainer, example_order, is_finished
+from memorize_jax.training.loop import Epoch, Trainer, compute_precision, example_order, is_finished
 from memorize_jax.training.state import TrainState
 from memorize_jax.training.step import AXIS, Batch, make_predict_step, make_train_step
 from memorize_jax.training.watch import LossWatch
@@ -79,7 +79,8 @@ class Ensemble:
         """
         states = replicate(states)
         for batch in self._batches(number):
-            states, losses = self._step(states, self._images, self._assigned, batch)
+            with compute_precision(self.configs[0]):
+                states, losses = self._step(states, self._images, self._assigned, batch)
             if must_await_steps():
                 jax.block_until_ready(states)
             on_step(losses)
@@ -106,7 +107,8 @@ class Ensemble:
         num, batch_size = len(images), self.configs[0].batch_size
         parts = []
         for batch in split_batches(np.arange(num), batch_size, self.single.num_devices):
-            parts.append(predict(variables, images, labels, batch))
+            with compute_precision(self.configs[0]):
+                parts.append(predict(variables, images, labels, batch))
             if must_await_steps():
                 jax.block_until_ready(parts[-1])
         # [D, members, n] of each batch to [members, D n].

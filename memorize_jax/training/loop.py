@@ -1,5 +1,6 @@
 """The training loop: epochs of pmapped steps, accuracies after each, a callback for everything else."""
 
+import functools
 import time
 from collections.abc import Callable
 from typing import NamedTuple
@@ -15,8 +16,18 @@ from memorize_jax.training.accuracy import group_accuracies
 from memorize_jax.training.devices import must_await_steps, replicate, split_batches
 from memorize_jax.training.processes import gather_rows, local_rows
 from memorize_jax.training.state import TrainState, create_state, optimizer
-from memorize_jax.training.step import AXIS, Batch, make_predict_step, make_train_step
+from memorize_jax.training.step import AXIS, Batch, make_predict_step, make_train_step, scan_steps
 from memorize_jax.training.watch import LossWatch
+
+# Precision of a run -> the type that activations have, and the precision of products.
+COMPUTE = {
+    "float32": (jax.numpy.float32, "highest"),
+    "tf32": (jax.numpy.float32, "tensorfloat32"),
+    "bfloat16": (jax.numpy.bfloat16, "default"),
+    "float64": (jax.numpy.float64, "highest"),
+}
+# Enough to hide the call behind the steps, few enough that a stop need not wait long.
+STEPS_PER_CALL = 16
 
 
 class Epoch(NamedTuple):
@@ -51,7 +62,7 @@ class Trainer:
             config.model,
             num_classes=splits.train.num_classes,
             width=config.width,
-            dtype=config.dtype,
+            dtype=COMPUTE[config.dtype][0],
             init=config.init,
             dropout=config.dropout,
             axis_name=AXIS,
@@ -61,7 +72,11 @@ class Trainer:
         self.train_arrays = replicate((splits.train.images, labels.assigned))
         self.test_arrays = replicate((splits.test.images, splits.test.labels))
         step = make_train_step(self.model, self.tx, self.statistics, dropout_key=stream(config.seed, "dropout"))
-        self._step = jax.pmap(step, axis_name=AXIS, in_axes=(None, None, None, 0), out_axes=None, donate_argnums=(0,))
+        over_devices = functools.partial(
+            jax.pmap, axis_name=AXIS, in_axes=(None, None, None, 0), out_axes=None, donate_argnums=(0,)
+        )
+        self._step, self._steps = over_devices(step), over_devices(scan_steps(step))
+        self._steps_per_call = config.steps_per_call or (1 if jax.default_backend() == "cpu" else STEPS_PER_CALL)
         predict = make_predict_step(self.model, self.statistics)
         self._predict = jax.pmap(predict, axis_name=AXIS, in_axes=(None, None, None, 0))
 
@@ -80,7 +95,13 @@ class Trainer:
         Returns:
           (state after it, loss before it).
         """
-        return self._step(state, *self.train_arrays, local_rows(batch))
+        with compute_precision(self.config):
+            return self._step(state, *self.train_arrays, local_rows(batch))
+
+    def _several_steps(self, state, batches):
+        stacked = jax.tree.map(lambda *leaves: np.stack(leaves, axis=1), *map(local_rows, batches))
+        with compute_precision(self.config):
+            return self._steps(state, *self.train_arrays, stacked)
 
     def run_epoch(
         self, state: TrainState, number: int, on_step: Callable[[jax.Array], None] = lambda loss: None
@@ -90,15 +111,20 @@ class Trainer:
         Args:
           state: TrainState, which is used up.
           number: of the epoch.
-          on_step: called after each step with its loss, which may not be there yet; may raise to stop.
+          on_step: called after each call to the device with the loss of its step, or [steps] of its steps, which may
+            not be there yet; may raise to stop.
 
         Returns:
           TrainState after it.
         """
         order = example_order(self.config.seed, number, len(self.labels.assigned))
         state = replicate(state)
-        for batch in split_batches(order, self.config.batch_size, self.num_devices):
-            state, loss = self.step(state, batch)
+        batches = split_batches(order, self.config.batch_size, self.num_devices)
+        while batches:
+            # What is left of the last call is done step by step: another length would be compiled anew.
+            several = len(batches) >= self._steps_per_call > 1
+            now, batches = _cut(batches, self._steps_per_call if several else 1)
+            state, loss = self._several_steps(state, now) if several else self.step(state, now[0])
             if must_await_steps():
                 jax.block_until_ready(state)
             on_step(loss)
@@ -123,12 +149,22 @@ class Trainer:
         num = len(data[1])
         parts = []
         for batch in split_batches(np.arange(num), self.config.batch_size, self.num_devices):
-            parts.append(self._predict(variables, *data, local_rows(batch)))
+            with compute_precision(self.config):
+                parts.append(self._predict(variables, *data, local_rows(batch)))
             if must_await_steps():
                 jax.block_until_ready(parts[-1])
         gathered = (gather_rows(np.stack([np.asarray(part) for part in leaf])) for leaf in zip(*parts, strict=True))
         flat = [rows.reshape(len(parts), -1)[:, : self.config.batch_size].ravel()[:num] for rows in gathered]
         return flat[0], flat[1]
+
+
+def compute_precision(config: RunConfig):
+    """Context in which a run's steps are traced: the precision of their products."""
+    return jax.default_matmul_precision(COMPUTE[config.dtype][1])
+
+
+def _cut(batches, number):
+    return batches[:number], batches[number:]
 
 
 def example_order(seed: int, number: int, num_examples: int) -> np.ndarray:

@@ -1,5 +1,7 @@
 """Several processes that train one network: each holds its own rows of every batch, and all hold the same state."""
 
+from collections.abc import Callable
+
 import jax
 import numpy as np
 from jax.experimental import multihost_utils
@@ -31,13 +33,13 @@ def gather_rows(local: np.ndarray) -> np.ndarray:
 
 
 def share_resume(
-    resume: tuple[int, TrainState, list[dict]] | None, template: TrainState
+    resume: tuple[int, TrainState, list[dict]] | None, template: Callable[[], TrainState]
 ) -> tuple[int, TrainState, list[dict]] | None:
     """Tells all processes where process 0, which has the run's folder, goes on.
 
     Args:
       resume: as for `loop.train`; what the other processes give is not looked at.
-      template: a state of the same structure.
+      template: makes a state of the same structure.
 
     Returns:
       process 0's `resume`; of the metrics the others get the training accuracy, which decides when to stop.
@@ -48,7 +50,7 @@ def share_resume(
     if number < 0:
         return None
     is_source = jax.process_index() == 0
-    state = resume[1] if is_source else jax.tree.map(np.asarray, template)
+    state = resume[1] if is_source else jax.tree.map(np.asarray, template())
     accuracies = np.array([row["train_accuracy"] for row in resume[2]] if is_source else np.zeros(number + 1))
     state, accuracies = multihost_utils.broadcast_one_to_all((jax.tree.map(np.asarray, state), accuracies))
     return number, state, resume[2] if is_source else [{"train_accuracy": float(value)} for value in accuracies]

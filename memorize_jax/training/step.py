@@ -71,6 +71,22 @@ def make_train_step(
     return train_step
 
 
+def scan_steps(train_step: Callable) -> Callable:
+    """Turns a step into one that does several in one call.
+
+    Args:
+      train_step: of `make_train_step`.
+
+    Returns:
+      the same with a leading axis of steps on the batch and on the losses.
+    """
+
+    def train_steps(state: TrainState, images: jax.Array, labels: jax.Array, batches: Batch):
+        return jax.lax.scan(lambda state, batch: train_step(state, images, labels, batch), state, batches)
+
+    return train_steps
+
+
 def make_predict_step(model: nn.Module, statistics: ChannelStatistics) -> Callable:
     """Builds the evaluation of one batch.
 

@@ -40,7 +40,7 @@ class LossWatch:
         self._waiting, self._step = collections.deque(), 0
 
     def add(self, loss: jax.Array) -> None:
-        """Takes the loss of the next step; raises NotFiniteLossError if one of those before was not finite."""
+        """Takes the loss of the next step, or [steps] of several; raises NotFiniteLossError for an earlier one."""
         self._waiting.append(loss)
         if len(self._waiting) > LAG:
             self._check()
@@ -53,7 +53,7 @@ class LossWatch:
             raise NotFiniteLossError(loss, self._epoch, self._step, self._learning_rate)
 
     def _check(self):
-        self._step += 1
-        loss = float(self._waiting.popleft())
-        if not np.isfinite(loss):
-            raise NotFiniteLossError(loss, self._epoch, self._step, self._learning_rate)
+        for loss in np.atleast_1d(self._waiting.popleft()):
+            self._step += 1
+            if not np.isfinite(loss):
+                raise NotFiniteLossError(float(loss), self._epoch, self._step, self._learning_rate)

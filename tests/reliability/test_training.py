@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments import interruption, resume
+from experiments import interruption, resume, run_folder
 from experiments import train as train_experiment
 from memorize_jax.checkpoints import EpochStore
 from memorize_jax.checkpoints import store as store_module
@@ -79,7 +79,7 @@ def test_a_termination_signal_finishes_the_epoch_and_stores_it(tmp_path, problem
 
 def test_without_time_for_the_epoch_training_stops_at_the_step(tmp_path, problem, monkeypatch):
     monkeypatch.setattr(interruption, "GRACE_SECONDS", -1.0)
-    monkeypatch.setattr(train_experiment, "write_table", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+    monkeypatch.setattr(run_folder, "write_table", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
     with pytest.raises(interruption.Terminated):
         train_in(tmp_path, problem)
     with EpochStore(Run(tmp_path).checkpoints) as store:
@@ -140,8 +140,8 @@ def test_a_run_that_vanishes_is_not_half_made_again(tmp_path, problem, monkeypat
         if len(rows) == 3:
             shutil.rmtree(tmp_path / "run")
 
-    write_table = train_experiment.write_table
-    monkeypatch.setattr(train_experiment, "write_table", vanish)
+    write_table = run_folder.write_table
+    monkeypatch.setattr(run_folder, "write_table", vanish)
     with pytest.raises(OSError, match=r"is gone|could not be stored"):
         train_in(tmp_path / "run", problem)
     assert not (tmp_path / "run" / "metrics.csv").exists()
@@ -175,9 +175,9 @@ def test_a_full_disk_loses_nothing(small_disk, problem, undisturbed, monkeypatch
                 os.posix_fallocate(stream.fileno(), 0, shutil.disk_usage(small_disk).free)
         write_table(path, rows, columns)
 
-    write_table = train_experiment.write_table
+    write_table = run_folder.write_table
     with monkeypatch.context() as patched:
-        patched.setattr(train_experiment, "write_table", fill_up)
+        patched.setattr(run_folder, "write_table", fill_up)
         with pytest.raises(OSError, match="No space left on device") as error:
             train_in(small_disk / "run", problem)
     assert error.value.errno == 28

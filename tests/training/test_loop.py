@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from experiments import run_folder
 from experiments import train as train_experiment
 from memorize_jax import data
 from memorize_jax.checkpoints import EpochStore, store
@@ -24,6 +25,23 @@ def small_problem(fraction=0.4):
 
 def history(*accuracies):
     return [{"train_accuracy": accuracy} for accuracy in accuracies]
+
+
+# --- several steps in one call
+
+
+def test_several_steps_in_one_call_change_nothing():
+    """100 examples make three batches: two in one call, and one that is left."""
+    splits, labels = small_problem()
+    runs = {}
+    for number in (1, 2):
+        runs[number], losses = [], []
+        config = dataclasses.replace(CONFIG, epochs=2, steps_per_call=number)
+        train(config, splits, labels, runs[number].append)
+        Trainer(config, splits, labels).run_epoch(Trainer(config, splits, labels).initial_state(), 1, losses.append)
+        assert [np.size(loss) for loss in losses] == ([1, 1, 1] if number == 1 else [2, 1])
+    for one, two in zip(runs[1], runs[2], strict=True):
+        np.testing.assert_allclose(one.metrics["loss"], two.metrics["loss"], rtol=1e-5)
 
 
 # --- when training ends
@@ -218,10 +236,10 @@ def test_interrupted_training_goes_on_to_the_same_end(
         if interrupted:
             raise KeyboardInterrupt
 
-    write_table = train_experiment.write_table
+    write_table = run_folder.write_table
     with monkeypatch.context() as patched:
         patched.setattr(store, "STATE_SHARE", state_share)
-        patched.setattr(train_experiment, "write_table", write_then_stop)
+        patched.setattr(run_folder, "write_table", write_then_stop)
         with pytest.raises(KeyboardInterrupt):
             train_in(tmp_path, 6)
     assert_same_run(train_in(tmp_path, 6), undisturbed)
