@@ -10,7 +10,15 @@ from collections.abc import Callable
 from absl import app, flags, logging
 
 from experiments.interruption import Terminated, terminable
-from experiments.presets import PRESETS, DecodingConfig, GeometryConfig, Preset, get_preset
+from experiments.presets import (
+    PRESETS,
+    DecodingConfig,
+    GeometryConfig,
+    GradientsConfig,
+    Preset,
+    RewindingConfig,
+    get_preset,
+)
 from memorize_jax.config import COMPUTE_DTYPES, DTYPES, ON_NAN, RunConfig
 from memorize_jax.data import LOADERS, MODES, SCALINGS
 from memorize_jax.models import INITS, MODELS
@@ -42,13 +50,26 @@ RUN_HELP = {
     "on_nan": f"when the loss is not finite: one of {', '.join(ON_NAN)}; restore goes on at half the learning rate",
 }
 GEOMETRY_HELP = {
-    "geometry_epochs": "which epochs: comma-separated numbers and best, final, all",
+    "geometry_epochs": "which epochs: comma-separated numbers and best, final, all, log",
     "examples_per_class": "examples that stand for each class manifold (M)",
     "max_classes": "use at most this many classes, drawn from the seed",
     "num_draws": "Gaussian draws per manifold",
     "kappa": "margin of the capacity",
     "num_center_components": "shared centre directions to remove; -1 chooses the number layer by layer",
     "compat": "'mftma' for the published tool's conventions",
+}
+REWINDING_HELP = {
+    "rewind_epochs": "to which epochs: comma-separated numbers and best, final, all, log",
+    "rewind_layers": "comma-separated: each; conv, every convolution; last:K, the last K together; all, together; or "
+    "names of layers that go together joined by +",
+    "rewind_into": "final puts the earlier layers into the final network, early the final ones into the earlier",
+    "bn": "what happens to the BatchNorm of these layers: one of with_layer, keep, rewind_stats_only, recalibrate",
+}
+GRADIENTS_HELP = {
+    "gradient_epochs": "which epochs: comma-separated numbers and best, final, all, log",
+    "gradient_bn": "statistics of BatchNorm: train, those of mixed batches, or eval, the running ones",
+    "gradient_weighting": "of a group: subset, the mean over it, or share, its share in the mean over all",
+    "gradient_centering": "over what the mean gradient taken off both parts goes: dataset or subset",
 }
 
 DECODING_HELP = {
@@ -82,10 +103,10 @@ def define_workdir(default: str | None = None) -> None:
     _show_in_help("debug")
 
 
-def define_preset() -> None:
+def define_preset(default: str = "digits") -> None:
     """Defines --preset."""
     known = "; ".join(f"{name}: {preset.summary}" for name, preset in PRESETS.items())
-    flags.DEFINE_string("preset", "digits", f"settings to start from, which other flags override. {known}")
+    flags.DEFINE_string("preset", default, f"settings to start from, which other flags override. {known}")
     _show_in_help("preset")
 
 
@@ -97,6 +118,16 @@ def define_run() -> None:
 def define_geometry() -> None:
     """Defines the flags of the geometry step."""
     _define(GeometryConfig, GEOMETRY_HELP)
+
+
+def define_rewinding() -> None:
+    """Defines the flags of the rewinding step."""
+    _define(RewindingConfig, REWINDING_HELP)
+
+
+def define_gradients() -> None:
+    """Defines the flags of the gradient ledger."""
+    _define(GradientsConfig, GRADIENTS_HELP)
 
 
 def define_seeds() -> None:
@@ -146,13 +177,15 @@ def chosen() -> Preset:
       ValueError: a preset or a value that does not exist.
     """
     preset = get_preset(FLAGS.preset)
-    run = dataclasses.replace(preset.run, **given(RunConfig))
-    geometry = dataclasses.replace(preset.geometry, **given(GeometryConfig))
-    decoding = dataclasses.replace(preset.decoding, **given(DecodingConfig))
-    run.validate()
-    geometry.validate()
-    decoding.validate()
-    return dataclasses.replace(preset, run=run, geometry=geometry, decoding=decoding)
+    parts = {}
+    for field in dataclasses.fields(Preset):
+        if dataclasses.is_dataclass(field.type):
+            flags_given = given(field.type)
+            parts[field.name] = dataclasses.replace(getattr(preset, field.name), **flags_given)
+            # The preset's own settings are sound.
+            if flags_given:
+                parts[field.name].validate()
+    return dataclasses.replace(preset, **parts)
 
 
 def required_workdir() -> str:

@@ -44,7 +44,82 @@ class GeometryConfig:
         for name, (good, expected) in checks.items():
             if not good:
                 raise ValueError(f"expected {name} {expected}, got {getattr(self, name)}")
-        _check_epochs("geometry_epochs", self.geometry_epochs)
+        # Here, for analysis takes a second to import and training does without.
+        from memorize_jax.analysis.epochs import check_epochs
+
+        check_epochs("geometry_epochs", self.geometry_epochs)
+
+
+def _check_choices(config, choices):
+    for name, allowed in choices.items():
+        if getattr(config, name) not in allowed:
+            raise ValueError(f"expected {name} to be one of {', '.join(allowed)}, got {getattr(config, name)!r}")
+
+
+@dataclasses.dataclass(frozen=True)
+class RewindingConfig:
+    """Settings of the rewinding step.
+
+    Attributes:
+      rewind_epochs: which epochs, see `analysis.select_epochs`.
+      rewind_layers: which layers and sets of layers, see `analysis.rewinding.select_units`.
+      rewind_into: "final" puts layers of earlier epochs into the final network, "early" the reverse.
+      bn: what happens to the BatchNorm of these layers, see `analysis.rewinding.transplant`.
+    """
+
+    rewind_epochs: str = "log,best,final"
+    rewind_layers: str = "each,last:2,last:3"
+    rewind_into: str = "final"
+    bn: str = "with_layer"
+
+    def validate(self) -> None:
+        """Checks every field that can be checked without the run.
+
+        Raises:
+          ValueError: expected X, got Y.
+        """
+        from memorize_jax.analysis.epochs import check_epochs
+        from memorize_jax.analysis.rewinding import BN_POLICIES, INTO, check_units
+
+        check_epochs("rewind_epochs", self.rewind_epochs)
+        check_units(self.rewind_layers)
+        _check_choices(self, {"rewind_into": INTO, "bn": BN_POLICIES})
+
+
+@dataclasses.dataclass(frozen=True)
+class GradientsConfig:
+    """Settings of the gradient ledger.
+
+    Attributes:
+      gradient_epochs: which epochs, see `analysis.select_epochs`.
+      gradient_bn: BatchNorm by the statistics of mixed batches ("train") or by the running ones ("eval").
+      gradient_weighting: of a group: "subset" for the mean over its examples, "share" for its share in the mean over
+        all (equation 22).
+      gradient_centering: the mean gradient of equation 13 over the whole "dataset", or over the "subset".
+    """
+
+    gradient_epochs: str = "log,best,final"
+    gradient_bn: str = "train"
+    gradient_weighting: str = "subset"
+    gradient_centering: str = "dataset"
+
+    def validate(self) -> None:
+        """Checks every field that can be checked without the run.
+
+        Raises:
+          ValueError: expected X, got Y.
+        """
+        from memorize_jax.analysis.epochs import check_epochs
+        from memorize_jax.analysis.gradient_parts import CENTERINGS, WEIGHTINGS
+        from memorize_jax.analysis.gradients import BN_MODES
+
+        check_epochs("gradient_epochs", self.gradient_epochs)
+        choices = {
+            "gradient_bn": BN_MODES,
+            "gradient_weighting": WEIGHTINGS,
+            "gradient_centering": CENTERINGS,
+        }
+        _check_choices(self, choices)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,19 +146,15 @@ class DecodingConfig:
         Raises:
           ValueError: expected X, got Y.
         """
-        _check_epochs("decoding_epochs", self.decoding_epochs)
+        from memorize_jax.analysis.epochs import check_epochs
+
+        check_epochs("decoding_epochs", self.decoding_epochs)
         if self.decoding_dynamics < 0:
             raise ValueError(f"expected decoding_dynamics >= 0, got {self.decoding_dynamics}")
         if self.probe_examples < 10:
             raise ValueError(f"expected probe_examples >= 10, got {self.probe_examples}")
         if self.decoding_dtype not in ("float32", "float64"):
             raise ValueError(f"expected decoding_dtype to be float32 or float64, got {self.decoding_dtype!r}")
-
-
-def _check_epochs(name, spec):
-    for item in spec.split(","):
-        if item.strip() not in ("best", "final", "all") and not item.strip().isdecimal():
-            raise ValueError(f"expected {name} to be numbers or best, final, all, got {item!r}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,12 +166,18 @@ class Preset:
       run: RunConfig.
       geometry: GeometryConfig.
       decoding: DecodingConfig.
+      rewinding: RewindingConfig.
+      gradients: GradientsConfig.
+      widths: of the double descent sweep, in the form of its flag; empty for a study of one network.
     """
 
     summary: str
     run: RunConfig
     geometry: GeometryConfig
     decoding: DecodingConfig = DecodingConfig()
+    rewinding: RewindingConfig = RewindingConfig()
+    gradients: GradientsConfig = GradientsConfig()
+    widths: str = ""
 
 
 _MASC = {
@@ -170,6 +247,36 @@ PRESETS = {
         RunConfig(dataset="tiny_imagenet", model="resnet18_tiny", init="torch"),
         # 100 of the 200 classes, as many manifolds as for CIFAR-100.
         GeometryConfig(max_classes=100),
+    ),
+    "double_descent": Preset(
+        "ResNet18 of widths 1 to 64 on CIFAR-100, 10 % of the labels permuted (figures 4C-E); accelerator",
+        RunConfig(
+            dataset="cifar100",
+            model="resnet18",
+            init="torch",
+            permuted_fraction=0.1,
+            stop_accuracy=1.0,
+            keep="best,last",
+        ),
+        GeometryConfig(),
+        widths="1,2,3,4,6,8,12,16,24,32,48,64",
+    ),
+    "double_descent_small": Preset(
+        "the same at CPU size: narrow networks on 1,000 images of Fashion-MNIST at 14 x 14; ten minutes on two cores",
+        RunConfig(
+            dataset="fashion_mnist_14",
+            model="resnet18",
+            init="torch",
+            num_train=1000,
+            permuted_fraction=0.1,
+            learning_rate=2e-3,
+            batch_size=125,
+            epochs=60,
+            stop_accuracy=1.0,
+            keep="best,last",
+        ),
+        GeometryConfig(num_center_components=1, num_draws=200),
+        widths="1,2,3,4,6,8",
     ),
     # Ketha and Ramaswamy's networks; --permuted_fraction=0.2, 0.4, 0.6, 0.8 are their degrees of corruption. They print
     # no settings for this MLP on these data, and trained it on others by SGD; Adam at the rate of their CNN is ours.

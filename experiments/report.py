@@ -10,10 +10,11 @@ import jinja2
 import pandas as pd
 
 from experiments import cli
-from memorize_jax import figures
+from memorize_jax import figures, models
 from memorize_jax.analysis import best_epoch, final_epoch
+from memorize_jax.analysis.effects import ratio_range, rewinding_effect
 from memorize_jax.atomic import replacing
-from memorize_jax.results import DECODING, DECODING_CHOICE, GEOMETRY, METRICS, read_table
+from memorize_jax.results import DECODING, DECODING_CHOICE, GEOMETRY, GRADIENTS, METRICS, REWINDING, read_table
 from memorize_jax.runs import Run, check_writable, read_config, read_provenance
 
 TEMPLATES = pathlib.Path(__file__).parent / "templates"
@@ -51,6 +52,44 @@ def _headline(metrics: pd.DataFrame, best: int, final: int) -> list[dict]:
         }
         for key, text in names.items()
     ]
+
+
+def _rewinding(folder, config, metrics):
+    """What the page says about rewinding; None if it was not done, or not into the final network."""
+    path = folder.results / "rewinding.csv"
+    if not path.is_file():
+        return None
+    table = read_table(path, REWINDING, f"python -m experiments.rewinding --workdir={folder.workdir}")
+    table = table[table["into"] == "final"]
+    if table.empty:
+        return None
+    output = models.layer_names(config.model)[-1]
+    peak = metrics["test_accuracy"].max()
+    return {
+        "figure": _embedded(figures.draw_rewinding(table, peak, folder.figures / "fig4ab.svg")),
+        "effects": {group: rewinding_effect(table, metrics, group, output) for group in ("test", "restored")},
+        "bn": table["bn"].iloc[0],
+    }
+
+
+def _gradients(folder):
+    """What the page says about gradients; None if they were not measured."""
+    path = folder.results / "gradients.csv"
+    if not path.is_file():
+        return None
+    table = read_table(path, GRADIENTS, f"python -m experiments.gradients --workdir={folder.workdir}")
+    table = table[table["form"] == "eq15"]
+    first, last = int(table["epoch"].min()), int(table["epoch"].max())
+    five, parts = figures.draw_gradients(table, folder.figures / "fig5.svg", parts_path=folder.figures / "figa1.svg")
+    dep, ind = "dep", "ind"
+    return {
+        "figures": (_embedded(five), _embedded(parts)),
+        "first": ratio_range(table, first, ("unpermuted", dep), ("permuted", dep)),
+        "last": ratio_range(table, last, ("unpermuted", dep), ("permuted", dep)),
+        "unpermuted": ratio_range(table, first, ("unpermuted", dep), ("unpermuted", ind)),
+        "permuted": ratio_range(table, first, ("permuted", dep), ("permuted", ind)),
+        "bn": table["bn"].iloc[0],
+    }
 
 
 def _decoding(folder: Run, metrics: pd.DataFrame, best: int, final: int) -> dict | None:
@@ -122,6 +161,8 @@ def run(workdir: str | pathlib.Path) -> pathlib.Path:
         seconds=metrics["seconds"].sum(),
         training_figure=_embedded(training),
         geometry_figure=_embedded(layers),
+        rewinding=_rewinding(folder, config, metrics),
+        gradients=_gradients(folder),
         geometry=shown.to_dict("records"),
         flagged=int((shown["status"] != 0).sum()),
         examples_per_class=int(geometry["examples_per_class"].min()),

@@ -1,4 +1,4 @@
-"""Runs a whole study: trains, measures the geometry, reads the layers, writes the report.
+"""Runs a whole study: trains, measures and reads the layers, rewinds them, splits the gradient, writes the report.
 
     python -m experiments.reproduce --preset=digits
 
@@ -7,7 +7,7 @@ The same command run again goes on with the training where it stopped, and measu
 
 import time
 
-from experiments import cli, decoding, geometry, report, train
+from experiments import cli, decoding, geometry, gradients, report, rewinding, train
 from memorize_jax.runs import Run
 
 
@@ -24,9 +24,20 @@ def main() -> None:
     train.run(workdir, chosen.run, prepared)
     geometry.run(workdir, chosen.geometry, prepared[0])
     decoding.run(workdir, chosen.decoding, prepared[0])
+    rewinding.run(workdir, chosen.rewinding, prepared[0])
+    gradients.run(workdir, chosen.gradients, prepared[0])
     path = report.run(workdir)
     print(f"done in {time.perf_counter() - started:.0f} s; open {path.absolute()}")
 
 
 if __name__ == "__main__":
-    cli.start(main, cli.define_workdir, cli.define_preset, cli.define_run, cli.define_geometry, cli.define_decoding)
+    cli.start(
+        main,
+        cli.define_workdir,
+        cli.define_preset,
+        cli.define_run,
+        cli.define_geometry,
+        cli.define_decoding,
+        cli.define_rewinding,
+        cli.define_gradients,
+    )

@@ -41,6 +41,66 @@ GEOMETRY = (
     "kappa",
     "status",
 )
+# Accuracy with the layers of one unit as they were at another epoch.
+REWINDING = (
+    "seed",
+    "into",
+    "layer",
+    "layer_number",
+    "num_layers",
+    "rewind_epoch",
+    "bn",
+    "loss",
+    "train_accuracy",
+    "unpermuted_accuracy",
+    "permuted_accuracy",
+    "restored_accuracy",
+    "test_accuracy",
+)
+# Accuracy and the geometry of the test set's manifolds by width; `moment` is best or final.
+DOUBLE_DESCENT = (
+    "seed",
+    "width",
+    "num_parameters",
+    "moment",
+    "epoch",
+    "layer",
+    "layer_number",
+    "train_accuracy",
+    "unpermuted_accuracy",
+    "permuted_accuracy",
+    "restored_accuracy",
+    "test_accuracy",
+    "capacity",
+    "radius",
+    "dimension",
+    "center_correlation",
+    "capacity_standard_error",
+    "num_center_components",
+    "num_classes",
+    "num_valid_classes",
+    "examples_per_class",
+    "num_draws",
+    "kappa",
+    "status",
+)
+# Squared norms and cosines of the parts of the gradient, by layer and group.
+GRADIENTS = (
+    "seed",
+    "epoch",
+    "layer",
+    "layer_number",
+    "group",
+    "part",
+    "squared_norm",
+    "cosine_with_ind",
+    "cosine_with_permuted",
+    "num_examples",
+    "form",
+    "bn",
+    "weighting",
+    "centering",
+)
 
 DECODING = (
     "seed",

@@ -13,7 +13,7 @@ LIBRARY = {
     "geometry": {"keys"},
     "config": {"data", "models", "keep"},
     "training": {"config", "data", "models", "keys"},
-    "analysis": {"models", "geometry", "data", "keys", "results", "figures"},
+    "analysis": {"models", "geometry", "data", "keys", "keep", "results", "figures"},
     "atomic": set(),
     "keep": set(),
     "locks": set(),
@@ -21,13 +21,14 @@ LIBRARY = {
     "results": {"atomic"},
     "partial_tables": {"results"},
     "runs": {"config", "data", "atomic"},
-    "figures": {"atomic"},
+    "figures": {"atomic", "intervals"},
     "intervals": set(),
 }
 # Experiments use all of the library, and of each other only these; reproduce composes the steps.
-SHARED = {"cli", "interruption", "members", "presets", "progress"}
+SHARED = {"cli", "interruption", "members", "presets", "progress", "trained"}
 COMPOSES = {
-    "reproduce": {"train", "geometry", "decoding", "report"},
+    "reproduce": {"train", "geometry", "decoding", "gradients", "rewinding", "report"},
+    "double_descent": {"train"},
     "sweep": {"ensemble", "geometry", "grid", "train"},
     "train": {"ensemble", "processes", "resume", "run_folder"},
     "ensemble": {"resume", "run_folder"},
@@ -36,7 +37,7 @@ COMPOSES = {
 OWNERS = {
     "jaxopt": {"memorize_jax.geometry.solvers", "memorize_jax.geometry.admm"},
     "orbax": {"memorize_jax.checkpoints.trees"},
-    "matplotlib": {"memorize_jax.figures"},
+    "matplotlib": {"memorize_jax.figures.style"},
     "sklearn": {"memorize_jax.data.digits", "memorize_jax.analysis.decoding.probes"},
     "threadpoolctl": {"memorize_jax.analysis.decoding.threads"},
     "tensorflow": {"memorize_jax.data.tfds_sources"},

@@ -6,7 +6,7 @@ import numpy as np
 
 from memorize_jax.data.cifar import load_cifar10, load_cifar100
 from memorize_jax.data.digits import load_digits
-from memorize_jax.data.fashion_mnist import load_fashion_mnist, load_fashion_mnist_32
+from memorize_jax.data.fashion_mnist import load_fashion_mnist, load_fashion_mnist_14, load_fashion_mnist_32
 from memorize_jax.data.labels import class_quotas
 from memorize_jax.data.mnist import load_mnist
 from memorize_jax.data.spheres import load_spheres, load_spheres_small
@@ -18,6 +18,7 @@ LOADERS: dict[str, Callable[..., Splits]] = {
     "cifar100": load_cifar100,
     "digits": load_digits,
     "fashion_mnist": load_fashion_mnist,
+    "fashion_mnist_14": load_fashion_mnist_14,
     "fashion_mnist_32": load_fashion_mnist_32,
     "mnist": load_mnist,
     "spheres": load_spheres,

@@ -1,7 +1,7 @@
 """The paper's networks as flax.linen modules."""
 
 from memorize_jax.models.initializers import INITS, check_init
-from memorize_jax.models.layers import Layer
+from memorize_jax.models.layers import Layer, norm_name
 from memorize_jax.models.registry import (
     MODELS,
     can_be_stacked,
@@ -25,4 +25,5 @@ __all__ = [
     "create",
     "layer_names",
     "layers",
+    "norm_name",
 ]

@@ -17,13 +17,29 @@ class Layer(NamedTuple):
         its activation is sown as `<name>_out`.
       number: of the row in the paper's table (appendix A.10), which counts pooling layers and skip convolutions too.
       tap: what is sown.
+      skip: name of the convolution on the skip connection that is added before the tap, None if there is none.
     """
 
     name: str
     number: int
     tap: str
+    skip: str | None = None
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        """Names of the modules that make this layer's representation out of those before it: the layer's unit.
+
+        Every parameter of a network belongs to exactly one unit. Not every network has each of these modules.
+        """
+        own = (self.name, norm_name(self.name))
+        return own if self.skip is None else (*own, self.skip, norm_name(self.skip))
 
 
-def layer(kind: str, number: int, tap: str) -> Layer:
+def layer(kind: str, number: int, tap: str, *, skip: str | None = None) -> Layer:
     """Makes the Layer in row `number` of the paper's table."""
-    return Layer(f"{kind}{number}", number, tap)
+    return Layer(f"{kind}{number}", number, tap, skip)
+
+
+def norm_name(name: str) -> str:
+    """The name of a layer's BatchNorm."""
+    return f"{name}_bn"

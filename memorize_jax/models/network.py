@@ -6,6 +6,7 @@ import jax.numpy as jnp
 
 from memorize_jax.models.batch_norm import BatchNorm
 from memorize_jax.models.initializers import kernel_and_bias_init
+from memorize_jax.models.layers import norm_name
 
 
 class Network(nn.Module):
@@ -75,7 +76,7 @@ class Network(nn.Module):
         A bias of its own would have a zero gradient, whose rounding errors Adam would scale up to full steps.
         """
         x = self.conv(x, features, size, name, stride=stride, bias=False)
-        return BatchNorm(dtype=self.dtype, axis_name=self.axis_name, name=f"{name}_bn")(x, train, mask)
+        return BatchNorm(dtype=self.dtype, axis_name=self.axis_name, name=norm_name(name))(x, train, mask)
 
     def logits(self, x: jax.Array, name: str, *, bias: bool = True) -> jax.Array:
         """Applies the last layer to x [n, units]; the loss is never computed in half precision."""

@@ -43,7 +43,8 @@ def _layers(shift) -> tuple[Layer, ...]:
     convs = [layer("conv", 1, AFTER_BATCH_NORM)]
     for block in BLOCKS:
         convs.append(layer("conv", block.first + shift, AFTER_BATCH_NORM))
-        convs.append(layer("conv", block.second + shift, AFTER_ADDITION))
+        skip = None if block.skip is None else f"conv{block.skip + shift}"
+        convs.append(layer("conv", block.second + shift, AFTER_ADDITION, skip=skip))
     return (*convs, layer("linear", LINEAR + shift, LOGITS))
 
 
@@ -55,7 +56,8 @@ LAYERS_TINY = _layers(1)
 class ResNet18(Network):
     """A first convolution, eight residual blocks, global average pooling, a linear layer.
 
-    Convolutions on skip connections have parameters but are not analysed, as in the paper.
+    Convolutions on skip connections have parameters but are not analysed, as in the paper; they belong to the unit of
+    the layer they are added to.
 
     Attributes:
       width: k of the paper's section 3.3, channels of the first stage; 64 is standard. The stages have k, 2k, 4k and

@@ -61,6 +61,19 @@ def test_mnist_in_idx_files_needs_no_tfds(place, compressed, without, tmp_path):
     assert splits.train.name == "mnist"
 
 
+def test_fashion_mnist_at_half_the_height_and_width(tmp_path):
+    folder = test_sources.write_files(tmp_path, compressed=True)
+    large, small = data.load("fashion_mnist", data_dir=folder), data.load("fashion_mnist_14", data_dir=folder)
+    for before, after in zip(large, small, strict=True):
+        assert after.images.dtype == np.uint8
+        assert after.name == "fashion_mnist_14"
+        pixels = before.images.astype(float)
+        means = (pixels[:, ::2, ::2] + pixels[:, 1::2, ::2] + pixels[:, ::2, 1::2] + pixels[:, 1::2, 1::2]) / 4
+        assert after.images.shape == means.shape
+        np.testing.assert_allclose(after.images, means, atol=0.5)
+        np.testing.assert_array_equal(after.labels, before.labels)
+
+
 def test_fashion_mnist_in_the_shape_of_cifar(tmp_path):
     folder = test_sources.write_files(tmp_path, compressed=True)
     small, large = data.load("fashion_mnist", data_dir=folder), data.load("fashion_mnist_32", data_dir=folder)

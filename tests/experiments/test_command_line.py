@@ -28,8 +28,11 @@ LAYERS = ["input", "linear1", "linear2", "linear3", "linear4", "linear5", "linea
 
 def test_reproduce_leaves_a_whole_run_behind(smoke_run):
     run = Run(smoke_run)
-    tables = [run.results / f"{name}.csv" for name in ("geometry", "decoding", "decoding_choice")]
-    drawn = [run.figures / f"{name}.svg" for name in ("fig2a", "fig3", "decoding_layers", "decoding_epochs")]
+    tables = [
+        run.results / f"{name}.csv" for name in ("geometry", "decoding", "decoding_choice", "rewinding", "gradients")
+    ]
+    names = ("fig2a", "fig3", "decoding_layers", "decoding_epochs", "fig4ab", "fig5", "figa1")
+    drawn = [run.figures / f"{name}.svg" for name in names]
     for file in (run.config, run.labels, run.metrics, run.report, *tables, *drawn):
         assert file.stat().st_size > 0
     assert not list(smoke_run.rglob("*.tmp*"))
@@ -112,7 +115,7 @@ def test_the_report_is_one_page_that_needs_nothing_else(tmp_path, smoke_run):
     assert "https://" not in page
     assert not re.search(r"<(script|link|iframe|object)|url\(|@import", page)
     sources = re.findall(r'\b(?:src|href)="([^"]*)"', page)
-    assert len(sources) == 4
+    assert len(sources) == 7
     for source in sources:
         kind, _, content = source.partition(";base64,")
         assert kind == "data:image/svg+xml"
@@ -203,6 +206,9 @@ BAD = {
         ["--preset=smoke", "--seed=1", "--workdir={here}/run"],
         "holds a run with seed=0 (asked: 1)",
     ),
+    "layers to rewind": ("rewinding", ["--rewind_layers=last:0"], "expected rewind_layers to be comma-separated each"),
+    "an epoch of gradients": ("gradients", ["--gradient_epochs=1.5"], "expected gradient_epochs to be numbers or best"),
+    "widths": ("double_descent", ["--widths=1,x"], "expected widths like 1,2,4,8, got '1,x'"),
     "a file": ("train", ["--workdir={here}/notes.txt"], "notes.txt is not a folder"),
     "no workdir": ("train", ["--workdir="], "expected --workdir=FOLDER"),
     "no run": ("geometry", [], "train one with: python -m experiments.train --workdir={here}/new"),
@@ -254,6 +260,8 @@ RUN_FLAGS = {field.name for field in dataclasses.fields(RunConfig)}
 GEOMETRY_FLAGS = {field.name for field in dataclasses.fields(presets.GeometryConfig)}
 DECODING_FLAGS = {field.name for field in dataclasses.fields(presets.DecodingConfig)}
 PROCESS_FLAGS = {"distributed", "coordinator", "num_processes", "process_id"}
+REWINDING_FLAGS = {field.name for field in dataclasses.fields(presets.RewindingConfig)}
+GRADIENTS_FLAGS = {field.name for field in dataclasses.fields(presets.GradientsConfig)}
 FLAGS = {
     "train": {"workdir", "debug", "preset", "seeds"} | RUN_FLAGS | PROCESS_FLAGS,
     "sweep": {"workdir", "debug", "preset", "seeds", "grid", "file", "cluster", "slurm", "dry_run"}
@@ -261,8 +269,13 @@ FLAGS = {
     | GEOMETRY_FLAGS,
     "geometry": {"workdir", "debug", "preset", "points", "seed", "skip_damaged"} | GEOMETRY_FLAGS,
     "decoding": {"workdir", "debug", "preset"} | DECODING_FLAGS,
+    "rewinding": {"workdir", "debug", "preset"} | REWINDING_FLAGS,
+    "gradients": {"workdir", "debug", "preset"} | GRADIENTS_FLAGS,
+    "double_descent": {"workdir", "debug", "preset", "seeds", "widths"} | RUN_FLAGS | GEOMETRY_FLAGS,
     "report": {"workdir", "debug"},
-    "reproduce": {"workdir", "debug", "preset"} | RUN_FLAGS | GEOMETRY_FLAGS | DECODING_FLAGS,
+    "reproduce": {"workdir", "debug", "preset"}.union(
+        RUN_FLAGS, GEOMETRY_FLAGS, DECODING_FLAGS, REWINDING_FLAGS, GRADIENTS_FLAGS
+    ),
 }
 
 

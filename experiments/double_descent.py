@@ -1,0 +1,219 @@
+"""Trains networks of growing width on slightly permuted labels, and measures the test manifolds of each.
+
+    python -m experiments.double_descent --workdir=runs/descent --preset=double_descent_small --widths=1,2,4,8
+
+Every width is a complete run in width_<k>/ of the folder (with --seeds, an ensemble of runs); the same command goes on
+where it stopped. Writes results/double_descent.csv and figures/fig4cde.svg.
+"""
+
+import dataclasses
+import functools
+import pathlib
+from collections.abc import Sequence
+
+import jax
+import numpy as np
+
+from experiments import cli, train
+from experiments.members import member_folder, parse_seeds
+from experiments.presets import GeometryConfig, Preset
+from experiments.trained import mendable, open_run
+from memorize_jax import data, figures, models
+from memorize_jax.analysis import INPUT, best_epoch, final_epoch, geometry_rows, network_geometry
+from memorize_jax.checkpoints import EpochStore
+from memorize_jax.config import RunConfig
+from memorize_jax.keys import stream
+from memorize_jax.locks import locked
+from memorize_jax.partial_tables import make_table
+from memorize_jax.results import DOUBLE_DESCENT, read_table
+from memorize_jax.runs import Run, check_writable, provenance
+
+# Columns of metrics.csv that go into the table.
+ACCURACIES = tuple(column for column in DOUBLE_DESCENT if column.endswith("_accuracy"))
+
+
+def parse_widths(text: str) -> list[int]:
+    """Reads a list of widths.
+
+    Args:
+      text: numbers with commas between them.
+
+    Returns:
+      The widths in order, each once.
+
+    Raises:
+      ValueError: expected X, got Y.
+    """
+    items = [item.strip() for item in text.split(",")]
+    if not all(item.isdecimal() and int(item) >= 1 for item in items):
+        raise ValueError(f"expected widths like 1,2,4,8, got {text!r}")
+    return sorted({int(item) for item in items})
+
+
+def run(
+    workdir: str | pathlib.Path,
+    config: RunConfig,
+    manifolds: GeometryConfig,
+    widths: Sequence[int],
+    seeds: Sequence[int],
+) -> pathlib.Path:
+    """Trains and measures all widths; goes on where it was interrupted, in the middle of a run too.
+
+    Args:
+      workdir: folder of the sweep.
+      config: of every run but for width and seed.
+      manifolds: GeometryConfig; its epochs are not used.
+      widths: of the networks.
+      seeds: of the runs of each width.
+
+    Returns:
+      Path of the figure.
+
+    Raises:
+      ValueError, OSError: one clear sentence.
+    """
+    folder = Run(workdir)
+    check_writable(folder.workdir)
+    if folder.config.is_file():
+        raise ValueError(f"workdir {workdir} holds a single run; choose another --workdir for a sweep")
+    runs = {
+        f"width {width}, seed {seed}": (
+            member_folder(folder.workdir / f"width_{width}", seed)
+            if len(seeds) > 1
+            else folder.workdir / f"width_{width}",
+            dataclasses.replace(config, width=width, seed=seed),
+        )
+        for width in widths
+        for seed in seeds
+    }
+    prepared = {}
+    for own_folder, own in runs.values():
+        # What can be wrong with the last width should not come out after days; the data are in memory once.
+        ready = train.prepare(own_folder, own, *(value[0] for value in list(prepared.values())[:1]))
+        prepared[own_folder] = ready
+        _test_examples(ready[0], manifolds, own.seed)
+
+    def measured(name):
+        own_folder, own = runs[name]
+        train.run(own_folder, own, prepared[own_folder])
+        return measure(own_folder, manifolds, prepared[own_folder][0])
+
+    settings = {
+        "run": dataclasses.asdict(dataclasses.replace(config, width=None, seed=0)),
+        "geometry": dataclasses.asdict(manifolds),
+        "provenance": provenance(),
+    }
+    with locked(folder.workdir):
+        make_table(folder.results / "double_descent.csv", DOUBLE_DESCENT, list(runs), measured, settings=settings)
+    return draw(workdir)
+
+
+def measure(workdir: str | pathlib.Path, config: GeometryConfig, splits: data.Splits | None = None) -> list[dict]:
+    """Measures the test manifolds of a run at the last hidden layer, at its best and its final epoch.
+
+    Args:
+      workdir: folder of the run.
+      config: GeometryConfig; its epochs are not used.
+      splits: the data, if they were loaded before.
+
+    Returns:
+      Two rows of results/double_descent.csv.
+    """
+    trained = open_run(workdir, splits)
+    layer = models.layers(trained.config.model)[-2]
+    model = models.create(
+        trained.config.model, num_classes=trained.splits.train.num_classes, width=trained.config.width
+    )
+    examples = _test_examples(trained.splits, config, trained.config.seed)
+    observe = jax.jit(
+        functools.partial(
+            network_geometry,
+            model,
+            statistics=data.channel_statistics(trained.splits.train.images, trained.config.scaling),
+            layers=(layer.name,),
+            key=stream(trained.config.seed, "geometry"),
+            num_draws=config.num_draws,
+            kappa=config.kappa,
+            num_center_components=None if config.num_center_components < 0 else config.num_center_components,
+            compat=config.compat,
+        )
+    )
+    rows = []
+    with EpochStore(trained.folder.checkpoints) as store:
+        for moment, epoch in (("best", best_epoch(trained.metrics)), ("final", final_epoch(trained.metrics))):
+            with mendable():
+                variables = store.load(epoch)
+            measured = observe(variables, trained.splits.test.images[examples])
+            accuracies = trained.metrics.set_index("epoch").loc[epoch]
+            common = {
+                "seed": trained.config.seed,
+                "width": trained.config.width,
+                "num_parameters": sum(np.size(leaf) for leaf in jax.tree.leaves(variables["params"])),
+                "moment": moment,
+                "epoch": epoch,
+                "kappa": config.kappa,
+                **{column: float(accuracies[column]) for column in ACCURACIES},
+            }
+            # The input comes first; it is the same for every width.
+            row = geometry_rows(measured, (INPUT, layer.name), common, numbers=(0, layer.number))[-1]
+            rows.append({column: row[column] for column in DOUBLE_DESCENT})
+    return rows
+
+
+def _test_examples(splits, config, seed):
+    """[P, M] indices into the test set, as the geometry step chooses them."""
+    return data.manifold_indices(
+        data.Group(np.arange(len(splits.test.labels)), splits.test.labels),
+        num_classes=splits.test.num_classes,
+        examples_per_class=config.examples_per_class,
+        key=stream(seed, "geometry examples"),
+        name="test",
+        max_classes=config.max_classes,
+    )
+
+
+def draw(workdir: str | pathlib.Path) -> pathlib.Path:
+    """Draws figures 4C-E from the table.
+
+    Args:
+      workdir: folder of the sweep.
+
+    Returns:
+      Path of the figure.
+    """
+    folder = Run(workdir)
+    command = f"python -m experiments.double_descent --workdir={workdir}"
+    table = read_table(folder.results / "double_descent.csv", DOUBLE_DESCENT, command)
+    return figures.draw_double_descent(table, folder.figures / "fig4cde.svg")
+
+
+def _widths(chosen: Preset):
+    text = cli.FLAGS.widths or chosen.widths
+    if not text:
+        raise ValueError("expected --widths=1,2,4,8, for this preset has none")
+    return parse_widths(text)
+
+
+def main() -> None:
+    """Reads the flags and runs the sweep."""
+    workdir, chosen = cli.required_workdir(), cli.chosen()
+    seeds = parse_seeds(cli.FLAGS.seeds) if cli.FLAGS.seeds else [chosen.run.seed]
+    figure = run(workdir, chosen.run, chosen.geometry, _widths(chosen), seeds)
+    print(f"measured: {Run(workdir).results / 'double_descent.csv'}; drawn: {figure}")
+
+
+def define_widths() -> None:
+    """Defines --widths."""
+    cli.define_string("widths", "of the networks, e.g. 1,2,4,8 (the preset's, if not given)")
+
+
+if __name__ == "__main__":
+    cli.start(
+        main,
+        cli.define_workdir,
+        functools.partial(cli.define_preset, "double_descent_small"),
+        cli.define_run,
+        cli.define_geometry,
+        cli.define_seeds,
+        define_widths,
+    )

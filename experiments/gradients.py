@@ -1,0 +1,120 @@
+"""Measures the label-dependent and the label-independent part of the gradient, layer by layer.
+
+    python -m experiments.gradients --workdir=runs/mine --gradient_epochs=log,best,final
+
+Writes results/gradients.csv, figures/fig5.svg and figures/figa1.svg in the run's folder; for an ensemble,
+over all of its seeds.
+"""
+
+import dataclasses
+import pathlib
+
+import jax
+import numpy as np
+
+from experiments import cli
+from experiments.members import for_each
+from experiments.presets import GradientsConfig
+from experiments.progress import bar
+from experiments.trained import mendable, open_run
+from memorize_jax import data, figures, models
+from memorize_jax.analysis.gradient_parts import gradient_rows
+from memorize_jax.analysis.gradients import measure_gradients
+from memorize_jax.checkpoints import EpochStore
+from memorize_jax.data import Splits
+from memorize_jax.keys import stream
+from memorize_jax.locks import locked
+from memorize_jax.partial_tables import make_table
+from memorize_jax.results import GRADIENTS, read_table
+from memorize_jax.runs import Run, read_config
+from memorize_jax.training.devices import split_batches
+
+
+def run(workdir: str | pathlib.Path, config: GradientsConfig, splits: Splits | None = None) -> None:
+    """Measures the gradients of a run and writes results/gradients.csv; goes on where it was interrupted.
+
+    Args:
+      workdir: folder of the run.
+      config: GradientsConfig.
+      splits: the data, if they were loaded before.
+
+    Raises:
+      ValueError, OSError: one clear sentence.
+    """
+    read_config(Run(workdir))
+    with locked(Run(workdir).workdir):
+        _run(workdir, config, splits)
+
+
+def _run(workdir, config, splits):
+    trained = open_run(workdir, splits)
+    seed, train = trained.config.seed, trained.splits.train
+    epochs = trained.select_epochs(config.gradient_epochs)
+    layers = models.layers(trained.config.model)
+    # In float32 whatever training used, and without dropout, which would add noise to every norm.
+    model = models.create(trained.config.model, num_classes=train.num_classes, width=trained.config.width, dropout=0.0)
+    batches = _mixed_batches(seed, len(train.labels), trained.config.batch_size)
+    images = jax.device_put(train.images)
+    statistics = data.channel_statistics(train.images, trained.config.scaling)
+
+    with EpochStore(trained.folder.checkpoints) as store, bar("gradients", "epoch", len(epochs)) as progress:
+
+        def measured(epoch):
+            with mendable():
+                variables = jax.device_put(store.load(epoch))
+            ledger = measure_gradients(
+                model,
+                variables,
+                images,
+                trained.labels,
+                layers=layers,
+                statistics=statistics,
+                batches=batches,
+                bn=config.gradient_bn,
+            )
+            progress.set_postfix(epoch=epoch)
+            progress.update()
+            common = {"seed": seed, "epoch": epoch, "bn": config.gradient_bn}
+            options = {"weighting": config.gradient_weighting, "centering": config.gradient_centering}
+            return gradient_rows(ledger, layers, common, **options)
+
+        settings = {name: value for name, value in dataclasses.asdict(config).items() if name != "gradient_epochs"}
+        table = trained.folder.results / "gradients.csv"
+        make_table(table, GRADIENTS, epochs, measured, settings=trained.settings(gradients=settings))
+
+
+def _mixed_batches(seed, num, batch_size):
+    """The same batches at every epoch, in random order: a data set sorted by class would give odd statistics."""
+    key = stream(seed, "gradient batches")
+    order = np.random.default_rng(np.asarray(jax.random.key_data(key)).ravel()).permutation(num)
+    # Of equal size: padding costs as much as examples do.
+    batches = split_batches(order, -(-num // -(-num // batch_size)), 1)
+    return [(batch.indices[0], batch.mask[0]) for batch in batches]
+
+
+def draw(workdir: str | pathlib.Path) -> list[pathlib.Path]:
+    """Draws figures 5 and A.1 from the table of a run or of an ensemble.
+
+    Args:
+      workdir: folder of the run, or of runs that differ in the seed.
+
+    Returns:
+      Paths of the figures.
+    """
+    folder = Run(workdir)
+    command = f"python -m experiments.gradients --workdir={workdir}"
+    table = read_table(folder.results / "gradients.csv", GRADIENTS, command)
+    paths = (folder.figures / "fig5.svg", folder.figures / "figa1.svg")
+    return figures.draw_gradients(table[table["form"] == "eq15"], paths[0], parts_path=paths[1])
+
+
+def main() -> None:
+    """Reads the flags and measures."""
+    workdir = cli.required_workdir()
+    config = cli.chosen().gradients
+    for_each(workdir, lambda folder: run(folder, config), ("gradients.csv",))
+    print(f"measured: {Run(workdir).results / 'gradients.csv'}; drawn: {', '.join(map(str, draw(workdir)))}")
+
+
+if __name__ == "__main__":
+    cli.start(main, cli.define_workdir, cli.define_preset, cli.define_gradients)

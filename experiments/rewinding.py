@@ -1,0 +1,135 @@
+"""Rewinds single layers, or sets of them, of a trained network to earlier epochs and measures what is left.
+
+    python -m experiments.rewinding --workdir=runs/mine --rewind_epochs=log,best --rewind_layers=each,last:2
+
+Writes results/rewinding.csv and figures/fig4ab.svg in the run's folder; for an ensemble, over all of its seeds.
+"""
+
+import dataclasses
+import functools
+import pathlib
+
+import jax.numpy as jnp
+import numpy as np
+
+from experiments import cli
+from experiments.members import for_each, member_folders
+from experiments.presets import RewindingConfig
+from experiments.progress import bar
+from experiments.trained import mendable, open_run
+from memorize_jax import figures, models
+from memorize_jax.analysis import final_epoch
+from memorize_jax.analysis.rewinding import recalibrated, rewinding_row, rewound_network, select_units
+from memorize_jax.checkpoints import EpochStore
+from memorize_jax.data import Splits, standardize
+from memorize_jax.locks import locked
+from memorize_jax.partial_tables import make_table
+from memorize_jax.results import METRICS, REWINDING, read_table
+from memorize_jax.runs import Run, read_config
+from memorize_jax.training import Trainer
+from memorize_jax.training.devices import split_batches
+
+
+def run(workdir: str | pathlib.Path, config: RewindingConfig, splits: Splits | None = None) -> None:
+    """Rewinds the layers of a run and writes results/rewinding.csv; goes on where it was interrupted.
+
+    One compiled program evaluates every network of the grid; of the earlier epochs only the layers that are moved
+    are read.
+
+    Args:
+      workdir: folder of the run.
+      config: RewindingConfig.
+      splits: the data, if they were loaded before.
+
+    Raises:
+      ValueError, OSError: one clear sentence.
+    """
+    read_config(Run(workdir))
+    with locked(Run(workdir).workdir):
+        _run(workdir, config, splits)
+
+
+def _run(workdir, config, splits):
+    trained = open_run(workdir, splits)
+    epochs = trained.select_epochs(config.rewind_epochs)
+    units = select_units(config.rewind_layers, models.layers(trained.config.model))
+    grid = {f"{unit.name}@{epoch}": (unit, epoch) for unit in units for epoch in epochs}
+    table = trained.folder.results / "rewinding.csv"
+    trainer = Trainer(trained.config, trained.splits, trained.labels)
+
+    with EpochStore(trained.folder.checkpoints) as store, bar("rewinding", "network", len(grid)) as progress:
+        with mendable():
+            final = store.load(final_epoch(trained.metrics))
+        load = functools.lru_cache(maxsize=1)(store.load)
+
+        def measured(name):
+            unit, epoch = grid[name]
+            with mendable():
+                variables = rewound_network(
+                    unit, epoch, final, load, store.load_layers, into=config.rewind_into, bn=config.bn
+                )
+            if config.bn == "recalibrate":
+                variables = _recalibrated(trained, trainer, variables)
+            row = rewinding_row(
+                unit,
+                epoch,
+                trainer.evaluate(variables),
+                seed=trained.config.seed,
+                into=config.rewind_into,
+                bn=config.bn,
+            )
+            progress.set_postfix(layer=unit.name, epoch=epoch)
+            progress.update()
+            return [row]
+
+        settings = {name: value for name, value in dataclasses.asdict(config).items() if name != "rewind_epochs"}
+        make_table(table, REWINDING, list(grid), measured, settings=trained.settings(rewinding=settings))
+
+
+def _recalibrated(trained, trainer, variables):
+    model = models.create(
+        trained.config.model,
+        num_classes=trained.splits.train.num_classes,
+        width=trained.config.width,
+        dropout=0.0,
+    )
+    images = trained.splits.train.images
+    order = np.arange(len(images))
+    batches = (
+        (standardize(jnp.asarray(images[batch.indices[0]]), trainer.statistics), batch.mask[0])
+        for batch in split_batches(order, trained.config.batch_size, 1)
+    )
+    return recalibrated(model, variables, batches)
+
+
+def draw(workdir: str | pathlib.Path) -> pathlib.Path:
+    """Draws figure 4A-B from the table of a run or of an ensemble.
+
+    Args:
+      workdir: folder of the run, or of runs that differ in the seed.
+
+    Returns:
+      Path of the figure.
+    """
+    folder = Run(workdir)
+    command = f"python -m experiments.rewinding --workdir={workdir}"
+    table = read_table(folder.results / "rewinding.csv", REWINDING, command)
+    peaks = [
+        read_table(Run(member).metrics, METRICS, f"python -m experiments.train --workdir={member}")[
+            "test_accuracy"
+        ].max()
+        for member in member_folders(workdir) or [workdir]
+    ]
+    return figures.draw_rewinding(table, float(np.mean(peaks)), folder.figures / "fig4ab.svg")
+
+
+def main() -> None:
+    """Reads the flags and rewinds."""
+    workdir = cli.required_workdir()
+    config = cli.chosen().rewinding
+    for_each(workdir, lambda folder: run(folder, config), ("rewinding.csv",))
+    print(f"measured: {Run(workdir).results / 'rewinding.csv'}; drawn: {draw(workdir)}")
+
+
+if __name__ == "__main__":
+    cli.start(main, cli.define_workdir, cli.define_preset, cli.define_rewinding)

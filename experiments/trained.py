@@ -1,0 +1,75 @@
+"""A trained run, opened for analysis."""
+
+import contextlib
+import pathlib
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import pandas as pd
+
+from memorize_jax import data
+from memorize_jax.analysis import select_epochs
+from memorize_jax.checkpoints import DamagedCheckpointError
+from memorize_jax.config import RunConfig
+from memorize_jax.data import PermutedLabels, Splits
+from memorize_jax.keep import kept_epochs
+from memorize_jax.results import METRICS, read_table
+from memorize_jax.runs import Run, check_writable, provenance, read_config, read_labels
+
+
+class Trained(NamedTuple):
+    """What every analysis of a run needs.
+
+    Attributes:
+      folder: paths.
+      config: of the training.
+      metrics: table.
+      splits: the data.
+      labels: of the training set.
+    """
+
+    folder: Run
+    config: RunConfig
+    metrics: pd.DataFrame
+    splits: Splits
+    labels: PermutedLabels
+
+    def select_epochs(self, spec: str) -> list[int]:
+        """The epochs of `analysis.select_epochs`; all and log mean those whose networks the run keeps."""
+        kept = kept_epochs(self.config.keep, self.metrics["test_accuracy"].tolist())
+        return select_epochs(spec, self.metrics, kept.snapshots | kept.full)
+
+    def settings(self, **analysis) -> dict:
+        """All that a table's rows depend on, for `partial_tables.make_table`."""
+        restores = self.folder.restores.read_text() if self.folder.restores.is_file() else ""
+        return {"run": self.config.identity(), "restores": restores, "provenance": provenance(), **analysis}
+
+
+def open_run(workdir: str | pathlib.Path, splits: Splits | None = None) -> Trained:
+    """Reads what training left in a folder.
+
+    Args:
+      workdir: folder of the run.
+      splits: the data, if they were loaded before.
+
+    Returns:
+      Trained.
+
+    Raises:
+      ValueError, OSError: one clear sentence.
+    """
+    folder = Run(workdir)
+    config = read_config(folder)
+    check_writable(folder.workdir)
+    metrics = read_table(folder.metrics, METRICS, f"python -m experiments.train --workdir={workdir}")
+    splits = splits or data.load(config.dataset, data_dir=config.data_dir, num_train=config.num_train)
+    return Trained(folder, config, metrics, splits, read_labels(folder))
+
+
+@contextlib.contextmanager
+def mendable() -> Iterator[None]:
+    """Adds to the error about a network that is damaged or gone what mends it."""
+    try:
+        yield
+    except (DamagedCheckpointError, FileNotFoundError) as error:
+        raise ValueError(f"{error}; the command that trained the run mends it") from error

@@ -1,0 +1,18 @@
+"""Figures, drawn from tables alone; one file per question."""
+
+from memorize_jax.figures.decoding import draw_decoding, draw_decoding_dynamics
+from memorize_jax.figures.double_descent import draw_double_descent
+from memorize_jax.figures.geometry import draw_geometry
+from memorize_jax.figures.gradients import draw_gradients
+from memorize_jax.figures.rewinding import draw_rewinding
+from memorize_jax.figures.training import draw_training
+
+__all__ = [
+    "draw_decoding",
+    "draw_decoding_dynamics",
+    "draw_double_descent",
+    "draw_geometry",
+    "draw_gradients",
+    "draw_rewinding",
+    "draw_training",
+]

@@ -1,0 +1,56 @@
+import pandas as pd
+import pytest
+
+from memorize_jax.analysis.effects import ratio_range, rewinding_effect
+
+METRICS = pd.DataFrame({"epoch": [0, 1, 2], "test_accuracy": [0.1, 0.9, 0.5]})
+
+
+def rewinding(shares):
+    """Layers that win back these shares of the 0.4 that were lost, at epoch 1."""
+    rows = []
+    for number, (layer, share) in enumerate(shares.items(), 1):
+        for epoch, accuracy in ((0, 0.2), (1, 0.5 + 0.4 * share), (2, 0.5)):
+            rows.append(
+                {"layer": layer, "layer_number": number, "num_layers": 1 + layer.count("+"), "rewind_epoch": epoch}
+                | {"test_accuracy": accuracy}
+            )
+    return pd.DataFrame(rows)
+
+
+def test_the_share_is_of_what_memorizing_cost():
+    shares = {"conv1": 0.0, "conv2": 0.2, "conv3": 0.75, "linear4": 0.5, "conv3+linear4": 1.0}
+    effect = rewinding_effect(rewinding(shares), METRICS, "test", "linear4")
+    assert (effect.final, effect.peak) == (0.5, 0.9)
+    assert {found.layer: found.share for found in effect.recoveries} == pytest.approx(shares)
+    assert {found.rewind_epoch for found in effect.recoveries} == {1}
+    assert (effect.early, effect.late) == (("conv1",), ("conv3",))
+    assert effect.late_recovers
+    assert not effect.early_recovers
+
+
+@pytest.mark.parametrize(("first", "last"), [(0.5, 0.3), (0.0, 0.05)])
+def test_late_layers_that_win_back_little_or_less_than_early_ones_do_not_recover(first, last):
+    shares = {"conv1": first, "conv2": 0.0, "conv3": last, "linear4": 0.0}
+    effect = rewinding_effect(rewinding(shares), METRICS, "test", "linear4")
+    assert not effect.late_recovers
+    assert effect.early_recovers == (first >= 0.1)
+
+
+def test_where_nothing_was_lost_there_is_no_effect():
+    table = rewinding({"conv1": 0.5, "linear2": 0.5})
+    assert rewinding_effect(table, METRICS[:2], "test", "linear2") is None
+    assert rewinding_effect(table[table["layer"] == "linear2"], METRICS, "test", "linear2") is None
+
+
+def test_the_range_of_a_ratio_names_its_layers():
+    norms = {("a", "unpermuted"): 6.0, ("a", "permuted"): 2.0, ("b", "unpermuted"): 1.0, ("b", "permuted"): 4.0}
+    rows = [
+        {"epoch": 0, "layer": layer, "group": group, "part": "dep", "squared_norm": norm}
+        for (layer, group), norm in norms.items()
+    ]
+    found = ratio_range(pd.DataFrame(rows), 0, ("unpermuted", "dep"), ("permuted", "dep"))
+    assert found == (0, 0.25, "b", 3.0, "a", 1, 2)
+    assert ratio_range(pd.DataFrame(rows), 0, ("unpermuted", "dep"), ("permuted", "ind")) is None
+    rows[1]["squared_norm"] = 0.0
+    assert ratio_range(pd.DataFrame(rows), 0, ("unpermuted", "dep"), ("permuted", "dep")) is None

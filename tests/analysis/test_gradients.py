@@ -1,0 +1,287 @@
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy import stats
+
+from memorize_jax.analysis.gradient_parts import cosine, gradient_rows, parts
+from memorize_jax.analysis.gradients import measure_gradients
+from memorize_jax.data import ChannelStatistics, PermutedLabels, standardize
+from memorize_jax.intervals import student_t_interval
+from memorize_jax.models.batch_norm import BatchNorm
+from memorize_jax.models.layers import AFTER_RELU, LOGITS, layer
+from memorize_jax.training.losses import cross_entropy
+
+LAYERS = (layer("linear", 1, AFTER_RELU), layer("linear", 2, LOGITS))
+CLASSES, FEATURES = 4, 7
+STATISTICS = ChannelStatistics(np.float32([0.3]), np.float32([1.7]))
+
+
+class Net(nn.Module):
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, x, train=False, mask=None):
+        x = nn.Dense(8, name="linear1", param_dtype=self.dtype)(x)
+        x = nn.relu(BatchNorm(self.dtype, name="linear1_bn")(x, train, mask))
+        return nn.Dense(CLASSES, name="linear2", param_dtype=self.dtype)(x)
+
+
+def random_variables(seed=0):
+    rng = np.random.default_rng(seed)
+    shapes = jax.eval_shape(Net().init, jax.random.key(0), jnp.zeros((1, FEATURES)))
+    # Positive, for there are variances among them.
+    return jax.tree.map(lambda leaf: np.float32(rng.uniform(0.1, 1, leaf.shape) - 0.4 * (leaf.ndim > 1)), shapes)
+
+
+def problem(num, seed=0, separation=1.0):
+    """Examples around class means, half of them with labels drawn at random."""
+    rng = np.random.default_rng(seed)
+    true = rng.integers(0, CLASSES, num).astype(np.int32)
+    means = np.random.default_rng(99).normal(size=(CLASSES, FEATURES))
+    images = (separation * means[true] + rng.normal(size=(num, FEATURES))).astype(np.float32)
+    is_permuted = np.arange(num) % 2 == 1
+    assigned = np.where(is_permuted, rng.integers(0, CLASSES, num), true).astype(np.int32)
+    return images, PermutedLabels(assigned, true, is_permuted)
+
+
+def batches_of(num, size):
+    padded = -(-num // size) * size
+    indices = np.minimum(np.arange(padded), num - 1).astype(np.int32).reshape(-1, size)
+    mask = (np.arange(padded) < num).astype(np.float32).reshape(-1, size)
+    return list(zip(indices, mask, strict=True))
+
+
+def ledger_of(variables, images, labels, size=32, bn="train"):
+    options = {"layers": LAYERS, "statistics": STATISTICS, "batches": batches_of(len(images), size), "bn": bn}
+    return measure_gradients(Net(), variables, images, labels, **options)
+
+
+def example_gradients(variables, images, labels, bn, size=32):
+    """Per layer [n, P, parameters]: the gradient of every logit of every example, in float64; and the model's
+    probabilities, and the gradients of the loss of every example, [n, parameters]."""
+    model = Net(jnp.float64)
+    wide = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float64), variables)
+    logit_parts, loss_parts, probabilities = [], [], []
+    for indices, mask in batches_of(len(images), size):
+        inputs = standardize(images[indices].astype(np.float64), STATISTICS)
+
+        def logits_of(params, inputs=inputs, mask=mask):
+            own = {**wide, "params": params}
+            if bn == "eval":
+                return model.apply(own, inputs)
+            return model.apply(own, inputs, train=True, mask=mask, mutable=["batch_stats"])[0]
+
+        real = int(mask.sum())
+        losses_of = lambda params, at=indices, f=logits_of: cross_entropy(f(params), labels.assigned[at])
+        kept = lambda leaf, real=real: np.asarray(leaf)[:real]
+        logit_parts.append(jax.tree.map(kept, jax.jacrev(logits_of)(wide["params"])))
+        loss_parts.append(jax.tree.map(kept, jax.jacrev(losses_of)(wide["params"])))
+        probabilities.append(kept(jax.nn.softmax(logits_of(wide["params"]))))
+
+    def by_layer(trees, lead):
+        joined = jax.tree.map(lambda *leaves: np.concatenate(leaves), *trees)
+        return {
+            own.name: np.concatenate(
+                [
+                    leaf.reshape(*leaf.shape[:lead], -1)
+                    for module in own.modules
+                    for leaf in jax.tree.leaves(joined.get(module, {}))
+                ],
+                axis=-1,
+            )
+            for own in LAYERS
+        }
+
+    return by_layer(logit_parts, 2), by_layer(loss_parts, 1), np.concatenate(probabilities)
+
+
+def rows_of(ledger, **options):
+    rows = gradient_rows(ledger, LAYERS, {"seed": 0, "epoch": 0, "bn": "train"}, **options)
+    return {(row["layer"], row["group"], row["part"], row["form"]): row for row in rows}
+
+
+GROUPS = {
+    "all": lambda labels: np.ones(len(labels.true), bool),
+    "unpermuted": lambda labels: ~labels.is_permuted,
+    "permuted": lambda labels: labels.is_permuted,
+}
+
+
+@pytest.mark.parametrize("bn", ["train", "eval"])
+def test_the_ledger_equals_equation_15_example_by_example_in_float64(x64, bn):
+    images, labels = problem(60)
+    variables = random_variables()
+    rows = rows_of(ledger_of(variables, images, labels, bn=bn))
+    logits, losses, model = example_gradients(variables, images, labels, bn)
+    one_hot = np.eye(CLASSES)[labels.assigned]
+    for own in LAYERS:
+        every = logits[own.name]
+        centered = every - every.mean((0, 1))
+        vectors = {}
+        for group, members in GROUPS.items():
+            chosen = members(labels)
+            vectors[group, "full"] = losses[own.name][chosen].mean(0)
+            vectors[group, "dep"] = -np.einsum("nc,ncw->w", one_hot[chosen], centered[chosen]) / chosen.sum()
+            vectors[group, "ind"] = np.einsum("nc,ncw->w", model[chosen], centered[chosen]) / chosen.sum()
+            # Claim 1.
+            np.testing.assert_allclose(
+                vectors[group, "dep"] + vectors[group, "ind"], vectors[group, "full"], atol=1e-12, rtol=1e-9
+            )
+        angle = lambda a, b: a @ b / np.sqrt((a @ a) * (b @ b))
+        for (group, part), vector in vectors.items():
+            row = rows[own.name, group, part, "eq15"]
+            np.testing.assert_allclose(row["squared_norm"], vector @ vector, rtol=1e-5)
+            np.testing.assert_allclose(row["cosine_with_ind"], angle(vector, vectors[group, "ind"]), atol=1e-5)
+            np.testing.assert_allclose(row["cosine_with_permuted"], angle(vector, vectors["permuted", part]), atol=1e-5)
+
+
+def test_a_small_gradient_left_of_large_parts_keeps_its_digits(x64):
+    """Late in training the parts are large and nearly cancel."""
+    images, labels = problem(60, separation=4.0)
+    labels = labels._replace(assigned=labels.true)
+    means = (4.0 * np.random.default_rng(99).normal(size=(CLASSES, FEATURES)) - 0.3) / 1.7
+    variables = random_variables()
+    kernel = np.zeros((FEATURES, 8), np.float32)
+    kernel[:, :CLASSES] = 2 * means.T
+    variables["params"]["linear1"] = {"kernel": kernel, "bias": np.zeros(8, np.float32)}
+    last = np.zeros((8, CLASSES), np.float32)
+    last[:CLASSES] = 18 * np.eye(CLASSES)
+    variables["params"]["linear2"] = {"kernel": last, "bias": np.zeros(CLASSES, np.float32)}
+    rows = rows_of(ledger_of(variables, images, labels))
+    _, losses, _ = example_gradients(variables, images, labels, "train")
+    for own in LAYERS:
+        exact = losses[own.name].mean(0)
+        row = rows[own.name, "all", "full", "eq15"]
+        assert row["squared_norm"] < 1e-3 * rows[own.name, "all", "dep", "eq15"]["squared_norm"]
+        np.testing.assert_allclose(row["squared_norm"], exact @ exact, rtol=1e-5)
+
+
+def test_the_closed_form_of_the_last_layer(x64):
+    """Claim 2: equations 2 and 16, and what equation 15 is there."""
+    images, labels = problem(60)
+    variables = random_variables()
+    ledger = ledger_of(variables, images, labels, bn="eval")
+    rows = rows_of(ledger)
+    inputs = (images.astype(np.float64) - 0.3) / 1.7
+    values = jax.tree.map(lambda leaf: leaf.astype(np.float64), variables)
+    norm, running = values["params"]["linear1_bn"], values["batch_stats"]["linear1_bn"]
+    hidden = inputs @ values["params"]["linear1"]["kernel"] + values["params"]["linear1"]["bias"]
+    hidden = (hidden - running["mean"]) / np.sqrt(running["var"] + 1e-5) * norm["scale"] + norm["bias"]
+    features = np.maximum(hidden, 0)
+    logits = features @ values["params"]["linear2"]["kernel"] + values["params"]["linear2"]["bias"]
+    model = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    for part, sign, distribution in (("dep", -1, np.eye(CLASSES)[labels.assigned]), ("ind", 1, model)):
+        for group, members in GROUPS.items():
+            chosen = members(labels)
+            n = chosen.sum()
+            eq16 = sign * (features - features.mean(0))[chosen].T @ distribution[chosen] / n
+            assert rows["linear2", group, part, "eq16"]["squared_norm"] == pytest.approx((eq16**2).sum(), rel=1e-5)
+            kernel = sign * (features[chosen].T @ distribution[chosen] / n - features.mean(0)[:, None] / CLASSES)
+            bias = sign * (distribution[chosen].mean(0) - 1 / CLASSES)
+            expected = (kernel**2).sum() + (bias**2).sum()
+            assert rows["linear2", group, part, "eq15"]["squared_norm"] == pytest.approx(expected, rel=1e-5)
+
+
+def test_dep_vanishes_for_uniform_labels_and_ind_for_a_uniform_model():
+    images, labels = problem(60)
+    # Every example once with every label.
+    labels = PermutedLabels(np.tile(np.arange(CLASSES, dtype=np.int32), 15), labels.true, labels.is_permuted)
+    rows = rows_of(ledger_of(random_variables(), np.repeat(images[:15], CLASSES, axis=0), labels, size=60, bn="eval"))
+    images, labels = problem(60)
+    variables = random_variables()
+    variables["params"]["linear2"] = jax.tree.map(np.zeros_like, variables["params"]["linear2"])
+    uniform = rows_of(ledger_of(variables, images, labels))
+    for own in LAYERS:
+        tiny = 1e-11 * rows[own.name, "all", "ind", "eq15"]["squared_norm"]
+        assert rows[own.name, "all", "dep", "eq15"]["squared_norm"] < tiny
+    # Where the last layer is zero nothing reaches the layer before.
+    dep, ind = (uniform["linear2", "all", part, "eq15"]["squared_norm"] for part in ("dep", "ind"))
+    assert ind < 1e-11 * dep
+
+
+def slope_of(x, y):
+    fit = stats.linregress(np.log(x), np.log(y))
+    half = stats.t.ppf(0.975, len(x) - 2) * fit.stderr
+    return fit.slope, half
+
+
+def test_at_a_small_initialization_ind_is_of_the_order_of_the_weights():
+    """Claim 3, equation 17, with the size of the last layer's weights as |w|."""
+    images, labels = problem(60)
+    scales = np.float32([1e-1, 3e-2, 1e-2, 3e-3, 1e-3])
+    norms = {}
+    for scale in scales:
+        variables = random_variables()
+        variables["params"]["linear2"] = jax.tree.map(lambda leaf, s=scale: s * leaf, variables["params"]["linear2"])
+        rows = rows_of(ledger_of(variables, images, labels))
+        for own in LAYERS:
+            for part in ("dep", "ind"):
+                norms.setdefault((own.name, part), []).append(
+                    rows[own.name, "all", part, "eq15"]["squared_norm"] ** 0.5
+                )
+    # In the layer before, everything is multiplied by these weights once more.
+    for own, part, expected in (
+        ("linear2", "ind", 1),
+        ("linear2", "dep", 0),
+        ("linear1", "ind", 2),
+        ("linear1", "dep", 1),
+    ):
+        slope, half = slope_of(scales, norms[own, part])
+        assert abs(slope - expected) < max(half, 1e-3)
+        assert half < 0.05
+
+
+def test_dep_of_permuted_examples_falls_with_the_root_of_their_number():
+    """Claim 3, equations 23 and 25: label noise averages out, what the true labels share does not."""
+    sizes = (64, 512, 4096)
+    slopes = {"permuted": [], "unpermuted": []}
+    for seed in range(8):
+        found = {group: [] for group in slopes}
+        for num in sizes:
+            images, labels = problem(num, seed)
+            rows = rows_of(ledger_of(random_variables(seed), images, labels, size=64, bn="eval"))
+            for group in slopes:
+                found[group].append(rows["linear2", group, "dep", "eq15"]["squared_norm"] ** 0.5)
+        for group in slopes:
+            slopes[group].append(slope_of(np.array(sizes), found[group])[0])
+    permuted, unpermuted = (student_t_interval(slopes[group]) for group in ("permuted", "unpermuted"))
+    assert permuted.low <= -0.5 <= permuted.high
+    assert permuted.high - permuted.low < 0.3
+    assert abs(unpermuted.mean) < 0.1
+
+
+def test_shares_add_up_and_centering_leaves_the_full_gradient_alone():
+    counts = np.array([30, 10])
+    for centering in ("dataset", "subset"):
+        found = parts(counts, weighting="share", centering=centering)
+        for part in ("full", "dep", "ind"):
+            np.testing.assert_allclose(found["unpermuted", part] + found["permuted", part], found["all", part])
+        np.testing.assert_array_equal(found["permuted", "full"], parts(counts, weighting="share")["permuted", "full"])
+        for group in ("all", "unpermuted", "permuted"):
+            np.testing.assert_allclose(found[group, "dep"] + found[group, "ind"], found[group, "full"])
+    means = parts(counts)
+    np.testing.assert_allclose(0.25 * means["permuted", "ind"], parts(counts, weighting="share")["permuted", "ind"])
+
+
+def test_an_empty_group_has_no_rows():
+    assert {group for group, _ in parts(np.array([40, 0]))} == {"all", "unpermuted"}
+
+
+def test_the_cosine_with_nothing_is_unknown():
+    assert np.isnan(cosine(np.eye(6), np.eye(6)[0], None))
+    assert np.isnan(cosine(np.eye(6), np.eye(6)[0], np.zeros(6)))
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: parts(np.ones(2), weighting="half"), "expected weighting to be one of subset, share, got 'half'"),
+        (lambda: parts(np.ones(2), centering="none"), "expected centering to be one of dataset, subset, got 'none'"),
+        (lambda: ledger_of({}, *problem(4), bn="batch"), "expected bn to be one of train, eval, got 'batch'"),
+    ],
+)
+def test_an_unknown_choice_is_named(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
