@@ -196,6 +196,8 @@ def required_workdir() -> str:
     """
     if not FLAGS.workdir:
         raise ValueError("expected --workdir=FOLDER, the folder of the run")
+    if "://" in FLAGS.workdir:
+        raise ValueError(f"expected a folder, got {FLAGS.workdir}; mount the bucket as docs/cloud-tpu.md shows")
     return FLAGS.workdir
 
 

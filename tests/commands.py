@@ -7,7 +7,17 @@ import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).parent.parent
-EXPERIMENTS = ("train", "geometry", "decoding", "rewinding", "gradients", "double_descent", "report", "reproduce")
+EXPERIMENTS = (
+    "train",
+    "geometry",
+    "decoding",
+    "rewinding",
+    "gradients",
+    "double_descent",
+    "report",
+    "reproduce",
+    "sweep",
+)
 
 
 def python(*arguments, **environment) -> subprocess.CompletedProcess:

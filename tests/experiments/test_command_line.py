@@ -261,8 +261,12 @@ GEOMETRY_FLAGS = {field.name for field in dataclasses.fields(presets.GeometryCon
 DECODING_FLAGS = {field.name for field in dataclasses.fields(presets.DecodingConfig)}
 REWINDING_FLAGS = {field.name for field in dataclasses.fields(presets.RewindingConfig)}
 GRADIENTS_FLAGS = {field.name for field in dataclasses.fields(presets.GradientsConfig)}
+PROCESS_FLAGS = {"distributed", "coordinator", "num_processes", "process_id"}
 FLAGS = {
-    "train": {"workdir", "debug", "preset"} | RUN_FLAGS,
+    "train": {"workdir", "debug", "preset", "seeds"} | RUN_FLAGS | PROCESS_FLAGS,
+    "sweep": {"workdir", "debug", "preset", "seeds", "grid", "file", "cluster", "slurm", "dry_run"}
+    | RUN_FLAGS
+    | GEOMETRY_FLAGS,
     "geometry": {"workdir", "debug", "preset", "points", "seed", "skip_damaged"} | GEOMETRY_FLAGS,
     "decoding": {"workdir", "debug", "preset"} | DECODING_FLAGS,
     "rewinding": {"workdir", "debug", "preset"} | REWINDING_FLAGS,
