@@ -20,13 +20,13 @@ EXPERIMENTS = (
 )
 
 
-def python(*arguments, **environment) -> subprocess.CompletedProcess:
+def python(*arguments, stdin="", **environment) -> subprocess.CompletedProcess:
     """Runs Python with these arguments at the root of the repository, with these environment variables on top."""
     return subprocess.run(
         [sys.executable, *map(str, arguments)],
         cwd=ROOT,
         env={**os.environ, "JAX_PLATFORMS": "cpu", **environment},
-        stdin=subprocess.DEVNULL,
+        input=stdin,
         capture_output=True,
         text=True,
         timeout=300,

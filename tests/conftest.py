@@ -1,3 +1,4 @@
+import fcntl
 import os
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
@@ -10,14 +11,18 @@ import pytest
 
 from tests import commands
 
-EXPENSIVE = {"smoke_run", "eight_devices"}
 
-
-def pytest_collection_modifyitems(items):
-    """One worker of pytest-xdist takes a whole file, or all users of an expensive fixture, so nothing is made twice."""
-    for item in items:
-        shared = EXPENSIVE.intersection(item.fixturenames)
-        item.add_marker(pytest.mark.xdist_group(min(shared) if shared else item.nodeid.partition("::")[0]))
+def made_once(tmp_path_factory, name, make):
+    """A folder that the first worker of pytest-xdist that needs it makes, and the others wait for."""
+    base = tmp_path_factory.getbasetemp()
+    base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    with open(base / f"{name}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (base / name).exists():
+            (base / f"{name}.new").mkdir()
+            make(base / f"{name}.new")
+            (base / f"{name}.new").rename(base / name)
+    return base / name
 
 
 @pytest.fixture
@@ -33,18 +38,22 @@ def x64():
 @pytest.fixture(scope="session")
 def smoke_run(tmp_path_factory):
     """The folder of one `reproduce --preset=smoke`, measured at epochs 0 and 4; copy it, never change it."""
-    workdir = tmp_path_factory.mktemp("smoke") / "run"
-    flags = ("--preset=smoke", "--geometry_epochs=0,final", f"--workdir={workdir}")
-    done = commands.python("-m", "experiments.reproduce", *flags)
-    assert done.returncode == 0, done.stderr
-    return workdir
+
+    def make(folder):
+        flags = ("--preset=smoke", "--geometry_epochs=0,final", f"--workdir={folder / 'run'}")
+        done = commands.python("-m", "experiments.reproduce", *flags)
+        assert done.returncode == 0, done.stderr
+
+    return made_once(tmp_path_factory, "smoke", make) / "run"
 
 
 @pytest.fixture(scope="session")
 def eight_devices(tmp_path_factory):
     """What `tests/eight_devices.py` left behind when it ran on eight simulated devices."""
-    folder = tmp_path_factory.mktemp("eight_devices")
-    flags = "--xla_force_host_platform_device_count=8"
-    done = commands.python("-m", "tests.eight_devices", folder, XLA_FLAGS=flags)
-    assert done.returncode == 0, done.stderr
-    return folder
+
+    def make(folder):
+        flags = "--xla_force_host_platform_device_count=8"
+        done = commands.python("-m", "tests.eight_devices", folder, XLA_FLAGS=flags)
+        assert done.returncode == 0, done.stderr
+
+    return made_once(tmp_path_factory, "eight_devices", make)

@@ -83,6 +83,8 @@ def test_the_length_of_a_run_may_change(tmp_path, changed):
 
 
 OTHER = {
+    "scaling": "symmetric",
+    "num_train": 500,
     "dataset": "digits",
     "model": "vgg",
     "width": None,

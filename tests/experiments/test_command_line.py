@@ -1,6 +1,6 @@
 import base64
-import concurrent.futures
 import dataclasses
+import json
 import re
 import shutil
 import types
@@ -220,28 +220,28 @@ def contents(folder):
     return {path.relative_to(folder): path.is_file() and path.read_bytes() for path in folder.rglob("*")}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def refusals(tmp_path_factory):
-    """Name -> what a command with that bad input did; two at a time, for importing jax is most of the time."""
-
-    def refuse(name):
-        here = tmp_path_factory.mktemp("bad")
+    """Name -> what a command with that bad input did."""
+    folders, before, jobs = {}, {}, []
+    for name, (experiment, flags, _) in BAD.items():
+        here = folders[name] = tmp_path_factory.mktemp("bad")
         made_up_run(here / "run")
         write_config(Run(here / "run"), SMOKE.run)
         (here / "notes.txt").write_text("mine")
-        before = contents(here)
-        experiment, flags, message = BAD[name]
-        flags = [f"--workdir={here}/new", *(flag.format(here=here) for flag in flags)]
-        done = python("-m", f"experiments.{experiment}", *flags)
-        return types.SimpleNamespace(
-            returncode=done.returncode,
-            lines=done.stderr.strip().splitlines(),
-            message=message.format(here=here),
-            nothing_changed=contents(here) == before,
+        before[name] = contents(here)
+        jobs.append([f"experiments.{experiment}", f"--workdir={here}/new", *(flag.format(here=here) for flag in flags)])
+    answer = python("-m", "tests.forked", stdin=json.dumps(jobs))
+    assert answer.returncode == 0, answer.stderr
+    return {
+        name: types.SimpleNamespace(
+            returncode=code,
+            lines=error.strip().splitlines(),
+            message=BAD[name][2].format(here=here),
+            nothing_changed=contents(here) == before[name],
         )
-
-    with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        return dict(zip(BAD, pool.map(refuse, BAD), strict=True))
+        for (name, here), (code, error) in zip(folders.items(), json.loads(answer.stdout), strict=True)
+    }
 
 
 @pytest.mark.parametrize("name", BAD)

@@ -142,7 +142,7 @@ def test_layers_in_one_call_equal_layers_one_by_one():
 
 def test_a_few_manifolds_at_a_time_equal_all_at_once():
     """Five manifolds, two at a time: the last part is padded."""
-    points, options = cloud(num_manifolds=5), {"key": KEY, "num_draws": 50, "num_center_components": 1}
+    points, options = cloud(num_manifolds=5), {"key": KEY, "num_draws": 50, "num_center_components": 0}
     layers_of = lambda x: {"same": x, "squared": x**2}
 
     @jax.jit

@@ -10,6 +10,7 @@ from tests.reliability.battery import battery
 from tests.reliability.outcome import differences, outcome
 
 
+@pytest.mark.slow
 def test_a_study_that_is_killed_ends_as_an_undisturbed_one(tmp_path, smoke_run):
     workdir = tmp_path / "run"
     flags = ("--preset=smoke", "--geometry_epochs=0,final", f"--workdir={workdir}")

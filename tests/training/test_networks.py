@@ -109,7 +109,7 @@ def test_dropout_differs_between_steps_and_seeds_and_not_between_calls():
 
     def step(trainer, number):
         placed = replicate(state._replace(step=np.int32(number)))
-        return np.asarray(trainer._step(placed, *run._train, batch)[0].params["linear21"]["kernel"])
+        return np.asarray(trainer._step(placed, *run.train_arrays, batch)[0].params["linear21"]["kernel"])
 
     np.testing.assert_array_equal(step(run, 0), step(run, 0))
     assert (step(run, 0) != step(run, 1)).any()

@@ -1,0 +1,54 @@
+"""Runs several commands in forks of one process that has imported what they share: importing is most of their time.
+
+    python -m tests.forked < jobs.json
+
+with [[module, flag, ...], ...] on standard input; prints [[exit code, standard error], ...].
+"""
+
+import json
+import os
+import runpy
+import sys
+import tempfile
+
+import jax
+import orbax.checkpoint
+import pandas
+
+from experiments import cli, presets
+from memorize_jax import analysis
+
+SHARED = (jax, orbax.checkpoint, pandas, cli, presets, analysis)
+
+
+def _run(module, flags, error):
+    for descriptor, target in ((1, os.open(os.devnull, os.O_WRONLY)), (2, error.fileno())):
+        os.dup2(target, descriptor)
+    sys.argv = [module, *flags]
+    # No code of __main__ may have run before.
+    sys.modules.pop(module, None)
+    code = 0
+    try:
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+    except SystemExit as end:
+        code = end.code or 0
+    sys.stderr.flush()
+    os._exit(code if isinstance(code, int) else 1)
+
+
+def main() -> None:
+    """Reads the jobs and prints what became of them."""
+    done = []
+    for module, *flags in json.load(sys.stdin):
+        with tempfile.TemporaryFile() as error:
+            child = os.fork()
+            if not child:
+                _run(module, flags, error)
+            _, status = os.waitpid(child, 0)
+            error.seek(0)
+            done.append([os.waitstatus_to_exitcode(status), error.read().decode()])
+    print(json.dumps(done))
+
+
+if __name__ == "__main__":
+    main()
