@@ -10,6 +10,7 @@ from memorize_jax.geometry.status import CHECKPOINT_DAMAGED
 from memorize_jax.runs import Run
 
 
+@pytest.mark.slow
 def test_a_damaged_epoch_fails_clearly_or_is_recorded_in_the_table(tmp_path, smoke_run, capsys):
     workdir = shutil.copytree(smoke_run, tmp_path / "run")
     path = Run(workdir).checkpoints / "epochs" / "0" / "params.linear2.bias" / "0"

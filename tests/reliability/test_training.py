@@ -138,7 +138,8 @@ def test_a_run_that_vanishes_is_not_half_made_again(tmp_path, problem, monkeypat
     def vanish(path, rows, columns):
         write_table(path, rows, columns)
         if len(rows) == 3:
-            shutil.rmtree(tmp_path / "run")
+            # By a new name: deleting it piece by piece would race with the thread that writes.
+            (tmp_path / "run").rename(tmp_path / "elsewhere")
 
     write_table = run_folder.write_table
     monkeypatch.setattr(run_folder, "write_table", vanish)
