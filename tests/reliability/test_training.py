@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+import time
 
 import numpy as np
 import pandas as pd
@@ -138,7 +139,10 @@ def test_a_run_that_vanishes_is_not_half_made_again(tmp_path, problem, monkeypat
     def vanish(path, rows, columns):
         write_table(path, rows, columns)
         if len(rows) == 3:
-            # By a new name: deleting it piece by piece would race with the thread that writes.
+            # Not in the middle of a write.
+            stored = tmp_path / "run" / "checkpoints" / "epochs" / "2"
+            while not stored.exists() or list(stored.parent.parent.glob("*/*.new*")):
+                time.sleep(0.01)
             (tmp_path / "run").rename(tmp_path / "elsewhere")
 
     write_table = run_folder.write_table
