@@ -10,8 +10,9 @@ import jinja2
 import pandas as pd
 
 from experiments import cli
+from experiments.members import for_each, member_folders
 from memorize_jax import figures, models
-from memorize_jax.analysis import best_epoch, final_epoch
+from memorize_jax.analysis import at_stages, best_epoch, final_epoch, over_seeds
 from memorize_jax.analysis.effects import ratio_range, rewinding_effect
 from memorize_jax.atomic import replacing
 from memorize_jax.results import DECODING, DECODING_CHOICE, GEOMETRY, GRADIENTS, METRICS, REWINDING, read_table
@@ -177,9 +178,41 @@ def run(workdir: str | pathlib.Path) -> pathlib.Path:
     return folder.report
 
 
+def summarize(workdir: str | pathlib.Path, members: list[pathlib.Path]) -> pathlib.Path:
+    """Writes results/over_seeds.csv and figures/fig3.svg of an ensemble.
+
+    Args:
+      workdir: folder of the ensemble.
+      members: its runs.
+
+    Returns:
+      Path of the figure.
+    """
+    folder = Run(workdir)
+    metrics = {
+        read_config(Run(member)).seed: read_table(
+            Run(member).metrics, METRICS, f"python -m experiments.train --workdir={member}"
+        )
+        for member in members
+    }
+    table = folder.results / "geometry.csv"
+    geometry = read_table(table, GEOMETRY, f"python -m experiments.geometry --workdir={workdir}")
+    measures = [name for name, _ in figures.MEASURES]
+    by = ["stage", "group", "layer", "layer_number"]
+    summary = over_seeds(at_stages(geometry, metrics), by, measures)
+    with replacing(folder.results / "over_seeds.csv") as beside:
+        summary.to_csv(beside, index=False)
+    floor = 2 / geometry["examples_per_class"].min()
+    return figures.draw_geometry_over_seeds(summary, floor, folder.figures / "fig3.svg")
+
+
 def main() -> None:
     """Reads the flags and writes the report."""
-    print(f"report: {run(cli.required_workdir())}")
+    workdir = cli.required_workdir()
+    members = member_folders(workdir)
+    for_each(workdir, lambda folder: print(f"report: {run(folder)}"))
+    if members:
+        print(f"over seeds: {summarize(workdir, members)}")
 
 
 if __name__ == "__main__":

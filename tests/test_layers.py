@@ -13,7 +13,7 @@ LIBRARY = {
     "geometry": {"keys"},
     "config": {"data", "models", "keep"},
     "training": {"config", "data", "models", "keys"},
-    "analysis": {"models", "geometry", "data", "keys", "keep", "results", "figures"},
+    "analysis": {"intervals", "models", "geometry", "data", "keys", "keep", "results", "figures"},
     "atomic": set(),
     "keep": set(),
     "locks": set(),

@@ -5,11 +5,13 @@ from memorize_jax.analysis.activations import INPUT, layer_activations
 from memorize_jax.analysis.epochs import best_epoch, final_epoch, select_epochs
 from memorize_jax.analysis.manifolds import geometry_rows, group_geometry, missing_rows, network_geometry
 from memorize_jax.analysis.own_activations import Analysis, analyze, read_points
+from memorize_jax.analysis.seeds import at_stages, over_seeds
 
 __all__ = [
     "INPUT",
     "Analysis",
     "analyze",
+    "at_stages",
     "best_epoch",
     "decoding",
     "final_epoch",
@@ -18,6 +20,7 @@ __all__ = [
     "layer_activations",
     "missing_rows",
     "network_geometry",
+    "over_seeds",
     "read_points",
     "select_epochs",
 ]
