@@ -21,7 +21,7 @@ def check_cost(name, num_components, num_keys):
         assert found.cost <= 1.03 * expected["cost"]
 
 
-@pytest.mark.parametrize("name", ["digits", "lowrank_centers"])
+@pytest.mark.parametrize("name", ["digits", pytest.param("lowrank_centers", marks=pytest.mark.slow)])
 def test_cost_is_at_most_the_published_tools(name):
     check_cost(name, num_components=2, num_keys=3)
 

@@ -4,9 +4,12 @@ import json
 import pathlib
 
 import numpy as np
+import pytest
 
 FOLDER = pathlib.Path(__file__).parents[2] / "third_party" / "mftma_reference"
 SETS = ("digits", "few_features", "gaussian", "lowrank_centers", "spheres")
+# One set stands for all in the quick tests; CI compares with all of them, at full optimisation.
+ONE_QUICKLY = tuple(pytest.param(name, marks=() if name == "digits" else pytest.mark.slow) for name in SETS)
 
 
 def arrays():
