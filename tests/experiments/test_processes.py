@@ -35,6 +35,7 @@ def two_processes(workdir, *flags, number=2):
             process.communicate()
 
 
+@pytest.mark.slow
 def test_two_processes_train_what_one_trains_and_go_on_together(tmp_path, smoke_run):
     for epochs in (2, 4):
         with two_processes(tmp_path, f"--epochs={epochs}") as started:
@@ -45,7 +46,7 @@ def test_two_processes_train_what_one_trains_and_go_on_together(tmp_path, smoke_
     np.testing.assert_allclose(ours, theirs, atol=0.02)
 
 
-@pytest.mark.parametrize("victim", [0, 1])
+@pytest.mark.parametrize("victim", [pytest.param(0, marks=pytest.mark.slow), 1])
 def test_a_killed_process_ends_the_other(tmp_path, victim):
     flags = ("--epochs=1000000", "--stop_accuracy=1", "--keep=best,last")
     with two_processes(tmp_path, *flags) as started:

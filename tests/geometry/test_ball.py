@@ -50,6 +50,7 @@ def test_jit_and_vmap():
     np.testing.assert_allclose(jax.vmap(jax.jit(ball_capacity))(radii, radii), ball_capacity(radii, radii), rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_densely_sampled_circle_approaches_the_ball():
     angles = np.linspace(0, 2 * np.pi, 60, endpoint=False)
     frame = np.stack([0.8 * np.cos(angles), 0.8 * np.sin(angles), np.ones(60)], axis=1).astype(np.float32)

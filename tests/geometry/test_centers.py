@@ -45,6 +45,7 @@ def test_basis_is_orthonormal_and_cost_is_what_it_says(x64):
     np.testing.assert_allclose(found.residual_correlation, expected, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_finds_the_number_of_planted_directions():
     rng = np.random.default_rng(0)
     shared = rng.normal(size=(16, 2)) @ rng.normal(size=(2, 200)) * 3

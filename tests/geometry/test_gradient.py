@@ -72,6 +72,7 @@ def test_root_is_differentiable_where_eigenvalues_coincide(x64):
     np.testing.assert_allclose(derivative, change / 2)
 
 
+@pytest.mark.slow
 def test_a_linear_map_learns_to_raise_capacity():
     rng = np.random.default_rng(2)
     signal = rng.normal(size=(6, 1, 10))

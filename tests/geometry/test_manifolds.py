@@ -160,6 +160,7 @@ def test_one_device_equals_eight(eight_devices):
     np.testing.assert_allclose(across, geometry_of_clouds(), rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_inside_a_jitted_evaluation_step():
     """From variables, images and fixed examples to the geometry of every layer, traced once."""
     model = models.create("mlp", num_classes=4, width=8)

@@ -47,6 +47,7 @@ def test_separability_agrees_with_linear_programming():
     assert 0 < np.mean(found) < 1
 
 
+@pytest.mark.slow
 def test_agrees_with_mean_field_on_random_spheres():
     points = spheres(24)
     simulated = geometry.simulated_capacity(points, key=KEY, num_dichotomies=40)

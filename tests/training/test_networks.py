@@ -102,6 +102,7 @@ def test_half_precision_keeps_parameters_statistics_and_logits_wide(model):
     assert sown["intermediates"]["conv1_out"][0].dtype == jnp.bfloat16
 
 
+@pytest.mark.slow
 def test_dropout_differs_between_steps_and_seeds_and_not_between_calls():
     run, other = trainer("vgg16"), trainer("vgg16", seed=1)
     state = initial_state(run)
