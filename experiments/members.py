@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pandas as pd
 
 from memorize_jax.atomic import replacing
-from memorize_jax.runs import Run
+from memorize_jax.runs import Run, member_folders
 
 # More are a mistake rather than a wish.
 MOST_SEEDS = 1000
@@ -40,15 +40,6 @@ def parse_seeds(text: str) -> list[int]:
 def member_folder(workdir: str | pathlib.Path, seed: int) -> pathlib.Path:
     """The folder of one seed's run."""
     return Run(workdir).workdir / f"seed_{seed}"
-
-
-def member_folders(workdir: str | pathlib.Path) -> list[pathlib.Path]:
-    """The runs of an ensemble in the order of their seeds; empty for a folder that is a run itself, or nothing."""
-    folder = Run(workdir)
-    if folder.config.is_file():
-        return []
-    found = [path for path in folder.workdir.glob("seed_*") if Run(path).config.is_file()]
-    return sorted((path for path in found if path.name[5:].isdecimal()), key=lambda path: int(path.name[5:]))
 
 
 def for_each(

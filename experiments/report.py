@@ -10,13 +10,13 @@ import jinja2
 import pandas as pd
 
 from experiments import cli
-from experiments.members import for_each, member_folders
+from experiments.members import for_each
 from memorize_jax import figures, models
 from memorize_jax.analysis import at_stages, best_epoch, final_epoch, over_seeds
 from memorize_jax.analysis.effects import ratio_range, rewinding_effect
 from memorize_jax.atomic import replacing
 from memorize_jax.results import DECODING, DECODING_CHOICE, GEOMETRY, GRADIENTS, METRICS, REWINDING, read_table
-from memorize_jax.runs import Run, check_writable, read_config, read_provenance
+from memorize_jax.runs import Run, check_writable, member_folders, read_config, read_provenance
 
 TEMPLATES = pathlib.Path(__file__).parent / "templates"
 

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from experiments import cli
-from experiments.members import for_each, member_folders
+from experiments.members import for_each
 from experiments.presets import RewindingConfig
 from experiments.progress import bar
 from experiments.trained import mendable, open_run
@@ -25,7 +25,7 @@ from memorize_jax.data import Splits, standardize
 from memorize_jax.locks import locked
 from memorize_jax.partial_tables import make_table
 from memorize_jax.results import METRICS, REWINDING, read_table
-from memorize_jax.runs import Run, read_config
+from memorize_jax.runs import Run, member_folders, read_config
 from memorize_jax.training import Trainer
 from memorize_jax.training.devices import split_batches
 

@@ -15,12 +15,12 @@ import pandas as pd
 
 from experiments import cli, ensemble, geometry, train
 from experiments.grid import Combination, Sweep, combinations, parse_grid, plan, read_sweep
-from experiments.members import for_each, member_folders
+from experiments.members import for_each
 from experiments.presets import GeometryConfig
 from memorize_jax.atomic import replacing
 from memorize_jax.config import RunConfig
 from memorize_jax.results import METRICS, read_table
-from memorize_jax.runs import Run
+from memorize_jax.runs import Run, member_folders
 from memorize_jax.training import is_finished
 
 CLUSTERS = ("none", "local", "slurm")

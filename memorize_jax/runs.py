@@ -39,6 +39,18 @@ class Run:
         self.report = self.workdir / "report.html"
 
 
+def member_folders(workdir: str | pathlib.Path) -> list[pathlib.Path]:
+    """The runs of an ensemble, its folders `seed_0`, `seed_1`, ... in the order of their seeds.
+
+    Empty for a folder that is a run itself, or nothing.
+    """
+    folder = Run(workdir)
+    if folder.config.is_file():
+        return []
+    found = [path for path in folder.workdir.glob("seed_*") if Run(path).config.is_file()]
+    return sorted((path for path in found if path.name[5:].isdecimal()), key=lambda path: int(path.name[5:]))
+
+
 def check_writable(workdir: pathlib.Path) -> None:
     """Raises OSError, saying why, unless files can be made under `workdir`; makes nothing."""
     nearest = workdir.absolute()

@@ -13,7 +13,7 @@ LIBRARY = {
     "geometry": {"keys"},
     "config": {"data", "models", "keep"},
     "training": {"config", "data", "models", "keys"},
-    "analysis": {"intervals", "models", "geometry", "data", "keys", "keep", "results", "figures"},
+    "analysis": {"intervals", "models", "geometry", "data", "keys", "keep", "results", "figures", "study"},
     "atomic": set(),
     "keep": set(),
     "locks": set(),
@@ -21,7 +21,8 @@ LIBRARY = {
     "results": {"atomic"},
     "partial_tables": {"results"},
     "runs": {"config", "data", "atomic"},
-    "figures": {"atomic", "intervals"},
+    "study": {"models", "results", "runs"},
+    "figures": {"atomic", "intervals", "study"},
     "intervals": set(),
 }
 # Experiments use all of the library, and of each other only these; reproduce composes the steps.

@@ -4,8 +4,9 @@ import pandas as pd
 import pytest
 
 from experiments import ensemble, train
-from experiments.members import for_each, member_folders, parse_seeds
+from experiments.members import for_each, parse_seeds
 from experiments.presets import get_preset
+from memorize_jax.runs import member_folders
 from memorize_jax.training import Ensemble
 
 SMOKE = get_preset("smoke")
