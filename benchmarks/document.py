@@ -38,13 +38,15 @@ def provenance(module: str, packages: dict[str, str] | None = None) -> str:
     )
     if packages is None:
         packages = {name: importlib.metadata.version(name) for name in ("jax", "flax", "orbax-checkpoint", "numpy")}
+    shared = ": other processes shared the cores" if os.getloadavg()[0] > 1.25 * cores else ""
+    # Where a peer lies on this machine is nobody's business.
+    arguments = [argument.partition("=/")[0] + "=PATH" * ("=/" in argument) for argument in sys.argv[1:]]
     packages = ", ".join(f"{name} {version}" for name, version in packages.items())
     return f"""Commit {git("rev-parse", "--short", "HEAD").strip() or "unknown"}{changed}; {cores} cores of {model}, JAX on
-{jax.default_backend()}; {packages}. Load average at the end {os.getloadavg()[0]:.1f}: other processes shared the cores, hence
-the minima. Made by
+{jax.default_backend()}; {packages}. Load average at the end {os.getloadavg()[0]:.1f}{shared}. Made by
 
 ```sh
-{" ".join(filter(None, [set_, f"python -m {module}", *sys.argv[1:]]))}
+{" ".join(filter(None, [set_, f"python -m {module}", *arguments]))}
 ```
 """
 

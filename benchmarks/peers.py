@@ -31,10 +31,7 @@ def cvxopt(frame: np.ndarray, draws: np.ndarray, *, tol: float) -> np.ndarray:
 
 
 def daqp(frame: np.ndarray, draws: np.ndarray) -> np.ndarray:
-    """Solves the primal by a dual active-set method: one model per manifold, then only its linear part changes.
-
-    Measured: about twice as fast as a fresh `daqp.solve` per program.
-    """
+    """Solves the primal by a dual active-set method: one model per manifold, then only its linear part changes."""
     from daqp import Model
 
     model, infinite = Model(), np.full(len(frame), -1e30)
@@ -45,6 +42,16 @@ def daqp(frame: np.ndarray, draws: np.ndarray) -> np.ndarray:
         model.update(f=-draw)
         row[:] = model.solve()[3]["lam"]
     return found
+
+
+def daqp_solve(frame: np.ndarray, draws: np.ndarray) -> np.ndarray:
+    """Solves the same by a fresh `daqp.solve` for every program, the call that its manual shows."""
+    import daqp
+
+    quadratic, bounds, infinite = np.eye(frame.shape[1]), np.zeros(len(frame)), np.full(len(frame), -1e30)
+    sense = np.zeros(len(frame), np.int32)
+    solve = lambda draw: daqp.solve(quadratic, -draw, frame, bounds, infinite, sense)[3]["lam"]
+    return np.array([solve(draw) for draw in draws])
 
 
 def scipy_nnls(frame: np.ndarray, draws: np.ndarray) -> np.ndarray:

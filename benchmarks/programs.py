@@ -16,6 +16,8 @@ from memorize_jax.geometry.solvers import SOLVERS, kkt_residual, nonnegative_qp
 
 # The solver of the library's functions.
 DEFAULT = "active_set"
+# Ratios to these are shown.
+COMPARED = ("cvxopt", "daqp", "daqp.solve")
 # At least this many times faster than a peer, at this KKT residual or better.
 TARGETS = {"cvxopt": 100, "daqp": 2}
 RESIDUAL = 1e-5
@@ -124,11 +126,12 @@ def contenders(programs: Programs, *, cvxopt_tol: float) -> dict[str, Contender]
     rivals = {
         "cvxopt": (lambda *pair: peers.cvxopt(*pair, tol=cvxopt_tol), programs.first(10, 20)),
         "daqp": (peers.daqp, programs),
-        "scipy": (peers.scipy_nnls, programs),
+        "daqp.solve": (peers.daqp_solve, programs),
+        "scipy.nnls": (peers.scipy_nnls, programs),
     }
     for name, (solve, part) in rivals.items():
-        if importlib.util.find_spec(name):
-            found["scipy nnls" if name == "scipy" else name] = one_by_one(solve, part)
+        if importlib.util.find_spec(name.partition(".")[0]):
+            found[name] = one_by_one(solve, part)
     return found
 
 
@@ -151,7 +154,7 @@ def compare(programs: Programs, *, repeats: int, cvxopt_tol: float, **columns) -
     for name, one in compared.items():
         timing, multipliers = timed[name]
         gaps = residuals(one.programs, multipliers)
-        ratios = {peer: each[peer] / each[name] if peer in each else None for peer in TARGETS}
+        ratios = {peer: each[peer] / each[name] if peer in each else None for peer in COMPARED}
         met = gaps.max() <= RESIDUAL and all(ratios[peer] >= least for peer, least in TARGETS.items() if peer in each)
         records.append(
             columns
@@ -185,7 +188,7 @@ def section(*, sizes, kinds, num_manifolds: int, num_draws: int, repeats: int, c
 {repeats} turns, and the least processor time, all threads together. The residual, median and worst over the programs, is the
 distance by which optimality is missed in units of the distance to the centre, computed in float64 for everyone.
 cvxopt (tolerances {cvxopt_tol:g}), daqp and nnls solve one program after the other on one thread, ours a manifold's draws
-at once on all cores. Target: {TARGETS["cvxopt"]} x cvxopt and {TARGETS["daqp"]} x daqp with no residual above {RESIDUAL:g}.
+at once on all cores. *daqp* keeps one model per manifold and changes its linear part; *daqp.solve* sets up every program. Target: {TARGETS["cvxopt"]} x cvxopt and {TARGETS["daqp"]} x daqp with no residual above {RESIDUAL:g}.
 
 {table(records)}
 """
