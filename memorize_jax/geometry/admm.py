@@ -7,6 +7,8 @@ import jax
 import jax.numpy as jnp
 from jaxopt import base
 
+from memorize_jax.geometry.eigen import symmetric_eigen
+
 # Penalties relative to a unit diagonal, tried in turn: 1 suits manifolds with more features than examples, 0.3 the
 # others (measured; docs/performance.md).
 PENALTIES = (1.0, 0.3)
@@ -164,8 +166,8 @@ class NonnegativeADMM(base.IterativeSolver):
         error = _summary(residual)
 
         def factorise():
-            eye = jnp.eye(gram.shape[0], dtype=gram.dtype)
-            return jnp.stack([jnp.linalg.inv(gram + penalty * eye) for penalty in PENALTIES])
+            values, vectors = symmetric_eigen(gram)
+            return jnp.stack([(vectors / (values + penalty)) @ vectors.T for penalty in PENALTIES])
 
         return ADMMState(
             iter_num=jnp.int32(0),

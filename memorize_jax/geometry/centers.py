@@ -10,6 +10,8 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from memorize_jax.geometry.batching import chunked_map
+from memorize_jax.geometry.eigen import symmetric_eigen
 from memorize_jax.geometry.solvers import minimize_smooth
 from memorize_jax.keys import stream
 
@@ -67,26 +69,76 @@ def mean_absolute_cosine(gram: jax.Array) -> jax.Array:
     return jnp.sum(off_diagonal) / max(num * (num - 1), 1)
 
 
-def _symmetric_root(gram):
-    """Returns G^(1/2), its pseudo-inverse and the projector on the range of G, each unique for G."""
-    values, vectors = jnp.linalg.eigh(gram)
+class _Centers(NamedTuple):
+    gram: jax.Array  # [P, P], G without what is only rounding
+    root: jax.Array  # [P, P], G^(1/2), unique for G, as are the next two
+    inverse: jax.Array  # [P, P], its pseudo-inverse
+    projector: jax.Array  # [P, P], on the range of G
+    values: jax.Array  # [P], eigenvalues of G, decreasing
+    vectors: jax.Array  # [P, P], a column for each
+
+
+def _decompose(gram):
+    values, vectors = symmetric_eigen(gram)
     kept = values > jnp.finfo(gram.dtype).eps * 10 * gram.shape[0] * values[-1]
     root = jnp.sqrt(jnp.where(kept, values, 0))
     inverse = jnp.where(kept, 1 / jnp.where(kept, root, 1), 0)
-    return (vectors * root) @ vectors.T, (vectors * inverse) @ vectors.T, (vectors * kept) @ vectors.T
+    products = ((vectors * each) @ vectors.T for each in (root**2, root, inverse, kept))
+    return _Centers(*products, values[::-1], vectors[:, ::-1])
 
 
-def _orthonormal(free, used, projector):
-    """Turns the used columns of `free` into orthonormal directions inside the centres' span."""
-    columns = (projector @ free) * used
-    # Columns beyond K are zero; a one on their diagonal keeps the Cholesky factor defined.
-    factor = jnp.linalg.cholesky(columns.T @ columns + jnp.diag(1 - used))
-    return jax.scipy.linalg.solve_triangular(factor, columns.T, lower=True).T
+def _inverse_factor(gram, num_components):
+    """Inverse of the lower Cholesky factor of a symmetric matrix whose part beyond K is the identity.
+
+    Written out, and not LAPACK's, for the reason that `eigen` gives; K is small.
+    """
+    rows = jnp.arange(gram.shape[0])
+
+    def eliminate(j, carry):
+        rest, inverse = carry
+        column = rest[:, j] / jnp.sqrt(rest[j, j])
+        below = jnp.where(rows > j, column, 0)
+        pivot_row = inverse[j] / column[j]
+        inverse = jnp.where((rows == j)[:, None], pivot_row, inverse - below[:, None] * pivot_row)
+        return rest - below[:, None] * below[None], inverse
+
+    return jax.lax.fori_loop(0, num_components, eliminate, (gram, jnp.eye(len(rows), dtype=gram.dtype)))[1]
 
 
-def _residual_gram(root, directions):
-    overlap = root @ directions
-    return root @ root - overlap @ overlap.T
+@jax.custom_vjp
+def _orthonormal(columns, num_components):
+    """Orthonormal directions with the same span as the first K columns; the others are zero.
+
+    The derivative leaves out rotations within the span, for whatever is computed from the directions must not depend
+    on those: with V = C L'^-1 it is dC = (1 - V V') dV L^-1.
+    """
+    return _orthonormal_forward(columns, num_components)[0]
+
+
+def _orthonormal_forward(columns, num_components):
+    beyond = jnp.arange(columns.shape[1]) >= num_components
+    inverse = _inverse_factor(columns.T @ columns + jnp.diag(beyond.astype(columns.dtype)), num_components)
+    directions = columns @ inverse.T
+    return directions, (directions, inverse)
+
+
+def _orthonormal_backward(residuals, cotangent):
+    directions, inverse = residuals
+    return (cotangent - directions @ (directions.T @ cotangent)) @ inverse, None
+
+
+_orthonormal.defvjp(_orthonormal_forward, _orthonormal_backward)
+
+
+def _directions(free, num_components, projector):
+    """Turns the first K columns of `free` into orthonormal directions inside the centres' span."""
+    used = jnp.arange(free.shape[1]) < num_components
+    return _orthonormal((projector @ free) * used, num_components)
+
+
+def _residual_gram(centers, directions):
+    overlap = centers.root @ directions
+    return centers.gram - overlap @ overlap.T
 
 
 def _cost(residual):
@@ -94,36 +146,39 @@ def _cost(residual):
     return 0.5 * jnp.sum(residual**2 / (norms[:, None] * norms[None, :]))
 
 
-def _retained_squared(residual, root):
-    before = jnp.sum(root**2, axis=1)
+def _retained_squared(residual, gram):
+    before = jnp.diagonal(gram)
     return jnp.where(before > 0, jnp.diagonal(residual) / jnp.where(before > 0, before, 1), 1)
 
 
-def _objective(free, used, root, projector, least_retained):
-    residual = _residual_gram(root, _orthonormal(free, used, projector))
-    shortage = jnp.maximum(1 - _retained_squared(residual, root) / least_retained**2, 0)
-    return _cost(residual) + root.shape[0] * jnp.sum(shortage**2)
+def _objective(free, num_components, centers, least_retained):
+    residual = _residual_gram(centers, _directions(free, num_components, centers.projector))
+    shortage = jnp.maximum(1 - _retained_squared(residual, centers.gram) / least_retained**2, 0)
+    return _cost(residual) + len(residual) * jnp.sum(shortage**2)
 
 
-def _best_of_restarts(key, num_components, max_components, num_restarts, root, projector) -> _Candidate:
+def _best_of_restarts(key, num_components, max_components, num_restarts, centers) -> _Candidate:
     """Minimises the cost for one K from many starts and keeps the most stable of the good ones."""
-    num = root.shape[0]
-    used = (jnp.arange(max_components) < num_components).astype(root.dtype)
-    starts = jax.random.normal(key, (num_restarts, num, max_components), root.dtype)
+    num, dtype = len(centers.gram), centers.gram.dtype
+    starts = jax.random.normal(key, (num_restarts, num, max_components), dtype)
     # One start is not random: the leading principal components of the centres.
-    leading = jnp.linalg.eigh(root)[1][:, ::-1][:, :max_components]
-    starts = starts.at[0].set(leading)
-    tol = 1e-8 if root.dtype == jnp.float64 else 1e-4
-    shares = jnp.resize(jnp.asarray(LEAST_RETAINED, root.dtype), num_restarts)
+    starts = starts.at[0].set(centers.vectors[:, :max_components])
+    shares = jnp.resize(jnp.asarray(LEAST_RETAINED, dtype), num_restarts)
+    # In units of the cost before the removal, so that the tolerance fits any number of centres.
+    scale = jnp.maximum(_cost(centers.gram), 1e-30)
+    tol = 1e-9 if dtype == jnp.float64 else 1e-5
 
-    def solve(start, share):
-        return minimize_smooth(_objective, start, used, root, projector, share, tol=tol, maxiter=150)
+    def solve(item):
+        start, share = item
+        relative = lambda free: _objective(free, num_components, centers, share) / scale
+        return minimize_smooth(relative, start, tol=tol, maxiter=150)
 
-    found = jax.vmap(solve)(starts, shares)
-    directions = jax.vmap(_orthonormal, (0, None, None))(found, used, projector)
-    residuals = jax.vmap(_residual_gram, (None, 0))(root, directions)
+    # In a batch every restart would wait for the slowest line search.
+    found = chunked_map(solve, (starts, shares), None)
+    directions = jax.vmap(_directions, (0, None, None))(found, num_components, centers.projector)
+    residuals = jax.vmap(_residual_gram, (None, 0))(centers, directions)
     costs = jax.vmap(_cost)(residuals)
-    retained = jnp.min(jax.vmap(_retained_squared, (0, None))(residuals, root), axis=1)
+    retained = jnp.min(jax.vmap(_retained_squared, (0, None))(residuals, centers.gram), axis=1)
     usable = jnp.isfinite(costs) & (retained >= (min(LEAST_RETAINED) / 2) ** 2)
     usable = jnp.where(jnp.any(usable), usable, jnp.isfinite(costs))
     lowest = jnp.min(jnp.where(usable, costs, jnp.inf))
@@ -131,12 +186,12 @@ def _best_of_restarts(key, num_components, max_components, num_restarts, root, p
     return _Candidate(directions[chosen], costs[chosen], mean_absolute_cosine(residuals[chosen]))
 
 
-def _search_num_components(key, min_components, max_components, num_restarts, root, projector):
+def _search_num_components(key, min_components, max_components, num_restarts, centers):
     """Raises K until the residual correlation has risen `PATIENCE` times; keeps the K with the least."""
-    values = jnp.cumsum(jnp.linalg.eigvalsh(root @ root)[::-1])
+    values = jnp.cumsum(centers.values)
     spread = jnp.sum(values < VARIANCE_SHARE * values[-1]) + 1
     bound = jnp.minimum(max_components, spread + HEAD_ROOM)
-    nothing = _nothing_removed(root, max_components)
+    nothing = _nothing_removed(centers.gram, max_components)
     worst = nothing._replace(residual_correlation=jnp.full_like(nothing.residual_correlation, jnp.inf))
     best = nothing if min_components == 0 else worst
 
@@ -147,7 +202,7 @@ def _search_num_components(key, min_components, max_components, num_restarts, ro
     def try_next(carry):
         num_components, rises, previous, best_num, best = carry
         tried = _best_of_restarts(
-            jax.random.fold_in(key, num_components), num_components, max_components, num_restarts, root, projector
+            jax.random.fold_in(key, num_components), num_components, max_components, num_restarts, centers
         )
         better = tried.residual_correlation < best.residual_correlation
         best = jax.tree.map(lambda new, old: jnp.where(better, new, old), tried, best)
@@ -161,10 +216,9 @@ def _search_num_components(key, min_components, max_components, num_restarts, ro
     return num_components, best
 
 
-def _nothing_removed(root, max_components):
-    gram = root @ root
+def _nothing_removed(gram, max_components):
     return _Candidate(
-        directions=jnp.zeros((root.shape[0], max_components), root.dtype),
+        directions=jnp.zeros((len(gram), max_components), gram.dtype),
         cost=_cost(gram),
         residual_correlation=mean_absolute_cosine(gram),
     )
@@ -221,22 +275,22 @@ def center_structure(
     centered = centering @ gram @ centering
     size = jnp.trace(centered) / num
     size = jnp.where(size > 0, size, 1)
-    root, inverse, projector = _symmetric_root(centered / size)
+    centers = _decompose(centered / size)
     key = stream(key, "center restarts")
     if max_components == 0:
-        chosen, best = jnp.int32(0), _nothing_removed(root, 0)
+        chosen, best = jnp.int32(0), _nothing_removed(centers.gram, 0)
     elif num_components is None:
         least = min(min_components, max_components)
-        chosen, best = _search_num_components(key, least, max_components, num_restarts, root, projector)
+        chosen, best = _search_num_components(key, least, max_components, num_restarts, centers)
     else:
         chosen = jnp.int32(num_components)
         best = _best_of_restarts(
-            jax.random.fold_in(key, num_components), num_components, max_components, num_restarts, root, projector
+            jax.random.fold_in(key, num_components), num_components, max_components, num_restarts, centers
         )
     return CenterStructure(
-        coefficients=centering @ inverse @ best.directions / jnp.sqrt(size),
+        coefficients=centering @ centers.inverse @ best.directions / jnp.sqrt(size),
         num_components=chosen,
-        center_correlation=mean_absolute_cosine(root @ root),
+        center_correlation=mean_absolute_cosine(centers.gram),
         residual_correlation=best.residual_correlation,
         cost=best.cost,
     )

@@ -5,6 +5,8 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from memorize_jax.geometry.eigen import symmetric_eigen
+
 
 class TotalDimension(NamedTuple):
     """Dimension of a cloud of points.
@@ -45,7 +47,7 @@ def total_dimension(points: jax.Array, *, share: float = 0.9) -> TotalDimension:
     centered = centered / jnp.where(size > 0, size, 1)
     # The smaller of the two products has the same non-zero eigenvalues.
     gram = centered @ centered.T if centered.shape[0] <= centered.shape[1] else centered.T @ centered
-    values = jnp.maximum(jnp.linalg.eigvalsh(gram)[::-1], 0)
+    values = jnp.maximum(symmetric_eigen(gram)[0][::-1], 0)
     cumulative = jnp.cumsum(values)
     # Rounding must not ask for one axis more than exact arithmetic would.
     needed = jnp.sum(cumulative < (share - 10 * jnp.finfo(values.dtype).eps) * cumulative[-1]) + 1

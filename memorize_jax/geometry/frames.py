@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from memorize_jax.geometry.centers import CenterStructure
+from memorize_jax.geometry.eigen import symmetric_eigen
 from memorize_jax.geometry.grams import Grams
 
 
@@ -34,30 +35,49 @@ class Frames(NamedTuple):
     retained: jax.Array
 
 
-@jax.custom_jvp
-def symmetric_root(gram: jax.Array) -> jax.Array:
-    """Symmetric square root of a positive semi-definite matrix; eigenvalues that are only rounding count as zero.
+class Root(NamedTuple):
+    """Symmetric square root of a positive semi-definite matrix, and the eigenvectors it was made of.
 
-    Its derivative solves R dR + dR R = dG, which stays finite where eigenvalues coincide.
+    Attributes:
+      root: [M, M], R with R R = G; eigenvalues that are only rounding count as zero.
+      values: [M], eigenvalues of G, increasing.
+      vectors: [M, M], a column for each.
+    """
+
+    root: jax.Array
+    values: jax.Array
+    vectors: jax.Array
+
+
+@jax.custom_jvp
+def symmetric_root(gram: jax.Array) -> Root:
+    """Symmetric square root of a positive semi-definite matrix.
+
+    The derivative of the root solves R dR + dR R = dG, which stays finite where eigenvalues coincide; values and
+    vectors carry none.
 
     Args:
       gram: [M, M], G.
 
     Returns:
-      [M, M], R with R R = G.
+      Root.
     """
-    values, vectors = jnp.linalg.eigh(gram)
-    return (vectors * jnp.sqrt(jnp.where(_significant(values), values, 0))) @ vectors.T
+    values, vectors = symmetric_eigen(gram)
+    return Root((vectors * _roots(values)) @ vectors.T, values, vectors)
 
 
 @symmetric_root.defjvp
 def _symmetric_root_derivative(primals, tangents):
     (gram,), (change,) = primals, tangents
-    values, vectors = jnp.linalg.eigh(gram)
-    roots = jnp.sqrt(jnp.where(_significant(values), values, 0))
+    found = symmetric_root(gram)
+    roots, vectors = _roots(found.values), found.vectors
     sums = roots[:, None] + roots[None, :]
     inner = jnp.where(sums > 0, (vectors.T @ change @ vectors) / jnp.where(sums > 0, sums, 1), 0)
-    return (vectors * roots) @ vectors.T, vectors @ inner @ vectors.T
+    return found, Root(vectors @ inner @ vectors.T, jnp.zeros_like(found.values), jnp.zeros_like(vectors))
+
+
+def _roots(values):
+    return jnp.sqrt(jnp.where(_significant(values), values, 0))
 
 
 def _significant(values):
@@ -67,8 +87,7 @@ def _significant(values):
 def _frame_of_gram(gram, mask, qr_directions):
     """Frame, projector, direction count and rank of one Gram matrix [M, M]."""
     num = gram.shape[0]
-    root = symmetric_root(gram)
-    values, vectors = jnp.linalg.eigh(jax.lax.stop_gradient(gram))
+    root, values, vectors = symmetric_root(gram)
     kept = _significant(values)
     # The published tool draws in min(M, N) directions, whether or not the points span them.
     spanned = kept if qr_directions is None else jnp.arange(num) >= num - qr_directions

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from memorize_jax.geometry.eigen import symmetric_eigen
 from memorize_jax.geometry.manifolds import check_points, pad_manifolds
 from memorize_jax.keys import stream
 
@@ -80,11 +81,12 @@ def separable_dichotomies(points, mask, num_features, key, *, max_features, num_
     signs = jnp.repeat(jnp.where(labels, 1, -1), num_examples, axis=1).astype(points.dtype)
     gram = rows.T @ rows
     ridge = 1e-6 * jnp.trace(gram) / gram.shape[0]
-    factor = jax.scipy.linalg.cho_factor(gram + ridge * jnp.eye(gram.shape[0], dtype=gram.dtype))
+    values, vectors = symmetric_eigen(gram)
+    inverse = (vectors / (jnp.maximum(values, 0) + ridge)) @ vectors.T
 
     def outputs(target):
         """Nearest signed outputs a hyperplane can give, for each dichotomy, and the hyperplane."""
-        plane = jax.scipy.linalg.cho_solve(factor, rows.T @ (signs * target).T).T
+        plane = (signs * target) @ rows @ inverse
         return signs * (plane @ rows.T)
 
     absent = present == 0
