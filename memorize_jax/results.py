@@ -132,6 +132,29 @@ DECODING_CHOICE = (
     "oracle_layer",
     "oracle_test_accuracy",
 )
+CAPACITY_CHECK = (
+    "seed",
+    "epoch",
+    "layer",
+    "layer_number",
+    "group",
+    "mean_field_capacity",
+    "simulated_capacity",
+    "bound",
+)
+# What the paper says, and whether the tables show it.
+CLAIMS = (
+    "claim",
+    "figure",
+    "statement",
+    "quantity",
+    "measured",
+    "low",
+    "high",
+    "threshold",
+    "verdict",
+    "reason",
+)
 
 
 def write_table(path: str | pathlib.Path, rows: Sequence[dict], columns: Sequence[str]) -> None:

@@ -17,6 +17,7 @@ TABLES = {
     "rewinding": (results.REWINDING, "rewinding"),
     "gradients": (results.GRADIENTS, "gradients"),
     "double_descent": (results.DOUBLE_DESCENT, "double_descent"),
+    "capacity_check": (results.CAPACITY_CHECK, "capacity_check"),
 }
 
 
