@@ -1,7 +1,7 @@
 """Judges the paper's statements by the tables of a run, an ensemble or a sweep.
 
     python -m experiments.claims --workdir=runs/mine
-    python -m experiments.claims --list
+    python -m experiments.claims --markdown
 
 Writes results/claims.csv and prints the sheet: what holds, what does not, and what these tables cannot decide. Nothing
 is computed anew; where a table is missing, the sheet names the command that makes it.
@@ -14,7 +14,7 @@ import textwrap
 from collections.abc import Sequence
 
 from experiments import cli
-from memorize_jax.analysis.claims import STATEMENTS, VERDICTS, Claim, evaluate
+from memorize_jax.analysis.claims import VERDICTS, Claim, as_markdown, evaluate
 from memorize_jax.results import CLAIMS, write_table
 from memorize_jax.runs import Run, check_writable
 from memorize_jax.study import read_study
@@ -89,26 +89,20 @@ def _wrapped(text):
     return textwrap.wrap(text, WIDTH, initial_indent=INDENT, subsequent_indent=INDENT)
 
 
-def listing() -> str:
-    """All statements with figure and threshold, for a reader without a run."""
-    width = max(len(one.name) for one in STATEMENTS)
-    return "\n".join(f"{one.name:<{width}}  {_figure(one.figure):<12} {one.statement}" for one in STATEMENTS)
-
-
 def main() -> None:
     """Reads the flags and judges."""
-    if cli.FLAGS.list:
-        print(listing())
+    if cli.FLAGS.markdown:
+        print(as_markdown())
         return
     workdir = cli.required_workdir()
     print(sheet(run(workdir)))
     print(f"written: {Run(workdir).results / 'claims.csv'}")
 
 
-def define_list() -> None:
-    """Defines --list."""
-    cli.define_switch("list", "only show which statements there are")
+def define_markdown() -> None:
+    """Defines --markdown."""
+    cli.define_switch("markdown", "only print the table of all statements, as in docs/claims.md")
 
 
 if __name__ == "__main__":
-    cli.start(main, cli.define_workdir, define_list)
+    cli.start(main, cli.define_workdir, define_markdown)

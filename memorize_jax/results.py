@@ -132,6 +132,7 @@ DECODING_CHOICE = (
     "oracle_layer",
     "oracle_test_accuracy",
 )
+# Capacity by theory and by simulation; `bound` other than 0: the simulated one is only a bound.
 CAPACITY_CHECK = (
     "seed",
     "epoch",
@@ -139,9 +140,20 @@ CAPACITY_CHECK = (
     "layer_number",
     "group",
     "mean_field_capacity",
+    "mean_field_standard_error",
     "simulated_capacity",
+    "simulated_standard_error",
     "bound",
+    "undecided",
+    "num_classes",
+    "examples_per_class",
+    "num_inputs",
+    "num_draws",
+    "num_dichotomies",
+    "num_repetitions",
 )
+# Places in the plane; `stage` names what the epoch is among init, best and final.
+UMAP = ("seed", "epoch", "stage", "layer", "layer_number", "group", "example", "true", "assigned", "x", "y")
 # What the paper says, and whether the tables show it.
 CLAIMS = (
     "claim",

@@ -18,6 +18,7 @@ TABLES = {
     "gradients": (results.GRADIENTS, "gradients"),
     "double_descent": (results.DOUBLE_DESCENT, "double_descent"),
     "capacity_check": (results.CAPACITY_CHECK, "capacity_check"),
+    "umap": (results.UMAP, "umap"),
 }
 
 

@@ -15,6 +15,7 @@ EXPERIMENTS = (
     "gradients",
     "double_descent",
     "report",
+    "claims",
     "reproduce",
     "sweep",
 )

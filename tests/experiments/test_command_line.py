@@ -272,6 +272,7 @@ FLAGS = {
     "rewinding": {"workdir", "debug", "preset"} | REWINDING_FLAGS,
     "gradients": {"workdir", "debug", "preset"} | GRADIENTS_FLAGS,
     "double_descent": {"workdir", "debug", "preset", "seeds", "widths"} | RUN_FLAGS | GEOMETRY_FLAGS,
+    "claims": {"workdir", "debug", "markdown"},
     "report": {"workdir", "debug"},
     "reproduce": {"workdir", "debug", "preset"}.union(
         RUN_FLAGS, GEOMETRY_FLAGS, DECODING_FLAGS, REWINDING_FLAGS, GRADIENTS_FLAGS

@@ -17,7 +17,7 @@ STATEMENTS = (
     Statement(
         "layers_know_more_than_the_output",
         "Ketha & Ramaswamy 2025",
-        "Subspaces of the corrupted labels, read in the best layer, classify test examples better than the network does.",
+        "Subspaces of the corrupted labels, read in the best layer, classify better than the network.",
         "test accuracy of the best hidden layer (chosen on the test set, as there) minus that of the final network",
         Threshold(">", 0.1),
         "ten points: choosing a layer on the test set gains one or two by itself",

@@ -21,13 +21,13 @@ def second_fall(values: np.ndarray) -> float:
       values: [n] in order.
 
     Returns:
-      at most 1; 0 or less if the curve never does.
+      0 if the curve never does, at most 1.
     """
     spread = np.ptp(values)
     if not spread > 0:
         return 0.0
     turns = (min(a - b, c - b, c - d) for a, b, c, d in itertools.combinations(values, 4))
-    return float(max(turns) / spread)
+    return float(max(*turns, 0) / spread)
 
 
 def reversal(values: np.ndarray) -> float:
@@ -89,16 +89,6 @@ STATEMENTS = (
         needs=NEEDS,
     ),
     Statement(
-        "dimension_descends_twice",
-        "4E",
-        "The dimension of test manifolds at the final epoch falls, rises and falls again with width.",
-        "least of the three moves, in units of the curve's range",
-        Threshold(">", NOTICEABLE),
-        RANGE,
-        functools.partial(_second_fall, column="dimension", sign=1),
-        needs=NEEDS,
-    ),
-    Statement(
         "radius_and_correlation_monotonic",
         "4D",
         "Radius and centre correlation of test manifolds at the final epoch are monotonic in width.",
@@ -106,6 +96,16 @@ STATEMENTS = (
         Threshold("<", NOTICEABLE),
         RANGE,
         functools.partial(_reversal, moment="final", columns=("radius", "center_correlation")),
+        needs=NEEDS,
+    ),
+    Statement(
+        "dimension_descends_twice",
+        "4E",
+        "The dimension of test manifolds at the final epoch falls, rises and falls again with width.",
+        "least of the three moves, in units of the curve's range",
+        Threshold(">", NOTICEABLE),
+        RANGE,
+        functools.partial(_second_fall, column="dimension", sign=1),
         needs=NEEDS,
     ),
     Statement(

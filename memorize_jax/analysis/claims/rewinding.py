@@ -78,6 +78,17 @@ def _settled(rows: pd.DataFrame, level: float) -> int:
 NEEDS = ("metrics", "rewinding")
 STATEMENTS = (
     Statement(
+        "early_weights_settle_last",
+        "4A",
+        "Weights of early layers settle later than those of late layers.",
+        "rewind epoch from which on training accuracy stays above 90 % of the final one, mean over the first third of "
+        "the hidden layers minus over the last, in units of the training",
+        Threshold(">", 0),
+        "the statement itself, which names no size",
+        _settling_lead,
+        needs=NEEDS,
+    ),
+    Statement(
         "last_layer_recovers",
         "4B",
         "Rewinding the last convolution alone, no linear layer, gives back most of the early-stopped test accuracy.",
@@ -106,17 +117,6 @@ STATEMENTS = (
         Threshold("<", RECOVERS),
         "a tenth of what was lost: the best of several epochs is above nothing by chance",
         _early_share,
-        needs=NEEDS,
-    ),
-    Statement(
-        "early_weights_settle_last",
-        "4A",
-        "Weights of early layers settle later than those of late layers.",
-        "rewind epoch from which on training accuracy stays above 90 % of the final one, mean over the first third of "
-        "the hidden layers minus over the last, in units of the training",
-        Threshold(">", 0),
-        "the statement itself, which names no size",
-        _settling_lead,
         needs=NEEDS,
     ),
 )

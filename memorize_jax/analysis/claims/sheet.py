@@ -12,6 +12,7 @@ from memorize_jax.analysis.claims import (
     geometry,
     gradients,
     networks,
+    plane,
     rewinding,
     theory,
     training,
@@ -21,7 +22,7 @@ from memorize_jax.analysis.claims.statement import Claim, Statement
 from memorize_jax.intervals import student_t_interval
 from memorize_jax.study import Study, command
 
-FAMILIES = (theory, training, geometry, rewinding, double_descent, gradients, networks, fractions, decoding)
+FAMILIES = (theory, training, plane, geometry, rewinding, double_descent, gradients, networks, fractions, decoding)
 STATEMENTS: tuple[Statement, ...] = tuple(statement for family in FAMILIES for statement in family.STATEMENTS)
 # Of a sweep of fractions, the runs that all but figure A.8 are about.
 PAPERS_FRACTION = 0.5
@@ -134,12 +135,14 @@ def _of_seed(tables, seed):
 
 
 def _missing(table: str, study: Study) -> str:
+    """Why there is no such table, and what makes it."""
     if table == "double_descent":
         made_by = "python -m experiments.double_descent --workdir=OTHER_FOLDER"
         return f"these are not networks of several widths; train some with: {made_by}"
-    if table == "metrics":
+    if "metrics" not in study.tables:
         return "these are networks of several widths; judge them one by one"
-    return f"no table {table}; make it with: {command(table, study.workdir)}"
+    in_sweep = "run" in study.tables["metrics"]
+    return f"no table {table}; make it with: {command(table, study.workdir / 'RUN' if in_sweep else study.workdir)}"
 
 
 def as_markdown(statements: Sequence[Statement] = STATEMENTS) -> str:
