@@ -57,8 +57,8 @@ def sheet(claims: Sequence[Claim]) -> str:
         if claim.verdict != "not testable":
             lines += [_head(claim), *_wrapped(claim.statement), *_wrapped(_detail(claim)), ""]
     for reason, names in _undecided(claims).items():
-        # Unbroken: it may end with a command to copy.
-        lines += [f"NOT TESTABLE  {', '.join(names)}", f"{INDENT}{reason}", ""]
+        # The reason stays unbroken: it may end with a command to copy.
+        lines += ["NOT TESTABLE", *_wrapped(", ".join(names)), f"{INDENT}Why: {reason}", ""]
     counts = collections.Counter(claim.verdict for claim in claims)
     return "\n".join([*lines, ", ".join(f"{verdict}: {counts[verdict]}" for verdict in VERDICTS)])
 

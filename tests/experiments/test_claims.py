@@ -82,6 +82,6 @@ def test_the_sheet_shows_every_claim_and_keeps_commands_whole():
     for claim in found:
         assert claim.claim in text
         assert math.isnan(claim.measured) or f"{claim.measured:.4g}" in text
-    assert "    no table geometry; make it with: python -m experiments.geometry --workdir=runs/mine\n" in text
+    assert "    Why: no table geometry; make it with: python -m experiments.geometry --workdir=runs/mine\n" in text
     assert text.endswith("holds: 5, does not hold: 0, not testable: 36")
-    assert max(map(len, text[: text.index("NOT TESTABLE")].splitlines())) <= claims.WIDTH
+    assert all(len(line) <= claims.WIDTH for line in text.splitlines() if not line.startswith("    Why: "))

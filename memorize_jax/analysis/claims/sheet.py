@@ -81,16 +81,20 @@ def _verdict(statement: Statement, numbers: tuple[float, float, float], num_seed
 
 def _measured(statement: Statement, study: Study) -> list[float]:
     """The quantity of every seed."""
-    found = []
-    for seed, evidence in _evidence(statement, study).items():
+    found, reasons = [], {}
+    seeds = _evidence(statement, study)
+    for seed, evidence in seeds.items():
         try:
             value = statement.measure(evidence)
+            if not math.isfinite(value):
+                raise NotTestable("the quantity is no number")
+            found.append(value)
         except NotTestable as error:
-            # Seeds that cannot decide are not left out: those that can would be a selection.
-            raise NotTestable(f"{error} (seed {seed})" if len(study.seeds) > 1 else str(error)) from None
-        if not math.isfinite(value):
-            raise NotTestable(f"the quantity is no number for seed {seed}")
-        found.append(value)
+            reasons[seed] = str(error)
+    # Seeds that cannot decide are not left out: those that can would be a selection.
+    for seed, reason in reasons.items():
+        alike = list(reasons.values()).count(reason) == len(seeds)
+        raise NotTestable(reason if alike else f"seed {seed}: {reason}")
     return found
 
 

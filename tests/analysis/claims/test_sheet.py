@@ -108,7 +108,17 @@ def test_one_seed_that_cannot_decide_is_not_left_out():
     base = edited(study(seeds=(0, 1, 2)), "metrics", "permuted_accuracy", 0.3, epoch=FINAL, seed=1)
     claim = judged("test_falls_after_peak", base)
     assert claim.verdict == "not testable"
-    assert claim.reason.endswith("(seed 1)")
+    assert claim.reason.startswith("seed 1: training ended before the network memorised")
+
+
+def test_what_is_the_same_for_all_seeds_is_said_once():
+    claim = judged("spheres_start_uncorrelated", study(seeds=(0, 1, 2)))
+    assert claim.reason == "said of the data set spheres or spheres_small, not of digits"
+
+
+def test_a_quantity_that_is_no_number_decides_nothing():
+    base = edited(study(), "gradients", "squared_norm", 0.0, group="all")
+    assert judged("gradients_do_not_vanish", base).reason == "the quantity is no number"
 
 
 def test_seeds_have_their_own_best_epoch():
