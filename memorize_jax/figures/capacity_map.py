@@ -36,10 +36,12 @@ def draw_capacity_map(study: Study, path: pathlib.Path) -> pathlib.Path:
         for axis in list(axes.flat)[len(panels) :]:
             axis.set_visible(False)
         for axis, (group, values) in zip(axes.flat, panels.items(), strict=False):
-            mesh = draw_heat(axis, values, names, cmap="viridis", vmin=min(low, floor), vmax=high)
+            mesh = draw_heat(axis, values, names, cmap="viridis", vmin=min(low, 0.95 * floor), vmax=high)
             axis.set_title(group, fontsize=10)
         for axis in axes[:, 0]:
             axis.set_ylabel("layer")
+        for axis in axes[0] if len(panels) > 2 else ():
+            axis.set_xlabel(None)
         bar = figure.colorbar(mesh, ax=axes, label="capacity α (classes per feature)")
         bar.ax.axhline(floor, color="white", linewidth=2)
         bar.ax.axhline(floor, color="black", linewidth=1)

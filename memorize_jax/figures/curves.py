@@ -22,7 +22,7 @@ def draw_mean(axis, places, values, *, level: float, band: bool = True, scale: f
     found = student_t_interval(scale * np.asarray(values, float), level=level)
     axis.plot(places, found.mean, **style)
     if band and np.isfinite(found.low).any():
-        axis.fill_between(places, found.low, found.high, color=style["color"], alpha=0.2, linewidth=0)
+        axis.fill_between(places, found.low, found.high, color=style["color"], alpha=0.15, linewidth=0)
 
 
 def by_seed(table: pd.DataFrame, along: str, column: str) -> pd.DataFrame:
@@ -36,6 +36,20 @@ def by_seed(table: pd.DataFrame, along: str, column: str) -> pd.DataFrame:
     return wide[shared] if len(shared) else wide
 
 
+def interpolated(table: pd.DataFrame, along: str, column: str) -> pd.DataFrame:
+    """[seeds, values of `along`] of a column, at the values that any seed has, linear between a seed's own.
+
+    For seeds that were measured at epochs of their own; the last value is that which all of them reach.
+    """
+    wide = table.pivot(index="seed", columns=along, values=column)
+    places = wide.columns.to_numpy(float)
+    filled = [
+        np.interp(places, places[own.notna()], own[own.notna()], left=np.nan, right=np.nan)
+        for _, own in wide.iterrows()
+    ]
+    return pd.DataFrame(filled, index=wide.index, columns=wide.columns).dropna(axis="columns")
+
+
 def subject(study: Study) -> str:
     """What a study is of, in a line: network, data set, share of permuted labels."""
     fraction = "" if np.isnan(study.permuted_fraction) else f", {100 * study.permuted_fraction:g} % of labels permuted"
@@ -45,7 +59,7 @@ def subject(study: Study) -> str:
 def seeds_note(study: Study, level: float) -> str:
     """What the bands of a figure are."""
     if len(study.seeds) == 1:
-        return f"one run (seed {study.seeds[0]}), so no interval over seeds"
+        return f"one seed ({study.seeds[0]}), so no interval over seeds"
     return f"mean of {len(study.seeds)} seeds, bands: {100 * level:g} % Student-t interval"
 
 

@@ -4,7 +4,7 @@ import pathlib
 
 import numpy as np
 
-from memorize_jax.figures.curves import by_seed, draw_mean, heading, seeds_note, subject
+from memorize_jax.figures.curves import draw_mean, heading, interpolated, seeds_note, subject
 from memorize_jax.figures.figure import Figure, not_measured
 from memorize_jax.figures.style import STYLE, epoch_axis, layer_axis, plt, save, shade
 from memorize_jax.study import Study
@@ -114,7 +114,7 @@ def draw_decoding_dynamics(study: Study, path: pathlib.Path) -> pathlib.Path:
 
 def _draw_epochs(axis, rows, **style):
     if len(rows):
-        wide = by_seed(rows, "epoch", "test_accuracy")
+        wide = interpolated(rows, "epoch", "test_accuracy")
         draw_mean(axis, wide.columns, wide, level=LEVEL, scale=100, **style)
 
 

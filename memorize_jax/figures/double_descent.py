@@ -3,7 +3,7 @@
 import functools
 import pathlib
 
-from memorize_jax.figures.curves import draw_mean, heading, subject
+from memorize_jax.figures.curves import draw_mean, heading, seeds_note, subject
 from memorize_jax.figures.figure import Figure
 from memorize_jax.figures.style import FLOOR, STYLE, plt, save
 from memorize_jax.study import Study
@@ -57,10 +57,7 @@ def draw_double_descent(study: Study, path: pathlib.Path, *, columns: tuple[str,
         handles, labels = axes[0][0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False, fontsize=9)
         layer = "" if columns == ("test_accuracy",) else f"test manifolds at {table['layer'].iloc[0]}"
-        # A study of one width has as many seeds as one of many.
-        count = len(study.seeds)
-        note = "one seed" if count == 1 else f"mean of {count} seeds, bands: {100 * LEVEL:g} % Student-t interval"
-        heading(figure, subject(study), "; ".join(text for text in (layer, note) if text))
+        heading(figure, subject(study), layer, seeds_note(study, LEVEL))
         return save(figure, path)
 
 

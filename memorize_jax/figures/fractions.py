@@ -77,7 +77,8 @@ def draw_fractions(study: Study, path: pathlib.Path) -> pathlib.Path:
                 axis.axhline(floor, label="lower bound 2/M", **FLOOR)
                 axis.set_title(f"{place} layer: {layer}", fontsize=10)
                 axis.set_ylim(bottom=0)
-            own[0].set_ylabel(f"{text}\ncapacity α" if len(rows) > 1 else "capacity α (classes per feature)")
+            label = "capacity α (classes per feature)"
+            own[0].set_ylabel(f"{text}\n{label}" if len(rows) > 1 else label, fontsize=8.5)
         for axis in axes[-1]:
             axis.set_xlabel("share of permuted labels")
             axis.set_xlim(-0.04, 1.04)

@@ -50,6 +50,7 @@ def draw_geometry(
             _draw_groups(axis, geometry, measure, layers, level)
             if measure == "capacity":
                 axis.axhline(2 / geometry["examples_per_class"].min(), label="lower bound 2/M", **FLOOR)
+            if measure in ("capacity", "center_correlation"):
                 axis.set_ylim(bottom=0)
             axis.set_ylabel(label)
         for axis in axes[-1]:

@@ -105,11 +105,10 @@ def draw_parts(study: Study, path: pathlib.Path) -> pathlib.Path:
             for axis, (group, values) in zip(row, panels.items(), strict=True):
                 mesh = draw_heat(axis, values, names, cmap="viridis", vmin=low, vmax=high)
                 axis.set_title(f"{part}, {group}", fontsize=10)
-            # Shared axes turn around once for all.
             figure.colorbar(mesh, ax=row, label=f"log$_{{10}}$ ‖∇L$_{{{part}}}$‖²")
             row[0].set_ylabel("layer")
         for axis in axes[0]:
-            axis.set_xlabel("")
+            axis.set_xlabel(None)
         _heading(figure, study, "squared norms of the label-dependent (dep) and the label-independent part (ind)")
         return save(figure, path)
 

@@ -54,7 +54,7 @@ def draw_heat(axis, values: pd.DataFrame, names: Mapping[int, str], **colors):
     axis.set_xticks([tick or 0.5 for tick in ticks], [str(tick) for tick in ticks])
     axis.set_xticks([], minor=True)
     axis.set_yticks(np.arange(len(values)) + 0.5, [names[number] for number in values.index], fontsize=8)
-    axis.invert_yaxis()
+    axis.set_ylim(len(values), 0)
     axis.grid(visible=False)
     axis.set_xlabel("epoch")
     return mesh

@@ -16,6 +16,11 @@ ACCURACIES = {
 }
 
 
+# Layers rewound together: their number -> marker and dashes; more than three look alike.
+SETS = {2: ("x", (0, (5, 2))), 3: ("+", (0, (1.5, 1.5)))}
+MANY = (".", (0, (6, 1, 1, 1)))
+
+
 def _into_final(study):
     table = study.tables["rewinding"]
     return table[table["into"] == "final"]
@@ -41,7 +46,8 @@ def draw_rewinding(study: Study, path: pathlib.Path, *, group: str) -> pathlib.P
             wide = by_seed(rewinding[rewinding["layer"] == row.layer], "rewind_epoch", column)
             style = {"color": shade(index, singles), "marker": MARKER_CYCLE[index % len(MARKER_CYCLE)]}
             if row.num_layers > 1:
-                style = {"color": "#777777", "linestyle": (0, (5, row.num_layers)), "marker": "."}
+                marker, dashes = SETS.get(row.num_layers, MANY)
+                style = {"color": "#666666", "linestyle": dashes, "marker": marker}
             label = row.layer if row.num_layers < 4 else f"{row.num_layers} layers from {row.layer.split('+')[0]}"
             draw_mean(axis, wide.columns, wide, level=LEVEL, scale=100, label=label, markersize=4, **style)
         if group != "train":
@@ -85,9 +91,9 @@ FIGURES_OF_REWINDING = (
     _entry(
         "fig4b",
         "Rewinding one layer: accuracy on test",
-        "Late layers undo memorisation if rewound: at some epoch the curve rises towards the peak of early stopping, "
-        "the dotted line; in the paper the last convolution gets back to more than 90 % of it. Early layers only "
-        "approach the final accuracy from below.",
+        "Where a curve rises above its right end towards the peak of early stopping, the dotted line, rewinding that "
+        "layer undoes memorisation. In the paper the last convolution gets back to more than 90 % of the peak, and "
+        "early layers only approach the final accuracy from below.",
         "test",
     ),
     _entry(

@@ -4,6 +4,7 @@ import pathlib
 from collections.abc import Sequence
 
 import matplotlib
+from matplotlib import ticker
 
 from memorize_jax.atomic import replacing
 
@@ -66,12 +67,14 @@ def epoch_axis(axis, label: str = "epoch") -> None:
     """Makes the horizontal axis one of epochs: linear up to 1, as epoch 0 has no logarithm, then logarithmic."""
     axis.set_xscale("symlog", linthresh=1)
     axis.set_xlim(left=-0.05)
+    axis.xaxis.set_major_formatter(ticker.FormatStrFormatter("%g"))
     axis.set_xlabel(label)
 
 
-def mark_epochs(axis, best: float, final: float) -> None:
+def mark_epochs(axis, best: float, final: float, note: str = "") -> None:
     """Marks the best and the final epoch on an axis of epochs."""
-    for epoch, name, side in ((best, "best ", "right"), (final, " final", "left")):
+    axis.xaxis.set_major_locator(ticker.MaxNLocator(integer=True))
+    for epoch, name, side in ((best, f"best{note} ", "right"), (final, f" final{note}", "left")):
         axis.axvline(epoch, color="#888888", linewidth=1, linestyle=":")
         axis.text(epoch, 1.01, name, transform=axis.get_xaxis_transform(), ha=side, va="bottom", fontsize=8)
 

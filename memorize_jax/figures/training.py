@@ -43,7 +43,7 @@ def draw_training(study: Study, path: pathlib.Path) -> pathlib.Path:
                 draw_mean(axis, wide.columns, wide, level=LEVEL, scale=100, **style)
                 for _, own in metrics.groupby("seed") if len(study.seeds) > 1 else ():
                     axis.plot(own["epoch"], 100 * own[column], color=style["color"], linewidth=0.5, alpha=0.4)
-            mark_epochs(axis, best, final)
+            mark_epochs(axis, best, final, " (mean)" if len(study.seeds) > 1 else "")
             axis.set_xlabel("epoch")
             axis.set_title(title, fontsize=10, pad=16)
             axis.legend(frameon=False, loc="best", fontsize=9)
