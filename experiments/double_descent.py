@@ -31,6 +31,7 @@ from memorize_jax.study import read_study
 
 # Columns of metrics.csv that go into the table.
 ACCURACIES = tuple(column for column in DOUBLE_DESCENT if column.endswith("_accuracy"))
+FIGURES = ("fig4c", "fig4d", "fig4e", "descent_capacity")
 
 
 def parse_widths(text: str) -> list[int]:
@@ -106,7 +107,7 @@ def run(
     }
     with locked(folder.workdir):
         make_table(folder.results / "double_descent.csv", DOUBLE_DESCENT, list(runs), measured, settings=settings)
-    return draw(workdir)
+    return figures.draw(read_study(workdir), FIGURES)
 
 
 def measure(workdir: str | pathlib.Path, config: GeometryConfig, splits: data.Splits | None = None) -> list[dict]:
@@ -171,20 +172,6 @@ def _test_examples(splits, config, seed):
         name="test",
         max_classes=config.max_classes,
     )
-
-
-def draw(workdir: str | pathlib.Path) -> list[pathlib.Path]:
-    """Draws figures 4C-E from the table.
-
-    Args:
-      workdir: folder of the sweep.
-
-    Returns:
-      Paths of the figures.
-    """
-    study = read_study(workdir)
-    drawn = [figure for figure in figures.FIGURES.values() if "double_descent" in figure.kinds]
-    return [figure.draw(study, Run(workdir).figures / f"{figure.name}.svg") for figure in drawn]
 
 
 def _widths(chosen: Preset):

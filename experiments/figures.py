@@ -9,8 +9,8 @@ Without --figure all that can be drawn is, and a line says of every other one wh
 import pathlib
 
 from experiments import cli
-from memorize_jax.figures import caption, missing, select
-from memorize_jax.runs import Run, check_writable
+from memorize_jax.figures import caption, draw, missing, select
+from memorize_jax.runs import check_writable
 from memorize_jax.study import read_study
 
 
@@ -25,23 +25,22 @@ def run(workdir: str | pathlib.Path, names: str = "all") -> list[pathlib.Path]:
       Paths of the figures.
 
     Raises:
-      ValueError: a figure that there is not, or that was asked for by name and cannot be drawn.
+      ValueError: a figure that there is not, or a name none of whose figures can be drawn.
       FileNotFoundError: no study there.
     """
     select(names)
     study = read_study(workdir)
     check_writable(study.workdir)
-    chosen = select(names, study.model)
+    chosen, asked = select(names, study.model), names.strip() != "all"
     reasons = {figure.name: missing(figure, study) for figure in chosen}
-    asked = names.strip() != "all"
-    for name, reason in reasons.items() if asked else ():
-        if reason:
-            raise ValueError(f"{name} cannot be drawn: {reason}")
-    paths = []
-    for figure in chosen:
-        if not reasons[figure.name]:
-            paths.append(figure.draw(study, Run(workdir).figures / f"{figure.name}.svg"))
-            print(f"{paths[-1]}: {figure.title}. {caption(figure, study) if asked else ''}".rstrip())
+    for name in names.split(",") if asked else ():
+        own = [reasons[figure.name] for figure in select(name)]
+        if all(own):
+            raise ValueError(f"{name.strip()} cannot be drawn: {own[0]}")
+    possible = [figure for figure in chosen if not reasons[figure.name]]
+    paths = draw(study, [figure.name for figure in possible])
+    for figure, path in zip(possible, paths, strict=True):
+        print(f"{path}: {figure.title}. {caption(figure, study) if asked else ''}".rstrip())
     for name, reason in reasons.items():
         if reason:
             print(f"not drawn: {name}: {reason}")

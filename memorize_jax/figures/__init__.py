@@ -1,6 +1,6 @@
 """Figures, drawn from tables alone; one file per question."""
 
-from memorize_jax.figures.catalogue import ALIASES, FIGURES, Figure, caption, missing, select
+from memorize_jax.figures.catalogue import ALIASES, FIGURES, Figure, caption, draw, missing, select
 from memorize_jax.figures.geometry import MEASURES, draw_geometry
 
 __all__ = [
@@ -9,6 +9,7 @@ __all__ = [
     "MEASURES",
     "Figure",
     "caption",
+    "draw",
     "draw_geometry",
     "missing",
     "select",

@@ -1,6 +1,8 @@
 """All figures of the paper: what each needs, what to look for in it, and how it is drawn."""
 
+import pathlib
 import re
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from memorize_jax.figures.capacity_map import FIGURES_OF_CAPACITY_MAP
@@ -14,7 +16,7 @@ from memorize_jax.figures.rewinding import FIGURES_OF_REWINDING
 from memorize_jax.figures.training import FIGURES_OF_TRAINING
 from memorize_jax.study import Study
 
-__all__ = ["ALIASES", "FIGURES", "Alias", "Figure", "caption", "missing", "select"]
+__all__ = ["ALIASES", "FIGURES", "Alias", "Figure", "caption", "draw", "missing", "select"]
 
 # In the order of a report.
 FIGURES: dict[str, Figure] = {
@@ -58,6 +60,20 @@ ALIASES = {
     "figa13": Alias("resnet18", _GRADIENTS),
     "figa14": Alias("resnet18_tiny", _GRADIENTS),
 }
+
+
+def draw(study: Study, names: Iterable[str]) -> list[pathlib.Path]:
+    """Draws those figures that miss nothing into figures/ of a study's folder.
+
+    Args:
+      study: the tables.
+      names: of `FIGURES`.
+
+    Returns:
+      Paths of the figures drawn.
+    """
+    possible = [FIGURES[name] for name in names if not missing(FIGURES[name], study)]
+    return [figure.draw(study, study.workdir / "figures" / f"{figure.name}.svg") for figure in possible]
 
 
 def caption(figure: Figure, study: Study) -> str:

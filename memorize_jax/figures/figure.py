@@ -9,9 +9,9 @@ from memorize_jax.study import TABLES, Study, command
 RUNS = ("run", "ensemble")
 # Kind of study that a figure is drawn from -> what to do with a study of another kind.
 INSTEAD = {
-    "sweep": "drawn from runs of several fractions; make them with: python -m experiments.sweep --workdir=FOLDER "
+    "sweep": "needs runs of several fractions; make them with: python -m experiments.sweep --workdir=FOLDER "
     "--grid=permuted_fraction=0,0.25,0.5,0.75,1",
-    "double_descent": "drawn from networks of several widths; make them with: python -m experiments.double_descent "
+    "double_descent": "needs networks of several widths; make them with: python -m experiments.double_descent "
     "--workdir=FOLDER",
 }
 
@@ -50,7 +50,7 @@ def missing(figure: Figure, study: Study) -> str:
       A clause that names the missing table and the command that makes it, or the obstacle.
     """
     if study.kind not in figure.kinds:
-        instead = f"drawn from one run or ensemble; give its folder, in {study.workdir}, as --workdir"
+        instead = f"needs a run or an ensemble; give its folder, in {study.workdir}, as --workdir"
         return INSTEAD.get(figure.kinds[0], instead)
     for table in figure.needs:
         if table not in study.tables:

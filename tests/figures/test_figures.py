@@ -256,7 +256,7 @@ OBSTACLES = {
     ),
     "a run, one width": ("fig4e", invented.study, "python -m experiments.double_descent --workdir=FOLDER"),
     "a sweep, no run": ("fig3a", invented.sweep, "give its folder, in /made/up, as --workdir"),
-    "one fraction": ("figa8", lambda: invented.sweep(fractions=(0.5,)), "drawn from runs of several fractions"),
+    "one fraction": ("figa8", lambda: invented.sweep(fractions=(0.5,)), "needs runs of several fractions"),
 }
 
 
