@@ -75,9 +75,9 @@ FIGURES_OF_DOUBLE_DESCENT = (
     _entry(
         "fig4c",
         "Double descent: accuracy by model size",
-        "With a tenth of the labels permuted, test accuracy at the final epoch first rises with the number of "
-        "parameters, falls where the training labels are just learned, and rises again; at the best epoch it only "
-        "rises.",
+        "In the paper, with a tenth of the labels permuted, test accuracy at the final epoch first rises with the "
+        "number of parameters, falls where the training labels are just learned, and rises again; at the best epoch "
+        "it only rises.",
         "test_accuracy",
     ),
     _entry(

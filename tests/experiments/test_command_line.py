@@ -210,6 +210,7 @@ BAD = {
     "an epoch of gradients": ("gradients", ["--gradient_epochs=1.5"], "expected gradient_epochs to be numbers or best"),
     "widths": ("double_descent", ["--widths=1,x"], "expected widths like 1,2,4,8, got '1,x'"),
     "a file": ("train", ["--workdir={here}/notes.txt"], "notes.txt is not a folder"),
+    "a figure": ("figures", ["--figure=fig9", "--workdir={here}/run"], "expected figures among all, fig2a"),
     "no workdir": ("train", ["--workdir="], "expected --workdir=FOLDER"),
     "no run": ("geometry", [], "train one with: python -m experiments.train --workdir={here}/new"),
     "a stray argument": ("report", ["{here}/run"], "expected only flags like --workdir=FOLDER, got '{here}/run'"),
