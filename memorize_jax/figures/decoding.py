@@ -6,7 +6,7 @@ import numpy as np
 
 from memorize_jax.figures.curves import draw_mean, heading, interpolated, seeds_note, subject
 from memorize_jax.figures.figure import Figure, not_measured
-from memorize_jax.figures.style import STYLE, epoch_axis, layer_axis, plt, save, shade
+from memorize_jax.figures.style import MARKER_CYCLE, STYLE, epoch_axis, layer_axis, plt, save, shade
 from memorize_jax.study import Study
 
 # Method of results/decoding.csv -> (colour, marker, name in a legend); what is not here is in the table only.
@@ -97,13 +97,14 @@ def draw_decoding_dynamics(study: Study, path: pathlib.Path) -> pathlib.Path:
             own = decoding[decoding["labels"] == labels]
             for index, layer in enumerate(layers):
                 rows = own[(own["method"] == "masc") & (own["layer"] == layer)]
-                style = {"color": shade(index, len(layers)), "marker": ".", "label": layer}
+                marker = MARKER_CYCLE[index % len(MARKER_CYCLE)]
+                style = {"color": shade(index, len(layers)), "marker": marker, "markersize": 3.5, "label": layer}
                 _draw_epochs(axis, rows, **style)
             edited = own[own["method"] == "edited_network"]
             _draw_epochs(axis, edited, color="black", linestyle=":", label="network, head replaced")
             network = decoding[decoding["method"] == "network"]
             _draw_epochs(axis, network, color="black", linestyle="--", label="the network itself")
-            epoch_axis(axis)
+            epoch_axis(axis, decoding["epoch"].max())
             axis.set_title(text, fontsize=10)
         axes[0].set_ylabel("accuracy on test (%)")
         handles, names = axes[0].get_legend_handles_labels()

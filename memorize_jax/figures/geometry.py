@@ -80,10 +80,9 @@ def _draw_groups(axis, geometry, measure, layers, level, faded=False):
 
 def _draw_stage(study: Study, path: pathlib.Path, *, stage: str) -> pathlib.Path:
     level = LEVELS.get(study.model, LEVEL)
-    behind = None
-    if stage == "final" and study.epochs_of("best") != study.epochs_of("final"):
-        best = study.at_stage("geometry", "best")
-        behind = None if best.empty else best
+    moved = study.epochs_of("best") != study.epochs_of("final")
+    compared = stage == "final" and moved and not _obstacle(study, stage="best")
+    behind = study.at_stage("geometry", "best") if compared else None
     note = seeds_note(study, level)
     if len(study.seeds) == 1:
         note += "; bars of the capacity: two standard errors of the Gaussian draws"

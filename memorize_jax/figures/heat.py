@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from memorize_jax.figures.style import epoch_ticks
 from memorize_jax.study import Study
 
 
@@ -49,8 +50,8 @@ def draw_heat(axis, values: pd.DataFrame, names: Mapping[int, str], **colors):
     axis.set_xscale("log")
     axis.set_xlim(edges[0], edges[-1])
     epochs = [int(epoch) for epoch in values.columns]
-    powers = [10**power for power in range(7) if min(epochs) <= 10**power <= max(epochs)]
-    ticks = ([0] if 0 in epochs else []) + (powers or [epoch for epoch in epochs if epoch])
+    ticks = ([0] if 0 in epochs else []) + epoch_ticks(max(1, epochs[0]), epochs[-1])
+    ticks = ticks or [epochs[0]]
     axis.set_xticks([tick or 0.5 for tick in ticks], [str(tick) for tick in ticks])
     axis.set_xticks([], minor=True)
     axis.set_yticks(np.arange(len(values)) + 0.5, [names[number] for number in values.index], fontsize=8)

@@ -55,7 +55,7 @@ def draw_rewinding(study: Study, path: pathlib.Path, *, group: str) -> pathlib.P
             peak = study.tables["metrics"].groupby("seed")[column].max().mean()
             text = "best epoch of training" if group == "test" else "its highest while training"
             axis.axhline(100 * peak, color="black", linewidth=1, linestyle=(0, (1, 2)), label=text)
-        epoch_axis(axis, "rewind epoch")
+        epoch_axis(axis, rewinding["rewind_epoch"].max(), "rewind epoch")
         axis.set_ylabel(ACCURACIES[group])
         figure.legend(loc="outside right upper", frameon=False, fontsize=7.5, title="rewound", title_fontsize=8)
         heading(figure, subject(study), seeds_note(study, LEVEL))

@@ -63,11 +63,18 @@ def layer_axis(axis, names: Sequence[str]) -> None:
     axis.set_xlabel("layer")
 
 
-def epoch_axis(axis, label: str = "epoch") -> None:
+def epoch_ticks(first: float, last: float) -> list[int]:
+    """Round numbers between two epochs, for a logarithmic axis: powers of ten, or 1, 2, 5, 10, 20 on a short one."""
+    steps = (1,) if last > 50 else (1, 2, 5)
+    return [step * 10**power for power in range(7) for step in steps if first <= step * 10**power <= last]
+
+
+def epoch_axis(axis, last: float, label: str = "epoch") -> None:
     """Makes the horizontal axis one of epochs: linear up to 1, as epoch 0 has no logarithm, then logarithmic."""
     axis.set_xscale("symlog", linthresh=1)
+    ticks = [0, *epoch_ticks(1, last)]
+    axis.set_xticks(ticks, [str(tick) for tick in ticks])
     axis.set_xlim(left=-0.05)
-    axis.xaxis.set_major_formatter(ticker.FormatStrFormatter("%g"))
     axis.set_xlabel(label)
 
 

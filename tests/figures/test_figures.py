@@ -8,6 +8,7 @@ import pytest
 from memorize_jax.figures import ALIASES, FIGURES, caption, draw_geometry, missing, select
 from memorize_jax.figures.fractions import three_layers
 from memorize_jax.models import MODELS, layer_names
+from tests.commands import ROOT
 from tests.figures import invented
 from tests.figures.seen import complaints, texts, watch
 
@@ -324,3 +325,17 @@ def test_the_papers_figure_of_another_network_is_refused():
 def test_a_caption_names_the_papers_figure_of_the_network():
     assert caption(FIGURES["fig3a"], invented.study("alexnet")).endswith("The paper's figure for this network is A.5.")
     assert caption(FIGURES["fig3a"], invented.study("masc_mlp")) == FIGURES["fig3a"].look_for
+
+
+def test_the_document_lists_them_all():
+    text = (ROOT / "docs" / "figures.md").read_text(encoding="utf-8")
+    listed = [line.split(" | ") for line in text.splitlines() if line.startswith("| `")]
+    figures = [
+        [f"| `{figure.name}`", figure.title, ", ".join(figure.kinds).replace("_", " "), f"{', '.join(figure.needs)} |"]
+        for figure in FIGURES.values()
+    ]
+    aliases = [
+        [f"| `{name}`", alias.model, f"{', '.join(f'`{figure}`' for figure in alias.figures)} |"]
+        for name, alias in ALIASES.items()
+    ]
+    assert listed == [*figures, *aliases]
