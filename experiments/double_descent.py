@@ -3,7 +3,7 @@
     python -m experiments.double_descent --workdir=runs/descent --preset=double_descent_small --widths=1,2,4,8
 
 Every width is a complete run in width_<k>/ of the folder (with --seeds, an ensemble of runs); the same command goes on
-where it stopped. Writes results/double_descent.csv and figures/fig4cde.svg.
+where it stopped. Writes results/double_descent.csv and figures/fig4c.svg, fig4d.svg and fig4e.svg.
 """
 
 import dataclasses
@@ -25,11 +25,13 @@ from memorize_jax.config import RunConfig
 from memorize_jax.keys import stream
 from memorize_jax.locks import locked
 from memorize_jax.partial_tables import make_table
-from memorize_jax.results import DOUBLE_DESCENT, read_table
+from memorize_jax.results import DOUBLE_DESCENT
 from memorize_jax.runs import Run, check_writable, provenance
+from memorize_jax.study import read_study
 
 # Columns of metrics.csv that go into the table.
 ACCURACIES = tuple(column for column in DOUBLE_DESCENT if column.endswith("_accuracy"))
+FIGURES = ("fig4c", "fig4d", "fig4e", "descent_capacity")
 
 
 def parse_widths(text: str) -> list[int]:
@@ -56,7 +58,7 @@ def run(
     manifolds: GeometryConfig,
     widths: Sequence[int],
     seeds: Sequence[int],
-) -> pathlib.Path:
+) -> list[pathlib.Path]:
     """Trains and measures all widths; goes on where it was interrupted, in the middle of a run too.
 
     Args:
@@ -67,7 +69,7 @@ def run(
       seeds: of the runs of each width.
 
     Returns:
-      Path of the figure.
+      Paths of the figures.
 
     Raises:
       ValueError, OSError: one clear sentence.
@@ -105,7 +107,7 @@ def run(
     }
     with locked(folder.workdir):
         make_table(folder.results / "double_descent.csv", DOUBLE_DESCENT, list(runs), measured, settings=settings)
-    return draw(workdir)
+    return figures.draw(read_study(workdir), FIGURES)
 
 
 def measure(workdir: str | pathlib.Path, config: GeometryConfig, splits: data.Splits | None = None) -> list[dict]:
@@ -172,21 +174,6 @@ def _test_examples(splits, config, seed):
     )
 
 
-def draw(workdir: str | pathlib.Path) -> pathlib.Path:
-    """Draws figures 4C-E from the table.
-
-    Args:
-      workdir: folder of the sweep.
-
-    Returns:
-      Path of the figure.
-    """
-    folder = Run(workdir)
-    command = f"python -m experiments.double_descent --workdir={workdir}"
-    table = read_table(folder.results / "double_descent.csv", DOUBLE_DESCENT, command)
-    return figures.draw_double_descent(table, folder.figures / "fig4cde.svg")
-
-
 def _widths(chosen: Preset):
     text = cli.FLAGS.widths or chosen.widths
     if not text:
@@ -198,8 +185,9 @@ def main() -> None:
     """Reads the flags and runs the sweep."""
     workdir, chosen = cli.required_workdir(), cli.chosen()
     seeds = parse_seeds(cli.FLAGS.seeds) if cli.FLAGS.seeds else [chosen.run.seed]
-    figure = run(workdir, chosen.run, chosen.geometry, _widths(chosen), seeds)
-    print(f"measured: {Run(workdir).results / 'double_descent.csv'}; drawn: {figure}")
+    drawn = run(workdir, chosen.run, chosen.geometry, _widths(chosen), seeds)
+    names = ", ".join(path.name for path in drawn)
+    print(f"measured: {Run(workdir).results / 'double_descent.csv'}; drawn in {Run(workdir).figures}: {names}")
 
 
 def define_widths() -> None:

@@ -2,8 +2,7 @@
 
     python -m experiments.gradients --workdir=runs/mine --gradient_epochs=log,best,final
 
-Writes results/gradients.csv, figures/fig5.svg and figures/figa1.svg in the run's folder; for an ensemble,
-over all of its seeds.
+Writes results/gradients.csv and figures 5A to 5G and A.1 in the run's folder; for an ensemble, over all of its seeds.
 """
 
 import dataclasses
@@ -25,9 +24,12 @@ from memorize_jax.data import Splits
 from memorize_jax.keys import stream
 from memorize_jax.locks import locked
 from memorize_jax.partial_tables import make_table
-from memorize_jax.results import GRADIENTS, read_table
+from memorize_jax.results import GRADIENTS
 from memorize_jax.runs import Run, read_config
+from memorize_jax.study import read_study
 from memorize_jax.training.devices import split_batches
+
+FIGURES = (*(f"fig5{letter}" for letter in "abcdefg"), "figa1")
 
 
 def run(workdir: str | pathlib.Path, config: GradientsConfig, splits: Splits | None = None) -> None:
@@ -92,28 +94,14 @@ def _mixed_batches(seed, num, batch_size):
     return [(batch.indices[0], batch.mask[0]) for batch in batches]
 
 
-def draw(workdir: str | pathlib.Path) -> list[pathlib.Path]:
-    """Draws figures 5 and A.1 from the table of a run or of an ensemble.
-
-    Args:
-      workdir: folder of the run, or of runs that differ in the seed.
-
-    Returns:
-      Paths of the figures.
-    """
-    folder = Run(workdir)
-    command = f"python -m experiments.gradients --workdir={workdir}"
-    table = read_table(folder.results / "gradients.csv", GRADIENTS, command)
-    paths = (folder.figures / "fig5.svg", folder.figures / "figa1.svg")
-    return figures.draw_gradients(table[table["form"] == "eq15"], paths[0], parts_path=paths[1])
-
-
 def main() -> None:
     """Reads the flags and measures."""
     workdir = cli.required_workdir()
     config = cli.chosen().gradients
     for_each(workdir, lambda folder: run(folder, config), ("gradients.csv",))
-    print(f"measured: {Run(workdir).results / 'gradients.csv'}; drawn: {', '.join(map(str, draw(workdir)))}")
+    drawn = figures.draw(read_study(workdir), FIGURES)
+    names = ", ".join(path.name for path in drawn)
+    print(f"measured: {Run(workdir).results / 'gradients.csv'}; drawn in {Run(workdir).figures}: {names}")
 
 
 if __name__ == "__main__":

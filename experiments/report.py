@@ -17,6 +17,7 @@ from memorize_jax.analysis.effects import ratio_range, rewinding_effect
 from memorize_jax.atomic import replacing
 from memorize_jax.results import DECODING, DECODING_CHOICE, GEOMETRY, GRADIENTS, METRICS, REWINDING, read_table
 from memorize_jax.runs import Run, check_writable, member_folders, read_config, read_provenance
+from memorize_jax.study import read_study
 
 TEMPLATES = pathlib.Path(__file__).parent / "templates"
 
@@ -30,7 +31,9 @@ PUBLISHED = {
 }
 
 
-def _embedded(path: pathlib.Path) -> str:
+def _drawn(folder: Run, name: str) -> str:
+    figure = figures.FIGURES[name]
+    path = figure.draw(read_study(folder.workdir), folder.figures / f"{name}.svg")
     return "data:image/svg+xml;base64," + base64.b64encode(path.read_bytes()).decode()
 
 
@@ -65,9 +68,8 @@ def _rewinding(folder, config, metrics):
     if table.empty:
         return None
     output = models.layer_names(config.model)[-1]
-    peak = metrics["test_accuracy"].max()
     return {
-        "figure": _embedded(figures.draw_rewinding(table, peak, folder.figures / "fig4ab.svg")),
+        "figure": _drawn(folder, "fig4b"),
         "effects": {group: rewinding_effect(table, metrics, group, output) for group in ("test", "restored")},
         "bn": table["bn"].iloc[0],
     }
@@ -81,10 +83,9 @@ def _gradients(folder):
     table = read_table(path, GRADIENTS, f"python -m experiments.gradients --workdir={folder.workdir}")
     table = table[table["form"] == "eq15"]
     first, last = int(table["epoch"].min()), int(table["epoch"].max())
-    five, parts = figures.draw_gradients(table, folder.figures / "fig5.svg", parts_path=folder.figures / "figa1.svg")
     dep, ind = "dep", "ind"
     return {
-        "figures": (_embedded(five), _embedded(parts)),
+        "figures": (_drawn(folder, "fig5f"), _drawn(folder, "figa1")),
         "first": ratio_range(table, first, ("unpermuted", dep), ("permuted", dep)),
         "last": ratio_range(table, last, ("unpermuted", dep), ("permuted", dep)),
         "unpermuted": ratio_range(table, first, ("unpermuted", dep), ("unpermuted", ind)),
@@ -103,8 +104,6 @@ def _decoding(folder: Run, metrics: pd.DataFrame, best: int, final: int) -> dict
     thorough = set(choice["epoch"])
     if final not in thorough:
         return None
-    titles = {"untrained": 0, "best epoch": best, "final epoch": final}
-    epochs = {title: epoch for title, epoch in titles.items() if epoch in thorough}
     at_final = table[table["epoch"] == final]
     of_input = at_final[at_final["layer"] == "input"].set_index(["method", "labels"])["test_accuracy"]
     untrained = choice[choice["epoch"] == 0].set_index(["method", "labels"])["oracle_test_accuracy"]
@@ -120,8 +119,8 @@ def _decoding(folder: Run, metrics: pd.DataFrame, best: int, final: int) -> dict
         "best": accuracy[best],
         "gain": masc["oracle_test_accuracy"] - accuracy[final],
         "edited": at_final[at_final["method"] == "edited_network"].set_index("labels")["test_accuracy"].to_dict(),
-        "by_layer": _embedded(figures.draw_decoding(table, epochs, folder.figures / "decoding_layers.svg")),
-        "by_epoch": _embedded(figures.draw_decoding_dynamics(table, folder.figures / "decoding_epochs.svg")),
+        "by_layer": _drawn(folder, "decoding_layers"),
+        "by_epoch": _drawn(folder, "decoding_epochs"),
         "published": PUBLISHED,
         "published_degrees": PUBLISHED_DEGREES,
     }
@@ -147,8 +146,6 @@ def run(workdir: str | pathlib.Path) -> pathlib.Path:
     measured = set(geometry["epoch"])
     epochs = {title: epoch for title, epoch in (("best epoch", best), ("final epoch", final)) if epoch in measured}
     epochs = epochs or {"epoch": max(measured)}
-    training = figures.draw_training(metrics, best, final, folder.figures / "fig2a.svg")
-    layers = figures.draw_geometry(geometry, epochs, folder.figures / "fig3.svg")
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined
     )
@@ -160,8 +157,8 @@ def run(workdir: str | pathlib.Path) -> pathlib.Path:
         final=final,
         headline=_headline(metrics, best, final),
         seconds=metrics["seconds"].sum(),
-        training_figure=_embedded(training),
-        geometry_figure=_embedded(layers),
+        training_figure=_drawn(folder, "fig2a"),
+        geometry_figure=_drawn(folder, "fig3b"),
         rewinding=_rewinding(folder, config, metrics),
         gradients=_gradients(folder),
         geometry=shown.to_dict("records"),
@@ -179,7 +176,7 @@ def run(workdir: str | pathlib.Path) -> pathlib.Path:
 
 
 def summarize(workdir: str | pathlib.Path, members: list[pathlib.Path]) -> pathlib.Path:
-    """Writes results/over_seeds.csv and figures/fig3.svg of an ensemble.
+    """Writes results/over_seeds.csv and figures/fig3b.svg of an ensemble.
 
     Args:
       workdir: folder of the ensemble.
@@ -202,8 +199,8 @@ def summarize(workdir: str | pathlib.Path, members: list[pathlib.Path]) -> pathl
     summary = over_seeds(at_stages(geometry, metrics), by, measures)
     with replacing(folder.results / "over_seeds.csv") as beside:
         summary.to_csv(beside, index=False)
-    floor = 2 / geometry["examples_per_class"].min()
-    return figures.draw_geometry_over_seeds(summary, floor, folder.figures / "fig3.svg")
+    figure = figures.FIGURES["fig3b"]
+    return figure.draw(read_study(workdir), folder.figures / "fig3b.svg")
 
 
 def main() -> None:

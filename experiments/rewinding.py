@@ -2,7 +2,7 @@
 
     python -m experiments.rewinding --workdir=runs/mine --rewind_epochs=log,best --rewind_layers=each,last:2
 
-Writes results/rewinding.csv and figures/fig4ab.svg in the run's folder; for an ensemble, over all of its seeds.
+Writes results/rewinding.csv and figures 4A and 4B in the run's folder; for an ensemble, over all of its seeds.
 """
 
 import dataclasses
@@ -24,10 +24,13 @@ from memorize_jax.checkpoints import EpochStore
 from memorize_jax.data import Splits, standardize
 from memorize_jax.locks import locked
 from memorize_jax.partial_tables import make_table
-from memorize_jax.results import METRICS, REWINDING, read_table
-from memorize_jax.runs import Run, member_folders, read_config
+from memorize_jax.results import REWINDING
+from memorize_jax.runs import Run, read_config
+from memorize_jax.study import read_study
 from memorize_jax.training import Trainer
 from memorize_jax.training.devices import split_batches
+
+FIGURES = ("fig4a", "fig4b", "rewinding_restored")
 
 
 def run(workdir: str | pathlib.Path, config: RewindingConfig, splits: Splits | None = None) -> None:
@@ -102,33 +105,14 @@ def _recalibrated(trained, trainer, variables):
     return recalibrated(model, variables, batches)
 
 
-def draw(workdir: str | pathlib.Path) -> pathlib.Path:
-    """Draws figure 4A-B from the table of a run or of an ensemble.
-
-    Args:
-      workdir: folder of the run, or of runs that differ in the seed.
-
-    Returns:
-      Path of the figure.
-    """
-    folder = Run(workdir)
-    command = f"python -m experiments.rewinding --workdir={workdir}"
-    table = read_table(folder.results / "rewinding.csv", REWINDING, command)
-    peaks = [
-        read_table(Run(member).metrics, METRICS, f"python -m experiments.train --workdir={member}")[
-            "test_accuracy"
-        ].max()
-        for member in member_folders(workdir) or [workdir]
-    ]
-    return figures.draw_rewinding(table, float(np.mean(peaks)), folder.figures / "fig4ab.svg")
-
-
 def main() -> None:
     """Reads the flags and rewinds."""
     workdir = cli.required_workdir()
     config = cli.chosen().rewinding
     for_each(workdir, lambda folder: run(folder, config), ("rewinding.csv",))
-    print(f"measured: {Run(workdir).results / 'rewinding.csv'}; drawn: {draw(workdir)}")
+    drawn = figures.draw(read_study(workdir), FIGURES)
+    names = ", ".join(path.name for path in drawn)
+    print(f"measured: {Run(workdir).results / 'rewinding.csv'}; drawn in {Run(workdir).figures}: {names or 'nothing'}")
 
 
 if __name__ == "__main__":

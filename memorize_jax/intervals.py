@@ -1,9 +1,14 @@
 """Mean and interval over seeds."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 from scipy import stats
+
+# As in the paper's figure 3.
+LEVEL = 0.99
 
 
 class Interval(NamedTuple):
@@ -52,3 +57,33 @@ def student_t_interval(values, *, level: float = 0.95, axis: int = 0) -> Interva
     deviation = np.sqrt(np.divide(spread, count - 1, out=np.full(np.shape(spread), np.nan), where=count > 1))
     half = stats.t.ppf((1 + level) / 2, np.maximum(count - 1, 1)) * deviation / np.sqrt(np.maximum(count, 1))
     return Interval(mean, mean - half, mean + half, deviation, count)
+
+
+def over_seeds(
+    table: pd.DataFrame, by: Sequence[str], measures: Sequence[str], *, level: float = LEVEL
+) -> pd.DataFrame:
+    """Summarises measurements over seeds.
+
+        mean +- t_{(1 + level) / 2, n - 1} s / sqrt(n)
+
+    Args:
+      table: one row per seed for every combination of the columns `by`.
+      by: columns that are not averaged over.
+      measures: columns that are.
+      level: of the Student-t interval.
+
+    Returns:
+      columns `by`, measure, mean, low, high, num_seeds: one row per combination and measure.
+    """
+    rows = []
+    for values, own in table.groupby(list(by), sort=False):
+        for measure in measures:
+            found = student_t_interval(own[measure].to_numpy(), level=level)
+            summary = {"mean": found.mean, "low": found.low, "high": found.high}
+            rows.append(
+                dict(zip(by, values, strict=True))
+                | {"measure": measure}
+                | {name: float(value) for name, value in summary.items()}
+                | {"num_seeds": int(found.count)}
+            )
+    return pd.DataFrame(rows)

@@ -14,6 +14,7 @@ EXPERIMENTS = (
     "rewinding",
     "gradients",
     "double_descent",
+    "figures",
     "report",
     "reproduce",
     "sweep",

@@ -1,8 +1,9 @@
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
-from memorize_jax.intervals import student_t_interval
+from memorize_jax.intervals import over_seeds, student_t_interval
 
 
 @pytest.mark.parametrize("level", [0.95, 0.99])
@@ -31,3 +32,17 @@ def test_one_measurement_has_no_interval_and_missing_ones_do_not_count():
 def test_bad_level_is_named():
     with pytest.raises(ValueError, match="expected level between 0 and 1, got 95"):
         student_t_interval([1, 2], level=95)
+
+
+def test_a_table_over_seeds_has_a_row_for_every_combination_and_measure():
+    rows = [
+        {"seed": seed, "layer": layer, "radius": seed + 2.0, "dimension": 10.0 * seed}
+        for seed in (0, 1, 4)
+        for layer in ("input", "linear1")
+    ]
+    found = over_seeds(pd.DataFrame(rows), ["layer"], ["radius", "dimension"])
+    assert len(found) == 2 * 2
+    row = found.set_index(["layer", "measure"]).loc[("linear1", "radius")]
+    low, high = stats.t.interval(0.99, 2, 11 / 3, stats.sem([2, 3, 6]))
+    np.testing.assert_allclose(row[["mean", "low", "high"]].astype(float), [11 / 3, low, high])
+    assert row["num_seeds"] == 3

@@ -13,7 +13,7 @@ LIBRARY = {
     "geometry": {"keys"},
     "config": {"data", "models", "keep"},
     "training": {"config", "data", "models", "keys"},
-    "analysis": {"intervals", "models", "geometry", "data", "keys", "keep", "results", "figures", "study"},
+    "analysis": {"intervals", "models", "geometry", "data", "keys", "keep", "results", "figures", "stages", "study"},
     "atomic": set(),
     "keep": set(),
     "locks": set(),
@@ -21,9 +21,10 @@ LIBRARY = {
     "results": {"atomic"},
     "partial_tables": {"results"},
     "runs": {"config", "data", "atomic"},
-    "study": {"models", "results", "runs"},
-    "figures": {"atomic", "intervals", "study"},
+    "study": {"models", "results", "runs", "stages"},
+    "figures": {"atomic", "intervals", "stages", "study"},
     "intervals": set(),
+    "stages": set(),
 }
 # Experiments use all of the library, and of each other only these; reproduce composes the steps.
 SHARED = {"cli", "interruption", "members", "presets", "progress", "trained"}

@@ -2,10 +2,11 @@
 
 from memorize_jax.analysis import decoding
 from memorize_jax.analysis.activations import INPUT, layer_activations
-from memorize_jax.analysis.epochs import best_epoch, final_epoch, select_epochs
+from memorize_jax.analysis.epochs import select_epochs
 from memorize_jax.analysis.manifolds import geometry_rows, group_geometry, missing_rows, network_geometry
 from memorize_jax.analysis.own_activations import Analysis, analyze, read_points
-from memorize_jax.analysis.seeds import at_stages, over_seeds
+from memorize_jax.intervals import over_seeds
+from memorize_jax.stages import at_stages, best_epoch, final_epoch
 
 __all__ = [
     "INPUT",

@@ -5,18 +5,9 @@ from collections.abc import Collection
 import pandas as pd
 
 from memorize_jax.keep import kept_epochs
+from memorize_jax.stages import best_epoch, final_epoch
 
 WORDS = ("best", "final", "all", "log")
-
-
-def best_epoch(metrics: pd.DataFrame) -> int:
-    """The epoch with the highest test accuracy, the first of equals: the paper's selection, made on the test set."""
-    return int(metrics.loc[metrics["test_accuracy"].idxmax(), "epoch"])
-
-
-def final_epoch(metrics: pd.DataFrame) -> int:
-    """The last epoch."""
-    return int(metrics["epoch"].max())
 
 
 def select_epochs(spec: str, metrics: pd.DataFrame, kept: Collection[int] | None = None) -> list[int]:

@@ -40,7 +40,7 @@ class Analysis:
 
     def plot(self, path: str | pathlib.Path) -> pathlib.Path:
         """Draws the four measures by layer into a file (.svg, .png, .pdf) and returns its path."""
-        return figures.draw_geometry(self.to_dataframe(), {"activations": 0}, pathlib.Path(path))
+        return figures.draw_geometry(self.to_dataframe(), pathlib.Path(path))
 
 
 def analyze(

@@ -2,9 +2,12 @@
 
 import pathlib
 
-import pandas as pd
+import numpy as np
 
-from memorize_jax.figures.style import STYLE, plt, save
+from memorize_jax.figures.curves import draw_mean, heading, interpolated, seeds_note, subject
+from memorize_jax.figures.figure import Figure, not_measured
+from memorize_jax.figures.style import MARKER_CYCLE, STYLE, epoch_axis, layer_axis, plt, save, shade
+from memorize_jax.study import Study
 
 # Method of results/decoding.csv -> (colour, marker, name in a legend); what is not here is in the table only.
 METHODS = {
@@ -17,73 +20,128 @@ METHODS = {
     "logistic": ("#AA4499", "X", "logistic regression"),
 }
 LABELS = {"assigned": "probes fitted to assigned labels", "true": "probes fitted to true labels"}
+LEVEL = 0.95
 
 
-def draw_decoding(decoding: pd.DataFrame, epochs: dict[str, int], path: pathlib.Path) -> pathlib.Path:
+def _layers(decoding):
+    layers = decoding[decoding["method"] == "masc"].sort_values("layer_number").drop_duplicates("layer")
+    return layers["layer"].tolist()
+
+
+def _moments(study):
+    """Title -> the rows of each seed's own epoch; only those that were read with all methods."""
+    decoding = study.tables["decoding"]
+    thorough = set(zip(*(study.tables["decoding_choice"][name] for name in ("seed", "epoch")), strict=True))
+    epochs = {"untrained": dict.fromkeys(study.seeds, 0)}
+    epochs |= {f"{stage} epoch": study.epochs_of(stage) for stage in ("best", "final")}
+    found = {}
+    for title, own in epochs.items():
+        if thorough.issuperset(own.items()):
+            numbers = sorted(set(own.values()))
+            shown = str(numbers[0]) if len(numbers) == 1 else f"{numbers[0]} to {numbers[-1]}"
+            found[f"{title} ({shown})"] = decoding[decoding["epoch"] == decoding["seed"].map(own)]
+    return found
+
+
+def draw_decoding(study: Study, path: pathlib.Path) -> pathlib.Path:
     """Draws test accuracy by layer of every probe, one row per epoch, one column per kind of labels.
 
     Args:
-      decoding: table of one run.
-      epochs: title of the row -> epoch.
+      study: a run or an ensemble.
       path: of the figure.
 
     Returns:
       path.
     """
-    layers = decoding[decoding["method"] == "masc"].sort_values("layer_number").drop_duplicates("layer")
+    layers, moments = _layers(study.tables["decoding"]), _moments(study)
     with plt.rc_context(STYLE):
-        figure, axes = plt.subplots(
-            len(epochs), 2, figsize=(10, 3 * len(epochs) + 0.9), sharex=True, sharey=True, squeeze=False
-        )
-        for row, (title, epoch) in zip(axes, epochs.items(), strict=True):
+        size = (10, 2.7 * len(moments) + 1.4)
+        figure, axes = plt.subplots(len(moments), 2, figsize=size, sharex=True, sharey=True, squeeze=False)
+        for row, (title, rows) in zip(axes, moments.items(), strict=True):
             for axis, (labels, text) in zip(row, LABELS.items(), strict=True):
-                own = decoding[(decoding["epoch"] == epoch) & (decoding["labels"] == labels)]
+                own = rows[rows["labels"] == labels]
                 for method, (color, marker, name) in METHODS.items():
-                    rows = own[own["method"] == method].sort_values("layer_number")
+                    here = own[own["method"] == method]
+                    wide = here.pivot(index="seed", columns="layer", values="test_accuracy").reindex(columns=layers)
                     style = {"color": color, "marker": marker, "markersize": 4, "label": name}
-                    axis.plot(rows["layer_number"], 100 * rows["test_accuracy"], **style)
-                network = decoding[(decoding["epoch"] == epoch) & (decoding["method"] == "network")]
-                for accuracy in network["test_accuracy"]:
-                    axis.axhline(100 * accuracy, color="black", linestyle="--", linewidth=1, label="the network itself")
-                axis.set_title(f"{title} (epoch {epoch}), {text}", fontsize=10)
-            row[0].set_ylabel("test accuracy (%)")
+                    if len(wide):
+                        draw_mean(axis, range(len(layers)), wide, level=LEVEL, scale=100, **style)
+                network = 100 * rows.loc[rows["method"] == "network", "test_accuracy"].mean()
+                if np.isfinite(network):
+                    axis.axhline(network, color="black", linestyle="--", linewidth=1, label="the network itself")
+                axis.set_title(f"{title}, {text}", fontsize=10)
+            row[0].set_ylabel("accuracy on test (%)")
         for axis in axes[-1]:
-            axis.set_xlabel("layer")
-            axis.set_xticks(layers["layer_number"], layers["layer"], fontsize=8, rotation=60)
+            layer_axis(axis, layers)
         handles, names = axes[0][0].get_legend_handles_labels()
-        figure.legend(handles, names, loc="outside upper center", ncols=4, frameon=False, fontsize=9)
+        figure.legend(handles, names, loc="outside lower center", ncols=4, frameon=False, fontsize=9)
+        heading(figure, subject(study), seeds_note(study, LEVEL))
         return save(figure, path)
 
 
-def draw_decoding_dynamics(decoding: pd.DataFrame, path: pathlib.Path) -> pathlib.Path:
+def draw_decoding_dynamics(study: Study, path: pathlib.Path) -> pathlib.Path:
     """Draws test accuracy of subspaces by epoch, one line per layer, beside the network's own and its edited head's.
 
     Args:
-      decoding: table of one run.
+      study: a run or an ensemble.
       path: of the figure.
 
     Returns:
       path.
     """
-    layers = decoding[decoding["method"] == "masc"].sort_values("layer_number").drop_duplicates("layer")
-    shades = plt.get_cmap("viridis")
+    decoding = study.tables["decoding"]
+    layers = _layers(decoding)
     with plt.rc_context(STYLE):
-        figure, axes = plt.subplots(1, 2, figsize=(10, 3.6), sharey=True)
+        figure, axes = plt.subplots(1, 2, figsize=(10, 4.6), sharey=True)
         for axis, (labels, text) in zip(axes, LABELS.items(), strict=True):
-            own = decoding[decoding["labels"] == labels].sort_values("epoch")
-            for index, layer in enumerate(layers["layer"]):
+            own = decoding[decoding["labels"] == labels]
+            for index, layer in enumerate(layers):
                 rows = own[(own["method"] == "masc") & (own["layer"] == layer)]
-                color = shades(index / max(len(layers) - 1, 1))
-                axis.plot(rows["epoch"], 100 * rows["test_accuracy"], color=color, marker=".", label=layer)
+                marker = MARKER_CYCLE[index % len(MARKER_CYCLE)]
+                style = {"color": shade(index, len(layers)), "marker": marker, "markersize": 3.5, "label": layer}
+                _draw_epochs(axis, rows, **style)
             edited = own[own["method"] == "edited_network"]
-            network = decoding[decoding["method"] == "network"].sort_values("epoch")
-            axis.plot(edited["epoch"], 100 * edited["test_accuracy"], "k:", label="network, head replaced")
-            axis.plot(network["epoch"], 100 * network["test_accuracy"], "k--", label="the network itself")
-            # Linear up to epoch 1, for epoch 0 has no logarithm.
-            axis.set_xscale("symlog", linthresh=1)
-            axis.set_xlabel("epoch")
+            _draw_epochs(axis, edited, color="black", linestyle=":", label="network, head replaced")
+            network = decoding[decoding["method"] == "network"]
+            _draw_epochs(axis, network, color="black", linestyle="--", label="the network itself")
+            epoch_axis(axis, decoding["epoch"].max())
             axis.set_title(text, fontsize=10)
-        axes[0].set_ylabel("test accuracy (%)")
+        axes[0].set_ylabel("accuracy on test (%)")
         handles, names = axes[0].get_legend_handles_labels()
-        figure.legend(handles, names, loc="outside upper center", ncols=5, frameon=False, fontsize=9)
+        figure.legend(handles, names, loc="outside lower center", ncols=6, frameon=False, fontsize=8.5)
+        heading(figure, f"subspaces of 99 % of the variance: {subject(study)}", seeds_note(study, LEVEL))
         return save(figure, path)
+
+
+def _draw_epochs(axis, rows, **style):
+    if len(rows):
+        wide = interpolated(rows, "epoch", "test_accuracy")
+        draw_mean(axis, wide.columns, wide, level=LEVEL, scale=100, **style)
+
+
+def _obstacle(study: Study) -> str:
+    if _moments(study):
+        return ""
+    return not_measured(study, "decoding_choice", study.epochs_of("final"), "--decoding_epochs=0,best,final")
+
+
+FIGURES_OF_DECODING = (
+    Figure(
+        "decoding_layers",
+        "What probes read in the layers",
+        "Where a probe's curve lies above the dashed line, a layer knows more about the test images than the network's "
+        "own output, although the probe was fitted to the same permuted labels (left). Not in the paper: this repeats "
+        "and extends Ketha and Ramaswamy (2025).",
+        ("metrics", "decoding", "decoding_choice"),
+        draw_decoding,
+        _obstacle,
+    ),
+    Figure(
+        "decoding_epochs",
+        "What probes read while the network trains",
+        "Early layers keep what they know of the true labels when the network, dashed, loses it to memorisation. The "
+        "dotted line is the network with its last layer replaced. Not in the paper.",
+        ("decoding",),
+        draw_decoding_dynamics,
+    ),
+)

@@ -1,55 +1,104 @@
 """Accuracy and geometry by model size (figures 4C-E)."""
 
+import functools
 import pathlib
 
-import pandas as pd
+from memorize_jax.figures.curves import draw_mean, heading, seeds_note, subject
+from memorize_jax.figures.figure import Figure
+from memorize_jax.figures.style import FLOOR, STYLE, plt, save
+from memorize_jax.study import Study
 
-from memorize_jax.figures.style import STYLE, plt, save
-from memorize_jax.intervals import student_t_interval
-
-PANELS = (
-    ("test_accuracy", "test accuracy", "C"),
-    ("radius", "radius $R$", "D"),
-    ("center_correlation", "centre correlation ρ", "D"),
-    ("dimension", "dimension $D$", "E"),
-    ("capacity", "capacity α", ""),
-)
+LABELS = {
+    "test_accuracy": "accuracy on test (%)",
+    "radius": "radius $R$ (centre distances)",
+    "center_correlation": "centre correlation ρ (0 to 1)",
+    "dimension": "dimension $D$ (directions)",
+    "capacity": "capacity α (classes per feature)",
+}
 # Blue and orange as in the paper, of the palette of the other figures.
-MOMENTS = {"best": "#0072B2", "final": "#D55E00"}
+MOMENTS = {"best": ("#0072B2", "o", "-"), "final": ("#D55E00", "s", (0, (5, 1.5)))}
+LEVEL = 0.95
 
 
-def draw_double_descent(table: pd.DataFrame, path: pathlib.Path) -> pathlib.Path:
-    """Draws figures 4C-E: accuracy, and the geometry of the test manifolds at the last hidden layer, by parameters.
+def draw_double_descent(study: Study, path: pathlib.Path, *, columns: tuple[str, ...]) -> pathlib.Path:
+    """Draws accuracy, or the geometry of the test manifolds at the last hidden layer, by number of parameters.
 
     Args:
-      table: of the sweep; over several seeds curves are means, in bands of their 95 % Student-t intervals.
+      study: of networks of growing width.
       path: of the figure.
+      columns: of the table, of `LABELS`; a panel each.
 
     Returns:
       path.
     """
+    table = study.tables["double_descent"]
     widths = table.drop_duplicates("num_parameters").sort_values("num_parameters")
-    layer = f"{table['layer'].iloc[0]} ({table['layer_number'].iloc[0]})"
     with plt.rc_context(STYLE):
-        figure, axes = plt.subplots(1, len(PANELS), figsize=(2.9 * len(PANELS), 3.4))
-        for axis, (column, label, letter) in zip(axes, PANELS, strict=True):
-            for moment, color in MOMENTS.items():
-                own = table[table["moment"] == moment]
-                curve = own.pivot(index="seed", columns="num_parameters", values=column)
-                found = student_t_interval(curve.to_numpy())
-                axis.plot(curve.columns, found.mean, color=color, marker="o", markersize=4, label=f"{moment} epoch")
-                axis.fill_between(curve.columns, found.low, found.high, color=color, alpha=0.2, linewidth=0)
+        figure, axes = plt.subplots(1, len(columns), figsize=(4.8 * len(columns), 4.2), squeeze=False)
+        for axis, column in zip(axes[0], columns, strict=True):
+            scale = 100 if column.endswith("accuracy") else 1
+            for moment, (color, marker, dashes) in MOMENTS.items():
+                wide = _wide(table, moment, column)
+                style = {"color": color, "marker": marker, "markersize": 4, "linestyle": dashes}
+                draw_mean(axis, wide.columns, wide, level=LEVEL, scale=scale, label=f"{moment} epoch", **style)
             if column == "test_accuracy":
-                final = table[table["moment"] == "final"].groupby("num_parameters")["train_accuracy"].mean()
-                axis.plot(final.index, final, color=MOMENTS["final"], linestyle=":", label="final epoch, train")
+                final = 100 * _wide(table, "final", "train_accuracy").mean()
+                axis.plot(final.index, final, color="#555555", linestyle=":", label="final epoch, training labels")
+            if column == "capacity":
+                axis.axhline(2 / table["examples_per_class"].min(), label="lower bound 2/M", **FLOOR)
+                axis.set_ylim(bottom=0)
             axis.set_xscale("log")
             axis.set_xlabel("parameters")
-            axis.set_ylabel(label)
-            axis.set_title(f"{letter}: {label}" if letter else label, fontsize=10, pad=22)
+            axis.set_ylabel(LABELS[column])
             above = axis.secondary_xaxis("top")
-            above.set_xticks(widths["num_parameters"], widths["width"], fontsize=7)
+            above.set_xticks(widths["num_parameters"], widths["width"], fontsize=8)
             above.tick_params(which="minor", length=0, labelsize=0)
-        handles, labels = axes[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
-        figure.suptitle(f"test manifolds at {layer}; above: width", fontsize=9)
+            above.set_xlabel("width", fontsize=9)
+        handles, labels = axes[0][0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False, fontsize=9)
+        layer = "" if columns == ("test_accuracy",) else f"test manifolds at {table['layer'].iloc[0]}"
+        heading(figure, subject(study), layer, seeds_note(study, LEVEL))
         return save(figure, path)
+
+
+def _wide(table, moment, column):
+    own = table[table["moment"] == moment]
+    return own.pivot(index="seed", columns="num_parameters", values=column)
+
+
+def _entry(name, title, look_for, *columns):
+    draw = functools.partial(draw_double_descent, columns=columns)
+    return Figure(name, title, look_for, ("double_descent",), draw, kinds=("double_descent",))
+
+
+FIGURES_OF_DOUBLE_DESCENT = (
+    _entry(
+        "fig4c",
+        "Double descent: accuracy by model size",
+        "In the paper, with a tenth of the labels permuted, test accuracy at the final epoch first rises with the "
+        "number of parameters, falls where the training labels are just learned, and rises again; at the best epoch "
+        "it only rises.",
+        "test_accuracy",
+    ),
+    _entry(
+        "fig4d",
+        "Double descent: radius and centre correlation",
+        "Radius and centre correlation of the test manifolds change steadily with model size in the paper, at the "
+        "final epoch as at the best.",
+        "radius",
+        "center_correlation",
+    ),
+    _entry(
+        "fig4e",
+        "Double descent: dimension",
+        "At the final epoch the dimension of the test manifolds falls, rises and falls again with model size in the "
+        "paper: the mirror image of the accuracy. At the best epoch it has no such bend.",
+        "dimension",
+    ),
+    _entry(
+        "descent_capacity",
+        "Double descent: capacity",
+        "What radius, dimension and centre correlation come to: the capacity of the test manifolds. Not in the paper.",
+        "capacity",
+    ),
+)

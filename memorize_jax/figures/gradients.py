@@ -1,109 +1,191 @@
 """Norms and ratios of the parts of the gradient (figures 5, A.1, A.12 to A.14)."""
 
+import functools
 import pathlib
 
 import numpy as np
-import pandas as pd
 
+from memorize_jax.figures.curves import heading, subject
+from memorize_jax.figures.figure import Figure
+from memorize_jax.figures.heat import by_layer_and_epoch, draw_heat, limits
 from memorize_jax.figures.style import STYLE, plt, save
+from memorize_jax.study import Study
 
 GROUPS = ("all", "unpermuted", "permuted")
-# Title, numerator, denominator; each (group, part).
-RATIOS = (
-    ("unpermuted: dep / ind", ("unpermuted", "dep"), ("unpermuted", "ind")),
-    ("permuted: dep / ind", ("permuted", "dep"), ("permuted", "ind")),
-    ("dep: unpermuted / permuted", ("unpermuted", "dep"), ("permuted", "dep")),
-    ("ind: unpermuted / permuted", ("unpermuted", "ind"), ("permuted", "ind")),
-)
 # Powers of ten either side of the neutral colour, as in the paper.
 RANGE = 2.5
 
 
-def _logarithms(gradients, group, part):
-    """[layers, epochs] log10 of the squared norm, the mean over seeds; NaN where there is none."""
-    rows = gradients[(gradients["group"] == group) & (gradients["part"] == part)]
-    if rows.empty:
-        return None
-    logs = rows.assign(log=np.log10(rows["squared_norm"].where(rows["squared_norm"] > 0)))
-    return logs.pivot_table(index="layer_number", columns="epoch", values="log", dropna=False)
+def _logarithms(study, group, part):
+    """[layers, epochs] log10 of the squared norm, the mean over seeds; NaN where it is zero, None without rows."""
+    table = study.tables["gradients"]
+    rows = table[(table["form"] == "eq15") & (table["group"] == group) & (table["part"] == part)]
+    logarithms = np.log10(rows["squared_norm"].where(rows["squared_norm"] > 0))
+    return by_layer_and_epoch(study, rows.assign(log=logarithms), "log")
 
 
-def _heat(figure, axis, values, names, title, **colors):
-    epochs, edges = np.asarray(values.columns, float), _edges(np.asarray(values.columns, float))
-    mesh = axis.pcolormesh(edges, np.arange(len(values) + 1), values.to_numpy(), rasterized=True, **colors)
-    axis.set_xscale("log")
-    axis.set_xlim(edges[0], edges[-1])
-    axis.set_yticks(np.arange(len(values)) + 0.5, [names[number] for number in values.index], fontsize=7)
-    axis.invert_yaxis()
-    axis.grid(visible=False)
-    axis.set_title(title, fontsize=9)
-    axis.set_xlabel("epoch" if epochs[0] > 0 else "epoch (left edge: untrained)")
-    figure.colorbar(mesh, ax=axis)
+def _names(study):
+    layers = study.tables["gradients"].drop_duplicates("layer_number")
+    return dict(zip(layers["layer_number"], layers["layer"], strict=True))
 
 
-def _edges(epochs):
-    """Borders between epochs on a logarithmic axis; epoch 0 has the place left of the first."""
-    places = np.where(epochs > 0, epochs, 0.5)
-    if len(places) == 1:
-        return np.array([places[0] / 1.5, places[0] * 1.5])
-    middles = np.sqrt(places[1:] * places[:-1])
-    return np.concatenate([[places[0] ** 2 / middles[0]], middles, [places[-1] ** 2 / middles[-1]]])
+def _heading(figure, study, what):
+    count = len(study.seeds)
+    heading(figure, what, subject(study), f"mean over {count} seeds" if count > 1 else "")
 
 
-def draw_gradients(gradients: pd.DataFrame, path: pathlib.Path, *, parts_path: pathlib.Path) -> list[pathlib.Path]:
-    """Draws figure 5 (as A.12 to A.14, with four ratios) and figure A.1: layer by epoch, epochs on a log axis.
+def _size(names, columns=1, rows=1):
+    return 4.6 * columns + 0.2, (1.1 + 0.2 * max(len(names), 6)) * rows + 0.6
 
-    A colour is log10 of a squared norm, or of a ratio of two; over several seeds, the mean of the logarithms.
+
+def draw_norm(study: Study, path: pathlib.Path, *, group: str) -> pathlib.Path:
+    """Draws figure 5A, B or C: the full gradient on a group, layer by epoch, on one colour scale for the three.
 
     Args:
-      gradients: table of one run, or of runs that differ in the seed; rows of equation 15 only.
-      path: of figure 5: norms of the full gradient on all, unpermuted and permuted examples, and the ratios.
-      parts_path: of figure A.1: norms of the two parts on unpermuted and permuted examples.
+      study: a run or an ensemble.
+      path: of the figure.
+      group: of `GROUPS`.
 
     Returns:
-      The paths.
+      path.
     """
-    layers = gradients.drop_duplicates("layer_number")
-    names = {row.layer_number: f"{row.layer} ({row.layer_number})" for row in layers.itertuples()}
-    norm = {(group, part): _logarithms(gradients, group, part) for group in GROUPS for part in ("full", "dep", "ind")}
-    full = [
-        (f"{letter}: full gradient, {group}", norm[group, "full"]) for letter, group in zip("ABC", GROUPS, strict=True)
-    ]
-    parts = [(f"{part}, {group}", norm[group, part]) for part in ("dep", "ind") for group in ("unpermuted", "permuted")]
-    ratios = [
-        (f"{letter}: {title}", norm[top] - norm[bottom])
-        for letter, (title, top, bottom) in zip("DEFG", RATIOS, strict=True)
-        if norm[top] is not None and norm[bottom] is not None
-    ]
-    diverging = {"cmap": "PRGn", "vmin": -RANGE, "vmax": RANGE}
-    return [
-        _draw([_shared(full), [(title, values, diverging) for title, values in ratios]], names, path),
-        _draw([_shared(parts[:2]), _shared(parts[2:])], names, parts_path),
-    ]
-
-
-def _shared(panels):
-    """The panels that exist, all on one colour scale."""
-    there = [(title, values) for title, values in panels if values is not None]
-    flat = np.concatenate([values.to_numpy().ravel() for _, values in there]) if there else np.zeros(0)
-    finite = flat[np.isfinite(flat)]
-    limits = {"vmin": finite.min(), "vmax": finite.max()} if len(finite) else {}
-    return [(title, values, {"cmap": "viridis", **limits}) for title, values in there]
-
-
-def _draw(rows, names, path):
-    rows = [row for row in rows if row]
-    columns = max(len(row) for row in rows)
-    height = 1.2 + 0.19 * max(len(names), 6)
+    panels = {name: _logarithms(study, name, "full") for name in GROUPS}
+    low, high = limits([panel for panel in panels.values() if panel is not None])
+    names = _names(study)
     with plt.rc_context(STYLE):
-        figure, axes = plt.subplots(
-            len(rows), columns, figsize=(3.3 * columns, height * len(rows) + 0.4), squeeze=False
-        )
-        for row, own in zip(rows, axes, strict=True):
-            for axis in own[len(row) :]:
-                axis.set_visible(False)
-            for axis, (title, values, colors) in zip(own, row, strict=False):
-                _heat(figure, axis, values, names, title, **colors)
-        figure.supylabel("layer (row of the paper's table)", fontsize=9)
-        figure.suptitle("log10 of squared norms and of their ratios", fontsize=10)
+        figure, axis = plt.subplots(figsize=_size(names))
+        mesh = draw_heat(axis, panels[group], names, cmap="viridis", vmin=low, vmax=high)
+        figure.colorbar(mesh, ax=axis, label="log$_{10}$ ‖∇L‖²")
+        axis.set_ylabel("layer")
+        _heading(figure, study, f"squared norm of the gradient, {group} examples")
         return save(figure, path)
+
+
+def draw_ratio(
+    study: Study, path: pathlib.Path, *, above: tuple[str, str], below: tuple[str, str], what: str
+) -> pathlib.Path:
+    """Draws figure 5D to G: the ratio of two parts of the gradient, layer by epoch.
+
+    Args:
+      study: a run or an ensemble.
+      path: of the figure.
+      above: (group, part) of the numerator.
+      below: of the denominator.
+      what: the ratio in words.
+
+    Returns:
+      path.
+    """
+    values, names = _logarithms(study, *above) - _logarithms(study, *below), _names(study)
+    with plt.rc_context(STYLE):
+        figure, axis = plt.subplots(figsize=_size(names))
+        mesh = draw_heat(axis, values, names, cmap="PRGn", vmin=-RANGE, vmax=RANGE)
+        figure.colorbar(mesh, ax=axis, label="log$_{10}$ of the ratio of ‖∇L‖²", extend="both")
+        axis.set_ylabel("layer")
+        _heading(figure, study, what)
+        return save(figure, path)
+
+
+def draw_parts(study: Study, path: pathlib.Path) -> pathlib.Path:
+    """Draws figure A.1: the two parts of the gradient on unpermuted and permuted examples, layer by epoch.
+
+    Args:
+      study: a run or an ensemble.
+      path: of the figure.
+
+    Returns:
+      path.
+    """
+    names, groups = _names(study), GROUPS[1:]
+    with plt.rc_context(STYLE):
+        figure, axes = plt.subplots(2, 2, figsize=_size(names, 2, 2), sharex=True, sharey=True)
+        for row, part in zip(axes, ("dep", "ind"), strict=True):
+            panels = {group: _logarithms(study, group, part) for group in groups}
+            low, high = limits(list(panels.values()))
+            for axis, (group, values) in zip(row, panels.items(), strict=True):
+                mesh = draw_heat(axis, values, names, cmap="viridis", vmin=low, vmax=high)
+                axis.set_title(f"{part}, {group}", fontsize=10)
+            figure.colorbar(mesh, ax=row, label=f"log$_{{10}}$ ‖∇L$_{{{part}}}$‖²")
+            row[0].set_ylabel("layer")
+        for axis in axes[0]:
+            axis.set_xlabel(None)
+        _heading(figure, study, "squared norms of the label-dependent (dep) and the label-independent part (ind)")
+        return save(figure, path)
+
+
+def _obstacle(study, *, groups):
+    there = set(study.tables["gradients"]["group"])
+    lacking = [group for group in groups if group not in there]
+    return f"there are no {lacking[0]} examples" if lacking else ""
+
+
+def _entry(name, title, look_for, draw, groups, **options):
+    obstacle = functools.partial(_obstacle, groups=groups)
+    return Figure(name, title, look_for, ("gradients",), functools.partial(draw, **options), obstacle)
+
+
+def _norm(letter, group, look_for):
+    title = f"Size of the gradient on {group} examples"
+    return _entry(f"fig5{letter}", title, look_for, draw_norm, (group,), group=group)
+
+
+def _ratio(letter, title, above, below, what, look_for):
+    groups = tuple(dict.fromkeys((above[0], below[0])))
+    return _entry(f"fig5{letter}", title, look_for, draw_ratio, groups, above=above, below=below, what=what)
+
+
+FIGURES_OF_GRADIENTS = (
+    _norm(
+        "a",
+        "all",
+        "No row turns dark towards the early layers: gradients do not vanish there, so vanishing is not why early "
+        "layers do not memorise. A, B and C share a colour scale.",
+    ),
+    _norm("b", "unpermuted", "Examples that kept their label: their gradient leads early in training."),
+    _norm(
+        "c",
+        "permuted",
+        "Examples with permuted labels: towards the end they contribute as much as the others, and more where "
+        "memorising is not yet done.",
+    ),
+    _ratio(
+        "d",
+        "Label-dependent against label-independent part, unpermuted examples",
+        ("unpermuted", "dep"),
+        ("unpermuted", "ind"),
+        "unpermuted examples: dep / ind",
+        "Green, as in the paper early in training: what the labels say drives the gradient of unpermuted examples.",
+    ),
+    _ratio(
+        "e",
+        "Label-dependent against label-independent part, permuted examples",
+        ("permuted", "dep"),
+        ("permuted", "ind"),
+        "permuted examples: dep / ind",
+        "Purple, as in the paper early in training: permuted labels pull in all directions and cancel.",
+    ),
+    _ratio(
+        "f",
+        "Label-dependent part, unpermuted against permuted examples",
+        ("unpermuted", "dep"),
+        ("permuted", "dep"),
+        "label-dependent part: unpermuted / permuted examples",
+        "Green early in training: the labels of unpermuted examples are what the network learns first.",
+    ),
+    _ratio(
+        "g",
+        "Label-independent part, unpermuted against permuted examples",
+        ("unpermuted", "ind"),
+        ("permuted", "ind"),
+        "label-independent part: unpermuted / permuted examples",
+        "Nearly white throughout: without their labels the two kinds of examples are alike.",
+    ),
+    _entry(
+        "figa1",
+        "The two parts of the gradient",
+        "The label-dependent part of permuted examples is close to nothing early in training, and both parts grow "
+        "towards the end, where they cancel each other.",
+        draw_parts,
+        GROUPS[1:],
+    ),
+)

@@ -1,8 +1,10 @@
 """Sole owner of matplotlib: the look of all figures, and how they are saved."""
 
 import pathlib
+from collections.abc import Sequence
 
 import matplotlib
+from matplotlib import ticker
 
 from memorize_jax.atomic import replacing
 
@@ -17,6 +19,12 @@ COLORS = {
     "test": "#AA4499",
     "train": "#555555",
 }
+# Where colours fail, markers and dashes tell the groups apart.
+MARKERS = {"unpermuted": "o", "permuted": "s", "restored": "^", "test": "D", "train": "."}
+DASHES = {"unpermuted": "-", "permuted": (0, (5, 1.5)), "restored": (0, (6, 1.5, 1, 1.5)), "test": (0, (1.5, 1.2))}
+FLOOR = {"color": "#777777", "linewidth": 1.2, "linestyle": (0, (8, 4))}
+# Layers, widths, networks: as many curves as there are, told apart by marker as well as by shade.
+MARKER_CYCLE = "osD^vP<X>*"
 STYLE = {
     "font.size": 10,
     "axes.spines.top": False,
@@ -24,8 +32,58 @@ STYLE = {
     "axes.grid": True,
     "grid.alpha": 0.25,
     "svg.fonttype": "path",
+    # The same figure gives the same file.
+    "svg.hashsalt": "memorize_jax",
     "figure.constrained_layout.use": True,
+    "savefig.dpi": 200,
 }
+
+
+def group_style(group: str, *, markers: bool = True) -> dict:
+    """How the curve of a group is drawn: arguments of `plot`."""
+    style = {"color": COLORS.get(group, "#333333"), "linestyle": DASHES.get(group, "-"), "label": group}
+    return style | ({"marker": MARKERS.get(group, "o"), "markersize": 4} if markers else {})
+
+
+def groups_in(groups: Sequence[str]) -> list[str]:
+    """The groups that occur, in the order of all figures."""
+    found = list(dict.fromkeys(groups))
+    return [group for group in COLORS if group in found] + [group for group in found if group not in COLORS]
+
+
+def shade(index: int, count: int):
+    """A colour for one of a sequence, from dark blue for the first to light green for the last."""
+    return plt.get_cmap("viridis")(0.85 * index / max(count - 1, 1))
+
+
+def layer_axis(axis, names: Sequence[str]) -> None:
+    """Names the layers along the horizontal axis, the first at 0."""
+    axis.set_xticks(range(len(names)), names, fontsize=8, rotation=60, ha="right", rotation_mode="anchor")
+    axis.set_xlim(-0.5, len(names) - 0.5)
+    axis.set_xlabel("layer")
+
+
+def epoch_ticks(first: float, last: float) -> list[int]:
+    """Round numbers between two epochs, for a logarithmic axis: powers of ten, or 1, 2, 5, 10, 20 on a short one."""
+    steps = (1,) if last > 50 else (1, 2, 5)
+    return [step * 10**power for power in range(7) for step in steps if first <= step * 10**power <= last]
+
+
+def epoch_axis(axis, last: float, label: str = "epoch") -> None:
+    """Makes the horizontal axis one of epochs: linear up to 1, as epoch 0 has no logarithm, then logarithmic."""
+    axis.set_xscale("symlog", linthresh=1)
+    ticks = [0, *epoch_ticks(1, last)]
+    axis.set_xticks(ticks, [str(tick) for tick in ticks])
+    axis.set_xlim(left=-0.05)
+    axis.set_xlabel(label)
+
+
+def mark_epochs(axis, best: float, final: float, note: str = "") -> None:
+    """Marks the best and the final epoch on an axis of epochs."""
+    axis.xaxis.set_major_locator(ticker.MaxNLocator(integer=True))
+    for epoch, name, side in ((best, f"best{note} ", "right"), (final, f" final{note}", "left")):
+        axis.axvline(epoch, color="#888888", linewidth=1, linestyle=":")
+        axis.text(epoch, 1.01, name, transform=axis.get_xaxis_transform(), ha=side, va="bottom", fontsize=8)
 
 
 def save(figure, path: pathlib.Path) -> pathlib.Path:
@@ -35,10 +93,3 @@ def save(figure, path: pathlib.Path) -> pathlib.Path:
         figure.savefig(beside, metadata={"Date": None})
     plt.close(figure)
     return path
-
-
-def mark_epochs(axis, best: int, final: int) -> None:
-    """Marks the best and the final epoch on an axis of epochs."""
-    for epoch, name in ((best, "best"), (final, "final")):
-        axis.axvline(epoch, color="#888888", linewidth=1, linestyle=":")
-        axis.text(epoch, 1.01, name, transform=axis.get_xaxis_transform(), ha="center", va="bottom", fontsize=8)

@@ -1,17 +1,9 @@
 import pandas as pd
 import pytest
 
-from memorize_jax.analysis import best_epoch, final_epoch, select_epochs
+from memorize_jax.analysis import select_epochs
 
 METRICS = pd.DataFrame({"epoch": range(5), "test_accuracy": [0.1, 0.6, 0.8, 0.8, 0.3]})
-
-
-def test_the_best_epoch_is_the_first_with_the_highest_test_accuracy():
-    assert best_epoch(METRICS) == 2
-
-
-def test_the_final_epoch_is_the_last():
-    assert final_epoch(METRICS) == 4
 
 
 @pytest.mark.parametrize(

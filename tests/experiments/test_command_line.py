@@ -31,7 +31,7 @@ def test_reproduce_leaves_a_whole_run_behind(smoke_run):
     tables = [
         run.results / f"{name}.csv" for name in ("geometry", "decoding", "decoding_choice", "rewinding", "gradients")
     ]
-    names = ("fig2a", "fig3", "decoding_layers", "decoding_epochs", "fig4ab", "fig5", "figa1")
+    names = ("fig2a", "fig3b", "decoding_layers", "decoding_epochs", "fig4b", "fig5f", "figa1")
     drawn = [run.figures / f"{name}.svg" for name in names]
     for file in (run.config, run.labels, run.metrics, run.report, *tables, *drawn):
         assert file.stat().st_size > 0
@@ -210,6 +210,7 @@ BAD = {
     "an epoch of gradients": ("gradients", ["--gradient_epochs=1.5"], "expected gradient_epochs to be numbers or best"),
     "widths": ("double_descent", ["--widths=1,x"], "expected widths like 1,2,4,8, got '1,x'"),
     "a file": ("train", ["--workdir={here}/notes.txt"], "notes.txt is not a folder"),
+    "a figure": ("figures", ["--figure=fig9", "--workdir={here}/run"], "expected figures among all, fig2a"),
     "no workdir": ("train", ["--workdir="], "expected --workdir=FOLDER"),
     "no run": ("geometry", [], "train one with: python -m experiments.train --workdir={here}/new"),
     "a stray argument": ("report", ["{here}/run"], "expected only flags like --workdir=FOLDER, got '{here}/run'"),
@@ -272,6 +273,7 @@ FLAGS = {
     "rewinding": {"workdir", "debug", "preset"} | REWINDING_FLAGS,
     "gradients": {"workdir", "debug", "preset"} | GRADIENTS_FLAGS,
     "double_descent": {"workdir", "debug", "preset", "seeds", "widths"} | RUN_FLAGS | GEOMETRY_FLAGS,
+    "figures": {"workdir", "debug", "figure"},
     "report": {"workdir", "debug"},
     "reproduce": {"workdir", "debug", "preset"}.union(
         RUN_FLAGS, GEOMETRY_FLAGS, DECODING_FLAGS, REWINDING_FLAGS, GRADIENTS_FLAGS

@@ -1,0 +1,75 @@
+"""Capacity as a map of layer by epoch (no figure of the paper)."""
+
+import pathlib
+
+from memorize_jax.figures.curves import heading, subject
+from memorize_jax.figures.figure import Figure
+from memorize_jax.figures.heat import by_layer_and_epoch, draw_heat, limits
+from memorize_jax.figures.style import STYLE, groups_in, plt, save
+from memorize_jax.study import Study, command
+
+LEAST_EPOCHS = 3
+
+
+def draw_capacity_map(study: Study, path: pathlib.Path) -> pathlib.Path:
+    """Draws the capacity of each group by layer and epoch, on one colour scale.
+
+    Args:
+      study: a run or an ensemble with the geometry of several epochs.
+      path: of the figure.
+
+    Returns:
+      path.
+    """
+    geometry = study.tables["geometry"]
+    layers = geometry.drop_duplicates("layer_number")
+    names = dict(zip(layers["layer_number"], layers["layer"], strict=True))
+    panels = {
+        group: by_layer_and_epoch(study, geometry[geometry["group"] == group], "capacity")
+        for group in groups_in(geometry["group"])
+    }
+    floor = 2 / geometry["examples_per_class"].min()
+    low, high = limits(list(panels.values()))
+    with plt.rc_context(STYLE):
+        size = (9.6, (1.0 + 0.2 * max(len(names), 6)) * 2 + 0.6)
+        figure, axes = plt.subplots(2, 2, figsize=size, sharex=True, sharey=True)
+        for axis in list(axes.flat)[len(panels) :]:
+            axis.set_visible(False)
+        for axis, (group, values) in zip(axes.flat, panels.items(), strict=False):
+            mesh = draw_heat(axis, values, names, cmap="viridis", vmin=min(low, 0.95 * floor), vmax=high)
+            axis.set_title(group, fontsize=10)
+        for axis in axes[:, 0]:
+            axis.set_ylabel("layer")
+        for axis in axes[0] if len(panels) > 2 else ():
+            axis.set_xlabel(None)
+        bar = figure.colorbar(mesh, ax=axes, label="capacity α (classes per feature)")
+        bar.ax.axhline(floor, color="white", linewidth=2)
+        bar.ax.axhline(floor, color="black", linewidth=1)
+        bar.ax.set_title("line: lower\nbound 2/M", fontsize=8)
+        count = len(study.seeds)
+        heading(figure, subject(study), f"mean over {count} seeds" if count > 1 else "")
+        return save(figure, path)
+
+
+def _obstacle(study: Study) -> str:
+    geometry = study.tables["geometry"]
+    counts = geometry.groupby("epoch")["seed"].nunique()
+    shared = int((counts == len(study.seeds)).sum())
+    if shared >= LEAST_EPOCHS:
+        return ""
+    ask = f"{command('geometry', study.workdir)} --geometry_epochs=log,best,final"
+    return f"geometry was measured at {shared} epoch{'s' * (shared != 1)} of all seeds; measure it at more with: {ask}"
+
+
+FIGURES_OF_CAPACITY_MAP = (
+    Figure(
+        "map_capacity",
+        "When and where capacity grows",
+        "Read along a row how a layer changes with training, down a column how the network changes with depth. "
+        "Capacity of unpermuted, restored and test manifolds brightens first; that of permuted ones later and in the "
+        "last layers, where restored ones then darken. Not in the paper.",
+        ("metrics", "geometry"),
+        draw_capacity_map,
+        _obstacle,
+    ),
+)

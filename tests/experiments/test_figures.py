@@ -1,0 +1,48 @@
+import pytest
+
+from experiments import figures
+from memorize_jax.config import RunConfig
+from memorize_jax.results import GEOMETRY, METRICS
+from memorize_jax.runs import Run, write_config
+from tests.figures import invented
+
+
+@pytest.fixture
+def measured(tmp_path):
+    """A run folder with made-up accuracy and geometry, and no other table."""
+    run = Run(tmp_path / "run")
+    write_config(run, RunConfig())
+    invented.metrics()[list(METRICS)].to_csv(run.metrics, index=False)
+    run.results.mkdir()
+    invented.geometry("mlp", epochs=())[list(GEOMETRY)].to_csv(run.results / "geometry.csv", index=False)
+    return run
+
+
+def test_all_that_can_be_drawn_is_and_the_rest_says_why(measured, capsys):
+    paths = figures.run(measured.workdir)
+    assert sorted(measured.figures.iterdir()) == sorted(paths)
+    assert [path.name for path in paths] == ["fig2a.svg", "fig3a.svg", "fig3b.svg"]
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == f"{paths[0]}: Accuracy while training."
+    command = f"python -m experiments.rewinding --workdir={measured.workdir}"
+    assert f"not drawn: fig4a: no table rewinding; make it with: {command}" in lines
+
+
+def test_figures_are_drawn_by_the_papers_names(measured, capsys):
+    assert [path.name for path in figures.run(measured.workdir, "figa4")] == ["fig3a.svg", "fig3b.svg"]
+    assert "The paper's figure for this network is A.4." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        ("fig9", "expected figures among all, fig2a"),
+        ("fig2a,fig4b", r"fig4b cannot be drawn: no table rewinding; make it with: python -m experiments\.rewinding"),
+        ("map_capacity", r"map_capacity cannot be drawn: .* --geometry_epochs=log,best,final"),
+        ("figa5", "figa5 is the paper's fig3a and fig3b for alexnet, and this is mlp"),
+    ],
+)
+def test_what_was_asked_for_and_cannot_be_drawn_is_an_error(measured, names, message):
+    with pytest.raises(ValueError, match=message):
+        figures.run(measured.workdir, names)
+    assert not measured.figures.exists()

@@ -1,0 +1,139 @@
+"""Studies with tables of made-up numbers: everything that figures are drawn from, without a run."""
+
+import pathlib
+
+import numpy as np
+import pandas as pd
+
+from memorize_jax import models
+from memorize_jax.data import GROUPS
+from memorize_jax.results import DECODING, DOUBLE_DESCENT, GEOMETRY, REWINDING
+from memorize_jax.study import Study
+
+EPOCHS = (0, 1, 2, 4, 8, 16)
+WORKDIR = pathlib.Path("/made/up")
+
+
+def _numbers(model):
+    return {"input": 0, **{layer.name: layer.number for layer in models.layers(model)}}
+
+
+def metrics(seeds=(0,), permuted=True):
+    """Every seed is best at epoch 2 + its own number and ends at 16 + it."""
+    rows = []
+    for seed in seeds:
+        for epoch in range(17 + seed):
+            memorised = epoch / (16 + seed)
+            test = 0.6 - 0.01 * abs(epoch - 2 - seed)
+            accuracies = {"train": memorised, "unpermuted": min(1, 2 * memorised), "test": test}
+            accuracies |= {"permuted": memorised**2 if permuted else np.nan, "restored": test if permuted else np.nan}
+            named = {f"{name}_accuracy": value for name, value in accuracies.items()}
+            rows.append({"seed": seed, "epoch": epoch, "loss": 1.0, **named, "seconds": 1.0})
+    return pd.DataFrame(rows)
+
+
+def geometry(model, seeds=(0,), groups=GROUPS, epochs=EPOCHS):
+    rows = []
+    for seed in seeds:
+        for epoch in sorted({*epochs, 2 + seed, 16 + seed}):
+            for index, group in enumerate(groups):
+                for layer, number in _numbers(model).items():
+                    capacity = 0.04 + 0.001 * number * (1 + index) * (1 + epoch / 8) + 0.003 * seed
+                    row = dict.fromkeys(GEOMETRY, 0.0) | {"capacity_standard_error": 0.002, "examples_per_class": 50}
+                    row |= {"radius": 1.5 - 10 * capacity / 4, "dimension": 30 - 100 * capacity}
+                    row |= {"seed": seed, "epoch": epoch, "layer": layer, "layer_number": number}
+                    rows.append(row | {"group": group, "capacity": capacity, "center_correlation": 0.1 + 0.01 * number})
+    return pd.DataFrame(rows)
+
+
+def rewinding(model, seeds=(0,), into="final"):
+    layers = [layer for layer in _numbers(model) if layer != "input"]
+    units = [*([name] for name in layers), layers[-2:], layers[-3:]]
+    rows = []
+    for seed in seeds:
+        for unit in units:
+            for epoch in (*EPOCHS, 16 + seed):
+                row = dict.fromkeys(REWINDING, 0.5) | {"seed": seed, "into": into, "layer": "+".join(unit)}
+                row |= {"layer_number": _numbers(model)[unit[-1]], "num_layers": len(unit), "rewind_epoch": epoch}
+                rows.append(row | {"test_accuracy": 0.5 + 0.01 * row["layer_number"] / (1 + epoch) + 0.01 * seed})
+    return pd.DataFrame(rows).drop_duplicates(["seed", "layer", "rewind_epoch"])
+
+
+def gradients(model, seeds=(0,), groups=("all", "unpermuted", "permuted")):
+    rows = [
+        {"seed": seed, "epoch": epoch, "layer": layer, "layer_number": number, "group": group, "part": part}
+        | {"form": "eq15", "squared_norm": 10.0 ** (number / 10 - epoch / 8 - (part > "dep") - (group > "all") / 2)}
+        for seed in seeds
+        for epoch in (*EPOCHS, 16 + seed)
+        for layer, number in _numbers(model).items()
+        if layer != "input"
+        for group in groups
+        for part in ("full", "dep", "ind")
+    ]
+    return pd.DataFrame(rows).drop_duplicates()
+
+
+def decoding(model, seeds=(0,)):
+    methods = ("masc", "masc_0.75", "masc_1", "class_mean", "lda", "knn", "logistic")
+    rows = []
+    for seed in seeds:
+        for epoch in (0, 2 + seed, 16 + seed):
+            common = dict.fromkeys(DECODING, 0.5) | {"seed": seed, "epoch": epoch}
+            rows.append({**common, "layer": "", "method": "network", "labels": "", "test_accuracy": 0.4})
+            for labels in ("assigned", "true"):
+                rows.append({**common, "layer": "", "method": "edited_network", "labels": labels})
+                for layer, number in _numbers(model).items():
+                    row = {**common, "layer": layer, "layer_number": number, "labels": labels}
+                    rows += [
+                        row | {"method": method, "test_accuracy": 0.3 + index / 20 + number / 200}
+                        for index, method in enumerate(methods)
+                    ]
+    return pd.DataFrame(rows)
+
+
+def study(model="mlp", seeds=(0,), workdir=WORKDIR):
+    """A run, or an ensemble, with every table."""
+    read = decoding(model, seeds)
+    tables = {
+        "metrics": metrics(seeds),
+        "geometry": geometry(model, seeds),
+        "rewinding": rewinding(model, seeds),
+        "gradients": gradients(model, seeds),
+        "decoding": read,
+        "decoding_choice": read[["seed", "epoch"]].drop_duplicates(),
+    }
+    layers = tuple(models.layer_names(model))
+    kind = "run" if len(seeds) == 1 else "ensemble"
+    return Study(workdir, model, "digits", 0.5, layers, tuple(seeds), tables, kind)
+
+
+def sweep(networks=("alexnet",), seeds=(0,), fractions=(0.0, 0.5, 1.0)):
+    """Runs of several fractions, of one or several networks."""
+    parts = {"metrics": [], "geometry": []}
+    for model in networks:
+        for fraction in fractions:
+            absent = {0.0: {"permuted", "restored"}, 1.0: {"unpermuted"}}.get(fraction, set())
+            groups = [group for group in GROUPS if group not in absent]
+            known = {"run": f"{model}{fraction}", "model": model, "dataset": "digits", "permuted_fraction": fraction}
+            parts["metrics"].append(metrics(seeds).assign(**known))
+            own = geometry(model, seeds, groups, ())
+            parts["geometry"].append(own.assign(capacity=own["capacity"] * (1 + fraction), **known))
+    varies = ("permuted_fraction", *(("model",) if len(networks) > 1 else ()))
+    layers = tuple(models.layer_names(networks[0])) if len(networks) == 1 else ()
+    tables = {name: pd.concat(own, ignore_index=True) for name, own in parts.items()}
+    return Study(WORKDIR, ", ".join(networks), "digits", np.nan, layers, tuple(seeds), tables, "sweep", varies)
+
+
+def descent(seeds=(0,), widths=(1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)):
+    """Networks of the paper's widths."""
+    rows = [
+        dict.fromkeys(DOUBLE_DESCENT, 0.5)
+        | {"seed": seed, "width": width, "num_parameters": 2000 * width**2, "moment": moment, "layer": "conv20"}
+        | {"test_accuracy": 0.5 + width / 200 + seed / 50, "dimension": 20 - width / 8, "examples_per_class": 50}
+        for seed in seeds
+        for width in widths
+        for moment in ("best", "final")
+    ]
+    layers = tuple(models.layer_names("resnet18"))
+    tables = {"double_descent": pd.DataFrame(rows)}
+    return Study(WORKDIR, "resnet18", "cifar100", 0.1, layers, tuple(seeds), tables, "double_descent", ("width",))

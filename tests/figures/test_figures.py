@@ -1,0 +1,341 @@
+import re
+from xml.etree import ElementTree
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+from memorize_jax.figures import ALIASES, FIGURES, caption, draw_geometry, missing, select
+from memorize_jax.figures.fractions import three_layers
+from memorize_jax.models import MODELS, layer_names
+from tests.commands import ROOT
+from tests.figures import invented
+from tests.figures.seen import complaints, texts, watch
+
+# One figure of each look is drawn in the quick tests; all together take half a minute.
+SLOW = pytest.mark.slow
+LOOKS = (
+    "fig2a",
+    "fig3b",
+    "map_capacity",
+    "figa8",
+    "fig4b",
+    "fig4e",
+    "fig5d",
+    "figa1",
+    "decoding_layers",
+    "decoding_epochs",
+)
+
+
+def quick(names, chosen):
+    return [name if name in chosen else pytest.param(name, marks=SLOW) for name in names]
+
+
+# One of each kind of figure whose size depends on the number of layers.
+BY_LAYER = ("fig3b", "map_capacity", "fig4b", "fig5d", "figa1", "decoding_layers", "decoding_epochs")
+# Figure -> what its axes must be called.
+LABELS = {
+    "fig2a": {"epoch", "accuracy (%)", "best", "final", "train", "test", "unpermuted", "permuted", "restored"},
+    "fig3a": {"layer", "capacity α (classes per feature)", "radius $R$ (centre distances)", "lower bound 2/M"},
+    "fig3b": {"layer", "dimension $D$ (directions)", "centre correlation ρ (0 to 1)", "faded: best epoch", "restored"},
+    "map_capacity": {"layer", "epoch", "capacity α (classes per feature)", "line: lower\nbound 2/M", "permuted"},
+    "figa8": {"share of permuted labels", "capacity α (classes per feature)", "lower bound 2/M", "last layer: linear9"},
+    "fig4a": {"rewind epoch", "accuracy on assigned training labels (%)", "linear1", "linear5+linear6"},
+    "fig4b": {"rewind epoch", "accuracy on test (%)", "best epoch of training"},
+    "rewinding_restored": {"rewind epoch", "accuracy on true labels of permuted examples (%)"},
+    "fig4c": {
+        "parameters",
+        "width",
+        "accuracy on test (%)",
+        "best epoch",
+        "final epoch",
+        "final epoch, training labels",
+    },
+    "fig4d": {"parameters", "radius $R$ (centre distances)", "centre correlation ρ (0 to 1)"},
+    "fig4e": {"parameters", "width", "dimension $D$ (directions)"},
+    "descent_capacity": {"parameters", "capacity α (classes per feature)", "lower bound 2/M"},
+    "figa1": {"layer", "epoch", "dep, unpermuted", "ind, permuted", "log$_{10}$ ‖∇L$_{dep}$‖²"},
+    "decoding_layers": {"layer", "accuracy on test (%)", "the network itself", "nearest neighbours"},
+    "decoding_epochs": {"epoch", "accuracy on test (%)", "network, head replaced"},
+    **{f"fig5{letter}": {"layer", "epoch", "log$_{10}$ ‖∇L‖²"} for letter in "abc"},
+    **{f"fig5{letter}": {"layer", "epoch", "log$_{10}$ of the ratio of ‖∇L‖²"} for letter in "defg"},
+}
+
+
+def study_for(name, seeds=(0,), model="mlp"):
+    kind = FIGURES[name].kinds[0]
+    makers = {"run": invented.study, "sweep": invented.sweep, "double_descent": invented.descent}
+    return makers[kind](model, seeds) if kind == "run" else makers[kind](seeds=seeds)
+
+
+def drawn(name, study, tmp_path, saved):
+    assert missing(FIGURES[name], study) == ""
+    path = FIGURES[name].draw(study, tmp_path / f"{name}.svg")
+    assert ElementTree.parse(path).getroot().tag.endswith("svg")
+    assert not plt.get_fignums()
+    return saved[-1]
+
+
+def check_can_be_read(name, seeds, tmp_path, monkeypatch):
+    figure = drawn(name, study_for(name, seeds), tmp_path, watch(monkeypatch))
+    assert complaints(figure) == []
+    read = {re.sub(r" \(mean\)", "", text.get_text()).strip() for text in texts(figure)}
+    assert LABELS[name] <= read
+    # Maps of one run have no intervals to speak of.
+    assert any("seed" in text for text in read) or (name.startswith(("fig5", "figa1", "map")) and len(seeds) == 1)
+
+
+@pytest.mark.parametrize("name", quick(FIGURES, LOOKS))
+def test_every_figure_of_an_ensemble_can_be_read(name, tmp_path, monkeypatch):
+    check_can_be_read(name, (0, 1, 2), tmp_path, monkeypatch)
+
+
+@pytest.mark.parametrize("name", quick(FIGURES, ("fig2a", "fig3b", "figa8")))
+def test_every_figure_of_a_run_can_be_read(name, tmp_path, monkeypatch):
+    check_can_be_read(name, (0,), tmp_path, monkeypatch)
+
+
+@pytest.mark.parametrize("model", [pytest.param("vgg16", marks=SLOW), "resnet18_tiny"])
+@pytest.mark.parametrize("name", quick(BY_LAYER, ("fig3b", "fig4b", "decoding_epochs")))
+def test_deep_networks_fit(name, model, tmp_path, monkeypatch):
+    figure = drawn(name, invented.study(model), tmp_path, watch(monkeypatch))
+    assert complaints(figure) == []
+    assert set(layer_names(model)) <= {text.get_text() for text in texts(figure)}
+
+
+@SLOW
+@pytest.mark.parametrize("model", set(MODELS) - {"mlp", "vgg16", "resnet18_tiny"})
+@pytest.mark.parametrize("name", BY_LAYER)
+def test_all_networks_fit(name, model, tmp_path, monkeypatch):
+    assert complaints(drawn(name, invented.study(model), tmp_path, watch(monkeypatch))) == []
+
+
+def test_networks_side_by_side_have_a_row_each(tmp_path, monkeypatch):
+    figure = drawn("figa8", invented.sweep(("alexnet", "vgg16"), (0, 1)), tmp_path, watch(monkeypatch))
+    assert complaints(figure) == []
+    titles = [axis.get_title() for axis in figure.axes]
+    assert titles[:3] == ["first layer: conv1", "middle layer: conv5", "last layer: linear9"]
+    assert titles[3:] == ["first layer: conv1", "middle layer: conv9", "last layer: linear21"]
+
+
+def test_complaints_are_made():
+    figure, axis = plt.subplots(figsize=(2, 2))
+    axis.set_xticks(range(20), ["overlapping"] * 20, rotation=60)
+    figure.text(1.2, 0.5, "outside")
+    figure.dpi = 72
+    figure.canvas.draw()
+    found = " ".join(complaints(figure))
+    plt.close(figure)
+    assert "'outside' is cut" in found
+    assert "'overlapping' lies on 'overlapping'" in found
+
+
+@pytest.mark.parametrize("name", ["fig3a", "fig5a"])
+def test_the_same_tables_give_the_same_bytes(name, tmp_path):
+    study = study_for(name)
+    first, second = (FIGURES[name].draw(study, tmp_path / file).read_bytes() for file in ("one.svg", "two.svg"))
+    assert first == second
+
+
+# --- what is drawn are the numbers of the tables
+
+
+def line(axis, label):
+    return next(line for line in axis.get_lines() if line.get_label() == label)
+
+
+def test_figure_3_shows_each_seeds_own_epoch_and_the_best_behind(tmp_path, monkeypatch):
+    study = invented.study("mlp", (0, 1, 2))
+    figure = drawn("fig3b", study, tmp_path, watch(monkeypatch))
+    table = study.tables["geometry"]
+    for stage, label in ((16, "permuted"), (2, None)):
+        own = table[(table["group"] == "permuted") & (table["epoch"] == stage + table["seed"])]
+        expected = own.groupby("layer_number")["capacity"].mean()
+        curves = [line.get_ydata() for line in figure.axes[0].get_lines()]
+        assert any(np.shape(curve) == (7,) and np.allclose(curve, expected) for curve in curves), label
+    np.testing.assert_allclose(line(figure.axes[0], "lower bound 2/M").get_ydata(), 2 / 50)
+
+
+def test_the_interval_is_that_of_the_papers_figure(tmp_path, monkeypatch):
+    saved = watch(monkeypatch)
+    notes = {}
+    for model in ("vgg16", "alexnet"):
+        figure = drawn("fig3a", invented.study(model, (0, 1, 2)), tmp_path, saved)
+        notes[model] = figure.get_suptitle()
+    assert "99 % Student-t interval" in notes["vgg16"]
+    assert "95 % Student-t interval" in notes["alexnet"]
+
+
+def test_rewinding_shows_percent_of_the_table(tmp_path, monkeypatch):
+    study = invented.study()
+    figure = drawn("fig4b", study, tmp_path, watch(monkeypatch))
+    table = study.tables["rewinding"]
+    own = table[table["layer"] == "linear4"].sort_values("rewind_epoch")
+    np.testing.assert_allclose(line(figure.axes[0], "linear4").get_ydata(), 100 * own["test_accuracy"])
+    peak = 100 * study.tables["metrics"]["test_accuracy"].max()
+    np.testing.assert_allclose(line(figure.axes[0], "best epoch of training").get_ydata(), peak)
+
+
+def test_ratios_are_differences_of_logarithms(tmp_path, monkeypatch):
+    figure = drawn("fig5f", invented.study(seeds=(0, 1)), tmp_path, watch(monkeypatch))
+    # dep of permuted and of unpermuted examples have the same made-up norm.
+    np.testing.assert_allclose(figure.axes[0].collections[0].get_array(), 0, atol=1e-12)
+    figure = drawn("fig5d", invented.study(seeds=(0, 1)), tmp_path, watch(monkeypatch))
+    np.testing.assert_allclose(figure.axes[0].collections[0].get_array(), 1)
+
+
+def test_the_three_layers_of_a_network():
+    found = {model: tuple(three_layers(invented.geometry(model)).values()) for model in ("mlp", "vgg16", "resnet18")}
+    assert found == {
+        "mlp": ("linear1", "linear4", "linear6"),
+        "vgg16": ("conv1", "conv9", "linear21"),
+        "resnet18": ("conv1", "conv10", "linear22"),
+    }
+
+
+def test_activations_of_any_network_have_curves(tmp_path, monkeypatch):
+    table = invented.geometry("mlp", groups=("all",), epochs=())
+    saved = watch(monkeypatch)
+    draw_geometry(table[table["epoch"] == 2], tmp_path / "own.svg")
+    assert len(line(saved[-1].axes[0], "all").get_ydata()) == 7
+
+
+# --- what cannot be drawn
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_missing_table_names_its_command(name):
+    study = study_for(name)._replace(tables={})
+    table = FIGURES[name].needs[0]
+    reason = missing(FIGURES[name], study)
+    assert reason.startswith(f"no table {table}; make it with: python -m experiments.")
+    assert reason.endswith("--workdir=/made/up")
+
+
+def without_final_epoch():
+    study = invented.study()
+    tables = {name: table[table["epoch"] != 16] for name, table in study.tables.items() if "epoch" in table}
+    return study._replace(tables=tables | {"metrics": study.tables["metrics"]})
+
+
+def with_table(name, table):
+    study = invented.study()
+    return study._replace(tables=study.tables | {name: table})
+
+
+OBSTACLES = {
+    "no final epoch": (
+        "fig3b",
+        without_final_epoch,
+        "geometry was not measured at epoch 16; measure it with: .* --geometry_epochs=best,final",
+    ),
+    "two epochs": (
+        "map_capacity",
+        lambda: with_table("geometry", invented.geometry("mlp", epochs=(2, 16))),
+        "geometry was measured at 2 epochs of all seeds; measure it at more with: .* --geometry_epochs=log,best,final",
+    ),
+    "the other direction": (
+        "fig4a",
+        lambda: with_table("rewinding", invented.rewinding("mlp", into="early")),
+        "--rewind_into=final",
+    ),
+    "no permuted labels": (
+        "rewinding_restored",
+        lambda: invented.study()._replace(permuted_fraction=0.0),
+        "no labels were permuted",
+    ),
+    "no permuted examples": (
+        "fig5f",
+        lambda: with_table("gradients", invented.gradients("mlp", groups=("all", "unpermuted"))),
+        "there are no permuted examples",
+    ),
+    "a run, no sweep": (
+        "figa8",
+        invented.study,
+        "python -m experiments.sweep --workdir=FOLDER --grid=permuted_fraction=",
+    ),
+    "a run, one width": ("fig4e", invented.study, "python -m experiments.double_descent --workdir=FOLDER"),
+    "a sweep, no run": ("fig3a", invented.sweep, "give its folder, in /made/up, as --workdir"),
+    "one fraction": ("figa8", lambda: invented.sweep(fractions=(0.5,)), "needs runs of several fractions"),
+}
+
+
+@pytest.mark.parametrize("case", OBSTACLES)
+def test_what_stands_in_the_way_is_said(case):
+    name, make, message = OBSTACLES[case]
+    assert re.search(message, missing(FIGURES[name], make()))
+
+
+def test_a_sweep_whose_geometry_is_not_done_names_the_run():
+    study = invented.sweep()
+    geometry = study.tables["geometry"]
+    done = study._replace(tables=study.tables | {"geometry": geometry[geometry["run"] != "alexnet0.5"]})
+    assert "the geometry of run alexnet0.5 is missing" in missing(FIGURES["figa8"], done)
+
+
+@pytest.mark.parametrize("fraction", [0.0, 1.0])
+def test_a_run_without_some_group_is_drawn_without_it(fraction, tmp_path, monkeypatch):
+    groups = ("unpermuted", "test") if fraction == 0 else ("permuted", "restored", "test")
+    tables = {"metrics": invented.metrics(permuted=fraction > 0), "geometry": invented.geometry("mlp", groups=groups)}
+    study = invented.study()._replace(tables=tables, permuted_fraction=fraction)
+    saved = watch(monkeypatch)
+    for name in ("fig2a", "fig3b"):
+        read = {text.get_text() for text in texts(drawn(name, study, tmp_path, saved))}
+        assert ("permuted" in read) == (fraction > 0)
+
+
+# --- names
+
+
+def test_every_figure_of_the_paper_that_is_a_measurement_has_a_name():
+    measured = {"fig2a", "fig3a", "fig3b", *(f"fig4{letter}" for letter in "abcde")}
+    measured |= {f"fig5{letter}" for letter in "abcdef"} | {"figa1", *(f"figa{number}" for number in range(4, 15))}
+    assert measured <= {*FIGURES, *ALIASES}
+    assert all(set(alias.figures) <= set(FIGURES) and alias.model in MODELS for alias in ALIASES.values())
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("fig3a", ["fig3a"]),
+        ("fig3", ["fig3a", "fig3b"]),
+        ("figa1", ["figa1"]),
+        ("figa5", ["fig3a", "fig3b"]),
+        ("fig4b, figa8,fig4a", ["figa8", "fig4a", "fig4b"]),
+        ("all", list(FIGURES)),
+    ],
+)
+def test_figures_are_chosen_by_name(text, expected):
+    assert [figure.name for figure in select(text)] == expected
+
+
+@pytest.mark.parametrize("text", ["fig9", "", "fig3a,", "figa", "fig3c", "*"])
+def test_an_unknown_name_is_answered_with_those_there_are(text):
+    with pytest.raises(ValueError, match=r"expected figures among all, fig2a, .*, figa14, got '"):
+        select(text)
+
+
+def test_the_papers_figure_of_another_network_is_refused():
+    assert [figure.name for figure in select("figa9", "alexnet")] == ["fig4a", "fig4b"]
+    with pytest.raises(ValueError, match="figa9 is the paper's fig4a and fig4b for alexnet, and this is mlp"):
+        select("figa9", "mlp")
+
+
+def test_a_caption_names_the_papers_figure_of_the_network():
+    assert caption(FIGURES["fig3a"], invented.study("alexnet")).endswith("The paper's figure for this network is A.5.")
+    assert caption(FIGURES["fig3a"], invented.study("masc_mlp")) == FIGURES["fig3a"].look_for
+
+
+def test_the_document_lists_them_all():
+    text = (ROOT / "docs" / "figures.md").read_text(encoding="utf-8")
+    listed = [line.split(" | ") for line in text.splitlines() if line.startswith("| `")]
+    figures = [
+        [f"| `{figure.name}`", figure.title, ", ".join(figure.kinds).replace("_", " "), f"{', '.join(figure.needs)} |"]
+        for figure in FIGURES.values()
+    ]
+    aliases = [
+        [f"| `{name}`", alias.model, f"{', '.join(f'`{figure}`' for figure in alias.figures)} |"]
+        for name, alias in ALIASES.items()
+    ]
+    assert listed == [*figures, *aliases]
