@@ -57,6 +57,19 @@ REWINDING = (
     "restored_accuracy",
     "test_accuracy",
 )
+# What the paper says, and whether the tables show it.
+CLAIMS = (
+    "claim",
+    "figure",
+    "statement",
+    "quantity",
+    "measured",
+    "low",
+    "high",
+    "threshold",
+    "verdict",
+    "reason",
+)
 # Accuracy and the geometry of the test set's manifolds by width; `moment` is best or final.
 DOUBLE_DESCENT = (
     "seed",
@@ -132,6 +145,32 @@ DECODING_CHOICE = (
     "oracle_layer",
     "oracle_test_accuracy",
 )
+# Capacity by theory and by simulation; `bound` other than 0: the simulated one is only a bound.
+CAPACITY_CHECK = (
+    "seed",
+    "epoch",
+    "layer",
+    "layer_number",
+    "group",
+    "mean_field_capacity",
+    "mean_field_standard_error",
+    "simulated_capacity",
+    "simulated_standard_error",
+    "bound",
+    "undecided",
+    "num_classes",
+    "examples_per_class",
+    "num_inputs",
+    "num_draws",
+    "num_dichotomies",
+    "num_repetitions",
+)
+# Places in the plane; `stage` names what the epoch is among init, best and final.
+UMAP = ("seed", "epoch", "stage", "layer", "layer_number", "group", "example", "true", "assigned", "x", "y")
+# Images of a few training examples; `pixels` are height x width x channels bytes in base64.
+EXAMPLES = ("seed", "group", "example", "true", "assigned", "height", "width", "channels", "pixels")
+# Some coordinates of the points of two classes whose centres are opposite.
+SPHERES = ("seed", "example", "label", "axis_0", "axis_1", "axis_2", "axis_3", "axis_4")
 
 
 def write_table(path: str | pathlib.Path, rows: Sequence[dict], columns: Sequence[str]) -> None:

@@ -18,6 +18,10 @@ TABLES = {
     "rewinding": (results.REWINDING, "rewinding"),
     "gradients": (results.GRADIENTS, "gradients"),
     "double_descent": (results.DOUBLE_DESCENT, "double_descent"),
+    "examples": (results.EXAMPLES, "examples"),
+    "capacity_check": (results.CAPACITY_CHECK, "capacity_check"),
+    "umap": (results.UMAP, "umap"),
+    "spheres": (results.SPHERES, "spheres"),
 }
 KINDS = ("run", "ensemble", "sweep", "double_descent")
 

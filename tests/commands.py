@@ -16,6 +16,7 @@ EXPERIMENTS = (
     "double_descent",
     "figures",
     "report",
+    "claims",
     "reproduce",
     "sweep",
 )

@@ -1,5 +1,6 @@
 """What the tables of rewinding and gradients say about the paper's statements, in numbers."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -57,6 +58,19 @@ class RewindingEffect(NamedTuple):
         return self.early_share >= RECOVERS
 
 
+def thirds(layers: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The first and the last third of the hidden layers, at least one each: what "early" and "late" mean.
+
+    Args:
+      layers: hidden ones, in order.
+
+    Returns:
+      early and late layers.
+    """
+    third = max(1, len(layers) // 3)
+    return tuple(layers[:third]), tuple(layers[-third:])
+
+
 def rewinding_effect(rewinding: pd.DataFrame, metrics: pd.DataFrame, group: str, output: str) -> RewindingEffect | None:
     """Measures how much of what memorising cost comes back when layers are rewound.
 
@@ -81,9 +95,8 @@ def rewinding_effect(rewinding: pd.DataFrame, metrics: pd.DataFrame, group: str,
         top = rows.loc[rows[column].idxmax()]
         share = (top[column] - final) / (peak - final)
         recoveries.append(Recovery(layer, int(top["rewind_epoch"]), float(top[column]), float(share)))
-    third = max(1, len(hidden) // 3)
     share_of = {recovery.layer: recovery.share for recovery in recoveries}
-    early, late = tuple(hidden[:third]), tuple(hidden[-third:])
+    early, late = thirds(hidden)
     means = [float(np.mean([share_of[layer] for layer in chosen])) for chosen in (early, late)]
     return RewindingEffect(float(final), float(peak), tuple(recoveries), early, late, *means)
 

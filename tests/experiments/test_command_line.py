@@ -274,6 +274,7 @@ FLAGS = {
     "gradients": {"workdir", "debug", "preset"} | GRADIENTS_FLAGS,
     "double_descent": {"workdir", "debug", "preset", "seeds", "widths"} | RUN_FLAGS | GEOMETRY_FLAGS,
     "figures": {"workdir", "debug", "figure"},
+    "claims": {"workdir", "debug", "markdown"},
     "report": {"workdir", "debug"},
     "reproduce": {"workdir", "debug", "preset"}.union(
         RUN_FLAGS, GEOMETRY_FLAGS, DECODING_FLAGS, REWINDING_FLAGS, GRADIENTS_FLAGS

@@ -1,0 +1,108 @@
+"""Judges the paper's statements by the tables of a run, an ensemble or a sweep.
+
+    python -m experiments.claims --workdir=runs/mine
+    python -m experiments.claims --markdown
+
+Writes results/claims.csv and prints the sheet: what holds, what does not, and what these tables cannot decide. Nothing
+is computed anew; where a table is missing, the sheet names the command that makes it.
+"""
+
+import collections
+import math
+import pathlib
+import textwrap
+from collections.abc import Sequence
+
+from experiments import cli
+from memorize_jax.analysis.claims import VERDICTS, Claim, as_markdown, evaluate
+from memorize_jax.results import CLAIMS, write_table
+from memorize_jax.runs import Run, check_writable
+from memorize_jax.study import read_study
+
+WIDTH = 110
+INDENT = " " * 4
+
+
+def run(workdir: str | pathlib.Path) -> list[Claim]:
+    """Judges all claims and writes results/claims.csv.
+
+    Args:
+      workdir: folder of the run, the ensemble or the sweep.
+
+    Returns:
+      The claims.
+
+    Raises:
+      ValueError, OSError: one clear sentence.
+    """
+    folder = Run(workdir)
+    study = read_study(workdir)
+    check_writable(folder.workdir)
+    claims = evaluate(study)
+    write_table(folder.results / "claims.csv", [claim._asdict() for claim in claims], CLAIMS)
+    return claims
+
+
+def sheet(claims: Sequence[Claim]) -> str:
+    """The claims as text to read in a terminal.
+
+    Args:
+      claims: all of them.
+
+    Returns:
+      Lines: those that hold, those that do not, those that these tables cannot decide, and how many of each.
+    """
+    lines = []
+    for claim in sorted(claims, key=lambda claim: VERDICTS.index(claim.verdict)):
+        if claim.verdict != "not testable":
+            lines += [_head(claim), *_wrapped(claim.statement), *_wrapped(_detail(claim)), ""]
+    for reason, names in _undecided(claims).items():
+        # The reason stays unbroken: it may end with a command to copy.
+        lines += ["NOT TESTABLE", *_wrapped(", ".join(names)), f"{INDENT}Why: {reason}", ""]
+    counts = collections.Counter(claim.verdict for claim in claims)
+    return "\n".join([*lines, ", ".join(f"{verdict}: {counts[verdict]}" for verdict in VERDICTS)])
+
+
+def _undecided(claims):
+    """Reason -> the claims that are not testable for it."""
+    found = {}
+    for claim in claims:
+        if claim.verdict == "not testable":
+            found.setdefault(claim.reason, []).append(f"{claim.claim} ({_figure(claim.figure)})")
+    return found
+
+
+def _head(claim):
+    return f"{claim.verdict.upper()}  {claim.claim} ({_figure(claim.figure)})"
+
+
+def _figure(name):
+    return f"figure {name}" if len(name) < 6 else name
+
+
+def _detail(claim):
+    ends = "" if math.isnan(claim.low) else f" [{claim.low:.4g}, {claim.high:.4g}]"
+    return f"{claim.measured:.4g}{ends}, expected {claim.threshold} ({claim.reason}): {claim.quantity}."
+
+
+def _wrapped(text):
+    return textwrap.wrap(text, WIDTH, initial_indent=INDENT, subsequent_indent=INDENT)
+
+
+def main() -> None:
+    """Reads the flags and judges."""
+    if cli.FLAGS.markdown:
+        print(as_markdown())
+        return
+    workdir = cli.required_workdir()
+    print(sheet(run(workdir)))
+    print(f"written: {Run(workdir).results / 'claims.csv'}")
+
+
+def define_markdown() -> None:
+    """Defines --markdown."""
+    cli.define_switch("markdown", "only print the table of all statements, as in docs/claims.md")
+
+
+if __name__ == "__main__":
+    cli.start(main, cli.define_workdir, define_markdown)

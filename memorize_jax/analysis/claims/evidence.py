@@ -1,0 +1,163 @@
+"""What a statement is judged on: the tables of one seed, and the conditions under which they can decide it."""
+
+import pathlib
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import pandas as pd
+
+from memorize_jax.analysis.epochs import best_epoch, final_epoch
+from memorize_jax.study import command
+
+# Permuted examples that carry their assigned label in a network that memorised, and by how much they outnumber those
+# that carry their true one; with two classes half of them do in any network.
+MEMORIZED, MEMORIZED_LEAD = 0.5, 0.25
+# A network whose test accuracy rose by less since the first epoch learned too little to have a best epoch.
+LEARNED = 0.1
+# Where the final network is at least as good as this, relative to the peak, there is nothing to win back.
+NOTHING_LOST = 0.9
+# Fewer hidden layers have no first, middle and last third.
+FEWEST_LAYERS = 3
+
+
+class NotTestable(Exception):
+    """The tables cannot decide a statement; the message says why."""
+
+
+class Evidence(NamedTuple):
+    """The tables of one seed.
+
+    Attributes:
+      workdir: folder of the study.
+      model: name of the network.
+      dataset: name of the data set.
+      layers: names of the analysed layers in order; the last is the output.
+      tables: name -> table of this seed.
+    """
+
+    workdir: pathlib.Path
+    model: str
+    dataset: str
+    layers: tuple[str, ...]
+    tables: dict[str, pd.DataFrame]
+
+    @property
+    def hidden(self) -> tuple[str, ...]:
+        """The layers but for the output, which has as many features as classes whatever the network does."""
+        return self.layers[:-1]
+
+    def first(self, column: str) -> float:
+        """A column of the metrics at the first epoch."""
+        return float(self.tables["metrics"][column].iloc[0])
+
+    def final(self, column: str) -> float:
+        """A column of the metrics at the last epoch."""
+        return float(self.tables["metrics"][column].iloc[-1])
+
+    def peak(self, column: str) -> float:
+        """The highest value of a column of the metrics."""
+        return float(self.tables["metrics"][column].max())
+
+
+def require_hidden_layers(evidence: Evidence) -> None:
+    """Raises NotTestable if the network is too shallow to have early and late layers."""
+    if len(evidence.hidden) < FEWEST_LAYERS:
+        raise NotTestable(f"{len(evidence.hidden)} hidden layers are too few to tell early from late ones")
+
+
+def require_permuted(evidence: Evidence) -> None:
+    """Raises NotTestable if no label was permuted."""
+    if evidence.tables["metrics"]["permuted_accuracy"].isna().all():
+        raise NotTestable("no label was permuted")
+
+
+def require_unpermuted(evidence: Evidence) -> None:
+    """Raises NotTestable if all labels were permuted."""
+    if evidence.tables["metrics"]["unpermuted_accuracy"].isna().all():
+        raise NotTestable("all labels were permuted")
+
+
+def require_memorized(evidence: Evidence) -> None:
+    """Raises NotTestable unless the final network has memorised the permuted examples."""
+    require_permuted(evidence)
+    permuted, restored = (evidence.final(f"{group}_accuracy") for group in ("permuted", "restored"))
+    if not (permuted >= MEMORIZED and permuted - restored >= MEMORIZED_LEAD):
+        raise NotTestable(
+            f"training ended before the network memorised: {permuted:.0%} of the permuted examples carry their "
+            f"assigned label, {restored:.0%} their true one"
+        )
+
+
+def require_learned(evidence: Evidence) -> None:
+    """Raises NotTestable unless the network learned something of the true labels."""
+    require_unpermuted(evidence)
+    rise = evidence.peak("test_accuracy") - evidence.first("test_accuracy")
+    if not rise >= LEARNED:
+        raise NotTestable(f"the network learned too little: test accuracy rose by {100 * rise:.1f} points at most")
+
+
+def require_peak(evidence: Evidence) -> None:
+    """Raises NotTestable unless the network learned and its best epoch came before its last."""
+    require_learned(evidence)
+    metrics = evidence.tables["metrics"]
+    if best_epoch(metrics) == final_epoch(metrics):
+        raise NotTestable("test accuracy was highest when training ended: best and final epoch are one")
+
+
+def require_loss(evidence: Evidence) -> None:
+    """Raises NotTestable unless memorising cost the final network test accuracy."""
+    require_memorized(evidence)
+    require_peak(evidence)
+    kept = evidence.final("test_accuracy") / evidence.peak("test_accuracy")
+    if kept > NOTHING_LOST:
+        raise NotTestable(
+            f"too little was lost to win back: the final network has {kept:.0%} of the best one's accuracy"
+        )
+
+
+def at_stage(evidence: Evidence, table: str, stage: str) -> pd.DataFrame:
+    """The rows of the run's best or final epoch.
+
+    Args:
+      evidence: of one seed.
+      table: name of one with a column `epoch`.
+      stage: "best" or "final".
+
+    Returns:
+      at least one row.
+
+    Raises:
+      NotTestable: nothing was measured at that epoch; says what does it.
+    """
+    epoch = {"best": best_epoch, "final": final_epoch}[stage](evidence.tables["metrics"])
+    rows = evidence.tables[table]
+    rows = rows[rows["epoch"] == epoch]
+    if rows.empty:
+        flag = table.removesuffix("s")
+        made_by = f"{command(table, evidence.workdir)} --{flag}_epochs=best,final"
+        raise NotTestable(f"nothing was measured at the {stage} epoch, {epoch}; measure it with: {made_by}")
+    return rows
+
+
+def by_layer(rows: pd.DataFrame, group: str, column: str, layers: Sequence[str]) -> pd.Series:
+    """One measure of one group at some layers.
+
+    Args:
+      rows: of the geometry at one epoch.
+      group: of examples.
+      column: the measure.
+      layers: names.
+
+    Returns:
+      indexed by layer, in this order, without NaN.
+
+    Raises:
+      NotTestable: there are no such manifolds, or a number could not be had.
+    """
+    own = rows[rows["group"] == group].set_index("layer")[column]
+    if own.empty:
+        raise NotTestable(f"there are no {group} manifolds")
+    found = own.reindex(list(layers))
+    if found.isna().any():
+        raise NotTestable(f"no {column} of {group} manifolds at {', '.join(found.index[found.isna()])}")
+    return found

@@ -1,0 +1,79 @@
+"""Figure A.8: capacity against the permuted fraction."""
+
+import functools
+
+import pandas as pd
+
+from memorize_jax.analysis.claims.evidence import (
+    Evidence,
+    NotTestable,
+    at_stage,
+    by_layer,
+    require_hidden_layers,
+    require_memorized,
+)
+from memorize_jax.analysis.claims.statement import NOTICEABLE, Statement, Threshold
+
+FEWEST_FRACTIONS = 3
+
+
+def _capacities(evidence: Evidence, position: str) -> pd.Series:
+    """Test capacity of the final network at one hidden layer, by permuted fraction, in order."""
+    require_hidden_layers(evidence)
+    hidden = evidence.hidden
+    layer = {"first": hidden[0], "middle": hidden[len(hidden) // 2], "last": hidden[-1]}[position]
+    fractions = sorted(evidence.tables["geometry"]["permuted_fraction"].unique())
+    if len(fractions) < FEWEST_FRACTIONS:
+        raise NotTestable(f"{len(fractions)} permuted fractions are too few; train at least {FEWEST_FRACTIONS}")
+    found = {}
+    for fraction in fractions:
+        tables = {name: table[table["permuted_fraction"] == fraction] for name, table in evidence.tables.items()}
+        own = evidence._replace(tables=tables)
+        try:
+            if fraction > 0:
+                require_memorized(own)
+            found[fraction] = by_layer(at_stage(own, "geometry", "final"), "test", "capacity", [layer]).iloc[0]
+        except NotTestable as error:
+            raise NotTestable(f"permuted fraction {fraction:g}: {error}") from None
+    return pd.Series(found)
+
+
+def _most_over_least_permuted(evidence: Evidence) -> float:
+    capacities = _capacities(evidence, "last")
+    return float(capacities.iloc[-1] / capacities.iloc[0])
+
+
+def _spread(evidence: Evidence, position: str) -> float:
+    capacities = _capacities(evidence, position)
+    return float((capacities / capacities.mean() - 1).abs().max())
+
+
+NEEDS = ("metrics", "geometry")
+STATEMENTS = (
+    *(
+        Statement(
+            f"{position}_layer_indifferent_to_fraction",
+            "A.8",
+            f"In the {position} layer test capacity hardly depends on the permuted fraction.",
+            f"test capacity of the final network at the {position} hidden layer: largest relative deviation from its "
+            "mean over fractions",
+            Threshold("<", NOTICEABLE),
+            "a tenth: several times what the sampling of the draws moves it",
+            functools.partial(_spread, position=position),
+            needs=NEEDS,
+            many_fractions=True,
+        )
+        for position in ("first", "middle")
+    ),
+    Statement(
+        "last_layer_loses_with_fraction",
+        "A.8",
+        "In the last layer test capacity falls with the permuted fraction.",
+        "test capacity of the final network at the last hidden layer, at the largest fraction over the smallest",
+        Threshold("<", 1 - NOTICEABLE),
+        "a tenth: several times what the sampling of the draws moves it",
+        _most_over_least_permuted,
+        needs=NEEDS,
+        many_fractions=True,
+    ),
+)

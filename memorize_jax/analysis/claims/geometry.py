@@ -1,0 +1,190 @@
+"""Figure 3: geometry by layer, at the best epoch (A) and the final one (B)."""
+
+import functools
+
+import pandas as pd
+
+from memorize_jax.analysis.claims.evidence import (
+    Evidence,
+    NotTestable,
+    at_stage,
+    by_layer,
+    require_hidden_layers,
+    require_memorized,
+    require_peak,
+    require_permuted,
+)
+from memorize_jax.analysis.claims.statement import NOTICEABLE, Statement, Threshold
+from memorize_jax.analysis.effects import thirds
+
+# Permuted capacity up to this multiple of 2/M counts as near the bound.
+NEAR_BOUND = 1.25
+# Of the paper's figure 3.
+LEVEL = 0.99
+TENTH = "a tenth: several times what the sampling of the draws moves a measure"
+
+
+def bound_multiples(rows: pd.DataFrame, layers: tuple[str, ...]) -> pd.Series:
+    """Capacity of permuted manifolds in units of the lower bound 2/M.
+
+    Args:
+      rows: of the geometry at one epoch.
+      layers: names.
+
+    Returns:
+      indexed by layer.
+
+    Raises:
+      NotTestable: capacities with a margin, for which the bound is another.
+    """
+    if (rows["kappa"] != 0).any():
+        raise NotTestable("the lower bound 2/M is one without margin; measure with --kappa=0")
+    per_class = by_layer(rows, "permuted", "examples_per_class", layers)
+    return by_layer(rows, "permuted", "capacity", layers) * per_class / 2
+
+
+def _restored_against_test(evidence: Evidence, column: str) -> float:
+    require_permuted(evidence)
+    require_peak(evidence)
+    rows = at_stage(evidence, "geometry", "best")
+    restored, test = (by_layer(rows, group, column, evidence.hidden) for group in ("restored", "test"))
+    return float((restored / test - 1).abs().max())
+
+
+def _bound_at_best(evidence: Evidence) -> float:
+    require_permuted(evidence)
+    require_peak(evidence)
+    return float(bound_multiples(at_stage(evidence, "geometry", "best"), evidence.hidden).max())
+
+
+def _untangling(evidence: Evidence) -> float:
+    require_permuted(evidence)
+    require_peak(evidence)
+    require_hidden_layers(evidence)
+    capacity = by_layer(at_stage(evidence, "geometry", "best"), "restored", "capacity", evidence.hidden)
+    early, late = thirds(evidence.hidden)
+    return float(capacity[list(late)].mean() / capacity[list(early)].mean())
+
+
+def _final_over_best(evidence: Evidence, group: str, column: str, layers: tuple[str, ...]) -> pd.Series:
+    """The measure at every layer of the final network, in units of that at the best epoch."""
+    best, final = (at_stage(evidence, "geometry", stage) for stage in ("best", "final"))
+    return by_layer(final, group, column, layers) / by_layer(best, group, column, layers)
+
+
+def _late_change(evidence: Evidence, group: str, columns: tuple[str, ...]) -> float:
+    """Mean over the last third of the layers, final over best; the largest of the columns."""
+    _require_both_stages(evidence)
+    _, late = thirds(evidence.hidden)
+    return max(float(_final_over_best(evidence, group, column, late).mean()) for column in columns)
+
+
+def _require_both_stages(evidence):
+    require_memorized(evidence)
+    require_peak(evidence)
+    require_hidden_layers(evidence)
+
+
+def _share_of_last_third(evidence: Evidence) -> float:
+    _require_both_stages(evidence)
+    best, final = (
+        by_layer(at_stage(evidence, "geometry", stage), "permuted", "capacity", evidence.hidden)
+        for stage in ("best", "final")
+    )
+    rises = (final - best).clip(lower=0)
+    if not rises.sum() > 0:
+        raise NotTestable("permuted manifolds are no more separable at the final epoch in any layer")
+    return float(rises[list(thirds(evidence.hidden)[1])].sum() / rises.sum())
+
+
+def _early_change(evidence: Evidence) -> float:
+    _require_both_stages(evidence)
+    early, _ = thirds(evidence.hidden)
+    groups = at_stage(evidence, "geometry", "final")["group"].unique()
+    changes = [(_final_over_best(evidence, group, "capacity", early) - 1).abs().max() for group in groups]
+    return float(max(changes))
+
+
+def _statement(name, figure, statement, quantity, threshold, why, measure) -> Statement:
+    return Statement(
+        name, figure, statement, quantity, threshold, why, measure, needs=("metrics", "geometry"), level=LEVEL
+    )
+
+
+STATEMENTS = (
+    *(
+        _statement(
+            f"restored_{column}_like_test",
+            "3A",
+            f"At the best epoch restored manifolds have the {column} of test manifolds.",
+            f"relative difference in {column}, the largest of any hidden layer",
+            Threshold("<", NOTICEABLE),
+            TENTH,
+            functools.partial(_restored_against_test, column=column),
+        )
+        for column in ("capacity", "radius", "dimension")
+    ),
+    _statement(
+        "restored_untangle_with_depth",
+        "3A",
+        "At the best epoch restored manifolds become more separable with depth, though trained on other labels.",
+        "restored capacity in the last third of the hidden layers over that in the first",
+        Threshold(">", 1 + NOTICEABLE),
+        TENTH,
+        _untangling,
+    ),
+    _statement(
+        "permuted_at_lower_bound",
+        "3A",
+        "At the best epoch the capacity of permuted manifolds is near the lower bound 2/M in every layer.",
+        "permuted capacity in units of 2/M, the highest of any hidden layer",
+        Threshold("<", NEAR_BOUND),
+        "a quarter: the bound is for many classes with random centres; ten classes alone give 15 %, at the input",
+        _bound_at_best,
+    ),
+    _statement(
+        "permuted_rise_in_late_layers",
+        "3B",
+        "At the final epoch permuted manifolds have become separable in late layers.",
+        "permuted capacity, final over best epoch, mean over the last third of the hidden layers",
+        Threshold(">", NEAR_BOUND),
+        "a quarter: further than what still counts as near the lower bound",
+        functools.partial(_late_change, group="permuted", columns=("capacity",)),
+    ),
+    _statement(
+        "memorized_mostly_in_late_layers",
+        "3B",
+        "Memorisation takes place predominantly in late layers.",
+        "share of the last third of the hidden layers in the rise of permuted capacity from best to final epoch",
+        Threshold(">", 0.5),
+        "half: predominantly; spread evenly it would be a third at most",
+        _share_of_last_third,
+    ),
+    _statement(
+        "permuted_shrink_in_late_layers",
+        "3B",
+        "There radius and dimension of permuted manifolds fall.",
+        "final over best epoch, mean over the last third of the hidden layers; of radius or dimension the larger",
+        Threshold("<", 1 - NOTICEABLE),
+        TENTH,
+        functools.partial(_late_change, group="permuted", columns=("radius", "dimension")),
+    ),
+    _statement(
+        "restored_fall_in_late_layers",
+        "3B",
+        "There restored manifolds lose capacity as permuted ones are memorised.",
+        "restored capacity, final over best epoch, mean over the last third of the hidden layers",
+        Threshold("<", 1 - NOTICEABLE),
+        TENTH,
+        functools.partial(_late_change, group="restored", columns=("capacity",)),
+    ),
+    _statement(
+        "early_layers_unchanged",
+        "3B",
+        "Memorising leaves the geometry of early layers as it was at the best epoch.",
+        "relative change of capacity from best to final epoch, the largest of any group in the first third",
+        Threshold("<", NOTICEABLE),
+        TENTH,
+        _early_change,
+    ),
+)

@@ -1,0 +1,167 @@
+"""Judges all statements on a study."""
+
+import math
+from collections.abc import Sequence
+
+import pandas as pd
+
+from memorize_jax.analysis.claims import (
+    decoding,
+    double_descent,
+    fractions,
+    geometry,
+    gradients,
+    networks,
+    plane,
+    rewinding,
+    theory,
+    training,
+)
+from memorize_jax.analysis.claims.evidence import Evidence, NotTestable
+from memorize_jax.analysis.claims.statement import Claim, Statement
+from memorize_jax.intervals import student_t_interval
+from memorize_jax.study import Study, command
+
+FAMILIES = (theory, training, plane, geometry, rewinding, double_descent, gradients, networks, fractions, decoding)
+STATEMENTS: tuple[Statement, ...] = tuple(statement for family in FAMILIES for statement in family.STATEMENTS)
+# Of a sweep of fractions, the runs that all but figure A.8 are about.
+PAPERS_FRACTION = 0.5
+# Column that a sweep adds to its tables.
+_SWEPT = "permuted_fraction"
+NAN = float("nan")
+
+
+def evaluate(study: Study) -> list[Claim]:
+    """Judges every claim on a study.
+
+    A claim holds if the mean over seeds and the worse end of its Student-t interval are beyond the threshold; with
+    one seed, if its value is. Every seed must be able to decide it.
+
+    Args:
+      study: the tables.
+
+    Returns:
+      One Claim per statement, in the order of the paper.
+    """
+    return [judge(statement, study) for statement in STATEMENTS]
+
+
+def judge(statement: Statement, study: Study) -> Claim:
+    """Judges one statement.
+
+    Args:
+      statement: of `STATEMENTS`.
+      study: the tables.
+
+    Returns:
+      Claim.
+    """
+    numbers, verdict = (NAN, NAN, NAN), "not testable"
+    try:
+        values = _measured(statement, study)
+    except NotTestable as error:
+        reason = str(error)
+    else:
+        found = student_t_interval(values, level=statement.level)
+        numbers = tuple(float(value) for value in (found.mean, found.low, found.high))
+        verdict, reason = _verdict(statement, numbers, len(values))
+    named = (statement.name, statement.statement, statement.figure, statement.quantity)
+    return Claim(*named, *numbers, str(statement.threshold), verdict, reason)
+
+
+def _verdict(statement: Statement, numbers: tuple[float, float, float], num_seeds: int) -> tuple[str, str]:
+    mean, low, high = numbers
+    worse = low if statement.threshold.sign == ">" else high
+    if not statement.threshold.passed_by(mean):
+        return "does not hold", statement.why
+    if num_seeds > 1 and not statement.threshold.passed_by(worse):
+        return "does not hold", f"not certain with {num_seeds} seeds; {statement.why}"
+    return "holds", statement.why
+
+
+def _measured(statement: Statement, study: Study) -> list[float]:
+    """The quantity of every seed."""
+    found, reasons = [], {}
+    seeds = _evidence(statement, study)
+    for seed, evidence in seeds.items():
+        try:
+            value = statement.measure(evidence)
+            if not math.isfinite(value):
+                raise NotTestable("the quantity is no number")
+            found.append(value)
+        except NotTestable as error:
+            reasons[seed] = str(error)
+    # Seeds that cannot decide are not left out: those that can would be a selection.
+    for seed, reason in reasons.items():
+        alike = list(reasons.values()).count(reason) == len(seeds)
+        raise NotTestable(reason if alike else f"seed {seed}: {reason}")
+    return found
+
+
+def _evidence(statement: Statement, study: Study) -> dict[int, Evidence]:
+    """Seed -> the tables that the statement needs."""
+    tables = {}
+    for name in statement.needs:
+        if name not in study.tables:
+            raise NotTestable(_missing(name, study))
+        tables[name] = study.tables[name]
+    has_fractions = any(table[_SWEPT].nunique() > 1 for table in tables.values() if _SWEPT in table)
+    if statement.many_fractions and not has_fractions:
+        raise NotTestable(
+            "the runs have one permuted fraction; compare several with: "
+            "python -m experiments.sweep --workdir=OTHER_FOLDER --grid=permuted_fraction=0,0.25,0.5,0.75,1"
+        )
+    if has_fractions and not statement.many_fractions:
+        tables = {name: table[table[_SWEPT] == PAPERS_FRACTION] for name, table in tables.items()}
+        if any(table.empty for table in tables.values()):
+            raise NotTestable("no run of the sweep has half of the labels permuted; judge its runs one by one")
+    for table in tables.values():
+        _require_one_run_each(table, statement.many_fractions)
+    common = (study.workdir, study.model, study.dataset, study.layers)
+    return {seed: Evidence(*common, _of_seed(tables, seed)) for seed in _seeds(tables.values())}
+
+
+def _require_one_run_each(table: pd.DataFrame, many_fractions: bool) -> None:
+    """Raises NotTestable if a sweep differs in more than what the statement is about."""
+    if "run" not in table:
+        return
+    runs = table.groupby(["seed", _SWEPT] if many_fractions else "seed")["run"].nunique()
+    if (runs > 1).any():
+        raise NotTestable("the runs of the sweep differ in more than their permuted fraction; judge them one by one")
+
+
+def _seeds(tables) -> list[int]:
+    return sorted(set.union(*(set(table["seed"]) for table in tables)))
+
+
+def _of_seed(tables, seed):
+    return {name: table[table["seed"] == seed].reset_index(drop=True) for name, table in tables.items()}
+
+
+def _missing(table: str, study: Study) -> str:
+    """Why there is no such table, and what makes it."""
+    if table == "double_descent":
+        made_by = "python -m experiments.double_descent --workdir=OTHER_FOLDER"
+        return f"these are not networks of several widths; train some with: {made_by}"
+    if "metrics" not in study.tables:
+        return "these are networks of several widths; judge them one by one"
+    in_sweep = "run" in study.tables["metrics"]
+    return f"no table {table}; make it with: {command(table, study.workdir / 'RUN' if in_sweep else study.workdir)}"
+
+
+def as_markdown(statements: Sequence[Statement] = STATEMENTS) -> str:
+    """The table of `docs/claims.md`.
+
+    Args:
+      statements: its rows.
+
+    Returns:
+      Markdown.
+    """
+    rows = [
+        f"| `{one.name}` | {one.figure} | {one.statement} | {one.quantity} | {one.threshold} | {one.why} |"
+        for one in statements
+    ]
+    return "\n".join(
+        ["| claim | figure | statement | quantity | threshold | why this threshold |", "|" + "---|" * 6, *rows]
+    )

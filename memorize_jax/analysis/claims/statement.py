@@ -1,0 +1,85 @@
+"""What a testable statement is, and what judging it gives."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from memorize_jax.analysis.claims.evidence import Evidence
+
+VERDICTS = ("holds", "does not hold", "not testable")
+# A relative change, or a difference of shares, that counts; several thresholds are this one.
+NOTICEABLE = 0.1
+
+
+class Threshold(NamedTuple):
+    """What decides.
+
+    Attributes:
+      sign: ">" or "<".
+      value: the measured one must be on that side of it.
+    """
+
+    sign: str
+    value: float
+
+    def __str__(self):
+        return f"{self.sign} {self.value:g}"
+
+    def passed_by(self, measured: float) -> bool:
+        """Whether a value is on the right side; NaN is not."""
+        return measured > self.value if self.sign == ">" else measured < self.value
+
+
+class Statement(NamedTuple):
+    """A statement of the paper that tables can decide.
+
+    Attributes:
+      name: short, e.g. "restored_rises".
+      figure: of the paper, e.g. "2A".
+      statement: what the paper says, in our words.
+      quantity: what is measured, with its unit.
+      threshold: that decides.
+      why: the threshold is what it is.
+      measure: takes the tables of one seed and gives the quantity; raises NotTestable, saying why, where it cannot.
+      needs: names of the tables in `study.TABLES` that it reads.
+      level: of the Student-t interval over seeds.
+      many_fractions: whether it compares runs of several permuted fractions, as only a sweep has.
+    """
+
+    name: str
+    figure: str
+    statement: str
+    quantity: str
+    threshold: Threshold
+    why: str
+    measure: Callable[[Evidence], float]
+    needs: tuple[str, ...] = ("metrics",)
+    level: float = 0.95
+    many_fractions: bool = False
+
+
+class Claim(NamedTuple):
+    """One row of the sheet.
+
+    Attributes:
+      claim: short name, e.g. "restored_rises".
+      statement: what the paper says, in our words.
+      figure: the paper's figure, e.g. "2A".
+      quantity: what was measured, with its unit.
+      measured: the value; mean over seeds; NaN if not testable.
+      low: lower end of the interval over seeds; NaN with one seed.
+      high: upper end.
+      threshold: that decides, as text: "> 0.1".
+      verdict: one of `VERDICTS`.
+      reason: why it is not testable here, or why the threshold is what it is.
+    """
+
+    claim: str
+    statement: str
+    figure: str
+    quantity: str
+    measured: float
+    low: float
+    high: float
+    threshold: str
+    verdict: str
+    reason: str

@@ -1,0 +1,110 @@
+"""Figure 2A: accuracies over training."""
+
+import pandas as pd
+
+from memorize_jax.analysis.claims.evidence import (
+    Evidence,
+    NotTestable,
+    require_learned,
+    require_memorized,
+    require_permuted,
+    require_unpermuted,
+)
+from memorize_jax.analysis.claims.statement import NOTICEABLE, Statement, Threshold
+
+# The accuracy above which the paper stops training.
+FITTED = 0.99
+# Examples of a group are fitted from the epoch on at which half of them are.
+HALF = 0.5
+
+
+def _train_accuracy(evidence: Evidence) -> float:
+    require_permuted(evidence)
+    if evidence.dataset == "tiny_imagenet":
+        raise NotTestable("on Tiny ImageNet the paper's network does not get there either")
+    return evidence.final("train_accuracy")
+
+
+def _test_fall(evidence: Evidence) -> float:
+    require_memorized(evidence)
+    require_learned(evidence)
+    return 1 - evidence.final("test_accuracy") / evidence.peak("test_accuracy")
+
+
+def _restored_rise(evidence: Evidence) -> float:
+    require_permuted(evidence)
+    require_unpermuted(evidence)
+    return evidence.peak("restored_accuracy") - evidence.first("restored_accuracy")
+
+
+def _exchange(evidence: Evidence) -> float:
+    require_memorized(evidence)
+    require_learned(evidence)
+    metrics = evidence.tables["metrics"]
+    top = metrics.loc[metrics["restored_accuracy"].idxmax()]
+    fall = top["restored_accuracy"] - evidence.final("restored_accuracy")
+    rise = evidence.final("permuted_accuracy") - top["permuted_accuracy"]
+    return float(min(fall, rise))
+
+
+def _delay(evidence: Evidence) -> float:
+    require_memorized(evidence)
+    require_learned(evidence)
+    permuted, unpermuted = (_half_fitted(evidence.tables["metrics"], group) for group in ("permuted", "unpermuted"))
+    return permuted / max(unpermuted, 1)
+
+
+def _half_fitted(metrics: pd.DataFrame, group: str) -> int:
+    reached = metrics[metrics[f"{group}_accuracy"] >= HALF]
+    if reached.empty:
+        raise NotTestable(f"half of the {group} examples were never fitted")
+    return int(reached["epoch"].iloc[0])
+
+
+STATEMENTS = (
+    Statement(
+        "training_is_fitted",
+        "2A",
+        "Training accuracy ends near 100 %, permuted labels included (not on Tiny ImageNet).",
+        "final accuracy on the assigned labels of all training examples",
+        Threshold(">", FITTED),
+        "the accuracy at which the paper stops training",
+        _train_accuracy,
+    ),
+    Statement(
+        "test_falls_after_peak",
+        "2A",
+        "Test accuracy peaks and then falls while the network memorises.",
+        "fall of test accuracy from its peak to the end, relative to the peak",
+        Threshold(">", NOTICEABLE),
+        "a tenth of the peak: epochs near the peak differ by a point or two",
+        _test_fall,
+    ),
+    Statement(
+        "restored_rises",
+        "2A",
+        "Before permuted examples are memorised, many are classified by their true label.",
+        "rise of restored accuracy from the first epoch to its peak",
+        Threshold(">", NOTICEABLE),
+        "ten points: more than chance moves it",
+        _restored_rise,
+    ),
+    Statement(
+        "restored_falls_as_permuted_rises",
+        "2A",
+        "True labels of permuted examples are given up for the assigned ones.",
+        "from the peak of restored accuracy to the end: its fall, or the rise of permuted accuracy if that is less",
+        Threshold(">", NOTICEABLE),
+        "ten points: more than chance moves them",
+        _exchange,
+    ),
+    Statement(
+        "permuted_take_longer",
+        "2A",
+        "Permuted examples take more epochs to fit than unpermuted ones.",
+        "first epoch at which half of the permuted examples are fitted, over that of the unpermuted ones",
+        Threshold(">", 1),
+        "the statement itself, which names no size",
+        _delay,
+    ),
+)

@@ -1,0 +1,104 @@
+import numpy as np
+import pytest
+
+from tests.analysis.claims.invented import BEST, FINAL, edited, judged, study, without
+from tests.analysis.claims.test_training import no_permuted, stopped
+
+HELD = {
+    "restored_capacity_like_test": 0.05,
+    "restored_radius_like_test": 0.02,
+    "restored_dimension_like_test": 0.03,
+    "restored_untangle_with_depth": 1.2**4,
+    "permuted_at_lower_bound": 1.1,
+    "permuted_rise_in_late_layers": 3.0,
+    # The last of five layers gains twice its capacity, the others 2 % of it.
+    "memorized_mostly_in_late_layers": 2 / (2 + 4 * 0.02),
+    # Radius 0.7, dimension 0.8.
+    "permuted_shrink_in_late_layers": 0.8,
+    "restored_fall_in_late_layers": 0.5,
+    "early_layers_unchanged": 0.02,
+}
+LATE = {"layer": "linear5"}
+PERMUTED, RESTORED = {"group": "permuted"}, {"group": "restored"}
+AT_BEST, AT_END = {"epoch": BEST}, {"epoch": FINAL}
+
+
+@pytest.mark.parametrize(("name", "value"), HELD.items())
+def test_what_holds(name, value):
+    claim = judged(name, study())
+    assert claim.verdict == "holds"
+    assert claim.measured == pytest.approx(value)
+
+
+@pytest.mark.parametrize(
+    ("name", "column", "value", "where", "measured"),
+    [
+        # One layer is enough, in whichever direction it differs.
+        ("restored_capacity_like_test", "capacity", "* 0.8", RESTORED | AT_BEST | {"layer": "linear3"}, 1 - 1.05 * 0.8),
+        ("restored_radius_like_test", "radius", "* 1.2", RESTORED | AT_BEST | LATE, 1.02 * 1.2 - 1),
+        ("restored_dimension_like_test", "dimension", "* 1.2", RESTORED | AT_BEST | LATE, 1.03 * 1.2 - 1),
+        ("restored_untangle_with_depth", "capacity", "* 0.5", RESTORED | AT_BEST | LATE, 1.2**4 / 2),
+        ("permuted_at_lower_bound", "capacity", 0.052, PERMUTED | AT_BEST | {"layer": "linear2"}, 1.3),
+        ("permuted_rise_in_late_layers", "capacity", 0.045, PERMUTED | AT_END | LATE, 0.045 / 0.044),
+        ("memorized_mostly_in_late_layers", "capacity", 3 * 0.044, PERMUTED | AT_END, 1 / 5),
+        ("permuted_shrink_in_late_layers", "dimension", 9.5, PERMUTED | AT_END | LATE, 0.95),
+        ("permuted_shrink_in_late_layers", "radius", 1.1, PERMUTED | AT_END | LATE, 1.1),
+        ("restored_fall_in_late_layers", "capacity", "* 1.9", RESTORED | AT_END | LATE, 0.95),
+        ("early_layers_unchanged", "capacity", "* 1.5", {"group": "test", "layer": "linear1"} | AT_END, 0.53),
+    ],
+)
+def test_what_does_not_hold(name, column, value, where, measured):
+    claim = judged(name, edited(study(), "geometry", column, value, **where))
+    assert claim.verdict == "does not hold"
+    assert claim.measured == pytest.approx(measured)
+
+
+@pytest.mark.parametrize("name", HELD)
+def test_the_output_and_the_input_decide_nothing(name):
+    base = edited(study(), "geometry", "capacity", 77.0, layer=("input", "linear6"))
+    assert judged(name, base).measured == pytest.approx(HELD[name])
+
+
+@pytest.mark.parametrize("name", HELD)
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (no_permuted, "no label was permuted"),
+        (lambda base: without(base, "geometry"), "python -m experiments.geometry --workdir=runs/mine"),
+        (lambda base: without(base, "geometry", epoch=BEST), "nothing was measured at the best epoch, 2; measure it "
+         "with: python -m experiments.geometry --workdir=runs/mine --geometry_epochs=best,final"),
+        (lambda base: edited(base, "metrics", "test_accuracy", 0.95, epoch=FINAL), "best and final epoch are one"),
+        (lambda base: edited(base, "metrics", "unpermuted_accuracy", np.nan, seed=0), "all labels were permuted"),
+    ],
+)  # fmt: skip
+def test_what_is_not_testable(name, spoil, reason):
+    claim = judged(name, spoil(study()))
+    assert claim.verdict == "not testable"
+    assert reason in claim.reason
+
+
+@pytest.mark.parametrize("name", list(HELD)[5:])
+def test_a_run_stopped_before_it_memorized_says_nothing_of_the_final_epoch(name):
+    claim = judged(name, stopped(study()))
+    assert claim.verdict == "not testable"
+    assert "before the network memorised" in claim.reason
+
+
+def test_a_number_that_could_not_be_had_is_named():
+    base = edited(study(), "geometry", "capacity", np.nan, **RESTORED, **AT_BEST, layer="linear3")
+    assert judged("restored_capacity_like_test", base).reason == "no capacity of restored manifolds at linear3"
+
+
+def test_the_bound_is_one_without_margin():
+    claim = judged("permuted_at_lower_bound", edited(study(), "geometry", "kappa", 0.5, seed=0))
+    assert "without margin" in claim.reason
+
+
+def test_where_no_layer_gained_there_is_nothing_to_locate():
+    base = edited(study(), "geometry", "capacity", 0.044, **PERMUTED, **AT_END)
+    assert "no more separable" in judged("memorized_mostly_in_late_layers", base).reason
+
+
+def test_two_hidden_layers_are_too_few():
+    base = study()._replace(layers=("linear1", "linear2", "linear6"))
+    assert "2 hidden layers are too few" in judged("early_layers_unchanged", base).reason

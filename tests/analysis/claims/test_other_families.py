@@ -1,0 +1,136 @@
+"""Figures 1B, 2B, A.4, A.6, A.7 and A.8, and the decoding paper."""
+
+import numpy as np
+import pytest
+
+from memorize_jax.analysis.claims.plane import purity
+from tests.analysis.claims.invented import BEST, FINAL, edited, fractions, judged, study, without
+from tests.analysis.claims.test_training import no_permuted, stopped
+
+MLP, SPHERES, TINY = study(), study(dataset="spheres_small"), study(model="resnet18_tiny", dataset="tiny_imagenet")
+SWEEP = fractions()
+FIRST, MIDDLE, LAST = ({"layer": f"linear{number}", "group": "test", "epoch": FINAL} for number in (1, 3, 5))
+IN_LAST_BLOCKS, BEFORE = ("conv17", "conv18", "conv20", "conv21"), "conv15"
+
+
+@pytest.mark.parametrize(
+    ("name", "base", "value"),
+    [
+        # The median of 2 %, 4 % and 100 %.
+        ("theory_matches_simulation", MLP, 0.04),
+        ("permuted_apart_in_the_plane_at_the_end", MLP, 1.0),
+        ("restored_mixed_in_the_plane_at_the_end", MLP, 1.0),
+        ("spheres_start_uncorrelated", SPHERES, 0.02 * 1),
+        ("resnet_memorizes_in_last_blocks", TINY, 1.1 * 1.02),
+        ("tiny_test_easier_than_train", TINY, 1.0),
+        ("first_layer_indifferent_to_fraction", SWEEP, 0.01 / 1.01),
+        ("middle_layer_indifferent_to_fraction", SWEEP, 0.05),
+        ("last_layer_loses_with_fraction", SWEEP, 0.25),
+        # 0.75 in the second layer; the input has 0.9, and the final network 0.6.
+        ("layers_know_more_than_the_output", MLP, 0.15),
+    ],
+)
+def test_what_holds(name, base, value):
+    claim = judged(name, base)
+    assert claim.verdict == "holds"
+    assert claim.measured == pytest.approx(value)
+
+
+@pytest.mark.parametrize(
+    ("name", "base", "measured"),
+    [
+        ("theory_matches_simulation", edited(MLP, "capacity_check", "mean_field_capacity", 0.8, seed=0), 0.2),
+        ("permuted_apart_in_the_plane_at_the_end", edited(MLP, "umap", "x", 0, group="permuted", epoch=FINAL), 0.0),
+        ("restored_mixed_in_the_plane_at_the_end", edited(MLP, "umap", "true", 0, group="restored"), 0.0),
+        ("spheres_start_uncorrelated", edited(SPHERES, "geometry", "center_correlation", 0.3, layer="input"), 0.3),
+        (
+            "resnet_memorizes_in_last_blocks",
+            edited(TINY, "geometry", "capacity", 0.06, layer=BEFORE, group="permuted", epoch=FINAL),
+            1.5,
+        ),
+        ("tiny_test_easier_than_train", edited(TINY, "geometry", "capacity", 0.01, group="test", epoch=BEST), 0.0),
+        (
+            "first_layer_indifferent_to_fraction",
+            edited(SWEEP, "geometry", "capacity", 0.2, **FIRST, permuted_fraction=1.0),
+            0.2 / 0.134 - 1,
+        ),
+        (
+            "middle_layer_indifferent_to_fraction",
+            edited(SWEEP, "geometry", "capacity", 0.1, **MIDDLE, permuted_fraction=1.0),
+            1 - 0.1 / 0.17,
+        ),
+        (
+            "last_layer_loses_with_fraction",
+            edited(SWEEP, "geometry", "capacity", 0.4, **LAST, permuted_fraction=1.0),
+            1.0,
+        ),
+        ("layers_know_more_than_the_output", edited(MLP, "metrics", "test_accuracy", 0.7, epoch=FINAL), 0.05),
+    ],
+)
+def test_what_does_not_hold(name, base, measured):
+    claim = judged(name, base)
+    assert claim.verdict == "does not hold"
+    assert claim.measured == pytest.approx(measured, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("name", "base", "reason"),
+    [
+        ("theory_matches_simulation", without(MLP, "capacity_check"), "python -m experiments.capacity_check --workdir"),
+        ("theory_matches_simulation", edited(MLP, "capacity_check", "bound", -1, seed=0), "no capacity could be"),
+        ("permuted_apart_in_the_plane_at_the_end", without(MLP, "umap"), "python -m experiments.umap --workdir"),
+        ("permuted_apart_in_the_plane_at_the_end", no_permuted(MLP), "no label was permuted"),
+        ("restored_mixed_in_the_plane_at_the_end", without(MLP, "umap", group="restored"), "no restored examples"),
+        ("spheres_start_uncorrelated", MLP, "said of the data set spheres or spheres_small, not of digits"),
+        ("spheres_start_uncorrelated", without(SPHERES, "geometry", layer="input"), "the input was not measured"),
+        ("resnet_memorizes_in_last_blocks", MLP, "said of the network resnet18 or resnet18_tiny, not of mlp"),
+        ("resnet_memorizes_in_last_blocks", stopped(TINY), "before the network memorised"),
+        (
+            "resnet_memorizes_in_last_blocks",
+            edited(TINY, "geometry", "capacity", 0.04, layer=IN_LAST_BLOCKS, group="permuted", epoch=FINAL),
+            "at the lower bound in the last two blocks as well",
+        ),
+        ("tiny_test_easier_than_train", MLP, "said of the data set tiny_imagenet, not of digits"),
+        ("first_layer_indifferent_to_fraction", MLP, "compare several with: python -m experiments.sweep"),
+        (
+            "middle_layer_indifferent_to_fraction",
+            without(SWEEP, "geometry", permuted_fraction=0.0),
+            "2 permuted fractions are too few",
+        ),
+        (
+            "last_layer_loses_with_fraction",
+            edited(SWEEP, "metrics", "permuted_accuracy", 0.3, permuted_fraction=1.0, epoch=FINAL),
+            "permuted fraction 1: training ended before the network memorised",
+        ),
+        ("layers_know_more_than_the_output", without(MLP, "decoding"), "python -m experiments.decoding --workdir"),
+        ("layers_know_more_than_the_output", no_permuted(MLP), "no label was permuted"),
+        ("layers_know_more_than_the_output", edited(MLP, "decoding", "method", "knn", seed=0), "no hidden layer was"),
+    ],
+)
+def test_what_is_not_testable(name, base, reason):
+    claim = judged(name, base)
+    assert claim.verdict == "not testable"
+    assert reason in claim.reason
+
+
+def test_purity_is_one_for_classes_apart_and_chance_for_labels_that_mean_nothing():
+    rng = np.random.default_rng(0)
+    labels = np.repeat(np.arange(10), 200)
+    centers = 100 * rng.normal(size=(10, 2))
+    assert purity(centers[labels] + rng.normal(size=(2000, 2)), labels) == 1
+    assert purity(rng.normal(size=(2000, 2)), labels) == pytest.approx(0.1, abs=0.03)
+
+
+def test_purity_equals_a_loop_also_where_points_coincide():
+    rng = np.random.default_rng(1)
+    places, labels = rng.integers(0, 30, size=(60, 2)).astype(float), rng.integers(0, 3, size=60)
+    places = np.unique(places, axis=0)
+    labels = labels[: len(places)]
+    distances = np.linalg.norm(places[:, None] - places, axis=-1) + np.diag(np.full(len(places), np.inf))
+    # Of several nearest ones any may be taken.
+    ties = distances == distances.min(axis=1, keepdims=True)
+    same = labels[:, None] == labels
+    found = purity(places, labels)
+    assert (same | ~ties).all(axis=1).mean() <= found <= (same & ties).any(axis=1).mean()
+    # Each point twice, with its label: the nearest is always the other one.
+    assert purity(np.repeat(places, 2, axis=0), np.repeat(labels, 2)) == 1

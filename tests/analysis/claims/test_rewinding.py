@@ -1,0 +1,70 @@
+import pytest
+
+from memorize_jax.analysis.claims.rewinding import last_layer
+from memorize_jax.models import layer_names
+from tests.analysis.claims.invented import BEST, FINAL, edited, judged, study, without
+from tests.analysis.claims.test_training import no_permuted, stopped
+
+HELD = {
+    # 0.95 of the lost 0.3 come back to 0.6; the peak is 0.9.
+    "last_layer_recovers": 0.885 / 0.9,
+    "late_layers_recover_more": 0.95,
+    "first_layers_do_not_recover": 0.0,
+    # The first layer has settled at epoch 3, the last at 1, of 4.
+    "early_weights_settle_last": 0.5,
+}
+
+
+@pytest.mark.parametrize(("name", "value"), HELD.items())
+def test_what_holds(name, value):
+    claim = judged(name, study())
+    assert claim.verdict == "holds"
+    assert claim.measured == pytest.approx(value)
+
+
+@pytest.mark.parametrize(
+    ("name", "column", "value", "where", "measured"),
+    [
+        ("last_layer_recovers", "test_accuracy", 0.72, {"layer": "linear5", "rewind_epoch": BEST}, 0.8),
+        ("late_layers_recover_more", "test_accuracy", 0.62, {"layer": "linear5", "rewind_epoch": BEST}, 0.02 / 0.3),
+        ("first_layers_do_not_recover", "test_accuracy", 0.66, {"layer": "linear1", "rewind_epoch": 1}, 0.2),
+        ("early_weights_settle_last", "train_accuracy", 0.5, {"layer": "linear5", "rewind_epoch": (1, 2, 3)}, -0.25),
+    ],
+)
+def test_what_does_not_hold(name, column, value, where, measured):
+    claim = judged(name, edited(study(), "rewinding", column, value, **where))
+    assert claim.verdict == "does not hold"
+    assert claim.measured == pytest.approx(measured)
+
+
+@pytest.mark.parametrize("name", HELD)
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (no_permuted, "no label was permuted"),
+        (stopped, "before the network memorised"),
+        (lambda base: without(base, "rewinding"), "python -m experiments.rewinding --workdir=runs/mine"),
+        (lambda base: edited(base, "rewinding", "into", "early", into="final"), "no single layer was rewound"),
+        (lambda base: edited(base, "rewinding", "num_layers", 2, num_layers=1), "no single layer was rewound"),
+        (lambda base: without(base, "rewinding", layer="linear5"), "linear5 w"),
+        # The final network alone would pass.
+        (
+            lambda base: edited(base, "metrics", "test_accuracy", 0.85, epoch=FINAL),
+            "too little was lost to win back: the final",
+        ),
+    ],
+)
+def test_what_is_not_testable(name, spoil, reason):
+    claim = judged(name, spoil(study()))
+    assert claim.verdict == "not testable"
+    assert reason in claim.reason
+
+
+def test_the_last_epochs_are_needed_to_see_a_layer_settle():
+    base = without(study(), "rewinding", rewind_epoch=(3, 4), layer="linear1")
+    assert "--rewind_epochs=log,best,final" in judged("early_weights_settle_last", base).reason
+
+
+@pytest.mark.parametrize(("model", "layer"), [("vgg16", "conv17"), ("resnet18", "conv20"), ("mlp", "linear5")])
+def test_the_last_layer_is_the_last_convolution(model, layer):
+    assert last_layer(tuple(layer_names(model))) == layer

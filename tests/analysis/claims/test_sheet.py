@@ -1,0 +1,158 @@
+import pathlib
+import re
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from memorize_jax.analysis.claims import STATEMENTS, VERDICTS, as_markdown, evaluate
+from tests.analysis.claims.invented import FINAL, edited, fractions, judged, study, widths, without
+from tests.analysis.claims.test_training import no_permuted
+
+DOCUMENT = pathlib.Path(__file__).parents[3] / "docs" / "claims.md"
+
+
+def held(base):
+    return {claim.claim for claim in evaluate(base) if claim.verdict == "holds"}
+
+
+def test_names_are_unique_and_the_order_is_that_of_the_statements():
+    names = [statement.name for statement in STATEMENTS]
+    assert len(set(names)) == len(names)
+    assert [claim.claim for claim in evaluate(study())] == names
+    assert all(re.fullmatch("[a-z_]+", name) for name in names)
+
+
+@pytest.mark.parametrize("base", [study(), widths(), fractions(), no_permuted(study())])
+def test_every_claim_has_a_verdict_and_a_reason(base):
+    for claim in evaluate(base):
+        assert claim.verdict in VERDICTS
+        assert claim.reason
+        assert np.isnan(claim.measured) == (claim.verdict == "not testable")
+
+
+def test_every_statement_is_decided_by_one_of_the_invented_studies():
+    bases = (study(), study(model="resnet18", dataset="tiny_imagenet"), study(dataset="spheres"), widths(), fractions())
+    assert set.union(*map(held, bases)) == {statement.name for statement in STATEMENTS}
+
+
+def test_without_permuted_labels_nothing_about_memorizing_is_confirmed():
+    base = without(no_permuted(study()), "geometry", group=("permuted", "restored"))
+    base = without(base, "gradients", group="permuted")
+    assert held(base) == {"theory_matches_simulation", "gradients_do_not_vanish", "unpermuted_dep_above_ind"}
+
+
+def test_a_run_of_one_epoch_confirms_no_memorizing():
+    base = study()
+    base = base._replace(tables={**base.tables, "metrics": base.tables["metrics"][:2]})
+    of_the_start = {statement.name for statement in STATEMENTS if "Near initialisation" in statement.statement}
+    assert held(base) <= of_the_start | {
+        "theory_matches_simulation",
+        "restored_rises",
+        "gradients_do_not_vanish",
+    }
+    assert "permuted_dep_starts_near_zero" not in held(base)
+
+
+# --- intervals over seeds
+
+
+def three_seeds(*falls):
+    """An ensemble whose test accuracy falls by these shares of the peak of 0.9."""
+    base = study(seeds=(0, 1, 2))
+    for seed, fall in enumerate(falls):
+        base = edited(base, "metrics", "test_accuracy", 0.9 * (1 - fall), epoch=FINAL, seed=seed)
+    return judged("test_falls_after_peak", base)
+
+
+def test_one_seed_has_no_interval():
+    claim = judged("test_falls_after_peak", study())
+    assert np.isnan([claim.low, claim.high]).all()
+
+
+def test_the_interval_is_students():
+    falls = (0.3, 0.32, 0.37)
+    claim = three_seeds(*falls)
+    low, high = stats.t.interval(0.95, 2, np.mean(falls), stats.sem(falls))
+    assert (claim.measured, claim.low, claim.high) == pytest.approx((np.mean(falls), low, high))
+    assert claim.verdict == "holds"
+
+
+def test_figure_3_has_intervals_of_99_percent():
+    base = study(seeds=(0, 1, 2))
+    for seed, factor in enumerate((1.0, 1.01, 1.03)):
+        base = edited(base, "geometry", "capacity", f"* {factor}", group="permuted", epoch=FINAL, seed=seed)
+    claim = judged("permuted_rise_in_late_layers", base)
+    values = 3 * np.array([1.0, 1.01, 1.03])
+    low, high = stats.t.interval(0.99, 2, values.mean(), stats.sem(values))
+    assert (claim.low, claim.high) == pytest.approx((low, high))
+
+
+def test_a_claim_whose_interval_crosses_the_threshold_does_not_hold():
+    claim = three_seeds(0.05, 0.3, 0.5)
+    assert claim.measured > 0.1 > claim.low
+    assert claim.verdict == "does not hold"
+    assert claim.reason.startswith("not certain with 3 seeds")
+
+
+def test_for_a_claim_from_above_the_upper_end_decides():
+    base = study(seeds=(0, 1, 2))
+    for seed, capacity in enumerate((0.04, 0.044, 0.052)):
+        base = edited(base, "geometry", "capacity", capacity, group="permuted", epoch=2, seed=seed)
+    claim = judged("permuted_at_lower_bound", base)
+    assert claim.measured < 1.25 < claim.high
+    assert (claim.verdict, claim.reason[:12]) == ("does not hold", "not certain ")
+
+
+def test_one_seed_that_cannot_decide_is_not_left_out():
+    base = edited(study(seeds=(0, 1, 2)), "metrics", "permuted_accuracy", 0.3, epoch=FINAL, seed=1)
+    claim = judged("test_falls_after_peak", base)
+    assert claim.verdict == "not testable"
+    assert claim.reason.startswith("seed 1: training ended before the network memorised")
+
+
+def test_what_is_the_same_for_all_seeds_is_said_once():
+    claim = judged("spheres_start_uncorrelated", study(seeds=(0, 1, 2)))
+    assert claim.reason == "said of the data set spheres or spheres_small, not of digits"
+
+
+def test_a_quantity_that_is_no_number_decides_nothing():
+    base = edited(study(), "gradients", "squared_norm", 0.0, group="all")
+    assert judged("gradients_do_not_vanish", base).reason == "the quantity is no number"
+
+
+def test_seeds_have_their_own_best_epoch():
+    base = edited(study(seeds=(0, 1)), "metrics", "test_accuracy", 0.95, epoch=3, seed=1)
+    claim = judged("restored_capacity_like_test", base)
+    assert "nothing was measured at the best epoch, 3" in claim.reason
+
+
+# --- sweeps
+
+
+def test_of_a_sweep_over_fractions_the_runs_with_half_of_the_labels_permuted_are_judged():
+    claim = judged("training_is_fitted", edited(fractions(), "metrics", "train_accuracy", 0.2, permuted_fraction=1.0))
+    assert (claim.verdict, claim.measured) == ("holds", 0.995)
+    claim = judged("training_is_fitted", without(fractions(), "metrics", permuted_fraction=0.5))
+    assert "no run of the sweep has half of the labels permuted" in claim.reason
+
+
+@pytest.mark.parametrize("name", ["training_is_fitted", "first_layer_indifferent_to_fraction"])
+def test_a_sweep_over_more_than_fractions_is_not_mixed(name):
+    base = fractions()
+    for table in ("metrics", "geometry"):
+        base = edited(base, table, "run", "wider", layer="linear1") if table == "geometry" else base
+    base = edited(base, "metrics", "run", "wider", epoch=FINAL)
+    assert "differ in more than their permuted fraction" in judged(name, base).reason
+
+
+def test_a_table_that_a_sweep_lacks_is_made_run_by_run():
+    assert judged("last_layer_recovers", fractions()).reason.endswith("--workdir=runs/sweep/RUN")
+
+
+def test_networks_of_several_widths_are_judged_one_by_one():
+    assert judged("training_is_fitted", widths()).reason.endswith("judge them one by one")
+
+
+def test_the_document_has_the_statements_as_they_are_in_the_code():
+    assert as_markdown() in DOCUMENT.read_text(encoding="utf-8")

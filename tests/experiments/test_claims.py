@@ -1,0 +1,87 @@
+import dataclasses
+import json
+import math
+import shutil
+
+import pandas as pd
+import pytest
+
+from experiments import claims, presets, train
+from memorize_jax.analysis.claims import STATEMENTS, evaluate
+from memorize_jax.results import CLAIMS, read_table
+from memorize_jax.runs import Run
+from tests.analysis.claims.invented import study
+
+
+def copied(smoke_run, folder, seed=0):
+    """A copy of the run's tables, under another seed."""
+    run = Run(folder)
+    shutil.copytree(Run(smoke_run).results, run.results)
+    shutil.copy(Run(smoke_run).metrics, run.metrics)
+    content = json.loads(Run(smoke_run).config.read_text())
+    content["config"]["seed"] = seed
+    run.config.write_text(json.dumps(content))
+    return folder
+
+
+def table_of(workdir):
+    return read_table(Run(workdir).results / "claims.csv", CLAIMS, "").set_index("claim")
+
+
+def test_a_run_is_judged_by_its_tables(smoke_run, tmp_path):
+    found = claims.run(copied(smoke_run, tmp_path / "run"))
+    table = table_of(tmp_path / "run")
+    assert tuple(table.reset_index().columns) == CLAIMS
+    assert table.index.tolist() == [statement.name for statement in STATEMENTS] == [claim.claim for claim in found]
+    # Four epochs are too few to memorise; the run confirms nothing of the final epoch.
+    metrics = pd.read_csv(Run(smoke_run).metrics)
+    assert metrics["permuted_accuracy"].iloc[-1] < 0.5
+    for name in ("test_falls_after_peak", "permuted_rise_in_late_layers", "last_layer_recovers"):
+        assert table.loc[name, "verdict"] == "not testable"
+        assert "before the network memorised" in table.loc[name, "reason"]
+    rise = metrics["restored_accuracy"].max() - metrics["restored_accuracy"].iloc[0]
+    assert table.loc["restored_rises", "measured"] == pytest.approx(rise)
+    assert table.loc["restored_rises", "verdict"] == ("holds" if rise > 0.1 else "does not hold")
+    norms = pd.read_csv(Run(smoke_run).results / "gradients.csv").query("form == 'eq15' and group == 'all'")
+    norms = norms.query("part == 'full'").pivot(index="epoch", columns="layer", values="squared_norm")
+    assert table.loc["gradients_do_not_vanish", "measured"] == pytest.approx(
+        (norms["linear1"] / norms["linear5"]).min()
+    )
+
+
+def test_an_ensemble_has_intervals(smoke_run, tmp_path):
+    for seed in (3, 5):
+        copied(smoke_run, tmp_path / f"seed_{seed}", seed)
+    metrics = pd.read_csv(tmp_path / "seed_5" / "metrics.csv")
+    metrics["restored_accuracy"] *= 1.1
+    metrics.to_csv(tmp_path / "seed_5" / "metrics.csv", index=False)
+    claims.run(tmp_path)
+    row = table_of(tmp_path).loc["restored_rises"]
+    rise = (metrics["restored_accuracy"].max() - metrics["restored_accuracy"].iloc[0]) / 1.1
+    assert row["measured"] == pytest.approx(1.05 * rise)
+    # Student's t with one degree of freedom; the two differ by a tenth of the rise.
+    assert row["high"] - row["measured"] == pytest.approx(12.7062 * 0.05 * rise, rel=1e-4)
+
+
+def test_a_run_without_permuted_labels_confirms_no_memorizing(tmp_path):
+    train.run(tmp_path, dataclasses.replace(presets.PRESETS["smoke"].run, permuted_fraction=0.0, epochs=1))
+    claims.run(tmp_path)
+    table = table_of(tmp_path)
+    assert (table["verdict"] == "not testable").all()
+    assert table.loc["training_is_fitted", "reason"] == "no label was permuted"
+
+
+def test_a_folder_without_a_run_says_how_to_make_one(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"python -m experiments.train --workdir="):
+        claims.run(tmp_path)
+
+
+def test_the_sheet_shows_every_claim_and_keeps_commands_whole():
+    found = evaluate(study()._replace(tables={"metrics": study().tables["metrics"]}))
+    text = claims.sheet(found)
+    for claim in found:
+        assert claim.claim in text
+        assert math.isnan(claim.measured) or f"{claim.measured:.4g}" in text
+    assert "    Why: no table geometry; make it with: python -m experiments.geometry --workdir=runs/mine\n" in text
+    assert text.endswith("holds: 5, does not hold: 0, not testable: 36")
+    assert all(len(line) <= claims.WIDTH for line in text.splitlines() if not line.startswith("    Why: "))
