@@ -8,6 +8,7 @@ The same command run again goes on where it stopped, and does nothing twice that
 --figure only what the figure needs is done. A preset of several widths runs `experiments.double_descent`.
 """
 
+import dataclasses
 import pathlib
 import time
 from collections.abc import Sequence
@@ -49,6 +50,8 @@ def run(
         held = ",".join(member.name.removeprefix("seed_") for member in members)
         raise ValueError(f"workdir {workdir} holds an ensemble; go on with it by --seeds={held}")
     folders = [Run(member_folder(workdir, seed)) for seed in seeds] or [Run(workdir)]
+    if seeds:
+        chosen = dataclasses.replace(chosen, run=dataclasses.replace(chosen.run, seed=seeds[0]))
     prepared = train.prepare(folders[0].workdir, chosen.run)
     steps = _steps(figures)
     _check(chosen, prepared, steps)
@@ -141,11 +144,15 @@ def _finish(workdir, figures):
     """Draws what was asked for, or writes the report and prints the claims."""
     if figures:
         study = read_study(workdir)
+        reasons = [
+            f"{figure.name} cannot be drawn: {reason}" for figure in figures if (reason := missing(figure, study))
+        ]
+        if len(reasons) == len(figures):
+            raise ValueError("; ".join(reasons))
+        print("\n".join(reasons), end="\n" if reasons else "")
         for figure in figures:
-            reason = missing(figure, study)
-            if reason:
-                raise ValueError(f"{figure.name} cannot be drawn: {reason}")
-            print(f"drawn: {figure.draw(study, Run(workdir).figures / f'{figure.name}.svg').absolute()}")
+            if not missing(figure, study):
+                print(f"drawn: {figure.draw(study, Run(workdir).figures / f'{figure.name}.svg').absolute()}")
         return
     print("report", flush=True)
     path = report.run_all(workdir)
@@ -156,12 +163,19 @@ def _finish(workdir, figures):
     print(f"claims: {holds} hold, {fails} do not, {open_} cannot be tested here\nreport: {path.absolute()}")
 
 
-def _check_figures(figures: Sequence[Figure], kinds: tuple[str, ...]) -> None:
-    """Raises ValueError for figures that a study of these kinds cannot show, whatever is measured."""
-    for figure in figures:
-        if not set(figure.kinds) & set(kinds):
-            instead = INSTEAD.get(figure.kinds[0], "drawn from one network; give a preset without widths")
-            raise ValueError(f"{figure.name} is not drawn from this preset: {instead}")
+def _choose_figures(text: str, chosen: Preset) -> list[Figure]:
+    """The figures of `memorize_jax.figures.select` that a study by this preset can show, whatever is measured.
+
+    Raises:
+      ValueError: there is no such figure, or none that comes from such a study.
+    """
+    kinds = ("double_descent",) if chosen.widths else RUNS
+    figures = select(text, chosen.run.model)
+    possible = [figure for figure in figures if set(figure.kinds) & set(kinds)]
+    if not possible:
+        instead = INSTEAD.get(figures[0].kinds[0], "is drawn from one network; give a preset without widths")
+        raise ValueError(f"{figures[0].name} {instead}")
+    return possible
 
 
 def main() -> None:
@@ -170,8 +184,7 @@ def main() -> None:
     chosen, flags = cli.chosen(), cli.FLAGS
     workdir = flags.workdir or f"runs/{flags.preset}"
     seeds = parse_seeds(flags.seeds) if flags.seeds else []
-    figures = select(flags.figure, chosen.run.model) if flags.figure and flags.figure != "all" else ()
-    _check_figures(figures, ("double_descent",) if chosen.widths else RUNS)
+    figures = _choose_figures(flags.figure, chosen) if flags.figure else ()
     print(f"{flags.preset}: {chosen.summary}\nfolder: {Run(workdir).workdir.absolute()}", flush=True)
     if chosen.widths:
         run_widths(workdir, chosen, seeds or [chosen.run.seed], figures, dry_run=flags.dry_run)

@@ -139,7 +139,7 @@ BAD = {
     "a figure of other networks": (
         "reproduce",
         ["--preset=smoke", "--figure=fig4c"],
-        "fig4c is not drawn from this preset: drawn from networks of several widths",
+        "fig4c needs networks of several widths; make them with: python -m experiments.double_descent",
     ),
     "one folder to compare": ("report", ["--workdirs={here}/run"], "with two or more different folders"),
     "a stray argument": ("report", ["{here}/run"], "expected only flags like --workdir=FOLDER, got '{here}/run'"),

@@ -94,8 +94,7 @@ def test_when_training_goes_on_all_is_measured_anew(copy, done, capsys):
     [("fig2a", []), ("fig4", ["rewinding"]), ("fig5f", ["gradients"]), ("fig3b,fig4b", ["geometry", "rewinding"])],
 )
 def test_a_figure_needs_only_its_tables(tmp_path, done, capsys, figure, needed):
-    figures = [one for one in select(figure) if "run" in one.kinds]
-    reproduce.run(tmp_path / "new", SMOKE, figures=figures, dry_run=True)
+    reproduce.run(tmp_path / "new", SMOKE, figures=reproduce._choose_figures(figure, SMOKE), dry_run=True)
     assert list(plan(capsys)) == ["train", *needed]
 
 
@@ -105,6 +104,15 @@ def test_a_figure_is_drawn_and_nothing_else(copy, done, capsys):
     assert [path.name for path in (copy / "figures").iterdir()] == ["fig2a.svg"]
     assert done == []
     assert f"drawn: {copy / 'figures' / 'fig2a.svg'}" in capsys.readouterr().out
+
+
+def test_a_figure_of_other_networks_is_refused():
+    with pytest.raises(ValueError, match="fig4d needs networks of several widths"):
+        reproduce._choose_figures("fig4d", SMOKE)
+    with pytest.raises(ValueError, match="fig3a is drawn from one network; give a preset without widths"):
+        reproduce._choose_figures("fig3a", presets.PRESETS["double_descent_small"])
+    names = [figure.name for figure in reproduce._choose_figures("fig4", presets.PRESETS["double_descent_small"])]
+    assert names == ["fig4c", "fig4d", "fig4e"]
 
 
 def test_an_ensemble_is_not_taken_for_a_run(tmp_path):
@@ -128,12 +136,12 @@ def test_widths_are_planned_as_one_step(tmp_path, capsys):
 
 @pytest.mark.slow
 def test_an_ensemble_from_one_command(tmp_path):
-    flags = ("--preset=smoke", "--geometry_epochs=final", "--seeds=0-1", f"--workdir={tmp_path}")
+    flags = ("--preset=smoke", "--geometry_epochs=final", "--seeds=1-2", f"--workdir={tmp_path}")
     done = python("-m", "experiments.reproduce", *flags)
     assert done.returncode == 0, done.stderr
     assert f"report: {tmp_path / 'report.html'}" in done.stdout
     for table in ("geometry", "decoding", "rewinding", "gradients"):
-        assert set(pd.read_csv(tmp_path / "results" / f"{table}.csv")["seed"]) == {0, 1}
+        assert set(pd.read_csv(tmp_path / "results" / f"{table}.csv")["seed"]) == {1, 2}
     again = python("-m", "experiments.reproduce", *flags, "--dry_run")
     assert again.stdout.count("left as it is") == len(steps.STEPS) + 1
 
