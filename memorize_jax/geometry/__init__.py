@@ -11,7 +11,8 @@ from memorize_jax.geometry.ball import ball_capacity
 from memorize_jax.geometry.centers import CenterStructure, center_structure, max_num_components
 from memorize_jax.geometry.dimension import TotalDimension, total_dimension
 from memorize_jax.geometry.layers import layer_geometry
-from memorize_jax.geometry.manifolds import ManifoldGeometry, manifold_geometry
+from memorize_jax.geometry.manifolds import manifold_geometry
+from memorize_jax.geometry.result import ManifoldGeometry
 from memorize_jax.geometry.simulated import SimulatedCapacity, simulated_capacity
 from memorize_jax.geometry.streaming import streamed_layer_geometry
 

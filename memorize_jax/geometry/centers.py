@@ -12,6 +12,7 @@ import jax.numpy as jnp
 
 from memorize_jax.geometry.batching import chunked_map
 from memorize_jax.geometry.eigen import symmetric_eigen
+from memorize_jax.geometry.orthonormal import orthonormal_columns
 from memorize_jax.geometry.solvers import minimize_smooth
 from memorize_jax.keys import stream
 
@@ -87,53 +88,10 @@ def _decompose(gram):
     return _Centers(*products, values[::-1], vectors[:, ::-1])
 
 
-def _inverse_factor(gram, num_components):
-    """Inverse of the lower Cholesky factor of a symmetric matrix whose part beyond K is the identity.
-
-    Written out, and not LAPACK's, for the reason that `eigen` gives; K is small.
-    """
-    rows = jnp.arange(gram.shape[0])
-
-    def eliminate(j, carry):
-        rest, inverse = carry
-        column = rest[:, j] / jnp.sqrt(rest[j, j])
-        below = jnp.where(rows > j, column, 0)
-        pivot_row = inverse[j] / column[j]
-        inverse = jnp.where((rows == j)[:, None], pivot_row, inverse - below[:, None] * pivot_row)
-        return rest - below[:, None] * below[None], inverse
-
-    return jax.lax.fori_loop(0, num_components, eliminate, (gram, jnp.eye(len(rows), dtype=gram.dtype)))[1]
-
-
-@jax.custom_vjp
-def _orthonormal(columns, num_components):
-    """Orthonormal directions with the same span as the first K columns; the others are zero.
-
-    The derivative leaves out rotations within the span, for whatever is computed from the directions must not depend
-    on those: with V = C L'^-1 it is dC = (1 - V V') dV L^-1.
-    """
-    return _orthonormal_forward(columns, num_components)[0]
-
-
-def _orthonormal_forward(columns, num_components):
-    beyond = jnp.arange(columns.shape[1]) >= num_components
-    inverse = _inverse_factor(columns.T @ columns + jnp.diag(beyond.astype(columns.dtype)), num_components)
-    directions = columns @ inverse.T
-    return directions, (directions, inverse)
-
-
-def _orthonormal_backward(residuals, cotangent):
-    directions, inverse = residuals
-    return (cotangent - directions @ (directions.T @ cotangent)) @ inverse, None
-
-
-_orthonormal.defvjp(_orthonormal_forward, _orthonormal_backward)
-
-
 def _directions(free, num_components, projector):
     """Turns the first K columns of `free` into orthonormal directions inside the centres' span."""
     used = jnp.arange(free.shape[1]) < num_components
-    return _orthonormal((projector @ free) * used, num_components)
+    return orthonormal_columns((projector @ free) * used, num_components)
 
 
 def _residual_gram(centers, directions):

@@ -5,13 +5,10 @@ from collections.abc import Mapping
 import jax
 import jax.numpy as jnp
 
-from memorize_jax.geometry.manifolds import (
-    ManifoldGeometry,
-    check_points,
-    geometry_of_layers,
-    pad_manifolds,
-    prepare_options,
-)
+from memorize_jax.geometry.options import prepare_options
+from memorize_jax.geometry.pipeline import geometry_of_layers
+from memorize_jax.geometry.points import check_points, pad_manifolds
+from memorize_jax.geometry.result import ManifoldGeometry
 
 
 def layer_geometry(

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from memorize_jax.geometry.eigen import symmetric_eigen
-from memorize_jax.geometry.manifolds import check_points, pad_manifolds
+from memorize_jax.geometry.points import check_points, pad_manifolds
 from memorize_jax.keys import stream
 
 # Relaxation of the splitting, and iterations between two looks at the certificates.

@@ -7,7 +7,9 @@ import jax.numpy as jnp
 
 from memorize_jax.geometry.batching import chunked_map
 from memorize_jax.geometry.grams import assemble_grams, inner_products, reference_of, summarize_manifold
-from memorize_jax.geometry.manifolds import ManifoldGeometry, geometry_of_grams, prepare_options
+from memorize_jax.geometry.options import prepare_options
+from memorize_jax.geometry.pipeline import geometry_of_grams
+from memorize_jax.geometry.result import ManifoldGeometry
 
 
 def streamed_layer_geometry(
@@ -16,16 +18,7 @@ def streamed_layer_geometry(
     *,
     manifolds_at_a_time: int,
     key: jax.Array,
-    num_draws: int = 300,
-    kappa: float = 0.0,
-    num_center_components: int | None = None,
-    frame: str = "rank",
-    compat: str | None = None,
-    draws: jax.Array | None = None,
-    solver: str = "active_set",
-    tol: float | None = None,
-    maxiter: int | None = None,
-    chunk: int | None = None,
+    **options,
 ) -> ManifoldGeometry:
     """Measures the geometry of every layer without ever holding a whole layer; call it inside `jax.jit`.
 
@@ -37,16 +30,7 @@ def streamed_layer_geometry(
       inputs: [P, M, ...].
       manifolds_at_a_time: memory is that of all layers of so many manifolds and of the means, P x (sum of N_layer).
       key: PRNG key.
-      num_draws: see `manifold_geometry`, as are the other options.
-      kappa: margin >= 0.
-      num_center_components: K for every layer, or None to choose it layer by layer.
-      frame: "rank" or "qr".
-      compat: "mftma" for the published tool's conventions.
-      draws: [n, M+1] or [P, n, M+1].
-      solver: see `solvers.nonnegative_qp`, as are `tol` and `maxiter`.
-      tol: see there.
-      maxiter: see there.
-      chunk: manifolds solved as one batch.
+      **options: those of `layer_geometry`.
 
     Returns:
       ManifoldGeometry, every leaf with a leading axis in the order of the layers; to rounding the same as
@@ -60,20 +44,7 @@ def streamed_layer_geometry(
         raise ValueError(f"expected at least 2 manifolds, got {num_manifolds}: capacity is about telling them apart")
     shapes = jax.eval_shape(layers_of, jax.ShapeDtypeStruct(inputs.shape[1:], inputs.dtype))
     dtype = jnp.result_type(*(points.dtype for points in shapes.values()))
-    options = prepare_options(
-        num_draws=num_draws,
-        kappa=kappa,
-        num_center_components=num_center_components,
-        center_basis=None,
-        frame=frame,
-        compat=compat,
-        draws=draws,
-        shape=(num_manifolds, num_examples, dtype),
-        solver=solver,
-        tol=tol,
-        maxiter=maxiter,
-        chunk=chunk,
-    )
+    options = prepare_options(center_basis=None, shape=(num_manifolds, num_examples, dtype), **options)
     del options["center_basis"]
     mask = jnp.ones((num_manifolds, num_examples), dtype)
     with jax.default_matmul_precision("highest"):

@@ -1,0 +1,78 @@
+"""The options that all measurements of manifolds share."""
+
+import jax.numpy as jnp
+
+from memorize_jax.geometry.points import is_concrete
+
+FRAMES = ("rank", "qr")
+COMPATS = (None, "mftma")
+
+
+def prepare_options(
+    *,
+    shape: tuple,
+    num_draws: int = 300,
+    kappa: float = 0.0,
+    num_center_components: int | None = None,
+    center_basis=None,
+    frame: str = "rank",
+    compat: str | None = None,
+    draws=None,
+    solver: str = "active_set",
+    tol: float | None = None,
+    maxiter: int | None = None,
+    chunk: int | None = None,
+) -> dict:
+    """Validates the options that `manifold_geometry` documents.
+
+    Args:
+      shape: (P, M, floating dtype) of the points.
+      num_draws: like all others an option of `manifold_geometry`.
+      kappa: see there.
+      num_center_components: see there.
+      center_basis: see there.
+      frame: see there.
+      compat: see there.
+      draws: see there.
+      solver: see there.
+      tol: see there.
+      maxiter: see there.
+      chunk: see there.
+
+    Returns:
+      keyword arguments for `geometry_of_layers` (all but layers, mask and key).
+
+    Raises:
+      ValueError: naming the option, what is expected and what was given.
+    """
+    if compat not in COMPATS:
+        raise ValueError(f"expected compat to be None or 'mftma', got {compat!r}")
+    if frame not in FRAMES:
+        raise ValueError(f"expected frame to be one of {', '.join(FRAMES)}, got {frame!r}")
+    if num_draws < 1:
+        raise ValueError(f"expected num_draws >= 1, got {num_draws}")
+    if is_concrete(kappa) and not kappa >= 0:
+        raise ValueError(f"expected kappa >= 0, got {kappa}")
+    if center_basis is not None and num_center_components is not None:
+        raise ValueError("expected either center_basis or num_center_components, got both")
+    num_manifolds, num_examples, dtype = shape
+    if draws is not None:
+        draws = jnp.asarray(draws, dtype)
+        if draws.ndim not in (2, 3) or draws.shape[-1] != num_examples + 1:
+            raise ValueError(
+                f"expected draws [n, {num_examples + 1}] or [{num_manifolds}, n, {num_examples + 1}], got {draws.shape}"
+            )
+        draws = jnp.broadcast_to(draws, (num_manifolds, *draws.shape[-2:]))
+    if center_basis is not None:
+        center_basis, num_center_components = jnp.asarray(center_basis), 0
+    center_options = {"num_components": num_center_components, "min_components": 1 if compat == "mftma" else 0}
+    return {
+        "draws": draws,
+        "kappa": kappa,
+        "center_basis": center_basis,
+        "num_draws": num_draws,
+        "frame": "qr" if compat == "mftma" else frame,
+        "center_options": tuple(sorted(center_options.items())),
+        "solver_options": (("maxiter", maxiter), ("solver", solver), ("tol", tol)),
+        "chunk": chunk,
+    }

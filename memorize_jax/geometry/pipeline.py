@@ -1,0 +1,145 @@
+"""From points, or inner products, to the geometry of all layers as one program."""
+
+import functools
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+
+from memorize_jax.geometry import status as status_flags
+from memorize_jax.geometry.anchors import AnchorStatistics, anchor_statistics
+from memorize_jax.geometry.batching import chunked_map
+from memorize_jax.geometry.centers import center_structure
+from memorize_jax.geometry.frames import build_frames
+from memorize_jax.geometry.grams import Grams, reduce_points
+from memorize_jax.geometry.result import ManifoldGeometry
+from memorize_jax.keys import stream
+
+
+def sample_draws(key: jax.Array, num_manifolds: int, num_draws: int, num_examples: int, dtype) -> jax.Array:
+    """Samples the Gaussian vectors of every manifold.
+
+    Args:
+      key: PRNG key; manifold p uses `fold_in(key, p)`, so adding manifolds changes no other's draws.
+      num_manifolds: P.
+      num_draws: n.
+      num_examples: M.
+      dtype: floating.
+
+    Returns:
+      [P, n, M+1], standard normal: M coordinates in the space of examples and one along the centre.
+    """
+    keys = jax.vmap(lambda p: jax.random.fold_in(key, p))(jnp.arange(num_manifolds))
+    return jax.vmap(lambda k: jax.random.normal(k, (num_draws, num_examples + 1), dtype))(keys)
+
+
+def _statistics(frames, draws, kappa, chunk, solver_options) -> AnchorStatistics:
+    """Solves the programs of all layers and manifolds, `chunk` manifolds at a time; leaves [L, P]."""
+    num_layers, num_manifolds = frames.rank.shape
+    flat = jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), frames)
+
+    def one(item):
+        index, frame, projector, num_directions = item
+        # Layers share their draws, so they are looked up rather than copied.
+        raw = draws[index % num_manifolds]
+        direction = raw[:, :-1] @ projector
+        return anchor_statistics(
+            frame,
+            jnp.concatenate([direction, raw[:, -1:]], axis=1),
+            kappa=kappa,
+            num_directions=num_directions,
+            direction_norm=jnp.linalg.norm(direction, axis=1),
+            **solver_options,
+        )
+
+    items = (jnp.arange(num_layers * num_manifolds), flat.frame, flat.projector, flat.num_directions)
+    found = chunked_map(one, items, chunk)
+    return jax.tree.map(lambda leaf: leaf.reshape(num_layers, num_manifolds), found)
+
+
+@functools.partial(
+    jax.jit,
+    static_argnames=("num_draws", "frame", "center_options", "solver_options", "chunk"),
+)
+@jax.default_matmul_precision("highest")
+def geometry_of_layers(
+    layers, mask, key, draws, kappa, center_basis, *, num_draws, frame, center_options, solver_options, chunk
+) -> ManifoldGeometry:
+    """Computes the geometry of several layers that show the same examples; `layer_geometry` documents it.
+
+    Args:
+      layers: tuple of [P, M, N_l] floating arrays.
+      mask: [P, M], 1 where an example is present.
+      key: PRNG key.
+      draws: [P, n, M+1], or None to sample.
+      kappa: margin.
+      center_basis: None, or [K, N] for all layers.
+      num_draws: n, where `draws` is None.
+      frame: "rank" or "qr".
+      center_options: tuple of (name, value) for `centers.center_structure`.
+      solver_options: tuple of (name, value) for `solvers.nonnegative_qp`.
+      chunk: manifolds per batch of programs.
+
+    Returns:
+      ManifoldGeometry, every leaf with a leading layer axis.
+    """
+    reduced = [reduce_points(points, mask, center_basis=center_basis) for points in layers]
+    options = {"frame": frame, "center_options": center_options, "solver_options": solver_options, "chunk": chunk}
+    return geometry_of_grams(reduced, mask, key, draws, kappa, num_draws=num_draws, **options)
+
+
+def geometry_of_grams(
+    reduced: Sequence[Grams], mask, key, draws, kappa, *, num_draws, frame, center_options, solver_options, chunk
+) -> ManifoldGeometry:
+    """Computes the geometry of layers that have been reduced to inner products.
+
+    Args:
+      reduced: Grams of every layer.
+      mask: as for `geometry_of_layers`, like all that follows.
+      key: PRNG key.
+      draws: [P, n, M+1], or None.
+      kappa: margin.
+      num_draws: n.
+      frame: "rank" or "qr".
+      center_options: of `centers.center_structure`.
+      solver_options: of `solvers.nonnegative_qp`.
+      chunk: manifolds per batch of programs.
+
+    Returns:
+      ManifoldGeometry, every leaf with a leading layer axis.
+    """
+    num_manifolds, num_examples = mask.shape
+    if draws is None:
+        draws = sample_draws(stream(key, "draws"), num_manifolds, num_draws, num_examples, mask.dtype)
+    grams = jax.tree.map(lambda *leaves: jnp.stack(leaves), *reduced)
+
+    def center_and_frame(one_layer):
+        centers = jax.lax.stop_gradient(one_layer.centers)
+        structure = center_structure(centers, key=key, **dict(center_options))
+        return structure, build_frames(one_layer, structure, mask, frame=frame)
+
+    structure, frames = jax.lax.map(center_and_frame, grams)
+    statistics = _statistics(frames, draws, kappa, chunk, dict(solver_options))
+    flags = status_flags.flags(
+        grams.finite, frames.center_norm, frames.retained, statistics.mean_kkt_residual, statistics.radius
+    )
+    invalid = (flags & status_flags.INVALID) != 0
+    blank = lambda value: jnp.where(invalid, jnp.nan, value)
+    return ManifoldGeometry(
+        capacity=blank(statistics.capacity),
+        radius=blank(statistics.radius),
+        dimension=blank(statistics.dimension),
+        center_correlation=structure.center_correlation,
+        num_center_components=structure.num_components,
+        residual_correlation=structure.residual_correlation,
+        center_cost=structure.cost,
+        retained_center_norm=frames.retained,
+        capacity_standard_error=blank(statistics.capacity_standard_error),
+        kkt_residual=statistics.kkt_residual,
+        active_fraction=blank(statistics.active_fraction),
+        center_norm=frames.center_norm,
+        rank=frames.rank,
+        num_examples=jnp.broadcast_to(jnp.sum(mask, axis=1).astype(jnp.int32), flags.shape),
+        num_draws=jnp.full(flags.shape[:1], draws.shape[1], jnp.int32),
+        status=flags,
+    )
