@@ -17,6 +17,7 @@ from experiments import cli
 from experiments.members import for_each
 from experiments.presets import DecodingConfig
 from experiments.progress import bar
+from experiments.record import recorded
 from memorize_jax import data, models
 from memorize_jax.analysis import INPUT, decoding, final_epoch, select_epochs
 from memorize_jax.checkpoints import EpochStore
@@ -88,6 +89,7 @@ def without_controls(rows: list[dict]) -> list[dict]:
     return [{**row, **missing} for row in rows if row["method"] not in decoding.PROBES]
 
 
+@recorded("decoding")
 def run(workdir: str | pathlib.Path, config: DecodingConfig, splits: Splits | None = None) -> None:
     """Reads the layers of a run; writes results/decoding.csv and results/decoding_choice.csv.
 

@@ -17,6 +17,7 @@ import numpy as np
 from experiments import cli, train
 from experiments.members import member_folder, parse_seeds
 from experiments.presets import GeometryConfig, Preset
+from experiments.record import recorded
 from experiments.trained import mendable, open_run
 from memorize_jax import data, figures, models
 from memorize_jax.analysis import INPUT, best_epoch, final_epoch, geometry_rows, network_geometry
@@ -52,6 +53,7 @@ def parse_widths(text: str) -> list[int]:
     return sorted({int(item) for item in items})
 
 
+@recorded("double_descent")
 def run(
     workdir: str | pathlib.Path,
     config: RunConfig,

@@ -21,6 +21,7 @@ from experiments import cli
 from experiments.members import for_each
 from experiments.presets import GeometryConfig
 from experiments.progress import bar
+from experiments.record import recorded
 from memorize_jax import analysis, data, models
 from memorize_jax.analysis import INPUT, geometry_rows, missing_rows, network_geometry, select_epochs
 from memorize_jax.checkpoints import DamagedCheckpointError, EpochStore
@@ -72,6 +73,7 @@ def choose_examples(
     return chosen
 
 
+@recorded("geometry")
 def run(
     workdir: str | pathlib.Path, config: GeometryConfig, splits: Splits | None = None, *, skip_damaged: bool = False
 ) -> None:

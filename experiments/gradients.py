@@ -15,6 +15,7 @@ from experiments import cli
 from experiments.members import for_each
 from experiments.presets import GradientsConfig
 from experiments.progress import bar
+from experiments.record import recorded
 from experiments.trained import mendable, open_run
 from memorize_jax import data, figures, models
 from memorize_jax.analysis.gradient_parts import gradient_rows
@@ -32,6 +33,7 @@ from memorize_jax.training.devices import split_batches
 FIGURES = (*(f"fig5{letter}" for letter in "abcdefg"), "figa1")
 
 
+@recorded("gradients")
 def run(workdir: str | pathlib.Path, config: GradientsConfig, splits: Splits | None = None) -> None:
     """Measures the gradients of a run and writes results/gradients.csv; goes on where it was interrupted.
 

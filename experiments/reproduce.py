@@ -1,33 +1,203 @@
-"""Runs a whole study: trains, measures and reads the layers, rewinds them, splits the gradient, writes the report.
+"""Makes a whole study: trains, measures what is missing, draws, judges the paper's claims, writes the report.
 
     python -m experiments.reproduce --preset=digits
+    python -m experiments.reproduce --preset=digits --seeds=0-2 --dry_run
+    python -m experiments.reproduce --preset=digits --figure=fig4
 
-The same command run again goes on with the training where it stopped, and measures and draws anew.
+The same command run again goes on where it stopped, and does nothing twice that was done with the same settings. With
+--figure only what the figure needs is done. A preset of several widths runs `experiments.double_descent`.
 """
 
+import dataclasses
+import pathlib
 import time
+from collections.abc import Sequence
 
-from experiments import cli, decoding, geometry, gradients, report, rewinding, train
-from memorize_jax.runs import Run
+from experiments import claims, cli, decoding, double_descent, ensemble, geometry, report, train
+from experiments.estimate import about, measure_work
+from experiments.members import for_each, member_folder, parse_seeds
+from experiments.presets import Preset
+from experiments.record import is_made, tables_of
+from experiments.steps import STEPS, Planned, Step, needed_steps, plan_step, plan_training
+from memorize_jax.analysis.claims import VERDICTS
+from memorize_jax.figures import Figure, missing, select
+from memorize_jax.figures.figure import INSTEAD, RUNS
+from memorize_jax.runs import Run, member_folders
+from memorize_jax.study import read_study
+
+
+def run(
+    workdir: str | pathlib.Path,
+    chosen: Preset,
+    seeds: Sequence[int] = (),
+    figures: Sequence[Figure] = (),
+    *,
+    dry_run: bool = False,
+) -> None:
+    """Does what is missing of a study of one network.
+
+    Args:
+      workdir: folder of the run, or of the ensemble.
+      chosen: all settings.
+      seeds: of an ensemble; empty for a single run.
+      figures: to draw, and to do nothing else for; empty for the whole study.
+      dry_run: only print the plan.
+
+    Raises:
+      ValueError, OSError: one clear sentence; before the training, where that is possible.
+    """
+    if not seeds and (members := member_folders(workdir)):
+        held = ",".join(member.name.removeprefix("seed_") for member in members)
+        raise ValueError(f"workdir {workdir} holds an ensemble; go on with it by --seeds={held}")
+    folders = [Run(member_folder(workdir, seed)) for seed in seeds] or [Run(workdir)]
+    if seeds:
+        chosen = dataclasses.replace(chosen, run=dataclasses.replace(chosen.run, seed=seeds[0]))
+    prepared = train.prepare(folders[0].workdir, chosen.run)
+    steps = _steps(figures)
+    _check(chosen, prepared, steps)
+    work = measure_work(chosen.run, prepared[0], folders[0])
+    training = plan_training(folders, chosen.run, work)
+    planned = [plan_step(step, folders, chosen, prepared[0], work, trained=not training.todo) for step in steps]
+    _show([training, *planned])
+    if dry_run:
+        return
+    if training.todo:
+        print("train", flush=True)
+        if seeds:
+            ensemble.run(workdir, chosen.run, seeds, run_one=train.run)
+        else:
+            train.run(workdir, chosen.run, prepared)
+    todo = [step for step, one in zip(steps, planned, strict=True) if one.todo]
+    for number, step in enumerate(todo, start=1):
+        print(f"[{number}/{len(todo)}] {step.name}", flush=True)
+        settings = step.settings(chosen)
+
+        def do(folder, step=step, settings=settings):
+            if not is_made(Run(folder), step.name, *settings):
+                step.run(folder, *settings, prepared[0])
+
+        for_each(workdir, do, tuple(f"{table}.csv" for table in tables_of(step.name)))
+    _finish(workdir, figures)
+
+
+def run_widths(
+    workdir: str | pathlib.Path,
+    chosen: Preset,
+    seeds: Sequence[int],
+    figures: Sequence[Figure] = (),
+    *,
+    dry_run: bool = False,
+) -> None:
+    """Does what is missing of a study of networks of growing width.
+
+    Args:
+      workdir: folder of the study.
+      chosen: all settings.
+      seeds: of each width.
+      figures: to draw, and to do nothing else for; empty for the whole study.
+      dry_run: only print the plan.
+
+    Raises:
+      ValueError, OSError: one clear sentence.
+    """
+    widths = double_descent.parse_widths(chosen.widths)
+    arguments = (chosen.run, chosen.geometry, widths, list(seeds))
+    begun = sum((Run(workdir).workdir / f"width_{width}").is_dir() for width in widths)
+    made = is_made(Run(workdir), "double_descent", *arguments)
+    state = "done with these settings" if made else f"{begun} of {len(widths)} widths begun"
+    _show([Planned("double_descent", state, not made)])
+    if dry_run:
+        return
+    if not made:
+        double_descent.run(workdir, *arguments)
+    _finish(workdir, figures)
+
+
+def _steps(figures) -> list[Step]:
+    if not figures:
+        return list(STEPS)
+    return needed_steps([table for figure in figures for table in figure.needs])
+
+
+def _check(chosen, prepared, steps):
+    """Raises what can be known to be wrong now, before hours of training."""
+    names = {step.name for step in steps}
+    if "decoding" in names:
+        decoding.choose_names(chosen.run.model, chosen.decoding.decoding_layers)
+    if "geometry" in names:
+        geometry.choose_examples(*prepared, chosen.geometry, seed=chosen.run.seed)
+
+
+def _show(planned):
+    """Prints the plan."""
+    wide = max(len(one.name) for one in planned)
+    for one in planned:
+        bound = "at most " if one.at_most else ""
+        then = f"runs, {bound}{about(one.seconds)}" if one.todo else "left as it is"
+        print(f"  {one.name:{wide}}  {one.state}: {then}")
+    known = [one.seconds for one in planned if one.todo and one.seconds is not None]
+    if known:
+        print(f"  together {'at most ' if any(one.at_most for one in planned) else ''}{about(sum(known))}", flush=True)
+
+
+def _finish(workdir, figures):
+    """Draws what was asked for, or writes the report and prints the claims."""
+    if figures:
+        study = read_study(workdir)
+        reasons = [
+            f"{figure.name} cannot be drawn: {reason}" for figure in figures if (reason := missing(figure, study))
+        ]
+        if len(reasons) == len(figures):
+            raise ValueError("; ".join(reasons))
+        print("\n".join(reasons), end="\n" if reasons else "")
+        for figure in figures:
+            if not missing(figure, study):
+                print(f"drawn: {figure.draw(study, Run(workdir).figures / f'{figure.name}.svg').absolute()}")
+        return
+    print("report", flush=True)
+    path = report.run_all(workdir)
+    judged = claims.run(workdir)
+    for claim in judged:
+        print(f"  {claim.verdict:14} {claim.claim}")
+    holds, fails, open_ = (sum(claim.verdict == verdict for claim in judged) for verdict in VERDICTS)
+    print(f"claims: {holds} hold, {fails} do not, {open_} cannot be tested here\nreport: {path.absolute()}")
+
+
+def _choose_figures(text: str, chosen: Preset) -> list[Figure]:
+    """The figures of `memorize_jax.figures.select` that a study by this preset can show, whatever is measured.
+
+    Raises:
+      ValueError: there is no such figure, or none that comes from such a study.
+    """
+    kinds = ("double_descent",) if chosen.widths else RUNS
+    figures = select(text, chosen.run.model)
+    possible = [figure for figure in figures if set(figure.kinds) & set(kinds)]
+    if not possible:
+        instead = INSTEAD.get(figures[0].kinds[0], "is drawn from one network; give a preset without widths")
+        raise ValueError(f"{figures[0].name} {instead}")
+    return possible
 
 
 def main() -> None:
-    """Reads the flags and runs every step."""
+    """Reads the flags and does every step that is missing."""
     started = time.perf_counter()
-    chosen = cli.chosen()
-    workdir = cli.FLAGS.workdir or f"runs/{cli.FLAGS.preset}"
-    prepared = train.prepare(workdir, chosen.run)
-    # Before hours of training, not after.
-    decoding.choose_names(chosen.run.model, chosen.decoding.decoding_layers)
-    geometry.choose_examples(*prepared, chosen.geometry, seed=chosen.run.seed)
-    print(f"{cli.FLAGS.preset}: {chosen.summary}\nfolder: {Run(workdir).workdir.absolute()}")
-    train.run(workdir, chosen.run, prepared)
-    geometry.run(workdir, chosen.geometry, prepared[0])
-    decoding.run(workdir, chosen.decoding, prepared[0])
-    rewinding.run(workdir, chosen.rewinding, prepared[0])
-    gradients.run(workdir, chosen.gradients, prepared[0])
-    path = report.run(workdir)
-    print(f"done in {time.perf_counter() - started:.0f} s; open {path.absolute()}")
+    chosen, flags = cli.chosen(), cli.FLAGS
+    workdir = flags.workdir or f"runs/{flags.preset}"
+    seeds = parse_seeds(flags.seeds) if flags.seeds else []
+    figures = _choose_figures(flags.figure, chosen) if flags.figure else ()
+    print(f"{flags.preset}: {chosen.summary}\nfolder: {Run(workdir).workdir.absolute()}", flush=True)
+    if chosen.widths:
+        run_widths(workdir, chosen, seeds or [chosen.run.seed], figures, dry_run=flags.dry_run)
+    else:
+        run(workdir, chosen, seeds, figures, dry_run=flags.dry_run)
+    if not flags.dry_run:
+        print(f"done in {time.perf_counter() - started:.0f} s")
+
+
+def define_plan() -> None:
+    """Defines --figure and --dry_run."""
+    cli.define_string("figure", "do and draw only what these figures need, e.g. fig4 or fig3a,fig5f")
+    cli.define_switch("dry_run", "only show what there is, what would run, and about how long")
 
 
 if __name__ == "__main__":
@@ -40,4 +210,6 @@ if __name__ == "__main__":
         cli.define_decoding,
         cli.define_rewinding,
         cli.define_gradients,
+        cli.define_seeds,
+        define_plan,
     )

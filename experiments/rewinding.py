@@ -16,6 +16,7 @@ from experiments import cli
 from experiments.members import for_each
 from experiments.presets import RewindingConfig
 from experiments.progress import bar
+from experiments.record import recorded
 from experiments.trained import mendable, open_run
 from memorize_jax import figures, models
 from memorize_jax.analysis import final_epoch
@@ -33,6 +34,7 @@ from memorize_jax.training.devices import split_batches
 FIGURES = ("fig4a", "fig4b", "rewinding_restored")
 
 
+@recorded("rewinding")
 def run(workdir: str | pathlib.Path, config: RewindingConfig, splits: Splits | None = None) -> None:
     """Rewinds the layers of a run and writes results/rewinding.csv; goes on where it was interrupted.
 

@@ -22,15 +22,28 @@ LIBRARY = {
     "partial_tables": {"results"},
     "runs": {"config", "data", "atomic"},
     "study": {"models", "results", "runs", "stages"},
+    "report": {"analysis", "figures", "intervals", "stages", "study"},
     "figures": {"atomic", "intervals", "stages", "study"},
     "intervals": set(),
     "stages": set(),
 }
 # Experiments use all of the library, and of each other only these; reproduce composes the steps.
-SHARED = {"cli", "interruption", "members", "presets", "progress", "trained"}
+SHARED = {"cli", "interruption", "members", "presets", "progress", "record", "trained"}
 COMPOSES = {
-    "reproduce": {"train", "geometry", "decoding", "gradients", "rewinding", "report"},
+    "reproduce": {
+        "claims",
+        "decoding",
+        "double_descent",
+        "ensemble",
+        "estimate",
+        "geometry",
+        "report",
+        "steps",
+        "train",
+    },
+    "steps": {"decoding", "estimate", "geometry", "gradients", "rewinding"},
     "double_descent": {"train"},
+    "report": {"claims", "repeat"},
     "sweep": {"ensemble", "geometry", "grid", "train"},
     "train": {"ensemble", "processes", "resume", "run_folder"},
     "ensemble": {"resume", "run_folder"},
@@ -39,6 +52,7 @@ COMPOSES = {
 OWNERS = {
     "jaxopt": {"memorize_jax.geometry.solvers", "memorize_jax.geometry.admm"},
     "orbax": {"memorize_jax.checkpoints.trees"},
+    "jinja2": {"memorize_jax.report.page"},
     "matplotlib": {"memorize_jax.figures.style"},
     "sklearn": {"memorize_jax.data.digits", "memorize_jax.analysis.decoding.probes"},
     "threadpoolctl": {"memorize_jax.analysis.decoding.threads"},

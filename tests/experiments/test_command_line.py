@@ -1,26 +1,23 @@
-import base64
 import dataclasses
 import json
 import re
-import shutil
 import types
-from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from experiments import geometry, presets, report, train
+from experiments import geometry, presets, train
 from memorize_jax.checkpoints import EpochStore
 from memorize_jax.config import RunConfig
 from memorize_jax.data import GROUPS, LOADERS
 from memorize_jax.models import MODELS
-from memorize_jax.results import GEOMETRY, METRICS, read_table, write_table
+from memorize_jax.results import GEOMETRY, METRICS, read_table
 from memorize_jax.runs import Run, read_config, read_labels, write_config
 from tests.commands import EXPERIMENTS, help_of, python
+from tests.experiments.made_up import LAYERS, made_up_run
 
 SMOKE = presets.PRESETS["smoke"]
-LAYERS = ["input", "linear1", "linear2", "linear3", "linear4", "linear5", "linear6"]
 
 
 # --- the steps, end to end
@@ -83,81 +80,6 @@ def test_groups_that_are_empty_have_no_manifolds(tmp_path, fraction, groups):
     assert set(geometry.choose_examples(*prepared, SMOKE.geometry, seed=0)) == groups
 
 
-# --- the report
-
-
-def made_up_run(workdir, fraction=0.5, **options):
-    """A run folder with tables of made-up numbers: all that the report reads."""
-    run = Run(workdir)
-    write_config(run, RunConfig(permuted_fraction=fraction, **options))
-    empty = {0.0: {"permuted", "restored"}, 1.0: {"unpermuted"}}.get(fraction, set())
-    accuracies = {
-        f"{name}_accuracy": np.nan if name in empty else 0.25
-        for name in ("train", "unpermuted", "permuted", "restored", "test")
-    }
-    rows = [{"epoch": epoch, "loss": 2.0, **accuracies, "seconds": 1.0} for epoch in range(3)]
-    write_table(run.metrics, rows, METRICS)
-    numbers = {name: 0.5 for name in GEOMETRY} | {"seed": 0, "status": 0, "examples_per_class": 10, "num_draws": 20}
-    rows = [
-        {**numbers, "epoch": epoch, "group": group, "layer": layer, "layer_number": number}
-        for epoch in (0, 2)
-        for group in GROUPS
-        if group not in empty
-        for number, layer in enumerate(LAYERS)
-    ]
-    write_table(run.results / "geometry.csv", rows, GEOMETRY)
-    return workdir
-
-
-def test_the_report_is_one_page_that_needs_nothing_else(tmp_path, smoke_run):
-    page = report.run(shutil.copytree(smoke_run, tmp_path / "run")).read_text(encoding="utf-8")
-    assert "http://" not in page
-    assert "https://" not in page
-    assert not re.search(r"<(script|link|iframe|object)|url\(|@import", page)
-    sources = re.findall(r'\b(?:src|href)="([^"]*)"', page)
-    assert len(sources) == 7
-    for source in sources:
-        kind, _, content = source.partition(";base64,")
-        assert kind == "data:image/svg+xml"
-        image = ElementTree.fromstring(base64.b64decode(content, validate=True))
-        assert image.tag.endswith("svg")
-        links = [value for node in image.iter() for name, value in node.items() if name.endswith("href")]
-        assert all(link.startswith(("#", "data:")) for link in links)
-
-
-def test_the_report_shows_the_numbers_of_the_tables(smoke_run):
-    page = Run(smoke_run).report.read_text(encoding="utf-8")
-    metrics = read_table(Run(smoke_run).metrics, METRICS, "")
-    assert f"{100 * metrics['test_accuracy'].max():.1f} %" in page
-    table = read_table(Run(smoke_run).results / "geometry.csv", GEOMETRY, "")
-    for capacity in table[table["epoch"] == 4]["capacity"]:
-        assert f"<td>{capacity:.4f}</td>" in page
-
-
-def test_settings_cannot_become_part_of_the_page(tmp_path):
-    workdir = made_up_run(tmp_path / "<b>bold", data_dir="<script>alert('&')</script>")
-    page = report.run(workdir).read_text(encoding="utf-8")
-    assert "<script" not in page
-    assert "&lt;script&gt;alert(&#39;&amp;&#39;)&lt;/script&gt;" in page
-    assert "<b>bold" not in page
-    assert "&lt;b&gt;bold" in page
-
-
-@pytest.mark.parametrize("fraction", [0.0, 1.0])
-def test_groups_that_are_empty_are_dashes_in_the_report(tmp_path, fraction):
-    page = report.run(made_up_run(tmp_path, fraction)).read_text(encoding="utf-8")
-    assert "<td>–</td>" in page
-    assert "nan" not in re.sub(r'src="[^"]*"|on_nan', "", page)
-
-
-@pytest.mark.parametrize("missing", ["config.json", "metrics.csv", "results/geometry.csv"])
-def test_the_report_says_which_step_is_missing(tmp_path, missing):
-    (made_up_run(tmp_path) / missing).unlink()
-    command = "geometry" if "geometry" in missing else "train"
-    with pytest.raises(FileNotFoundError, match=f"python -m experiments.{command} --workdir={tmp_path}"):
-        report.run(tmp_path)
-
-
 # --- bad input
 
 # Name -> (experiment, flags, what the one line must say). {here} is a folder that holds a run with seed 0 in "run"
@@ -213,6 +135,13 @@ BAD = {
     "a figure": ("figures", ["--figure=fig9", "--workdir={here}/run"], "expected figures among all, fig2a"),
     "no workdir": ("train", ["--workdir="], "expected --workdir=FOLDER"),
     "no run": ("geometry", [], "train one with: python -m experiments.train --workdir={here}/new"),
+    "a figure to do all for": ("reproduce", ["--preset=smoke", "--figure=fig99"], "expected figures among all, fig2a"),
+    "a figure of other networks": (
+        "reproduce",
+        ["--preset=smoke", "--figure=fig4c"],
+        "fig4c needs networks of several widths; make them with: python -m experiments.double_descent",
+    ),
+    "one folder to compare": ("report", ["--workdirs={here}/run"], "with two or more different folders"),
     "a stray argument": ("report", ["{here}/run"], "expected only flags like --workdir=FOLDER, got '{here}/run'"),
 }
 
@@ -273,10 +202,10 @@ FLAGS = {
     "rewinding": {"workdir", "debug", "preset"} | REWINDING_FLAGS,
     "gradients": {"workdir", "debug", "preset"} | GRADIENTS_FLAGS,
     "double_descent": {"workdir", "debug", "preset", "seeds", "widths"} | RUN_FLAGS | GEOMETRY_FLAGS,
-    "claims": {"workdir", "debug", "markdown"},
     "figures": {"workdir", "debug", "figure"},
-    "report": {"workdir", "debug"},
-    "reproduce": {"workdir", "debug", "preset"}.union(
+    "claims": {"workdir", "debug", "markdown"},
+    "report": {"workdir", "debug", "workdirs"},
+    "reproduce": {"workdir", "debug", "preset", "seeds", "figure", "dry_run"}.union(
         RUN_FLAGS, GEOMETRY_FLAGS, DECODING_FLAGS, REWINDING_FLAGS, GRADIENTS_FLAGS
     ),
 }

@@ -107,7 +107,7 @@ def test_the_same_step_in_this_process_and_in_float64_gives_the_same_table(table
 
 
 def test_the_report_shows_the_probes_beside_the_network(table, smoke_run):
-    page = Run(smoke_run).report.read_text(encoding="utf-8")
+    page = Run(smoke_run).report.read_text(encoding="utf-8").replace("\N{NO-BREAK SPACE}", " ")
     best = table[(table["epoch"] == 4) & (table["method"] == "masc") & (table["labels"] == "assigned")]
     assert f"{100 * best['test_accuracy'].max():.1f} %" in page
     assert "CNN, Fashion-MNIST" in page

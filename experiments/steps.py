@@ -1,0 +1,131 @@
+"""The steps of a study after training: what each is done with, and how far a folder is."""
+
+import importlib.util
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from experiments import decoding, geometry, gradients, rewinding
+from experiments.estimate import START_SECONDS, Work, seconds_of
+from experiments.presets import Preset
+from experiments.record import is_made, read_record, tables_of
+from memorize_jax.config import RunConfig
+from memorize_jax.data import Splits
+from memorize_jax.results import METRICS, read_table
+from memorize_jax.runs import Run
+from memorize_jax.training import is_finished
+
+
+class Step(NamedTuple):
+    """A step of a study.
+
+    Attributes:
+      name: of its command and of its settings in a preset.
+      run: takes a run's folder, the settings named by `parts`, and the data.
+      parts: fields of `Preset`.
+      package: that it needs besides what is always installed: (name to import, how to install it).
+      obstacle: why the step makes no sense for a run, e.g. another data set; "" if it does.
+    """
+
+    name: str
+    run: Callable
+    parts: tuple[str, ...] = ()
+    package: tuple[str, str] | None = None
+    obstacle: Callable[[RunConfig, Splits], str] = lambda config, splits: ""
+
+    def settings(self, chosen: Preset) -> list:
+        """The configs that `run` takes."""
+        return [getattr(chosen, part) for part in self.parts]
+
+
+STEPS = (
+    Step("geometry", geometry.run, ("geometry",)),
+    Step("decoding", decoding.run, ("decoding",)),
+    Step("rewinding", rewinding.run, ("rewinding",)),
+    Step("gradients", gradients.run, ("gradients",)),
+)
+
+
+class Planned(NamedTuple):
+    """What is to be done about a step.
+
+    Attributes:
+      name: of the step.
+      state: what is there already, or why it is left out.
+      todo: whether it will run.
+      seconds: that it may take; None if nothing is known.
+      at_most: whether it may end sooner.
+    """
+
+    name: str
+    state: str
+    todo: bool
+    seconds: float | None = None
+    at_most: bool = False
+
+
+def needed_steps(tables: Sequence[str]) -> list[Step]:
+    """The steps that make these tables."""
+    return [step for step in STEPS if set(tables_of(step.name)) & set(tables)]
+
+
+def plan_training(folders: Sequence[Run], config: RunConfig, work: Work) -> Planned:
+    """Looks how far the training of a run, or of the members of an ensemble, is.
+
+    Args:
+      folders: of the runs.
+      config: of the run.
+      work: how much there is to do.
+
+    Returns:
+      Planned.
+    """
+    epochs, finished = [], 0
+    for folder in folders:
+        rows = []
+        if folder.metrics.is_file():
+            made_by = f"python -m experiments.train --workdir={folder.workdir}"
+            rows = read_table(folder.metrics, METRICS, made_by).to_dict("records")
+        epochs.append(len(rows) - 1)
+        finished += bool(rows) and is_finished(config, len(rows) - 1, rows)
+    if finished == len(folders):
+        return Planned("train", f"finished at epoch {', '.join(map(str, epochs))}", False)
+    there = "nothing yet" if max(epochs) < 0 else f"at epoch {', '.join(map(str, epochs))} of at most {config.epochs}"
+    left = sum(config.epochs - epoch for epoch in epochs)
+    return Planned("train", there, True, START_SECONDS + left * work.epoch_seconds, config.stop_accuracy < 1)
+
+
+def plan_step(
+    step: Step, folders: Sequence[Run], chosen: Preset, splits: Splits, work: Work, *, trained: bool
+) -> Planned:
+    """Looks whether a step was done for all runs, with the settings chosen.
+
+    Args:
+      step: the step.
+      folders: of the runs.
+      chosen: all settings.
+      splits: the data.
+      work: how much there is to do.
+      trained: whether the training is finished; if not, no table stays valid.
+
+    Returns:
+      Planned.
+    """
+    why = step.obstacle(chosen.run, splits)
+    if step.package and importlib.util.find_spec(step.package[0]) is None:
+        why = f"needs {step.package[0]}: {step.package[1]}"
+    if why:
+        return Planned(step.name, why, False)
+    settings = step.settings(chosen)
+    made = [trained and is_made(folder, step.name, *settings) for folder in folders]
+    if all(made):
+        return Planned(step.name, "done with these settings", False)
+    tables = [folder.results / f"{table}.csv" for folder in folders for table in tables_of(step.name)]
+    if any(made):
+        state = f"done for {sum(made)} of {len(made)} seeds"
+    elif any(table.is_file() for table in tables):
+        state = "there, but made with other settings or from another network"
+    else:
+        state = "nothing yet"
+    before = [read_record(folder)[step.name]["seconds"] for folder in folders if step.name in read_record(folder)]
+    each = max(before) if before else seconds_of(step.name, chosen, work)
+    return Planned(step.name, state, True, None if each is None else each * (len(made) - sum(made)))

@@ -1,0 +1,178 @@
+import base64
+import io
+import re
+from xml.etree import ElementTree
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from experiments import report
+from memorize_jax.results import GEOMETRY, METRICS, read_table
+from memorize_jax.runs import Run
+from tests.experiments.made_up import made_up_run
+
+
+@pytest.fixture(scope="module")
+def page(smoke_run):
+    return Run(smoke_run).report.read_text(encoding="utf-8")
+
+
+def addresses(page, attribute):
+    return re.findall(rf'\b{attribute}="([^"]*)"', page)
+
+
+def without_data(page):
+    """The page without its images and tables to download."""
+    return re.sub(r'"data:[^"]*"', "", page)
+
+
+def test_the_page_needs_nothing_else(page):
+    assert "http://" not in page
+    assert "https://" not in page
+    assert not re.search(r"<(link|iframe|object|base)\b|url\(|@import|\bsrcset=", page)
+    images = addresses(page, "src")
+    assert len(images) > 10
+    for address in images:
+        kind, _, content = address.partition(";base64,")
+        assert kind == "data:image/svg+xml"
+        image = ElementTree.fromstring(base64.b64decode(content, validate=True))
+        assert image.tag.endswith("svg")
+        links = [value for node in image.iter() for name, value in node.items() if name.endswith("href")]
+        assert all(link.startswith(("#", "data:")) for link in links)
+
+
+def test_links_lead_to_parts_of_the_page_or_to_whole_tables(page, smoke_run):
+    names = set(addresses(page, "id"))
+    links = addresses(page, "href")
+    assert {link[1:] for link in links if link.startswith("#")} <= names
+    downloads = dict(re.findall(r'download="(\w+)\.csv" href="data:text/csv;charset=utf-8;base64,([^"]*)"', page))
+    assert set(downloads) == {
+        "claims", "metrics", "geometry", "rewinding", "gradients", "decoding", "decoding_choice"
+    }  # fmt: skip
+    found = pd.read_csv(io.BytesIO(base64.b64decode(downloads["geometry"])))
+    pd.testing.assert_frame_equal(found, read_table(Run(smoke_run).results / "geometry.csv", GEOMETRY, ""))
+
+
+def test_the_page_shows_the_numbers_of_the_tables(page, smoke_run):
+    text = page.replace("\N{NO-BREAK SPACE}", " ")
+    metrics = read_table(Run(smoke_run).metrics, METRICS, "")
+    assert f"{100 * metrics['test_accuracy'].max():.1f} %" in text
+    table = read_table(Run(smoke_run).results / "geometry.csv", GEOMETRY, "")
+    for capacity in table[table["epoch"] == 4]["capacity"]:
+        assert f">{capacity:.4f}</td>" in text
+
+
+def test_claims_come_first_and_all_of_them(page, smoke_run):
+    claims = pd.read_csv(Run(smoke_run).results / "claims.csv")
+    parts = re.findall(r'<h2[^>]* id="(\w+)"', page)
+    assert parts[0] == "claims"
+    assert parts[-2:] == ["tables", "making"]
+    for verdict, number in claims["verdict"].value_counts().items():
+        name = verdict.replace(" ", "-")
+        assert re.search(rf'<li class="{name}"><b>{number}</b>', page)
+        assert page.count(f'<span class="badge {name}">') == (0 if verdict == "not testable" else number)
+
+
+def test_figures_that_cannot_be_drawn_are_named_with_the_command(page):
+    (folded,) = re.findall(r"<details><summary>\d+ figures of the paper that.*?</details>", page, flags=re.DOTALL)
+    assert "python -m experiments.double_descent" in folded
+
+
+def test_the_page_says_how_to_repeat_it(page):
+    (commands,) = re.findall(r"<pre>(.*?)</pre>", page, flags=re.DOTALL)
+    for step in ("train", "geometry", "decoding", "rewinding", "gradients"):
+        assert f"python -m experiments.{step} --workdir=" in commands
+    assert "--geometry_epochs=0,final" in commands
+
+
+def test_settings_cannot_become_part_of_the_page(tmp_path):
+    workdir = made_up_run(tmp_path / "<b>bold", data_dir="<script>alert('&')</script>")
+    page = report.run(workdir).read_text(encoding="utf-8")
+    assert page.count("<script") == 1
+    assert "&lt;script&gt;alert(&#39;&amp;&#39;)&lt;/script&gt;" in page
+    assert "<b>bold" not in page
+    assert "&lt;b&gt;bold" in page
+
+
+@pytest.mark.parametrize("fraction", [0.0, 1.0])
+def test_groups_that_are_empty_are_dashes(tmp_path, fraction):
+    page = report.run(made_up_run(tmp_path, fraction)).read_text(encoding="utf-8")
+    assert ">–</td>" in page
+    assert not re.search(r"\bnan\b", without_data(page))
+
+
+@pytest.mark.parametrize("missing", ["config.json", "metrics.csv"])
+def test_without_training_there_is_no_report(tmp_path, missing):
+    (made_up_run(tmp_path) / missing).unlink()
+    with pytest.raises(FileNotFoundError, match=f"python -m experiments.train --workdir={tmp_path}"):
+        report.run(tmp_path)
+
+
+def test_without_a_table_the_report_says_which_command_makes_it(tmp_path):
+    (made_up_run(tmp_path) / "results" / "geometry.csv").unlink()
+    page = report.run(tmp_path).read_text(encoding="utf-8")
+    assert f"python -m experiments.geometry --workdir={tmp_path}" in page
+    assert 'id="fig2a"' in page
+    assert 'id="fig3a"' not in page
+
+
+@pytest.fixture(scope="module")
+def seeds(tmp_path_factory):
+    """An ensemble of two seeds, and what it says about test accuracy."""
+    workdir = tmp_path_factory.mktemp("seeds")
+    for seed, accuracy in ((0, 0.2), (1, 0.4)):
+        made_up_run(workdir / f"seed_{seed}", test_accuracy=accuracy, seed=seed)
+    return workdir
+
+
+def test_an_ensemble_has_a_page_over_its_seeds_and_its_members_have_theirs(seeds):
+    page = report.run_all(seeds).read_text(encoding="utf-8").replace("\N{NO-BREAK SPACE}", " ")
+    for member in ("seed_0", "seed_1"):
+        assert Run(seeds / member).report.is_file()
+    # t with one degree of freedom, 99 %: 63.657 standard errors of 0.1.
+    assert "30.0 ± 636.6 %" in page
+    assert "--seeds=0,1" in page
+    assert not re.search(r"\bnan\b", without_data(page))
+    over = pd.read_csv(Run(seeds).results / "over_seeds.csv")
+    assert set(over["measure"]) == {"capacity", "radius", "dimension", "center_correlation"}
+    assert (over["num_seeds"] == 2).all()
+    np.testing.assert_allclose(over["mean"], 0.5)
+
+
+def test_studies_side_by_side(seeds, tmp_path):
+    other = made_up_run(tmp_path / "other", 0.25, test_accuracy=0.9)
+    before = {path: path.read_bytes() for path in other.rglob("*") if path.is_file()}
+    path = report.compare([str(seeds), str(other)], tmp_path / "compared")
+    page = path.read_text(encoding="utf-8").replace("\N{NO-BREAK SPACE}", " ")
+    assert {path: path.read_bytes() for path in other.rglob("*") if path.is_file()} == before
+    assert "30.0 ± 636.6 %" in page
+    assert "90.0 %" in page
+    settings = page.partition('id="settings"')[2]
+    assert re.findall(r'<th scope="row" class="text">(\w+)</th>', settings) == ["permuted_fraction", "seed"]
+    # Training, and both epochs of the geometry, of both.
+    assert len(addresses(page, "src")) == 6
+    assert not re.search(r"\bnan\b", without_data(page))
+
+
+@pytest.mark.parametrize("folders", [["a"], ["a", "a"], []])
+def test_fewer_than_two_studies_are_not_compared(folders, tmp_path):
+    with pytest.raises(ValueError, match="two or more different folders"):
+        report.compare(folders, tmp_path)
+
+
+def test_studies_of_the_same_name_are_told_apart(tmp_path):
+    paths = [str(tmp_path / "a" / "digits"), str(tmp_path / "b" / "digits"), str(tmp_path / "b" / "spheres")]
+    assert report._short_names(paths) == ["a/digits", "b/digits", "b/spheres"]
+
+
+def test_a_sweep_has_a_page_of_its_runs(tmp_path):
+    for name, fraction in (("one", 0.25), ("two", 0.5)):
+        made_up_run(tmp_path / name, fraction, test_accuracy=fraction)
+    runs = {"run": ["one", "two"], "permuted_fraction": [0.25, 0.5], "seeds": 1, "state": "complete"}
+    pd.DataFrame(runs).to_csv(tmp_path / "runs.csv", index=False)
+    page = report.run(tmp_path).read_text(encoding="utf-8").replace("\N{NO-BREAK SPACE}", " ")
+    assert "Networks that differ in permuted fraction" in page
+    assert 'id="figa8"' in page
+    for fraction in ("0.25", "0.5"):
+        assert re.search(rf'>{fraction}</td><td data-value="{fraction}">{100 * float(fraction):.1f} %</td>', page)

@@ -1,0 +1,271 @@
+import dataclasses
+import re
+import shlex
+import shutil
+
+import pandas as pd
+import pytest
+
+from experiments import presets, record, repeat, reproduce, steps
+from experiments.estimate import Work, about, measure_work, seconds_of
+from memorize_jax import data
+from memorize_jax.config import RunConfig
+from memorize_jax.figures import select
+from memorize_jax.runs import Run, write_config
+from tests.commands import python
+from tests.experiments.made_up import made_up_run
+
+SMOKE = presets.PRESETS["smoke"]
+# The settings of the fixture `smoke_run`.
+MADE_WITH = dataclasses.replace(SMOKE, geometry=dataclasses.replace(SMOKE.geometry, geometry_epochs="0,final"))
+
+
+@pytest.fixture
+def copy(smoke_run, tmp_path):
+    return shutil.copytree(smoke_run, tmp_path / "run")
+
+
+@pytest.fixture
+def done(monkeypatch):
+    """The names of the steps that were done, none of which really is."""
+    names = []
+
+    def noting(step):
+        return step._replace(run=lambda *arguments: names.append(step.name))
+
+    monkeypatch.setattr(reproduce, "STEPS", [noting(step) for step in steps.STEPS])
+    monkeypatch.setattr(steps, "STEPS", reproduce.STEPS)
+    monkeypatch.setattr(reproduce.train, "run", lambda *arguments: names.append("train"))
+    return names
+
+
+def plan(capsys):
+    """Name of a step -> whether it is said to run."""
+    lines = re.findall(r"^  (\w+) +(.*): (runs|left as it is)", capsys.readouterr().out, flags=re.MULTILINE)
+    return {name: then == "runs" for name, _, then in lines}
+
+
+# --- what is there, and what is to be done
+
+
+def test_nothing_is_done_twice(copy, done, capsys, monkeypatch):
+    monkeypatch.setattr(reproduce.report, "run_all", lambda workdir: Run(workdir).report)
+    before = {path: path.stat().st_mtime_ns for path in (copy / "results").glob("*.csv") if path.stem != "claims"}
+    reproduce.run(copy, MADE_WITH)
+    said = capsys.readouterr().out
+    assert done == []
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    verdicts = pd.read_csv(copy / "results" / "claims.csv")["verdict"].value_counts()
+    assert f"claims: {verdicts['holds']} hold, " in said
+    assert f"report: {copy / 'report.html'}" in said
+
+
+def test_a_dry_run_only_tells(copy, done, capsys):
+    (copy / "results" / "rewinding.csv").unlink()
+    other = dataclasses.replace(MADE_WITH, gradients=dataclasses.replace(SMOKE.gradients, gradient_epochs="final"))
+    before = {path: path.read_bytes() for path in copy.rglob("*") if path.is_file()}
+    reproduce.run(copy, other, dry_run=True)
+    assert plan(capsys) == {
+        "train": False,
+        "geometry": False,
+        "decoding": False,
+        "rewinding": True,
+        "gradients": True,
+    }
+    assert done == []
+    assert {path: path.read_bytes() for path in copy.rglob("*") if path.is_file()} == before
+
+
+def test_a_table_that_was_changed_is_made_again(copy, done, capsys):
+    path = copy / "results" / "geometry.csv"
+    path.write_text(path.read_text().replace("permuted", "Permuted", 1))
+    reproduce.run(copy, MADE_WITH, dry_run=True)
+    assert [name for name, runs in plan(capsys).items() if runs] == ["geometry"]
+
+
+def test_when_training_goes_on_all_is_measured_anew(copy, done, capsys):
+    longer = dataclasses.replace(MADE_WITH, run=dataclasses.replace(SMOKE.run, epochs=5))
+    reproduce.run(copy, longer, dry_run=True)
+    assert all(plan(capsys).values())
+
+
+@pytest.mark.parametrize(
+    ("figure", "needed"),
+    [("fig2a", []), ("fig4", ["rewinding"]), ("fig5f", ["gradients"]), ("fig3b,fig4b", ["geometry", "rewinding"])],
+)
+def test_a_figure_needs_only_its_tables(tmp_path, done, capsys, figure, needed):
+    reproduce.run(tmp_path / "new", SMOKE, figures=reproduce._choose_figures(figure, SMOKE), dry_run=True)
+    assert list(plan(capsys)) == ["train", *needed]
+
+
+def test_a_figure_is_drawn_and_nothing_else(copy, done, capsys):
+    shutil.rmtree(copy / "figures")
+    reproduce.run(copy, MADE_WITH, figures=select("fig2a"))
+    assert [path.name for path in (copy / "figures").iterdir()] == ["fig2a.svg"]
+    assert done == []
+    assert f"drawn: {copy / 'figures' / 'fig2a.svg'}" in capsys.readouterr().out
+
+
+def test_a_figure_of_other_networks_is_refused():
+    with pytest.raises(ValueError, match="fig4d needs networks of several widths"):
+        reproduce._choose_figures("fig4d", SMOKE)
+    with pytest.raises(ValueError, match="fig3a is drawn from one network; give a preset without widths"):
+        reproduce._choose_figures("fig3a", presets.PRESETS["double_descent_small"])
+    names = [figure.name for figure in reproduce._choose_figures("fig4", presets.PRESETS["double_descent_small"])]
+    assert names == ["fig4c", "fig4d", "fig4e"]
+
+
+def test_an_ensemble_is_not_taken_for_a_run(tmp_path):
+    made_up_run(tmp_path / "seed_3", seed=3)
+    with pytest.raises(ValueError, match=r"holds an ensemble; .*--seeds=3"):
+        reproduce.run(tmp_path, SMOKE)
+
+
+def test_a_package_that_is_not_there_is_named(tmp_path):
+    step = steps.Step("geometry", None, ("geometry",), package=("no_such_package", "pip install it"))
+    planned = steps.plan_step(step, [Run(tmp_path)], SMOKE, None, None, trained=True)
+    assert planned == steps.Planned("geometry", "needs no_such_package: pip install it", False)
+
+
+def test_widths_are_planned_as_one_step(tmp_path, capsys):
+    small = presets.PRESETS["double_descent_small"]
+    (tmp_path / "width_2").mkdir()
+    reproduce.run_widths(tmp_path, small, [0], dry_run=True)
+    assert "double_descent  1 of 6 widths begun: runs" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_an_ensemble_from_one_command(tmp_path):
+    flags = ("--preset=smoke", "--geometry_epochs=final", "--seeds=1-2", f"--workdir={tmp_path}")
+    done = python("-m", "experiments.reproduce", *flags)
+    assert done.returncode == 0, done.stderr
+    assert f"report: {tmp_path / 'report.html'}" in done.stdout
+    for table in ("geometry", "decoding", "rewinding", "gradients"):
+        assert set(pd.read_csv(tmp_path / "results" / f"{table}.csv")["seed"]) == {1, 2}
+    again = python("-m", "experiments.reproduce", *flags, "--dry_run")
+    assert again.stdout.count("left as it is") == len(steps.STEPS) + 1
+
+
+# --- records
+
+
+def test_a_step_is_noted_with_its_settings(tmp_path):
+    folder, config = Run(tmp_path), SMOKE.gradients
+
+    @record.recorded("gradients")
+    def step(workdir, config, splits=None, *, skip_damaged=False):
+        (Run(workdir).results / "gradients.csv").write_text("a\n")
+
+    folder.results.mkdir()
+    step(tmp_path, config, skip_damaged=True)
+    assert record.read_record(folder) == {}
+    step(tmp_path, config, object())
+    assert record.read_record(folder)["gradients"]["settings"] == dataclasses.asdict(config)
+    assert record.is_made(folder, "gradients", config)
+    assert not record.is_made(folder, "gradients", dataclasses.replace(config, gradient_bn="eval"))
+    assert not record.is_made(folder, "rewinding", SMOKE.rewinding)
+    folder.metrics.write_text("another network\n")
+    assert not record.is_made(folder, "gradients", config)
+
+
+def test_a_damaged_record_counts_as_none(tmp_path):
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "made.json").write_text('{"geometry": ')
+    assert record.read_record(Run(tmp_path)) == {}
+
+
+# --- commands that repeat
+
+
+@pytest.mark.parametrize("name", presets.PRESETS)
+def test_the_closest_preset_of_a_preset_is_itself(name):
+    config = presets.PRESETS[name].run
+    assert presets.PRESETS[repeat.closest_preset(config)].run == config
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"permuted_fraction": 0.25, "learning_rate": 3e-5, "seed": 7},
+        {"model": "vgg16", "dataset": "fashion_mnist_32", "width": None},
+        {"data_dir": "a folder; rm", "num_train": 100},
+    ],
+)
+def test_the_command_makes_the_same_run(tmp_path, changes):
+    config = dataclasses.replace(presets.PRESETS["digits"].run, **changes)
+    write_config(Run(tmp_path), config)
+    words = shlex.split(repeat.commands(tmp_path)[0])
+    assert words[:3] == ["python", "-m", "experiments.train"]
+    flags = dict(word.removeprefix("--").split("=", 1) for word in words[3:])
+    assert flags.pop("workdir") == str(tmp_path)
+    preset = presets.PRESETS[flags.pop("preset")].run
+    kinds = {field.name: str(field.type) for field in dataclasses.fields(RunConfig)}
+    typed = {}
+    for name, text in flags.items():
+        parse = float if "float" in kinds[name] else int if "int" in kinds[name] else str
+        typed[name] = parse(text)
+    assert dataclasses.replace(preset, **typed).identity() == config.identity()
+
+
+def test_the_commands_of_an_ensemble_a_sweep_and_widths(tmp_path):
+    ensemble, sweep, widths = (tmp_path / name for name in ("ensemble", "sweep", "widths"))
+    for seed in (0, 2):
+        made_up_run(ensemble / f"seed_{seed}", seed=seed)
+    assert "--seeds=0,2" in repeat.commands(ensemble)[0]
+    for name, fraction in (("one", 0.25), ("two", 0.5)):
+        made_up_run(sweep / name, fraction)
+    runs = {"run": ["one", "two"], "permuted_fraction": [0.25, 0.5], "seeds": 1, "state": "complete"}
+    pd.DataFrame(runs).to_csv(sweep / "runs.csv", index=False)
+    assert "--grid=permuted_fraction=0.25,0.5" in repeat.commands(sweep)[0]
+    (widths / "results").mkdir(parents=True)
+    small = presets.PRESETS["double_descent_small"]
+    record.recorded("double_descent")(lambda *arguments: None)(widths, small.run, small.geometry, [2, 4], [0, 1])
+    (line, _) = repeat.commands(widths)
+    start = f"python -m experiments.double_descent --workdir={widths}"
+    assert line == f"{start} --preset=double_descent_small --widths=2,4 --seeds=0,1"
+    assert repeat.commands(tmp_path / "nothing") == []
+
+
+# --- estimates
+
+
+def test_the_operations_of_an_mlp_are_counted(tmp_path):
+    splits = data.load("digits")
+    config = dataclasses.replace(SMOKE.run, width=64)
+    fast = measure_work(config, splits, Run(tmp_path))
+    wide = measure_work(dataclasses.replace(config, width=1024), splits, Run(tmp_path))
+    assert 0 < fast.forward_seconds < wide.forward_seconds < 60
+    assert fast.num_classes == 10
+    assert fast.num_layers == 6
+
+
+def test_a_run_that_was_begun_tells_its_own_speed(tmp_path):
+    run = Run(made_up_run(tmp_path))
+    table = pd.read_csv(run.metrics)
+    table["seconds"] = [50.0, 20.0, 3.0]
+    table.to_csv(run.metrics, index=False)
+    assert measure_work(SMOKE.run, data.load("digits"), run).epoch_seconds == 3.0
+
+
+def test_more_work_takes_longer():
+    work = Work(0.1, 0.4, 100, 10, 6)
+    more = work._replace(forward_seconds=0.2, epochs=1000, num_layers=12)
+    for step in steps.STEPS:
+        assert 0 < seconds_of(step.name, SMOKE, work) < seconds_of(step.name, SMOKE, more)
+    assert seconds_of("unheard of", SMOKE, work) is None
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.2, "about 1 s"),
+        (75, "about 75 s"),
+        (150, "about 2 minutes"),
+        (9000, "about 2 hours"),
+        (200_000, "about 2 days"),
+        (None, "for a time that is not known"),
+    ],
+)
+def test_durations_in_words(seconds, text):
+    assert about(seconds) == text
