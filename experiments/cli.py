@@ -47,6 +47,7 @@ RUN_HELP = {
     "extra_epochs": "epochs to go on after that",
     "keep": "which epochs' networks stay on disk, besides the best and the last: all, every:K, log, or best,last",
     "keep_dtype": f"of those networks: one of {', '.join(DTYPES)}; the best and the last stay in float32",
+    "tensorboard": "write the metrics of every epoch for TensorBoard too, in tensorboard/ of the run's folder",
     "on_nan": f"when the loss is not finite: one of {', '.join(ON_NAN)}; restore goes on at half the learning rate",
 }
 GEOMETRY_HELP = {
@@ -80,13 +81,14 @@ DECODING_HELP = {
     "decoding_dtype": "of the subspaces: float32 or float64",
 }
 
+# Part of a field's type -> what defines its flag; text, if none fits.
+DEFINERS = {"bool": flags.DEFINE_bool, "float": flags.DEFINE_float, "int": flags.DEFINE_integer}
+
 
 def _define(config_class, texts):
     for field in dataclasses.fields(config_class):
         kind = str(field.type)
-        define = (
-            flags.DEFINE_float if "float" in kind else flags.DEFINE_integer if "int" in kind else flags.DEFINE_string
-        )
+        define = next((define for name, define in DEFINERS.items() if name in kind), flags.DEFINE_string)
         define(field.name, None, texts[field.name] + f" ({field.default}, unless the preset says otherwise)")
         _show_in_help(field.name)
 

@@ -103,7 +103,7 @@ def run(
         return measure(own_folder, manifolds, prepared[own_folder][0])
 
     settings = {
-        "run": dataclasses.asdict(dataclasses.replace(config, width=None, seed=0)),
+        "run": dataclasses.asdict(dataclasses.replace(config, width=None, seed=0, tensorboard=False)),
         "geometry": dataclasses.asdict(manifolds),
         "provenance": provenance(),
     }

@@ -10,7 +10,7 @@ from experiments import interruption
 from experiments.members import member_folder
 from experiments.progress import bar
 from experiments.resume import read_restores, resume_point
-from experiments.run_folder import prepare, store_epoch
+from experiments.run_folder import curves, prepare, store_epoch
 from memorize_jax import models
 from memorize_jax.checkpoints import EpochStore
 from memorize_jax.config import RunConfig
@@ -97,7 +97,7 @@ def _train(configs, splits, labels, places, stores, resume, seconds_left):
     def on_epoch(member, epoch):
         nonlocal stopping
         stopping = stopping or seconds_left() is not None
-        store_epoch(places[member], stores[member], rows[member], epoch, stop=stopping)
+        store_epoch(places[member], stores[member], rows[member], epoch, stop=stopping, draw=draw[member])
         progress.set_postfix(epoch=epoch.number, seed=configs[member].seed)
         progress.update()
 
@@ -107,5 +107,9 @@ def _train(configs, splits, labels, places, stores, resume, seconds_left):
         if stopping or (left is not None and left < 0):
             raise interruption.Terminated
 
-    with bar(f"training {len(configs)} seeds together", "epoch", total, done=sum(map(len, rows))) as progress:
+    with (
+        contextlib.ExitStack() as stack,
+        bar(f"training {len(configs)} seeds together", "epoch", total, done=sum(map(len, rows))) as progress,
+    ):
+        draw = [stack.enter_context(curves(*one)) for one in zip(places, configs, rows, strict=True)]
         train_together(configs, splits, labels, on_epoch, resume=resume, on_step=on_step)

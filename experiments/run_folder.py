@@ -1,6 +1,8 @@
 """What training does to a run's folder before the first step and after every epoch."""
 
+import contextlib
 import pathlib
+from collections.abc import Callable
 
 import jax
 import numpy as np
@@ -9,6 +11,7 @@ from memorize_jax import data, models
 from memorize_jax.checkpoints import EpochStore, check_space
 from memorize_jax.config import RunConfig
 from memorize_jax.data import PermutedLabels, Splits
+from memorize_jax.event_files import check_installed, event_file
 from memorize_jax.keys import stream
 from memorize_jax.results import METRICS, write_table
 from memorize_jax.runs import Run, check_same_run, check_writable
@@ -32,6 +35,8 @@ def prepare(
       ValueError, OSError: one clear sentence.
     """
     config.validate()
+    if config.tensorboard:
+        check_installed()
     check_writable(Run(workdir).workdir)
     check_same_run(Run(workdir), config)
     splits, labels = load_run_data(config, splits)
@@ -78,7 +83,16 @@ def _check_space(folder, config, splits):
     )
 
 
-def store_epoch(folder: Run, store: EpochStore, rows: list[dict], epoch: Epoch, *, stop: bool) -> None:
+def curves(
+    folder: Run, config: RunConfig, rows: list[dict]
+) -> contextlib.AbstractContextManager[Callable[[dict], None]]:
+    """The event file of a run, see `event_files.event_file`; without `config.tensorboard`, one that takes nothing."""
+    return event_file(folder.events, rows) if config.tensorboard else contextlib.nullcontext(lambda row: None)
+
+
+def store_epoch(
+    folder: Run, store: EpochStore, rows: list[dict], epoch: Epoch, *, stop: bool, draw: Callable[[dict], None]
+) -> None:
     """Stores a finished epoch's network and its row of metrics.csv.
 
     Args:
@@ -87,6 +101,7 @@ def store_epoch(folder: Run, store: EpochStore, rows: list[dict], epoch: Epoch, 
       rows: of the epochs before; this one's is appended.
       epoch: the epoch.
       stop: the process is about to end, so that the training state must be stored too.
+      draw: takes the row, for the curves.
     """
     if not folder.config.is_file():
         raise FileNotFoundError(f"{folder.workdir} is gone; was the run moved or deleted?")
@@ -95,3 +110,4 @@ def store_epoch(folder: Run, store: EpochStore, rows: list[dict], epoch: Epoch, 
     complete = epoch.is_last or stop
     store.save(epoch.number, epoch.state.variables, epoch.state, complete=complete, test_accuracies=accuracies)
     write_table(folder.metrics, rows, METRICS)
+    draw(rows[-1])

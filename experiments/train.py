@@ -17,7 +17,7 @@ from experiments import cli, ensemble, interruption, processes
 from experiments.members import parse_seeds
 from experiments.progress import bar
 from experiments.resume import halve_rate, read_restores, resume_point
-from experiments.run_folder import load_run_data, prepare, store_epoch
+from experiments.run_folder import curves, load_run_data, prepare, store_epoch
 from memorize_jax.checkpoints import EpochStore, reached_preemption
 from memorize_jax.config import RunConfig
 from memorize_jax.data import PermutedLabels, Splits
@@ -69,7 +69,7 @@ def _train(folder, config, store, splits, labels):
 
     def on_epoch(epoch):
         stop = seconds_left() is not None or reached_preemption(epoch.number)
-        store_epoch(folder, store, rows, epoch, stop=stop)
+        store_epoch(folder, store, rows, epoch, stop=stop, draw=draw)
         shown = {"train": "train", "test": "test", "restored": "restored"}
         progress.set_postfix({name: f"{epoch.metrics[key + '_accuracy']:.1%}" for name, key in shown.items()})
         progress.update()
@@ -83,6 +83,7 @@ def _train(folder, config, store, splits, labels):
 
     with (
         interruption.deferred() as seconds_left,
+        curves(folder, config, rows) as draw,
         bar("training", "epoch", config.epochs + 1, done=len(rows)) as progress,
     ):
         for rate, end in rate_stretches(read_restores(folder), config.learning_rate, config.epochs):

@@ -42,6 +42,7 @@ class RunConfig:
         the learning rate.
       steps_per_call: steps that one call to the device does; None for 1 on CPU, where a convolution inside a loop is
         slow, and 16 elsewhere.
+      tensorboard: write the metrics as event files for TensorBoard too.
     """
 
     dataset: str = "digits"
@@ -65,11 +66,12 @@ class RunConfig:
     keep_dtype: str = "float32"
     on_nan: str = "stop"
     steps_per_call: int | None = None
+    tensorboard: bool = False
 
     # Fields that may change when a run is continued: they say how long, not what.
     LENGTH_FIELDS = ("epochs", "stop_accuracy", "extra_epochs", "data_dir")
-    # So may these: they say what stays on disk, what happens when training fails, and how steps are dispatched.
-    CARE_FIELDS = ("keep", "keep_dtype", "on_nan", "steps_per_call")
+    # So may these: they say what is on disk, what happens when training fails, and how steps are dispatched.
+    CARE_FIELDS = ("keep", "keep_dtype", "on_nan", "steps_per_call", "tensorboard")
 
     def validate(self) -> None:
         """Checks every field.

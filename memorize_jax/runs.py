@@ -33,6 +33,7 @@ class Run:
         self.labels = self.workdir / "labels.npz"
         self.metrics = self.workdir / "metrics.csv"
         self.restores = self.workdir / "restores.csv"
+        self.events = self.workdir / "tensorboard"
         self.checkpoints = self.workdir / "checkpoints"
         self.results = self.workdir / "results"
         self.figures = self.workdir / "figures"
