@@ -27,11 +27,11 @@ FLAGS = flags.FLAGS
 
 # Flag -> help. The type follows the field of the dataclass; the default is the preset's.
 RUN_HELP = {
-    "dataset": f"one of {', '.join(sorted(LOADERS))}",
+    "dataset": f"one of {', '.join(sorted(LOADERS))}, or MODULE:NAME, a function of yours that loads it",
     "data_dir": "folder of the data set's files, if not where they usually are",
     "num_train": "training examples to use, the same share of every class; all if not given",
     "scaling": f"of images: one of {', '.join(SCALINGS)}",
-    "model": f"one of {', '.join(sorted(MODELS))}",
+    "model": f"one of {', '.join(sorted(MODELS))}, or MODULE:NAME, a models.Entry of yours",
     "width": "of the model; the paper's if not given",
     "init": f"how parameters start: one of {', '.join(INITS)}",
     "dropout": "rate; that of the paper's table if not given",

@@ -19,11 +19,11 @@ class RunConfig:
     """Everything that decides the outcome of a run; the defaults are the paper's.
 
     Attributes:
-      dataset: name in `data.LOADERS`.
+      dataset: name in `data.LOADERS`, or MODULE:NAME, see `data.load`.
       data_dir: folder of the data set's files, or None for where they usually are.
       num_train: training examples to use, the same share of every class; None for all.
       scaling: of images, one of `data.SCALINGS`.
-      model: name in `models.MODELS`.
+      model: name in `models.MODELS`, or MODULE:NAME, see `models.create`.
       width: of the model, or None for the paper's.
       init: how parameters start, one of `models.INITS`; the paper does not say.
       dropout: rate, or None for that of the paper's table.

@@ -22,11 +22,11 @@ EXPERIMENTS = (
 )
 
 
-def python(*arguments, stdin="", **environment) -> subprocess.CompletedProcess:
-    """Runs Python with these arguments at the root of the repository, with these environment variables on top."""
+def python(*arguments, stdin="", cwd=ROOT, **environment) -> subprocess.CompletedProcess:
+    """Runs Python with these arguments, at the root of the repository, with these environment variables on top."""
     return subprocess.run(
         [sys.executable, *map(str, arguments)],
-        cwd=ROOT,
+        cwd=cwd,
         env={**os.environ, "JAX_PLATFORMS": "cpu", **environment},
         input=stdin,
         capture_output=True,

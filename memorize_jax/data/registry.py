@@ -4,13 +4,14 @@ from collections.abc import Callable
 
 import numpy as np
 
+from memorize_jax import own_code
 from memorize_jax.data.cifar import load_cifar10, load_cifar100
 from memorize_jax.data.digits import load_digits
 from memorize_jax.data.fashion_mnist import load_fashion_mnist, load_fashion_mnist_14, load_fashion_mnist_32
 from memorize_jax.data.labels import class_quotas
 from memorize_jax.data.mnist import load_mnist
 from memorize_jax.data.spheres import load_spheres, load_spheres_small
-from memorize_jax.data.splits import Splits
+from memorize_jax.data.splits import Splits, check_splits
 from memorize_jax.data.tiny_imagenet import load_tiny_imagenet
 
 LOADERS: dict[str, Callable[..., Splits]] = {
@@ -28,16 +29,19 @@ LOADERS: dict[str, Callable[..., Splits]] = {
 
 
 def check_name(name: str) -> None:
-    """Raises ValueError, naming the valid ones, unless `name` is a data set."""
-    if name not in LOADERS:
-        raise ValueError(f"expected dataset to be one of {', '.join(sorted(LOADERS))}, got {name!r}")
+    """Raises ValueError, naming the valid ones, unless `name` is a data set, or MODULE:NAME; imports nothing."""
+    if own_code.is_own(name):
+        own_code.check_form("dataset", name)
+    elif name not in LOADERS:
+        known = ", ".join(sorted(LOADERS))
+        raise ValueError(f"expected dataset to be one of {known}, or MODULE:NAME of your own, got {name!r}")
 
 
 def load(name: str, *, data_dir: str | None = None, num_train: int | None = None) -> Splits:
     """Loads a data set.
 
     Args:
-      name: one of `LOADERS`.
+      name: one of `LOADERS`; or MODULE:NAME, a function of yours that takes `data_dir` and returns Splits.
       data_dir: folder of its files, for those that have files.
       num_train: keep so many training examples, the same share of every class and always the same ones; None for all.
 
@@ -45,11 +49,15 @@ def load(name: str, *, data_dir: str | None = None, num_train: int | None = None
       Splits(train, test).
 
     Raises:
-      ValueError: unknown name, damaged files, or more training examples asked for than there are.
+      ValueError: unknown name, damaged files, more training examples asked for than there are, or a function of
+        yours that returns something else.
       FileNotFoundError: missing files; says where they were looked for and how to get them.
     """
     check_name(name)
-    splits = LOADERS[name](data_dir=data_dir)
+    if own_code.is_own(name):
+        splits = check_splits(own_code.find("dataset", name)(data_dir=data_dir), name)
+    else:
+        splits = LOADERS[name](data_dir=data_dir)
     return splits if num_train is None else splits._replace(train=_subset(splits.train, num_train))
 
 

@@ -2,8 +2,10 @@
 
 from memorize_jax.models.initializers import INITS, check_init
 from memorize_jax.models.layers import Layer, norm_name
+from memorize_jax.models.network import Network
 from memorize_jax.models.registry import (
     MODELS,
+    Entry,
     can_be_stacked,
     check_dropout,
     check_input,
@@ -16,7 +18,9 @@ from memorize_jax.models.registry import (
 __all__ = [
     "INITS",
     "MODELS",
+    "Entry",
     "Layer",
+    "Network",
     "can_be_stacked",
     "check_dropout",
     "check_init",

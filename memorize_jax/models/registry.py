@@ -7,6 +7,7 @@ from typing import NamedTuple
 import flax.linen as nn
 import jax.numpy as jnp
 
+from memorize_jax import own_code
 from memorize_jax.models import alexnet, masc, mlp, resnet, vgg
 from memorize_jax.models.initializers import check_init
 from memorize_jax.models.layers import Layer
@@ -16,8 +17,9 @@ class Entry(NamedTuple):
     """One kind of network.
 
     Attributes:
-      constructor: (num_classes, ...) -> module.
-      layers: analysed layers in order.
+      constructor: takes num_classes, dtype, initialization and axis_name, where they are given also width and dropout,
+        all as keywords, and returns a module; see `network.Network`.
+      layers: analysed layers in order; the last one's representation is the logits.
       smallest_image: least height and width of its inputs; None if they need not be images.
       has_dropout: whether the paper's table has dropout.
       stackable: dense layers alone; convolutions of several networks at once are slow.
@@ -42,36 +44,48 @@ MODELS = {
 
 
 def check_name(name: str) -> None:
-    """Raises ValueError, naming the valid ones, unless `name` is a model."""
-    if name not in MODELS:
-        raise ValueError(f"expected model to be one of {', '.join(sorted(MODELS))}, got {name!r}")
+    """Raises ValueError, naming the valid ones, unless `name` is a model, or MODULE:NAME; imports nothing."""
+    if own_code.is_own(name):
+        own_code.check_form("model", name)
+    elif name not in MODELS:
+        known = ", ".join(sorted(MODELS))
+        raise ValueError(f"expected model to be one of {known}, or MODULE:NAME of your own, got {name!r}")
+
+
+def _entry(name: str) -> Entry:
+    check_name(name)
+    if not own_code.is_own(name):
+        return MODELS[name]
+    entry = own_code.find("model", name)
+    if not isinstance(entry, Entry):
+        raise ValueError(f"model {name}: expected a models.Entry, got {type(entry).__name__}")
+    return entry
 
 
 def check_dropout(name: str, dropout: float | None) -> None:
     """Raises ValueError unless the rate is None, or in [0, 1) for a model that has dropout."""
     if dropout is not None and not 0 <= dropout < 1:
         raise ValueError(f"expected dropout >= 0 and < 1, got {dropout}")
-    if dropout and not MODELS[name].has_dropout:
+    if dropout and not _entry(name).has_dropout:
         raise ValueError(f"expected no dropout for model {name}, which has none in the paper, got {dropout}")
 
 
 def can_be_stacked(name: str) -> bool:
     """Tells whether several networks of a kind may be one vmapped program: dense ones without dropout."""
-    return MODELS[name].stackable
+    return _entry(name).stackable
 
 
 def check_input(name: str, shape: tuple[int, ...]) -> None:
     """Checks that a network can take inputs of a shape.
 
     Args:
-      name: one of `MODELS`.
+      name: of the model.
       shape: of one example.
 
     Raises:
       ValueError: the model takes images and these are none, or too small.
     """
-    check_name(name)
-    smallest = MODELS[name].smallest_image
+    smallest = _entry(name).smallest_image
     if smallest is None:
         return
     if len(shape) != 3:
@@ -93,7 +107,7 @@ def create(
     """Makes a network.
 
     Args:
-      name: one of `MODELS`.
+      name: one of `MODELS`; or MODULE:NAME, an Entry of yours.
       num_classes: outputs.
       width: the model's width; None for the paper's.
       dtype: of the computation; parameters are float32 or wider.
@@ -107,7 +121,7 @@ def create(
     Raises:
       ValueError: unknown name or initialisation, a width below 1, dropout for a model without.
     """
-    check_name(name)
+    entry = _entry(name)
     check_init(init)
     check_dropout(name, dropout)
     if width is not None and width < 1:
@@ -115,22 +129,24 @@ def create(
     options = {"dtype": jnp.dtype(dtype), "initialization": init, "axis_name": axis_name}
     if width is not None:
         options["width"] = width
-    if dropout is not None and MODELS[name].has_dropout:
+    if dropout is not None and entry.has_dropout:
         options["dropout"] = dropout
-    return MODELS[name].constructor(num_classes=num_classes, **options)
+    try:
+        return entry.constructor(num_classes=num_classes, **options)
+    except TypeError as error:
+        raise ValueError(f"model {name} takes other options than models.Entry says: {error}") from error
 
 
 def layers(name: str) -> tuple[Layer, ...]:
     """Lists the analysed layers of a network in order.
 
     Args:
-      name: one of `MODELS`.
+      name: of the model.
 
     Returns:
       Layers: name, the number in the paper's table, what is tapped.
     """
-    check_name(name)
-    return MODELS[name].layers
+    return _entry(name).layers
 
 
 def layer_names(name: str) -> tuple[str, ...]:

@@ -261,7 +261,9 @@ def test_the_real_set_has_6000_training_images_of_each_class():
 
 
 def test_an_unknown_name_lists_the_valid_ones():
-    with pytest.raises(ValueError, match=f"one of {', '.join(sorted(data.LOADERS))}, got 'cifar'"):
+    with pytest.raises(
+        ValueError, match=f"one of {', '.join(sorted(data.LOADERS))}, or MODULE:NAME of your own, got 'cifar'"
+    ):
         data.load("cifar")
 
 

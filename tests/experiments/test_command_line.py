@@ -85,11 +85,15 @@ def test_groups_that_are_empty_have_no_manifolds(tmp_path, fraction, groups):
 # Name -> (experiment, flags, what the one line must say). {here} is a folder that holds a run with seed 0 in "run"
 # and a file "notes.txt"; the workdir is {here}/new unless a flag says otherwise.
 BAD = {
-    "dataset": ("train", ["--dataset=cifar"], f"one of {', '.join(sorted(LOADERS))}, got 'cifar'"),
+    "dataset": (
+        "train",
+        ["--dataset=cifar"],
+        f"one of {', '.join(sorted(LOADERS))}, or MODULE:NAME of your own, got 'cifar'",
+    ),
     "model": (
         "train",
         ["--model=transformer"],
-        f"expected model to be one of {', '.join(sorted(MODELS))}, got 'transformer'",
+        f"expected model to be one of {', '.join(sorted(MODELS))}, or MODULE:NAME of your own, got 'transformer'",
     ),
     "a model the images do not fit": (
         "train",

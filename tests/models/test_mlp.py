@@ -76,5 +76,8 @@ def test_a_width_below_1_is_refused(width):
 
 @pytest.mark.parametrize("call", [models.check_name, models.layer_names, lambda n: models.create(n, num_classes=2)])
 def test_an_unknown_name_lists_the_valid_ones(call):
-    with pytest.raises(ValueError, match=f"expected model to be one of {', '.join(sorted(models.MODELS))}, got 'mpl'"):
+    with pytest.raises(
+        ValueError,
+        match=f"expected model to be one of {', '.join(sorted(models.MODELS))}, or MODULE:NAME of your own, got 'mpl'",
+    ):
         call("mpl")

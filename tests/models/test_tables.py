@@ -237,7 +237,7 @@ def test_the_smallest_input_that_fits(name, shape):
     [
         (
             {"name": "vgg"},
-            f"expected model to be one of {', '.join(sorted(models.MODELS))}, got 'vgg'",
+            f"expected model to be one of {', '.join(sorted(models.MODELS))}, or MODULE:NAME of your own, got 'vgg'",
         ),
         ({"name": "mlp", "width": 0}, "expected width >= 1, got 0"),
         ({"name": "mlp", "init": "he"}, "expected init to be one of lecun, glorot, torch, got 'he'"),

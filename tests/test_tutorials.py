@@ -1,0 +1,120 @@
+import importlib.util
+import json
+import operator
+import re
+import shlex
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from memorize_jax.runs import Run
+from tests import stand_in_torch
+from tests.commands import ROOT, help_of, python
+
+FOLDER = ROOT / "docs" / "tutorial"
+TUTORIALS = sorted(path.stem for path in FOLDER.glob("*.md"))
+
+
+def blocks(name, language):
+    text = (FOLDER / f"{name}.md").read_text(encoding="utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
+
+
+def modules(name):
+    """File -> content: the blocks that begin with a file's name."""
+    found = {re.match(r"# (\w+\.py)\n", block): block for block in blocks(name, "python")}
+    return {match[1]: block for match, block in found.items() if match}
+
+
+def commands(name):
+    return [shlex.split(line) for block in blocks(name, "sh") for line in block.splitlines()]
+
+
+@pytest.fixture
+def workplace(tmp_path, monkeypatch):
+    """An empty current folder whose modules can be imported."""
+    before = set(sys.modules)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    if importlib.util.find_spec("torch") is None:
+        monkeypatch.setitem(sys.modules, "torch", stand_in_torch)
+    yield tmp_path
+    for module in set(sys.modules) - before:
+        if module.startswith("my_"):
+            del sys.modules[module]
+
+
+def execute(name, folder):
+    """Writes the modules of a tutorial and runs its other blocks in order."""
+    for file, block in modules(name).items():
+        (folder / file).write_text(block)
+    namespace = {}
+    for block in blocks(name, "python"):
+        if block not in modules(name).values():
+            exec(compile(block, f"{name}.md", "exec"), namespace)
+    return namespace
+
+
+def test_there_are_three():
+    assert TUTORIALS == ["own-activations", "own-data", "own-network"]
+
+
+def test_the_code_about_data_runs(workplace, capsys):
+    names = execute("own-data", workplace)
+    assert names["splits"].train.images.shape == (400, 8, 8, 1)
+    assert "(400, 8, 8, 1) 4" in capsys.readouterr().out
+    assert pd.read_csv(Run("runs/from_python").metrics)["epoch"].tolist() == [0, 1, 2, 3]
+
+
+def test_the_code_about_networks_runs(workplace, capsys):
+    names = execute("own-network", workplace)
+    assert names["geometry"].capacity.shape == (4, 10)
+    assert np.isfinite(names["geometry"].capacity).all()
+    assert "test_accuracy" in capsys.readouterr().out
+
+
+def test_the_code_about_activations_runs(workplace, capsys):
+    names = execute("own-activations", workplace)
+    assert list(names["layers"]) == ["relu1", "relu2"]
+    assert names["layers"]["relu2"].shape == (1797, 100)
+    assert (names["layers"]["relu1"] >= 0).all()
+    # After the hooks are removed nothing is collected any more.
+    names["network"](names["batches"][0])
+    assert "capacity" in capsys.readouterr().out
+    assert (workplace / "layers.svg").stat().st_size > 0
+    assert (workplace / "activations.npz").is_file()
+
+
+@pytest.mark.parametrize("name", TUTORIALS)
+def test_every_flag_of_the_commands_exists(name):
+    for _, _, module, *flags in commands(name):
+        text = help_of(module.removeprefix("experiments."))
+        for flag in re.findall(r"--(\w+)", " ".join(flags)):
+            assert re.search(rf"^  --(?:\[no\])?{flag}:", text, flags=re.MULTILINE), (module, flag)
+
+
+@pytest.mark.parametrize("name", TUTORIALS)
+def test_every_name_in_the_text_exists(name):
+    import memorize_jax
+    from memorize_jax import analysis, data, models  # noqa: F401
+
+    text = (FOLDER / f"{name}.md").read_text(encoding="utf-8")
+    for mentioned in re.findall(r"`((?:data|models|analysis)\.[\w.]+)`", text):
+        assert operator.attrgetter(mentioned)(memorize_jax), mentioned
+
+
+@pytest.mark.slow
+def test_the_commands_run(tmp_path):
+    for name in TUTORIALS:
+        for file, block in modules(name).items():
+            (tmp_path / file).write_text(block)
+    rng = np.random.default_rng(0)
+    np.savez(tmp_path / "activations.npz", labels=np.repeat(np.arange(4), 20), layer=rng.normal(size=(80, 12)))
+    jobs = [[module, *flags] for name in TUTORIALS for _, _, module, *flags in commands(name)]
+    answer = python("-m", "tests.forked", stdin=json.dumps(jobs), cwd=tmp_path, PYTHONPATH=str(ROOT))
+    for job, (code, error) in zip(jobs, json.loads(answer.stdout), strict=True):
+        assert code == 0, (job, error)
+    assert (tmp_path / "runs/corners/report.html").is_file()
+    assert set(pd.read_csv(tmp_path / "runs/small/results/rewinding.csv")["layer"]) >= {"conv1", "linear2", "linear3"}
