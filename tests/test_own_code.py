@@ -107,7 +107,7 @@ def test_a_network_that_is_no_entry_or_takes_other_options_is_named(own_module):
     own_module("", CLASS=MLP, OTHER=models.Entry(lambda num_classes: None, LAYERS))
     with pytest.raises(ValueError, match=r"model theirs:CLASS: expected a models.Entry, got \w+"):
         models.layers("theirs:CLASS")
-    with pytest.raises(ValueError, match="model theirs:OTHER takes other options than models.Entry says: .*'dtype'"):
+    with pytest.raises(ValueError, match=r"model theirs:OTHER takes other options than models.Entry says: .*'dtype'"):
         models.create("theirs:OTHER", num_classes=3)
 
 

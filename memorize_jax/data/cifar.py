@@ -84,11 +84,24 @@ def _members(path: pathlib.Path, sizes: dict[str, int]) -> dict[str, bytes]:
     return found
 
 
+def _files(folder: pathlib.Path, sizes: dict[str, int]) -> dict[str, bytes]:
+    """Reads the same members where somebody unpacked the archive, after checking their sizes."""
+    found = {}
+    for name, size in sizes.items():
+        path = folder.parent / name
+        if not path.is_file():
+            raise ValueError(f"{folder}: expected a file {path.name}; unpack the archive again")
+        if path.stat().st_size != size:
+            raise ValueError(f"{folder}: expected {path.name} to have {size} bytes, got {path.stat().st_size}")
+        found[name] = path.read_bytes()
+    return found
+
+
 def read_archive(path: pathlib.Path, archive: Archive) -> Splits:
-    """Reads an archive as it was downloaded.
+    """Reads an archive as it was downloaded, or the folder in it.
 
     Args:
-      path: of the .tar.gz file.
+      path: of the .tar.gz file, or of the unpacked folder, which has its own name.
       archive: what it must hold.
 
     Returns:
@@ -101,7 +114,7 @@ def read_archive(path: pathlib.Path, archive: Archive) -> Splits:
     length = archive.label_bytes + PIXELS
     num_train, num_test = archive.records_per_member
     sizes = dict.fromkeys(archive.train, num_train * length) | {archive.test: num_test * length}
-    members = _members(path, sizes)
+    members = _files(path, sizes) if path.is_dir() else _members(path, sizes)
 
     def split(names):
         records = np.frombuffer(b"".join(members[name] for name in names), np.uint8).reshape(-1, length)
@@ -115,24 +128,26 @@ def read_archive(path: pathlib.Path, archive: Archive) -> Splits:
 
 
 def _load(archive: Archive, data_dir: str | None) -> Splits:
-    path = placed_by_hand(data_dir, archive.file)
+    # The archive first: it has a checksum.
+    path = placed_by_hand(data_dir, archive.file) or placed_by_hand(data_dir, archive.test.partition("/")[0])
     if path is not None:
         return read_archive(path, archive)
     return tfds_sources.load(archive.name, data_dir, by_hand=f"put {SOURCE}/{archive.file} there as it is")
 
 
 def load_cifar10(data_dir: str | None = None) -> Splits:
-    """Loads CIFAR-10, from the archive if it lies in `data_dir`, else by TFDS.
+    """Loads CIFAR-10, from the archive or the folder in it if one lies in `data_dir`, else by TFDS.
 
     Args:
-      data_dir: folder with cifar-10-binary.tar.gz or a prepared TFDS copy; default TFDS's own.
+      data_dir: folder with cifar-10-binary.tar.gz, with cifar-10-batches-bin (CIFAR-100: cifar-100-binary), or with a
+        prepared TFDS copy; default TFDS's own.
 
     Returns:
       Splits with images [n, 32, 32, 3] uint8.
 
     Raises:
       FileNotFoundError: not there and not to be had; says how to get it.
-      ValueError: a damaged archive.
+      ValueError: a damaged archive or folder.
     """
     return _load(CIFAR10, data_dir)
 

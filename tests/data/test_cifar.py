@@ -56,10 +56,21 @@ def contents(archive):
     return {name: content for name, (_, _, content) in members(archive).items()}
 
 
+def unpack(path, contents):
+    for name, content in contents.items():
+        (path / name).parent.mkdir(parents=True, exist_ok=True)
+        (path / name).write_bytes(content)
+    return path / next(iter(contents)).partition("/")[0]
+
+
+@pytest.mark.parametrize("unpacked", [False, True])
 @pytest.mark.parametrize("folder", ["", "downloads/manual"])
-def test_an_archive_placed_by_hand_is_read(archive, folder, tmp_path):
+def test_an_archive_placed_by_hand_is_read(archive, folder, unpacked, tmp_path):
     made = members(archive)
-    write(tmp_path / folder / archive.file, contents(archive))
+    if unpacked:
+        unpack(tmp_path / folder, contents(archive))
+    else:
+        write(tmp_path / folder / archive.file, contents(archive))
     splits = data.load(archive.name, data_dir=str(tmp_path))
     for split, names in ((splits.train, archive.train), (splits.test, [archive.test])):
         np.testing.assert_array_equal(split.images, np.concatenate([made[name][0] for name in names]))
@@ -99,6 +110,21 @@ def test_a_missing_member_is_named(archive, tmp_path):
 def test_a_link_is_not_followed(archive, tmp_path):
     path = write(tmp_path / archive.file, contents(archive), links=(archive.test,))
     refused(archive, path, "got something else of 0")
+
+
+def test_an_archive_comes_before_a_folder(archive, tmp_path):
+    write(tmp_path / archive.file, contents(archive))
+    unpack(tmp_path, {archive.test: b"half unpac"})
+    assert len(data.load(archive.name, data_dir=str(tmp_path)).test.labels) == archive.records_per_member[1]
+
+
+def test_a_folder_that_was_half_unpacked_is_refused(archive, tmp_path):
+    changed = contents(archive)
+    size = archive.records_per_member[1] * (archive.label_bytes + 3072)
+    changed[archive.test] = changed[archive.test][:-1]
+    refused(archive, unpack(tmp_path / "short", changed), f"to have {size} bytes, got {size - 1}")
+    del changed[archive.test]
+    refused(archive, unpack(tmp_path / "missing", changed), "expected a file test.*; unpack the archive again")
 
 
 def test_a_label_out_of_range_is_refused(archive, tmp_path):
