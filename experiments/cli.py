@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from absl import app, flags, logging
 
+from experiments import buckets
 from experiments.interruption import Terminated, terminable
 from experiments.presets import (
     PRESETS,
@@ -99,8 +100,10 @@ def _show_in_help(name):
 
 def define_workdir(default: str | None = None) -> None:
     """Defines --workdir."""
-    flags.DEFINE_string("workdir", default, "folder of the run")
+    flags.DEFINE_string("workdir", default, "folder of the run; gs://BUCKET/PATH for one in a bucket")
     _show_in_help("workdir")
+    flags.DEFINE_string("local_dir", buckets.LOCAL_DIR, "folder in which runs in buckets are worked on")
+    _show_in_help("local_dir")
     flags.DEFINE_bool("debug", False, "show the full traceback of an error")
     _show_in_help("debug")
 
@@ -198,8 +201,6 @@ def required_workdir() -> str:
     """
     if not FLAGS.workdir:
         raise ValueError("expected --workdir=FOLDER, the folder of the run")
-    if "://" in FLAGS.workdir:
-        raise ValueError(f"expected a folder, got {FLAGS.workdir}; mount the bucket as docs/cloud-tpu.md shows")
     return FLAGS.workdir
 
 
@@ -212,12 +213,13 @@ def _advice(error):
     return ""
 
 
-def start(main: Callable[[], None], *definitions: Callable[[], None]) -> None:
+def start(main: Callable[[], None], *definitions: Callable[[], None], first: Callable[[], None] = lambda: None) -> None:
     """Defines flags, runs `main`, and turns every foreseeable error into one line and exit code 1.
 
     Args:
       main: the experiment.
       *definitions: of the flags it takes.
+      first: done before a run in a bucket is opened.
     """
     for define in definitions:
         define()
@@ -228,13 +230,15 @@ def start(main: Callable[[], None], *definitions: Callable[[], None]) -> None:
             if len(argv) > 1:
                 raise ValueError(f"expected only flags like --workdir=FOLDER, got {argv[1]!r}")
             with terminable():
-                main()
+                first()
+                with buckets.workdir_here(FLAGS):
+                    main()
         except BrokenPipeError:
             os._exit(1)
         except (ValueError, OSError, ArithmeticError) as error:
             if FLAGS.debug:
                 traceback.print_exc()
-            message = " ".join(str(error).split())
+            message = buckets.named_as_given(" ".join(str(error).split()), FLAGS)
             print(f"error: {message}{_advice(error)}", file=sys.stderr)
             sys.exit(1)
         except KeyboardInterrupt:

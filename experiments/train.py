@@ -109,7 +109,6 @@ def _follow(config):
 def main() -> None:
     """Reads the flags and trains."""
     workdir = cli.required_workdir()
-    processes.join()
     try:
         _train_chosen(workdir)
     except jax.errors.JaxRuntimeError as error:
@@ -127,4 +126,12 @@ def _train_chosen(workdir):
 
 
 if __name__ == "__main__":
-    cli.start(main, cli.define_workdir, cli.define_preset, cli.define_run, cli.define_seeds, processes.define)
+    cli.start(
+        main,
+        cli.define_workdir,
+        cli.define_preset,
+        cli.define_run,
+        cli.define_seeds,
+        processes.define,
+        first=processes.join,
+    )

@@ -18,6 +18,7 @@ LIBRARY = {
     "event_files": set(),
     "keep": set(),
     "locks": set(),
+    "mirror": {"locks"},
     "own_code": set(),
     "checkpoints": {"keep"},
     "results": {"atomic"},
@@ -30,7 +31,7 @@ LIBRARY = {
     "stages": set(),
 }
 # Experiments use all of the library, and of each other only these; reproduce composes the steps.
-SHARED = {"cli", "interruption", "members", "presets", "progress", "record", "trained"}
+SHARED = {"buckets", "cli", "interruption", "members", "presets", "progress", "record", "trained"}
 COMPOSES = {
     "reproduce": {
         "claims",
@@ -57,6 +58,7 @@ OWNERS = {
     "jinja2": {"memorize_jax.report.page"},
     "matplotlib": {"memorize_jax.figures.style"},
     "sklearn": {"memorize_jax.data.digits", "memorize_jax.analysis.decoding.probes"},
+    "fsspec": {"memorize_jax.mirror.bucket"},
     "tensorboardX": {"memorize_jax.event_files"},
     "threadpoolctl": {"memorize_jax.analysis.decoding.threads"},
     "tensorflow": {"memorize_jax.data.tfds_sources"},

@@ -1,0 +1,68 @@
+import dataclasses
+import shutil
+import sys
+import types
+
+import fsspec
+import pytest
+
+from experiments import buckets, presets, train
+from memorize_jax.checkpoints import EpochStore
+from memorize_jax.mirror import local_folder
+from memorize_jax.runs import Run, check_same_run
+
+URL = "memory://bucket/runs/mine"
+
+
+@pytest.fixture(autouse=True)
+def store():
+    filesystem = fsspec.filesystem("memory")
+    yield filesystem.store
+    filesystem.store.clear()
+
+
+def given(tmp_path, workdir=URL):
+    return types.SimpleNamespace(workdir=workdir, local_dir=str(tmp_path))
+
+
+def test_a_command_works_in_a_folder_and_speaks_of_the_bucket(tmp_path, capsys, store):
+    flags = given(tmp_path)
+    with buckets.workdir_here(flags, schemes=("memory",)):
+        place = local_folder(URL, tmp_path)
+        assert flags.workdir == str(place)
+        (place / "report.html").write_text("page")
+        sys.stdout.write(f"done; next: python -m experiments.report --workdir={flags.workdir}\n")
+    assert capsys.readouterr().out == f"done; next: python -m experiments.report --workdir={URL}\n"
+    assert flags.workdir == URL
+    assert buckets.named_as_given(f"no table {place}/results/x.csv", flags) == f"no table {URL}/results/x.csv"
+    assert store["/bucket/runs/mine/report.html"].getvalue() == b"page"
+
+
+def test_a_folder_is_left_as_it_is(tmp_path):
+    flags = given(tmp_path, workdir=str(tmp_path / "run"))
+    with buckets.workdir_here(flags):
+        assert flags.workdir == str(tmp_path / "run")
+    assert buckets.named_as_given("no table", flags) == "no table"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("url", ["s3://bucket/run", "memory://bucket/run", "http://there/run"])
+def test_other_urls_are_refused(tmp_path, url):
+    here = buckets.workdir_here(given(tmp_path, workdir=url))
+    with pytest.raises(ValueError, match=f"expected a folder or gs://BUCKET/PATH, got {url}"), here:
+        pass
+
+
+def test_a_run_goes_on_from_the_bucket_on_another_machine(tmp_path, smoke_run, store):
+    config = presets.PRESETS["smoke"].run
+    with buckets.workdir_here(flags := given(tmp_path / "one"), schemes=("memory",)):
+        shutil.copytree(smoke_run, flags.workdir, dirs_exist_ok=True)
+    with buckets.workdir_here(flags := given(tmp_path / "two"), schemes=("memory",)):
+        check_same_run(Run(flags.workdir), config)
+        train.run(flags.workdir, dataclasses.replace(config, epochs=config.epochs + 1, stop_accuracy=1.0))
+    with (
+        buckets.workdir_here(flags := given(tmp_path / "three"), schemes=("memory",)),
+        EpochStore(Run(flags.workdir).checkpoints) as networks,
+    ):
+        assert networks.epochs() == list(range(config.epochs + 2))
+        networks.load(config.epochs + 1)
