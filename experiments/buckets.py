@@ -18,12 +18,13 @@ SCHEMES = ("gs",)
 
 
 @contextlib.contextmanager
-def workdir_here(given: flags.FlagValues, schemes: tuple[str, ...] = SCHEMES) -> Iterator[None]:
+def workdir_here(given: flags.FlagValues, schemes: tuple[str, ...] = SCHEMES, **options) -> Iterator[None]:
     """Has --workdir name a local folder while a run in a bucket is worked on, and brings that there.
 
     Args:
       given: flags, with `workdir` and `local_dir`; nothing happens unless the former is a URL.
       schemes: of the URLs that are buckets.
+      **options: of `mirror.mirrored`.
 
     Raises:
       ValueError, OSError: one clear sentence, see `mirror.mirrored`.
@@ -43,7 +44,7 @@ def workdir_here(given: flags.FlagValues, schemes: tuple[str, ...] = SCHEMES) ->
     def say(text):
         print(text, file=sys.stderr, flush=True)
 
-    with mirrored(url, given.local_dir, say=say, on_lost=end) as folder:
+    with mirrored(url, given.local_dir, say=say, on_lost=end, **options) as folder:
         given.workdir = str(folder)
         try:
             with contextlib.redirect_stdout(_Renamed(sys.stdout, str(folder), url)):

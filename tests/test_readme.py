@@ -1,3 +1,4 @@
+import importlib.metadata
 import importlib.util
 import operator
 import pathlib
@@ -83,6 +84,13 @@ def test_every_function_mentioned_exists():
     for name in named:
         importlib.import_module(f"memorize_jax.{name.partition('.')[0]}")
         assert callable(operator.attrgetter(name)(memorize_jax)), name
+
+
+def test_what_is_to_be_cited_has_the_version_of_the_package():
+    (entry,) = blocks("bibtex")
+    version = importlib.metadata.version("memorize_jax")
+    assert f"version = {{{version}}}" in entry
+    assert f"\nversion: {version}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
 
 
 def test_the_example_code_runs(capsys):

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 INSTALL = {"gs": "pip install 'memorize_jax[gcs]'"}
+# What is written is compared with what has arrived; and a folder on a disk must be made before a file in it.
+OPTIONS = {"gs": {"consistency": "md5"}, "file": {"auto_mkdir": True}}
 
 
 class BucketError(OSError):
@@ -45,8 +47,8 @@ def open_bucket(url: str) -> Bucket:
     import fsspec
 
     scheme = url.partition("://")[0]
-    # Other machines write too; and a folder on a disk must be made before a file in it.
-    options = {"use_listings_cache": False} | ({"auto_mkdir": True} if scheme == "file" else {})
+    # Other machines write too.
+    options = {"use_listings_cache": False, **OPTIONS.get(scheme, {})}
     try:
         with _named(url, "opened"):
             filesystem, root = fsspec.url_to_fs(url.rstrip("/"), **options)

@@ -1,15 +1,19 @@
 import dataclasses
 import shutil
+import subprocess
 import sys
+import time
 import types
 
 import fsspec
+import pandas as pd
 import pytest
 
 from experiments import buckets, presets, train
 from memorize_jax.checkpoints import EpochStore
 from memorize_jax.mirror import local_folder
 from memorize_jax.runs import Run, check_same_run
+from tests.commands import ROOT, python
 
 URL = "memory://bucket/runs/mine"
 
@@ -36,6 +40,44 @@ def test_a_command_works_in_a_folder_and_speaks_of_the_bucket(tmp_path, capsys, 
     assert flags.workdir == URL
     assert buckets.named_as_given(f"no table {place}/results/x.csv", flags) == f"no table {URL}/results/x.csv"
     assert store["/bucket/runs/mine/report.html"].getvalue() == b"page"
+
+
+TRAINS = """
+import dataclasses, sys, types
+from experiments import buckets, interruption, presets, train
+
+flags = types.SimpleNamespace(workdir=sys.argv[1], local_dir=sys.argv[2])
+config = dataclasses.replace(presets.PRESETS["smoke"].run, epochs=30, stop_accuracy=1.0)
+with interruption.terminable(), buckets.workdir_here(flags, schemes=("file",), seconds=0.2):
+    train.run(flags.workdir, config)
+"""
+
+
+@pytest.mark.slow
+def test_a_machine_that_is_told_to_end_leaves_everything_for_the_next(tmp_path):
+    def arguments(bucket, machine):
+        return "-c", TRAINS, f"file://{tmp_path / bucket}", tmp_path / machine
+
+    whole = python(*arguments("whole", "one"))
+    assert whole.returncode == 0, whole.stderr
+    metrics = Run(tmp_path / "bucket").metrics
+    command = [sys.executable, *map(str, arguments("bucket", "two"))]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
+        deadline = time.monotonic() + 120
+        while not metrics.exists() and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.05)
+        process.terminate()
+        error = process.communicate()[1]
+    assert "Terminated" in error
+    reached = len(pd.read_csv(metrics))
+    assert reached < 31
+    rest = python(*arguments("bucket", "three"))
+    assert rest.returncode == 0, rest.stderr
+    assert "reading" in rest.stderr
+    tables = [pd.read_csv(Run(tmp_path / name).metrics).drop(columns="seconds") for name in ("whole", "bucket")]
+    pd.testing.assert_frame_equal(*tables)
+    with EpochStore(Run(tmp_path / "bucket").checkpoints) as networks:
+        assert networks.faults(tables[0]["test_accuracy"].tolist(), finished=True) == {}
 
 
 def test_a_folder_is_left_as_it_is(tmp_path):

@@ -137,6 +137,11 @@ BAD = {
     "widths": ("double_descent", ["--widths=1,x"], "expected widths like 1,2,4,8, got '1,x'"),
     "a file": ("train", ["--workdir={here}/notes.txt"], "notes.txt is not a folder"),
     "a figure": ("figures", ["--figure=fig9", "--workdir={here}/run"], "expected figures among all, fig2a"),
+    "a workdir of another kind": (
+        "report",
+        ["--workdir=s3://bucket/run"],
+        "expected a folder or gs://BUCKET/PATH, got s3://bucket/run",
+    ),
     "no workdir": ("train", ["--workdir="], "expected --workdir=FOLDER"),
     "no run": ("geometry", [], "train one with: python -m experiments.train --workdir={here}/new"),
     "a figure to do all for": ("reproduce", ["--preset=smoke", "--figure=fig99"], "expected figures among all, fig2a"),
@@ -197,19 +202,19 @@ PROCESS_FLAGS = {"distributed", "coordinator", "num_processes", "process_id"}
 REWINDING_FLAGS = {field.name for field in dataclasses.fields(presets.RewindingConfig)}
 GRADIENTS_FLAGS = {field.name for field in dataclasses.fields(presets.GradientsConfig)}
 FLAGS = {
-    "train": {"workdir", "debug", "preset", "seeds"} | RUN_FLAGS | PROCESS_FLAGS,
-    "sweep": {"workdir", "debug", "preset", "seeds", "grid", "file", "cluster", "slurm", "dry_run"}
+    "train": {"workdir", "local_dir", "debug", "preset", "seeds"} | RUN_FLAGS | PROCESS_FLAGS,
+    "sweep": {"workdir", "local_dir", "debug", "preset", "seeds", "grid", "file", "cluster", "slurm", "dry_run"}
     | RUN_FLAGS
     | GEOMETRY_FLAGS,
-    "geometry": {"workdir", "debug", "preset", "points", "seed", "skip_damaged"} | GEOMETRY_FLAGS,
-    "decoding": {"workdir", "debug", "preset"} | DECODING_FLAGS,
-    "rewinding": {"workdir", "debug", "preset"} | REWINDING_FLAGS,
-    "gradients": {"workdir", "debug", "preset"} | GRADIENTS_FLAGS,
-    "double_descent": {"workdir", "debug", "preset", "seeds", "widths"} | RUN_FLAGS | GEOMETRY_FLAGS,
-    "figures": {"workdir", "debug", "figure"},
-    "claims": {"workdir", "debug", "markdown"},
-    "report": {"workdir", "debug", "workdirs"},
-    "reproduce": {"workdir", "debug", "preset", "seeds", "figure", "dry_run"}.union(
+    "geometry": {"workdir", "local_dir", "debug", "preset", "points", "seed", "skip_damaged"} | GEOMETRY_FLAGS,
+    "decoding": {"workdir", "local_dir", "debug", "preset"} | DECODING_FLAGS,
+    "rewinding": {"workdir", "local_dir", "debug", "preset"} | REWINDING_FLAGS,
+    "gradients": {"workdir", "local_dir", "debug", "preset"} | GRADIENTS_FLAGS,
+    "double_descent": {"workdir", "local_dir", "debug", "preset", "seeds", "widths"} | RUN_FLAGS | GEOMETRY_FLAGS,
+    "figures": {"workdir", "local_dir", "debug", "figure"},
+    "claims": {"workdir", "local_dir", "debug", "markdown"},
+    "report": {"workdir", "local_dir", "debug", "workdirs"},
+    "reproduce": {"workdir", "local_dir", "debug", "preset", "seeds", "figure", "dry_run"}.union(
         RUN_FLAGS, GEOMETRY_FLAGS, DECODING_FLAGS, REWINDING_FLAGS, GRADIENTS_FLAGS
     ),
 }
