@@ -12,6 +12,7 @@ from tests.commands import EXPERIMENTS, ROOT, help_of
 
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 CLOUD = (ROOT / "docs" / "cloud-tpu.md").read_text(encoding="utf-8")
+TUTORIALS = [path.read_text(encoding="utf-8") for path in sorted((ROOT / "docs" / "tutorial").glob("*.md"))]
 PROSE = re.sub(r"^```.*?^```$", "", TEXT, flags=re.MULTILINE | re.DOTALL)
 FILE_ENDINGS = {".cff", ".csv", ".html", ".json", ".md", ".npz", ".py", ".toml", ".txt"}
 
@@ -20,7 +21,7 @@ def blocks(language, text=TEXT):
     return re.findall(rf"^```{language}\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
 
 
-COMMANDS = [line for text in (TEXT, CLOUD) for block in blocks("sh", text) for line in block.splitlines()]
+COMMANDS = [line for text in (TEXT, CLOUD, *TUTORIALS) for block in blocks("sh", text) for line in block.splitlines()]
 
 
 def test_the_first_two_blocks_are_one_command_each_to_reproduce_and_to_test():

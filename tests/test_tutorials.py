@@ -11,7 +11,7 @@ import pytest
 
 from memorize_jax.runs import Run
 from tests import stand_in_torch
-from tests.commands import ROOT, help_of, python
+from tests.commands import ROOT, python
 
 FOLDER = ROOT / "docs" / "tutorial"
 TUTORIALS = sorted(path.stem for path in FOLDER.glob("*.md"))
@@ -68,6 +68,7 @@ def test_the_code_about_data_runs(workplace, capsys):
     assert pd.read_csv(Run("runs/from_python").metrics)["epoch"].tolist() == [0, 1, 2, 3]
 
 
+@pytest.mark.slow
 def test_the_code_about_networks_runs(workplace, capsys):
     names = execute("own-network", workplace)
     assert names["geometry"].capacity.shape == (4, 10)
@@ -75,6 +76,7 @@ def test_the_code_about_networks_runs(workplace, capsys):
     assert "test_accuracy" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_the_code_about_activations_runs(workplace, capsys):
     names = execute("own-activations", workplace)
     assert list(names["layers"]) == ["relu1", "relu2"]
@@ -85,14 +87,6 @@ def test_the_code_about_activations_runs(workplace, capsys):
     assert "capacity" in capsys.readouterr().out
     assert (workplace / "layers.svg").stat().st_size > 0
     assert (workplace / "activations.npz").is_file()
-
-
-@pytest.mark.parametrize("name", TUTORIALS)
-def test_every_flag_of_the_commands_exists(name):
-    for _, _, module, *flags in commands(name):
-        text = help_of(module.removeprefix("experiments."))
-        for flag in re.findall(r"--(\w+)", " ".join(flags)):
-            assert re.search(rf"^  --(?:\[no\])?{flag}:", text, flags=re.MULTILINE), (module, flag)
 
 
 @pytest.mark.parametrize("name", TUTORIALS)

@@ -62,7 +62,7 @@ def _named(url: str, done: str) -> Iterator[None]:
     """Turns whatever a file system raises into one that names the bucket."""
     try:
         yield
-    except (FileNotFoundError, FileExistsError, ImportError):
+    except (FileNotFoundError, FileExistsError, ImportError, BucketError):
         raise
     except Exception as error:  # each file system has errors of its own
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]

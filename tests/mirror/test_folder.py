@@ -350,6 +350,16 @@ def test_a_scheme_without_its_package_says_how_to_install_it(monkeypatch):
         open_bucket("gs://bucket/run")
 
 
+@pytest.mark.parametrize("write", [write_file, create_file])
+def test_a_bucket_that_does_not_exist_is_asked_about(write):
+    def missing(*arguments, **options):
+        raise FileNotFoundError
+
+    bucket = Bucket("gs://none/run", types.SimpleNamespace(pipe_file=missing), "none/run")
+    with pytest.raises(BucketError, match=r"^gs://none/run/a could not be written \(is there such a bucket\?\)$"):
+        write(bucket, "a", b"")
+
+
 def test_of_several_that_create_a_file_one_succeeds():
     bucket = open_bucket(URL)
     assert [create_file(bucket, "a", content) for content in (b"1", b"2")] == [True, False]
