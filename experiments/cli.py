@@ -13,11 +13,13 @@ from experiments import buckets
 from experiments.interruption import Terminated, terminable
 from experiments.presets import (
     PRESETS,
+    CapacityCheckConfig,
     DecodingConfig,
     GeometryConfig,
     GradientsConfig,
     Preset,
     RewindingConfig,
+    UmapConfig,
     get_preset,
 )
 from memorize_jax.config import COMPUTE_DTYPES, DTYPES, ON_NAN, RunConfig
@@ -81,6 +83,18 @@ DECODING_HELP = {
     "probe_examples": "training examples that scikit-learn's probes are fitted to, at most",
     "decoding_dtype": "of the subspaces: float32 or float64",
 }
+CAPACITY_CHECK_HELP = {
+    "capacity_epochs": "which epochs: comma-separated numbers and best, final, all, log",
+    "capacity_classes": "simulate at most this many classes, drawn from the seed; all of the geometry's if not given",
+    "capacity_dichotomies": "random labellings tested at each number of features that is tried",
+    "capacity_repetitions": "independent simulations, whose mean is reported",
+}
+UMAP_HELP = {
+    "umap_epochs": "which epochs: comma-separated numbers and best, final, all, log",
+    "umap_classes": "the first so many classes",
+    "umap_examples": "of each class in each group, at most",
+    "umap_neighbors": "of a point that UMAP keeps near it",
+}
 
 # Part of a field's type -> what defines its flag; text, if none fits.
 DEFINERS = {"bool": flags.DEFINE_bool, "float": flags.DEFINE_float, "int": flags.DEFINE_integer}
@@ -88,6 +102,8 @@ DEFINERS = {"bool": flags.DEFINE_bool, "float": flags.DEFINE_float, "int": flags
 
 def _define(config_class, texts):
     for field in dataclasses.fields(config_class):
+        if field.name not in texts:
+            continue
         kind = str(field.type)
         define = next((define for name, define in DEFINERS.items() if name in kind), flags.DEFINE_string)
         define(field.name, None, texts[field.name] + f" ({field.default}, unless the preset says otherwise)")
@@ -123,6 +139,22 @@ def define_run() -> None:
 def define_geometry() -> None:
     """Defines the flags of the geometry step."""
     _define(GeometryConfig, GEOMETRY_HELP)
+
+
+def define_manifolds() -> None:
+    """Defines those flags of the geometry step that say which manifolds are measured, and how."""
+    names = ("examples_per_class", "num_draws", "num_center_components")
+    _define(GeometryConfig, {name: GEOMETRY_HELP[name] for name in names})
+
+
+def define_capacity_check() -> None:
+    """Defines the flags of the capacity check."""
+    _define(CapacityCheckConfig, CAPACITY_CHECK_HELP)
+
+
+def define_umap() -> None:
+    """Defines the flags of the UMAP step."""
+    _define(UmapConfig, UMAP_HELP)
 
 
 def define_rewinding() -> None:

@@ -24,6 +24,8 @@ START_SECONDS = 5.0
 PROGRAM_SECONDS = 4e-5
 # Fitting all probes to one layer of a thousand examples.
 PROBE_SECONDS = 0.15
+# One simulated capacity of 300 points.
+SEARCH_SECONDS = 0.3
 
 
 class Work(NamedTuple):
@@ -82,6 +84,16 @@ def seconds_of(step: str, chosen: Preset, work: Work) -> float | None:
     if step == "gradients":
         # Three base vectors of two groups, each a pass forward and back.
         return START_SECONDS + _count(chosen.gradients.gradient_epochs, work.epochs) * 6 * 3 * work.forward_seconds
+    if step == "capacity_check":
+        units = _count(chosen.capacity_check.capacity_epochs, work.epochs) * len(GROUPS)
+        searches = units * (work.num_layers + 1) * chosen.capacity_check.capacity_repetitions
+        points = min(work.num_classes, chosen.geometry.max_classes or work.num_classes)
+        points = min(points, chosen.capacity_check.capacity_classes or points) * (
+            chosen.geometry.examples_per_class or 0
+        )
+        return START_SECONDS + searches * SEARCH_SECONDS * (points / 300) ** 2
+    if step in ("examples", "spheres"):
+        return 1.0
     if step == "decoding":
         config = chosen.decoding
         reads = (

@@ -14,63 +14,23 @@ import functools
 import pathlib
 import sys
 
-import jax
-import numpy as np
-
 from experiments import cli
 from experiments.members import for_each
 from experiments.presets import GeometryConfig
 from experiments.progress import bar
 from experiments.record import recorded
+from experiments.trained import choose_examples, geometry_options
 from memorize_jax import analysis, data, models
-from memorize_jax.analysis import INPUT, geometry_rows, missing_rows, network_geometry, select_epochs
+from memorize_jax.analysis import INPUT, geometry_rows, missing_rows, select_epochs
+from memorize_jax.analysis.manifolds import compiled_network_geometry
 from memorize_jax.checkpoints import DamagedCheckpointError, EpochStore
-from memorize_jax.data import GROUPS, PermutedLabels, Splits
+from memorize_jax.data import Splits
 from memorize_jax.keep import kept_epochs
 from memorize_jax.keys import stream
 from memorize_jax.locks import locked
 from memorize_jax.partial_tables import make_table
 from memorize_jax.results import GEOMETRY, METRICS, read_table, write_table
 from memorize_jax.runs import Run, check_writable, provenance, read_config, read_labels
-
-
-def choose_examples(
-    splits: Splits, labels: PermutedLabels, config: GeometryConfig, *, seed: int
-) -> dict[str, np.ndarray]:
-    """Chooses the examples of every group's manifolds.
-
-    Args:
-      splits: the data.
-      labels: of the training set.
-      config: GeometryConfig.
-      seed: of the run.
-
-    Returns:
-      group -> [P, M] indices into the training set (the test set for "test"); a group that is empty in this run
-      is left out.
-
-    Raises:
-      ValueError: classes have too few examples; names them all.
-    """
-    groups = data.example_groups(labels, splits.test.labels)
-    chosen, problems = {}, []
-    for name in GROUPS:
-        if not len(groups[name].indices):
-            continue
-        try:
-            chosen[name] = data.manifold_indices(
-                groups[name],
-                num_classes=splits.train.num_classes,
-                examples_per_class=config.examples_per_class,
-                key=stream(seed, "geometry examples"),
-                name=name,
-                max_classes=config.max_classes,
-            )
-        except ValueError as error:
-            problems.append(str(error))
-    if problems:
-        raise ValueError("; ".join(problems))
-    return chosen
 
 
 @recorded("geometry")
@@ -110,15 +70,10 @@ def _run(workdir, config, splits, skip_damaged):
         data.channel_statistics(splits.train.images, run_config.scaling),
         stream(run_config.seed, "geometry"),
     )
-    options = {
-        "num_draws": config.num_draws,
-        "kappa": config.kappa,
-        "num_center_components": _components(config),
-        "compat": config.compat,
-    }
+    options = geometry_options(config)
 
     def measure(variables, images):
-        return _measure(model, variables, images, statistics, key, layers=layers, options=tuple(options.items()))
+        return compiled_network_geometry(model, variables, images, statistics, key, layers=layers, options=options)
 
     with EpochStore(folder.checkpoints) as store, bar("geometry", "group", len(epochs) * len(examples)) as progress:
 
@@ -170,12 +125,6 @@ def _settings(folder, run_config, config):
     return {"run": run_config.identity(), "restores": restores, "geometry": measured, "provenance": provenance()}
 
 
-# At module level, so that the seeds of an ensemble share what is compiled.
-@functools.partial(jax.jit, static_argnames=("model", "layers", "options"))
-def _measure(model, variables, images, statistics, key, *, layers, options):
-    return network_geometry(model, variables, images, statistics=statistics, layers=layers, key=key, **dict(options))
-
-
 def run_on_points(points: str, workdir: str | pathlib.Path, config: GeometryConfig, seed: int) -> pathlib.Path:
     """Measures activations from a file; writes results/geometry.csv and figures/geometry.svg.
 
@@ -204,16 +153,12 @@ def run_on_points(points: str, workdir: str | pathlib.Path, config: GeometryConf
         max_classes=config.max_classes,
         num_draws=config.num_draws,
         kappa=config.kappa,
-        num_center_components=_components(config),
+        num_center_components=dict(geometry_options(config))["num_center_components"],
         compat=config.compat,
     )
     write_table(folder.results / "geometry.csv", result.to_dataframe().to_dict("records"), GEOMETRY)
     result.plot(folder.figures / "geometry.svg")
     return folder.results / "geometry.csv"
-
-
-def _components(config):
-    return None if config.num_center_components < 0 else config.num_center_components
 
 
 def main() -> None:

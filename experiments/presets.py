@@ -158,6 +158,67 @@ class DecodingConfig:
 
 
 @dataclasses.dataclass(frozen=True)
+class CapacityCheckConfig:
+    """Settings of the comparison of simulated and mean-field capacity; the manifolds are those of the geometry step.
+
+    Attributes:
+      capacity_epochs: which epochs, see `analysis.select_epochs`.
+      capacity_classes: simulate at most this many classes, drawn from the seed; None for as many as the geometry has.
+      capacity_dichotomies: random labellings tested at each number of features that is tried.
+      capacity_repetitions: independent simulations, whose mean is reported.
+    """
+
+    capacity_epochs: str = "best,final"
+    capacity_classes: int | None = None
+    capacity_dichotomies: int = 12
+    capacity_repetitions: int = 1
+
+    def validate(self) -> None:
+        """Checks every field that can be checked without the run.
+
+        Raises:
+          ValueError: expected X, got Y.
+        """
+        from memorize_jax.analysis.epochs import check_epochs
+
+        check_epochs("capacity_epochs", self.capacity_epochs)
+        least = {"capacity_classes": 2, "capacity_dichotomies": 2, "capacity_repetitions": 1}
+        for name, bound in least.items():
+            if getattr(self, name) is not None and getattr(self, name) < bound:
+                raise ValueError(f"expected {name} >= {bound}, got {getattr(self, name)}")
+
+
+@dataclasses.dataclass(frozen=True)
+class UmapConfig:
+    """Settings of the embedding of layers in the plane.
+
+    Attributes:
+      umap_epochs: which epochs, see `analysis.select_epochs`.
+      umap_classes: the first so many classes; the paper's 10.
+      umap_examples: of each class in each group, at most.
+      umap_neighbors: of a point that UMAP keeps near it.
+    """
+
+    umap_epochs: str = "0,best,final"
+    umap_classes: int = 10
+    umap_examples: int = 50
+    umap_neighbors: int = 15
+
+    def validate(self) -> None:
+        """Checks every field that can be checked without the run.
+
+        Raises:
+          ValueError: expected X, got Y.
+        """
+        from memorize_jax.analysis.epochs import check_epochs
+
+        check_epochs("umap_epochs", self.umap_epochs)
+        for name, bound in {"umap_classes": 2, "umap_examples": 2, "umap_neighbors": 2}.items():
+            if getattr(self, name) < bound:
+                raise ValueError(f"expected {name} >= {bound}, got {getattr(self, name)}")
+
+
+@dataclasses.dataclass(frozen=True)
 class Preset:
     """One named study.
 
@@ -168,6 +229,8 @@ class Preset:
       decoding: DecodingConfig.
       rewinding: RewindingConfig.
       gradients: GradientsConfig.
+      capacity_check: CapacityCheckConfig.
+      umap: UmapConfig.
       widths: of the double descent sweep, in the form of its flag; empty for a study of one network.
     """
 
@@ -177,6 +240,8 @@ class Preset:
     decoding: DecodingConfig = DecodingConfig()
     rewinding: RewindingConfig = RewindingConfig()
     gradients: GradientsConfig = GradientsConfig()
+    capacity_check: CapacityCheckConfig = CapacityCheckConfig()
+    umap: UmapConfig = UmapConfig()
     widths: str = ""
 
 

@@ -210,6 +210,8 @@ if __name__ == "__main__":
         cli.define_decoding,
         cli.define_rewinding,
         cli.define_gradients,
+        cli.define_capacity_check,
+        cli.define_umap,
         cli.define_seeds,
         define_plan,
     )

@@ -4,7 +4,7 @@ import importlib.util
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from experiments import decoding, geometry, gradients, rewinding
+from experiments import capacity_check, decoding, examples, geometry, gradients, rewinding, spheres, umap
 from experiments.estimate import START_SECONDS, Work, seconds_of
 from experiments.presets import Preset
 from experiments.record import is_made, read_record, tables_of
@@ -42,6 +42,10 @@ STEPS = (
     Step("decoding", decoding.run, ("decoding",)),
     Step("rewinding", rewinding.run, ("rewinding",)),
     Step("gradients", gradients.run, ("gradients",)),
+    Step("examples", examples.run, obstacle=examples.obstacle),
+    Step("capacity_check", capacity_check.run, ("capacity_check", "geometry")),
+    Step("umap", umap.run, ("umap",), package=("umap", "pip install 'memorize_jax[umap]'")),
+    Step("spheres", spheres.run, obstacle=spheres.obstacle),
 )
 
 

@@ -5,14 +5,17 @@ import pathlib
 from collections.abc import Iterator
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 
+from experiments.presets import GeometryConfig
 from memorize_jax import data
 from memorize_jax.analysis import select_epochs
 from memorize_jax.checkpoints import DamagedCheckpointError
 from memorize_jax.config import RunConfig
-from memorize_jax.data import PermutedLabels, Splits
+from memorize_jax.data import GROUPS, PermutedLabels, Splits
 from memorize_jax.keep import kept_epochs
+from memorize_jax.keys import stream
 from memorize_jax.results import METRICS, read_table
 from memorize_jax.runs import Run, check_writable, provenance, read_config, read_labels
 
@@ -64,6 +67,56 @@ def open_run(workdir: str | pathlib.Path, splits: Splits | None = None) -> Train
     metrics = read_table(folder.metrics, METRICS, f"python -m experiments.train --workdir={workdir}")
     splits = splits or data.load(config.dataset, data_dir=config.data_dir, num_train=config.num_train)
     return Trained(folder, config, metrics, splits, read_labels(folder))
+
+
+def choose_examples(
+    splits: Splits, labels: PermutedLabels, config: GeometryConfig, *, seed: int
+) -> dict[str, np.ndarray]:
+    """Chooses the examples of every group's manifolds.
+
+    Args:
+      splits: the data.
+      labels: of the training set.
+      config: GeometryConfig.
+      seed: of the run.
+
+    Returns:
+      group -> [P, M] indices into the training set (the test set for "test"); a group that is empty in this run
+      is left out.
+
+    Raises:
+      ValueError: classes have too few examples; names them all.
+    """
+    groups = data.example_groups(labels, splits.test.labels)
+    chosen, problems = {}, []
+    for name in GROUPS:
+        if not len(groups[name].indices):
+            continue
+        try:
+            chosen[name] = data.manifold_indices(
+                groups[name],
+                num_classes=splits.train.num_classes,
+                examples_per_class=config.examples_per_class,
+                key=stream(seed, "geometry examples"),
+                name=name,
+                max_classes=config.max_classes,
+            )
+        except ValueError as error:
+            problems.append(str(error))
+    if problems:
+        raise ValueError("; ".join(problems))
+    return chosen
+
+
+def geometry_options(config: GeometryConfig) -> tuple[tuple[str, object], ...]:
+    """What `analysis.network_geometry` is asked: its options with their names, as jit's static argument."""
+    components = None if config.num_center_components < 0 else config.num_center_components
+    return (
+        ("num_draws", config.num_draws),
+        ("kappa", config.kappa),
+        ("num_center_components", components),
+        ("compat", config.compat),
+    )
 
 
 @contextlib.contextmanager

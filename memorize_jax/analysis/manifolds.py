@@ -1,5 +1,6 @@
 """Geometry of the class manifolds of a network: groups of examples in, table rows out."""
 
+import functools
 from collections.abc import Mapping
 
 import flax.linen as nn
@@ -56,6 +57,13 @@ def network_geometry(
     activations = layers_of(images.reshape(-1, *images.shape[2:]))
     points = {name: value.reshape(num_classes, num_examples, -1) for name, value in activations.items()}
     return layer_geometry(points, key=key, **options)
+
+
+# At module level, so that the seeds of an ensemble, and all steps of a study, share what is compiled.
+@functools.partial(jax.jit, static_argnames=("model", "layers", "options"))
+def compiled_network_geometry(model, variables, images, statistics, key, *, layers, options) -> ManifoldGeometry:
+    """`network_geometry` as one program; `options` as a tuple of pairs."""
+    return network_geometry(model, variables, images, statistics=statistics, layers=layers, key=key, **dict(options))
 
 
 def group_geometry(

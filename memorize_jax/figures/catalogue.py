@@ -5,15 +5,19 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from memorize_jax.figures.capacity_check import FIGURES_OF_CAPACITY_CHECK
 from memorize_jax.figures.capacity_map import FIGURES_OF_CAPACITY_MAP
 from memorize_jax.figures.decoding import FIGURES_OF_DECODING
 from memorize_jax.figures.double_descent import FIGURES_OF_DOUBLE_DESCENT
+from memorize_jax.figures.examples import FIGURES_OF_EXAMPLES
 from memorize_jax.figures.figure import Figure, missing
 from memorize_jax.figures.fractions import FIGURES_OF_FRACTIONS
 from memorize_jax.figures.geometry import FIGURES_OF_GEOMETRY
 from memorize_jax.figures.gradients import FIGURES_OF_GRADIENTS
 from memorize_jax.figures.rewinding import FIGURES_OF_REWINDING
+from memorize_jax.figures.spheres import FIGURES_OF_SPHERES
 from memorize_jax.figures.training import FIGURES_OF_TRAINING
+from memorize_jax.figures.umap import FIGURES_OF_UMAP
 from memorize_jax.study import Study
 
 __all__ = ["ALIASES", "FIGURES", "Alias", "Figure", "caption", "draw", "missing", "select"]
@@ -22,7 +26,11 @@ __all__ = ["ALIASES", "FIGURES", "Alias", "Figure", "caption", "draw", "missing"
 FIGURES: dict[str, Figure] = {
     figure.name: figure
     for figure in (
+        *FIGURES_OF_EXAMPLES,
+        *FIGURES_OF_CAPACITY_CHECK,
         *FIGURES_OF_TRAINING,
+        *FIGURES_OF_UMAP,
+        *FIGURES_OF_SPHERES,
         *FIGURES_OF_GEOMETRY,
         *FIGURES_OF_CAPACITY_MAP,
         *FIGURES_OF_FRACTIONS,

@@ -5,18 +5,24 @@ half of these dichotomies are linearly separable the capacity is P / n.
 """
 
 import functools
+import math
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from scipy.special import xlogy
 
 from memorize_jax.geometry.eigen import symmetric_eigen
 from memorize_jax.geometry.points import check_points, pad_manifolds
+from memorize_jax.geometry.separability import separable_by_least_squares
 from memorize_jax.keys import stream
 
 # Relaxation of the splitting, and iterations between two looks at the certificates.
 RELAXATION, STEPS_PER_CHECK = 1.7, 20
+# Up to so many points the exact method on the host, without compilation, is the faster one.
+FEW_POINTS = 500
+METHODS = ("splitting", "least_squares")
 
 
 class SimulatedCapacity(NamedTuple):
@@ -126,8 +132,26 @@ def separable_dichotomies(points, mask, num_features, key, *, max_features, num_
     return found, ~(found | refuted)
 
 
+def _separable_on_host(points, mask, num_features, key, num_dichotomies, bias):
+    """What `separable_dichotomies` tells, of another random projection and other labels."""
+    points, mask = np.asarray(points, np.float64), np.asarray(mask)
+    rng = np.random.default_rng(np.asarray(jax.random.key_data(key)).ravel())
+    rows = points[mask > 0] @ rng.standard_normal((points.shape[-1], num_features))
+    rows /= max(np.sqrt(np.mean(np.sum(rows**2, axis=1))), np.finfo(float).tiny)
+    if bias:
+        rows = np.hstack([rows, np.ones((len(rows), 1))])
+    manifold = np.nonzero(mask)[0]
+    positive = np.arange(len(points)) < len(points) // 2
+    signs = [np.where(rng.permutation(positive), 1.0, -1.0)[manifold] for _ in range(num_dichotomies)]
+    return np.array([separable_by_least_squares(rows, own) for own in signs]).T
+
+
 def _fit_threshold(tried, separable, num_dichotomies):
-    """Logistic fit of the share of separable dichotomies against n: the n of one half and its standard error."""
+    """Logistic fit of the share of separable dichotomies against n: the n of one half and its standard error.
+
+    The dichotomies of a trial share a projection, so trials scatter more than coins do: the error is that of coins
+    times the root of the deviance per degree of freedom, where that is above 1.
+    """
     x = np.asarray(tried, float)
     center, spread = x.mean(), max(x.std(), 1e-9)
     design = np.stack([np.ones_like(x), (x - center) / spread], axis=1)
@@ -143,7 +167,11 @@ def _fit_threshold(tried, separable, num_dichotomies):
             break
     middle = -beta[0] / beta[1]
     gradient = np.array([-1 / beta[1], beta[0] / beta[1] ** 2])
-    error = np.sqrt(gradient @ np.linalg.inv(information) @ gradient)
+    counts, misses = np.asarray(separable) * num_dichotomies, (1 - np.asarray(separable)) * num_dichotomies
+    found, missed = num_dichotomies * share, num_dichotomies * (1 - share)
+    deviance = 2 * np.sum(xlogy(counts, counts / found) + xlogy(misses, misses / missed))
+    scatter = deviance / max(len(x) - 2, 1)
+    error = np.sqrt(max(scatter, 1) * gradient @ np.linalg.inv(information) @ gradient)
     return center + spread * middle, spread * error
 
 
@@ -155,6 +183,8 @@ def simulated_capacity(
     bias: bool = True,
     num_refinements: int = 4,
     max_checks: int = 100,
+    expected: float | None = None,
+    method: str | None = None,
 ) -> SimulatedCapacity:
     """Measures capacity by bisection on the number of features until half of random dichotomies separate.
 
@@ -167,13 +197,17 @@ def simulated_capacity(
       num_dichotomies: tested per trial.
       bias: whether the hyperplane may miss the origin.
       num_refinements: trials after the bisection.
-      max_checks: bounds the work per trial to 20 max_checks iterations.
+      max_checks: bounds the work per trial of "splitting" to 20 max_checks iterations.
+      expected: capacity near which the search begins; it only saves trials.
+      method: "splitting", all dichotomies as one batch on the device, or "least_squares", one after the other on the
+        host and exact; None for the latter up to `FEW_POINTS` points.
 
     Returns:
       SimulatedCapacity; never NaN for want of a bracket, an explicit bound instead.
 
     Raises:
-      ValueError: wrong shapes, NaN or infinite points, fewer than 2 dichotomies.
+      ValueError: wrong shapes, NaN or infinite points, fewer than 2 dichotomies, an unknown method, or an
+        expected capacity that is not positive.
 
     References:
       Stephenson et al. 2021, appendix A.1.2 and figure 1B; Cohen et al. 2020.
@@ -182,30 +216,42 @@ def simulated_capacity(
     check_points(points)
     if num_dichotomies < 2:
         raise ValueError(f"expected num_dichotomies >= 2, got {num_dichotomies}")
+    if method not in (None, *METHODS):
+        raise ValueError(f"expected method to be one of {', '.join(METHODS)}, got {method!r}")
+    if expected is not None and not 0 < expected < np.inf:
+        raise ValueError(f"expected a positive expected capacity, got {expected}")
     num_manifolds, _, num_inputs = points.shape
     count = jnp.sum(mask)
+    method = method or ("least_squares" if count <= FEW_POINTS else "splitting")
     # A common shift is no information about classes; without a bias it would be a handicap.
     points = (points - jnp.sum(points, axis=(0, 1)) / count) * mask[..., None]
     points = points / jnp.maximum(jnp.max(jnp.abs(points)), jnp.finfo(points.dtype).tiny)
     tried, shares, undecided = [], [], []
 
     def trial(num_features):
+        own_key = jax.random.fold_in(key, len(tried))
+        if method == "least_squares":
+            found, open_ones = _separable_on_host(points, mask, num_features, own_key, num_dichotomies, bias)
+        else:
+            found, open_ones = split(num_features, own_key)
+        tried.append(num_features)
+        shares.append(float(np.mean(found)))
+        undecided.append(float(np.mean(open_ones)))
+        return shares[-1]
+
+    def split(num_features, own_key):
         # A power of two as static bound: a handful of compilations serve the whole search.
         bound = min(1 << max(num_features - 1, 1).bit_length(), max(num_inputs, 2))
-        found, open_ones = separable_dichotomies(
+        return separable_dichotomies(
             points,
             mask,
             jnp.int32(num_features),
-            jax.random.fold_in(key, len(tried)),
+            own_key,
             max_features=bound,
             num_dichotomies=num_dichotomies,
             bias=bias,
             max_checks=max_checks,
         )
-        tried.append(num_features)
-        shares.append(float(jnp.mean(found)))
-        undecided.append(float(jnp.mean(open_ones)))
-        return shares[-1]
 
     def result(num_features, bound, error=float("nan")):
         return SimulatedCapacity(
@@ -219,16 +265,23 @@ def simulated_capacity(
         )
 
     # Two points per manifold's dimension at most are needed as a rule; grow from P / 2 rather than start at N.
-    low, high = 0, max(2, num_manifolds // 2)
-    while high < num_inputs and trial(high) < 0.5:
-        low, high = high, min(2 * high, num_inputs)
-    high = min(high, num_inputs)
-    if high == num_inputs and trial(high) < 0.5:
-        return result(num_inputs, -1)
-    if low == 0 and trial(1) >= 0.5:
+    factor = 2 if expected is None else 1.2
+    low, high = 0, min(num_inputs, max(2, num_manifolds // 2 if expected is None else round(num_manifolds / expected)))
+    while trial(high) < 0.5:
+        if high == num_inputs:
+            return result(num_inputs, -1)
+        low, high = high, min(math.ceil(factor * high), num_inputs)
+    while not low and high > 1:
+        middle = max(1, math.floor(high / factor)) if expected is not None else 1
+        if trial(middle) < 0.5:
+            low = middle
+        else:
+            high = middle
+    if not low:
         return result(1, +1)
-    low = max(low, 1)
-    while high - low > max(1, 0.02 * high):
+    # Near the place that was expected, trials all over the transition tell as much as bisection to the end.
+    width = 0.02 if expected is None else 0.06
+    while high - low > max(1, width * high):
         middle = (low + high) // 2
         low, high = (low, middle) if trial(middle) >= 0.5 else (middle, high)
     meeting = (low + high) / 2

@@ -134,6 +134,14 @@ BAD = {
     ),
     "layers to rewind": ("rewinding", ["--rewind_layers=last:0"], "expected rewind_layers to be comma-separated each"),
     "an epoch of gradients": ("gradients", ["--gradient_epochs=1.5"], "expected gradient_epochs to be numbers or best"),
+    "classes to simulate": ("capacity_check", ["--capacity_classes=1"], "expected capacity_classes >= 2, got 1"),
+    "an epoch to embed": ("umap", ["--umap_epochs=last"], "expected umap_epochs to be numbers or best"),
+    "images of no run": ("examples", [], "train one with: python -m experiments.train --workdir={here}/new"),
+    "spheres of digits": (
+        "spheres",
+        ["--workdir={here}/run"],
+        "no spheres to show of the run in {here}/run: its data set is digits, not spheres or spheres_small",
+    ),
     "widths": ("double_descent", ["--widths=1,x"], "expected widths like 1,2,4,8, got '1,x'"),
     "a file": ("train", ["--workdir={here}/notes.txt"], "notes.txt is not a folder"),
     "a figure": ("figures", ["--figure=fig9", "--workdir={here}/run"], "expected figures among all, fig2a"),
@@ -201,6 +209,8 @@ DECODING_FLAGS = {field.name for field in dataclasses.fields(presets.DecodingCon
 PROCESS_FLAGS = {"distributed", "coordinator", "num_processes", "process_id"}
 REWINDING_FLAGS = {field.name for field in dataclasses.fields(presets.RewindingConfig)}
 GRADIENTS_FLAGS = {field.name for field in dataclasses.fields(presets.GradientsConfig)}
+CAPACITY_CHECK_FLAGS = {field.name for field in dataclasses.fields(presets.CapacityCheckConfig)}
+UMAP_FLAGS = {field.name for field in dataclasses.fields(presets.UmapConfig)}
 FLAGS = {
     "train": {"workdir", "local_dir", "debug", "preset", "seeds"} | RUN_FLAGS | PROCESS_FLAGS,
     "sweep": {"workdir", "local_dir", "debug", "preset", "seeds", "grid", "file", "cluster", "slurm", "dry_run"}
@@ -211,11 +221,23 @@ FLAGS = {
     "rewinding": {"workdir", "local_dir", "debug", "preset"} | REWINDING_FLAGS,
     "gradients": {"workdir", "local_dir", "debug", "preset"} | GRADIENTS_FLAGS,
     "double_descent": {"workdir", "local_dir", "debug", "preset", "seeds", "widths"} | RUN_FLAGS | GEOMETRY_FLAGS,
+    "examples": {"workdir", "local_dir", "debug"},
+    "capacity_check": {"workdir", "local_dir", "debug", "preset", "examples_per_class", "num_draws"}
+    | {"num_center_components"}
+    | CAPACITY_CHECK_FLAGS,
+    "umap": {"workdir", "local_dir", "debug", "preset"} | UMAP_FLAGS,
+    "spheres": {"workdir", "local_dir", "debug"},
     "figures": {"workdir", "local_dir", "debug", "figure"},
     "claims": {"workdir", "local_dir", "debug", "markdown"},
     "report": {"workdir", "local_dir", "debug", "workdirs"},
     "reproduce": {"workdir", "local_dir", "debug", "preset", "seeds", "figure", "dry_run"}.union(
-        RUN_FLAGS, GEOMETRY_FLAGS, DECODING_FLAGS, REWINDING_FLAGS, GRADIENTS_FLAGS
+        RUN_FLAGS,
+        GEOMETRY_FLAGS,
+        DECODING_FLAGS,
+        REWINDING_FLAGS,
+        GRADIENTS_FLAGS,
+        CAPACITY_CHECK_FLAGS,
+        UMAP_FLAGS,
     ),
 }
 

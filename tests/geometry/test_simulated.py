@@ -5,7 +5,8 @@ import pytest
 from scipy.optimize import linprog
 
 from memorize_jax import geometry
-from memorize_jax.geometry.simulated import separable_dichotomies
+from memorize_jax.geometry.separability import separable_by_least_squares
+from memorize_jax.geometry.simulated import METHODS, separable_dichotomies
 from memorize_jax.keys import stream
 
 KEY = jax.random.key(0)
@@ -57,6 +58,28 @@ def test_agrees_with_mean_field_on_random_spheres():
     assert 0 < simulated.standard_error < 0.1 * simulated.capacity
 
 
+@pytest.mark.parametrize("num_features", [3, 20])
+def test_least_squares_agree_with_linear_programming(num_features):
+    rng = np.random.default_rng(0)
+    rows, seen = rng.normal(size=(40, num_features)), []
+    for margin in (0, 0.5, 2, 1e6):
+        signs = np.sign(rows[:, 0] * margin + rng.normal(size=40))
+        problem = linprog(np.zeros(num_features), -signs[:, None] * rows, -np.ones(40), bounds=(None, None))
+        seen.append(problem.status == 0)
+        assert separable_by_least_squares(rows, signs) == (seen[-1], False)
+    assert seen[-1]
+    assert num_features == 20 or not seen[0]
+
+
+@pytest.mark.parametrize(("method", "expected"), [(METHODS[0], 0.8), (METHODS[1], 0.8), (METHODS[1], None)])
+def test_wherever_and_however_the_search_begins_it_ends_at_the_same_capacity(method, expected):
+    points = np.random.default_rng(0).normal(size=(40, 1, 90)).astype(np.float32)
+    options = {"num_dichotomies": 30, "expected": expected, "method": method}
+    found = geometry.simulated_capacity(points, key=KEY, **options)
+    np.testing.assert_allclose(found.num_features, 40 / 2 - 1, rtol=0.1)
+    assert found.undecided < 0.1
+
+
 def test_points_have_the_perceptron_capacity():
     """Cover: half of the dichotomies of P points separate at P = 2 (n + 1) with a bias."""
     points = np.random.default_rng(0).normal(size=(60, 1, 200)).astype(np.float32)
@@ -88,3 +111,15 @@ def test_same_key_same_answer():
 def test_too_few_dichotomies_are_named():
     with pytest.raises(ValueError, match="expected num_dichotomies >= 2, got 1"):
         geometry.simulated_capacity(spheres(4), key=KEY, num_dichotomies=1)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"method": "lp"}, "expected method to be one of splitting, least_squares, got 'lp'"),
+        ({"expected": 0.0}, "expected a positive expected capacity, got 0.0"),
+    ],
+)
+def test_options_that_there_are_not(options, message):
+    with pytest.raises(ValueError, match=message):
+        geometry.simulated_capacity(spheres(4), key=KEY, **options)

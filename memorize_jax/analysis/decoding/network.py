@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from memorize_jax.analysis.activations import layer_activations
+from memorize_jax.analysis.activations import hosted_activations, layer_activations, run_in_batches
 from memorize_jax.analysis.decoding.layers import VARIANTS, Examples, read_layer
 from memorize_jax.analysis.decoding.linear import first_components, replace_head
 from memorize_jax.analysis.decoding.subspaces import fit_subspaces
@@ -16,9 +16,6 @@ from memorize_jax.data import ChannelStatistics, Splits, standardize
 
 # What the last layer multiplies; in a convolutional network the last analysed activation need not be it.
 HEAD_INPUT = "head_input"
-# Activations of all examples are on the host together only as far as they fit in this.
-HOST_BYTES = 2**32
-BATCH = 1024
 
 
 def make_reader(
@@ -67,42 +64,9 @@ def activations_by_layer(
     Yields:
       (name, [n, d] of the training set, [m, d] of the test set).
     """
-    sample = jax.ShapeDtypeStruct((1, *splits.train.images.shape[1:]), splits.train.images.dtype)
-    widths = {name: leaf.shape[1] for name, leaf in jax.eval_shape(read, variables, sample).items()}
-    total = len(splits.train.images) + len(splits.test.images)
-    groups, room = [[]], HOST_BYTES
-    for name in names:
-        size = total * widths[name] * np.dtype(dtype).itemsize
-        if groups[-1] and size > room:
-            groups.append([])
-            room = HOST_BYTES
-        groups[-1].append(name)
-        room -= size
-    for group in groups:
-        shown = [_run(read, variables, split.images, tuple(group), dtype) for split in splits]
-        for name in group:
-            yield name, shown[0].pop(name), shown[1].pop(name)
-
-
-@jax.jit(static_argnums=(0, 3))
-def _read_some(read, variables, images, names):
-    shown = read(variables, images)
-    return {name: shown[name] for name in names}
-
-
-def _run(read, variables, images, names, dtype):
-    batch = min(BATCH, len(images))
-    found = {}
-    for start in range(0, len(images), batch):
-        part = images[start : start + batch]
-        missing = batch - len(part)
-        padded = np.concatenate([part, np.repeat(part[-1:], missing, axis=0)]) if missing else part
-        for name, value in _read_some(read, variables, padded, names).items():
-            value = np.asarray(value)
-            if name not in found:
-                found[name] = np.empty((len(images), value.shape[1]), dtype)
-            found[name][start : start + len(part)] = value[: len(part)]
-    return found
+    images = [split.images for split in splits]
+    for name, (train, test) in hosted_activations(read, variables, images, names, dtype):
+        yield name, train, test
 
 
 def network_rows(
@@ -162,8 +126,8 @@ def _accuracies(read, variables, splits, examples, head, variant):
     """What a network answers itself."""
     scored, labels = examples.scored, examples.labels
     fitted = labels.assigned if variant == "assigned" else labels.true
-    train = _run(read, variables, splits.train.images[scored], (head,), "float32")[head].argmax(axis=1)
-    test = _run(read, variables, splits.test.images, (head,), "float32")[head].argmax(axis=1)
+    train = run_in_batches(read, variables, splits.train.images[scored], (head,), "float32")[head].argmax(axis=1)
+    test = run_in_batches(read, variables, splits.test.images, (head,), "float32")[head].argmax(axis=1)
     restored = (train == labels.true[scored])[labels.is_permuted[scored]]
     return {
         "train_accuracy": float(np.mean(train == fitted[scored])),

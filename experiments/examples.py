@@ -1,0 +1,87 @@
+"""Takes a few training images out of a run, with the labels they have and the labels they were given.
+
+    python -m experiments.examples --workdir=runs/mine
+
+Writes results/examples.csv and figures/fig1a.svg in the run's folder; for an ensemble, the table of all of its seeds.
+"""
+
+import base64
+import pathlib
+
+import jax
+import numpy as np
+
+from experiments import cli
+from experiments.members import for_each
+from experiments.record import recorded
+from experiments.trained import open_run
+from memorize_jax import figures
+from memorize_jax.config import RunConfig
+from memorize_jax.data import Splits
+from memorize_jax.keys import stream
+from memorize_jax.locks import locked
+from memorize_jax.results import EXAMPLES, write_table
+from memorize_jax.runs import Run, read_config
+from memorize_jax.study import read_study
+
+SHOWN = 8
+
+
+def obstacle(config: RunConfig, splits: Splits) -> str:
+    """Why a run has no images to show; "" if it has."""
+    images = splits.train.images
+    if images.dtype == np.uint8 and images.ndim == 4:
+        return ""
+    return f"the examples of data set {config.dataset} are not images of whole numbers from 0 to 255"
+
+
+@recorded("examples")
+def run(workdir: str | pathlib.Path, splits: Splits | None = None) -> None:
+    """Writes results/examples.csv of a run: random unpermuted and permuted training examples.
+
+    Args:
+      workdir: folder of the run.
+      splits: the data, if they were loaded before.
+
+    Raises:
+      ValueError: the data are not images.
+      OSError: one clear sentence.
+    """
+    read_config(Run(workdir))
+    with locked(Run(workdir).workdir):
+        trained = open_run(workdir, splits)
+        if why := obstacle(trained.config, trained.splits):
+            raise ValueError(f"no examples to show of the run in {workdir}: {why}")
+        images, seed = trained.splits.train.images, trained.config.seed
+        key = np.asarray(jax.random.key_data(stream(seed, "shown examples"))).ravel()
+        order = np.random.default_rng(key).permutation(len(images))
+        rows = []
+        for group, permuted in (("unpermuted", False), ("permuted", True)):
+            for example in order[trained.labels.is_permuted[order] == permuted][:SHOWN]:
+                height, width, channels = images[example].shape
+                rows.append(
+                    {
+                        "seed": seed,
+                        "group": group,
+                        "example": int(example),
+                        "true": int(trained.labels.true[example]),
+                        "assigned": int(trained.labels.assigned[example]),
+                        "height": height,
+                        "width": width,
+                        "channels": channels,
+                        "pixels": base64.b64encode(np.ascontiguousarray(images[example])).decode(),
+                    }
+                )
+        write_table(trained.folder.results / "examples.csv", rows, EXAMPLES)
+
+
+def main() -> None:
+    """Reads the flags and takes the examples."""
+    workdir = cli.required_workdir()
+    for_each(workdir, run, ("examples.csv",))
+    (drawn,) = figures.draw(read_study(workdir), ["fig1a"])
+    print(f"taken: {Run(workdir).results / 'examples.csv'}; drawn: {drawn}")
+
+
+if __name__ == "__main__":
+    cli.start(main, cli.define_workdir)

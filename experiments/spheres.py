@@ -1,0 +1,73 @@
+"""Takes some coordinates of two of the synthetic classes out of a run: what can be told apart on which axis.
+
+    python -m experiments.spheres --workdir=runs/spheres
+
+Writes results/spheres.csv and figures/figa3.svg in the run's folder; for an ensemble, the table of all of its seeds.
+"""
+
+import pathlib
+
+from experiments import cli
+from experiments.members import for_each
+from experiments.record import recorded
+from experiments.trained import open_run
+from memorize_jax import figures
+from memorize_jax.config import RunConfig
+from memorize_jax.data import Splits
+from memorize_jax.locks import locked
+from memorize_jax.results import SPHERES, write_table
+from memorize_jax.runs import Run, read_config
+from memorize_jax.study import read_study
+
+AXES = tuple(column for column in SPHERES if column.startswith("axis_"))
+DATASETS = ("spheres", "spheres_small")
+# The centres of classes 0 and 1 are opposite each other on axis 0.
+PAIR = (0, 1)
+
+
+def obstacle(config: RunConfig, splits: Splits | None = None) -> str:
+    """Why a run has no spheres to show; "" if it has."""
+    return "" if config.dataset in DATASETS else f"its data set is {config.dataset}, not {' or '.join(DATASETS)}"
+
+
+@recorded("spheres")
+def run(workdir: str | pathlib.Path, splits: Splits | None = None) -> None:
+    """Writes results/spheres.csv of a run: the training examples of classes 0 and 1 on the first axes.
+
+    Args:
+      workdir: folder of the run.
+      splits: the data, if they were loaded before.
+
+    Raises:
+      ValueError: the data are not spheres.
+      OSError: one clear sentence.
+    """
+    config = read_config(Run(workdir))
+    if why := obstacle(config):
+        raise ValueError(f"no spheres to show of the run in {workdir}: {why}")
+    with locked(Run(workdir).workdir):
+        trained = open_run(workdir, splits)
+        train = trained.splits.train
+        rows = [
+            {
+                "seed": trained.config.seed,
+                "example": int(example),
+                "label": int(train.labels[example]),
+                **{axis: float(train.images[example, number]) for number, axis in enumerate(AXES)},
+            }
+            for example in range(len(train.labels))
+            if train.labels[example] in PAIR
+        ]
+        write_table(trained.folder.results / "spheres.csv", rows, SPHERES)
+
+
+def main() -> None:
+    """Reads the flags and takes the points."""
+    workdir = cli.required_workdir()
+    for_each(workdir, run, ("spheres.csv",))
+    (drawn,) = figures.draw(read_study(workdir), ["figa3"])
+    print(f"taken: {Run(workdir).results / 'spheres.csv'}; drawn: {drawn}")
+
+
+if __name__ == "__main__":
+    cli.start(main, cli.define_workdir)
