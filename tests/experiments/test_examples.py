@@ -86,7 +86,7 @@ def test_each_says_which_data_it_is_for(tmp_path):
         examples.run(run)
     write_config(Run(run), dataclasses.replace(RunConfig(), dataset="digits"))
     with pytest.raises(
-        ValueError, match="no spheres to show of .*: its data set is digits, not spheres or spheres_small"
+        ValueError, match=r"no spheres to show of .*: its data set is digits, not spheres or spheres_small"
     ):
         spheres.run(run)
     assert FIGURES["figa3"].obstacle(read_study(run)) == "its data are digits, not the synthetic spheres"
