@@ -92,8 +92,6 @@ def seconds_of(step: str, chosen: Preset, work: Work) -> float | None:
             chosen.geometry.examples_per_class or 0
         )
         return START_SECONDS + searches * SEARCH_SECONDS * (points / 300) ** 2
-    if step in ("examples", "spheres"):
-        return 1.0
     if step == "decoding":
         config = chosen.decoding
         reads = (

@@ -144,7 +144,7 @@ BAD = {
     ),
     "widths": ("double_descent", ["--widths=1,x"], "expected widths like 1,2,4,8, got '1,x'"),
     "a file": ("train", ["--workdir={here}/notes.txt"], "notes.txt is not a folder"),
-    "a figure": ("figures", ["--figure=fig9", "--workdir={here}/run"], "expected figures among all, fig2a"),
+    "a figure": ("figures", ["--figure=fig9", "--workdir={here}/run"], "expected figures among all, fig1a"),
     "a workdir of another kind": (
         "report",
         ["--workdir=s3://bucket/run"],
@@ -152,7 +152,7 @@ BAD = {
     ),
     "no workdir": ("train", ["--workdir="], "expected --workdir=FOLDER"),
     "no run": ("geometry", [], "train one with: python -m experiments.train --workdir={here}/new"),
-    "a figure to do all for": ("reproduce", ["--preset=smoke", "--figure=fig99"], "expected figures among all, fig2a"),
+    "a figure to do all for": ("reproduce", ["--preset=smoke", "--figure=fig99"], "expected figures among all, fig1a"),
     "a figure of other networks": (
         "reproduce",
         ["--preset=smoke", "--figure=fig4c"],

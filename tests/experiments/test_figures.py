@@ -36,7 +36,7 @@ def test_figures_are_drawn_by_the_papers_names(measured, capsys):
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        ("fig9", "expected figures among all, fig2a"),
+        ("fig9", "expected figures among all, fig1a"),
         ("fig2a,fig4b", r"fig4b cannot be drawn: no table rewinding; make it with: python -m experiments\.rewinding"),
         ("map_capacity", r"map_capacity cannot be drawn: .* --geometry_epochs=log,best,final"),
         ("figa5", "figa5 is the paper's fig3a and fig3b for alexnet, and this is mlp"),

@@ -19,6 +19,9 @@ SMOKE = presets.PRESETS["smoke"]
 # The settings of the fixture `smoke_run`.
 MADE_WITH = dataclasses.replace(SMOKE, geometry=dataclasses.replace(SMOKE.geometry, geometry_epochs="0,final"))
 
+# Done by the fixture, or not for such data, or not without umap-learn.
+LEFT_ALONE = dict.fromkeys(("examples", "capacity_check", "umap", "spheres"), False)
+
 
 @pytest.fixture
 def copy(smoke_run, tmp_path):
@@ -71,6 +74,7 @@ def test_a_dry_run_only_tells(copy, done, capsys):
         "decoding": False,
         "rewinding": True,
         "gradients": True,
+        **LEFT_ALONE,
     }
     assert done == []
     assert {path: path.read_bytes() for path in copy.rglob("*") if path.is_file()} == before
@@ -86,7 +90,8 @@ def test_a_table_that_was_changed_is_made_again(copy, done, capsys):
 def test_when_training_goes_on_all_is_measured_anew(copy, done, capsys):
     longer = dataclasses.replace(MADE_WITH, run=dataclasses.replace(SMOKE.run, epochs=5))
     reproduce.run(copy, longer, dry_run=True)
-    assert all(plan(capsys).values())
+    # No spheres are in these data, and umap-learn need not be installed.
+    assert {name for name, runs in plan(capsys).items() if not runs} <= {"umap", "spheres"}
 
 
 @pytest.mark.parametrize(
@@ -252,6 +257,8 @@ def test_more_work_takes_longer():
     work = Work(0.1, 0.4, 100, 10, 6)
     more = work._replace(forward_seconds=0.2, epochs=1000, num_layers=12)
     for step in steps.STEPS:
+        if step.name in ("examples", "umap", "spheres"):
+            continue
         assert 0 < seconds_of(step.name, SMOKE, work) < seconds_of(step.name, SMOKE, more)
     assert seconds_of("unheard of", SMOKE, work) is None
 
