@@ -80,8 +80,8 @@ def test_simulation_and_theory_agree_on_a_run(copied):
     capacity_check.run(copied, dataclasses.replace(CONFIG, capacity_classes=9), GEOMETRY_CONFIG)
     table = table_of(copied)
     assert (table["num_classes"] == 9).all()
-    known = table[table["bound"] == 0]
-    assert len(known) > len(table) / 2
-    ratio = known["simulated_capacity"] / known["mean_field_capacity"]
-    # Nine classes with correlated centres are far from the limit of the theory.
-    assert 0.6 < ratio.median() < 1.5
+    # In layers of a few features classes vary along the same directions, which the theory does not know.
+    inputs = table[table["layer"] == "input"]
+    assert (inputs["bound"] == 0).all()
+    np.testing.assert_allclose(inputs["simulated_capacity"], inputs["mean_field_capacity"], rtol=0.3)
+    assert (table.loc[table["layer"] == "linear6", "bound"] == -1).all()
