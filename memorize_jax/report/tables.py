@@ -125,6 +125,31 @@ def _decoding(study):
     return make_view("decoding", "Probes, layer by layer", rows, texts, numbers, note=note, whole=table)
 
 
+def _capacity_check(study):
+    numbers = {
+        "mean_field_capacity": Number("theory", ".4f"),
+        "mean_field_standard_error": Number("± standard error", ".4f"),
+        "simulated_capacity": Number("simulated", ".4f"),
+        "simulated_standard_error": Number("± standard error", ".4f"),
+        "bound": Number("a bound only", "d"),
+    }
+    rows = study.tables["capacity_check"].sort_values(["epoch", "group", "layer_number"])
+    texts = {"epoch": "epoch", "group": "group", "layer": "layer"}
+    note = "A bound other than 0: layers with too few features to fail, or to succeed, at every trial."
+    return make_view("capacity_check", "Capacity by theory and by simulation", rows, texts, numbers, note=note)
+
+
+def _examples(study):
+    texts = {"group": "group", "example": "example", "true": "true label", "assigned": "assigned label"}
+    return make_view("examples", "Examples shown", study.tables["examples"], texts, {})
+
+
+def _umap(study):
+    rows = study.tables["umap"].groupby(["seed", "stage", "layer", "group"], sort=False).size().rename("points").reset_index()
+    texts, whole = {"stage": "epoch", "layer": "layer", "group": "group"}, study.tables["umap"]
+    return make_view("umap", "Embedded examples", rows, texts, {"points": Number("points", "d")}, whole=whole)
+
+
 def _double_descent(study):
     numbers = {
         "num_parameters": Number("parameters", "d"),
@@ -160,6 +185,9 @@ VIEWS: dict[str, tuple[set[str], Callable[[Study], View]]] = {
     "gradients": (set(), _gradients),
     "decoding_choice": ({"metrics", "decoding"}, _decoding_choice),
     "decoding": ({"metrics"}, _decoding),
+    "capacity_check": (set(), _capacity_check),
+    "examples": (set(), _examples),
+    "umap": (set(), _umap),
     "double_descent": (set(), _double_descent),
 }
 VIEWS_OF_SWEEPS = {"metrics": (set(), _sweep)}
