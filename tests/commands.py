@@ -1,6 +1,5 @@
 """Python in a process of its own: what a person at a terminal sees."""
 
-import functools
 import os
 import pathlib
 import subprocess
@@ -37,9 +36,3 @@ def python(*arguments, stdin="", cwd=ROOT, **environment) -> subprocess.Complete
         text=True,
         timeout=300,
     )
-
-
-@functools.cache
-def help_of(experiment: str) -> str:
-    """What `python -m experiments.<experiment> --help` prints."""
-    return python("-m", f"experiments.{experiment}", "--help").stdout

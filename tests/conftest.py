@@ -1,4 +1,5 @@
 import fcntl
+import json
 import os
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
@@ -45,6 +46,20 @@ def smoke_run(tmp_path_factory):
         assert done.returncode == 0, done.stderr
 
     return made_once(tmp_path_factory, "smoke", make) / "run"
+
+
+@pytest.fixture(scope="session")
+def helps(tmp_path_factory):
+    """Experiment -> what `python -m experiments.<experiment> --help` prints."""
+
+    def make(folder):
+        jobs = [[f"experiments.{name}", "--help"] for name in commands.EXPERIMENTS]
+        done = commands.python("-m", "tests.forked", stdin=json.dumps(jobs))
+        assert done.returncode == 0, done.stderr
+        printed = [output for _, _, output in json.loads(done.stdout)]
+        (folder / "texts.json").write_text(json.dumps(dict(zip(commands.EXPERIMENTS, printed, strict=True))))
+
+    return json.loads((made_once(tmp_path_factory, "helps", make) / "texts.json").read_text())
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,7 @@
 
     python -m tests.forked < jobs.json
 
-with [[module, flag, ...], ...] on standard input; prints [[exit code, standard error], ...].
+with [[module, flag, ...], ...] on standard input; prints [[exit code, standard error, standard output], ...].
 """
 
 import json
@@ -21,9 +21,9 @@ from memorize_jax import analysis
 SHARED = (jax, orbax.checkpoint, pandas, cli, presets, analysis)
 
 
-def _run(module, flags, error):
-    for descriptor, target in ((1, os.open(os.devnull, os.O_WRONLY)), (2, error.fileno())):
-        os.dup2(target, descriptor)
+def _run(module, flags, error, output):
+    for descriptor, target in ((1, output), (2, error)):
+        os.dup2(target.fileno(), descriptor)
     sys.argv = [module, *flags]
     # No code of __main__ may have run before.
     sys.modules.pop(module, None)
@@ -32,6 +32,7 @@ def _run(module, flags, error):
         runpy.run_module(module, run_name="__main__", alter_sys=True)
     except SystemExit as end:
         code = end.code or 0
+    sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code if isinstance(code, int) else 1)
 
@@ -40,13 +41,13 @@ def main() -> None:
     """Reads the jobs and prints what became of them."""
     done = []
     for module, *flags in json.load(sys.stdin):
-        with tempfile.TemporaryFile() as error:
+        with tempfile.TemporaryFile() as error, tempfile.TemporaryFile() as output:
             child = os.fork()
             if not child:
-                _run(module, flags, error)
+                _run(module, flags, error, output)
             _, status = os.waitpid(child, 0)
-            error.seek(0)
-            done.append([os.waitstatus_to_exitcode(status), error.read().decode()])
+            texts = [os.pread(file.fileno(), 2**24, 0).decode() for file in (error, output)]
+            done.append([os.waitstatus_to_exitcode(status), *texts])
     print(json.dumps(done))
 
 

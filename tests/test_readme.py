@@ -8,7 +8,7 @@ import pytest
 
 import memorize_jax
 from experiments.presets import PRESETS
-from tests.commands import EXPERIMENTS, ROOT, help_of
+from tests.commands import EXPERIMENTS, ROOT
 
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 CLOUD = (ROOT / "docs" / "cloud-tpu.md").read_text(encoding="utf-8")
@@ -47,8 +47,8 @@ def test_every_file_a_command_reads_exists(command):
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
-def test_every_flag_a_command_gives_exists(experiment):
-    text = help_of(experiment)
+def test_every_flag_a_command_gives_exists(experiment, helps):
+    text = helps[experiment]
     for command in COMMANDS:
         _, found, flags = command.partition(f"-m experiments.{experiment} ")
         for flag in re.findall(r"--(\w+)", flags) if found else ():

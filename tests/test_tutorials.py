@@ -108,7 +108,7 @@ def test_the_commands_run(tmp_path):
     np.savez(tmp_path / "activations.npz", labels=np.repeat(np.arange(4), 20), layer=rng.normal(size=(80, 12)))
     jobs = [[module, *flags] for name in TUTORIALS for _, _, module, *flags in commands(name)]
     answer = python("-m", "tests.forked", stdin=json.dumps(jobs), cwd=tmp_path, PYTHONPATH=str(ROOT))
-    for job, (code, error) in zip(jobs, json.loads(answer.stdout), strict=True):
+    for job, (code, error, _) in zip(jobs, json.loads(answer.stdout), strict=True):
         assert code == 0, (job, error)
     assert (tmp_path / "runs/corners/report.html").is_file()
     assert set(pd.read_csv(tmp_path / "runs/small/results/rewinding.csv")["layer"]) >= {"conv1", "linear2", "linear3"}

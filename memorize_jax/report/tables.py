@@ -145,7 +145,13 @@ def _examples(study):
 
 
 def _umap(study):
-    rows = study.tables["umap"].groupby(["seed", "stage", "layer", "group"], sort=False).size().rename("points").reset_index()
+    rows = (
+        study.tables["umap"]
+        .groupby(["seed", "stage", "layer", "group"], sort=False)
+        .size()
+        .rename("points")
+        .reset_index()
+    )
     texts, whole = {"stage": "epoch", "layer": "layer", "group": "group"}, study.tables["umap"]
     return make_view("umap", "Embedded examples", rows, texts, {"points": Number("points", "d")}, whole=whole)
 

@@ -14,7 +14,7 @@ from memorize_jax.data import GROUPS, LOADERS
 from memorize_jax.models import MODELS
 from memorize_jax.results import GEOMETRY, METRICS, read_table
 from memorize_jax.runs import Run, read_config, read_labels, write_config
-from tests.commands import EXPERIMENTS, help_of, python
+from tests.commands import EXPERIMENTS, python
 from tests.experiments.made_up import LAYERS, made_up_run
 
 SMOKE = presets.PRESETS["smoke"]
@@ -187,7 +187,7 @@ def refusals(tmp_path_factory):
             message=BAD[name][2].format(here=here),
             nothing_changed=contents(here) == before[name],
         )
-        for (name, here), (code, error) in zip(folders.items(), json.loads(answer.stdout), strict=True)
+        for (name, here), (code, error, _) in zip(folders.items(), json.loads(answer.stdout), strict=True)
     }
 
 
@@ -243,8 +243,8 @@ FLAGS = {
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
-def test_help_lists_the_flags(experiment):
-    own = help_of(experiment).partition(f"experiments/{experiment}.py:\n")[2].partition("Try --helpfull")[0]
+def test_help_lists_the_flags(experiment, helps):
+    own = helps[experiment].partition(f"experiments/{experiment}.py:\n")[2].partition("Try --helpfull")[0]
     listed = set(re.findall(r"^  --(?:\[no\])?(\w+):", own, flags=re.MULTILINE))
     assert listed == FLAGS[experiment]
 
