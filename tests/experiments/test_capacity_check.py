@@ -41,6 +41,7 @@ def simulated(monkeypatch):
     return seen
 
 
+@pytest.mark.slow
 def test_theory_is_that_of_the_geometry_step_on_the_points_that_are_simulated(copied, simulated):
     capacity_check.run(copied, CONFIG, GEOMETRY_CONFIG)
     table = table_of(copied)

@@ -53,6 +53,7 @@ def test_holds_the_chosen_directions_fixed(x64):
     np.testing.assert_allclose(jnp.sum(gradient * direction), (ahead - behind) / 2e-5, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_works_under_jit_and_vmap():
     points = jnp.asarray(cloud(), jnp.float32)
     alone = JITTED(points)

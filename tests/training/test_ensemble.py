@@ -16,6 +16,7 @@ def members(num, **changes):
     return [dataclasses.replace(CONFIG, seed=seed, **changes) for seed in range(num)]
 
 
+@pytest.mark.slow
 def test_each_member_is_the_run_of_its_seed():
     """Also of those that finish early, and after what is left has been compiled anew."""
     configs = [dataclasses.replace(one, epochs=epochs) for one, epochs in zip(members(3), (2, 1, 4), strict=True)]
