@@ -9,16 +9,14 @@ scipy. Every call runs once for compilation and is then timed in turns with its 
 """
 
 import sys
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from absl import app, flags
 
-from benchmarks import document, peers, programs
-from benchmarks.clock import peak_bytes, time_together
+from benchmarks import document, memory, peers, programs
+from benchmarks.clock import time_together
 from benchmarks.tables import table
 from memorize_jax import geometry
 from memorize_jax.geometry.grams import reduce_points
@@ -26,8 +24,7 @@ from memorize_jax.geometry.grams import reduce_points
 MODULE = "benchmarks.geometry"
 # At least this many times faster than the published tool.
 TARGET = 100
-GIB = 2**30
-SECTIONS = ("programs", "whole", "scaling", "memory")
+SECTIONS = ("programs", "whole", "scaling", "memory", "network")
 
 FLAGS = flags.FLAGS
 flags.DEFINE_bool("quick", False, "small sizes, about half a minute")
@@ -160,37 +157,6 @@ One size changes, the others stay at {sizes}. With K given instead of chosen the
 """
 
 
-def _measure_memory(shape, num_draws):
-    points = np.random.default_rng(0).standard_normal(shape, np.float32)
-    before = peak_bytes()
-    jax.block_until_ready(geometry.manifold_geometry(points, key=jax.random.key(0), num_draws=num_draws))
-    return before, peak_bytes()
-
-
-def memory_section(*, cases) -> str:
-    """Reports what XLA plans to use and what a fresh process really uses; Markdown."""
-    records = []
-    for shape, num_draws in cases:
-        key = jax.random.key(0)
-        measure = jax.jit(lambda points, n=num_draws, k=key: geometry.manifold_geometry(points, key=k, num_draws=n))
-        planned = measure.lower(jax.ShapeDtypeStruct(shape, jnp.float32)).compile().memory_analysis()
-        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-            before, after = pool.submit(_measure_memory, shape, num_draws).result()
-        records.append(
-            dict(zip(("P", "M", "N"), shape, strict=True))
-            | {"draws": num_draws, "points GiB": planned.argument_size_in_bytes / GIB}
-            | {"XLA temporaries GiB": planned.temp_size_in_bytes / GIB}
-            | {"process beyond points GiB": (after - before) / GIB, "process GiB": after / GIB}
-        )
-    return f"""### Memory
-
-One layer, from a NumPy array. *XLA temporaries* is the compiled program's own plan. *Process* is the high-water mark of a
-fresh process; beyond the points it also holds what JAX needs to start and to compile.
-
-{table(records)}
-"""
-
-
 def main(argv: list[str]) -> None:
     """Runs the sections that the flags ask for."""
     if len(argv) > 1:
@@ -218,8 +184,11 @@ def main(argv: list[str]) -> None:
         "scaling": lambda: scaling_section(
             base=small if quick else base, steps={"layers": (2,)} if quick else steps, repeats=repeats
         ),
-        "memory": lambda: memory_section(
+        "memory": lambda: memory.layer_section(
             cases=[((10, 20, 200), 50)] if quick else [(large, 200), (large, 2000), ((100, 50, 65536), 300)]
+        ),
+        "network": lambda: memory.network_section(
+            "mlp" if quick else "vgg16", num_classes=10 if quick else 100, num_draws=300
         ),
     }
     texts = []

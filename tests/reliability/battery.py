@@ -20,6 +20,8 @@ from tests.reliability.outcome import differences, outcome
 
 RUN = ("--dataset=digits", "--width=16", "--batch_size=256", "--learning_rate=3e-3", "--epochs=30", "--stop_accuracy=1")
 MEASURE = ("--geometry_epochs=0,3,7,11,final", "--examples_per_class=10", "--num_draws=20", "--num_center_components=1")
+REWIND = ("--rewind_epochs=0,3,7,11,final",)
+LEDGER = ("--gradient_epochs=0,3,7,11,final",)
 # Exit codes that a struck process may end with; 0 when it was faster than the signal.
 CODES = {"SIGKILL": {-signal.SIGKILL, 0}, "SIGTERM": {143, 0}, "SIGINT": {130, 0}}
 
@@ -64,11 +66,11 @@ def count_events(module: str, flags: tuple[str, ...]) -> int:
 
 
 def battery(folder: pathlib.Path, *, kills: int, seed: int, run: tuple[str, ...] = RUN) -> tuple[dict, list[str]]:
-    """Disturbs runs until enough strikes have hit in training and in the geometry.
+    """Disturbs runs until enough strikes have hit in the training and in every table.
 
     Args:
       folder: for the runs.
-      kills: strikes that must hit, for each of the two.
+      kills: strikes that must hit, for each of them.
       seed: of all moments.
       run: flags of the training.
 
@@ -76,7 +78,8 @@ def battery(folder: pathlib.Path, *, kills: int, seed: int, run: tuple[str, ...]
       (counts, what went wrong).
     """
     rng = random.Random(seed)
-    steps = {"train": ("experiments.train", run), "geometry": ("experiments.geometry", MEASURE)}
+    flags_of = {"train": run, "geometry": MEASURE, "rewinding": REWIND, "gradients": LEDGER}
+    steps = {name: (f"experiments.{name}", flags) for name, flags in flags_of.items()}
     calm = folder / "undisturbed"
     events = {name: count_events(module, (f"--workdir={calm}", *flags)) for name, (module, flags) in steps.items()}
     expected = outcome(calm)
@@ -102,7 +105,9 @@ def battery(folder: pathlib.Path, *, kills: int, seed: int, run: tuple[str, ...]
 def main() -> None:
     """Reads the flags and strikes."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--kills", type=int, default=20, help="strikes that must hit, in training and in the geometry")
+    parser.add_argument(
+        "--kills", type=int, default=20, help="strikes that must hit, in training and in each table"
+    )
     parser.add_argument("--seed", type=int, default=0, help="of the moments and of the damage")
     parser.add_argument(
         "--flags", action="append", default=[], help="a further flag of the training: --flags=--keep=log"
