@@ -105,9 +105,7 @@ def battery(folder: pathlib.Path, *, kills: int, seed: int, run: tuple[str, ...]
 def main() -> None:
     """Reads the flags and strikes."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--kills", type=int, default=20, help="strikes that must hit, in training and in each table"
-    )
+    parser.add_argument("--kills", type=int, default=20, help="strikes that must hit, in training and in each table")
     parser.add_argument("--seed", type=int, default=0, help="of the moments and of the damage")
     parser.add_argument(
         "--flags", action="append", default=[], help="a further flag of the training: --flags=--keep=log"
