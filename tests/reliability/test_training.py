@@ -192,6 +192,31 @@ def test_a_full_disk_loses_nothing(small_disk, problem, undisturbed, monkeypatch
     assert differences(outcome(small_disk / "run"), outcome(undisturbed)) == []
 
 
+def test_a_disk_that_can_only_be_read_is_refused_and_left_as_it_is(small_disk, problem, undisturbed):
+    workdir = small_disk / "run"
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(run_folder, "write_table", fails_after(3, run_folder.write_table))
+        with pytest.raises(OSError, match="gone"):
+            train_in(workdir, problem)
+    before = outcome(workdir)
+    subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
+    with pytest.raises(OSError, match="no permission to write in"):
+        train_in(workdir, problem)
+    assert differences(outcome(workdir), before) == []
+    subprocess.run(["mount", "-o", "remount,rw", small_disk], check=True)
+    train_in(workdir, problem)
+    assert differences(outcome(workdir), outcome(undisturbed)) == []
+
+
+def fails_after(most_rows, write):
+    def write_or_fail(path, rows, columns):
+        if len(rows) > most_rows:
+            raise OSError("gone")
+        write(path, rows, columns)
+
+    return write_or_fail
+
+
 def test_a_finished_run_is_not_trained_again(tmp_path, problem, undisturbed, monkeypatch):
     workdir = shutil.copytree(undisturbed, tmp_path / "run")
     monkeypatch.setattr(resume, "train", None)
