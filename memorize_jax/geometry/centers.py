@@ -200,10 +200,11 @@ def center_structure(
 
         minimise over V, V'V = I_K:   1/2 sum_{m,n} A_mn^2 / (A_mm A_nn),   A = X X' - X V V' X'
 
-    with X the centres minus their mean. Restarts run in one batch, on CPU one after another. Among those within 3 % of the lowest cost
-    the one is kept whose worst-treated centre keeps the largest share of its norm: the very lowest cost can remove
-    one centre altogether. With `num_components=None`, K rises until the mean |cos| has gone up three times, and
-    the K with the least is taken; K = 0 (remove nothing) takes part unless `min_components` says otherwise.
+    with X the centres minus their mean. Restarts run in one batch, on CPU one after another. Among those within 3 %
+    of the lowest cost the one is kept whose worst-treated centre keeps the largest share of its norm: the very
+    lowest cost can remove one centre altogether. With `num_components=None`, K rises until the mean |cos| has gone
+    up three times, and the K with the least is taken; K = 0 (remove nothing) takes part unless `min_components`
+    says otherwise.
 
     Args:
       gram: [P, P] floating, inner products of the centres about any common origin.
