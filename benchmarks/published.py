@@ -5,6 +5,7 @@ import pathlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from benchmarks import printed
 from benchmarks.measured import Measured
 from memorize_jax.analysis.claims import Claim
 from memorize_jax.analysis.claims.sheet import PAPERS_FRACTION
@@ -84,28 +85,25 @@ def comparisons(studies: Sequence[Judged], measured: Mapping[str, Measured]) -> 
 
 def _sizes(measured) -> Iterator[Comparison]:
     # The paper states the number of weights of one network and prints the layers of all.
-    stated, counted = f"{STEPHENSON}, A.5", f"counted from the layers that {STEPHENSON} print"
-    published = (
-        ("mlp", "hidden weights", "5.2 M", stated, "theirs rounded"),
-        ("vgg16", "parameters", "34.0 M", counted, "count rounded"),
-        ("vgg16", "multiply-adds", "332 M", counted, "count cut short"),
-        ("resnet18", "parameters", "11.2 M", counted, "count rounded"),
-        ("resnet18", "multiply-adds", "556 M", counted, "count rounded"),
-    )
-    for network, what, theirs, source, reason in published:
-        ours = measured[f"{network} {what}"].value / 1e6
-        found = theirs, network, f"{ours:#.4g} M", "1 network"
-        yield Comparison(f"{what} of {network}", source, *found, _relative(ours, float(theirs.split()[0])), reason)
+    counted = f"layers printed by {STEPHENSON}, A.10, counted"
+    sizes = [("mlp", "hidden weights", 5.2e6, "5.2 M", f"{STEPHENSON}, A.5", "theirs rounded")]
+    for network, count in (("vgg16", printed.vgg16), ("resnet18", printed.resnet18)):
+        for what, theirs in zip(("parameters", "multiply-adds"), count(), strict=True):
+            sizes.append((network, what, theirs, f"{theirs / 1e6:#.4g} M", counted, NONE))
+    for network, what, theirs, text, source, reason in sizes:
+        ours = measured[f"{network} {what}"].value
+        found = text, network, f"{ours / 1e6:#.4g} M", "1 network", _relative(ours, theirs)
+        yield Comparison(f"{what} of {network}", source, *found, reason)
 
 
 def _random_points(measured) -> Iterator[Comparison]:
     bound = 2 / PAPERS_EXAMPLES
     published = (
-        ("capacity", bound, f"{STEPHENSON}, 2/M", "noise of the draws"),
-        ("capacity", 0.04, f"{TOOL}, README", "noise of the draws, theirs rounded"),
-        ("radius", 1.47, f"{TOOL}, README", "noise of the draws, theirs rounded"),
-        ("dimension", 36.2, f"{TOOL}, README", "noise of the draws"),
-        ("center_correlation", 0.01, f"{TOOL}, README", "theirs has one decisive digit; other random points"),
+        ("capacity", bound, f"{STEPHENSON}, 2/M", NONE),
+        ("capacity", 0.04, f"{TOOL}, README", NONE),
+        ("radius", 1.47, f"{TOOL}, README", "theirs rounded"),
+        ("dimension", 36.2, f"{TOOL}, README", "other points and draws; conventions in docs/math.md"),
+        ("center_correlation", 0.01, f"{TOOL}, README", "theirs rounded"),
     )
     for name, theirs, source, reason in published:
         found = measured[f"random points {name}"]
@@ -123,7 +121,7 @@ def _training(judged: Judged) -> Iterator[Comparison]:
     reached = claim.measured > MEMORIZED
     reason = f"{config.epochs} epochs at most, theirs {PAPERS_EPOCHS}" if not reached else NONE
     found = "> 99 %", judged.name, _percent(claim), _seeds(judged), _beyond(claim.measured, MEMORIZED), reason
-    yield Comparison("accuracy on the assigned training labels at the end", f"{STEPHENSON}, section 2", *found)
+    yield Comparison("accuracy on the assigned training labels at the end", f"{STEPHENSON}, section 3", *found)
 
 
 def _lower_bound(judged: Judged) -> Iterator[Comparison]:
@@ -135,7 +133,7 @@ def _lower_bound(judged: Judged) -> Iterator[Comparison]:
         rows = rows[rows["permuted_fraction"] == PAPERS_FRACTION]
     classes, examples = int(rows["num_classes"].max()), int(rows["examples_per_class"].max())
     at_input = rows[(rows["layer"] == "input") & (rows["group"] == "permuted")]["capacity"].mean() * examples / 2
-    reason = f"{classes} classes, theirs {PAPERS_CLASSES}: the input alone gives {at_input:.2f}"
+    reason = f"{classes} classes, theirs {PAPERS_CLASSES}: {at_input:.2f} already at the input; more is not explained"
     n = f"{_seeds(judged)}, M = {examples}"
     found = "1", judged.name, _number(claim), n, _relative(claim.measured, 1), reason
     what = "permuted capacity at the best epoch in units of 2/M, highest of any hidden layer"
@@ -148,9 +146,22 @@ def _rewinding(judged: Judged) -> Iterator[Comparison]:
         return
     has_convolutions = any(layer.startswith("conv") for layer in judged.study.layers)
     reason = "other network and data" if has_convolutions else "no convolutions: the last hidden layer is rewound"
+    if best := _best_rewound(judged.study):
+        reason += "; {}, the best, gives {:.1f} %".format(*best)
     found = "> 90 %", judged.name, _percent(claim), _seeds(judged), _beyond(claim.measured, RECOVERED), reason
     what = "share of the best test accuracy that rewinding the last convolution gives back"
     yield Comparison(what, f"{STEPHENSON}, figure 4B", *found)
+
+
+def _best_rewound(study: Study) -> tuple[str, float] | None:
+    """The layer that gives back most when rewound alone, and its share in %, mean over seeds; None in a sweep."""
+    if study.kind == "sweep":
+        return None
+    table = study.tables["rewinding"]
+    alone = table[(table["into"] == "final") & (table["num_layers"] == 1)]
+    peaks = study.tables["metrics"].groupby("seed")["test_accuracy"].max()
+    shares = (alone.groupby(["layer", "seed"])["test_accuracy"].max() / peaks).groupby("layer").mean()
+    return str(shares.idxmax()), 100 * float(shares.max())
 
 
 def _decoding(judged: Judged) -> Iterator[Comparison]:

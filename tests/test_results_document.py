@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks import document, results_page
+from benchmarks import document, printed, results_page
 from benchmarks.published import Comparison, comparisons
 from benchmarks.trimmed import trim
 from memorize_jax.data import PermutedLabels
@@ -85,6 +85,14 @@ def test_recomputed_by_hand_from_the_committed_tables(judged):
     assert ours["share"].gap == f"{back - 90:+.1f} points"
     assert ours["permuted"].ours == f"{own['capacity'].max() * 30 / 2:.3g}"
     assert ours["accuracy"].ours == f"{100 * metrics['train_accuracy'].iloc[-1]:.4g} %"
+
+
+def test_sizes_counted_from_the_printed_layers_are_those_of_our_networks():
+    measured = results_page.read_measured(FOLDER / "measured.csv")
+    for network, count in (("vgg16", printed.vgg16()), ("resnet18", printed.resnet18())):
+        assert count == tuple(measured[f"{network} {what}"].value for what in ("parameters", "multiply-adds"))
+    # 3 x 3 x 2 x 5 weights, scales, offsets; 4 x 4 places; 6 weights, 3 biases.
+    assert printed.count([printed.Convolution(2, 5, 3, 4)], [(2, 3)]) == (90 + 10 + 9, 1440 + 6)
 
 
 def test_a_trimmed_run_reads_like_the_run(tmp_path):
