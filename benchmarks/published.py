@@ -15,7 +15,7 @@ from memorize_jax.study import Study
 
 STEPHENSON = "Stephenson et al. 2021"
 KETHA = "Ketha & Ramaswamy 2025"
-TOOL = "published geometry tool"
+TOOL = "published geometry tool, README at d56eda1"
 PAPERS_EXAMPLES, PAPERS_CLASSES, PAPERS_EPOCHS = 50, 100, 1000
 RANDOM_CLASSES = 100
 MEMORIZED, RECOVERED = 0.99, 0.9
@@ -100,17 +100,17 @@ def _random_points(measured) -> Iterator[Comparison]:
     bound = 2 / PAPERS_EXAMPLES
     published = (
         ("capacity", bound, f"{STEPHENSON}, 2/M", NONE),
-        ("capacity", 0.04, f"{TOOL}, README", NONE),
-        ("radius", 1.47, f"{TOOL}, README", "theirs rounded"),
-        ("dimension", 36.2, f"{TOOL}, README", "other points and draws; conventions in docs/math.md"),
-        ("center_correlation", 0.01, f"{TOOL}, README", "theirs rounded"),
+        ("capacity", 0.04, TOOL, NONE),
+        ("radius", 1.47, TOOL, "theirs rounded"),
+        ("dimension", 36.17, TOOL, "other points and draws; conventions (docs/math.md)"),
+        ("center_correlation", 0.01, TOOL, "theirs rounded"),
     )
     for name, theirs, source, reason in published:
         found = measured[f"random points {name}"]
         what = f"{name.replace('_', ' ').replace('center', 'centre')} of random points"
         n = f"{RANDOM_CLASSES} manifolds of {PAPERS_EXAMPLES}, {found.n} draws"
         gap = _relative(found.value, theirs) if name != "center_correlation" else f"{found.value - theirs:+.2g}"
-        yield Comparison(what, source, f"{theirs:.3g}", "random points", f"{found.value:.4g}", n, gap, reason)
+        yield Comparison(what, source, f"{theirs:.4g}", "random points", f"{found.value:.4g}", n, gap, reason)
 
 
 def _training(judged: Judged) -> Iterator[Comparison]:

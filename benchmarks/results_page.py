@@ -116,7 +116,8 @@ def _section(judged: Judged) -> Iterator[str]:
         yield f"![{figure.title}](results/{judged.name}/figures/{figure.name}.svg)"
         yield f"*{figure.title}. {figures.caption(figure, study)}*"
     lines = [line.replace(shlex.quote(str(study.workdir)), f"runs/{judged.name}") for line in commands(study.workdir)]
-    yield "Again:\n\n```sh\n" + "\n".join(lines) + "\n```"
+    if lines:
+        yield "Again:\n\n```sh\n" + "\n".join(lines) + "\n```"
 
 
 def _runs(study: Study) -> list[Run]:
