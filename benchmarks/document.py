@@ -51,11 +51,20 @@ def provenance(module: str, packages: dict[str, str] | None = None) -> str:
 """
 
 
-def write(module: str, text: str) -> None:
-    """Replaces what stands between the markers in docs/performance.md; the rest of the file is kept."""
+def replaced(content: str, module: str, text: str) -> str:
+    """The content of a document with another text between a benchmark's markers; the rest is kept.
+
+    Raises:
+      ValueError: the markers are not there.
+    """
     marker = begin(module)
-    before, found, rest = DOCUMENT.read_text(encoding="utf-8").partition(marker)
+    before, found, rest = content.partition(marker)
     _, end, after = rest.partition(END)
     if not found or not end:
-        raise ValueError(f"expected the lines {marker} and {END} in {DOCUMENT}")
-    DOCUMENT.write_text(f"{before}{marker}\n\n{text}\n{END}{after}", encoding="utf-8")
+        raise ValueError(f"expected the lines {marker} and {END}")
+    return f"{before}{marker}\n\n{text}\n{END}{after}"
+
+
+def write(module: str, text: str, path: pathlib.Path = DOCUMENT) -> None:
+    """Writes a text between a benchmark's markers in a document."""
+    path.write_text(replaced(path.read_text(encoding="utf-8"), module, text), encoding="utf-8")

@@ -78,11 +78,16 @@ def _of_widths(workdir):
 def _of_sweep(workdir):
     runs = pd.read_csv(Run(workdir).workdir / "runs.csv")
     varies = list(runs.columns[1 : runs.columns.get_loc("seeds")])
-    first = Run(workdir).workdir / str(runs["run"][0])
+    trained = runs["run"][runs["state"] != "missing"]
+    first = Run(workdir).workdir / str(trained.iloc[0])
     members = member_folders(first)
-    config = read_config(Run(members[0] if members else first))
+    folder = Run(members[0] if members else first)
+    config = read_config(folder)
     preset = closest_preset(config)
     flags = _flags(config, PRESETS[preset].run, leave_out=("seed", *varies))
+    if measured := read_record(folder).get("geometry"):
+        geometry = PRESETS[preset].geometry
+        flags += _given({name: measured["settings"][name] for name in geometry.__dataclass_fields__}, geometry)
     grid = [f"--grid={name}={','.join(map(str, dict.fromkeys(runs[name])))}" for name in varies]
     return [_line("sweep", workdir, preset, [*flags, *grid, *_seeds(members)])]
 

@@ -220,9 +220,11 @@ def test_the_commands_of_an_ensemble_a_sweep_and_widths(tmp_path):
     assert "--seeds=0,2" in repeat.commands(ensemble)[0]
     for name, fraction in (("one", 0.25), ("two", 0.5)):
         made_up_run(sweep / name, fraction)
-    runs = {"run": ["one", "two"], "permuted_fraction": [0.25, 0.5], "seeds": 1, "state": "complete"}
+    states = ["missing", "complete", "complete"]
+    runs = {"run": ["none", "one", "two"], "permuted_fraction": [0, 0.25, 0.5], "seeds": 1, "state": states}
     pd.DataFrame(runs).to_csv(sweep / "runs.csv", index=False)
-    assert "--grid=permuted_fraction=0.25,0.5" in repeat.commands(sweep)[0]
+    record.recorded("geometry")(lambda *arguments: None)(sweep / "one", presets.GeometryConfig(num_draws=77))
+    assert "--num_draws=77 --grid=permuted_fraction=0.0,0.25,0.5" in repeat.commands(sweep)[0]
     (widths / "results").mkdir(parents=True)
     small = presets.PRESETS["double_descent_small"]
     record.recorded("double_descent")(lambda *arguments: None)(widths, small.run, small.geometry, [2, 4], [0, 1])

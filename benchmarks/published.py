@@ -1,0 +1,224 @@
+"""Numbers that papers state beside ours, which come from committed tables."""
+
+import math
+import pathlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from benchmarks import printed
+from benchmarks.measured import Measured
+from memorize_jax.analysis.claims import Claim
+from memorize_jax.analysis.claims.sheet import PAPERS_FRACTION
+from memorize_jax.report.study_page import PUBLISHED, PUBLISHED_DEGREES
+from memorize_jax.runs import Run, member_folders, read_config
+from memorize_jax.study import Study
+
+STEPHENSON = "Stephenson et al. 2021"
+KETHA = "Ketha & Ramaswamy 2025"
+TOOL = "published geometry tool, README at d56eda1"
+PAPERS_EXAMPLES, PAPERS_CLASSES, PAPERS_EPOCHS = 50, 100, 1000
+RANDOM_CLASSES = 100
+MEMORIZED, RECOVERED = 0.99, 0.9
+# Data set -> the row of Ketha & Ramaswamy's table that is nearest to it.
+NEAREST = {"digits": "MLP, MNIST", "fashion_mnist": "CNN, Fashion-MNIST", "fashion_mnist_14": "CNN, Fashion-MNIST"}
+# Their degrees of corruption around half.
+AROUND_HALF = (40, 60)
+NONE = "–"
+
+
+class Comparison(NamedTuple):
+    """A published number beside ours.
+
+    Attributes:
+      quantity: what it is, with its unit.
+      source: who states it, and where.
+      published: the number.
+      where: name of the study, or of what else was measured.
+      ours: the number; with several seeds with its interval.
+      n: what it was measured on.
+      gap: difference.
+      reason: for the gap, in a few words.
+    """
+
+    quantity: str
+    source: str
+    published: str
+    where: str
+    ours: str
+    n: str
+    gap: str
+    reason: str
+
+
+class Judged(NamedTuple):
+    """A study and the sheet of its claims.
+
+    Attributes:
+      name: of its folder.
+      study: the tables.
+      claims: judged on them.
+    """
+
+    name: str
+    study: Study
+    claims: Sequence[Claim]
+
+    def claim(self, name: str) -> Claim:
+        """One claim by name."""
+        return next(claim for claim in self.claims if claim.claim == name)
+
+
+def comparisons(studies: Sequence[Judged], measured: Mapping[str, Measured]) -> list[Comparison]:
+    """All published numbers that we have something to say about.
+
+    Args:
+      studies: those there are.
+      measured: what no study measures, by quantity.
+
+    Returns:
+      Rows in the order of the table.
+    """
+    of_studies = (_training, _lower_bound, _rewinding, _decoding)
+    rows = [row for one in of_studies for judged in studies for row in one(judged)]
+    return [*_sizes(measured), *_random_points(measured), *rows, *_pixels(measured)]
+
+
+def _sizes(measured) -> Iterator[Comparison]:
+    # The paper states the number of weights of one network and prints the layers of all.
+    counted = f"layers printed by {STEPHENSON}, A.10, counted"
+    sizes = [("mlp", "hidden weights", 5.2e6, "5.2 M", f"{STEPHENSON}, A.5", "theirs rounded")]
+    for network, count in (("vgg16", printed.vgg16), ("resnet18", printed.resnet18)):
+        for what, theirs in zip(("parameters", "multiply-adds"), count(), strict=True):
+            sizes.append((network, what, theirs, f"{theirs / 1e6:#.4g} M", counted, NONE))
+    for network, what, theirs, text, source, reason in sizes:
+        ours = measured[f"{network} {what}"].value
+        found = text, network, f"{ours / 1e6:#.4g} M", "1 network", _relative(ours, theirs)
+        yield Comparison(f"{what} of {network}", source, *found, reason)
+
+
+def _random_points(measured) -> Iterator[Comparison]:
+    bound = 2 / PAPERS_EXAMPLES
+    published = (
+        ("capacity", bound, f"{STEPHENSON}, 2/M", NONE),
+        ("capacity", 0.04, TOOL, NONE),
+        ("radius", 1.47, TOOL, "theirs rounded"),
+        ("dimension", 36.17, TOOL, "other points and draws; conventions (docs/math.md)"),
+        ("center_correlation", 0.01, TOOL, "theirs rounded"),
+    )
+    for name, theirs, source, reason in published:
+        found = measured[f"random points {name}"]
+        what = f"{name.replace('_', ' ').replace('center', 'centre')} of random points"
+        n = f"{RANDOM_CLASSES} manifolds of {PAPERS_EXAMPLES}, {found.n} draws"
+        gap = _relative(found.value, theirs) if name != "center_correlation" else f"{found.value - theirs:+.2g}"
+        yield Comparison(what, source, f"{theirs:.4g}", "random points", f"{found.value:.4g}", n, gap, reason)
+
+
+def _training(judged: Judged) -> Iterator[Comparison]:
+    claim = judged.claim("training_is_fitted")
+    if not math.isfinite(claim.measured):
+        return
+    config = read_config(_first_run(judged.study.workdir))
+    reached = claim.measured > MEMORIZED
+    reason = f"{config.epochs} epochs at most, theirs {PAPERS_EPOCHS}" if not reached else NONE
+    found = "> 99 %", judged.name, _percent(claim), _seeds(judged), _beyond(claim.measured, MEMORIZED), reason
+    yield Comparison("accuracy on the assigned training labels at the end", f"{STEPHENSON}, section 3", *found)
+
+
+def _lower_bound(judged: Judged) -> Iterator[Comparison]:
+    claim, study = judged.claim("permuted_at_lower_bound"), judged.study
+    if not math.isfinite(claim.measured):
+        return
+    rows = study.tables["geometry"]
+    if study.kind == "sweep":
+        rows = rows[rows["permuted_fraction"] == PAPERS_FRACTION]
+    classes, examples = int(rows["num_classes"].max()), int(rows["examples_per_class"].max())
+    at_input = rows[(rows["layer"] == "input") & (rows["group"] == "permuted")]["capacity"].mean() * examples / 2
+    reason = f"{classes} classes, theirs {PAPERS_CLASSES}: {at_input:.2f} already at the input; more is not explained"
+    n = f"{_seeds(judged)}, M = {examples}"
+    found = "1", judged.name, _number(claim), n, _relative(claim.measured, 1), reason
+    what = "permuted capacity at the best epoch in units of 2/M, highest of any hidden layer"
+    yield Comparison(what, f"{STEPHENSON}, figure 3A", *found)
+
+
+def _rewinding(judged: Judged) -> Iterator[Comparison]:
+    claim = judged.claim("last_layer_recovers")
+    if not math.isfinite(claim.measured):
+        return
+    has_convolutions = any(layer.startswith("conv") for layer in judged.study.layers)
+    reason = "other network and data" if has_convolutions else "no convolutions: the last hidden layer is rewound"
+    if best := _best_rewound(judged.study):
+        reason += "; {}, the best, gives {:.1f} %".format(*best)
+    found = "> 90 %", judged.name, _percent(claim), _seeds(judged), _beyond(claim.measured, RECOVERED), reason
+    what = "share of the best test accuracy that rewinding the last convolution gives back"
+    yield Comparison(what, f"{STEPHENSON}, figure 4B", *found)
+
+
+def _best_rewound(study: Study) -> tuple[str, float] | None:
+    """The layer that gives back most when rewound alone, and its share in %, mean over seeds; None in a sweep."""
+    if study.kind == "sweep":
+        return None
+    table = study.tables["rewinding"]
+    alone = table[(table["into"] == "final") & (table["num_layers"] == 1)]
+    peaks = study.tables["metrics"].groupby("seed")["test_accuracy"].max()
+    shares = (alone.groupby(["layer", "seed"])["test_accuracy"].max() / peaks).groupby("layer").mean()
+    return str(shares.idxmax()), 100 * float(shares.max())
+
+
+def _decoding(judged: Judged) -> Iterator[Comparison]:
+    claim, nearest = judged.claim("layers_know_more_than_the_output"), NEAREST.get(judged.study.dataset)
+    if not math.isfinite(claim.measured) or nearest is None or judged.study.permuted_fraction != PAPERS_FRACTION:
+        return
+    ends = [PUBLISHED[nearest][PUBLISHED_DEGREES.index(degree)] for degree in AROUND_HALF]
+    low, high = sorted(best - final for final, best, _ in ends)
+    ours = 100 * claim.measured
+    gap = "none" if low <= ours <= high else f"{ours - (low if ours < low else high):+.1f} points"
+    published = f"{low:.1f} to {high:.1f} ({nearest}, {AROUND_HALF[0]} to {AROUND_HALF[1]} % corrupted)"
+    reason = f"{judged.study.model} on {judged.study.dataset}, 50 % permuted"
+    found = published, judged.name, f"{ours:.1f}", _seeds(judged), gap, reason
+    what = "test accuracy of subspaces in the best layer above that of the final network, points"
+    yield Comparison(what, f"{KETHA}, best layer", *found)
+
+
+def _pixels(measured) -> Iterator[Comparison]:
+    published = {"0.99": 62.23, "0.75": 68.73, "1 component": 66.06}
+    for rule, theirs in published.items():
+        found = measured[f"pixels {rule}"]
+        what = f"test accuracy of subspaces of pixels, {rule}{' of the variance' if rule[0] == '0' else ''}, %"
+        values = f"{theirs:.2f}", "Fashion-MNIST", f"{found.value:.2f}", f"{found.n:,} images"
+        gap = found.value - theirs
+        yield Comparison(
+            what, f"{KETHA}, released tables", *values, f"{gap:+.2f} points" if abs(gap) > 0.005 else "0", NONE
+        )
+
+
+def _first_run(workdir: pathlib.Path) -> Run:
+    """The run in a folder, or the first of those below."""
+    members = member_folders(workdir)
+    if members or Run(workdir).config.is_file():
+        return Run(members[0] if members else workdir)
+    return Run(sorted(workdir.rglob("config.json"))[0].parent)
+
+
+def _seeds(judged: Judged) -> str:
+    number = len(judged.study.seeds)
+    half = f", {PAPERS_FRACTION:g} permuted" if judged.study.kind == "sweep" else ""
+    return f"{number} seed{'s' * (number > 1)}{half}"
+
+
+def _relative(ours: float, theirs: float) -> str:
+    percent = round(100 * (ours / theirs - 1), 1)
+    return f"{percent:+.1f} %" if percent else "0.0 %"
+
+
+def _beyond(share: float, bound: float) -> str:
+    return NONE if share > bound else f"{100 * (share - bound):+.1f} points"
+
+
+def _percent(claim: Claim) -> str:
+    ends = "" if math.isnan(claim.low) else f" [{100 * claim.low:.4g}, {100 * claim.high:.4g}]"
+    return f"{100 * claim.measured:.4g} %{ends}"
+
+
+def _number(claim: Claim) -> str:
+    ends = "" if math.isnan(claim.low) else f" [{claim.low:.3g}, {claim.high:.3g}]"
+    return f"{claim.measured:.3g}{ends}"

@@ -1,0 +1,49 @@
+"""docs/results.md and the README's table of results, from the tables committed under docs/results.
+
+    python -m benchmarks.results --trim=runs/mine --name=mine    # a finished study, trimmed into docs/results/mine
+    python -m benchmarks.results --measure                       # docs/results/measured.csv, half a minute
+    python -m benchmarks.results --write                         # figures, docs/results.md, the table of README.md
+
+What --write makes follows from the committed files alone, and a test compares.
+"""
+
+import re
+
+from absl import app, flags
+
+from benchmarks import document
+from benchmarks.measured import measure
+from benchmarks.results_page import chosen_figures, page, read_studies, readme_block
+from benchmarks.trimmed import trim
+from memorize_jax.figures import draw
+
+MODULE = "benchmarks.results"
+FOLDER = document.ROOT / "docs" / "results"
+TARGETS = {document.ROOT / "docs" / "results.md": page, document.ROOT / "README.md": readme_block}
+
+FLAGS = flags.FLAGS
+flags.DEFINE_string("trim", None, "folder of a finished study")
+flags.DEFINE_string("name", None, "of its folder in docs/results")
+flags.DEFINE_bool("measure", False, "measure what no study does")
+flags.DEFINE_bool("write", False, "draw the figures and write the documents")
+
+
+def main(_):
+    """Does what is asked for."""
+    if bool(FLAGS.trim) != bool(FLAGS.name) or not re.fullmatch(r"\w+", FLAGS.name or "none"):
+        raise app.UsageError("expected --trim=FOLDER with --name=NAME, a word")
+    if not (FLAGS.trim or FLAGS.measure or FLAGS.write):
+        raise app.UsageError("expected --trim, --measure or --write")
+    if FLAGS.trim:
+        trim(FLAGS.trim, FOLDER / FLAGS.name)
+    if FLAGS.measure:
+        measure(FOLDER / "measured.csv")
+    if FLAGS.write:
+        for judged in read_studies(FOLDER):
+            draw(judged.study, [figure.name for figure in chosen_figures(judged.study)])
+        for path, make in TARGETS.items():
+            document.write(MODULE, make(FOLDER), path)
+
+
+if __name__ == "__main__":
+    app.run(main)

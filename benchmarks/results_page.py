@@ -1,0 +1,224 @@
+"""docs/results.md: what was run at which scale, and what it showed; Markdown made of committed tables."""
+
+import collections
+import json
+import math
+import pathlib
+import shlex
+from collections.abc import Iterator, Sequence
+
+import pandas as pd
+
+from benchmarks.measured import read_measured
+from benchmarks.published import Comparison, Judged, comparisons
+from experiments.record import read_record
+from experiments.repeat import commands
+from memorize_jax import figures
+from memorize_jax.analysis.claims import evaluate
+from memorize_jax.intervals import student_t_interval
+from memorize_jax.report import words
+from memorize_jax.runs import Run, read_config, read_provenance
+from memorize_jax.stages import best_epoch, final_epoch
+from memorize_jax.study import Study, read_study
+
+# Folder of the committed study -> why it was run. In this order; others follow.
+ABOUT = {
+    "digits": "The first command of the README: small enough for everybody, with every analysis.",
+    "fashion_fractions": "Figure A.8: the same network on more and more permuted labels, all images at half resolution.",
+    "fashion_mlp": "The same network at half of the labels, from several seeds: claims with intervals.",
+    "fashion_mlp_full": "One network on all images at full resolution.",
+    "fashion_conv": "A narrow convolutional network.",
+}
+FIGURES = {
+    "run": ("fig2a", "fig3b", "fig4b"),
+    "ensemble": ("fig2a", "fig3b", "fig4b"),
+    "sweep": ("figa8",),
+    "double_descent": ("fig4c", "fig4e"),
+}
+DASH = "–"
+
+
+def read_studies(folder: pathlib.Path) -> list[Judged]:
+    """The committed studies, judged.
+
+    Args:
+      folder: docs/results.
+
+    Returns:
+      In the order of `ABOUT`, then by name.
+    """
+    names = sorted(path.name for path in folder.iterdir() if path.is_dir())
+    names.sort(key=lambda name: list(ABOUT).index(name) if name in ABOUT else len(ABOUT))
+    studies = [(name, read_study(folder / name)) for name in names]
+    return [Judged(name, study, evaluate(study)) for name, study in studies]
+
+
+def chosen_figures(study: Study) -> list[figures.Figure]:
+    """Those of the study's two or three figures that its tables allow."""
+    own = [figures.FIGURES[name] for name in FIGURES[study.kind]]
+    return [figure for figure in own if not figures.missing(figure, study)]
+
+
+def page(folder: pathlib.Path) -> str:
+    """All of docs/results.md below its heading.
+
+    Args:
+      folder: docs/results.
+
+    Returns:
+      Markdown.
+    """
+    studies = read_studies(folder)
+    parts = [
+        "## Published numbers and ours",
+        comparison_table(comparisons(studies, read_measured(folder / "measured.csv")), link=""),
+        *(part for judged in studies for part in _section(judged)),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def readme_block(folder: pathlib.Path) -> str:
+    """The table of the README.
+
+    Args:
+      folder: docs/results.
+
+    Returns:
+      Markdown.
+    """
+    rows = comparisons(read_studies(folder), read_measured(folder / "measured.csv"))
+    return comparison_table(rows, link="docs/results.md") + "\n"
+
+
+def comparison_table(rows: Sequence[Comparison], *, link: str) -> str:
+    """Published numbers beside ours, as Markdown.
+
+    Args:
+      rows: of the table.
+      link: to the page with a section for each study, "" on that page.
+    """
+    header = ("quantity", "stated by", "paper", "measured on", "ours", "n", "gap", "reason for the gap")
+    linked = lambda name: f"[{name}]({link}#{name})" if name in ABOUT else name
+    return _table(header, [row._replace(where=linked(row.where)) for row in rows])
+
+
+def _section(judged: Judged) -> Iterator[str]:
+    study = judged.study
+    yield f"## {judged.name}"
+    yield ABOUT.get(judged.name, "")
+    yield _scale(study)
+    if study.kind == "sweep":
+        yield _by_run(study)
+    elif study.kind != "double_descent":
+        yield _by_group(study)
+    yield _claims(judged)
+    for figure in chosen_figures(study):
+        yield f"![{figure.title}](results/{judged.name}/figures/{figure.name}.svg)"
+        yield f"*{figure.title}. {figures.caption(figure, study)}*"
+    lines = [line.replace(shlex.quote(str(study.workdir)), f"runs/{judged.name}") for line in commands(study.workdir)]
+    if lines:
+        yield "Again:\n\n```sh\n" + "\n".join(lines) + "\n```"
+
+
+def _runs(study: Study) -> list[Run]:
+    """The run, or all below: of an ensemble, a sweep, several widths."""
+    if Run(study.workdir).config.is_file():
+        return [Run(study.workdir)]
+    return [Run(path.parent) for path in sorted(study.workdir.rglob("config.json"))]
+
+
+def _scale(study: Study) -> str:
+    runs = _runs(study)
+    configs, notes = [read_config(run) for run in runs], [read_provenance(run) for run in runs]
+    counts = [json.loads(run.config.read_text())["labels"] for run in runs]
+    steps = collections.Counter()
+    if "metrics" in study.tables:
+        steps["train"] = float(study.tables["metrics"]["seconds"].sum())
+    for run in {own.workdir: own for own in (*runs, Run(study.workdir))}.values():
+        steps.update({step: noted["seconds"] for step, noted in read_record(run).items()})
+    noted = list(zip(configs, counts, strict=True))
+    rows = [
+        ("network", _joined(f"{own.model}, width {own.width or 'as published'}" for own in configs)),
+        ("data", _joined(f"{own.dataset}, {count['training']:,} training examples" for own, count in noted)),
+        ("labels permuted", _joined(f"{count['permuted']:,}" for count in counts)),
+        ("Adam", _joined(f"learning rate {own.learning_rate:g}, batches of {own.batch_size:,}" for own in configs)),
+        (
+            "ends",
+            _joined(f"at {100 * own.stop_accuracy:g} % training accuracy or epoch {own.epochs:,}" for own in configs),
+        ),
+        ("seeds", ", ".join(map(str, study.seeds))),
+        ("device", _joined(note["device"] for note in notes)),
+        ("commit", _joined(note["commit"][:9] for note in notes)),
+        ("seconds", ", ".join(f"{step} {seconds:,.0f}" for step, seconds in steps.items())),
+    ]
+    return _table(("what", "value"), rows)
+
+
+def _by_group(study: Study) -> str:
+    """Accuracy of every group at the best and the final epoch, and its peak."""
+    found = words.accuracies(study)
+    rows = [
+        (of, *(_interval(own[moment]) for moment in ("peak", "best", "final")))
+        for of, own in found.groupby("accuracy_of", sort=False)
+    ]
+    epochs = [", ".join(str(epoch) for epoch in study.epochs_of(stage).values()) for stage in ("best", "final")]
+    header = ("accuracy, %", "highest", f"best epoch ({epochs[0]})", f"final epoch ({epochs[1]})")
+    return _table(header, rows)
+
+
+def _by_run(study: Study) -> str:
+    """The accuracies of every run of a sweep."""
+    rows = []
+    for run, table in study.tables["metrics"].groupby("run", sort=False):
+        member = read_study(study.workdir / str(run))
+        found = words.accuracies(member).set_index("group")
+        seeds = [own for _, own in table.groupby("seed")]
+        epochs = [", ".join(str(stage(own)) for own in seeds) for stage in (best_epoch, final_epoch)]
+        cells = [("train", "final"), ("test", "best"), ("test", "final"), ("restored", "peak"), ("permuted", "final")]
+        varied = table.iloc[0][list(study.varies)]
+        rows.append((*varied, *epochs, *(_interval(found.loc[[group], moment]) for group, moment in cells)))
+    accuracies = ("training, final", "test, best", "test, final", "restored, highest", "permuted, final")
+    header = (*(name.replace("_", " ") for name in study.varies), "best epoch", "final epoch", *accuracies)
+    return _table(header, sorted(rows)) + "\n\nAccuracies in %; *restored* are the true labels of permuted examples."
+
+
+def _claims(judged: Judged) -> str:
+    """How many claims hold, and those that do not."""
+    counts = collections.Counter(claim.verdict for claim in judged.claims)
+    holding = ", ".join(f"`{claim.claim}`" for claim in judged.claims if claim.verdict == "holds")
+    text = f"Of {len(judged.claims)} [claims](claims.md) {counts['holds']} hold, {counts['does not hold']} do not, and "
+    text += f"{counts['not testable']} are not testable on these tables. Those that hold: {holding or 'none'}."
+    failing = [claim for claim in judged.claims if claim.verdict == "does not hold"]
+    if not failing:
+        return text
+    rows = [
+        (f"`{one.claim}` ({one.figure})", one.quantity, _measured(one), one.threshold, one.reason) for one in failing
+    ]
+    return f"{text}\n\n" + _table(
+        ("does not hold", "quantity", "measured", "expected", "why, or why this threshold"), rows
+    )
+
+
+def _measured(claim):
+    ends = "" if math.isnan(claim.low) else f" [{claim.low:.3g}, {claim.high:.3g}]"
+    return f"{claim.measured:.3g}{ends}"
+
+
+def _interval(values: pd.Series) -> str:
+    found = student_t_interval(values)
+    if not found.count:
+        return DASH
+    half = 100 * (found.high - found.mean)
+    return f"{100 * found.mean:.1f}" + ("" if math.isnan(half) else f" ± {half:.1f}")
+
+
+def _joined(values) -> str:
+    return "; ".join(dict.fromkeys(values))
+
+
+def _table(header, rows) -> str:
+    lines = [header, *rows]
+    return "\n".join(
+        "| " + " | ".join(str(cell) for cell in line) + " |" + ("\n|" + "---|" * len(header)) * (line is header)
+        for line in lines
+    )

@@ -1,0 +1,84 @@
+"""The tables of a finished study, small enough to be committed."""
+
+import json
+import pathlib
+import shutil
+
+import numpy as np
+import pandas as pd
+
+from experiments.record import read_record
+from memorize_jax.runs import Run, member_folders, read_labels
+from memorize_jax.study import TABLES, read_study
+
+DIGITS = 6
+# Pixels: many bytes, and no number of theirs is discussed.
+LEFT_OUT = ("examples",)
+UNFINISHED = "unfinished"
+
+
+def trim(source: str | pathlib.Path, target: str | pathlib.Path) -> None:
+    """Copies a study's configuration and tables, floats rounded, without checkpoints, labels, figures and pixels.
+
+    The copy can be read by `memorize_jax.study.read_study`; how many examples there were, and how many of them
+    permuted, is noted in config.json.
+
+    Args:
+      source: folder of a run, an ensemble, a sweep or networks of growing width.
+      target: folder of the copy; replaced if it is there.
+
+    Raises:
+      FileNotFoundError: nothing was trained in the source.
+      ValueError: a run of a sweep is unfinished, or the target lies in the source.
+    """
+    source, target = pathlib.Path(source).expanduser(), pathlib.Path(target)
+    if target.resolve().is_relative_to(source.resolve()):
+        raise ValueError(f"expected a folder outside {source}, got {target}")
+    study = read_study(source)
+    runs = _runs(source, study.kind)
+    shutil.rmtree(target, ignore_errors=True)
+    for folder in runs:
+        _trim_folder(Run(folder), Run(target / folder.relative_to(source)))
+    if study.kind == "sweep":
+        _round(source / "runs.csv", target / "runs.csv")
+
+
+def _runs(source, kind):
+    """The folders with tables: of the study, its members, its runs, their members."""
+    if kind == "sweep":
+        listed = pd.read_csv(source / "runs.csv")
+        if unfinished := list(listed["run"][listed["state"] == UNFINISHED]):
+            raise ValueError(f"expected a sweep of finished runs in {source}, but {', '.join(unfinished)} are not")
+        trained = [source / str(name) for name in listed["run"][listed["state"] != "missing"]]
+        return [folder for run in trained for folder in member_folders(run) or [run]]
+    if kind == "double_descent":
+        return [source, *(path.parent for path in sorted(source.rglob("config.json")))]
+    return member_folders(source) or [source]
+
+
+def _trim_folder(source: Run, target: Run) -> None:
+    for name in TABLES:
+        path = source.metrics if name == "metrics" else source.results / f"{name}.csv"
+        if path.is_file() and name not in LEFT_OUT:
+            _round(path, target.workdir / path.relative_to(source.workdir))
+    record = read_record(source)
+    if record:
+        # Checksums are of the tables as they were, unrounded.
+        kept = {step: {key: noted[key] for key in ("settings", "seconds")} for step, noted in record.items()}
+        _write(target.results / "made.json", {step: own for step, own in kept.items() if step not in LEFT_OUT})
+    if source.config.is_file():
+        content = json.loads(source.config.read_text())
+        content["config"]["data_dir"] = None
+        is_permuted = read_labels(source).is_permuted
+        content["labels"] = {"training": len(is_permuted), "permuted": int(np.sum(is_permuted))}
+        _write(target.config, content)
+
+
+def _round(source, target):
+    target.parent.mkdir(parents=True, exist_ok=True)
+    pd.read_csv(source).to_csv(target, index=False, float_format=f"%.{DIGITS}g")
+
+
+def _write(path, content):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content, indent=2) + "\n")

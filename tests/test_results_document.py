@@ -1,0 +1,166 @@
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from benchmarks import document, printed, results_page
+from benchmarks.published import Comparison, comparisons
+from benchmarks.trimmed import trim
+from memorize_jax.data import PermutedLabels
+from memorize_jax.results import write_table
+from memorize_jax.runs import Run, read_config, write_labels
+from memorize_jax.study import read_study
+from tests.commands import ROOT
+from tests.experiments.made_up import made_up_run
+from tests.figures import invented
+
+FOLDER = ROOT / "docs" / "results"
+MODULE = "benchmarks.results"
+
+
+def labelled_run(workdir, fraction=0.5, **options):
+    made_up_run(workdir, fraction, **options)
+    run = Run(workdir)
+    labels = np.zeros(8, np.int32)
+    permuted = np.arange(8) < 8 * fraction
+    write_labels(run, PermutedLabels(assigned=labels, true=labels, is_permuted=permuted), read_config(run))
+    return workdir
+
+
+def made_up_sweep(workdir, state="complete"):
+    rows = []
+    for name, fraction in (("a", 0.5), ("b", 1.0), ("c", 0.0)):
+        labelled_run(workdir / name, fraction)
+        rows.append({"run": name, "permuted_fraction": fraction, "seeds": 1, "state": state, "epochs": 2})
+    rows.append({"run": "d", "permuted_fraction": 0.75, "seeds": 1, "state": "missing", "epochs": 0})
+    write_table(workdir / "runs.csv", rows, tuple(rows[0]))
+    return workdir
+
+
+@pytest.fixture(scope="module")
+def judged():
+    return results_page.read_studies(FOLDER)
+
+
+@pytest.mark.parametrize(
+    ("path", "make"), [("docs/results.md", results_page.page), ("README.md", results_page.readme_block)]
+)
+def test_what_is_written_follows_from_the_committed_tables(path, make, judged, monkeypatch):
+    monkeypatch.setattr(results_page, "read_studies", lambda folder: judged)
+    content = (ROOT / path).read_text(encoding="utf-8")
+    assert document.replaced(content, MODULE, make(FOLDER)) == content, f"run: python -m {MODULE} --write"
+
+
+def test_figures_shown_are_there_and_small(judged):
+    shown = {
+        FOLDER / one.name / "figures" / f"{figure.name}.svg"
+        for one in judged
+        for figure in results_page.chosen_figures(one.study)
+    }
+    assert shown == set(FOLDER.rglob("*.svg"))
+    assert all(path.stat().st_size < 150_000 for path in shown)
+
+
+def test_committed_studies_are_trimmed():
+    kept = [path for path in FOLDER.rglob("*") if path.is_file()]
+    assert {path.suffix for path in kept} == {".csv", ".json", ".svg"}
+    assert sum(path.stat().st_size for path in kept if path.suffix != ".svg") < 2_000_000
+    for path in FOLDER.rglob("config.json"):
+        assert json.loads(path.read_text())["config"]["data_dir"] is None
+
+
+def test_recomputed_by_hand_from_the_committed_tables(judged):
+    digits = next(one for one in judged if one.name == "digits")
+    metrics = pd.read_csv(FOLDER / "digits" / "metrics.csv")
+    rewinding = pd.read_csv(FOLDER / "digits" / "results" / "rewinding.csv")
+    last = rewinding[(rewinding["layer"] == "linear5") & (rewinding["into"] == "final")]
+    back = 100 * last["test_accuracy"].max() / metrics["test_accuracy"].max()
+    geometry = pd.read_csv(FOLDER / "digits" / "results" / "geometry.csv")
+    best = metrics["epoch"][metrics["test_accuracy"].idxmax()]
+    hidden = geometry["layer"].isin([f"linear{number}" for number in range(1, 6)])
+    own = geometry[hidden & (geometry["epoch"] == best) & (geometry["group"] == "permuted")]
+    found = comparisons([digits], results_page.read_measured(FOLDER / "measured.csv"))
+    ours = {row.quantity.partition(" ")[0]: row for row in found if row.where == "digits"}
+    assert ours["share"].ours == f"{back:.4g} %"
+    assert ours["share"].gap == f"{back - 90:+.1f} points"
+    assert ours["permuted"].ours == f"{own['capacity'].max() * 30 / 2:.3g}"
+    assert ours["accuracy"].ours == f"{100 * metrics['train_accuracy'].iloc[-1]:.4g} %"
+
+
+def test_sizes_counted_from_the_printed_layers_are_those_of_our_networks():
+    measured = results_page.read_measured(FOLDER / "measured.csv")
+    for network, count in (("vgg16", printed.vgg16()), ("resnet18", printed.resnet18())):
+        assert count == tuple(measured[f"{network} {what}"].value for what in ("parameters", "multiply-adds"))
+    # 3 x 3 x 2 x 5 weights, scales, offsets; 4 x 4 places; 6 weights, 3 biases.
+    assert printed.count([printed.Convolution(2, 5, 3, 4)], [(2, 3)]) == (90 + 10 + 9, 1440 + 6)
+
+
+def test_a_trimmed_run_reads_like_the_run(tmp_path):
+    source = labelled_run(tmp_path / "run", data_dir="/somewhere", test_accuracy=0.123456789)
+    trim(source, tmp_path / "small")
+    (tmp_path / "small" / "old.csv").touch()
+    trim(source, tmp_path / "small")
+    full, small = read_study(source), read_study(tmp_path / "small")
+    assert small.tables.keys() == full.tables.keys()
+    assert small.tables["metrics"]["test_accuracy"].iloc[0] == 0.123457
+    pd.testing.assert_frame_equal(small.tables["geometry"], full.tables["geometry"])
+    assert json.loads((tmp_path / "small" / "config.json").read_text())["labels"] == {"training": 8, "permuted": 4}
+    assert read_config(Run(tmp_path / "small")).data_dir is None
+    kept = {path.name for path in (tmp_path / "small").rglob("*") if path.is_file()}
+    assert kept == {"config.json", "metrics.csv", "geometry.csv"}
+
+
+EXPECTED = {
+    # Half of 0.1 times the 97.5 % point of Student's t with one degree of freedom.
+    "ensemble": ("| test | 30.0 ± 63.5 |", "experiments.train --workdir=runs/mine"),
+    "sweep": (
+        "| labels permuted | 4; 8; 0 |",
+        "| 0.0 | 0 | 2 | 25.0 | 25.0 | 25.0 | – | – |",
+        "experiments.sweep --workdir=runs/mine",
+    ),
+    "double_descent": ("| labels permuted | 4 |", "results/mine/figures/fig4c.svg"),
+}
+
+
+@pytest.mark.parametrize("kind", EXPECTED)
+def test_a_section_of_several_runs(tmp_path, kind):
+    source = tmp_path / "source"
+    if kind == "sweep":
+        made_up_sweep(source)
+    elif kind == "double_descent":
+        labelled_run(source / "width_2" / "seed_0", width=2)
+        Run(source).results.mkdir()
+        invented.descent().tables[kind].to_csv(Run(source).results / f"{kind}.csv", index=False)
+    else:
+        for seed in (0, 1):
+            labelled_run(source / f"seed_{seed}", seed=seed, test_accuracy=0.25 + 0.1 * seed)
+    trim(source, tmp_path / "results" / "mine")
+    (tmp_path / "results" / "measured.csv").write_text((FOLDER / "measured.csv").read_text())
+    text = results_page.page(tmp_path / "results")
+    assert str(tmp_path) not in text
+    for expected in EXPECTED[kind]:
+        assert expected in text
+
+
+def test_what_cannot_be_trimmed_is_named(tmp_path):
+    made_up_sweep(tmp_path / "sweep", state="unfinished")
+    with pytest.raises(ValueError, match=r"expected a sweep of finished runs in .*, but a, b, c are not"):
+        trim(tmp_path / "sweep", tmp_path / "small")
+    labelled_run(tmp_path / "run")
+    with pytest.raises(ValueError, match="expected a folder outside"):
+        trim(tmp_path / "run", tmp_path / "run" / "small")
+    with pytest.raises(FileNotFoundError, match="train one with"):
+        trim(tmp_path / "nothing", tmp_path / "small")
+    assert not (tmp_path / "small").exists()
+
+
+def test_a_document_without_markers_is_refused():
+    with pytest.raises(ValueError, match="expected the lines <!-- begin: python"):
+        document.replaced("text", MODULE, "more")
+
+
+def test_a_table_of_comparisons_links_to_its_studies():
+    row = Comparison("a", "b", "1", "digits", "2", "3", "4", "5")
+    text = results_page.comparison_table([row], link="docs/results.md")
+    assert "| a | b | 1 | [digits](docs/results.md#digits) | 2 | 3 | 4 | 5 |" in text
