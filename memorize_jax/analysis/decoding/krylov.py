@@ -9,10 +9,12 @@ space of A′A, begun with the directions of a few examples, holds them after fo
 """
 
 import concurrent.futures
+import functools
 import os
 from collections.abc import Callable
 
 import numpy as np
+import scipy.linalg
 
 from memorize_jax.analysis.decoding.spectra import RANK_TOLERANCE
 from memorize_jax.analysis.decoding.threads import one_thread
@@ -20,9 +22,9 @@ from memorize_jax.analysis.decoding.threads import one_thread
 # Up to this number of features, or of examples, a full decomposition costs less than iterating.
 FULL_SIZE = 1024
 # The first directions are those of this many examples, for they cost a twentieth of one product with all.
-SAMPLE = 256
+SAMPLE = 320
 # The block is this share of the number the sample asks for: many narrow blocks converge faster than few wide ones.
-BLOCK_SHARE = 0.75
+BLOCK_SHARE = 0.6
 # Enough when another block adds less than this share of the smallest wanted eigenvalue to the sum of the wanted.
 TOLERANCE = 0.02
 
@@ -74,25 +76,35 @@ def _decompose(rows):
     if not is_dual:
         return values, lambda number: vectors[:, :number].T.astype(rows.dtype)
     # Rounding in a Gram matrix leaves the small ones slightly askew; QR puts that right, the large ones first.
-    return values, lambda number: np.linalg.qr(rows.T @ vectors[:, :number].astype(rows.dtype))[0].T
+    return values, lambda number: _orthonormal(rows.T @ vectors[:, :number].astype(rows.dtype)).T
 
 
 def _iterate(rows, count, total):
     """A block Krylov space that grows until what is wanted of it changes no more; None where it would grow too wide."""
     basis = block = _first_block(rows, count)
-    projected = images = rows @ block
-    before = None
+    images = [rows @ block]
+    gram = images[0].T @ images[0]
+    values = np.linalg.eigvalsh(gram.astype(np.float64))[::-1]
     while basis.shape[1] + block.shape[1] <= min(rows.shape) / 2:
-        block = _orthogonal_to(basis, (images.T @ rows).T)
-        images = rows @ block
-        basis, projected = np.concatenate([basis, block], axis=1), np.concatenate([projected, images], axis=1)
-        values, rotation = _eigh(projected.T @ projected)
+        block = _orthogonal_to(basis, (images[-1].T @ rows).T)
+        basis = np.concatenate([basis, block], axis=1)
+        images.append(rows @ block)
+        *beside, own = [each.T @ images[-1] for each in images]
+        beside = np.concatenate(beside)
+        gram = np.block([[gram, beside], [beside.T, own]])
+        before, values = values, np.linalg.eigvalsh(gram.astype(np.float64))[::-1]
         number = count(values, total)
-        held = np.sum(values[:number])
-        if number <= len(values) and before is not None and held - before[number] < TOLERANCE * values[number - 1]:
-            return values, lambda number: (basis @ rotation[:, :number].astype(rows.dtype)).T
-        before = np.concatenate([[0], np.cumsum(values), np.full(block.shape[1] + 1, np.sum(values))])
+        if number <= len(values):
+            gained = np.sum(values[:number]) - np.sum(before[:number])
+            if gained < TOLERANCE * values[number - 1]:
+                values, rotation = _eigh(gram)
+                return values, functools.partial(_combine, basis, rotation)
     return None
+
+
+def _combine(basis, rotation, number):
+    """The first `number` directions, [number, d]."""
+    return (basis @ rotation[:, :number].astype(basis.dtype)).T
 
 
 def _first_block(rows, count):
@@ -101,14 +113,19 @@ def _first_block(rows, count):
     values, vectors = _eigh(sample @ sample.T)
     wanted = count(values, float(np.sum(values)))
     width = min(max(16, int(BLOCK_SHARE * wanted)), len(sample))
-    return np.linalg.qr(sample.T @ vectors[:, :width].astype(rows.dtype))[0]
+    return _orthonormal(sample.T @ vectors[:, :width].astype(rows.dtype))
 
 
 def _orthogonal_to(basis, block):
     """Orthonormal columns beside those of `basis`; twice, for once leaves what rounding puts back."""
     for _ in range(2):
-        block = np.linalg.qr(block - basis @ (basis.T @ block))[0]
+        block = _orthonormal(block - basis @ (basis.T @ block))
     return block
+
+
+def _orthonormal(block):
+    # NumPy's would compute in float64.
+    return scipy.linalg.qr(block, mode="economic", overwrite_a=True, check_finite=False)[0]
 
 
 def _eigh(matrix):
