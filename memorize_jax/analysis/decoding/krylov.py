@@ -5,7 +5,7 @@ compilation. Large products are made in the precision of the activations, small 
 the reason given in `spectra`.
 
 Of a wide layer a class needs few directions, and its Gram matrix would cost more than finding them: a block Krylov
-space of A′A, begun with the directions of a few examples, holds them after four or five products with A and A′.
+space of A′A, begun with the directions of a few examples, holds them after five or six blocks.
 """
 
 import concurrent.futures
@@ -21,7 +21,7 @@ from memorize_jax.analysis.decoding.threads import one_thread
 
 # Up to this number of features, or of examples, a full decomposition costs less than iterating.
 FULL_SIZE = 1024
-# The first directions are those of this many examples, for they cost a twentieth of one product with all.
+# The first directions are those of this many examples, which costs less than one product with all.
 SAMPLE = 320
 # The block is this share of the number the sample asks for: many narrow blocks converge faster than few wide ones.
 BLOCK_SHARE = 0.6
