@@ -7,7 +7,7 @@ import pytest
 
 from memorize_jax import analysis, data
 from memorize_jax.analysis import decoding
-from memorize_jax.analysis.decoding import grams, spectra
+from memorize_jax.analysis.decoding import grams, spectra, subspaces
 from tests.oracles import masc
 
 P, D = 3, 20
@@ -31,8 +31,14 @@ def fit(points=POINTS, labels=LABELS, num_classes=P, **rule):
     return decoding.fit_subspaces(points, labels, num_classes=num_classes, **rule)
 
 
-def basis(subspaces, label):
-    return np.asarray(subspaces.directions)[np.asarray(subspaces.owner) == label]
+def basis(found, label):
+    return np.asarray(found.directions)[np.asarray(found.owner) == label]
+
+
+@pytest.fixture
+def on_device(monkeypatch):
+    """What accelerators do."""
+    monkeypatch.setattr(subspaces, "class_directions", subspaces._directions_on_device)
 
 
 # --- against the published procedure
@@ -52,6 +58,12 @@ def test_spans_and_predictions_are_those_of_mirrored_points_and_angles(rule, num
     angles = masc.angles(expected, others)
     np.testing.assert_allclose(decoding.scores(found, others), np.cos(angles) ** 2, atol=1e-4)
     np.testing.assert_array_equal(analysis.decoding.classify(found, others), np.argmin(angles, axis=1))
+
+
+def test_accelerators_find_the_published_spans(on_device):
+    for label, rows in enumerate(masc.fit(POINTS, LABELS, P, variance=0.99)):
+        own = basis(fit(), label)
+        np.testing.assert_allclose(own.T @ own, rows.T @ rows, atol=3e-4)
 
 
 @pytest.mark.parametrize("num_features", [D, 70])
@@ -131,7 +143,7 @@ def test_one_dimensional_orthogonal_classes_are_told_apart_without_error():
     np.testing.assert_array_equal(analysis.decoding.classify(fit(points), -points), LABELS)
 
 
-def test_batches_do_not_matter(monkeypatch):
+def test_batches_do_not_matter(monkeypatch, on_device):
     expected = decoding.scores(fit(), OTHERS)
     monkeypatch.setattr(grams, "BATCH_BYTES", 1)  # 64 rows a batch
     points, labels = np.tile(POINTS, (3, 1)), np.tile(LABELS, 3)
@@ -152,7 +164,7 @@ def test_rounding_up_costs_at_most_a_quarter(size):
     assert size <= grams.rounded_up(size) <= max(1.25 * size, size + 63)
 
 
-def test_iterating_finds_what_a_full_decomposition_finds(monkeypatch):
+def test_iterating_finds_what_a_full_decomposition_finds(monkeypatch, on_device):
     rng = np.random.default_rng(6)
     points = (rng.normal(size=(400, 256)) * np.arange(1, 257) ** -1.0).astype(np.float32)
     labels = np.zeros(400, int)
@@ -267,6 +279,6 @@ def test_published_accuracies_on_the_pixels_of_fashion_mnist(degree, rule, accur
         np.asarray(data.standardize(jnp.asarray(each.images), data.channel_statistics(each.images, "symmetric")))
         for each in (train, test)
     )
-    subspaces = fit(train_points, corrupted(train.labels, degree), 10, **rule)
-    found = 100 * np.mean(np.asarray(decoding.classify(subspaces, points)) == test.labels)
+    fitted = fit(train_points, corrupted(train.labels, degree), 10, **rule)
+    found = 100 * np.mean(np.asarray(decoding.classify(fitted, points)) == test.labels)
     assert abs(found - accuracy) <= 0.05

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from memorize_jax.analysis.decoding.grams import class_grams, rounded_up
+from memorize_jax.analysis.decoding.krylov import class_directions
 from memorize_jax.analysis.decoding.spectra import leading_eigenvectors
 
 VARIANCE = 0.99
@@ -64,17 +65,15 @@ def fit_subspaces(
     """
     variance, num_components = _check_rule(variance, num_components)
     activations, labels = _check_examples(activations, labels, num_classes)
-    grams = class_grams(activations, labels, num_classes)
 
     def count(values, total):
         return _count(values / max(total, np.finfo(float).tiny), variance, num_components)
 
-    totals = np.asarray(jnp.trace(grams.gram, axis1=1, axis2=2), np.float64)
-    found = leading_eigenvectors(grams.gram, count)
-    rows = [vectors.T for _, vectors in found]
-    if grams.is_dual:
-        rows = [_from_dual(activations, grams, label, *pair) for label, pair in enumerate(found)]
-    shares = [values / max(total, np.finfo(float).tiny) for (values, _), total in zip(found, totals, strict=True)]
+    # A processor computes faster class by class, an accelerator all classes at once.
+    find = class_directions if jax.default_backend() == "cpu" else _directions_on_device
+    found = find(activations, labels, num_classes, count)
+    rows = [directions for _, directions, _ in found]
+    shares = [values / max(total, np.finfo(float).tiny) for values, _, total in found]
     numbers = np.array([len(own) for own in rows], np.int32)
     padding = rounded_up(DIRECTIONS * -(-max(int(numbers.sum()), 1) // DIRECTIONS)) - int(numbers.sum())
     empty = np.zeros((padding, activations.shape[1]), activations.dtype)
@@ -183,6 +182,17 @@ def _scores(directions, owners, numbers, activations):
             sums = energy @ jax.nn.one_hot(owner, len(number), dtype=energy.dtype)
             found.append(jnp.where((number == 0) & ~jnp.isnan(sums), -jnp.inf, sums))
         return jnp.stack(found)
+
+
+def _directions_on_device(activations, labels, num_classes, count):
+    """The result of `class_directions`, by one program for all classes."""
+    grams = class_grams(activations, labels, num_classes)
+    totals = np.asarray(jnp.trace(grams.gram, axis1=1, axis2=2), np.float64)
+    found = leading_eigenvectors(grams.gram, count)
+    rows = [vectors.T for _, vectors in found]
+    if grams.is_dual:
+        rows = [_from_dual(activations, grams, label, *pair) for label, pair in enumerate(found)]
+    return [(values, own, total) for (values, _), own, total in zip(found, rows, totals, strict=True)]
 
 
 def _from_dual(activations, grams, label, values, vectors):
