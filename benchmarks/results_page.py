@@ -24,8 +24,6 @@ from memorize_jax.study import Study, read_study
 # Folder of the committed study -> why it was run. In this order; others follow.
 ABOUT = {
     "digits": "The first command of the README: small enough for everybody, with every analysis.",
-    "digits_seeds": "The same from three seeds: figures and claims with intervals.",
-    "digits_fractions": "Figure A.8 on the digits: the same network on more and more permuted labels.",
     "fashion_fractions": "Figure A.8: the same network on more and more permuted labels, all images at half resolution.",
     "fashion_mlp": "The same network at half of the labels, from several seeds: claims with intervals.",
     "fashion_mlp_full": "One network on all images at full resolution.",
