@@ -5,6 +5,7 @@ import jax
 
 from memorize_jax.models.layers import AFTER_RELU, LOGITS, layer
 from memorize_jax.models.network import Network
+from memorize_jax.models.pooling import max_pool
 
 LAYERS = (*(layer("conv", number, AFTER_RELU) for number in (1, 3, 5, 6, 7)), layer("linear", 9, LOGITS))
 # The first convolution divides height and width by 4 and three poolings halve them.
@@ -27,16 +28,12 @@ class AlexNet(Network):
     def __call__(self, x: jax.Array, train: bool = False, mask: jax.Array | None = None) -> jax.Array:
         """Maps images [n, height, width, channels] to logits [n, num_classes]."""
         del train, mask
-        x = _pool(self._conv_relu(x, 1, 11, "conv1", stride=4))
-        x = _pool(self._conv_relu(x, 3, 5, "conv3"))
+        x = max_pool(self._conv_relu(x, 1, 11, "conv1", stride=4))
+        x = max_pool(self._conv_relu(x, 3, 5, "conv3"))
         x = self._conv_relu(x, 6, 3, "conv5")
         x = self._conv_relu(x, 4, 3, "conv6")
-        x = _pool(self._conv_relu(x, 16, 3, "conv7"))
+        x = max_pool(self._conv_relu(x, 16, 3, "conv7"))
         return self.logits(x.reshape(x.shape[0], -1), "linear9")
 
     def _conv_relu(self, x, multiple, size, name, stride=1):
         return self.tap(nn.relu(self.conv(x, multiple * self.width, size, name, stride=stride)), name)
-
-
-def _pool(x):
-    return nn.max_pool(x, (2, 2), (2, 2))

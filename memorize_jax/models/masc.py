@@ -5,6 +5,7 @@ import jax
 
 from memorize_jax.models.layers import AFTER_POOLING, AFTER_RELU, LOGITS, layer
 from memorize_jax.models.network import Network
+from memorize_jax.models.pooling import max_pool
 
 # Units of every hidden layer, as multiples of the width.
 MLP_MULTIPLES = (1, 4, 16, 16)
@@ -59,7 +60,7 @@ class MascCNN(Network):
         del train, mask
         for number, multiple in enumerate(CNN_MULTIPLES, 1):
             x = nn.relu(self.conv(x, multiple * self.width, 3, f"conv{number}"))
-            pooled = nn.max_pool(x, (2, 2), (2, 2)) if number % 2 == 0 else x
+            pooled = max_pool(x) if number % 2 == 0 else x
             # The probed representation after the convolutions is the pooled one, flattened.
             self.tap(pooled if number == len(CNN_MULTIPLES) else x, f"conv{number}")
             x = pooled

@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 
 from memorize_jax.models.batch_norm import BatchNorm
+from memorize_jax.models.convolution import convolve
 from memorize_jax.models.initializers import kernel_and_bias_init
 from memorize_jax.models.layers import norm_name
 
@@ -65,6 +66,7 @@ class Network(nn.Module):
             param_dtype=self._wide,
             kernel_init=kernel_init,
             bias_init=bias_init,
+            conv_general_dilated=convolve,
             name=name,
         )(x)
 

@@ -6,6 +6,7 @@ import jax
 from memorize_jax.models.dropout import Dropout
 from memorize_jax.models.layers import AFTER_BATCH_NORM, AFTER_RELU, LOGITS, layer
 from memorize_jax.models.network import Network
+from memorize_jax.models.pooling import max_pool
 
 # Row of the table -> channels in units of the width. The rows left out, after each stage, are the poolings.
 CONVS = {1: 1, 2: 1, 4: 2, 5: 2, 7: 4, 8: 4, 9: 4, 11: 8, 12: 8, 13: 8, 15: 8, 16: 8, 17: 8}
@@ -46,7 +47,7 @@ class VGG16(Network):
             name = f"conv{number}"
             x = self.tap(nn.relu(self.conv_norm(x, multiple * self.width, 3, name, train, mask)), name)
             if number + 1 not in CONVS:
-                x = nn.max_pool(x, (2, 2), (2, 2))
+                x = max_pool(x)
         x = x.reshape(x.shape[0], -1)
         for number in LINEARS:
             name = f"linear{number}"

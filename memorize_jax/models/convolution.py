@@ -1,0 +1,54 @@
+"""Convolution whose kernel may be larger than the image."""
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+
+def convolve(inputs: jax.Array, kernel: jax.Array, strides, padding, **options) -> jax.Array:
+    """Convolves images with a kernel, as `lax.conv_general_dilated` does and `flax.linen.Conv` calls it.
+
+    On a CPU, images smaller than the kernel are multiplied by it as a matrix: there XLA convolves them, or the gradient
+    by them, in a scalar loop that takes 10 to 25 times as long (docs/performance.md). The sums are the same up to
+    rounding.
+
+    Args:
+      inputs: [n, height, width, channels].
+      kernel: [size, size, channels, features].
+      strides: of height and width.
+      padding: (before, after) of height and width.
+      **options: of `lax.conv_general_dilated`; for networks without dilation or groups.
+
+    Returns:
+      [n, height', width', features].
+    """
+
+    def by_convolution(inputs, kernel):
+        return lax.conv_general_dilated(inputs, kernel, strides, padding, **options)
+
+    def by_product(inputs, kernel):
+        patches = _patches(inputs, kernel.shape[:2], strides, padding)
+        matrix = kernel.reshape(-1, kernel.shape[-1])
+        return jnp.matmul(patches, matrix, precision=options["precision"])
+
+    extents = zip(inputs.shape[1:3], kernel.shape[:2], strides, strict=True)
+    if any(_is_small(*extent) for extent in extents):
+        return lax.platform_dependent(inputs, kernel, cpu=by_product, default=by_convolution)
+    return by_convolution(inputs, kernel)
+
+
+def _is_small(extent, size, stride):
+    # With a stride it is the gradient's turn: it convolves an output of half the extent.
+    return extent < size or (stride > 1 and extent <= size + 1)
+
+
+def _patches(images, sizes, strides, padding):
+    """What every output sees of the images: [n, height', width', size * size * channels]."""
+    images = jnp.pad(images, ((0, 0), *padding, (0, 0)))
+    ends = [extent - size + 1 for extent, size in zip(images.shape[1:3], sizes, strict=True)]
+    shifted = [
+        images[:, row : row + ends[0] : strides[0], column : column + ends[1] : strides[1]]
+        for row in range(sizes[0])
+        for column in range(sizes[1])
+    ]
+    return jnp.concatenate(shifted, axis=-1)
