@@ -9,7 +9,7 @@ def convolve(inputs: jax.Array, kernel: jax.Array, strides, padding, **options) 
     """Convolves images with a kernel, as `lax.conv_general_dilated` does and `flax.linen.Conv` calls it.
 
     On a CPU, images smaller than the kernel are multiplied by it as a matrix: there XLA convolves them, or the gradient
-    by them, in a scalar loop that takes 10 to 25 times as long (docs/performance.md). The sums are the same up to
+    by them, in a scalar loop that takes several times as long (docs/performance.md). The sums are the same up to
     rounding.
 
     Args:

@@ -8,7 +8,7 @@ def max_pool(x: jax.Array) -> jax.Array:
     """Takes the maximum of every 2 x 2 pixels.
 
     As `flax.linen.max_pool(x, (2, 2), (2, 2))`, whose gradient XLA's CPU backend selects and scatters in a scalar loop
-    that takes 6 to 25 times as long as that of comparisons (docs/performance.md). Of equal pixels each takes its share
+    that takes many times as long as that of comparisons (docs/performance.md). Of equal pixels each takes its share
     of the gradient, where flax gives it to the first; the zeros after a ReLU pass none on either way.
 
     Args:
