@@ -12,11 +12,11 @@ import functools
 import pathlib
 
 from experiments import cli
+from experiments.configs import CapacityCheckConfig, GeometryConfig
 from experiments.members import for_each
-from experiments.presets import CapacityCheckConfig, GeometryConfig
 from experiments.progress import bar
 from experiments.record import recorded
-from experiments.trained import choose_examples, geometry_options, mendable, open_run
+from experiments.trained import choose_examples, geometry_options, mendable, opened
 from memorize_jax import data, figures, models
 from memorize_jax.analysis import INPUT
 from memorize_jax.analysis.activations import flat_reader, hosted_activations
@@ -25,10 +25,9 @@ from memorize_jax.analysis.manifolds import compiled_network_geometry
 from memorize_jax.checkpoints import EpochStore
 from memorize_jax.data import GROUPS, Splits
 from memorize_jax.keys import stream
-from memorize_jax.locks import locked
 from memorize_jax.partial_tables import make_table
 from memorize_jax.results import CAPACITY_CHECK
-from memorize_jax.runs import Run, read_config
+from memorize_jax.runs import Run
 from memorize_jax.study import read_study
 
 
@@ -48,13 +47,11 @@ def run(
     Raises:
       ValueError, OSError: one clear sentence.
     """
-    read_config(Run(workdir))
-    with locked(Run(workdir).workdir):
-        _run(workdir, config, geometry, splits)
+    with opened(workdir, splits) as trained:
+        _run(trained, config, geometry)
 
 
-def _run(workdir, config, geometry, splits):
-    trained = open_run(workdir, splits)
+def _run(trained, config, geometry):
     seed, train, test = trained.config.seed, trained.splits.train, trained.splits.test
     epochs = trained.select_epochs(config.capacity_epochs)
     limits = [limit for limit in (config.capacity_classes, geometry.max_classes) if limit is not None]

@@ -10,18 +10,16 @@ from collections.abc import Callable
 from absl import app, flags, logging
 
 from experiments import buckets
-from experiments.interruption import Terminated, terminable
-from experiments.presets import (
-    PRESETS,
+from experiments.configs import (
     CapacityCheckConfig,
     DecodingConfig,
     GeometryConfig,
     GradientsConfig,
-    Preset,
     RewindingConfig,
     UmapConfig,
-    get_preset,
 )
+from experiments.interruption import Terminated, terminable
+from experiments.presets import PRESETS, Preset, get_preset
 from memorize_jax.config import COMPUTE_DTYPES, DTYPES, ON_NAN, RunConfig
 from memorize_jax.data import LOADERS, MODES, SCALINGS
 from memorize_jax.models import INITS, MODELS

@@ -14,18 +14,17 @@ import numpy as np
 import pandas as pd
 
 from experiments import cli
+from experiments.configs import DecodingConfig
 from experiments.members import for_each
-from experiments.presets import DecodingConfig
 from experiments.progress import bar
 from experiments.record import recorded
+from experiments.trained import Trained, opened
 from memorize_jax import data, models
-from memorize_jax.analysis import INPUT, decoding, final_epoch, select_epochs
+from memorize_jax.analysis import INPUT, decoding, final_epoch
 from memorize_jax.checkpoints import EpochStore
 from memorize_jax.data import PermutedLabels, Splits
-from memorize_jax.keep import kept_epochs
-from memorize_jax.locks import locked
-from memorize_jax.results import DECODING, DECODING_CHOICE, METRICS, read_table, write_table
-from memorize_jax.runs import Run, check_writable, read_config, read_labels
+from memorize_jax.results import DECODING, DECODING_CHOICE, write_table
+from memorize_jax.runs import Run
 
 
 def spread_epochs(last: int, number: int) -> list[int]:
@@ -98,23 +97,17 @@ def run(workdir: str | pathlib.Path, config: DecodingConfig, splits: Splits | No
       config: DecodingConfig.
       splits: the data, if they were loaded before.
     """
-    read_config(Run(workdir))
-    with locked(Run(workdir).workdir):
-        _run(workdir, config, splits)
+    with opened(workdir, splits) as trained:
+        _run(trained, config)
 
 
-def _run(workdir, config, splits):
-    folder = Run(workdir)
-    check_writable(folder.workdir)
-    run_config = read_config(folder)
-    metrics = read_table(folder.metrics, METRICS, f"python -m experiments.train --workdir={workdir}")
-    kept = kept_epochs(run_config.keep, metrics["test_accuracy"].tolist())
-    stored = kept.snapshots | kept.full
-    thorough = select_epochs(config.decoding_epochs, metrics, stored)
-    epochs = sorted({*thorough, *(stored & set(spread_epochs(final_epoch(metrics), config.decoding_dynamics)))})
+def _run(trained, config):
+    folder, run_config, metrics, splits = trained.folder, trained.config, trained.metrics, trained.splits
+    thorough = trained.select_epochs(config.decoding_epochs)
+    spread = spread_epochs(final_epoch(metrics), config.decoding_dynamics)
+    epochs = sorted({*thorough, *(trained.stored() & set(spread))})
     wanted = choose_names(run_config.model, config.decoding_layers)
-    splits = splits or data.load(run_config.dataset, data_dir=run_config.data_dir, num_train=run_config.num_train)
-    labels = _checked_labels(folder, splits)
+    labels = _checked_labels(trained)
     num_classes = splits.train.num_classes
     examples = decoding.choose_examples(
         labels, splits.test.labels, num_classes, seed=run_config.seed, most_sampled=config.probe_examples
@@ -162,12 +155,12 @@ def _run(workdir, config, splits):
     write_table(folder.results / "decoding_choice.csv", choice.to_dict("records"), DECODING_CHOICE)
 
 
-def _checked_labels(folder: Run, splits: Splits) -> PermutedLabels:
-    labels = read_labels(folder)
-    if len(labels.true) != len(splits.train.labels) or (labels.true != splits.train.labels).any():
+def _checked_labels(trained: Trained) -> PermutedLabels:
+    labels, true = trained.labels, trained.splits.train.labels
+    if len(labels.true) != len(true) or (labels.true != true).any():
         raise ValueError(
-            f"{folder.labels}: its true labels are not those of the data set; is --data_dir the folder the run was "
-            "trained on?"
+            f"{trained.folder.labels}: its true labels are not those of the data set; is --data_dir the folder the run "
+            "was trained on?"
         )
     return labels
 

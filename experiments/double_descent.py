@@ -15,10 +15,11 @@ import jax
 import numpy as np
 
 from experiments import cli, train
+from experiments.configs import GeometryConfig
 from experiments.members import member_folder, parse_seeds
-from experiments.presets import GeometryConfig, Preset
+from experiments.presets import Preset
 from experiments.record import recorded
-from experiments.trained import mendable, open_run
+from experiments.trained import mendable, opened
 from memorize_jax import data, figures, models
 from memorize_jax.analysis import INPUT, best_epoch, final_epoch, geometry_rows, network_geometry
 from memorize_jax.checkpoints import EpochStore
@@ -123,7 +124,11 @@ def measure(workdir: str | pathlib.Path, config: GeometryConfig, splits: data.Sp
     Returns:
       Two rows of results/double_descent.csv.
     """
-    trained = open_run(workdir, splits)
+    with opened(workdir, splits) as trained:
+        return _measure(trained, config)
+
+
+def _measure(trained, config):
     layer = models.layers(trained.config.model)[-2]
     model = models.create(
         trained.config.model, num_classes=trained.splits.train.num_classes, width=trained.config.width

@@ -14,14 +14,13 @@ import numpy as np
 from experiments import cli
 from experiments.members import for_each
 from experiments.record import recorded
-from experiments.trained import open_run
+from experiments.trained import opened
 from memorize_jax import figures
 from memorize_jax.config import RunConfig
 from memorize_jax.data import Splits
 from memorize_jax.keys import stream
-from memorize_jax.locks import locked
 from memorize_jax.results import EXAMPLES, write_table
-from memorize_jax.runs import Run, read_config
+from memorize_jax.runs import Run
 from memorize_jax.study import read_study
 
 SHOWN = 8
@@ -47,9 +46,7 @@ def run(workdir: str | pathlib.Path, splits: Splits | None = None) -> None:
       ValueError: the data are not images.
       OSError: one clear sentence.
     """
-    read_config(Run(workdir))
-    with locked(Run(workdir).workdir):
-        trained = open_run(workdir, splits)
+    with opened(workdir, splits) as trained:
         if why := obstacle(trained.config, trained.splits):
             raise ValueError(f"no examples to show of the run in {workdir}: {why}")
         images, seed = trained.splits.train.images, trained.config.seed

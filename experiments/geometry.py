@@ -15,22 +15,20 @@ import pathlib
 import sys
 
 from experiments import cli
+from experiments.configs import GeometryConfig
 from experiments.members import for_each
-from experiments.presets import GeometryConfig
 from experiments.progress import bar
 from experiments.record import recorded
-from experiments.trained import choose_examples, geometry_options
+from experiments.trained import choose_examples, geometry_options, opened
 from memorize_jax import analysis, data, models
-from memorize_jax.analysis import INPUT, geometry_rows, missing_rows, select_epochs
+from memorize_jax.analysis import INPUT, geometry_rows, missing_rows
 from memorize_jax.analysis.manifolds import compiled_network_geometry
 from memorize_jax.checkpoints import DamagedCheckpointError, EpochStore
 from memorize_jax.data import Splits
-from memorize_jax.keep import kept_epochs
 from memorize_jax.keys import stream
-from memorize_jax.locks import locked
 from memorize_jax.partial_tables import make_table
-from memorize_jax.results import GEOMETRY, METRICS, read_table, write_table
-from memorize_jax.runs import Run, check_writable, provenance, read_config, read_labels
+from memorize_jax.results import GEOMETRY, write_table
+from memorize_jax.runs import Run, check_writable
 
 
 @recorded("geometry")
@@ -48,20 +46,14 @@ def run(
     Raises:
       ValueError, OSError: one clear sentence.
     """
-    read_config(Run(workdir))
-    with locked(Run(workdir).workdir):
-        _run(workdir, config, splits, skip_damaged)
+    with opened(workdir, splits) as trained:
+        _run(trained, config, skip_damaged)
 
 
-def _run(workdir, config, splits, skip_damaged):
-    folder = Run(workdir)
-    check_writable(folder.workdir)
-    run_config = read_config(folder)
-    metrics = read_table(folder.metrics, METRICS, f"python -m experiments.train --workdir={workdir}")
-    kept = kept_epochs(run_config.keep, metrics["test_accuracy"].tolist())
-    epochs = select_epochs(config.geometry_epochs, metrics, kept.snapshots | kept.full)
-    splits = splits or data.load(run_config.dataset, data_dir=run_config.data_dir, num_train=run_config.num_train)
-    examples = choose_examples(splits, read_labels(folder), config, seed=run_config.seed)
+def _run(trained, config, skip_damaged):
+    folder, run_config, splits = trained.folder, trained.config, trained.splits
+    epochs = trained.select_epochs(config.geometry_epochs)
+    examples = choose_examples(splits, trained.labels, config, seed=run_config.seed)
 
     layers = models.layer_names(run_config.model)
     numbers = (0, *(layer.number for layer in models.layers(run_config.model)))
@@ -113,16 +105,9 @@ def _run(workdir, config, splits, skip_damaged):
             GEOMETRY,
             [(epoch, group) for epoch in epochs for group in examples],
             measured,
-            settings=_settings(folder, run_config, config),
+            settings=trained.settings(geometry=dataclasses.asdict(dataclasses.replace(config, geometry_epochs=""))),
             otherwise=unmeasured,
         )
-
-
-def _settings(folder, run_config, config):
-    """All that the rows of an epoch depend on."""
-    measured = {name: value for name, value in dataclasses.asdict(config).items() if name != "geometry_epochs"}
-    restores = folder.restores.read_text() if folder.restores.is_file() else ""
-    return {"run": run_config.identity(), "restores": restores, "geometry": measured, "provenance": provenance()}
 
 
 def run_on_points(points: str, workdir: str | pathlib.Path, config: GeometryConfig, seed: int) -> pathlib.Path:

@@ -12,21 +12,20 @@ import jax
 import numpy as np
 
 from experiments import cli
+from experiments.configs import GradientsConfig
 from experiments.members import for_each
-from experiments.presets import GradientsConfig
 from experiments.progress import bar
 from experiments.record import recorded
-from experiments.trained import mendable, open_run
+from experiments.trained import mendable, opened
 from memorize_jax import data, figures, models
 from memorize_jax.analysis.gradient_parts import gradient_rows
 from memorize_jax.analysis.gradients import measure_gradients
 from memorize_jax.checkpoints import EpochStore
 from memorize_jax.data import Splits
 from memorize_jax.keys import stream
-from memorize_jax.locks import locked
 from memorize_jax.partial_tables import make_table
 from memorize_jax.results import GRADIENTS
-from memorize_jax.runs import Run, read_config
+from memorize_jax.runs import Run
 from memorize_jax.study import read_study
 from memorize_jax.training.devices import split_batches
 
@@ -45,13 +44,11 @@ def run(workdir: str | pathlib.Path, config: GradientsConfig, splits: Splits | N
     Raises:
       ValueError, OSError: one clear sentence.
     """
-    read_config(Run(workdir))
-    with locked(Run(workdir).workdir):
-        _run(workdir, config, splits)
+    with opened(workdir, splits) as trained:
+        _run(trained, config)
 
 
-def _run(workdir, config, splits):
-    trained = open_run(workdir, splits)
+def _run(trained, config):
     seed, train = trained.config.seed, trained.splits.train
     epochs = trained.select_epochs(config.gradient_epochs)
     layers = models.layers(trained.config.model)

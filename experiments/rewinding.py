@@ -13,20 +13,19 @@ import jax.numpy as jnp
 import numpy as np
 
 from experiments import cli
+from experiments.configs import RewindingConfig
 from experiments.members import for_each
-from experiments.presets import RewindingConfig
 from experiments.progress import bar
 from experiments.record import recorded
-from experiments.trained import mendable, open_run
+from experiments.trained import mendable, opened
 from memorize_jax import figures, models
 from memorize_jax.analysis import final_epoch
 from memorize_jax.analysis.rewinding import recalibrated, rewinding_row, rewound_network, select_units
 from memorize_jax.checkpoints import EpochStore
 from memorize_jax.data import Splits, standardize
-from memorize_jax.locks import locked
 from memorize_jax.partial_tables import make_table
 from memorize_jax.results import REWINDING
-from memorize_jax.runs import Run, read_config
+from memorize_jax.runs import Run
 from memorize_jax.study import read_study
 from memorize_jax.training import Trainer
 from memorize_jax.training.devices import split_batches
@@ -49,13 +48,11 @@ def run(workdir: str | pathlib.Path, config: RewindingConfig, splits: Splits | N
     Raises:
       ValueError, OSError: one clear sentence.
     """
-    read_config(Run(workdir))
-    with locked(Run(workdir).workdir):
-        _run(workdir, config, splits)
+    with opened(workdir, splits) as trained:
+        _run(trained, config)
 
 
-def _run(workdir, config, splits):
-    trained = open_run(workdir, splits)
+def _run(trained, config):
     epochs = trained.select_epochs(config.rewind_epochs)
     units = select_units(config.rewind_layers, models.layers(trained.config.model))
     grid = {f"{unit.name}@{epoch}": (unit, epoch) for unit in units for epoch in epochs}

@@ -10,11 +10,10 @@ import pathlib
 from experiments import cli
 from experiments.members import for_each
 from experiments.record import recorded
-from experiments.trained import open_run
+from experiments.trained import opened
 from memorize_jax import figures
 from memorize_jax.config import RunConfig
 from memorize_jax.data import Splits
-from memorize_jax.locks import locked
 from memorize_jax.results import SPHERES, write_table
 from memorize_jax.runs import Run, read_config
 from memorize_jax.study import read_study
@@ -42,11 +41,9 @@ def run(workdir: str | pathlib.Path, splits: Splits | None = None) -> None:
       ValueError: the data are not spheres.
       OSError: one clear sentence.
     """
-    config = read_config(Run(workdir))
-    if why := obstacle(config):
+    if why := obstacle(read_config(Run(workdir))):
         raise ValueError(f"no spheres to show of the run in {workdir}: {why}")
-    with locked(Run(workdir).workdir):
-        trained = open_run(workdir, splits)
+    with opened(workdir, splits) as trained:
         train = trained.splits.train
         rows = [
             {

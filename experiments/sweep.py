@@ -14,9 +14,9 @@ import sys
 import pandas as pd
 
 from experiments import cli, ensemble, geometry, train
+from experiments.configs import GeometryConfig
 from experiments.grid import Combination, Sweep, combinations, parse_grid, plan, read_sweep
 from experiments.members import for_each
-from experiments.presets import GeometryConfig
 from memorize_jax.atomic import replacing
 from memorize_jax.config import RunConfig
 from memorize_jax.results import METRICS, read_table

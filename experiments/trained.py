@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from experiments.presets import GeometryConfig
+from experiments.configs import GeometryConfig
 from memorize_jax import data
 from memorize_jax.analysis import select_epochs
 from memorize_jax.checkpoints import DamagedCheckpointError
@@ -16,6 +16,7 @@ from memorize_jax.config import RunConfig
 from memorize_jax.data import GROUPS, PermutedLabels, Splits
 from memorize_jax.keep import kept_epochs
 from memorize_jax.keys import stream
+from memorize_jax.locks import locked
 from memorize_jax.results import METRICS, read_table
 from memorize_jax.runs import Run, check_writable, provenance, read_config, read_labels
 
@@ -37,10 +38,14 @@ class Trained(NamedTuple):
     splits: Splits
     labels: PermutedLabels
 
-    def select_epochs(self, spec: str) -> list[int]:
-        """The epochs of `analysis.select_epochs`; all and log mean those whose networks the run keeps."""
+    def stored(self) -> set[int]:
+        """The epochs whose networks the run keeps."""
         kept = kept_epochs(self.config.keep, self.metrics["test_accuracy"].tolist())
-        return select_epochs(spec, self.metrics, kept.snapshots | kept.full)
+        return kept.snapshots | kept.full
+
+    def select_epochs(self, spec: str) -> list[int]:
+        """The epochs of `analysis.select_epochs`; all and log mean those that are stored."""
+        return select_epochs(spec, self.metrics, self.stored())
 
     def settings(self, **analysis) -> dict:
         """All that a table's rows depend on, for `partial_tables.make_table`."""
@@ -48,25 +53,28 @@ class Trained(NamedTuple):
         return {"run": self.config.identity(), "restores": restores, "provenance": provenance(), **analysis}
 
 
-def open_run(workdir: str | pathlib.Path, splits: Splits | None = None) -> Trained:
-    """Reads what training left in a folder.
+@contextlib.contextmanager
+def opened(workdir: str | pathlib.Path, splits: Splits | None = None) -> Iterator[Trained]:
+    """Reads what training left in a folder, and keeps other commands out of it meanwhile.
 
     Args:
       workdir: folder of the run.
       splits: the data, if they were loaded before.
 
-    Returns:
+    Yields:
       Trained.
 
     Raises:
       ValueError, OSError: one clear sentence.
     """
     folder = Run(workdir)
+    # Before the lock, which would make the folder.
     config = read_config(folder)
-    check_writable(folder.workdir)
-    metrics = read_table(folder.metrics, METRICS, f"python -m experiments.train --workdir={workdir}")
-    splits = splits or data.load(config.dataset, data_dir=config.data_dir, num_train=config.num_train)
-    return Trained(folder, config, metrics, splits, read_labels(folder))
+    with locked(folder.workdir):
+        check_writable(folder.workdir)
+        metrics = read_table(folder.metrics, METRICS, f"python -m experiments.train --workdir={workdir}")
+        splits = splits or data.load(config.dataset, data_dir=config.data_dir, num_train=config.num_train)
+        yield Trained(folder, config, metrics, splits, read_labels(folder))
 
 
 def choose_examples(

@@ -14,11 +14,11 @@ import jax
 import numpy as np
 
 from experiments import cli
+from experiments.configs import UmapConfig
 from experiments.members import for_each
-from experiments.presets import UmapConfig
 from experiments.progress import bar
 from experiments.record import recorded
-from experiments.trained import Trained, mendable, open_run
+from experiments.trained import Trained, mendable, opened
 from memorize_jax import data, figures, models
 from memorize_jax.analysis import best_epoch, final_epoch
 from memorize_jax.analysis.activations import flat_reader, hosted_activations
@@ -26,11 +26,10 @@ from memorize_jax.analysis.embedding import embed, umap_version
 from memorize_jax.checkpoints import EpochStore
 from memorize_jax.data import Group, Splits
 from memorize_jax.keys import stream
-from memorize_jax.locks import locked
 from memorize_jax.models.layers import Layer
 from memorize_jax.partial_tables import make_table
 from memorize_jax.results import UMAP
-from memorize_jax.runs import Run, read_config
+from memorize_jax.runs import Run
 from memorize_jax.study import read_study
 
 
@@ -82,13 +81,11 @@ def run(workdir: str | pathlib.Path, config: UmapConfig, splits: Splits | None =
       ValueError, OSError: one clear sentence.
     """
     version = umap_version()
-    read_config(Run(workdir))
-    with locked(Run(workdir).workdir):
-        _run(workdir, config, splits, version)
+    with opened(workdir, splits) as trained:
+        _run(trained, config, version)
 
 
-def _run(workdir, config, splits, version):
-    trained = open_run(workdir, splits)
+def _run(trained, config, version):
     seed, train, test = trained.config.seed, trained.splits.train, trained.splits.test
     epochs = trained.select_epochs(config.umap_epochs)
     chosen = choose_examples(trained, config)

@@ -31,7 +31,7 @@ LIBRARY = {
     "stages": set(),
 }
 # Experiments use all of the library, and of each other only these; reproduce composes the steps.
-SHARED = {"buckets", "cli", "interruption", "members", "presets", "progress", "record", "trained"}
+SHARED = {"buckets", "cli", "configs", "interruption", "members", "presets", "progress", "record", "trained"}
 COMPOSES = {
     "reproduce": {
         "claims",

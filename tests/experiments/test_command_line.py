@@ -122,7 +122,7 @@ BAD = {
     "precision of decoding": (
         "decoding",
         ["--decoding_dtype=half"],
-        "expected decoding_dtype to be float32 or float64",
+        "expected decoding_dtype to be one of float32, float64",
     ),
     "epochs to decode": ("decoding", ["--decoding_epochs=last"], "decoding_epochs to be numbers or best, final, all"),
     "examples for probes": ("decoding", ["--probe_examples=3"], "expected probe_examples >= 10, got 3"),
