@@ -4,6 +4,7 @@ import pathlib
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from memorize_jax import models
 from memorize_jax.analysis.claims import STATEMENTS, judge
@@ -182,3 +183,10 @@ def without(base: Study, table: str, **where) -> Study:
 def judged(name: str, on: Study):
     """The claim of that name on a study."""
     return judge(next(statement for statement in STATEMENTS if statement.name == name), on)
+
+
+def assert_judged(name, tables, verdict, measured):
+    """The claim is decided so, on this number."""
+    claim = judged(name, tables)
+    assert claim.verdict == verdict
+    assert claim.measured == pytest.approx(measured)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from memorize_jax.analysis.claims.double_descent import reversal, second_fall
-from tests.analysis.claims.invented import edited, judged, study, widths, without
+from tests.analysis.claims.invented import assert_judged, edited, judged, study, widths, without
 
 HELD = {
     # 0.3 up to 0.5, down to 0.4, up to 0.65: the fall is least; the range is 0.35.
@@ -19,9 +19,7 @@ HELD = {
 
 @pytest.mark.parametrize(("name", "value"), HELD.items())
 def test_what_holds(name, value):
-    claim = judged(name, widths())
-    assert claim.verdict == "holds"
-    assert claim.measured == pytest.approx(value)
+    assert_judged(name, widths(), "holds", value)
 
 
 @pytest.mark.parametrize(
@@ -34,9 +32,7 @@ def test_what_holds(name, value):
     ],
 )
 def test_what_does_not_hold(name, column, value, where, measured):
-    claim = judged(name, edited(widths(), "double_descent", column, value, **where))
-    assert claim.verdict == "does not hold"
-    assert claim.measured == pytest.approx(measured)
+    assert_judged(name, edited(widths(), "double_descent", column, value, **where), "does not hold", measured)
 
 
 @pytest.mark.parametrize("name", HELD)

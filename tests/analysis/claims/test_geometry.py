@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tests.analysis.claims.invented import BEST, FINAL, edited, judged, study, without
+from tests.analysis.claims.invented import BEST, FINAL, assert_judged, edited, judged, study, without
 from tests.analysis.claims.test_training import no_permuted, stopped
 
 HELD = {
@@ -25,9 +25,7 @@ AT_BEST, AT_END = {"epoch": BEST}, {"epoch": FINAL}
 
 @pytest.mark.parametrize(("name", "value"), HELD.items())
 def test_what_holds(name, value):
-    claim = judged(name, study())
-    assert claim.verdict == "holds"
-    assert claim.measured == pytest.approx(value)
+    assert_judged(name, study(), "holds", value)
 
 
 @pytest.mark.parametrize(
@@ -48,9 +46,7 @@ def test_what_holds(name, value):
     ],
 )
 def test_what_does_not_hold(name, column, value, where, measured):
-    claim = judged(name, edited(study(), "geometry", column, value, **where))
-    assert claim.verdict == "does not hold"
-    assert claim.measured == pytest.approx(measured)
+    assert_judged(name, edited(study(), "geometry", column, value, **where), "does not hold", measured)
 
 
 @pytest.mark.parametrize("name", HELD)

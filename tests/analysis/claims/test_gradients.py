@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tests.analysis.claims.invented import FINAL, edited, judged, study, without
+from tests.analysis.claims.invented import FINAL, assert_judged, edited, judged, study, without
 from tests.analysis.claims.test_training import no_permuted, stopped
 
 U_DEP, U_IND = {"group": "unpermuted", "part": "dep"}, {"group": "unpermuted", "part": "ind"}
@@ -24,9 +24,7 @@ OF_THE_END = {"groups_contribute_alike_at_the_end", "permuted_dep_starts_near_ze
 
 @pytest.mark.parametrize(("name", "value"), HELD.items())
 def test_what_holds(name, value):
-    claim = judged(name, study())
-    assert claim.verdict == "holds"
-    assert claim.measured == pytest.approx(value)
+    assert_judged(name, study(), "holds", value)
 
 
 @pytest.mark.parametrize(
@@ -45,9 +43,7 @@ def test_what_holds(name, value):
     ],
 )
 def test_what_does_not_hold(name, value, where, measured):
-    claim = judged(name, edited(study(), "gradients", "squared_norm", value, **where))
-    assert claim.verdict == "does not hold"
-    assert claim.measured == pytest.approx(measured)
+    assert_judged(name, edited(study(), "gradients", "squared_norm", value, **where), "does not hold", measured)
 
 
 @pytest.mark.parametrize("name", HELD)

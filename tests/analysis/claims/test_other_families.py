@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from memorize_jax.analysis.claims.plane import purity
-from tests.analysis.claims.invented import BEST, FINAL, edited, fractions, judged, study, without
+from tests.analysis.claims.invented import BEST, FINAL, assert_judged, edited, fractions, judged, study, without
 from tests.analysis.claims.test_training import no_permuted, stopped
 
 MLP, SPHERES, TINY = study(), study(dataset="spheres_small"), study(model="resnet18_tiny", dataset="tiny_imagenet")
@@ -31,9 +31,7 @@ IN_LAST_BLOCKS, BEFORE = ("conv17", "conv18", "conv20", "conv21"), "conv15"
     ],
 )
 def test_what_holds(name, base, value):
-    claim = judged(name, base)
-    assert claim.verdict == "holds"
-    assert claim.measured == pytest.approx(value)
+    assert_judged(name, base, "holds", value)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@ import pytest
 
 from memorize_jax.analysis.claims.rewinding import last_layer
 from memorize_jax.models import layer_names
-from tests.analysis.claims.invented import BEST, FINAL, edited, judged, study, without
+from tests.analysis.claims.invented import BEST, FINAL, assert_judged, edited, judged, study, without
 from tests.analysis.claims.test_training import no_permuted, stopped
 
 HELD = {
@@ -17,9 +17,7 @@ HELD = {
 
 @pytest.mark.parametrize(("name", "value"), HELD.items())
 def test_what_holds(name, value):
-    claim = judged(name, study())
-    assert claim.verdict == "holds"
-    assert claim.measured == pytest.approx(value)
+    assert_judged(name, study(), "holds", value)
 
 
 @pytest.mark.parametrize(
@@ -32,9 +30,7 @@ def test_what_holds(name, value):
     ],
 )
 def test_what_does_not_hold(name, column, value, where, measured):
-    claim = judged(name, edited(study(), "rewinding", column, value, **where))
-    assert claim.verdict == "does not hold"
-    assert claim.measured == pytest.approx(measured)
+    assert_judged(name, edited(study(), "rewinding", column, value, **where), "does not hold", measured)
 
 
 @pytest.mark.parametrize("name", HELD)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tests.analysis.claims.invented import FINAL, edited, judged, study
+from tests.analysis.claims.invented import FINAL, assert_judged, edited, judged, study
 
 HELD = {
     "training_is_fitted": 0.995,
@@ -15,9 +15,7 @@ HELD = {
 
 @pytest.mark.parametrize(("name", "value"), HELD.items())
 def test_what_holds(name, value):
-    claim = judged(name, study())
-    assert claim.verdict == "holds"
-    assert claim.measured == pytest.approx(value)
+    assert_judged(name, study(), "holds", value)
 
 
 @pytest.mark.parametrize(
@@ -33,9 +31,7 @@ def test_what_holds(name, value):
     ],
 )
 def test_what_does_not_hold(name, column, epoch, value, measured):
-    claim = judged(name, edited(study(), "metrics", column, value, epoch=epoch))
-    assert claim.verdict == "does not hold"
-    assert claim.measured == pytest.approx(measured)
+    assert_judged(name, edited(study(), "metrics", column, value, epoch=epoch), "does not hold", measured)
 
 
 def no_permuted(base):
