@@ -1,6 +1,7 @@
 """The commands that make a study again."""
 
 import dataclasses
+import os
 import pathlib
 import shlex
 from collections.abc import Iterable, Mapping
@@ -38,13 +39,19 @@ def commands(workdir: str | pathlib.Path) -> list[str]:
 
 
 def closest_preset(config: RunConfig) -> str:
-    """The preset that differs from a run in the fewest settings, and in none that flags cannot undo."""
+    """The preset of the same network on the likest data that differs from a run in the fewest settings.
+
+    None whose settings flags cannot undo.
+    """
 
     def distance(name):
-        pairs = [(getattr(config, field), getattr(PRESETS[name].run, field)) for field in _FIELDS]
+        preset = PRESETS[name].run
+        pairs = [(getattr(config, field), getattr(preset, field)) for field in _FIELDS]
         # No flag says "not given".
         impossible = any(own is None and other is not None for own, other in pairs)
-        return impossible, sum(own != other for own, other in pairs)
+        # Data sets are named after what they show, then after what was done to it.
+        alike = len(os.path.commonprefix([config.dataset, preset.dataset]))
+        return impossible, config.model != preset.model, -alike, sum(own != other for own, other in pairs)
 
     return min(PRESETS, key=distance)
 
