@@ -127,11 +127,12 @@ def _run(trained, config, geometry):
 
 def main() -> None:
     """Reads the flags and measures."""
-    workdir, chosen = cli.required_workdir(), cli.chosen()
+    workdir = cli.required_workdir()
+    chosen = cli.chosen(workdir)
     for_each(workdir, lambda folder: run(folder, chosen.capacity_check, chosen.geometry), ("capacity_check.csv",))
     (drawn,) = figures.draw(read_study(workdir), ["fig1b"])
     print(f"measured: {Run(workdir).results / 'capacity_check.csv'}; drawn: {drawn}")
 
 
 if __name__ == "__main__":
-    cli.start(main, cli.define_workdir, cli.define_preset, cli.define_manifolds, cli.define_capacity_check)
+    cli.start(main, cli.define_workdir, cli.define_preset_of_run, cli.define_manifolds, cli.define_capacity_check)

@@ -3,6 +3,7 @@
 import dataclasses
 import errno
 import os
+import pathlib
 import sys
 import traceback
 from collections.abc import Callable
@@ -19,10 +20,11 @@ from experiments.configs import (
     UmapConfig,
 )
 from experiments.interruption import Terminated, terminable
-from experiments.presets import PRESETS, Preset, get_preset
+from experiments.presets import PRESETS, Preset, closest_preset, get_preset
 from memorize_jax.config import COMPUTE_DTYPES, DTYPES, ON_NAN, RunConfig
 from memorize_jax.data import LOADERS, MODES, SCALINGS
 from memorize_jax.models import INITS, MODELS
+from memorize_jax.runs import Run, member_folders, read_config
 
 FLAGS = flags.FLAGS
 
@@ -129,6 +131,13 @@ def define_preset(default: str = "digits") -> None:
     _show_in_help("preset")
 
 
+def define_preset_of_run() -> None:
+    """Defines --preset for the analysis of a run, which has one of its own."""
+    text = "settings to start from, which other flags override; that of the run's network and data if not given"
+    flags.DEFINE_string("preset", None, text)
+    _show_in_help("preset")
+
+
 def define_run() -> None:
     """Defines the flags of a training run."""
     _define(RunConfig, RUN_HELP)
@@ -205,13 +214,17 @@ def given(config) -> dict:
     return {name: getattr(FLAGS, name) for name in names if name in FLAGS and getattr(FLAGS, name) is not None}
 
 
-def chosen() -> Preset:
+def chosen(workdir: str | pathlib.Path | None = None) -> Preset:
     """The preset with the flags that were given put over it, validated.
+
+    Args:
+      workdir: of the run or ensemble that is analysed; without --preset, its own is taken.
 
     Raises:
       ValueError: a preset or a value that does not exist.
+      OSError: no run in workdir.
     """
-    preset = get_preset(FLAGS.preset)
+    preset = get_preset(FLAGS.preset or _preset_of(workdir))
     parts = {}
     for field in dataclasses.fields(Preset):
         if dataclasses.is_dataclass(field.type):
@@ -221,6 +234,11 @@ def chosen() -> Preset:
             if flags_given:
                 parts[field.name].validate()
     return dataclasses.replace(preset, **parts)
+
+
+def _preset_of(workdir):
+    first = (member_folders(workdir) or [workdir])[0]
+    return closest_preset(read_config(Run(first)))
 
 
 def required_workdir() -> str:

@@ -168,10 +168,10 @@ def _checked_labels(trained: Trained) -> PermutedLabels:
 def main() -> None:
     """Reads the flags and measures."""
     workdir = cli.required_workdir()
-    config = cli.chosen().decoding
+    config = cli.chosen(workdir).decoding
     for_each(workdir, lambda folder: run(folder, config), ("decoding.csv", "decoding_choice.csv"))
     print(f"measured: {Run(workdir).results / 'decoding.csv'}; next: python -m experiments.report --workdir={workdir}")
 
 
 if __name__ == "__main__":
-    cli.start(main, cli.define_workdir, cli.define_preset, cli.define_decoding)
+    cli.start(main, cli.define_workdir, cli.define_preset_of_run, cli.define_decoding)

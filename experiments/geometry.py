@@ -154,7 +154,7 @@ def main() -> None:
         config.validate()
         print(f"measured: {run_on_points(cli.FLAGS.points, workdir, config, cli.FLAGS.seed or 0)}")
         return
-    config = cli.chosen().geometry
+    config = cli.chosen(workdir).geometry
     for_each(workdir, lambda folder: run(folder, config, skip_damaged=cli.FLAGS.skip_damaged), ("geometry.csv",))
     print(f"measured: {Run(workdir).results / 'geometry.csv'}; next: python -m experiments.report --workdir={workdir}")
 
@@ -167,4 +167,4 @@ def define_points() -> None:
 
 
 if __name__ == "__main__":
-    cli.start(main, cli.define_workdir, cli.define_preset, cli.define_geometry, define_points)
+    cli.start(main, cli.define_workdir, cli.define_preset_of_run, cli.define_geometry, define_points)

@@ -96,7 +96,7 @@ def _mixed_batches(seed, num, batch_size):
 def main() -> None:
     """Reads the flags and measures."""
     workdir = cli.required_workdir()
-    config = cli.chosen().gradients
+    config = cli.chosen(workdir).gradients
     for_each(workdir, lambda folder: run(folder, config), ("gradients.csv",))
     drawn = figures.draw(read_study(workdir), FIGURES)
     names = ", ".join(path.name for path in drawn)
@@ -104,4 +104,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    cli.start(main, cli.define_workdir, cli.define_preset, cli.define_gradients)
+    cli.start(main, cli.define_workdir, cli.define_preset_of_run, cli.define_gradients)

@@ -1,6 +1,7 @@
 """Presets: named settings of all steps of a study."""
 
 import dataclasses
+import itertools
 
 from experiments.configs import (
     CapacityCheckConfig,
@@ -164,3 +165,27 @@ def get_preset(name: str) -> Preset:
     if name not in PRESETS:
         raise ValueError(f"expected preset to be one of {', '.join(PRESETS)}, got {name!r}")
     return PRESETS[name]
+
+
+def decisive_fields() -> list[str]:
+    """The fields of a RunConfig that decide the outcome, or how long it takes."""
+    return [field.name for field in dataclasses.fields(RunConfig) if field.name not in RunConfig.CARE_FIELDS]
+
+
+def closest_preset(config: RunConfig) -> str:
+    """The preset of the same network on the likest data that differs from a run in the fewest settings.
+
+    None whose settings flags cannot undo.
+    """
+
+    def distance(name):
+        preset = PRESETS[name].run
+        pairs = [(getattr(config, field), getattr(preset, field)) for field in decisive_fields()]
+        # No flag says "not given".
+        impossible = any(own is None and other is not None for own, other in pairs)
+        # Data sets are named after what they show, then after what was done to it.
+        words = zip(config.dataset.split("_"), preset.dataset.split("_"), strict=False)
+        alike = len(list(itertools.takewhile(lambda pair: pair[0] == pair[1], words)))
+        return impossible, config.model != preset.model, -alike, sum(own != other for own, other in pairs)
+
+    return min(PRESETS, key=distance)

@@ -65,9 +65,10 @@ def is_made(folder: Run, step: str, *arguments) -> bool:
 def read_record(folder: Run) -> dict[str, dict]:
     """Reads what was noted about a folder: step -> settings, checksums, seconds; empty if nothing was."""
     try:
-        return json.loads((folder.results / "made.json").read_text())
+        noted = json.loads((folder.results / "made.json").read_text())
     except (FileNotFoundError, ValueError):
         return {}
+    return noted if isinstance(noted, dict) else {}
 
 
 def _note(folder, step, arguments, seconds):

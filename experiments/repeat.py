@@ -1,20 +1,16 @@
 """The commands that make a study again."""
 
 import dataclasses
-import os
 import pathlib
 import shlex
 from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
-from experiments.presets import PRESETS
+from experiments.presets import PRESETS, closest_preset, decisive_fields
 from experiments.record import read_record
 from memorize_jax.config import RunConfig
 from memorize_jax.runs import Run, member_folders, read_config
-
-# The fields that decide the outcome, or how long it takes.
-_FIELDS = [field.name for field in dataclasses.fields(RunConfig) if field.name not in RunConfig.CARE_FIELDS]
 
 
 def commands(workdir: str | pathlib.Path) -> list[str]:
@@ -38,24 +34,6 @@ def commands(workdir: str | pathlib.Path) -> list[str]:
     return [*made, f"python -m experiments.report --workdir={shlex.quote(str(workdir))}"]
 
 
-def closest_preset(config: RunConfig) -> str:
-    """The preset of the same network on the likest data that differs from a run in the fewest settings.
-
-    None whose settings flags cannot undo.
-    """
-
-    def distance(name):
-        preset = PRESETS[name].run
-        pairs = [(getattr(config, field), getattr(preset, field)) for field in _FIELDS]
-        # No flag says "not given".
-        impossible = any(own is None and other is not None for own, other in pairs)
-        # Data sets are named after what they show, then after what was done to it.
-        alike = len(os.path.commonprefix([config.dataset, preset.dataset]))
-        return impossible, config.model != preset.model, -alike, sum(own != other for own, other in pairs)
-
-    return min(PRESETS, key=distance)
-
-
 def _of_run(workdir, members):
     folder = Run(members[0] if members else workdir)
     config = read_config(folder)
@@ -64,9 +42,10 @@ def _of_run(workdir, members):
     lines = [_line("train", workdir, preset, [*flags, *_seeds(members)])]
     for step, noted in read_record(folder).items():
         defaults = getattr(PRESETS[preset], step, None)
+        # An older version may not have had all settings; steps without any take no preset.
         names = [field.name for field in dataclasses.fields(defaults)] if defaults else []
-        changed = {name: noted["settings"][name] for name in names}
-        lines.append(_line(step, workdir, preset, _given(changed, defaults)))
+        changed = {name: noted["settings"].get(name) for name in names}
+        lines.append(_line(step, workdir, preset if defaults else None, _given(changed, defaults)))
     return lines
 
 
@@ -106,7 +85,7 @@ def _seeds(members):
 
 def _flags(config: RunConfig, defaults: RunConfig, *, leave_out: Iterable[str]) -> list[str]:
     values = dataclasses.asdict(config)
-    return _given({name: values[name] for name in _FIELDS if name not in leave_out}, defaults)
+    return _given({name: values[name] for name in decisive_fields() if name not in leave_out}, defaults)
 
 
 def _given(values: Mapping, defaults) -> list[str]:
@@ -118,5 +97,5 @@ def _given(values: Mapping, defaults) -> list[str]:
 
 
 def _line(step, workdir, preset, flags):
-    start = f"python -m experiments.{step} --workdir={shlex.quote(str(workdir))} --preset={preset}"
-    return " ".join([start, *flags])
+    start = [f"python -m experiments.{step} --workdir={shlex.quote(str(workdir))}"]
+    return " ".join([*start, *([f"--preset={preset}"] if preset else []), *flags])

@@ -107,7 +107,7 @@ def _recalibrated(trained, trainer, variables):
 def main() -> None:
     """Reads the flags and rewinds."""
     workdir = cli.required_workdir()
-    config = cli.chosen().rewinding
+    config = cli.chosen(workdir).rewinding
     for_each(workdir, lambda folder: run(folder, config), ("rewinding.csv",))
     drawn = figures.draw(read_study(workdir), FIGURES)
     names = ", ".join(path.name for path in drawn)
@@ -115,4 +115,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    cli.start(main, cli.define_workdir, cli.define_preset, cli.define_rewinding)
+    cli.start(main, cli.define_workdir, cli.define_preset_of_run, cli.define_rewinding)

@@ -139,11 +139,12 @@ def _stage(metrics, epoch):
 
 def main() -> None:
     """Reads the flags and embeds."""
-    workdir, config = cli.required_workdir(), cli.chosen().umap
+    workdir = cli.required_workdir()
+    config = cli.chosen(workdir).umap
     for_each(workdir, lambda folder: run(folder, config), ("umap.csv",))
     drawn = figures.draw(read_study(workdir), ["fig2b", "figa2"])
     print(f"measured: {Run(workdir).results / 'umap.csv'}; drawn: {', '.join(map(str, drawn))}")
 
 
 if __name__ == "__main__":
-    cli.start(main, cli.define_workdir, cli.define_preset, cli.define_umap)
+    cli.start(main, cli.define_workdir, cli.define_preset_of_run, cli.define_umap)
