@@ -85,12 +85,12 @@ def check_can_be_read(name, seeds, tmp_path, monkeypatch):
     assert any("seed" in text for text in read) or (name.startswith(("fig5", "figa1", "map")) and len(seeds) == 1)
 
 
-@pytest.mark.parametrize("name", quick(FIGURES, LOOKS))
+@pytest.mark.parametrize("name", quick(LABELS, LOOKS))
 def test_every_figure_of_an_ensemble_can_be_read(name, tmp_path, monkeypatch):
     check_can_be_read(name, (0, 1, 2), tmp_path, monkeypatch)
 
 
-@pytest.mark.parametrize("name", quick(FIGURES, ("fig2a", "fig3b", "figa8")))
+@pytest.mark.parametrize("name", quick(LABELS, ("fig2a", "fig3b", "figa8")))
 def test_every_figure_of_a_run_can_be_read(name, tmp_path, monkeypatch):
     check_can_be_read(name, (0,), tmp_path, monkeypatch)
 
