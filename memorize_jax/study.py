@@ -1,6 +1,7 @@
 """What figures, claims and reports read: the tables of a run, an ensemble or a sweep, side by side."""
 
 import pathlib
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import pandas as pd
@@ -70,6 +71,22 @@ class Study(NamedTuple):
 def command(table: str, workdir: str | pathlib.Path) -> str:
     """The command that makes a table."""
     return f"python -m experiments.{TABLES[table][1]} --workdir={workdir}"
+
+
+def three_layers(layers: Sequence[str]) -> dict[str, str]:
+    """The first, the middle and the last hidden layer of a network, which figure A.8 compares.
+
+    Args:
+      layers: names of the analysed layers in order; the last is the output, which is no hidden one. Where there are
+        convolutions, the middle layer is the middle one of them, as in the paper.
+
+    Returns:
+      "first", "middle" and "last" -> name.
+    """
+    # A network of one layer has no other to show.
+    hidden = list(layers[:-1]) or list(layers)
+    inner = [name for name in hidden if name.startswith("conv")] or hidden
+    return {"first": hidden[0], "middle": inner[len(inner) // 2], "last": hidden[-1]}
 
 
 def read_study(workdir: str | pathlib.Path) -> Study:

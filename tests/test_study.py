@@ -7,10 +7,11 @@ import pytest
 from experiments import sweep
 from experiments.grid import combinations, plan
 from experiments.members import member_folder
+from memorize_jax import models
 from memorize_jax.config import RunConfig
 from memorize_jax.results import METRICS
 from memorize_jax.runs import Run, write_config
-from memorize_jax.study import command, read_study
+from memorize_jax.study import command, read_study, three_layers
 from tests.figures import invented
 
 
@@ -107,3 +108,21 @@ def test_a_folder_without_any_of_them_says_how_to_make_one(tmp_path):
 
 def test_the_command_of_a_table():
     assert command("decoding_choice", "runs/a") == "python -m experiments.decoding --workdir=runs/a"
+
+
+@pytest.mark.parametrize(
+    ("model", "expected"),
+    [
+        ("mlp", ("linear1", "linear3", "linear5")),
+        ("alexnet", ("conv1", "conv5", "conv7")),
+        ("vgg16", ("conv1", "conv9", "linear20")),
+        ("resnet18", ("conv1", "conv10", "conv20")),
+    ],
+)
+def test_the_three_layers_of_a_network_are_hidden_and_the_middle_one_a_convolution(model, expected):
+    found = three_layers(models.layer_names(model))
+    assert found == dict(zip(("first", "middle", "last"), expected, strict=True))
+
+
+def test_a_network_of_one_layer_has_no_other_to_compare():
+    assert set(three_layers(("output",)).values()) == {"output"}

@@ -2,11 +2,12 @@
 
 import pathlib
 
-from memorize_jax.figures.curves import heading, subject
+from memorize_jax.figures.bound import bound_remark, lower_bound
+from memorize_jax.figures.curves import heading, mean_note, subject
 from memorize_jax.figures.figure import Figure
-from memorize_jax.figures.heat import by_layer_and_epoch, draw_heat, limits
+from memorize_jax.figures.heat import by_layer_and_epoch, draw_heat, limits, too_few_shared
 from memorize_jax.figures.style import STYLE, groups_in, plt, save
-from memorize_jax.study import Study, command
+from memorize_jax.study import Study
 
 LEAST_EPOCHS = 3
 
@@ -24,41 +25,37 @@ def draw_capacity_map(study: Study, path: pathlib.Path) -> pathlib.Path:
     geometry = study.tables["geometry"]
     layers = geometry.drop_duplicates("layer_number")
     names = dict(zip(layers["layer_number"], layers["layer"], strict=True))
-    panels = {
+    means = {
         group: by_layer_and_epoch(study, geometry[geometry["group"] == group], "capacity")
         for group in groups_in(geometry["group"])
     }
-    floor = 2 / geometry["examples_per_class"].min()
+    panels = {group: found.values for group, found in means.items()}
+    floor = lower_bound(geometry)
     low, high = limits(list(panels.values()))
+    low = low if floor is None else min(low, 0.95 * floor)
     with plt.rc_context(STYLE):
         size = (9.6, (1.0 + 0.2 * max(len(names), 6)) * 2 + 0.6)
         figure, axes = plt.subplots(2, 2, figsize=size, sharex=True, sharey=True)
         for axis in list(axes.flat)[len(panels) :]:
             axis.set_visible(False)
         for axis, (group, values) in zip(axes.flat, panels.items(), strict=False):
-            mesh = draw_heat(axis, values, names, cmap="viridis", vmin=min(low, 0.95 * floor), vmax=high)
+            mesh = draw_heat(axis, values, names, cmap="viridis", vmin=low, vmax=high)
             axis.set_title(group, fontsize=10)
         for axis in axes[:, 0]:
             axis.set_ylabel("layer")
         for axis in axes[0] if len(panels) > 2 else ():
             axis.set_xlabel(None)
         bar = figure.colorbar(mesh, ax=axes, label="capacity α (classes per feature)")
-        bar.ax.axhline(floor, color="white", linewidth=2)
-        bar.ax.axhline(floor, color="black", linewidth=1)
-        bar.ax.set_title("line: lower\nbound 2/M", fontsize=8)
-        count = len(study.seeds)
-        heading(figure, subject(study), f"mean over {count} seeds" if count > 1 else "")
+        if floor is not None:
+            bar.ax.axhline(floor, color="white", linewidth=2)
+            bar.ax.axhline(floor, color="black", linewidth=1)
+            bar.ax.set_title("line: lower\nbound 2/M", fontsize=8)
+        heading(figure, subject(study), mean_note(study, min(found.fewest for found in means.values())))
         return save(figure, path)
 
 
 def _obstacle(study: Study) -> str:
-    geometry = study.tables["geometry"]
-    counts = geometry.groupby("epoch")["seed"].nunique()
-    shared = int((counts == len(study.seeds)).sum())
-    if shared >= LEAST_EPOCHS:
-        return ""
-    ask = f"{command('geometry', study.workdir)} --geometry_epochs=log,best,final"
-    return f"geometry was measured at {shared} epoch{'s' * (shared != 1)} of all seeds; measure it at more with: {ask}"
+    return too_few_shared(study, "geometry", LEAST_EPOCHS)
 
 
 FIGURES_OF_CAPACITY_MAP = (
@@ -71,5 +68,6 @@ FIGURES_OF_CAPACITY_MAP = (
         ("metrics", "geometry"),
         draw_capacity_map,
         _obstacle,
+        remark=lambda study: bound_remark(study.tables["geometry"], "line on the colour bar"),
     ),
 )

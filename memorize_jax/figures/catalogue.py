@@ -95,7 +95,8 @@ def caption(figure: Figure, study: Study) -> str:
       A few sentences.
     """
     names = [name for name, alias in ALIASES.items() if alias.model == study.model and figure.name in alias.figures]
-    return figure.look_for + "".join(f" The paper's figure for this network is A.{name[4:]}." for name in names)
+    papers = [f"The paper's figure for this network is A.{name[4:]}." for name in names]
+    return " ".join(part for part in (figure.look_for, figure.remark(study), *papers) if part)
 
 
 def select(text: str, model: str | None = None) -> list[Figure]:

@@ -1,5 +1,7 @@
 """Curves of one or several seeds: the mean, in a band of its interval; and what a figure says of both."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
@@ -7,7 +9,7 @@ from memorize_jax.intervals import student_t_interval
 from memorize_jax.study import Study
 
 
-def draw_mean(axis, places, values, *, level: float, band: bool = True, scale: float = 1.0, **style) -> None:
+def draw_mean(axis, places, values, *, level: float, band: bool = True, scale: float = 1.0, **style) -> int:
     """Draws the mean over seeds, and the Student-t interval where there are several.
 
     Args:
@@ -18,22 +20,25 @@ def draw_mean(axis, places, values, *, level: float, band: bool = True, scale: f
       band: whether to draw the interval.
       scale: of the values, 100 for percent.
       **style: of the line.
+
+    Returns:
+      the fewest seeds that any point of the line is a mean of.
     """
     found = student_t_interval(scale * np.asarray(values, float), level=level)
     axis.plot(places, found.mean, **style)
     if band and np.isfinite(found.low).any():
         axis.fill_between(places, found.low, found.high, color=style["color"], alpha=0.15, linewidth=0)
+    return int(found.count[found.count > 0].min(initial=len(values)))
 
 
 def by_seed(table: pd.DataFrame, along: str, column: str) -> pd.DataFrame:
-    """[seeds, values of `along`] of a column, at the values that all seeds have; at all if there are none.
+    """[seeds, values of `along`] of a column, at the values that all seeds have.
 
     Seeds have best and final epochs of their own; a mean over some of the seeds there would look like a jump.
     """
     wide = table.pivot(index="seed", columns=along, values=column)
     counts = table.groupby(along)["seed"].nunique()
-    shared = counts.index[counts == len(wide)]
-    return wide[shared] if len(shared) else wide
+    return wide[counts.index[counts == len(wide)]]
 
 
 def interpolated(table: pd.DataFrame, along: str, column: str) -> pd.DataFrame:
@@ -41,7 +46,8 @@ def interpolated(table: pd.DataFrame, along: str, column: str) -> pd.DataFrame:
 
     For seeds that were measured at epochs of their own; the last value is that which all of them reach.
     """
-    wide = table.pivot(index="seed", columns=along, values=column)
+    # A seed without any number is in no mean.
+    wide = table.pivot(index="seed", columns=along, values=column).dropna(how="all")
     places = wide.columns.to_numpy(float)
     filled = [
         np.interp(places, places[own.notna()], own[own.notna()], left=np.nan, right=np.nan)
@@ -56,11 +62,49 @@ def subject(study: Study) -> str:
     return f"{study.model} on {study.dataset}{fraction}" if study.model else ""
 
 
-def seeds_note(study: Study, level: float) -> str:
-    """What the bands of a figure are."""
+def fewest_seeds(table: pd.DataFrame, by: Sequence[str], columns: Sequence[str]) -> int:
+    """The fewest seeds that have a number, of all places where any seed has one.
+
+    Args:
+      table: a row per seed for every combination of the columns `by`.
+      by: columns that say where.
+      columns: with the numbers.
+    """
+    counts = table.groupby(list(by))[list(columns)].count().to_numpy()
+    return int(counts[counts > 0].min(initial=table["seed"].nunique()))
+
+
+def mean_note(study: Study, fewest: int) -> str:
+    """How many seeds a figure is a mean of; "" for one.
+
+    Args:
+      study: whose seeds.
+      fewest: seeds that any point is a mean of, fewer than all where some have no number.
+    """
+    count = len(study.seeds)
+    if count == 1:
+        return ""
+    return f"mean of {count} seeds" + (f" (of {fewest} at least, where some have no number)" if fewest < count else "")
+
+
+def seeds_note(study: Study, level: float, fewest: int) -> str:
+    """What the curves and the bands of a figure are.
+
+    Args:
+      study: whose seeds.
+      level: of the interval.
+      fewest: see `mean_note`.
+    """
     if len(study.seeds) == 1:
         return f"one seed ({study.seeds[0]}), so no interval over seeds"
-    return f"mean of {len(study.seeds)} seeds, bands: {100 * level:g} % Student-t interval"
+    # One line is too long for narrow figures.
+    between = ", " if fewest == len(study.seeds) else "\n"
+    return f"{mean_note(study, fewest)}{between}bands: {100 * level:g} % Student-t interval"
+
+
+def first_seed_note(study: Study) -> str:
+    """That a figure shows one seed of several; "" if there is but one."""
+    return f"seed {study.seeds[0]}, the first of {len(study.seeds)}" if len(study.seeds) > 1 else ""
 
 
 def epochs_note(study: Study, stage: str) -> str:

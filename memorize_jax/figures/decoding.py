@@ -53,7 +53,7 @@ def draw_decoding(study: Study, path: pathlib.Path) -> pathlib.Path:
     Returns:
       path.
     """
-    layers, moments = _layers(study.tables["decoding"]), _moments(study)
+    layers, moments, fewest = _layers(study.tables["decoding"]), _moments(study), len(study.seeds)
     with plt.rc_context(STYLE):
         size = (10, 2.7 * len(moments) + 1.4)
         figure, axes = plt.subplots(len(moments), 2, figsize=size, sharex=True, sharey=True, squeeze=False)
@@ -65,7 +65,7 @@ def draw_decoding(study: Study, path: pathlib.Path) -> pathlib.Path:
                     wide = here.pivot(index="seed", columns="layer", values="test_accuracy").reindex(columns=layers)
                     style = {"color": color, "marker": marker, "markersize": 4, "label": name}
                     if len(wide):
-                        draw_mean(axis, range(len(layers)), wide, level=LEVEL, scale=100, **style)
+                        fewest = min(fewest, draw_mean(axis, range(len(layers)), wide, level=LEVEL, scale=100, **style))
                 network = 100 * rows.loc[rows["method"] == "network", "test_accuracy"].mean()
                 if np.isfinite(network):
                     axis.axhline(network, color="black", linestyle="--", linewidth=1, label="the network itself")
@@ -75,7 +75,7 @@ def draw_decoding(study: Study, path: pathlib.Path) -> pathlib.Path:
             layer_axis(axis, layers)
         handles, names = axes[0][0].get_legend_handles_labels()
         figure.legend(handles, names, loc="outside lower center", ncols=4, frameon=False, fontsize=9)
-        heading(figure, subject(study), seeds_note(study, LEVEL))
+        heading(figure, subject(study), seeds_note(study, LEVEL, fewest))
         return save(figure, path)
 
 
@@ -90,7 +90,7 @@ def draw_decoding_dynamics(study: Study, path: pathlib.Path) -> pathlib.Path:
       path.
     """
     decoding = study.tables["decoding"]
-    layers = _layers(decoding)
+    layers, counts = _layers(decoding), [len(study.seeds)]
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(1, 2, figsize=(10, 4.6), sharey=True)
         for axis, (labels, text) in zip(axes, LABELS.items(), strict=True):
@@ -99,24 +99,26 @@ def draw_decoding_dynamics(study: Study, path: pathlib.Path) -> pathlib.Path:
                 rows = own[(own["method"] == "masc") & (own["layer"] == layer)]
                 marker = MARKER_CYCLE[index % len(MARKER_CYCLE)]
                 style = {"color": shade(index, len(layers)), "marker": marker, "markersize": 3.5, "label": layer}
-                _draw_epochs(axis, rows, **style)
+                if len(rows):
+                    counts.append(_draw_epochs(axis, rows, **style))
             edited = own[own["method"] == "edited_network"]
-            _draw_epochs(axis, edited, color="black", linestyle=":", label="network, head replaced")
+            if len(edited):
+                counts.append(_draw_epochs(axis, edited, color="black", linestyle=":", label="network, head replaced"))
             network = decoding[decoding["method"] == "network"]
-            _draw_epochs(axis, network, color="black", linestyle="--", label="the network itself")
+            if len(network):
+                counts.append(_draw_epochs(axis, network, color="black", linestyle="--", label="the network itself"))
             epoch_axis(axis, decoding["epoch"].max())
             axis.set_title(text, fontsize=10)
         axes[0].set_ylabel("accuracy on test (%)")
         handles, names = axes[0].get_legend_handles_labels()
         figure.legend(handles, names, loc="outside lower center", ncols=6, frameon=False, fontsize=8.5)
-        heading(figure, f"subspaces of 99 % of the variance: {subject(study)}", seeds_note(study, LEVEL))
+        heading(figure, f"subspaces of 99 % of the variance: {subject(study)}", seeds_note(study, LEVEL, min(counts)))
         return save(figure, path)
 
 
 def _draw_epochs(axis, rows, **style):
-    if len(rows):
-        wide = interpolated(rows, "epoch", "test_accuracy")
-        draw_mean(axis, wide.columns, wide, level=LEVEL, scale=100, **style)
+    wide = interpolated(rows, "epoch", "test_accuracy")
+    return draw_mean(axis, wide.columns, wide, level=LEVEL, scale=100, **style)
 
 
 def _obstacle(study: Study) -> str:

@@ -3,9 +3,10 @@
 import functools
 import pathlib
 
+from memorize_jax.figures.bound import bound_remark, draw_bound
 from memorize_jax.figures.curves import draw_mean, heading, seeds_note, subject
 from memorize_jax.figures.figure import Figure
-from memorize_jax.figures.style import FLOOR, STYLE, plt, save
+from memorize_jax.figures.style import STYLE, plt, save
 from memorize_jax.study import Study
 
 LABELS = {
@@ -33,6 +34,7 @@ def draw_double_descent(study: Study, path: pathlib.Path, *, columns: tuple[str,
     """
     table = study.tables["double_descent"]
     widths = table.drop_duplicates("num_parameters").sort_values("num_parameters")
+    fewest = len(study.seeds)
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(1, len(columns), figsize=(4.8 * len(columns), 4.2), squeeze=False)
         for axis, column in zip(axes[0], columns, strict=True):
@@ -40,12 +42,13 @@ def draw_double_descent(study: Study, path: pathlib.Path, *, columns: tuple[str,
             for moment, (color, marker, dashes) in MOMENTS.items():
                 wide = _wide(table, moment, column)
                 style = {"color": color, "marker": marker, "markersize": 4, "linestyle": dashes}
-                draw_mean(axis, wide.columns, wide, level=LEVEL, scale=scale, label=f"{moment} epoch", **style)
+                style |= {"label": f"{moment} epoch"}
+                fewest = min(fewest, draw_mean(axis, wide.columns, wide, level=LEVEL, scale=scale, **style))
             if column == "test_accuracy":
                 final = 100 * _wide(table, "final", "train_accuracy").mean()
                 axis.plot(final.index, final, color="#555555", linestyle=":", label="final epoch, training labels")
             if column == "capacity":
-                axis.axhline(2 / table["examples_per_class"].min(), label="lower bound 2/M", **FLOOR)
+                draw_bound(axis, table)
                 axis.set_ylim(bottom=0)
             axis.set_xscale("log")
             axis.set_xlabel("parameters")
@@ -57,7 +60,7 @@ def draw_double_descent(study: Study, path: pathlib.Path, *, columns: tuple[str,
         handles, labels = axes[0][0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False, fontsize=9)
         layer = "" if columns == ("test_accuracy",) else f"test manifolds at {table['layer'].iloc[0]}"
-        heading(figure, subject(study), layer, seeds_note(study, LEVEL))
+        heading(figure, subject(study), layer, seeds_note(study, LEVEL, fewest))
         return save(figure, path)
 
 
@@ -66,9 +69,13 @@ def _wide(table, moment, column):
     return own.pivot(index="seed", columns="num_parameters", values=column)
 
 
+def _remark(study: Study, *, columns: tuple[str, ...]) -> str:
+    return bound_remark(study.tables["double_descent"]) if "capacity" in columns else ""
+
+
 def _entry(name, title, look_for, *columns):
-    draw = functools.partial(draw_double_descent, columns=columns)
-    return Figure(name, title, look_for, ("double_descent",), draw, kinds=("double_descent",))
+    draw, remark = (functools.partial(function, columns=columns) for function in (draw_double_descent, _remark))
+    return Figure(name, title, look_for, ("double_descent",), draw, kinds=("double_descent",), remark=remark)
 
 
 FIGURES_OF_DOUBLE_DESCENT = (

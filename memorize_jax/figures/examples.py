@@ -5,7 +5,7 @@ import pathlib
 
 import numpy as np
 
-from memorize_jax.figures.curves import heading, subject
+from memorize_jax.figures.curves import first_seed_note, heading, subject
 from memorize_jax.figures.figure import Figure
 from memorize_jax.figures.style import COLORS, STYLE, plt, save
 from memorize_jax.study import Study
@@ -62,7 +62,7 @@ def draw_examples(study: Study, path: pathlib.Path) -> pathlib.Path:
             # An axis that is off has no label of its own.
             place = {"transform": own_axes[0].transAxes, "rotation": 90, "ha": "right", "va": "center"}
             own_axes[0].text(-0.15, 0.5, name, color=COLORS[name], fontsize=10, **place)
-        heading(figure, subject(study))
+        heading(figure, subject(study), first_seed_note(study))
         return save(figure, path)
 
 

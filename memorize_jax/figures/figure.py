@@ -28,6 +28,7 @@ class Figure(NamedTuple):
       obstacle: takes a study and says why the figure does not apply to it, e.g. a figure of BatchNorm for a network
         without; "" if it does. Missing tables are not its business.
       kinds: of studies it is drawn from, see `study.KINDS`.
+      remark: takes a study and says what the caption adds for it, e.g. what stands behind the curves; "" for nothing.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Figure(NamedTuple):
     draw: Callable[[Study, pathlib.Path], pathlib.Path]
     obstacle: Callable[[Study], str] = lambda study: ""
     kinds: tuple[str, ...] = RUNS
+    remark: Callable[[Study], str] = lambda study: ""
 
 
 def missing(figure: Figure, study: Study) -> str:

@@ -4,16 +4,16 @@ import pathlib
 
 import pandas as pd
 
-from memorize_jax.figures.curves import draw_mean, heading
+from memorize_jax.figures.bound import bound_remark, draw_bound
+from memorize_jax.figures.curves import draw_mean, heading, seeds_note
 from memorize_jax.figures.figure import INSTEAD, Figure
-from memorize_jax.figures.style import FLOOR, STYLE, group_style, groups_in, plt, save
+from memorize_jax.figures.style import STYLE, group_style, groups_in, plt, save
 from memorize_jax.stages import at_stages
-from memorize_jax.study import Study, command
+from memorize_jax.study import Study, command, three_layers
 
 LEVEL = 0.95
 # More rows than these cannot be compared by eye.
 MOST_ROWS = 6
-PLACES = ("first", "middle", "last")
 
 
 def _others(study):
@@ -40,20 +40,6 @@ def _combinations(study):
     return found
 
 
-def three_layers(geometry: pd.DataFrame) -> dict[str, str]:
-    """The first, the middle and the last analysed layer of a network, as figure A.8 compares them.
-
-    Args:
-      geometry: its rows; the input, number 0, is no layer. Where there are convolutions, one of them is the middle.
-
-    Returns:
-      "first", "middle" and "last" -> name.
-    """
-    layers = geometry[geometry["layer_number"] > 0].sort_values("layer_number")["layer"].drop_duplicates().tolist()
-    inner = [name for name in layers if name.startswith("conv")] or layers
-    return dict(zip(PLACES, (layers[0], inner[len(inner) // 2], layers[-1]), strict=True))
-
-
 def draw_fractions(study: Study, path: pathlib.Path) -> pathlib.Path:
     """Draws figure A.8: capacity at the final epoch by share of permuted labels, at three layers.
 
@@ -64,17 +50,16 @@ def draw_fractions(study: Study, path: pathlib.Path) -> pathlib.Path:
     Returns:
       path.
     """
-    rows = _combinations(study)
+    rows, fewest = _combinations(study), len(study.seeds)
     with plt.rc_context(STYLE):
         size = (10.2, 2.9 * len(rows) + 1.0)
         figure, axes = plt.subplots(len(rows), 3, figsize=size, sharex=True, squeeze=False)
         for (text, geometry), own in zip(rows, axes, strict=True):
-            floor = 2 / geometry["examples_per_class"].min()
-            for axis, (place, layer) in zip(own, three_layers(geometry).items(), strict=True):
+            for axis, (place, layer) in zip(own, three_layers(_layers(geometry)).items(), strict=True):
                 here = geometry[geometry["layer"] == layer]
                 for group in groups_in(here["group"]):
-                    _draw_group(axis, here[here["group"] == group], group)
-                axis.axhline(floor, label="lower bound 2/M", **FLOOR)
+                    fewest = min(fewest, _draw_group(axis, here[here["group"] == group], group))
+                draw_bound(axis, geometry)
                 axis.set_title(f"{place} layer: {layer}", fontsize=10)
                 axis.set_ylim(bottom=0)
             label = "capacity α (classes per feature)"
@@ -87,23 +72,28 @@ def draw_fractions(study: Study, path: pathlib.Path) -> pathlib.Path:
             found |= dict(zip(*reversed(axis.get_legend_handles_labels()), strict=True))
         figure.legend(found.values(), found, loc="outside lower center", ncols=5, frameon=False, fontsize=9)
         what = f"final epoch: {study.model} on {study.dataset}"
-        heading(figure, what, _note(study))
+        heading(figure, what, _note(study, fewest))
         return save(figure, path)
+
+
+def _layers(geometry):
+    """Names in order; the input, number 0, is no layer."""
+    return geometry[geometry["layer_number"] > 0].sort_values("layer_number")["layer"].drop_duplicates().tolist()
 
 
 def _draw_group(axis, own, group):
     wide = own.pivot(index="seed", columns="permuted_fraction", values="capacity")
-    draw_mean(axis, wide.columns, wide, level=LEVEL, **group_style(group))
+    fewest = draw_mean(axis, wide.columns, wide, level=LEVEL, **group_style(group))
     if len(wide) == 1:
         errors = 2 * own.sort_values("permuted_fraction")["capacity_standard_error"]
         axis.errorbar(wide.columns, wide.iloc[0], errors, fmt="none", ecolor=group_style(group)["color"], capsize=2)
+    return fewest
 
 
-def _note(study):
-    count = len(study.seeds)
-    if count == 1:
+def _note(study, fewest):
+    if len(study.seeds) == 1:
         return "one seed; bars: two standard errors of the Gaussian draws"
-    return f"mean of {count} seeds, bands: {100 * LEVEL:g} % Student-t interval"
+    return seeds_note(study, LEVEL, fewest)
 
 
 def _obstacle(study: Study) -> str:
@@ -129,12 +119,14 @@ FIGURES_OF_FRACTIONS = (
     Figure(
         "figa8",
         "Capacity against the share of permuted labels",
-        "At the first and the middle layer the groups agree and hardly depend on the share of permuted labels. At the "
-        "last layer the capacity of test examples falls with it in the paper, and permuted examples rise above the "
-        "lower bound 2/M: they are memorised there.",
+        "At the first hidden layer and the middle convolution (without convolutions: the middle hidden layer) the "
+        "groups agree and hardly depend on the share of permuted labels. At the last hidden layer the capacity of test "
+        "examples falls with it in the paper, and that of permuted examples rises: they are memorised there. The "
+        "output does not count: it has as many features as classes whatever the network does.",
         ("metrics", "geometry"),
         draw_fractions,
         _obstacle,
         kinds=("sweep",),
+        remark=lambda study: bound_remark(study.tables["geometry"]),
     ),
 )

@@ -5,9 +5,11 @@ import pathlib
 
 import pandas as pd
 
-from memorize_jax.figures.curves import draw_mean, epochs_note, heading, seeds_note, subject
+from memorize_jax.figures.bound import bound_remark, draw_bound
+from memorize_jax.figures.curves import draw_mean, epochs_note, fewest_seeds, heading, seeds_note, subject
 from memorize_jax.figures.figure import Figure, not_measured
-from memorize_jax.figures.style import FLOOR, STYLE, group_style, groups_in, layer_axis, plt, save
+from memorize_jax.figures.style import STYLE, group_style, groups_in, layer_axis, plt, save
+from memorize_jax.intervals import LEVEL
 from memorize_jax.study import Study
 
 MEASURES = (
@@ -16,9 +18,8 @@ MEASURES = (
     ("dimension", "dimension $D$ (directions)"),
     ("center_correlation", "centre correlation ρ (0 to 1)"),
 )
-# As in the paper: 99 % in figure 3, of VGG16, and 95 % in those of the networks of figures A.5 to A.7.
-LEVELS = {"alexnet": 0.95, "resnet18": 0.95, "resnet18_tiny": 0.95}
-LEVEL = 0.99
+# Network -> level and figure of the paper; it says none for others, which then have that of figure 3, of VGG16.
+LEVELS = {"alexnet": (0.95, "A.5"), "resnet18": (0.95, "A.6"), "resnet18_tiny": (0.95, "A.7")}
 
 
 def draw_geometry(
@@ -49,7 +50,7 @@ def draw_geometry(
                 _draw_groups(axis, behind, measure, layers, level, faded=True)
             _draw_groups(axis, geometry, measure, layers, level)
             if measure == "capacity":
-                axis.axhline(2 / geometry["examples_per_class"].min(), label="lower bound 2/M", **FLOOR)
+                draw_bound(axis, geometry)
             if measure in ("capacity", "center_correlation"):
                 axis.set_ylim(bottom=0)
             axis.set_ylabel(label)
@@ -79,15 +80,44 @@ def _draw_groups(axis, geometry, measure, layers, level, faded=False):
 
 
 def _draw_stage(study: Study, path: pathlib.Path, *, stage: str) -> pathlib.Path:
-    level = LEVELS.get(study.model, LEVEL)
-    moved = study.epochs_of("best") != study.epochs_of("final")
-    compared = stage == "final" and moved and not _obstacle(study, stage="best")
-    behind = study.at_stage("geometry", "best") if compared else None
-    note = seeds_note(study, level)
+    level, figure = _level(study)
+    rows = study.at_stage("geometry", stage)
+    behind = study.at_stage("geometry", "best") if stage == "final" and not _why_not_faded(study) else None
+    measures = [measure for measure, _ in MEASURES]
+    fewest = min(fewest_seeds(own, ("group", "layer"), measures) for own in (rows, behind) if own is not None)
+    note = seeds_note(study, level, fewest)
     if len(study.seeds) == 1:
         note += "; bars of the capacity: two standard errors of the Gaussian draws"
+    else:
+        note += f", as in the paper's figure {figure}"
     lines = (f"{epochs_note(study, stage)}: {subject(study)}", note)
-    return draw_geometry(study.at_stage("geometry", stage), path, lines=lines, behind=behind, level=level)
+    return draw_geometry(rows, path, lines=lines, behind=behind, level=level)
+
+
+def _level(study):
+    """Level of the intervals, and the paper's figure that has it."""
+    return LEVELS.get(study.model, (LEVEL, "3"))
+
+
+def _why_not_faded(study):
+    """Why the best epoch is not drawn behind the final one; "" if it is."""
+    if study.epochs_of("best") == study.epochs_of("final"):
+        return "best and final epoch are one"
+    return "the best epoch was not measured" if _obstacle(study, stage="best") else ""
+
+
+def _remark(study: Study, *, stage: str) -> str:
+    sentences = [bound_remark(study.at_stage("geometry", stage))]
+    if stage == "final":
+        why = _why_not_faded(study)
+        sentences.append(f"No curves are drawn faded behind: {why}." if why else "Drawn faded: the best epoch.")
+    level, figure = _level(study)
+    if len(study.seeds) > 1 and level != LEVEL:
+        sentences.append(
+            f"Bands are {100 * level:g} % intervals, as in the paper's figure {figure}; the claims sheet judges these "
+            f"measures by {100 * LEVEL:g} % intervals, as in its figure 3, whatever the network."
+        )
+    return " ".join(sentences)
 
 
 def _obstacle(study: Study, *, stage: str) -> str:
@@ -99,19 +129,21 @@ FIGURES_OF_GEOMETRY = (
         "fig3a",
         "Geometry by layer at the best epoch",
         "At the epoch that generalises best, restored examples (permuted ones under their true labels) lie like test "
-        "examples, and the capacity of both grows with depth; in the paper that of the permuted ones stays at the "
-        "lower bound 2/M in every layer: nothing is memorised yet.",
+        "examples, and the capacity of both grows with depth; in the paper that of the permuted ones stays as low as "
+        "it can be in every layer: nothing is memorised yet.",
         ("metrics", "geometry"),
         functools.partial(_draw_stage, stage="best"),
         functools.partial(_obstacle, stage="best"),
+        remark=functools.partial(_remark, stage="best"),
     ),
     Figure(
         "fig3b",
         "Geometry by layer at the final epoch",
         "Once all labels are learned, the capacity of permuted examples rises, in the paper in the last layers only, "
-        "and that of the restored ones falls there; early layers are as they were at the best epoch, drawn faded.",
+        "and that of the restored ones falls there; early layers are as they were at the best epoch.",
         ("metrics", "geometry"),
         functools.partial(_draw_stage, stage="final"),
         functools.partial(_obstacle, stage="final"),
+        remark=functools.partial(_remark, stage="final"),
     ),
 )

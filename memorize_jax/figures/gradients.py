@@ -4,24 +4,32 @@ import functools
 import pathlib
 
 import numpy as np
+import pandas as pd
 
-from memorize_jax.figures.curves import heading, subject
+from memorize_jax.figures.curves import heading, mean_note, subject
 from memorize_jax.figures.figure import Figure
-from memorize_jax.figures.heat import by_layer_and_epoch, draw_heat, limits
+from memorize_jax.figures.heat import by_layer_and_epoch, draw_heat, limits, too_few_shared
 from memorize_jax.figures.style import STYLE, plt, save
-from memorize_jax.study import Study
+from memorize_jax.study import Study, command
 
 GROUPS = ("all", "unpermuted", "permuted")
 # Powers of ten either side of the neutral colour, as in the paper.
 RANGE = 2.5
 
 
-def _logarithms(study, group, part):
-    """[layers, epochs] log10 of the squared norm, the mean over seeds; NaN where it is zero, None without rows."""
+# What a gradient is of one seed.
+KEYS = ["seed", "epoch", "layer_number"]
+
+
+def _rows(study, group, part):
+    """log10 of the squared norm by `KEYS`; NaN where the norm is zero."""
     table = study.tables["gradients"]
     rows = table[(table["form"] == "eq15") & (table["group"] == group) & (table["part"] == part)]
-    logarithms = np.log10(rows["squared_norm"].where(rows["squared_norm"] > 0))
-    return by_layer_and_epoch(study, rows.assign(log=logarithms), "log")
+    return np.log10(rows["squared_norm"].where(rows["squared_norm"] > 0)).set_axis(pd.MultiIndex.from_frame(rows[KEYS]))
+
+
+def _means(study, logarithms):
+    return by_layer_and_epoch(study, logarithms.rename("log").reset_index(), "log")
 
 
 def _names(study):
@@ -29,9 +37,14 @@ def _names(study):
     return dict(zip(layers["layer_number"], layers["layer"], strict=True))
 
 
-def _heading(figure, study, what):
-    count = len(study.seeds)
-    heading(figure, what, subject(study), f"mean over {count} seeds" if count > 1 else "")
+def _is_weighted(study):
+    """Whether groups have the share of their examples as a factor, its square in squared norms."""
+    return bool((study.tables["gradients"]["weighting"] != "subset").any())
+
+
+def _heading(figure, study, what, fewest, *, weighted=False):
+    weighting = "groups weighted by their shares of the examples" if weighted and _is_weighted(study) else ""
+    heading(figure, what, subject(study), weighting, mean_note(study, fewest))
 
 
 def _size(names, columns=1, rows=1):
@@ -49,15 +62,16 @@ def draw_norm(study: Study, path: pathlib.Path, *, group: str) -> pathlib.Path:
     Returns:
       path.
     """
-    panels = {name: _logarithms(study, name, "full") for name in GROUPS}
-    low, high = limits([panel for panel in panels.values() if panel is not None])
+    panels = {name: _means(study, _rows(study, name, "full")) for name in GROUPS}
+    low, high = limits([panel.values for panel in panels.values() if panel is not None])
     names = _names(study)
     with plt.rc_context(STYLE):
         figure, axis = plt.subplots(figsize=_size(names))
-        mesh = draw_heat(axis, panels[group], names, cmap="viridis", vmin=low, vmax=high)
+        mesh = draw_heat(axis, panels[group].values, names, cmap="viridis", vmin=low, vmax=high)
         figure.colorbar(mesh, ax=axis, label="log$_{10}$ ‖∇L‖²")
         axis.set_ylabel("layer")
-        _heading(figure, study, f"squared norm of the gradient, {group} examples")
+        what = f"squared norm of the gradient, {group} examples"
+        _heading(figure, study, what, panels[group].fewest, weighted=group != "all")
         return save(figure, path)
 
 
@@ -76,13 +90,13 @@ def draw_ratio(
     Returns:
       path.
     """
-    values, names = _logarithms(study, *above) - _logarithms(study, *below), _names(study)
+    means, names = _means(study, _rows(study, *above) - _rows(study, *below)), _names(study)
     with plt.rc_context(STYLE):
         figure, axis = plt.subplots(figsize=_size(names))
-        mesh = draw_heat(axis, values, names, cmap="PRGn", vmin=-RANGE, vmax=RANGE)
+        mesh = draw_heat(axis, means.values, names, cmap="PRGn", vmin=-RANGE, vmax=RANGE)
         figure.colorbar(mesh, ax=axis, label="log$_{10}$ of the ratio of ‖∇L‖²", extend="both")
         axis.set_ylabel("layer")
-        _heading(figure, study, what)
+        _heading(figure, study, what, means.fewest)
         return save(figure, path)
 
 
@@ -96,32 +110,50 @@ def draw_parts(study: Study, path: pathlib.Path) -> pathlib.Path:
     Returns:
       path.
     """
-    names, groups = _names(study), GROUPS[1:]
+    names, groups, fewest = _names(study), GROUPS[1:], len(study.seeds)
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(2, 2, figsize=_size(names, 2, 2), sharex=True, sharey=True)
         for row, part in zip(axes, ("dep", "ind"), strict=True):
-            panels = {group: _logarithms(study, group, part) for group in groups}
-            low, high = limits(list(panels.values()))
-            for axis, (group, values) in zip(row, panels.items(), strict=True):
-                mesh = draw_heat(axis, values, names, cmap="viridis", vmin=low, vmax=high)
+            panels = {group: _means(study, _rows(study, group, part)) for group in groups}
+            low, high = limits([panel.values for panel in panels.values()])
+            for axis, (group, panel) in zip(row, panels.items(), strict=True):
+                fewest = min(fewest, panel.fewest)
+                mesh = draw_heat(axis, panel.values, names, cmap="viridis", vmin=low, vmax=high)
                 axis.set_title(f"{part}, {group}", fontsize=10)
             figure.colorbar(mesh, ax=row, label=f"log$_{{10}}$ ‖∇L$_{{{part}}}$‖²")
             row[0].set_ylabel("layer")
         for axis in axes[0]:
             axis.set_xlabel(None)
-        _heading(figure, study, "squared norms of the label-dependent (dep) and the label-independent part (ind)")
+        what = "squared norms of the label-dependent (dep) and the label-independent part (ind)"
+        _heading(figure, study, what, fewest, weighted=True)
         return save(figure, path)
 
 
-def _obstacle(study, *, groups):
+def _obstacle(study, *, groups, is_ratio):
     there = set(study.tables["gradients"]["group"])
     lacking = [group for group in groups if group not in there]
-    return f"there are no {lacking[0]} examples" if lacking else ""
+    if lacking:
+        return f"there are no {lacking[0]} examples"
+    if is_ratio and len(groups) > 1 and _is_weighted(study):
+        ask = f"{command('gradients', study.workdir)} --gradient_weighting=subset"
+        return f"groups were weighted by their shares, which makes their sizes part of the ratio; measure with: {ask}"
+    return too_few_shared(study, "gradients", 1)
+
+
+def _remark(study, *, groups, is_ratio):
+    # Within a group the shares cancel, and all examples have none.
+    if is_ratio or groups == ("all",) or not _is_weighted(study):
+        return ""
+    return (
+        "Groups are weighted by their shares of the training examples, so norms of different groups differ by the "
+        "square of these as well; the paper's are means over a group."
+    )
 
 
 def _entry(name, title, look_for, draw, groups, **options):
-    obstacle = functools.partial(_obstacle, groups=groups)
-    return Figure(name, title, look_for, ("gradients",), functools.partial(draw, **options), obstacle)
+    about = {"groups": groups, "is_ratio": draw is draw_ratio}
+    obstacle, remark = (functools.partial(function, **about) for function in (_obstacle, _remark))
+    return Figure(name, title, look_for, ("gradients",), functools.partial(draw, **options), obstacle, remark=remark)
 
 
 def _norm(letter, group, look_for):

@@ -1,16 +1,54 @@
 """Maps of layer by epoch."""
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from memorize_jax.figures.curves import fewest_seeds
 from memorize_jax.figures.style import epoch_ticks
-from memorize_jax.study import Study
+from memorize_jax.study import Study, command
 
 
-def by_layer_and_epoch(study: Study, table: pd.DataFrame, column: str) -> pd.DataFrame | None:
-    """[layers, epochs] mean over seeds of a column, at the epochs that all seeds have; None if there are no rows.
+class Means(NamedTuple):
+    """Means over seeds.
+
+    Attributes:
+      values: [layers, epochs].
+      fewest: seeds that any of them is a mean of, fewer than all where some have no number.
+    """
+
+    values: pd.DataFrame
+    fewest: int
+
+
+def shared_epochs(study: Study, table: pd.DataFrame) -> list[int]:
+    """The epochs of a table that all seeds have: a map of others would show single seeds side by side."""
+    counts = table.groupby("epoch")["seed"].nunique()
+    return [int(epoch) for epoch in counts.index[counts == len(study.seeds)]]
+
+
+def too_few_shared(study: Study, table: str, least: int) -> str:
+    """Says that the seeds share too few epochs for a map, and which command measures more; "" if they share enough.
+
+    Args:
+      study: the tables.
+      table: name of one, with columns seed and epoch.
+      least: epochs that the map needs.
+    """
+    shared = len(shared_epochs(study, study.tables[table]))
+    if shared >= least:
+        return ""
+    ask = f"{command(table, study.workdir)} --{table.removesuffix('s')}_epochs=log,best,final"
+    return (
+        f"the table {table} has {shared} epoch{'s' * (shared != 1)} of all seeds, and a map needs {least}; "
+        f"measure more with: {ask}"
+    )
+
+
+def by_layer_and_epoch(study: Study, table: pd.DataFrame, column: str) -> Means | None:
+    """Means over seeds of a column by layer and epoch, at the epochs that all seeds have; None if there are no rows.
 
     Args:
       study: whose seeds.
@@ -19,10 +57,9 @@ def by_layer_and_epoch(study: Study, table: pd.DataFrame, column: str) -> pd.Dat
     """
     if table.empty:
         return None
-    counts = table.groupby("epoch")["seed"].nunique()
-    shared = counts.index[counts == len(study.seeds)]
-    rows = table[table["epoch"].isin(shared)] if len(shared) else table
-    return rows.pivot_table(index="layer_number", columns="epoch", values=column, dropna=False)
+    rows = table[table["epoch"].isin(shared_epochs(study, table))]
+    values = rows.pivot_table(index="layer_number", columns="epoch", values=column, dropna=False)
+    return Means(values, fewest_seeds(rows, ("layer_number", "epoch"), (column,)))
 
 
 def limits(panels: list[pd.DataFrame]) -> tuple[float, float]:

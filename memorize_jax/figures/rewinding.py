@@ -3,7 +3,9 @@
 import functools
 import pathlib
 
-from memorize_jax.figures.curves import by_seed, draw_mean, heading, seeds_note, subject
+import numpy as np
+
+from memorize_jax.figures.curves import draw_mean, epochs_note, heading, interpolated, seeds_note, subject
 from memorize_jax.figures.figure import Figure
 from memorize_jax.figures.style import MARKER_CYCLE, STYLE, epoch_axis, plt, save, shade
 from memorize_jax.study import Study, command
@@ -26,6 +28,25 @@ def _into_final(study):
     return table[table["into"] == "final"]
 
 
+def _curve(study, rows, column):
+    """[seeds, epochs] of one layer, up to the last epoch that all seeds reach, and with the final network at the end.
+
+    Seeds end at epochs of their own: the final network of each stands at the mean of these.
+    """
+    wide, finals = interpolated(rows, "rewind_epoch", column), study.epochs_of("final")
+    ends = rows[rows["rewind_epoch"] == rows["seed"].map(finals)].set_index("seed")[column].dropna()
+    if len(ends) == len(wide):
+        wide[float(np.mean([finals[seed] for seed in wide.index]))] = ends
+    return wide
+
+
+def _reaches_final(study):
+    """Whether the final epoch is among the rewind epochs of every seed, so that curves end with the final network."""
+    rewinding = _into_final(study)
+    ends = rewinding[rewinding["rewind_epoch"] == rewinding["seed"].map(study.epochs_of("final"))]
+    return set(ends["seed"]) == set(study.seeds)
+
+
 def draw_rewinding(study: Study, path: pathlib.Path, *, group: str) -> pathlib.Path:
     """Draws accuracy by rewind epoch, a curve per layer, from dark for the first to light for the last.
 
@@ -39,17 +60,18 @@ def draw_rewinding(study: Study, path: pathlib.Path, *, group: str) -> pathlib.P
     """
     rewinding, column = _into_final(study), f"{group}_accuracy"
     order = rewinding.sort_values(["num_layers", "layer_number"]).drop_duplicates("layer")
-    singles = (order["num_layers"] == 1).sum()
+    singles, fewest = (order["num_layers"] == 1).sum(), len(study.seeds)
     with plt.rc_context(STYLE):
         figure, axis = plt.subplots(figsize=(7.2, 4.6))
         for index, row in enumerate(order.itertuples()):
-            wide = by_seed(rewinding[rewinding["layer"] == row.layer], "rewind_epoch", column)
+            wide = _curve(study, rewinding[rewinding["layer"] == row.layer], column)
             style = {"color": shade(index, singles), "marker": MARKER_CYCLE[index % len(MARKER_CYCLE)]}
             if row.num_layers > 1:
                 marker, dashes = SETS.get(row.num_layers, MANY)
                 style = {"color": "#666666", "linestyle": dashes, "marker": marker}
             label = row.layer if row.num_layers < 4 else f"{row.num_layers} layers from {row.layer.split('+')[0]}"
-            draw_mean(axis, wide.columns, wide, level=LEVEL, scale=100, label=label, markersize=4, **style)
+            style |= {"label": label, "markersize": 4}
+            fewest = min(fewest, draw_mean(axis, wide.columns, wide, level=LEVEL, scale=100, **style))
         if group != "train":
             # Of every seed its own peak.
             peak = study.tables["metrics"].groupby("seed")[column].max().mean()
@@ -58,12 +80,19 @@ def draw_rewinding(study: Study, path: pathlib.Path, *, group: str) -> pathlib.P
         epoch_axis(axis, rewinding["rewind_epoch"].max(), "rewind epoch")
         axis.set_ylabel(ACCURACIES[group])
         figure.legend(loc="outside right upper", frameon=False, fontsize=7.5, title="rewound", title_fontsize=8)
-        heading(figure, subject(study), seeds_note(study, LEVEL))
+        end = f"right end: {epochs_note(study, 'final')}" if _reaches_final(study) else ""
+        heading(figure, subject(study), seeds_note(study, LEVEL, fewest), end)
         return save(figure, path)
 
 
 def _obstacle(study: Study) -> str:
-    if not _into_final(study).empty:
+    rewinding = _into_final(study)
+    if not rewinding.empty:
+        # Accuracies of single seeds at epochs of their own are no mean over seeds.
+        for layer, rows in rewinding.groupby("layer", sort=False):
+            if _curve(study, rows, "train_accuracy").empty:
+                ask = f"{command('rewinding', study.workdir)} --rewind_epochs=log,best,final"
+                return f"{layer} was rewound to no epoch that all seeds reach; rewind to more with: {ask}"
         return ""
     return (
         "layers were put into earlier networks only; rewind the final one with: "
@@ -71,9 +100,20 @@ def _obstacle(study: Study) -> str:
     )
 
 
+def _remark(study: Study) -> str:
+    if not _reaches_final(study):
+        return "The final epoch is not among those rewound to, so the curves end before the final network."
+    if len(set(study.epochs_of("final").values())) == 1:
+        return ""
+    return (
+        "Seeds ended at different epochs: at the right end of a curve stands the mean of their final networks, at the "
+        "mean of these epochs. Where a seed was not rewound to an epoch of the others, its curve is taken as straight."
+    )
+
+
 def _entry(name, title, look_for, group, obstacle=_obstacle):
     draw = functools.partial(draw_rewinding, group=group)
-    return Figure(name, title, look_for, ("metrics", "rewinding"), draw, obstacle)
+    return Figure(name, title, look_for, ("metrics", "rewinding"), draw, obstacle, remark=_remark)
 
 
 def _restored_obstacle(study: Study) -> str:
@@ -91,7 +131,8 @@ FIGURES_OF_REWINDING = (
     _entry(
         "fig4b",
         "Rewinding one layer: accuracy on test",
-        "Where a curve rises above its right end towards the peak of early stopping, the dotted line, rewinding that "
+        "Where a curve rises above its right end, the final network, towards the peak of early stopping, the dotted "
+        "line, rewinding that "
         "layer undoes memorisation. In the paper the last convolution gets back to more than 90 % of the peak, and "
         "early layers only approach the final accuracy from below.",
         "test",

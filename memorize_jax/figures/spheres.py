@@ -4,6 +4,7 @@ import pathlib
 
 import numpy as np
 
+from memorize_jax.figures.curves import first_seed_note, heading
 from memorize_jax.figures.figure import Figure
 from memorize_jax.figures.style import COLORS, STYLE, plt, save
 from memorize_jax.study import Study
@@ -54,7 +55,8 @@ def draw_spheres(study: Study, path: pathlib.Path) -> pathlib.Path:
             axis.set_ylim(-3, 103)
             axis.legend(frameon=False, fontsize=8)
         handles, labels = axes[0, 0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside upper center", ncols=2, frameon=False, markerscale=1.8)
+        figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False, markerscale=1.8)
+        heading(figure, first_seed_note(study))
         return save(figure, path)
 
 

@@ -30,6 +30,7 @@ def draw_training(study: Study, path: pathlib.Path) -> pathlib.Path:
     """
     metrics = study.tables["metrics"]
     best, final = (float(np.mean(list(study.epochs_of(stage).values()))) for stage in ("best", "final"))
+    fewest = len(study.seeds)
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(1, 2, figsize=(9.6, 3.9), sharey=True)
         for axis, (title, groups) in zip(axes, PANELS, strict=True):
@@ -40,7 +41,7 @@ def draw_training(study: Study, path: pathlib.Path) -> pathlib.Path:
                     continue
                 style = group_style(group, markers=False)
                 wide = by_seed(metrics, "epoch", column)
-                draw_mean(axis, wide.columns, wide, level=LEVEL, scale=100, **style)
+                fewest = min(fewest, draw_mean(axis, wide.columns, wide, level=LEVEL, scale=100, **style))
                 for _, own in metrics.groupby("seed") if len(study.seeds) > 1 else ():
                     axis.plot(own["epoch"], 100 * own[column], color=style["color"], linewidth=0.5, alpha=0.4)
             mark_epochs(axis, best, final, " (mean)" if len(study.seeds) > 1 else "")
@@ -49,7 +50,7 @@ def draw_training(study: Study, path: pathlib.Path) -> pathlib.Path:
             axis.legend(frameon=False, loc="best", fontsize=9)
         axes[0].set_ylabel("accuracy (%)")
         axes[0].set_ylim(-3, 103)
-        heading(figure, subject(study), seeds_note(study, LEVEL))
+        heading(figure, subject(study), seeds_note(study, LEVEL, fewest))
         return save(figure, path)
 
 

@@ -3,7 +3,7 @@
 import functools
 import pathlib
 
-from memorize_jax.figures.curves import heading, subject
+from memorize_jax.figures.curves import first_seed_note, heading, subject
 from memorize_jax.figures.figure import Figure
 from memorize_jax.figures.style import COLORS, STYLE, plt, save
 from memorize_jax.study import Study
@@ -47,6 +47,7 @@ def draw_umap(study: Study, path: pathlib.Path, *, earlier: bool = False) -> pat
             figure,
             subject(study),
             f"{table['layer'].iloc[0]} (row {number} of the paper's table) by UMAP; its axes have no unit",
+            first_seed_note(study),
         )
         return save(figure, path)
 

@@ -1,5 +1,6 @@
 """Studies with tables of made-up numbers: everything that figures are drawn from, without a run."""
 
+import base64
 import pathlib
 
 import numpy as np
@@ -62,7 +63,8 @@ def rewinding(model, seeds=(0,), into="final"):
 def gradients(model, seeds=(0,), groups=("all", "unpermuted", "permuted")):
     rows = [
         {"seed": seed, "epoch": epoch, "layer": layer, "layer_number": number, "group": group, "part": part}
-        | {"form": "eq15", "squared_norm": 10.0 ** (number / 10 - epoch / 8 - (part > "dep") - (group > "all") / 2)}
+        | {"form": "eq15", "weighting": "subset"}
+        | {"squared_norm": 10.0 ** (number / 10 - epoch / 8 - (part > "dep") - (group > "all") / 2)}
         for seed in seeds
         for epoch in (*EPOCHS, 16 + seed)
         for layer, number in _numbers(model).items()
@@ -107,6 +109,25 @@ def study(model="mlp", seeds=(0,), workdir=WORKDIR):
     return Study(workdir, model, "digits", 0.5, layers, tuple(seeds), tables, kind)
 
 
+def shown(seeds=(0,), dataset="digits"):
+    """A run, or an ensemble, with the tables of which figures show the first seed."""
+    tables = {"metrics": metrics(seeds)}
+    image = {"height": 2, "width": 2, "channels": 1, "pixels": base64.b64encode(bytes(4 * [9])).decode()}
+    rows = {"examples": [], "umap": [], "spheres": []}
+    for seed in seeds:
+        for index in range(8):
+            own = {"seed": seed, "example": index, "label": index % 2, "true": index % 2, "assigned": 0}
+            axes = {f"axis_{axis}": np.sin(index + axis) for axis in range(5)}
+            place = {"epoch": 16, "stage": "final", "x": index, "y": seed}
+            for group in ("unpermuted", "permuted"):
+                rows["examples"].append(own | image | {"group": group})
+                rows["umap"].append(own | place | {"group": group, "layer": "linear5", "layer_number": 5})
+            rows["spheres"].append(own | axes)
+    tables |= {name: pd.DataFrame(own) for name, own in rows.items()}
+    kind = "run" if len(seeds) == 1 else "ensemble"
+    return Study(WORKDIR, "mlp", dataset, 0.5, tuple(models.layer_names("mlp")), tuple(seeds), tables, kind)
+
+
 def sweep(networks=("alexnet",), seeds=(0,), fractions=(0.0, 0.5, 1.0)):
     """Runs of several fractions, of one or several networks."""
     parts = {"metrics": [], "geometry": []}
@@ -130,6 +151,7 @@ def descent(seeds=(0,), widths=(1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)):
         dict.fromkeys(DOUBLE_DESCENT, 0.5)
         | {"seed": seed, "width": width, "num_parameters": 2000 * width**2, "moment": moment, "layer": "conv20"}
         | {"test_accuracy": 0.5 + width / 200 + seed / 50, "dimension": 20 - width / 8, "examples_per_class": 50}
+        | {"kappa": 0.0}
         for seed in seeds
         for width in widths
         for moment in ("best", "final")

@@ -13,15 +13,15 @@ from memorize_jax.analysis.claims.evidence import (
     require_memorized,
 )
 from memorize_jax.analysis.claims.statement import NOTICEABLE, Statement, Threshold
+from memorize_jax.study import three_layers
 
 FEWEST_FRACTIONS = 3
 
 
 def _capacities(evidence: Evidence, position: str) -> pd.Series:
-    """Test capacity of the final network at one hidden layer, by permuted fraction, in order."""
+    """Test capacity of the final network at one of the layers of figure A.8, by permuted fraction, in order."""
     require_hidden_layers(evidence)
-    hidden = evidence.hidden
-    layer = {"first": hidden[0], "middle": hidden[len(hidden) // 2], "last": hidden[-1]}[position]
+    layer = three_layers(evidence.layers)[position]
     fractions = sorted(evidence.tables["geometry"]["permuted_fraction"].unique())
     if len(fractions) < FEWEST_FRACTIONS:
         raise NotTestable(f"{len(fractions)} permuted fractions are too few; train at least {FEWEST_FRACTIONS}")
@@ -55,15 +55,18 @@ STATEMENTS = (
             f"{position}_layer_indifferent_to_fraction",
             "A.8",
             f"In the {position} layer test capacity hardly depends on the permuted fraction.",
-            f"test capacity of the final network at the {position} hidden layer: largest relative deviation from its "
-            "mean over fractions",
+            f"test capacity of the final network at the {layer}: largest relative deviation from its mean over "
+            "fractions",
             Threshold("<", NOTICEABLE),
             "a tenth: several times what the sampling of the draws moves it",
             functools.partial(_spread, position=position),
             needs=NEEDS,
             many_fractions=True,
         )
-        for position in ("first", "middle")
+        for position, layer in (
+            ("first", "first hidden layer"),
+            ("middle", "middle convolution (without convolutions: the middle hidden layer)"),
+        )
     ),
     Statement(
         "last_layer_loses_with_fraction",

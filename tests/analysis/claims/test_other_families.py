@@ -1,6 +1,7 @@
 """Figures 1B, 2B, A.4, A.6, A.7 and A.8, and the decoding paper."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from memorize_jax.analysis.claims.plane import purity
@@ -132,3 +133,17 @@ def test_purity_equals_a_loop_also_where_points_coincide():
     assert (same | ~ties).all(axis=1).mean() <= found <= (same & ties).any(axis=1).mean()
     # Each point twice, with its label: the nearest is always the other one.
     assert purity(np.repeat(places, 2, axis=0), np.repeat(labels, 2)) == 1
+
+
+@pytest.mark.parametrize(("layer", "measured"), [("conv9", 0.5), ("conv11", 0.0)])
+def test_the_middle_layer_is_the_middle_convolution(layer, measured):
+    one, fractions_of = study(model="vgg16"), (0.25, 0.5, 1.0)
+    tables = {
+        name: pd.concat([one.tables[name].assign(permuted_fraction=own) for own in fractions_of])
+        for name in ("metrics", "geometry")
+    }
+    sweep = one._replace(permuted_fraction=float("nan"), tables=tables)
+    where = {"layer": layer, "group": "test", "epoch": FINAL, "permuted_fraction": 1.0}
+    # 1, 1 and 2, the last half as much again as their mean.
+    claim = judged("middle_layer_indifferent_to_fraction", edited(sweep, "geometry", "capacity", "* 2", **where))
+    assert claim.measured == pytest.approx(measured)

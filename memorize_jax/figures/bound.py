@@ -1,0 +1,45 @@
+"""The lower bound 2/M of capacity, and where there is none."""
+
+import pandas as pd
+
+from memorize_jax.figures.style import FLOOR
+
+LABEL = "lower bound 2/M"
+
+
+def lower_bound(table: pd.DataFrame) -> float | None:
+    """The least capacity of manifolds of M points; None for capacities with a margin, of which it is no bound.
+
+    Args:
+      table: with columns examples_per_class and kappa.
+    """
+    if (table["kappa"] != 0).any():
+        return None
+    return 2 / table["examples_per_class"].min()
+
+
+def draw_bound(axis, table: pd.DataFrame) -> None:
+    """Draws the lower bound as a horizontal line, where there is one.
+
+    Args:
+      axis: of the figure; capacity is the vertical one.
+      table: see `lower_bound`.
+    """
+    bound = lower_bound(table)
+    if bound is not None:
+        axis.axhline(bound, label=LABEL, **FLOOR)
+
+
+def bound_remark(table: pd.DataFrame, line: str = "grey line") -> str:
+    """What a caption says of the line.
+
+    Args:
+      table: see `lower_bound`; of several runs some may have a margin.
+      line: what it looks like.
+    """
+    margins = sorted(table.loc[table["kappa"] != 0, "kappa"].unique())
+    if not margins:
+        return f"The {line} is the lower bound 2/M of capacity, for M examples per class."
+    whose = "the capacities" if len(margins) == table["kappa"].nunique() else "some of the capacities"
+    kappas = " and ".join(f"{kappa:g}" for kappa in margins)
+    return f"No lower bound is drawn where there is none: {whose} are with a margin (κ = {kappas})."
