@@ -59,8 +59,17 @@ class Evidence(NamedTuple):
         return float(self.tables["metrics"][column].max())
 
 
+def require_hidden_layer(evidence: Evidence) -> None:
+    """Raises NotTestable if there is no hidden layer, or if which there are depends on the run of a sweep."""
+    if not evidence.layers:
+        raise NotTestable("the networks of the sweep differ in their layers; judge its runs one by one")
+    if not evidence.hidden:
+        raise NotTestable(f"the network has no hidden layer, only {evidence.layers[-1]}")
+
+
 def require_hidden_layers(evidence: Evidence) -> None:
     """Raises NotTestable if the network is too shallow to have early and late layers."""
+    require_hidden_layer(evidence)
     if len(evidence.hidden) < FEWEST_LAYERS:
         raise NotTestable(f"{len(evidence.hidden)} hidden layers are too few to tell early from late ones")
 

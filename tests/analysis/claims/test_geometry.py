@@ -1,6 +1,8 @@
+import jax
 import numpy as np
 import pytest
 
+from memorize_jax.geometry import manifold_geometry
 from tests.analysis.claims.invented import BEST, FINAL, assert_judged, edited, judged, study, without
 from tests.analysis.claims.test_training import no_permuted, stopped
 
@@ -90,11 +92,26 @@ def test_the_bound_is_one_without_margin():
     assert "without margin" in claim.reason
 
 
-def test_where_no_layer_gained_there_is_nothing_to_locate():
+@pytest.mark.parametrize(("factor", "verdict"), [(1.0, "not testable"), (1.09, "not testable"), (1.12, "holds")])
+def test_where_no_layer_gained_there_is_nothing_to_locate(factor, verdict):
     base = edited(study(), "geometry", "capacity", 0.044, **PERMUTED, **AT_END)
-    assert "no more separable" in judged("memorized_mostly_in_late_layers", base).reason
+    base = edited(base, "geometry", "capacity", 0.044 * factor, **PERMUTED, **AT_END, **LATE)
+    claim = judged("memorized_mostly_in_late_layers", base)
+    assert claim.verdict == verdict
+    assert ("in no layer permuted capacity rose by a tenth" in claim.reason) == (verdict != "holds")
 
 
 def test_two_hidden_layers_are_too_few():
     base = study()._replace(layers=("linear1", "linear2", "linear6"))
     assert "2 hidden layers are too few" in judged("early_layers_unchanged", base).reason
+
+
+@pytest.mark.parametrize("num_classes", [10, 40])
+def test_capacity_above_the_bound_comes_from_few_directions_and_not_from_few_classes(num_classes):
+    # As the reason of the threshold of permuted_at_lower_bound says.
+    points = np.random.default_rng(num_classes).normal(size=(num_classes, 20, 400))
+    few = points / np.arange(1, 401)
+    for own, low, high in ((points, 0.9, 1.1), (few, 1.2, 2.0)):
+        options = {"num_draws": 50, "num_center_components": 1}
+        found = manifold_geometry(own, key=jax.random.key(0), **options).summary()
+        assert low < float(found["capacity"]) * 20 / 2 < high
