@@ -97,6 +97,11 @@ def test_what_does_not_hold(name, base, measured):
         ),
         (
             "last_layer_loses_with_fraction",
+            edited(SWEEP, "metrics", "test_accuracy", 0.1, permuted_fraction=0.0),
+            "permuted fraction 0: the network learned too little",
+        ),
+        (
+            "last_layer_loses_with_fraction",
             edited(SWEEP, "metrics", "permuted_accuracy", 0.3, permuted_fraction=1.0, epoch=FINAL),
             "permuted fraction 1: training ended before the network memorised",
         ),

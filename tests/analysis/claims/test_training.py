@@ -83,6 +83,13 @@ def test_what_is_not_testable(name, base, reason):
     assert reason in claim.reason
 
 
+def test_what_chance_fits_takes_no_time_to_fit():
+    base = edited(study(), "metrics", "permuted_accuracy", 0.5, epoch=(0, 1, 2))
+    claim = judged("permuted_take_longer", base)
+    assert claim.verdict == "not testable"
+    assert claim.reason == "half of the permuted examples carry their assigned label from the first epoch on"
+
+
 def test_with_two_classes_chance_does_not_pass_for_memorizing():
     base = edited(study(), "metrics", "permuted_accuracy", 0.52, epoch=FINAL)
     claim = judged("test_falls_after_peak", edited(base, "metrics", "restored_accuracy", 0.49, epoch=FINAL))
