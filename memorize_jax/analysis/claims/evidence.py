@@ -46,6 +46,12 @@ class Evidence(NamedTuple):
         """The layers but for the output, which has as many features as classes whatever the network does."""
         return self.layers[:-1]
 
+    @property
+    def folder(self) -> pathlib.Path:
+        """What a command takes that adds to these tables: the study's folder, of a sweep that of the run."""
+        metrics = self.tables["metrics"]
+        return self.workdir / str(metrics["run"].iloc[0]) if "run" in metrics else self.workdir
+
     def first(self, column: str) -> float:
         """A column of the metrics at the first epoch."""
         return float(self.tables["metrics"][column].iloc[0])
@@ -143,7 +149,7 @@ def at_stage(evidence: Evidence, table: str, stage: str) -> pd.DataFrame:
     rows = rows[rows["epoch"] == epoch]
     if rows.empty:
         flag = table.removesuffix("s")
-        made_by = f"{command(table, evidence.workdir)} --{flag}_epochs=best,final"
+        made_by = f"{command(table, evidence.folder)} --{flag}_epochs=best,final"
         raise NotTestable(f"nothing was measured at the {stage} epoch, {epoch}; measure it with: {made_by}")
     return rows
 

@@ -23,7 +23,7 @@ def _capacities(evidence: Evidence, position: str) -> pd.Series:
     require_hidden_layers(evidence)
     hidden = evidence.hidden
     layer = {"first": hidden[0], "middle": hidden[len(hidden) // 2], "last": hidden[-1]}[position]
-    fractions = sorted(evidence.tables["geometry"]["permuted_fraction"].unique())
+    fractions = sorted(evidence.tables["metrics"]["permuted_fraction"].unique())
     if len(fractions) < FEWEST_FRACTIONS:
         raise NotTestable(f"{len(fractions)} permuted fractions are too few; train at least {FEWEST_FRACTIONS}")
     found = {}

@@ -143,8 +143,8 @@ STATEMENTS = (
         "At the best epoch the capacity of permuted manifolds is near the lower bound 2/M in every layer.",
         "permuted capacity in units of 2/M, the highest of any hidden layer",
         Threshold("<", NEAR_BOUND),
-        "a quarter: points in random directions lie at the bound, data that vary along few directions above it, however "
-        "many classes there are; the pixels of digits by 15 %",
+        "a quarter: points in random directions lie at the bound, data that vary along few directions above it, "
+        "however many classes there are; the pixels of digits by 15 %",
         _bound_at_best,
     ),
     _statement(

@@ -54,7 +54,7 @@ def start_epochs(evidence: Evidence) -> list[int]:
     measured = np.sort(_ledger(evidence)["epoch"].unique())
     found = [int(epoch) for epoch in measured if epoch < left.iloc[0]]
     if not found:
-        made_by = f"{command('gradients', evidence.workdir)} --gradient_epochs=log,best,final"
+        made_by = f"{command('gradients', evidence.folder)} --gradient_epochs=log,best,final"
         raise NotTestable(f"no gradient was measured near initialisation; measure it with: {made_by}")
     return found
 

@@ -28,6 +28,10 @@ STATEMENTS: tuple[Statement, ...] = tuple(statement for family in FAMILIES for s
 PAPERS_FRACTION = 0.5
 # Column that a sweep adds to its tables.
 _SWEPT = "permuted_fraction"
+ONE_FRACTION = (
+    "the runs have one permuted fraction; compare several with: "
+    "python -m experiments.sweep --workdir=OTHER_FOLDER --grid=permuted_fraction=0,0.25,0.5,0.75,1"
+)
 NAN = float("nan")
 
 
@@ -105,29 +109,49 @@ def _evidence(statement: Statement, study: Study) -> dict[int, Evidence]:
         if name not in study.tables:
             raise NotTestable(_missing(name, study))
         tables[name] = study.tables[name]
-    has_fractions = any(table[_SWEPT].nunique() > 1 for table in tables.values() if _SWEPT in table)
-    if statement.many_fractions and not has_fractions:
-        raise NotTestable(
-            "the runs have one permuted fraction; compare several with: "
-            "python -m experiments.sweep --workdir=OTHER_FOLDER --grid=permuted_fraction=0,0.25,0.5,0.75,1"
-        )
-    if has_fractions and not statement.many_fractions:
-        tables = {name: table[table[_SWEPT] == PAPERS_FRACTION] for name, table in tables.items()}
-        if any(table.empty for table in tables.values()):
-            raise NotTestable("no run of the sweep has half of the labels permuted; judge its runs one by one")
-    for table in tables.values():
-        _require_one_run_each(table, statement.many_fractions)
+    if "run" in study.tables.get("metrics", ()):
+        tables = _of_sweep(statement, study, tables)
+    elif statement.many_fractions:
+        raise NotTestable(ONE_FRACTION)
     common = (study.workdir, study.model, study.dataset, study.layers)
     return {seed: Evidence(*common, _of_seed(tables, seed)) for seed in _seeds(tables.values())}
 
 
-def _require_one_run_each(table: pd.DataFrame, many_fractions: bool) -> None:
-    """Raises NotTestable if a sweep differs in more than what the statement is about."""
-    if "run" not in table:
-        return
-    runs = table.groupby(["seed", _SWEPT] if many_fractions else "seed")["run"].nunique()
-    if (runs > 1).any():
-        raise NotTestable("the runs of the sweep differ in more than their permuted fraction; judge them one by one")
+def _of_sweep(statement: Statement, study: Study, tables: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """The rows of the runs that the statement is about; raises NotTestable unless they can be compared."""
+    metrics = study.tables["metrics"]
+    has_fractions = metrics[_SWEPT].nunique() > 1
+    if statement.many_fractions and not has_fractions:
+        raise NotTestable(ONE_FRACTION)
+    if has_fractions and not statement.many_fractions:
+        metrics = metrics[metrics[_SWEPT] == PAPERS_FRACTION]
+        if metrics.empty:
+            raise NotTestable("no run of the sweep has half of the labels permuted; judge its runs one by one")
+    _require_alike(metrics, study.varies, statement.many_fractions)
+    runs = metrics[["run", "seed", _SWEPT]].drop_duplicates()
+    for name, table in tables.items():
+        there = set(zip(table["run"], table["seed"], strict=True))
+        for run, seed, fraction in runs.itertuples(index=False):
+            if (run, seed) not in there:
+                which = f"run {run} (permuted fraction {fraction:g}, seed {seed})"
+                made_by = command(name, study.workdir / str(run))
+                raise NotTestable(f"{which} has no table {name}; make it with: {made_by}")
+    return {name: table[table["run"].isin(runs["run"])] for name, table in tables.items()}
+
+
+def _require_alike(metrics: pd.DataFrame, varies: Sequence[str], many_fractions: bool) -> None:
+    """Raises NotTestable if runs differ in more than what the statement is about, or seeds in their fractions."""
+    others = [name for name in varies if name not in (_SWEPT, "seed") and metrics[name].nunique(dropna=False) > 1]
+    runs = metrics.groupby(["seed", _SWEPT] if many_fractions else "seed")["run"].nunique()
+    if others or (runs > 1).any():
+        named = f", in {', '.join(others)}" if others else ""
+        raise NotTestable(
+            f"the runs of the sweep differ in more than their permuted fraction{named}; judge them one by one"
+        )
+    fractions = set(metrics[_SWEPT])
+    for seed, own in metrics.groupby("seed"):
+        if lacking := fractions - set(own[_SWEPT]):
+            raise NotTestable(f"seed {seed} has no run with permuted fraction {min(lacking):g}, as other seeds have")
 
 
 def _seeds(tables) -> list[int]:

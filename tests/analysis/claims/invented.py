@@ -128,9 +128,9 @@ def widths(seeds=(0,)) -> Study:
     return Study(pathlib.Path("runs/widths"), "resnet18", "digits", 0.1, (), tuple(seeds), tables)
 
 
-def fractions() -> Study:
+def fractions(seeds=(0,)) -> Study:
     """A sweep of three fractions; no example is permuted at 0, none is not at 1."""
-    one = study()
+    one = study(seeds=seeds)
     capacities = {0.0: (0.10, 0.20, 0.4), 0.5: (0.102, 0.21, 0.3), 1.0: (0.101, 0.19, 0.1)}
     parts = {"metrics": [], "geometry": []}
     for fraction, found in capacities.items():
@@ -144,7 +144,8 @@ def fractions() -> Study:
         for name, table in (("metrics", metrics), ("geometry", geometry)):
             parts[name].append(table.assign(permuted_fraction=fraction, run=f"run{fraction}"))
     tables = {name: pd.concat(own, ignore_index=True) for name, own in parts.items()}
-    return one._replace(workdir=pathlib.Path("runs/sweep"), permuted_fraction=float("nan"), tables=tables)
+    own = {"workdir": pathlib.Path("runs/sweep"), "permuted_fraction": float("nan"), "kind": "sweep"}
+    return one._replace(**own, tables=tables, varies=("permuted_fraction",))
 
 
 def edited(base: Study, table: str, column: str, value, **where) -> Study:

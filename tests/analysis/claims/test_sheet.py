@@ -146,6 +146,36 @@ def test_a_sweep_over_more_than_fractions_is_not_mixed(name):
     assert "differ in more than their permuted fraction" in judged(name, base).reason
 
 
+@pytest.mark.parametrize("name", ["training_is_fitted", "first_layer_indifferent_to_fraction"])
+def test_runs_of_different_settings_are_not_compared(name):
+    """One run of each fraction, but of another width each; or one run of each seed, of another width each."""
+    base = fractions()
+    if name == "training_is_fitted":
+        base = fractions(seeds=(0, 1))
+        base = edited(base, "metrics", "run", "other", seed=1)
+    for table in ("metrics", "geometry"):
+        rows = base.tables[table]
+        own = rows.assign(width=64 * (1 + rows["permuted_fraction"] + rows["seed"]))
+        base = base._replace(tables={**base.tables, table: own}, varies=("permuted_fraction", "width", "seed"))
+    assert judged(name, base).reason == (
+        "the runs of the sweep differ in more than their permuted fraction, in width; judge them one by one"
+    )
+
+
+def test_what_a_run_of_a_sweep_lacks_is_named_with_the_run():
+    base = without(fractions(), "geometry", permuted_fraction=0.5)
+    assert judged("permuted_at_lower_bound", base).reason == (
+        "run run0.5 (permuted fraction 0.5, seed 0) has no table geometry; "
+        "make it with: python -m experiments.geometry --workdir=runs/sweep/run0.5"
+    )
+    base = without(fractions(), "geometry", permuted_fraction=0.5, epoch=2)
+    assert "--workdir=runs/sweep/run0.5 --geometry_epochs=best" in judged("permuted_at_lower_bound", base).reason
+    gradients = study().tables["gradients"].assign(run="run0.5", permuted_fraction=0.5)
+    base = fractions()._replace(tables={**fractions().tables, "gradients": gradients[gradients["epoch"] > 1]})
+    reason = judged("permuted_dep_below_ind", base).reason
+    assert reason.endswith("--workdir=runs/sweep/run0.5 --gradient_epochs=log,best,final")
+
+
 def test_a_table_that_a_sweep_lacks_is_made_run_by_run():
     assert judged("last_layer_recovers", fractions()).reason.endswith("--workdir=runs/sweep/RUN")
 
