@@ -33,6 +33,7 @@ class Evidence(NamedTuple):
       dataset: name of the data set.
       layers: names of the analysed layers in order; the last is the output.
       tables: name -> table of this seed.
+      unfinished: whether training has not come to its end.
     """
 
     workdir: pathlib.Path
@@ -40,6 +41,7 @@ class Evidence(NamedTuple):
     dataset: str
     layers: tuple[str, ...]
     tables: dict[str, pd.DataFrame]
+    unfinished: bool = False
 
     @property
     def hidden(self) -> tuple[str, ...]:
@@ -84,6 +86,16 @@ def require_permuted(evidence: Evidence) -> None:
     """Raises NotTestable if no label was permuted."""
     if evidence.tables["metrics"]["permuted_accuracy"].isna().all():
         raise NotTestable("no label was permuted")
+
+
+def require_finished(evidence: Evidence) -> None:
+    """Raises NotTestable if training was interrupted or is still going on."""
+    if evidence.unfinished:
+        epoch = final_epoch(evidence.tables["metrics"])
+        raise NotTestable(
+            f"training has not ended, it is at epoch {epoch}; go on with: python -m experiments.train "
+            f"--workdir={evidence.folder} and its flags"
+        )
 
 
 def require_unpermuted(evidence: Evidence) -> None:

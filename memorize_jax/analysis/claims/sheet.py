@@ -114,7 +114,8 @@ def _evidence(statement: Statement, study: Study) -> dict[int, Evidence]:
     elif statement.many_fractions:
         raise NotTestable(ONE_FRACTION)
     common = (study.workdir, study.model, study.dataset, study.layers)
-    return {seed: Evidence(*common, _of_seed(tables, seed)) for seed in _seeds(tables.values())}
+    found = {seed: Evidence(*common, _of_seed(tables, seed)) for seed in _seeds(tables.values())}
+    return {seed: own._replace(unfinished=_is_unfinished(study, seed, own.tables)) for seed, own in found.items()}
 
 
 def _of_sweep(statement: Statement, study: Study, tables: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
@@ -160,6 +161,12 @@ def _seeds(tables) -> list[int]:
 
 def _of_seed(tables, seed):
     return {name: table[table["seed"] == seed].reset_index(drop=True) for name, table in tables.items()}
+
+
+def _is_unfinished(study: Study, seed: int, tables: dict[str, pd.DataFrame]) -> bool:
+    """Whether the training of any run that these tables of one seed are of has not ended."""
+    runs = {str(run) for table in tables.values() for run in table.get("run", [""])}
+    return any((run, seed) in study.unfinished for run in runs)
 
 
 def _missing(table: str, study: Study) -> str:

@@ -5,6 +5,7 @@ import pandas as pd
 from memorize_jax.analysis.claims.evidence import (
     Evidence,
     NotTestable,
+    require_finished,
     require_learned,
     require_memorized,
     require_permuted,
@@ -22,6 +23,7 @@ def _train_accuracy(evidence: Evidence) -> float:
     require_permuted(evidence)
     if evidence.dataset == "tiny_imagenet":
         raise NotTestable("on Tiny ImageNet the paper's network does not get there either")
+    require_finished(evidence)
     return evidence.final("train_accuracy")
 
 
