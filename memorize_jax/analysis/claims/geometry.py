@@ -54,10 +54,24 @@ def _restored_against_test(evidence: Evidence, column: str) -> float:
 
 
 def _bound_at_best(evidence: Evidence) -> float:
+    return float(_multiples_at_best(evidence).max())
+
+
+def _error_of_bound(evidence: Evidence) -> float:
+    """Standard error of the highest multiple."""
+    multiples, rows = _multiples_at_best(evidence), at_stage(evidence, "geometry", "best")
+    layer = [multiples.idxmax()]
+    error, capacity = (
+        by_layer(rows, "permuted", column, layer).iloc[0] for column in ("capacity_standard_error", "capacity")
+    )
+    return float(multiples.max() * error / capacity)
+
+
+def _multiples_at_best(evidence: Evidence) -> pd.Series:
     require_permuted(evidence)
     require_peak(evidence)
     require_hidden_layer(evidence)
-    return float(bound_multiples(at_stage(evidence, "geometry", "best"), evidence.hidden).max())
+    return bound_multiples(at_stage(evidence, "geometry", "best"), evidence.hidden)
 
 
 def _untangling(evidence: Evidence) -> float:
@@ -109,10 +123,9 @@ def _early_change(evidence: Evidence) -> float:
     return float(max(changes))
 
 
-def _statement(name, figure, statement, quantity, threshold, why, measure) -> Statement:
-    return Statement(
-        name, figure, statement, quantity, threshold, why, measure, needs=("metrics", "geometry"), level=LEVEL
-    )
+def _statement(name, figure, statement, quantity, threshold, why, measure, **options) -> Statement:
+    common = {"needs": ("metrics", "geometry"), "level": LEVEL}
+    return Statement(name, figure, statement, quantity, threshold, why, measure, **common, **options)
 
 
 STATEMENTS = (
@@ -146,6 +159,7 @@ STATEMENTS = (
         "a quarter: points in random directions lie at the bound, data that vary along few directions above it, "
         "however many classes there are; the pixels of digits by 15 %",
         _bound_at_best,
+        sampling_error=_error_of_bound,
     ),
     _statement(
         "permuted_rise_in_late_layers",

@@ -1,8 +1,8 @@
 """Judges all statements on a study."""
 
-import math
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 
 from memorize_jax.analysis.claims import (
@@ -39,7 +39,8 @@ def evaluate(study: Study) -> list[Claim]:
     """Judges every claim on a study.
 
     A claim holds if the mean over seeds and the worse end of its Student-t interval are beyond the threshold; with
-    one seed, if its value is. Every seed must be able to decide it.
+    one seed, if its value is, by more than the error of its draws where that matters. Every seed must be able to
+    decide it.
 
     Args:
       study: the tables.
@@ -62,35 +63,48 @@ def judge(statement: Statement, study: Study) -> Claim:
     """
     numbers, verdict = (NAN, NAN, NAN), "not testable"
     try:
-        values = _measured(statement, study)
-    except NotTestable as error:
-        reason = str(error)
+        seeds = _evidence(statement, study)
+        values = _measured(statement, seeds)
+        error = _error_of_one(statement, seeds)
+    except NotTestable as untestable:
+        reason = str(untestable)
     else:
         found = student_t_interval(values, level=statement.level)
-        numbers = tuple(float(value) for value in (found.mean, found.low, found.high))
-        verdict, reason = _verdict(statement, numbers, len(values))
+        numbers = tuple(float(np.min(value)) for value in (found.mean, found.low, found.high))
+        verdict, reason = _verdict(statement, numbers, len(values), error)
     named = (statement.name, statement.statement, statement.figure, statement.quantity)
     return Claim(*named, *numbers, str(statement.threshold), verdict, reason)
 
 
-def _verdict(statement: Statement, numbers: tuple[float, float, float], num_seeds: int) -> tuple[str, str]:
+def _verdict(
+    statement: Statement, numbers: tuple[float, float, float], num_seeds: int, error: float
+) -> tuple[str, str]:
     mean, low, high = numbers
     worse = low if statement.threshold.sign == ">" else high
     if not statement.threshold.passed_by(mean):
         return "does not hold", statement.why
     if num_seeds > 1 and not statement.threshold.passed_by(worse):
         return "does not hold", f"not certain with {num_seeds} seeds; {statement.why}"
+    if abs(mean - statement.threshold.value) < error:
+        size = f"{mean:.4f} is within {error:.4f}, one standard error of its draws, of the threshold"
+        return "does not hold", f"not certain: {size}; {statement.why}"
     return "holds", statement.why
 
 
-def _measured(statement: Statement, study: Study) -> list[float]:
-    """The quantity of every seed."""
+def _error_of_one(statement: Statement, seeds: dict[int, Evidence]) -> float:
+    """The error of a single seed's draws; of several seeds the interval tells it."""
+    if statement.sampling_error is None or len(seeds) > 1:
+        return 0.0
+    return statement.sampling_error(*seeds.values())
+
+
+def _measured(statement: Statement, seeds: dict[int, Evidence]) -> np.ndarray:
+    """The quantity of every seed, [seeds, parts]."""
     found, reasons = [], {}
-    seeds = _evidence(statement, study)
     for seed, evidence in seeds.items():
         try:
             value = statement.measure(evidence)
-            if not math.isfinite(value):
+            if not np.isfinite(value).all():
                 raise NotTestable("the quantity is no number")
             found.append(value)
         except NotTestable as error:
@@ -99,7 +113,7 @@ def _measured(statement: Statement, study: Study) -> list[float]:
     for seed, reason in reasons.items():
         alike = list(reasons.values()).count(reason) == len(seeds)
         raise NotTestable(reason if alike else f"seed {seed}: {reason}")
-    return found
+    return statement.over_seeds(found) if statement.over_seeds else np.array(found)[:, None]
 
 
 def _evidence(statement: Statement, study: Study) -> dict[int, Evidence]:

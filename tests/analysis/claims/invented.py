@@ -46,7 +46,9 @@ def _geometry(layers):
                     if late and group == "permuted":
                         numbers |= {"radius": 0.7, "dimension": 8.0}
                 common = {"epoch": epoch, "layer": layer, "layer_number": position, "group": group}
-                rows.append({**common, **numbers, "examples_per_class": 50, "kappa": 0.0})
+                rows.append(
+                    {**common, **numbers, "examples_per_class": 50, "kappa": 0.0, "capacity_standard_error": 4e-4}
+                )
     return pd.DataFrame(rows)
 
 
@@ -120,7 +122,16 @@ def widths(seeds=(0,)) -> Study:
     final |= {"radius": [1.5, 1.4, 1.3, 1.31, 1.0, 0.9], "center_correlation": [0.3, 0.25, 0.2, 0.15, 0.1, 0.05]}
     best = final | {"test_accuracy": [0.3, 0.5, 0.6, 0.65, 0.7, 0.75], "dimension": [10, 9, 8, 7, 6, 5]}
     parts = [
-        pd.DataFrame({**columns, "width": [1, 2, 3, 4, 6, 8], "moment": moment, "permuted_accuracy": 0.9, "seed": seed})
+        pd.DataFrame(
+            {
+                **columns,
+                "width": [1, 2, 3, 4, 6, 8],
+                "moment": moment,
+                "permuted_accuracy": 0.9,
+                "restored_accuracy": 0.1,
+                "seed": seed,
+            }
+        )
         for moment, columns in (("best", best), ("final", final))
         for seed in seeds
     ]

@@ -104,6 +104,23 @@ def test_for_a_claim_from_above_the_upper_end_decides():
     assert (claim.verdict, claim.reason[:12]) == ("does not hold", "not certain ")
 
 
+def at_bound(multiple, **options):
+    """Where the highest permuted capacity, of linear3, is this multiple of 2/M, with a standard error of 0.01."""
+    base = study(**options)
+    where = {"group": "permuted", "layer": "linear3", "epoch": 2}
+    return judged("permuted_at_lower_bound", edited(base, "geometry", "capacity", multiple * 0.04, **where))
+
+
+def test_one_seed_within_the_error_of_its_draws_is_not_certain():
+    claim = at_bound(1.2484)
+    assert (claim.verdict, claim.measured) == ("does not hold", pytest.approx(1.2484))
+    assert claim.reason.startswith("not certain: 1.2484 is within 0.0100, one standard error of its draws, of the thr")
+    assert at_bound(1.239).verdict == "holds"
+    # Beyond the threshold nothing is to be weighed, and several seeds have an interval.
+    assert "not certain" not in at_bound(1.2516).reason
+    assert at_bound(1.2484, seeds=(0, 1)).verdict == "holds"
+
+
 def test_one_seed_that_cannot_decide_is_not_left_out():
     base = edited(study(seeds=(0, 1, 2)), "metrics", "permuted_accuracy", 0.3, epoch=FINAL, seed=1)
     claim = judged("test_falls_after_peak", base)
