@@ -1,7 +1,7 @@
 """docs/results.md and the README's table of results, from the tables committed under docs/results.
 
     python -m benchmarks.results --trim=runs/mine --name=mine    # a finished study, trimmed into docs/results/mine
-    python -m benchmarks.results --measure                       # docs/results/measured.csv, half a minute
+    python -m benchmarks.results --measure                       # docs/results/measured.csv, about a minute
     python -m benchmarks.results --write                         # figures, docs/results.md, the table of README.md
 
 What --write makes follows from the committed files alone, and a test compares.

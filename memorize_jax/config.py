@@ -1,6 +1,7 @@
 """What defines a training run."""
 
 import dataclasses
+from collections.abc import Sequence
 
 from memorize_jax.data import MODES, SCALINGS
 from memorize_jax.data import check_name as check_dataset
@@ -109,6 +110,22 @@ class RunConfig:
         for name, (good, expected) in checks.items():
             if not good:
                 raise ValueError(f"expected {name} {expected}, got {getattr(self, name)}")
+
+    def ends_after(self, number: int, train_accuracies: Sequence[float]) -> bool:
+        """Tells whether training ends after epoch `number`.
+
+        Args:
+          number: of the last finished epoch.
+          train_accuracies: of the epochs 0 .. number.
+
+        Returns:
+          True once the epochs are used up, or `extra_epochs` after the training accuracy first exceeded
+          `stop_accuracy`.
+        """
+        if number >= self.epochs:
+            return True
+        reached = [epoch for epoch, accuracy in enumerate(train_accuracies) if accuracy > self.stop_accuracy]
+        return bool(reached) and number >= reached[0] + self.extra_epochs
 
     def identity(self) -> dict:
         """The fields that must agree for two runs to be the same run."""

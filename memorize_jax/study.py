@@ -41,6 +41,7 @@ class Study(NamedTuple):
         `run`, the name of its folder, `model`, `dataset`, `permuted_fraction` and those of `varies`.
       kind: one of `KINDS`.
       varies: fields of the configuration that differ between the runs of a sweep.
+      unfinished: (run, seed) whose training has not come to its end; run is "" but in a sweep.
     """
 
     workdir: pathlib.Path
@@ -52,6 +53,7 @@ class Study(NamedTuple):
     tables: dict[str, pd.DataFrame]
     kind: str = "run"
     varies: tuple[str, ...] = ()
+    unfinished: tuple[tuple[str, int], ...] = ()
 
     def metrics_of(self, seed: int) -> pd.DataFrame:
         """The metrics of one seed."""
@@ -135,7 +137,13 @@ def _of_seeds(folder, members, kind):
         tuple(config.seed for config in configs),
         found,
         kind,
+        unfinished=tuple(("", config.seed) for config in configs if not _has_ended(config, found["metrics"])),
     )
+
+
+def _has_ended(config, metrics):
+    own = metrics[metrics["seed"] == config.seed]
+    return config.ends_after(int(own["epoch"].max()), own["train_accuracy"].tolist())
 
 
 def read_sweep(workdir: str | pathlib.Path) -> Study:
@@ -159,10 +167,11 @@ def read_sweep(workdir: str | pathlib.Path) -> Study:
     if trained.empty:
         raise FileNotFoundError(f"no run of the sweep in {workdir} was trained; go on with: {made_by}")
     members = [read_study(folder.workdir / str(name)) for name in trained["run"]]
-    parts = {}
+    parts, unfinished = {}, []
     for member, row in zip(members, trained.to_dict("records"), strict=True):
         known = {name: getattr(member, name) for name in ("model", "dataset", "permuted_fraction")}
         columns = {"run": row["run"], **{name: row[name] for name in varies}, **known}
+        unfinished += [(str(row["run"]), seed) for _, seed in member.unfinished]
         for name, table in member.tables.items():
             parts.setdefault(name, []).append(table.assign(**columns))
     fractions = {member.permuted_fraction for member in members}
@@ -177,6 +186,7 @@ def read_sweep(workdir: str | pathlib.Path) -> Study:
         {name: pd.concat(own, ignore_index=True) for name, own in parts.items()},
         "sweep",
         varies,
+        tuple(unfinished),
     )
 
 

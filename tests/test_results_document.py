@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 
 from benchmarks import document, printed, results_page
-from benchmarks.published import Comparison, comparisons
+from benchmarks.published import Comparison, Judged, comparisons
 from benchmarks.trimmed import trim
+from memorize_jax.analysis.claims import evaluate
 from memorize_jax.data import PermutedLabels
 from memorize_jax.results import write_table
 from memorize_jax.runs import Run, read_config, write_labels
@@ -80,12 +81,38 @@ def test_recomputed_by_hand_from_the_committed_tables(judged):
     best = metrics["epoch"][metrics["test_accuracy"].idxmax()]
     hidden = geometry["layer"].isin([f"linear{number}" for number in range(1, 6)])
     own = geometry[hidden & (geometry["epoch"] == best) & (geometry["group"] == "permuted")]
-    found = comparisons([digits], results_page.read_measured(FOLDER / "measured.csv"))
+    measured = results_page.read_measured(FOLDER / "measured.csv")
+    found = comparisons([digits], measured)
     ours = {row.quantity.partition(" ")[0]: row for row in found if row.where == "digits"}
     assert ours["share"].ours == f"{back:.4g} %"
     assert ours["share"].gap == f"{back - 90:+.1f} points"
-    assert ours["permuted"].ours == f"{own['capacity'].max() * 30 / 2:.3g}"
+    assert ours["permuted"].ours == f"{own['capacity'].max() * 30 / 2:.4g}"
+    # The output is never rewound in the paper, whatever it gives back.
+    changed = digits.study.tables["rewinding"].copy()
+    changed.loc[changed["layer"] == "linear6", "test_accuracy"] = 1.0
+    tables = {**digits.study.tables, "rewinding": changed}
+    again = comparisons([digits._replace(study=digits.study._replace(tables=tables))], measured)
+    assert [row.reason for row in again if "rewinding" in row.quantity] == [ours["share"].reason]
     assert ours["accuracy"].ours == f"{100 * metrics['train_accuracy'].iloc[-1]:.4g} %"
+
+
+@pytest.mark.parametrize(
+    ("epochs", "reason"), [((7, 300), "300 epochs at most, theirs 1000"), ((7, 1000), "–"), ((1000, 9), "9 epochs at")]
+)
+def test_the_reason_for_a_gap_names_the_epochs_of_the_runs_that_are_judged(tmp_path, epochs, reason):
+    """The first run in the order of names is not the one with half of the labels permuted."""
+    runs = []
+    for name, fraction, number in zip("ab", (1.0, 0.5), epochs, strict=True):
+        made_up_run(tmp_path / name, fraction, epochs=number)
+        runs.append({"run": name, "permuted_fraction": fraction, "seeds": 1, "state": "complete"})
+    write_table(tmp_path / "runs.csv", runs, tuple(runs[0]))
+    study = read_study(tmp_path)
+    claims = {claim.claim: claim for claim in evaluate(study)}
+    claims["training_is_fitted"] = claims["training_is_fitted"]._replace(measured=0.9)
+    found = comparisons(
+        [Judged("mine", study, list(claims.values()))], results_page.read_measured(FOLDER / "measured.csv")
+    )
+    assert next(row for row in found if row.where == "mine").reason.startswith(reason)
 
 
 def test_sizes_counted_from_the_printed_layers_are_those_of_our_networks():

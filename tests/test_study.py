@@ -36,13 +36,16 @@ def ensemble(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def swept(tmp_path_factory):
-    """Two fractions and two networks, two seeds each; one combination was not begun."""
+    """Two fractions and two networks, two seeds each, seed 1 unfinished; one combination was not begun."""
     folder = tmp_path_factory.mktemp("sweep")
     wanted = plan("smoke", {}, {"permuted_fraction": [0.0, 0.5], "model": ["mlp", "masc_mlp"]}, "0-1")
     runs = combinations(wanted)
     for one in runs[:-1]:
         for seed in wanted.seeds:
-            made_up_run(member_folder(folder / one.name, seed), dataclasses.replace(one.config, seed=seed))
+            made_up_run(
+                member_folder(folder / one.name, seed),
+                dataclasses.replace(one.config, seed=seed, epochs=2 + 98 * seed, stop_accuracy=1.0),
+            )
     sweep.table_of_runs(folder, wanted, runs)
     return folder, [one.name for one in runs]
 
@@ -54,6 +57,16 @@ def test_a_run_has_the_tables_that_were_made(tmp_path):
     assert study.layers[-1] == "linear6"
     assert study.epochs_of("best") == {2: 4}
     assert set(study.at_stage("geometry", "final")["epoch"]) == {18}
+
+
+@pytest.mark.parametrize(
+    ("options", "unfinished"),
+    [({"epochs": 20}, (("", 3),)), ({"epochs": 19}, ()), ({"epochs": 20, "stop_accuracy": 0.05}, ())],
+)
+def test_a_run_that_was_interrupted_is_known(tmp_path, options, unfinished):
+    """Its last epoch is 19."""
+    config = RunConfig(**{"seed": 3, "stop_accuracy": 1.0, **options})
+    assert read_study(made_up_run(tmp_path / "run", config)).unfinished == unfinished
 
 
 def test_an_ensemble_has_a_table_only_if_all_seeds_have_it(ensemble):
@@ -70,6 +83,7 @@ def test_a_sweep_says_what_every_row_is_of(swept):
     assert study.model == "mlp, masc_mlp"
     assert np.isnan(study.permuted_fraction)
     assert study.layers == ()
+    assert study.unfinished == tuple((name, 1) for name in names[:3])
     for table in study.tables.values():
         found = table[["run", "model", "permuted_fraction"]].drop_duplicates().to_numpy().tolist()
         assert found == [[names[0], "mlp", 0.0], [names[1], "masc_mlp", 0.0], [names[2], "mlp", 0.5]]

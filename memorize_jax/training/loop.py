@@ -247,10 +247,6 @@ def is_finished(config: RunConfig, number: int, history: list[dict]) -> bool:
       history: metrics of the epochs 0 .. number.
 
     Returns:
-      True once the epochs are used up, or `extra_epochs` after the training accuracy first exceeded
-      `stop_accuracy`.
+      as `RunConfig.ends_after`.
     """
-    if number >= config.epochs:
-        return True
-    reached = [epoch for epoch, metrics in enumerate(history) if metrics["train_accuracy"] > config.stop_accuracy]
-    return bool(reached) and number >= reached[0] + config.extra_epochs
+    return config.ends_after(number, [metrics["train_accuracy"] for metrics in history])

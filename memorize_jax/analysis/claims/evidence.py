@@ -33,6 +33,7 @@ class Evidence(NamedTuple):
       dataset: name of the data set.
       layers: names of the analysed layers in order; the last is the output.
       tables: name -> table of this seed.
+      unfinished: whether training has not come to its end.
     """
 
     workdir: pathlib.Path
@@ -40,11 +41,18 @@ class Evidence(NamedTuple):
     dataset: str
     layers: tuple[str, ...]
     tables: dict[str, pd.DataFrame]
+    unfinished: bool = False
 
     @property
     def hidden(self) -> tuple[str, ...]:
         """The layers but for the output, which has as many features as classes whatever the network does."""
         return self.layers[:-1]
+
+    @property
+    def folder(self) -> pathlib.Path:
+        """What a command takes that adds to these tables: the study's folder, of a sweep that of the run."""
+        metrics = self.tables["metrics"]
+        return self.workdir / str(metrics["run"].iloc[0]) if "run" in metrics else self.workdir
 
     def first(self, column: str) -> float:
         """A column of the metrics at the first epoch."""
@@ -59,8 +67,17 @@ class Evidence(NamedTuple):
         return float(self.tables["metrics"][column].max())
 
 
+def require_hidden_layer(evidence: Evidence) -> None:
+    """Raises NotTestable if there is no hidden layer, or if which there are depends on the run of a sweep."""
+    if not evidence.layers:
+        raise NotTestable("the networks of the sweep differ in their layers; judge its runs one by one")
+    if not evidence.hidden:
+        raise NotTestable(f"the network has no hidden layer, only {evidence.layers[-1]}")
+
+
 def require_hidden_layers(evidence: Evidence) -> None:
     """Raises NotTestable if the network is too shallow to have early and late layers."""
+    require_hidden_layer(evidence)
     if len(evidence.hidden) < FEWEST_LAYERS:
         raise NotTestable(f"{len(evidence.hidden)} hidden layers are too few to tell early from late ones")
 
@@ -69,6 +86,16 @@ def require_permuted(evidence: Evidence) -> None:
     """Raises NotTestable if no label was permuted."""
     if evidence.tables["metrics"]["permuted_accuracy"].isna().all():
         raise NotTestable("no label was permuted")
+
+
+def require_finished(evidence: Evidence) -> None:
+    """Raises NotTestable if training was interrupted or is still going on."""
+    if evidence.unfinished:
+        epoch = final_epoch(evidence.tables["metrics"])
+        raise NotTestable(
+            f"training has not ended, it is at epoch {epoch}; go on with: python -m experiments.train "
+            f"--workdir={evidence.folder} and its flags"
+        )
 
 
 def require_unpermuted(evidence: Evidence) -> None:
@@ -134,7 +161,7 @@ def at_stage(evidence: Evidence, table: str, stage: str) -> pd.DataFrame:
     rows = rows[rows["epoch"] == epoch]
     if rows.empty:
         flag = table.removesuffix("s")
-        made_by = f"{command(table, evidence.workdir)} --{flag}_epochs=best,final"
+        made_by = f"{command(table, evidence.folder)} --{flag}_epochs=best,final"
         raise NotTestable(f"nothing was measured at the {stage} epoch, {epoch}; measure it with: {made_by}")
     return rows
 

@@ -10,6 +10,7 @@ from memorize_jax.analysis.claims.evidence import (
     at_stage,
     by_layer,
     require_hidden_layers,
+    require_learned,
     require_memorized,
 )
 from memorize_jax.analysis.claims.statement import NOTICEABLE, Statement, Threshold
@@ -22,7 +23,7 @@ def _capacities(evidence: Evidence, position: str) -> pd.Series:
     """Test capacity of the final network at one of the layers of figure A.8, by permuted fraction, in order."""
     require_hidden_layers(evidence)
     layer = three_layers(evidence.layers)[position]
-    fractions = sorted(evidence.tables["geometry"]["permuted_fraction"].unique())
+    fractions = sorted(evidence.tables["metrics"]["permuted_fraction"].unique())
     if len(fractions) < FEWEST_FRACTIONS:
         raise NotTestable(f"{len(fractions)} permuted fractions are too few; train at least {FEWEST_FRACTIONS}")
     found = {}
@@ -30,8 +31,7 @@ def _capacities(evidence: Evidence, position: str) -> pd.Series:
         tables = {name: table[table["permuted_fraction"] == fraction] for name, table in evidence.tables.items()}
         own = evidence._replace(tables=tables)
         try:
-            if fraction > 0:
-                require_memorized(own)
+            (require_memorized if fraction > 0 else require_learned)(own)
             found[fraction] = by_layer(at_stage(own, "geometry", "final"), "test", "capacity", [layer]).iloc[0]
         except NotTestable as error:
             raise NotTestable(f"permuted fraction {fraction:g}: {error}") from None

@@ -45,14 +45,16 @@ def start_epochs(evidence: Evidence) -> list[int]:
       at least one epoch.
 
     Raises:
-      NotTestable: no gradient was measured there.
+      NotTestable: no gradient was measured there, or the loss hardly changed in all of the training.
     """
     metrics = evidence.tables["metrics"]
     left = metrics[metrics["loss"] < AT_START * metrics["loss"].iloc[0]]["epoch"]
+    if left.empty:
+        raise NotTestable("the loss never fell by a tenth: there is nothing that near initialisation differs from")
     measured = np.sort(_ledger(evidence)["epoch"].unique())
-    found = [int(epoch) for epoch in measured if left.empty or epoch < left.iloc[0]]
+    found = [int(epoch) for epoch in measured if epoch < left.iloc[0]]
     if not found:
-        made_by = f"{command('gradients', evidence.workdir)} --gradient_epochs=log,best,final"
+        made_by = f"{command('gradients', evidence.folder)} --gradient_epochs=log,best,final"
         raise NotTestable(f"no gradient was measured near initialisation; measure it with: {made_by}")
     return found
 

@@ -8,6 +8,7 @@ from memorize_jax.analysis.claims.evidence import (
     Evidence,
     NotTestable,
     at_stage,
+    require_hidden_layer,
     require_memorized,
     require_peak,
 )
@@ -32,6 +33,7 @@ def purity(places: np.ndarray, labels: np.ndarray) -> float:
 
 
 def _purity_at(evidence: Evidence, group: str, labels: str, stage: str) -> float:
+    require_hidden_layer(evidence)
     rows: pd.DataFrame = at_stage(evidence, "umap", stage)
     rows = rows[(rows["group"] == group) & (rows["layer"] == evidence.hidden[-1])]
     if len(rows) < 2:

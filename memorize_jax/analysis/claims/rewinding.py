@@ -2,7 +2,13 @@
 
 import pandas as pd
 
-from memorize_jax.analysis.claims.evidence import Evidence, NotTestable, require_hidden_layers, require_loss
+from memorize_jax.analysis.claims.evidence import (
+    Evidence,
+    NotTestable,
+    require_hidden_layer,
+    require_hidden_layers,
+    require_loss,
+)
 from memorize_jax.analysis.claims.statement import Statement, Threshold
 from memorize_jax.analysis.effects import RECOVERS, RewindingEffect, rewinding_effect, thirds
 from memorize_jax.analysis.epochs import final_epoch
@@ -30,6 +36,7 @@ def _rewound(evidence: Evidence) -> pd.DataFrame:
 
 
 def _accuracy_of_last(evidence: Evidence) -> float:
+    require_hidden_layer(evidence)
     rows, layer = _rewound(evidence), last_layer(evidence.layers)
     own = rows[rows["layer"] == layer]
     if own.empty:

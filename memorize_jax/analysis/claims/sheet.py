@@ -1,8 +1,8 @@
 """Judges all statements on a study."""
 
-import math
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 
 from memorize_jax.analysis.claims import (
@@ -28,6 +28,10 @@ STATEMENTS: tuple[Statement, ...] = tuple(statement for family in FAMILIES for s
 PAPERS_FRACTION = 0.5
 # Column that a sweep adds to its tables.
 _SWEPT = "permuted_fraction"
+ONE_FRACTION = (
+    "the runs have one permuted fraction; compare several with: "
+    "python -m experiments.sweep --workdir=OTHER_FOLDER --grid=permuted_fraction=0,0.25,0.5,0.75,1"
+)
 NAN = float("nan")
 
 
@@ -35,7 +39,8 @@ def evaluate(study: Study) -> list[Claim]:
     """Judges every claim on a study.
 
     A claim holds if the mean over seeds and the worse end of its Student-t interval are beyond the threshold; with
-    one seed, if its value is. Every seed must be able to decide it.
+    one seed, if its value is, by more than the error of its draws where that matters. Every seed must be able to
+    decide it.
 
     Args:
       study: the tables.
@@ -58,35 +63,48 @@ def judge(statement: Statement, study: Study) -> Claim:
     """
     numbers, verdict = (NAN, NAN, NAN), "not testable"
     try:
-        values = _measured(statement, study)
-    except NotTestable as error:
-        reason = str(error)
+        seeds = _evidence(statement, study)
+        values = _measured(statement, seeds)
+        error = _error_of_one(statement, seeds)
+    except NotTestable as untestable:
+        reason = str(untestable)
     else:
         found = student_t_interval(values, level=statement.level)
-        numbers = tuple(float(value) for value in (found.mean, found.low, found.high))
-        verdict, reason = _verdict(statement, numbers, len(values))
+        numbers = tuple(float(np.min(value)) for value in (found.mean, found.low, found.high))
+        verdict, reason = _verdict(statement, numbers, len(values), error)
     named = (statement.name, statement.statement, statement.figure, statement.quantity)
     return Claim(*named, *numbers, str(statement.threshold), verdict, reason)
 
 
-def _verdict(statement: Statement, numbers: tuple[float, float, float], num_seeds: int) -> tuple[str, str]:
+def _verdict(
+    statement: Statement, numbers: tuple[float, float, float], num_seeds: int, error: float
+) -> tuple[str, str]:
     mean, low, high = numbers
     worse = low if statement.threshold.sign == ">" else high
     if not statement.threshold.passed_by(mean):
         return "does not hold", statement.why
     if num_seeds > 1 and not statement.threshold.passed_by(worse):
         return "does not hold", f"not certain with {num_seeds} seeds; {statement.why}"
+    if abs(mean - statement.threshold.value) < error:
+        size = f"{mean:.4f} is within {error:.4f}, one standard error of its draws, of the threshold"
+        return "does not hold", f"not certain: {size}; {statement.why}"
     return "holds", statement.why
 
 
-def _measured(statement: Statement, study: Study) -> list[float]:
-    """The quantity of every seed."""
+def _error_of_one(statement: Statement, seeds: dict[int, Evidence]) -> float:
+    """The error of a single seed's draws; of several seeds the interval tells it."""
+    if statement.sampling_error is None or len(seeds) > 1:
+        return 0.0
+    return statement.sampling_error(*seeds.values())
+
+
+def _measured(statement: Statement, seeds: dict[int, Evidence]) -> np.ndarray:
+    """The quantity of every seed, [seeds, parts]."""
     found, reasons = [], {}
-    seeds = _evidence(statement, study)
     for seed, evidence in seeds.items():
         try:
             value = statement.measure(evidence)
-            if not math.isfinite(value):
+            if not np.isfinite(value).all():
                 raise NotTestable("the quantity is no number")
             found.append(value)
         except NotTestable as error:
@@ -95,7 +113,7 @@ def _measured(statement: Statement, study: Study) -> list[float]:
     for seed, reason in reasons.items():
         alike = list(reasons.values()).count(reason) == len(seeds)
         raise NotTestable(reason if alike else f"seed {seed}: {reason}")
-    return found
+    return statement.over_seeds(found) if statement.over_seeds else np.array(found)[:, None]
 
 
 def _evidence(statement: Statement, study: Study) -> dict[int, Evidence]:
@@ -105,29 +123,50 @@ def _evidence(statement: Statement, study: Study) -> dict[int, Evidence]:
         if name not in study.tables:
             raise NotTestable(_missing(name, study))
         tables[name] = study.tables[name]
-    has_fractions = any(table[_SWEPT].nunique() > 1 for table in tables.values() if _SWEPT in table)
-    if statement.many_fractions and not has_fractions:
-        raise NotTestable(
-            "the runs have one permuted fraction; compare several with: "
-            "python -m experiments.sweep --workdir=OTHER_FOLDER --grid=permuted_fraction=0,0.25,0.5,0.75,1"
-        )
-    if has_fractions and not statement.many_fractions:
-        tables = {name: table[table[_SWEPT] == PAPERS_FRACTION] for name, table in tables.items()}
-        if any(table.empty for table in tables.values()):
-            raise NotTestable("no run of the sweep has half of the labels permuted; judge its runs one by one")
-    for table in tables.values():
-        _require_one_run_each(table, statement.many_fractions)
+    if "run" in study.tables.get("metrics", ()):
+        tables = _of_sweep(statement, study, tables)
+    elif statement.many_fractions:
+        raise NotTestable(ONE_FRACTION)
     common = (study.workdir, study.model, study.dataset, study.layers)
-    return {seed: Evidence(*common, _of_seed(tables, seed)) for seed in _seeds(tables.values())}
+    found = {seed: Evidence(*common, _of_seed(tables, seed)) for seed in _seeds(tables.values())}
+    return {seed: own._replace(unfinished=_is_unfinished(study, seed, own.tables)) for seed, own in found.items()}
 
 
-def _require_one_run_each(table: pd.DataFrame, many_fractions: bool) -> None:
-    """Raises NotTestable if a sweep differs in more than what the statement is about."""
-    if "run" not in table:
-        return
-    runs = table.groupby(["seed", _SWEPT] if many_fractions else "seed")["run"].nunique()
-    if (runs > 1).any():
-        raise NotTestable("the runs of the sweep differ in more than their permuted fraction; judge them one by one")
+def _of_sweep(statement: Statement, study: Study, tables: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """The rows of the runs that the statement is about; raises NotTestable unless they can be compared."""
+    metrics = study.tables["metrics"]
+    has_fractions = metrics[_SWEPT].nunique() > 1
+    if statement.many_fractions and not has_fractions:
+        raise NotTestable(ONE_FRACTION)
+    if has_fractions and not statement.many_fractions:
+        metrics = metrics[metrics[_SWEPT] == PAPERS_FRACTION]
+        if metrics.empty:
+            raise NotTestable("no run of the sweep has half of the labels permuted; judge its runs one by one")
+    _require_alike(metrics, study.varies, statement.many_fractions)
+    runs = metrics[["run", "seed", _SWEPT]].drop_duplicates()
+    for name, table in tables.items():
+        there = set(zip(table["run"], table["seed"], strict=True))
+        for run, seed, fraction in runs.itertuples(index=False):
+            if (run, seed) not in there:
+                which = f"run {run} (permuted fraction {fraction:g}, seed {seed})"
+                made_by = command(name, study.workdir / str(run))
+                raise NotTestable(f"{which} has no table {name}; make it with: {made_by}")
+    return {name: table[table["run"].isin(runs["run"])] for name, table in tables.items()}
+
+
+def _require_alike(metrics: pd.DataFrame, varies: Sequence[str], many_fractions: bool) -> None:
+    """Raises NotTestable if runs differ in more than what the statement is about, or seeds in their fractions."""
+    others = [name for name in varies if name not in (_SWEPT, "seed") and metrics[name].nunique(dropna=False) > 1]
+    runs = metrics.groupby(["seed", _SWEPT] if many_fractions else "seed")["run"].nunique()
+    if others or (runs > 1).any():
+        named = f", in {', '.join(others)}" if others else ""
+        raise NotTestable(
+            f"the runs of the sweep differ in more than their permuted fraction{named}; judge them one by one"
+        )
+    fractions = set(metrics[_SWEPT])
+    for seed, own in metrics.groupby("seed"):
+        if lacking := fractions - set(own[_SWEPT]):
+            raise NotTestable(f"seed {seed} has no run with permuted fraction {min(lacking):g}, as other seeds have")
 
 
 def _seeds(tables) -> list[int]:
@@ -136,6 +175,12 @@ def _seeds(tables) -> list[int]:
 
 def _of_seed(tables, seed):
     return {name: table[table["seed"] == seed].reset_index(drop=True) for name, table in tables.items()}
+
+
+def _is_unfinished(study: Study, seed: int, tables: dict[str, pd.DataFrame]) -> bool:
+    """Whether the training of any run that these tables of one seed are of has not ended."""
+    runs = {str(run) for table in tables.values() for run in table.get("run", [""])}
+    return any((run, seed) in study.unfinished for run in runs)
 
 
 def _missing(table: str, study: Study) -> str:

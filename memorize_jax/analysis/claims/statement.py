@@ -1,7 +1,9 @@
 """What a testable statement is, and what judging it gives."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from memorize_jax.analysis.claims.evidence import Evidence
 
@@ -43,6 +45,10 @@ class Statement(NamedTuple):
       needs: names of the tables in `study.TABLES` that it reads.
       level: of the Student-t interval over seeds.
       many_fractions: whether it compares runs of several permuted fractions, as only a sweep has.
+      over_seeds: for a quantity that only the seeds together have: takes what `measure` gives for each of them, and
+        gives [seeds, parts], of which the part with the least mean decides; None where every seed has its own.
+      sampling_error: takes the tables of one seed and gives the standard error of the quantity from its draws, within
+        which of the threshold one seed is not certain; None where draws hardly move it.
     """
 
     name: str
@@ -51,10 +57,12 @@ class Statement(NamedTuple):
     quantity: str
     threshold: Threshold
     why: str
-    measure: Callable[[Evidence], float]
+    measure: Callable[[Evidence], Any]
     needs: tuple[str, ...] = ("metrics",)
     level: float = 0.95
     many_fractions: bool = False
+    over_seeds: Callable[[list], np.ndarray] | None = None
+    sampling_error: Callable[[Evidence], float] | None = None
 
 
 class Claim(NamedTuple):

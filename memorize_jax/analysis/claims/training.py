@@ -5,6 +5,7 @@ import pandas as pd
 from memorize_jax.analysis.claims.evidence import (
     Evidence,
     NotTestable,
+    require_finished,
     require_learned,
     require_memorized,
     require_permuted,
@@ -22,6 +23,7 @@ def _train_accuracy(evidence: Evidence) -> float:
     require_permuted(evidence)
     if evidence.dataset == "tiny_imagenet":
         raise NotTestable("on Tiny ImageNet the paper's network does not get there either")
+    require_finished(evidence)
     return evidence.final("train_accuracy")
 
 
@@ -58,6 +60,9 @@ def _half_fitted(metrics: pd.DataFrame, group: str) -> int:
     reached = metrics[metrics[f"{group}_accuracy"] >= HALF]
     if reached.empty:
         raise NotTestable(f"half of the {group} examples were never fitted")
+    if metrics[f"{group}_accuracy"].iloc[0] >= HALF:
+        # With two classes chance fits half of them.
+        raise NotTestable(f"half of the {group} examples carry their assigned label from the first epoch on")
     return int(reached["epoch"].iloc[0])
 
 

@@ -46,7 +46,9 @@ def _geometry(layers):
                     if late and group == "permuted":
                         numbers |= {"radius": 0.7, "dimension": 8.0}
                 common = {"epoch": epoch, "layer": layer, "layer_number": position, "group": group}
-                rows.append({**common, **numbers, "examples_per_class": 50, "kappa": 0.0})
+                rows.append(
+                    {**common, **numbers, "examples_per_class": 50, "kappa": 0.0, "capacity_standard_error": 4e-4}
+                )
     return pd.DataFrame(rows)
 
 
@@ -120,7 +122,16 @@ def widths(seeds=(0,)) -> Study:
     final |= {"radius": [1.5, 1.4, 1.3, 1.31, 1.0, 0.9], "center_correlation": [0.3, 0.25, 0.2, 0.15, 0.1, 0.05]}
     best = final | {"test_accuracy": [0.3, 0.5, 0.6, 0.65, 0.7, 0.75], "dimension": [10, 9, 8, 7, 6, 5]}
     parts = [
-        pd.DataFrame({**columns, "width": [1, 2, 3, 4, 6, 8], "moment": moment, "permuted_accuracy": 0.9, "seed": seed})
+        pd.DataFrame(
+            {
+                **columns,
+                "width": [1, 2, 3, 4, 6, 8],
+                "moment": moment,
+                "permuted_accuracy": 0.9,
+                "restored_accuracy": 0.1,
+                "seed": seed,
+            }
+        )
         for moment, columns in (("best", best), ("final", final))
         for seed in seeds
     ]
@@ -128,9 +139,9 @@ def widths(seeds=(0,)) -> Study:
     return Study(pathlib.Path("runs/widths"), "resnet18", "digits", 0.1, (), tuple(seeds), tables)
 
 
-def fractions() -> Study:
+def fractions(seeds=(0,)) -> Study:
     """A sweep of three fractions; no example is permuted at 0, none is not at 1."""
-    one = study()
+    one = study(seeds=seeds)
     capacities = {0.0: (0.10, 0.20, 0.4), 0.5: (0.102, 0.21, 0.3), 1.0: (0.101, 0.19, 0.1)}
     parts = {"metrics": [], "geometry": []}
     for fraction, found in capacities.items():
@@ -144,7 +155,8 @@ def fractions() -> Study:
         for name, table in (("metrics", metrics), ("geometry", geometry)):
             parts[name].append(table.assign(permuted_fraction=fraction, run=f"run{fraction}"))
     tables = {name: pd.concat(own, ignore_index=True) for name, own in parts.items()}
-    return one._replace(workdir=pathlib.Path("runs/sweep"), permuted_fraction=float("nan"), tables=tables)
+    own = {"workdir": pathlib.Path("runs/sweep"), "permuted_fraction": float("nan"), "kind": "sweep"}
+    return one._replace(**own, tables=tables, varies=("permuted_fraction",))
 
 
 def edited(base: Study, table: str, column: str, value, **where) -> Study:

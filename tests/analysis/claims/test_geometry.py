@@ -3,6 +3,7 @@ import pytest
 
 from tests.analysis.claims.invented import BEST, FINAL, assert_judged, edited, judged, study, without
 from tests.analysis.claims.test_training import no_permuted, stopped
+from tests.oracles.anchors import capacity_radius_dimension
 
 HELD = {
     "restored_capacity_like_test": 0.05,
@@ -90,11 +91,37 @@ def test_the_bound_is_one_without_margin():
     assert "without margin" in claim.reason
 
 
-def test_where_no_layer_gained_there_is_nothing_to_locate():
+@pytest.mark.parametrize(("factor", "verdict"), [(1.0, "not testable"), (1.09, "not testable"), (1.12, "holds")])
+def test_where_no_layer_gained_there_is_nothing_to_locate(factor, verdict):
     base = edited(study(), "geometry", "capacity", 0.044, **PERMUTED, **AT_END)
-    assert "no more separable" in judged("memorized_mostly_in_late_layers", base).reason
+    base = edited(base, "geometry", "capacity", 0.044 * factor, **PERMUTED, **AT_END, **LATE)
+    claim = judged("memorized_mostly_in_late_layers", base)
+    assert claim.verdict == verdict
+    assert ("in no layer permuted capacity rose by a tenth" in claim.reason) == (verdict != "holds")
 
 
 def test_two_hidden_layers_are_too_few():
     base = study()._replace(layers=("linear1", "linear2", "linear6"))
     assert "2 hidden layers are too few" in judged("early_layers_unchanged", base).reason
+
+
+def multiple_of_bound(points, rng):
+    """Mean capacity of manifolds [P, M, N] in units of 2/M, by the oracle."""
+    _, num_examples, _ = points.shape
+    capacities = []
+    for own in points:
+        center = own.mean(axis=0)
+        axes, sizes, _ = np.linalg.svd((own - center) / np.linalg.norm(center), full_matrices=False)
+        frame = np.column_stack([axes * sizes, np.ones(num_examples)])
+        draws = rng.normal(size=(100, num_examples + 1))
+        capacities.append(capacity_radius_dimension(frame, draws)[0])
+    return num_examples / 2 / np.mean(1 / np.array(capacities))
+
+
+@pytest.mark.parametrize("num_classes", [10, 40])
+def test_capacity_above_the_bound_comes_from_few_directions_and_not_from_few_classes(num_classes):
+    # As the reason of the threshold of permuted_at_lower_bound says.
+    rng = np.random.default_rng(num_classes)
+    points = rng.normal(size=(num_classes, 10, 200))
+    assert multiple_of_bound(points, rng) == pytest.approx(1, abs=0.06)
+    assert multiple_of_bound(points / np.arange(1, 201), rng) > 1.15

@@ -72,6 +72,8 @@ def test_the_final_epoch_must_have_been_measured(name):
 @pytest.mark.parametrize(
     ("spoil", "reason"),
     [
+        (lambda base: edited(base, "metrics", "loss", 2.1, seed=0), "the loss never fell by a tenth"),
+        (lambda base: edited(base, "metrics", "loss", np.nan, epoch=(1, 2, 3, 4)), "the loss never fell by a tenth"),
         (lambda base: without(base, "gradients", epoch=(0, 1)), "no gradient was measured near initialisation"),
         (lambda base: edited(base, "gradients", "squared_norm", 0.0, epoch=0), "a part of the gradient is zero"),
         (lambda base: edited(base, "metrics", "unpermuted_accuracy", np.nan, seed=0), "all labels were permuted"),

@@ -93,8 +93,35 @@ def test_what_does_not_hold(name, base, measured):
         ("first_layer_indifferent_to_fraction", MLP, "compare several with: python -m experiments.sweep"),
         (
             "middle_layer_indifferent_to_fraction",
-            without(SWEEP, "geometry", permuted_fraction=0.0),
+            without(without(SWEEP, "geometry", permuted_fraction=0.0), "metrics", permuted_fraction=0.0),
             "2 permuted fractions are too few",
+        ),
+        (
+            "middle_layer_indifferent_to_fraction",
+            without(SWEEP, "geometry", permuted_fraction=0.0),
+            "run run0.0 (permuted fraction 0, seed 0) has no table geometry; make it with: "
+            "python -m experiments.geometry --workdir=runs/sweep/run0.0",
+        ),
+        (
+            "middle_layer_indifferent_to_fraction",
+            without(fractions(seeds=(0, 1)), "geometry", permuted_fraction=0.5, seed=1),
+            "run run0.5 (permuted fraction 0.5, seed 1) has no table geometry",
+        ),
+        (
+            "middle_layer_indifferent_to_fraction",
+            without(fractions(seeds=(0, 1)), "metrics", permuted_fraction=0.5, seed=1),
+            "seed 1 has no run with permuted fraction 0.5, as other seeds have",
+        ),
+        (
+            "last_layer_loses_with_fraction",
+            without(SWEEP, "geometry", permuted_fraction=1.0, epoch=FINAL),
+            "permuted fraction 1: nothing was measured at the final epoch, 4; measure it with: "
+            "python -m experiments.geometry --workdir=runs/sweep/run1.0 --geometry_epochs=best,final",
+        ),
+        (
+            "last_layer_loses_with_fraction",
+            edited(SWEEP, "metrics", "test_accuracy", 0.1, permuted_fraction=0.0),
+            "permuted fraction 0: the network learned too little",
         ),
         (
             "last_layer_loses_with_fraction",

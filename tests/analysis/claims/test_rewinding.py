@@ -1,5 +1,6 @@
 import pytest
 
+from memorize_jax.analysis.claims import evaluate
 from memorize_jax.analysis.claims.rewinding import last_layer
 from memorize_jax.models import layer_names
 from tests.analysis.claims.invented import BEST, FINAL, assert_judged, edited, judged, study, without
@@ -59,6 +60,30 @@ def test_what_is_not_testable(name, spoil, reason):
 def test_the_last_epochs_are_needed_to_see_a_layer_settle():
     base = without(study(), "rewinding", rewind_epoch=(3, 4), layer="linear1")
     assert "--rewind_epochs=log,best,final" in judged("early_weights_settle_last", base).reason
+
+
+OF_LAYERS = {
+    "last_layer_recovers",
+    "late_layers_recover_more",
+    "permuted_apart_in_the_plane_at_the_end",
+    "restored_mixed_in_the_plane_at_the_end",
+    "restored_capacity_like_test",
+    "permuted_at_lower_bound",
+    "early_layers_unchanged",
+    "gradients_do_not_vanish",
+}
+
+
+@pytest.mark.parametrize(
+    ("layers", "reason"),
+    [
+        (("linear1",), "the network has no hidden layer, only linear1"),
+        ((), "the networks of the sweep differ in their layers; judge its runs one by one"),
+    ],
+)
+def test_without_a_hidden_layer_nothing_is_said_of_layers(layers, reason):
+    claims = {claim.claim: claim for claim in evaluate(study()._replace(layers=layers))}
+    assert {(claims[name].verdict, claims[name].reason) for name in OF_LAYERS} == {("not testable", reason)}
 
 
 @pytest.mark.parametrize(("model", "layer"), [("vgg16", "conv17"), ("resnet18", "conv20"), ("mlp", "linear5")])

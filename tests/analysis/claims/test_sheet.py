@@ -104,6 +104,23 @@ def test_for_a_claim_from_above_the_upper_end_decides():
     assert (claim.verdict, claim.reason[:12]) == ("does not hold", "not certain ")
 
 
+def at_bound(multiple, **options):
+    """Where the highest permuted capacity, of linear3, is this multiple of 2/M, with a standard error of 0.01."""
+    base = study(**options)
+    where = {"group": "permuted", "layer": "linear3", "epoch": 2}
+    return judged("permuted_at_lower_bound", edited(base, "geometry", "capacity", multiple * 0.04, **where))
+
+
+def test_one_seed_within_the_error_of_its_draws_is_not_certain():
+    claim = at_bound(1.2484)
+    assert (claim.verdict, claim.measured) == ("does not hold", pytest.approx(1.2484))
+    assert claim.reason.startswith("not certain: 1.2484 is within 0.0100, one standard error of its draws, of the thr")
+    assert at_bound(1.239).verdict == "holds"
+    # Beyond the threshold nothing is to be weighed, and several seeds have an interval.
+    assert "not certain" not in at_bound(1.2516).reason
+    assert at_bound(1.2484, seeds=(0, 1)).verdict == "holds"
+
+
 def test_one_seed_that_cannot_decide_is_not_left_out():
     base = edited(study(seeds=(0, 1, 2)), "metrics", "permuted_accuracy", 0.3, epoch=FINAL, seed=1)
     claim = judged("test_falls_after_peak", base)
@@ -144,6 +161,36 @@ def test_a_sweep_over_more_than_fractions_is_not_mixed(name):
         base = edited(base, table, "run", "wider", layer="linear1") if table == "geometry" else base
     base = edited(base, "metrics", "run", "wider", epoch=FINAL)
     assert "differ in more than their permuted fraction" in judged(name, base).reason
+
+
+@pytest.mark.parametrize("name", ["training_is_fitted", "first_layer_indifferent_to_fraction"])
+def test_runs_of_different_settings_are_not_compared(name):
+    """One run of each fraction, but of another width each; or one run of each seed, of another width each."""
+    base = fractions()
+    if name == "training_is_fitted":
+        base = fractions(seeds=(0, 1))
+        base = edited(base, "metrics", "run", "other", seed=1)
+    for table in ("metrics", "geometry"):
+        rows = base.tables[table]
+        own = rows.assign(width=64 * (1 + rows["permuted_fraction"] + rows["seed"]))
+        base = base._replace(tables={**base.tables, table: own}, varies=("permuted_fraction", "width", "seed"))
+    assert judged(name, base).reason == (
+        "the runs of the sweep differ in more than their permuted fraction, in width; judge them one by one"
+    )
+
+
+def test_what_a_run_of_a_sweep_lacks_is_named_with_the_run():
+    base = without(fractions(), "geometry", permuted_fraction=0.5)
+    assert judged("permuted_at_lower_bound", base).reason == (
+        "run run0.5 (permuted fraction 0.5, seed 0) has no table geometry; "
+        "make it with: python -m experiments.geometry --workdir=runs/sweep/run0.5"
+    )
+    base = without(fractions(), "geometry", permuted_fraction=0.5, epoch=2)
+    assert "--workdir=runs/sweep/run0.5 --geometry_epochs=best" in judged("permuted_at_lower_bound", base).reason
+    gradients = study().tables["gradients"].assign(run="run0.5", permuted_fraction=0.5)
+    base = fractions()._replace(tables={**fractions().tables, "gradients": gradients[gradients["epoch"] > 1]})
+    reason = judged("permuted_dep_below_ind", base).reason
+    assert reason.endswith("--workdir=runs/sweep/run0.5 --gradient_epochs=log,best,final")
 
 
 def test_a_table_that_a_sweep_lacks_is_made_run_by_run():

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tests.analysis.claims.invented import FINAL, assert_judged, edited, judged, study
+from tests.analysis.claims.invented import FINAL, assert_judged, edited, fractions, judged, study
 
 HELD = {
     "training_is_fitted": 0.995,
@@ -81,6 +81,27 @@ def test_what_is_not_testable(name, base, reason):
     claim = judged(name, base)
     assert claim.verdict == "not testable"
     assert reason in claim.reason
+
+
+def test_an_interrupted_run_may_still_get_there():
+    base = edited(study(seeds=(0, 1)), "metrics", "train_accuracy", 0.5, epoch=FINAL, seed=1)
+    claim = judged("training_is_fitted", base._replace(unfinished=(("", 1),)))
+    assert claim.verdict == "not testable"
+    assert claim.reason.startswith(
+        "seed 1: training has not ended, it is at epoch 4; go on with: python -m experiments"
+    )
+    # One that used its epochs up did not get there.
+    assert judged("training_is_fitted", base).verdict == "does not hold"
+    sweep = fractions()._replace(unfinished=(("run1.0", 0),))
+    assert judged("training_is_fitted", sweep).verdict == "holds"
+    assert judged("training_is_fitted", sweep._replace(unfinished=(("run0.5", 0),))).verdict == "not testable"
+
+
+def test_what_chance_fits_takes_no_time_to_fit():
+    base = edited(study(), "metrics", "permuted_accuracy", 0.5, epoch=(0, 1, 2))
+    claim = judged("permuted_take_longer", base)
+    assert claim.verdict == "not testable"
+    assert claim.reason == "half of the permuted examples carry their assigned label from the first epoch on"
 
 
 def test_with_two_classes_chance_does_not_pass_for_memorizing():
