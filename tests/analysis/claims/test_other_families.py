@@ -166,10 +166,10 @@ def test_purity_equals_a_loop_also_where_points_coincide():
 def test_the_middle_layer_is_the_middle_convolution(layer, measured):
     one, fractions_of = study(model="vgg16"), (0.25, 0.5, 1.0)
     tables = {
-        name: pd.concat([one.tables[name].assign(permuted_fraction=own) for own in fractions_of])
+        name: pd.concat([one.tables[name].assign(permuted_fraction=own, run=f"run_{own:g}") for own in fractions_of])
         for name in ("metrics", "geometry")
     }
-    sweep = one._replace(permuted_fraction=float("nan"), tables=tables)
+    sweep = one._replace(permuted_fraction=float("nan"), tables=tables, kind="sweep", varies=("permuted_fraction",))
     where = {"layer": layer, "group": "test", "epoch": FINAL, "permuted_fraction": 1.0}
     # 1, 1 and 2, the last half as much again as their mean.
     claim = judged("middle_layer_indifferent_to_fraction", edited(sweep, "geometry", "capacity", "* 2", **where))
