@@ -57,23 +57,29 @@ def run_all(workdir: str | pathlib.Path) -> pathlib.Path:
     return run(workdir)
 
 
-def compare(workdirs: list[str], out: str | pathlib.Path) -> pathlib.Path:
+def compare(workdirs: list[str], out: str | pathlib.Path | None = None) -> pathlib.Path:
     """Writes comparison.html: several studies side by side.
 
     Args:
       workdirs: of the studies, at least two.
-      out: folder for the page; made if needed.
+      out: folder for the page, made if needed; None for the one that holds the first study.
 
     Returns:
       Path of the page.
 
     Raises:
-      ValueError: fewer than two different folders.
+      ValueError: fewer than two different folders, or one that is not on this machine.
       FileNotFoundError: nothing was trained in one of them.
     """
-    if len(set(workdirs)) < 2 or len(set(workdirs)) < len(workdirs):
-        raise ValueError(f"expected --workdirs=A,B,... with two or more different folders, got {','.join(workdirs)}")
-    folder = Run(out)
+    for workdir in workdirs:
+        if "://" in workdir:
+            raise ValueError(f"expected --workdirs to be folders on this machine, got {workdir}")
+    different = {Run(workdir).workdir.resolve() for workdir in workdirs}
+    if len(different) < max(len(workdirs), 2):
+        raise ValueError(
+            f"expected --workdirs=A,B,... with two or more different folders, got {','.join(workdirs) or 'none'}"
+        )
+    folder = Run(out or Run(workdirs[0]).workdir.parent)
     check_writable(folder.workdir)
     compared = []
     for name, workdir in zip(_short_names(workdirs), workdirs, strict=True):
@@ -124,7 +130,8 @@ def _settings(folder):
 def _versions(folder):
     """What the runs noted about versions, device and commit."""
     notes = [_flat(read_provenance(run)) for run in _runs(folder)]
-    return {name: _joined(note.get(name) for note in notes) for name in (notes[0] if notes else ())}
+    names = dict.fromkeys(name for note in notes for name in note)
+    return {name: _joined(note.get(name, "unknown") for note in notes) for name in names}
 
 
 def _flat(provenance):
@@ -140,8 +147,7 @@ def main() -> None:
     """Reads the flags and writes the report, or the comparison."""
     if cli.FLAGS.workdirs:
         workdirs = [part.strip() for part in cli.FLAGS.workdirs.split(",") if part.strip()]
-        out = cli.FLAGS.workdir or pathlib.Path(workdirs[0]).parent
-        print(f"comparison: {compare(workdirs, out)}")
+        print(f"comparison: {compare(workdirs, cli.FLAGS.workdir)}")
         return
     print(f"report: {run_all(cli.required_workdir())}")
 

@@ -80,16 +80,22 @@ def table_of_runs(workdir: str | pathlib.Path, sweep: Sweep, runs: list[Combinat
 
     Returns:
       The table, one row per combination.
+
+    Raises:
+      ValueError: the folder holds a run or an ensemble.
     """
-    workdir = Run(workdir).workdir
+    place = Run(workdir)
+    if place.config.is_file() or member_folders(workdir):
+        held = "a single run" if place.config.is_file() else "an ensemble"
+        raise ValueError(f"workdir {workdir} holds {held}; choose another --workdir for a sweep")
     rows = [
         {"run": one.name, **one.values, "seeds": max(len(sweep.seeds), 1)}
-        | state_of(workdir / one.name, one.config, sweep.seeds)
+        | state_of(place.workdir / one.name, one.config, sweep.seeds)
         for one in runs
     ]
     table = pd.DataFrame(rows)
-    workdir.mkdir(parents=True, exist_ok=True)
-    with replacing(workdir / "runs.csv") as beside:
+    place.workdir.mkdir(parents=True, exist_ok=True)
+    with replacing(place.sweep) as beside:
         table.to_csv(beside, index=False)
     return table
 

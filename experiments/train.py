@@ -22,7 +22,7 @@ from memorize_jax.checkpoints import EpochStore, reached_preemption
 from memorize_jax.config import RunConfig
 from memorize_jax.data import PermutedLabels, Splits
 from memorize_jax.locks import locked
-from memorize_jax.runs import Run, check_same_run, write_config, write_labels
+from memorize_jax.runs import Run, check_no_sweep, check_same_run, write_config, write_labels
 from memorize_jax.training import NotFiniteLossError, Trainer, is_finished, rate_stretches, share_resume, train
 
 
@@ -120,6 +120,7 @@ def main() -> None:
 
 def _train_chosen(workdir):
     if cli.FLAGS.seeds:
+        check_no_sweep(workdir)
         ensemble.run(workdir, cli.chosen().run, parse_seeds(cli.FLAGS.seeds), run_one=run)
     else:
         run(workdir, cli.chosen().run)

@@ -204,7 +204,7 @@ def read_table(path: str | pathlib.Path, columns: Sequence[str], made_by: str) -
 
     Raises:
       FileNotFoundError: no such table; says what makes it.
-      ValueError: a column is missing, or it is not a table.
+      ValueError: a column is missing, there are no rows, or it is not a table.
     """
     path = pathlib.Path(path)
     if not path.is_file():
@@ -216,4 +216,6 @@ def read_table(path: str | pathlib.Path, columns: Sequence[str], made_by: str) -
     missing = [column for column in columns if column not in table.columns]
     if missing:
         raise ValueError(f"{path}: expected columns {', '.join(missing)}; make the table again with: {made_by}")
+    if table.empty:
+        raise ValueError(f"{path} is damaged (no rows); make the table again with: {made_by}")
     return table

@@ -30,6 +30,8 @@ class Run:
     def __init__(self, workdir: str | pathlib.Path):
         self.workdir = pathlib.Path(workdir).expanduser()
         self.config = self.workdir / "config.json"
+        # A sweep's table of its runs; no run has one.
+        self.sweep = self.workdir / "runs.csv"
         self.labels = self.workdir / "labels.npz"
         self.metrics = self.workdir / "metrics.csv"
         self.restores = self.workdir / "restores.csv"
@@ -54,17 +56,38 @@ def member_folders(workdir: str | pathlib.Path) -> list[pathlib.Path]:
 
 def check_writable(workdir: pathlib.Path) -> None:
     """Raises OSError, saying why, unless files can be made under `workdir`; makes nothing."""
+    nearest = _nearest_folder(workdir)
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise PermissionError(f"workdir {workdir}: no permission to write in {nearest}")
+
+
+def _nearest_folder(workdir):
     nearest = workdir.absolute()
     while not nearest.exists():
         nearest = nearest.parent
     if not nearest.is_dir():
         raise NotADirectoryError(f"workdir {workdir}: {nearest} is not a folder")
-    if not os.access(nearest, os.W_OK | os.X_OK):
-        raise PermissionError(f"workdir {workdir}: no permission to write in {nearest}")
+    return nearest
+
+
+def check_no_sweep(workdir: str | pathlib.Path) -> None:
+    """Raises ValueError if the folder holds a sweep, in which no run can be made or read; names one of its runs."""
+    run = Run(workdir)
+    if not run.sweep.is_file():
+        return
+    if run.config.is_file():
+        raise ValueError(
+            f"{run.workdir} holds a run (config.json) and a sweep (runs.csv); move one of them to another folder"
+        )
+    found = [*run.workdir.glob("*/config.json"), *run.workdir.glob("*/seed_*/config.json")]
+    folders = sorted(path.relative_to(run.workdir).parts[0] for path in found)
+    example = f"e.g. {run.workdir / folders[0]}" if folders else "once there are some"
+    raise ValueError(f"{run.workdir} holds a sweep; give one of its runs as --workdir, {example}")
 
 
 def check_same_run(run: Run, config: RunConfig) -> None:
-    """Raises ValueError if the folder holds a run with another configuration; names the fields that differ."""
+    """Raises ValueError if the folder holds a sweep, or a run with another configuration; names what differs."""
+    check_no_sweep(run.workdir)
     if not run.config.is_file():
         return
     held, asked = read_config(run).identity(), config.identity()
@@ -80,14 +103,14 @@ def read_config(run: Run) -> RunConfig:
     """Reads the configuration of a run.
 
     Raises:
-      FileNotFoundError: the folder holds no run; says how to make one.
-      ValueError: config.json is not one of ours.
+      FileNotFoundError: the folder holds no run; says what it holds instead, or how to make one.
+      NotADirectoryError: it is no folder.
+      ValueError: it holds a sweep, or config.json is not one of ours.
     """
+    _nearest_folder(run.workdir)
+    check_no_sweep(run.workdir)
     if not run.config.is_file():
-        raise FileNotFoundError(
-            f"no run in {run.workdir} (no config.json); "
-            f"train one with: python -m experiments.train --workdir={run.workdir}"
-        )
+        raise FileNotFoundError(f"no run in {run.workdir} (no config.json); {_instead(run)}")
     try:
         fields = json.loads(run.config.read_text())["config"]
         # What is not there is not known: a default would be a guess.
@@ -101,6 +124,17 @@ def read_config(run: Run) -> RunConfig:
         raise ValueError(f"{run.config}: expected the configuration of a run, got {error!r}") from error
 
 
+def _instead(run):
+    """What to do about a folder that holds no run."""
+    if (run.results / "geometry.csv").is_file() and (run.figures / "geometry.svg").is_file():
+        made = "results/geometry.csv and figures/geometry.svg"
+        return f"it holds results of experiments.geometry --points, from which only {made} are made"
+    if (above := Run(run.workdir.parent)).sweep.is_file():
+        sweep = f"python -m experiments.sweep --workdir={above.workdir} and the flags of the sweep"
+        return f"it is of the sweep in {above.workdir}, which goes on with: {sweep}"
+    return f"train one with: python -m experiments.train --workdir={run.workdir}"
+
+
 def write_config(run: Run, config: RunConfig) -> None:
     """Writes the configuration with versions, device and commit."""
     run.workdir.mkdir(parents=True, exist_ok=True)
@@ -110,8 +144,8 @@ def write_config(run: Run, config: RunConfig) -> None:
 
 
 def read_provenance(run: Run) -> dict:
-    """Reads what `write_config` noted about versions, device and commit."""
-    return json.loads(run.config.read_text())["provenance"]
+    """Reads what `write_config` noted about versions, device and commit; empty if nothing was noted."""
+    return json.loads(run.config.read_text()).get("provenance") or {}
 
 
 def provenance() -> dict:

@@ -44,6 +44,30 @@ def test_a_folder_without_a_run_says_how_to_make_one(tmp_path):
         runs.read_config(Run(tmp_path))
 
 
+@pytest.mark.parametrize("below", ["", "deeper"])
+def test_a_file_holds_no_run(tmp_path, below):
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(NotADirectoryError, match=r"notes\.txt is not a folder"):
+        runs.read_config(Run(tmp_path / "notes.txt" / below))
+
+
+def test_results_of_points_are_not_a_run_to_train(tmp_path):
+    for name in ("results/geometry.csv", "figures/geometry.svg"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_text("")
+    with pytest.raises(FileNotFoundError, match=r"it holds results of experiments\.geometry --points") as error:
+        runs.read_config(Run(tmp_path))
+    assert "experiments.train" not in str(error.value)
+
+
+@pytest.mark.parametrize("noted", [{}, {"provenance": None}])
+def test_a_run_may_have_no_provenance(tmp_path, noted):
+    run = written(tmp_path)
+    run.config.write_text(json.dumps({"config": dataclasses.asdict(CONFIG), **noted}))
+    assert runs.read_config(run) == CONFIG
+    assert runs.read_provenance(run) == {}
+
+
 @pytest.mark.parametrize(
     "content",
     [
@@ -117,6 +141,39 @@ def test_all_fields_that_differ_are_named(tmp_path):
     asked = dataclasses.replace(CONFIG, seed=8, width=64, epochs=3)
     with pytest.raises(ValueError, match=r"width=32 \(asked: 64\), seed=7 \(asked: 8\)"):
         check_same_run(written(tmp_path), asked)
+
+
+# --- a sweep is no run
+
+
+@pytest.mark.parametrize("member", ["b1", "b1/seed_0"])
+def test_a_sweep_names_one_of_its_runs(tmp_path, member):
+    (tmp_path / "runs.csv").write_text("")
+    runs.write_config(Run(tmp_path / member), CONFIG)
+    message = f"{tmp_path} holds a sweep; give one of its runs as --workdir, e.g. {tmp_path}/b1$"
+    with pytest.raises(ValueError, match=message):
+        runs.read_config(Run(tmp_path))
+    with pytest.raises(ValueError, match=message):
+        check_same_run(Run(tmp_path), CONFIG)
+
+
+def test_a_sweep_that_was_not_begun_names_none(tmp_path):
+    (tmp_path / "runs.csv").write_text("")
+    with pytest.raises(ValueError, match=r"give one of its runs as --workdir, once there are some$"):
+        runs.check_no_sweep(tmp_path)
+
+
+def test_a_run_does_not_hide_a_sweep(tmp_path):
+    run = written(tmp_path)
+    run.sweep.write_text("")
+    with pytest.raises(ValueError, match=r"holds a run \(config.json\) and a sweep \(runs.csv\); move one"):
+        runs.read_config(run)
+
+
+def test_a_run_that_is_gone_from_a_sweep_comes_back_by_the_sweep(tmp_path):
+    (tmp_path / "runs.csv").write_text("")
+    with pytest.raises(FileNotFoundError, match=f"goes on with: python -m experiments.sweep --workdir={tmp_path} and"):
+        runs.read_config(Run(tmp_path / "b1"))
 
 
 # --- where a run can be

@@ -69,7 +69,8 @@ def select_units(spec: str, layers: Sequence[Layer]) -> list[Unit]:
             names = item.split("+")
             sets = [tuple(by_name[name] for name in names)] if set(names) <= set(by_name) else []
         if not sets:
-            raise ValueError(f"expected rewind_layers among {', '.join(by_name)}, got {item!r}")
+            why = "; the network has no convolutions" if item == "conv" else ""
+            raise ValueError(f"expected rewind_layers among {', '.join(by_name)}, got {item!r}{why}")
         found += [Unit("+".join(layer.name for layer in chosen), chosen) for chosen in sets]
     return list(dict.fromkeys(found))
 

@@ -118,6 +118,11 @@ def test_conv_leaves_the_linear_layers_out_as_in_figure_4():
     assert all(name.startswith("conv") for name in names)
 
 
+def test_a_network_without_convolutions_is_said_to_have_none():
+    with pytest.raises(ValueError, match=r"linear6, got 'conv'; the network has no convolutions$"):
+        select_units("each,conv", LAYERS)
+
+
 @pytest.mark.parametrize("item", ["conv", "linear7", "linear1+conv1", "linear1+"])
 def test_layers_the_network_does_not_have_are_named(item):
     with pytest.raises(ValueError, match="expected rewind_layers among linear1, .*, got '" + item.replace("+", r"\+")):

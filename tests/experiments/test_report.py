@@ -1,13 +1,15 @@
 import base64
 import io
+import json
 import re
 from xml.etree import ElementTree
 
+import jax
 import numpy as np
 import pandas as pd
 import pytest
 
-from experiments import report
+from experiments import claims, report
 from memorize_jax.results import GEOMETRY, METRICS, read_table
 from memorize_jax.runs import Run
 from tests.experiments.made_up import made_up_run
@@ -157,10 +159,39 @@ def test_studies_side_by_side(seeds, tmp_path):
     assert not re.search(r"\bnan\b", without_data(page))
 
 
-@pytest.mark.parametrize("folders", [["a"], ["a", "a"], []])
+@pytest.mark.parametrize("folders", [["a"], ["a", "a"], ["a", "a/"], ["a", "b/../a", "b"], []])
 def test_fewer_than_two_studies_are_not_compared(folders, tmp_path):
     with pytest.raises(ValueError, match="two or more different folders"):
         report.compare(folders, tmp_path)
+
+
+def test_a_bucket_is_no_folder_to_compare(tmp_path):
+    with pytest.raises(ValueError, match="expected --workdirs to be folders on this machine, got gs://foo/bar"):
+        report.compare([str(tmp_path), "gs://foo/bar"])
+
+
+def test_the_comparison_stands_beside_the_first_study_unless_said(seeds, tmp_path):
+    other = made_up_run(tmp_path / "other")
+    assert report.compare([str(other), str(seeds)]) == tmp_path / "comparison.html"
+
+
+def test_versions_that_a_run_did_not_note_are_unknown(tmp_path):
+    for seed in (0, 1):
+        made_up_run(tmp_path / f"seed_{seed}", seed=seed)
+    config = Run(tmp_path / "seed_0").config
+    config.write_text(json.dumps({"config": json.loads(config.read_text())["config"]}))
+    assert report._versions(Run(tmp_path))["jax"] == f"unknown, {jax.__version__}"
+    assert "unknown" in report.run(tmp_path).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(("table", "step"), [("metrics", "train"), ("results/geometry", "geometry")])
+def test_a_table_without_rows_names_the_command_that_makes_it(tmp_path, table, step):
+    path = made_up_run(tmp_path) / f"{table}.csv"
+    path.write_text(path.read_text().splitlines(keepends=True)[0])
+    message = rf"no rows\); make the table again with: python -m experiments.{step} --workdir={tmp_path}$"
+    for show in (report.run, claims.run):
+        with pytest.raises(ValueError, match=message):
+            show(tmp_path)
 
 
 def test_studies_of_the_same_name_are_told_apart(tmp_path):

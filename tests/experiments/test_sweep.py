@@ -3,9 +3,11 @@ import dataclasses
 import pandas as pd
 import pytest
 
-from experiments import sweep
+from experiments import claims, figures, report, sweep
 from experiments.grid import combinations, parse_grid, plan, read_sweep
 from memorize_jax.config import RunConfig
+from memorize_jax.runs import Run, write_config
+from tests.experiments.made_up import made_up_run
 
 FILE = """
 preset = "smoke"
@@ -95,6 +97,24 @@ def test_complete_runs_are_skipped_and_failed_ones_tried_again(tmp_path, monkeyp
     table = pd.read_csv(tmp_path / "runs.csv")
     assert table["state"].tolist() == ["complete", "missing", "complete"]
     assert table["width"].tolist() == [8, 16, 32]
+
+
+@pytest.mark.parametrize(("member", "held"), [("", "a single run"), ("seed_0", "an ensemble")])
+def test_a_sweep_does_not_write_into_a_run(tmp_path, member, held):
+    write_config(Run(tmp_path / member), RunConfig())
+    wanted = plan("smoke", {}, {"width": [8]}, None)
+    with pytest.raises(ValueError, match=f"holds {held}; choose another --workdir for a sweep"):
+        sweep.table_of_runs(tmp_path, wanted, combinations(wanted))
+    assert not (tmp_path / "runs.csv").exists()
+
+
+@pytest.mark.parametrize("show", [figures.run, claims.run, report.run])
+def test_a_run_that_is_gone_comes_back_by_the_command_of_the_sweep(tmp_path, show):
+    made_up_run(tmp_path / "one")
+    runs = {"run": ["one", "two"], "permuted_fraction": [0.5, 0.25], "seeds": 1, "state": "complete"}
+    pd.DataFrame(runs).to_csv(tmp_path / "runs.csv", index=False)
+    with pytest.raises(FileNotFoundError, match=f"no run in {tmp_path}/two .*experiments.sweep --workdir={tmp_path} "):
+        show(tmp_path)
 
 
 def test_jobs_go_through_submitit(tmp_path):
