@@ -252,6 +252,12 @@ def required_workdir() -> str:
     return FLAGS.workdir
 
 
+def figure_names(text: str) -> str:
+    """A value of --figure as the catalogue writes names: in small letters, none empty, and all alone if it is one."""
+    names = [name for part in text.split(",") if (name := part.strip().lower())]
+    return "all" if "all" in names else ",".join(names)
+
+
 def _advice(error):
     number = getattr(error, "errno", None)
     if number in (errno.ENOSPC, errno.EDQUOT):

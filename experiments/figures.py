@@ -49,7 +49,7 @@ def run(workdir: str | pathlib.Path, names: str = "all") -> list[pathlib.Path]:
 
 def main() -> None:
     """Reads the flags and draws."""
-    run(cli.required_workdir(), cli.FLAGS.figure or "all")
+    run(cli.required_workdir(), cli.figure_names(cli.FLAGS.figure or "all"))
 
 
 def define_figure() -> None:

@@ -13,16 +13,17 @@ import pathlib
 import time
 from collections.abc import Sequence
 
-from experiments import claims, cli, decoding, double_descent, ensemble, geometry, report, train
+from experiments import claims, cli, double_descent, ensemble, report, train
 from experiments.estimate import about, measure_work
 from experiments.members import for_each, member_folder, parse_seeds
 from experiments.presets import Preset
 from experiments.record import is_made, tables_of
-from experiments.steps import STEPS, Planned, Step, needed_steps, plan_step, plan_training
+from experiments.steps import STEPS, Planned, Step, check_steps, needed_steps, obstacle_of, plan_step, plan_training
 from memorize_jax.analysis.claims import VERDICTS
 from memorize_jax.figures import Figure, missing, select
+from memorize_jax.figures.capacity_map import FIGURES_OF_CAPACITY_MAP, LEAST_EPOCHS
 from memorize_jax.figures.figure import INSTEAD, RUNS
-from memorize_jax.runs import Run, member_folders
+from memorize_jax.runs import Run, check_no_sweep, member_folders
 from memorize_jax.study import read_study
 
 
@@ -46,6 +47,7 @@ def run(
     Raises:
       ValueError, OSError: one clear sentence; before the training, where that is possible.
     """
+    check_no_sweep(workdir)
     if not seeds and (members := member_folders(workdir)):
         held = ",".join(member.name.removeprefix("seed_") for member in members)
         raise ValueError(f"workdir {workdir} holds an ensemble; go on with it by --seeds={held}")
@@ -53,8 +55,10 @@ def run(
     if seeds:
         chosen = dataclasses.replace(chosen, run=dataclasses.replace(chosen.run, seed=seeds[0]))
     prepared = train.prepare(folders[0].workdir, chosen.run)
-    steps = _steps(figures)
-    _check(chosen, prepared, steps)
+    if figures:
+        figures = _possible(figures, folders, chosen.run, prepared[0])
+    chosen, steps = _with_epochs_of_maps(chosen, figures), _steps(figures)
+    check_steps(steps, folders, chosen, prepared)
     work = measure_work(chosen.run, prepared[0], folders[0])
     training = plan_training(folders, chosen.run, work)
     planned = [plan_step(step, folders, chosen, prepared[0], work, trained=not training.todo) for step in steps]
@@ -100,6 +104,7 @@ def run_widths(
     Raises:
       ValueError, OSError: one clear sentence.
     """
+    check_no_sweep(workdir)
     widths = double_descent.parse_widths(chosen.widths)
     arguments = (chosen.run, chosen.geometry, widths, list(seeds))
     begun = sum((Run(workdir).workdir / f"width_{width}").is_dir() for width in widths)
@@ -119,13 +124,40 @@ def _steps(figures) -> list[Step]:
     return needed_steps([table for figure in figures for table in figure.needs])
 
 
-def _check(chosen, prepared, steps):
-    """Raises what can be known to be wrong now, before hours of training."""
-    names = {step.name for step in steps}
-    if "decoding" in names:
-        decoding.choose_names(chosen.run.model, chosen.decoding.decoding_layers)
-    if "geometry" in names:
-        geometry.choose_examples(*prepared, chosen.geometry, seed=chosen.run.seed)
+def _possible(figures, folders, config, splits):
+    """The figures whose tables are there or can be made; says of the others why not, raises if there is no other."""
+    reasons = {}
+    for figure in figures:
+        for step in needed_steps(figure.needs):
+            tables = [table for table in tables_of(step.name) if table in figure.needs]
+            there = all((folder.results / f"{table}.csv").is_file() for folder in folders for table in tables)
+            if not there and (why := obstacle_of(step, config, splits)):
+                reasons[figure.name] = why
+        if figure in FIGURES_OF_CAPACITY_MAP and config.keep == "best,last":
+            reasons[figure.name] = f"needs the networks of {LEAST_EPOCHS} epochs, of which keep=best,last stores two"
+    return _without(figures, reasons)
+
+
+def _without(figures, reasons):
+    """Says of the figures that there are reasons against why they are left out; raises if no figure is left."""
+    alike = {}
+    for name, reason in reasons.items():
+        alike.setdefault(reason, []).append(name)
+    left = [figure for figure in figures if figure.name not in reasons]
+    if not left:
+        raise ValueError("; ".join(f"{', '.join(names)} cannot be drawn: {reason}" for reason, names in alike.items()))
+    for reason, names in alike.items():
+        print(f"not drawn: {', '.join(names)}: {reason}")
+    return left
+
+
+def _with_epochs_of_maps(chosen, figures):
+    """The settings with geometry at as many epochs as a map needs, where one is asked for."""
+    epochs = chosen.geometry.geometry_epochs
+    asked = {item.strip() for item in epochs.split(",")}
+    if not set(figures) & set(FIGURES_OF_CAPACITY_MAP) or asked & {"all", "log"} or len(asked) >= LEAST_EPOCHS:
+        return chosen
+    return dataclasses.replace(chosen, geometry=dataclasses.replace(chosen.geometry, geometry_epochs=f"log,{epochs}"))
 
 
 def _show(planned):
@@ -144,15 +176,9 @@ def _finish(workdir, figures):
     """Draws what was asked for, or writes the report and prints the claims."""
     if figures:
         study = read_study(workdir)
-        reasons = [
-            f"{figure.name} cannot be drawn: {reason}" for figure in figures if (reason := missing(figure, study))
-        ]
-        if len(reasons) == len(figures):
-            raise ValueError("; ".join(reasons))
-        print("\n".join(reasons), end="\n" if reasons else "")
-        for figure in figures:
-            if not missing(figure, study):
-                print(f"drawn: {figure.draw(study, Run(workdir).figures / f'{figure.name}.svg').absolute()}")
+        reasons = {figure.name: reason for figure in figures if (reason := missing(figure, study))}
+        for figure in _without(figures, reasons):
+            print(f"drawn: {figure.draw(study, Run(workdir).figures / f'{figure.name}.svg').absolute()}")
         return
     print("report", flush=True)
     path = report.run_all(workdir)
@@ -164,18 +190,18 @@ def _finish(workdir, figures):
 
 
 def _choose_figures(text: str, chosen: Preset) -> list[Figure]:
-    """The figures of `memorize_jax.figures.select` that a study by this preset can show, whatever is measured.
+    """The figures of `memorize_jax.figures.select` that a study by this preset can show; says of the others why not.
 
     Raises:
       ValueError: there is no such figure, or none that comes from such a study.
     """
     kinds = ("double_descent",) if chosen.widths else RUNS
     figures = select(text, chosen.run.model)
-    possible = [figure for figure in figures if set(figure.kinds) & set(kinds)]
-    if not possible:
-        instead = INSTEAD.get(figures[0].kinds[0], "is drawn from one network; give a preset without widths")
-        raise ValueError(f"{figures[0].name} {instead}")
-    return possible
+    of_one = "is drawn from one network; give a preset without widths"
+    return _without(
+        figures,
+        {figure.name: INSTEAD.get(figure.kinds[0], of_one) for figure in figures if not set(figure.kinds) & set(kinds)},
+    )
 
 
 def main() -> None:
@@ -184,7 +210,7 @@ def main() -> None:
     chosen, flags = cli.chosen(), cli.FLAGS
     workdir = flags.workdir or f"runs/{flags.preset}"
     seeds = parse_seeds(flags.seeds) if flags.seeds else []
-    figures = _choose_figures(flags.figure, chosen) if flags.figure else ()
+    figures = _choose_figures(cli.figure_names(flags.figure), chosen) if flags.figure else ()
     print(f"{flags.preset}: {chosen.summary}\nfolder: {Run(workdir).workdir.absolute()}", flush=True)
     if chosen.widths:
         run_widths(workdir, chosen, seeds or [chosen.run.seed], figures, dry_run=flags.dry_run)

@@ -1,5 +1,6 @@
-"""The steps of a study after training: what each is done with, and how far a folder is."""
+"""The steps of a study after training: what each is done with, what can be wrong with it, and how far a folder is."""
 
+import dataclasses
 import importlib.util
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -8,8 +9,10 @@ from experiments import capacity_check, decoding, examples, geometry, gradients,
 from experiments.estimate import START_SECONDS, Work, seconds_of
 from experiments.presets import Preset
 from experiments.record import is_made, read_record, tables_of
+from memorize_jax import models
+from memorize_jax.analysis.rewinding import select_units
 from memorize_jax.config import RunConfig
-from memorize_jax.data import Splits
+from memorize_jax.data import PermutedLabels, Splits
 from memorize_jax.results import METRICS, read_table
 from memorize_jax.runs import Run
 from memorize_jax.training import is_finished
@@ -72,6 +75,55 @@ def needed_steps(tables: Sequence[str]) -> list[Step]:
     return [step for step in STEPS if set(tables_of(step.name)) & set(tables)]
 
 
+def obstacle_of(step: Step, config: RunConfig, splits: Splits) -> str:
+    """Why a step cannot be done for a run: other data, or a package that is not installed; "" if it can."""
+    if step.package and importlib.util.find_spec(step.package[0]) is None:
+        return f"needs {step.package[0]}: {step.package[1]}"
+    return step.obstacle(config, splits)
+
+
+def check_steps(
+    steps: Sequence[Step], folders: Sequence[Run], chosen: Preset, prepared: tuple[Splits, PermutedLabels]
+) -> None:
+    """Raises ValueError for what can be known to be wrong with settings now, before hours of training.
+
+    Args:
+      steps: those to be done.
+      folders: of the runs, trained or not.
+      chosen: all settings.
+      prepared: what `train.prepare` returned.
+    """
+    names = {step.name for step in steps}
+    if "decoding" in names:
+        decoding.choose_names(chosen.run.model, chosen.decoding.decoding_layers)
+    if "geometry" in names:
+        geometry.choose_examples(*prepared, chosen.geometry, seed=chosen.run.seed)
+    if "rewinding" in names:
+        select_units(chosen.rewinding.rewind_layers, models.layers(chosen.run.model))
+    last = min(_last_epoch(folder, chosen.run) for folder in folders)
+    for step in steps:
+        # The first settings are the step's own.
+        for name, spec in dataclasses.asdict(step.settings(chosen)[0]).items() if step.parts else ():
+            numbers = [item.strip() for item in spec.split(",")] if name.endswith("_epochs") else []
+            for number in filter(str.isdecimal, numbers):
+                if int(number) > last:
+                    raise ValueError(f"expected {name} of at most {last}, the last epoch of the run, got {number}")
+
+
+def _last_epoch(folder, config):
+    """The last epoch that a run has, or at most will have."""
+    rows = _rows(folder)
+    return len(rows) - 1 if rows and is_finished(config, len(rows) - 1, rows) else config.epochs
+
+
+def _rows(folder):
+    """Metrics of the epochs trained so far."""
+    if not folder.metrics.is_file():
+        return []
+    made_by = f"python -m experiments.train --workdir={folder.workdir}"
+    return read_table(folder.metrics, METRICS, made_by).to_dict("records")
+
+
 def plan_training(folders: Sequence[Run], config: RunConfig, work: Work) -> Planned:
     """Looks how far the training of a run, or of the members of an ensemble, is.
 
@@ -85,10 +137,7 @@ def plan_training(folders: Sequence[Run], config: RunConfig, work: Work) -> Plan
     """
     epochs, finished = [], 0
     for folder in folders:
-        rows = []
-        if folder.metrics.is_file():
-            made_by = f"python -m experiments.train --workdir={folder.workdir}"
-            rows = read_table(folder.metrics, METRICS, made_by).to_dict("records")
+        rows = _rows(folder)
         epochs.append(len(rows) - 1)
         finished += bool(rows) and is_finished(config, len(rows) - 1, rows)
     if finished == len(folders):
@@ -114,10 +163,7 @@ def plan_step(
     Returns:
       Planned.
     """
-    why = step.obstacle(chosen.run, splits)
-    if step.package and importlib.util.find_spec(step.package[0]) is None:
-        why = f"needs {step.package[0]}: {step.package[1]}"
-    if why:
+    if why := obstacle_of(step, chosen.run, splits):
         return Planned(step.name, why, False)
     settings = step.settings(chosen)
     made = [trained and is_made(folder, step.name, *settings) for folder in folders]

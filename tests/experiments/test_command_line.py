@@ -82,8 +82,9 @@ def test_groups_that_are_empty_have_no_manifolds(tmp_path, fraction, groups):
 
 # --- bad input
 
-# Name -> (experiment, flags, what the one line must say). {here} is a folder that holds a run with seed 0 in "run"
-# and a file "notes.txt"; the workdir is {here}/new unless a flag says otherwise.
+# Name -> (experiment, flags, what the one line must say). {here} is a folder that holds a run with seed 0 in "run",
+# a file "notes.txt", a sweep with one run "abc" in "swept", and in "points" what --points leaves; the workdir is
+# {here}/new unless a flag says otherwise.
 BAD = {
     "dataset": (
         "train",
@@ -156,7 +157,69 @@ BAD = {
     "a figure of other networks": (
         "reproduce",
         ["--preset=smoke", "--figure=fig4c"],
-        "fig4c needs networks of several widths; make them with: python -m experiments.double_descent",
+        "fig4c cannot be drawn: needs networks of several widths; make them with: python -m experiments.double_descent",
+    ),
+    "a figure of other data": (
+        "reproduce",
+        ["--preset=digits", "--figure=figa3", "--dry_run"],
+        "figa3 cannot be drawn: its data set is digits, not spheres or spheres_small",
+    ),
+    "no figure at all": ("reproduce", ["--preset=smoke", "--figure=,"], "expected figures among all, fig1a"),
+    "rewinding of what is not there": (
+        "reproduce",
+        ["--preset=smoke", "--rewind_layers=conv"],
+        "got 'conv'; the network has no convolutions",
+    ),
+    "an epoch after the last": (
+        "reproduce",
+        ["--preset=smoke", "--geometry_epochs=50"],
+        "expected geometry_epochs of at most 4, the last epoch of the run, got 50",
+    ),
+    **{
+        f"{experiment} of a sweep": (
+            experiment,
+            ["--workdir={here}/swept", *flags],
+            "{here}/swept holds a sweep; give one of its runs as --workdir, e.g. {here}/swept/abc",
+        )
+        for experiment, flags in {
+            "geometry": [],
+            "decoding": [],
+            "rewinding": [],
+            "gradients": [],
+            "examples": [],
+            "capacity_check": [],
+            "spheres": [],
+            "train": ["--seeds=0-1"],
+            "reproduce": ["--dry_run"],
+        }.items()
+    },
+    "a run in a sweep": (
+        "train",
+        ["--workdir={here}/swept", "--preset=smoke"],
+        "{here}/swept holds a sweep; give one of its runs",
+    ),
+    "a sweep in a run": (
+        "sweep",
+        ["--workdir={here}/run", "--grid=width=8", "--dry_run"],
+        "{here}/run holds a single run; choose another --workdir for a sweep",
+    ),
+    **{
+        f"{experiment} of points": (
+            experiment,
+            ["--workdir={here}/points"],
+            "no run in {here}/points (no config.json); it holds results of experiments.geometry --points, from which",
+        )
+        for experiment in ("figures", "claims", "report")
+    },
+    **{
+        f"{experiment} of a file": (experiment, ["--workdir={here}/notes.txt"], "notes.txt is not a folder")
+        for experiment in ("figures", "claims", "geometry", "report", "reproduce")
+    },
+    "no folders to compare": ("report", ["--workdirs=,"], "with two or more different folders, got none"),
+    "a bucket to compare": (
+        "report",
+        ["--workdirs={here}/run,gs://foo/bar"],
+        "expected --workdirs to be folders on this machine, got gs://foo/bar",
     ),
     "one folder to compare": ("report", ["--workdirs={here}/run"], "with two or more different folders"),
     "a stray argument": ("report", ["{here}/run"], "expected only flags like --workdir=FOLDER, got '{here}/run'"),
@@ -176,6 +239,13 @@ def refusals(tmp_path_factory):
         made_up_run(here / "run")
         write_config(Run(here / "run"), SMOKE.run)
         (here / "notes.txt").write_text("mine")
+        write_config(Run(here / "swept" / "abc"), SMOKE.run)
+        Run(here / "swept").sweep.write_text("run,width,seeds,state\nabc,8,1,missing\n")
+        points = Run(made_up_run(here / "points"))
+        points.config.unlink()
+        points.metrics.unlink()
+        points.figures.mkdir()
+        (points.figures / "geometry.svg").write_text("<svg/>")
         before[name] = contents(here)
         jobs.append([f"experiments.{experiment}", f"--workdir={here}/new", *(flag.format(here=here) for flag in flags)])
     answer = python("-m", "tests.forked", stdin=json.dumps(jobs))

@@ -1,6 +1,6 @@
 import pytest
 
-from experiments import figures
+from experiments import cli, figures
 from memorize_jax.config import RunConfig
 from memorize_jax.results import GEOMETRY, METRICS
 from memorize_jax.runs import Run, write_config
@@ -46,3 +46,17 @@ def test_what_was_asked_for_and_cannot_be_drawn_is_an_error(measured, names, mes
     with pytest.raises(ValueError, match=message):
         figures.run(measured.workdir, names)
     assert not measured.figures.exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("all,fig3a", "all"),
+        (" ALL ", "all"),
+        ("Fig3a, figA4,,", "fig3a,figa4"),
+        ("fig5", "fig5"),
+        (",", ""),
+    ],
+)
+def test_figures_are_named_as_people_write_them(text, names):
+    assert cli.figure_names(text) == names

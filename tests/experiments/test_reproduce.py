@@ -112,12 +112,121 @@ def test_a_figure_is_drawn_and_nothing_else(copy, done, capsys):
 
 
 def test_a_figure_of_other_networks_is_refused():
-    with pytest.raises(ValueError, match="fig4d needs networks of several widths"):
+    with pytest.raises(ValueError, match="fig4d cannot be drawn: needs networks of several widths"):
         reproduce._choose_figures("fig4d", SMOKE)
-    with pytest.raises(ValueError, match="fig3a is drawn from one network; give a preset without widths"):
+    with pytest.raises(ValueError, match="fig3a cannot be drawn: is drawn from one network; give a preset without"):
         reproduce._choose_figures("fig3a", presets.PRESETS["double_descent_small"])
-    names = [figure.name for figure in reproduce._choose_figures("fig4", presets.PRESETS["double_descent_small"])]
-    assert names == ["fig4c", "fig4d", "fig4e"]
+
+
+@pytest.mark.parametrize(
+    ("preset", "chosen", "left_out"),
+    [
+        ("double_descent_small", ["fig4c", "fig4d", "fig4e"], "fig4a, fig4b: is drawn from one network;"),
+        ("smoke", ["fig4a", "fig4b"], "fig4c, fig4d, fig4e: needs networks of several widths; make them with: python"),
+    ],
+)
+def test_what_is_left_out_of_a_figure_is_said(capsys, preset, chosen, left_out):
+    assert [figure.name for figure in reproduce._choose_figures("fig4", presets.PRESETS[preset])] == chosen
+    assert capsys.readouterr().out.startswith(f"not drawn: {left_out}")
+
+
+NO_UMAP = "needs no_umap: pip install it"
+
+
+@pytest.mark.parametrize(
+    ("names", "changes", "reason"),
+    [
+        ("figa3", {}, "figa3 cannot be drawn: its data set is digits, not spheres"),
+        ("fig2b", {}, f"fig2b cannot be drawn: {NO_UMAP}"),
+        ("figa3,fig2b", {}, f"fig2b cannot be drawn: {NO_UMAP}; figa3 cannot be drawn: its data set"),
+        ("map_capacity", {"keep": "best,last"}, "map_capacity cannot be drawn: needs the networks of 3 epochs"),
+    ],
+)
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_a_figure_that_cannot_be_is_refused_before_training(
+    tmp_path, done, monkeypatch, names, changes, reason, dry_run
+):
+    blocked = [step._replace(package=("no_umap", "pip install it")) if step.package else step for step in steps.STEPS]
+    monkeypatch.setattr(steps, "STEPS", blocked)
+    chosen = dataclasses.replace(SMOKE, run=dataclasses.replace(SMOKE.run, **changes))
+    with pytest.raises(ValueError, match=re.escape(reason)):
+        reproduce.run(tmp_path / "new", chosen, figures=select(names), dry_run=dry_run)
+    assert done == []
+    assert not list(tmp_path.iterdir())
+
+
+def test_one_figure_that_cannot_be_does_not_stop_the_others(tmp_path, done, capsys):
+    reproduce.run(tmp_path / "new", SMOKE, figures=select("figa3,fig5f"), dry_run=True)
+    said = capsys.readouterr().out
+    assert said.startswith("not drawn: figa3: its data set is digits")
+    assert "gradients" in said
+    assert "spheres  " not in said
+
+
+def test_a_figure_is_drawn_from_a_table_that_could_not_be_made_here(copy, done, capsys):
+    (copy / "results" / "spheres.csv").write_text("made elsewhere")
+    reproduce.run(copy, MADE_WITH, figures=select("figa3"), dry_run=True)
+    assert "not drawn" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("given", "measured"),
+    [
+        ("best,final", "log,best,final"),
+        ("3", "log,3"),
+        ("log", "log"),
+        ("all", "all"),
+        ("0, 2,final", "0, 2,final"),
+    ],
+)
+def test_a_map_of_capacity_has_enough_epochs(given, measured):
+    chosen = dataclasses.replace(SMOKE, geometry=dataclasses.replace(SMOKE.geometry, geometry_epochs=given))
+    found = reproduce._with_epochs_of_maps(chosen, select("fig3,map_capacity"))
+    assert found.geometry.geometry_epochs == measured
+    assert reproduce._with_epochs_of_maps(chosen, select("fig3")) == chosen
+
+
+@pytest.mark.parametrize(
+    ("part", "changes", "message"),
+    [
+        ("rewinding", {"rewind_layers": "nope"}, "expected rewind_layers among linear1, .*, got 'nope'"),
+        ("rewinding", {"rewind_layers": "conv"}, "got 'conv'; the network has no convolutions"),
+        (
+            "rewinding",
+            {"rewind_epochs": "log,5"},
+            "expected rewind_epochs of at most 4, .*, got 5",
+        ),
+        ("geometry", {"geometry_epochs": "50"}, "expected geometry_epochs of at most 4, .*, got 50"),
+        ("gradients", {"gradient_epochs": "0, 9"}, "expected gradient_epochs of at most 4, .*, got 9"),
+        ("decoding", {"decoding_epochs": "5,final"}, "expected decoding_epochs of at most 4, .*, got 5"),
+        ("capacity_check", {"capacity_epochs": "5"}, "expected capacity_epochs of at most 4, .*, got 5"),
+        ("umap", {"umap_epochs": "5"}, "expected umap_epochs of at most 4, .*, got 5"),
+    ],
+)
+def test_settings_that_no_network_has_are_refused_before_training(tmp_path, done, part, changes, message):
+    chosen = dataclasses.replace(SMOKE, **{part: dataclasses.replace(getattr(SMOKE, part), **changes)})
+    with pytest.raises(ValueError, match=message):
+        reproduce.run(tmp_path / "new", chosen)
+    assert done == []
+    assert not list(tmp_path.iterdir())
+
+
+def test_epochs_of_a_finished_run_are_those_it_has(copy, done):
+    table = pd.read_csv(copy / "metrics.csv")[:4]
+    table.loc[3, "train_accuracy"] = 1.0
+    table.to_csv(copy / "metrics.csv", index=False)
+    chosen = dataclasses.replace(SMOKE, gradients=dataclasses.replace(SMOKE.gradients, gradient_epochs="4"))
+    with pytest.raises(ValueError, match="expected gradient_epochs of at most 3, the last epoch of the run, got 4"):
+        reproduce.run(copy, chosen, dry_run=True)
+
+
+@pytest.mark.parametrize("seeds", [[], [0, 1]])
+def test_nothing_is_made_in_a_sweep(tmp_path, done, seeds):
+    (tmp_path / "runs.csv").write_text("")
+    with pytest.raises(ValueError, match=f"{tmp_path} holds a sweep; give one of its runs"):
+        reproduce.run(tmp_path, SMOKE, seeds, dry_run=True)
+    with pytest.raises(ValueError, match=f"{tmp_path} holds a sweep; give one of its runs"):
+        reproduce.run_widths(tmp_path, presets.PRESETS["double_descent_small"], seeds, dry_run=True)
 
 
 def test_an_ensemble_is_not_taken_for_a_run(tmp_path):
