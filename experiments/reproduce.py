@@ -57,7 +57,7 @@ def run(
     prepared = train.prepare(folders[0].workdir, chosen.run)
     if figures:
         figures = _possible(figures, folders, chosen.run, prepared[0])
-    chosen, steps = _with_epochs_of_maps(chosen, figures), _steps(figures)
+    chosen, steps = _with_epochs_of_maps(chosen, figures, folders), _steps(figures)
     check_steps(steps, folders, chosen, prepared)
     work = measure_work(chosen.run, prepared[0], folders[0])
     training = plan_training(folders, chosen.run, work)
@@ -151,13 +151,17 @@ def _without(figures, reasons):
     return left
 
 
-def _with_epochs_of_maps(chosen, figures):
-    """The settings with geometry at as many epochs as a map needs, where one is asked for."""
+def _with_epochs_of_maps(chosen, figures, folders):
+    """The settings with geometry at as many epochs as a map needs, where one is asked for or they were measured."""
     epochs = chosen.geometry.geometry_epochs
     asked = {item.strip() for item in epochs.split(",")}
-    if not set(figures) & set(FIGURES_OF_CAPACITY_MAP) or asked & {"all", "log"} or len(asked) >= LEAST_EPOCHS:
+    if asked & {"all", "log"} or len(asked) >= LEAST_EPOCHS:
         return chosen
-    return dataclasses.replace(chosen, geometry=dataclasses.replace(chosen.geometry, geometry_epochs=f"log,{epochs}"))
+    more = dataclasses.replace(chosen.geometry, geometry_epochs=f"log,{epochs}")
+    # What was measured for a map stays, else the next command without it would take it away.
+    measured = all(is_made(folder, "geometry", more) for folder in folders)
+    wanted = measured or set(figures) & set(FIGURES_OF_CAPACITY_MAP)
+    return dataclasses.replace(chosen, geometry=more) if wanted else chosen
 
 
 def _show(planned):

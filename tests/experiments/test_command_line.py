@@ -122,21 +122,45 @@ BAD = {
     ),
     "precision of decoding": (
         "decoding",
-        ["--decoding_dtype=half"],
+        ["--decoding_dtype=half", "--workdir={here}/run"],
         "expected decoding_dtype to be one of float32, float64",
     ),
-    "epochs to decode": ("decoding", ["--decoding_epochs=last"], "decoding_epochs to be numbers or best, final, all"),
-    "examples for probes": ("decoding", ["--probe_examples=3"], "expected probe_examples >= 10, got 3"),
+    "epochs to decode": (
+        "decoding",
+        ["--decoding_epochs=last", "--workdir={here}/run"],
+        "decoding_epochs to be numbers or best, final, all",
+    ),
+    "examples for probes": (
+        "decoding",
+        ["--probe_examples=3", "--workdir={here}/run"],
+        "expected probe_examples >= 10, got 3",
+    ),
     "nothing to decode": ("decoding", [], "train one with: python -m experiments.train --workdir={here}/new"),
     "another run": (
         "reproduce",
         ["--preset=smoke", "--seed=1", "--workdir={here}/run"],
         "holds a run with seed=0 (asked: 1)",
     ),
-    "layers to rewind": ("rewinding", ["--rewind_layers=last:0"], "expected rewind_layers to be comma-separated each"),
-    "an epoch of gradients": ("gradients", ["--gradient_epochs=1.5"], "expected gradient_epochs to be numbers or best"),
-    "classes to simulate": ("capacity_check", ["--capacity_classes=1"], "expected capacity_classes >= 2, got 1"),
-    "an epoch to embed": ("umap", ["--umap_epochs=last"], "expected umap_epochs to be numbers or best"),
+    "layers to rewind": (
+        "rewinding",
+        ["--rewind_layers=last:0", "--workdir={here}/run"],
+        "expected rewind_layers to be comma-separated each",
+    ),
+    "an epoch of gradients": (
+        "gradients",
+        ["--gradient_epochs=1.5", "--workdir={here}/run"],
+        "expected gradient_epochs to be numbers or best",
+    ),
+    "classes to simulate": (
+        "capacity_check",
+        ["--capacity_classes=1", "--workdir={here}/run"],
+        "expected capacity_classes >= 2, got 1",
+    ),
+    "an epoch to embed": (
+        "umap",
+        ["--umap_epochs=last", "--workdir={here}/run"],
+        "expected umap_epochs to be numbers or best",
+    ),
     "images of no run": ("examples", [], "train one with: python -m experiments.train --workdir={here}/new"),
     "spheres of digits": (
         "spheres",

@@ -179,11 +179,18 @@ def test_a_figure_is_drawn_from_a_table_that_could_not_be_made_here(copy, done, 
         ("0, 2,final", "0, 2,final"),
     ],
 )
-def test_a_map_of_capacity_has_enough_epochs(given, measured):
+def test_a_map_of_capacity_has_enough_epochs(tmp_path, given, measured):
     chosen = dataclasses.replace(SMOKE, geometry=dataclasses.replace(SMOKE.geometry, geometry_epochs=given))
-    found = reproduce._with_epochs_of_maps(chosen, select("fig3,map_capacity"))
+    found = reproduce._with_epochs_of_maps(chosen, select("fig3,map_capacity"), [Run(tmp_path)])
     assert found.geometry.geometry_epochs == measured
-    assert reproduce._with_epochs_of_maps(chosen, select("fig3")) == chosen
+    assert reproduce._with_epochs_of_maps(chosen, select("fig3"), [Run(tmp_path)]) == chosen
+
+
+def test_the_epochs_of_a_map_are_not_taken_away_again(copy, done, capsys):
+    settings = dataclasses.replace(SMOKE.geometry, geometry_epochs="log,best,final")
+    record.recorded("geometry")(lambda *arguments: None)(copy, settings)
+    reproduce.run(copy, SMOKE, dry_run=True)
+    assert plan(capsys)["geometry"] is False
 
 
 @pytest.mark.parametrize(
