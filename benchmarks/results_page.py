@@ -200,7 +200,7 @@ def _claims(judged: Judged) -> str:
 
 def _measured(claim):
     ends = "" if math.isnan(claim.low) else f" [{claim.low:.3g}, {claim.high:.3g}]"
-    return f"{claim.measured:.3g}{ends}"
+    return f"{claim.measured:.4g}{ends}"
 
 
 def _interval(values: pd.Series) -> str:

@@ -60,7 +60,10 @@ def test_figures_shown_are_there_and_small(judged):
         for figure in results_page.chosen_figures(one.study)
     }
     assert shown == set(FOLDER.rglob("*.svg"))
-    assert all(path.stat().st_size < 150_000 for path in shown)
+    sizes = [path.stat().st_size for path in shown]
+    # Eighteen layers with bands are the most; all together stay a small part of a clone.
+    assert max(sizes) < 250_000
+    assert sum(sizes) < 2_000_000
 
 
 def test_committed_studies_are_trimmed():

@@ -173,7 +173,7 @@ def _double_descent(study):
 def _sweep(study):
     """Accuracies of the runs of a sweep, by what varies."""
     rows = []
-    for key, metrics in study.tables["metrics"].groupby([*study.varies, "seed"], sort=False):
+    for key, metrics in study.tables["metrics"].groupby([*study.varies, "seed"]):
         indexed, best, final = metrics.set_index("epoch"), best_epoch(metrics), final_epoch(metrics)
         row = dict(zip([*study.varies, "seed"], key, strict=True)) | {"best": indexed.loc[best, "test_accuracy"]}
         rows.append(row | {f"{group}_final": indexed.loc[final, f"{group}_accuracy"] for group in words.GROUPS})
