@@ -4,6 +4,7 @@ import pathlib
 import shutil
 
 from memorize_jax.keep import kept_epochs
+from memorize_jax.memory import readable
 
 # Choices a message can offer, from what keeps most to what keeps least.
 OFFERS = (
@@ -54,16 +55,16 @@ def check_space(folder: pathlib.Path, keep: str, keep_dtype: str, **sizes) -> No
     needed = bytes_needed(keep, keep_dtype, **sizes)
     if needed <= free:
         return
-    network = _readable(sum(sizes["leaf_bytes"]))
+    network = readable(sum(sizes["leaf_bytes"]))
     offers = [
         (f"--keep={offer}" + (f" --keep_dtype={dtype}" if dtype != "float32" else ""), need)
         for offer, dtype in OFFERS
         if (need := bytes_needed(offer, dtype, **sizes)) <= free
     ]
-    advice = " or ".join(f"{flags} ({_readable(need)})" for flags, need in offers[:2])
+    advice = " or ".join(f"{flags} ({readable(need)})" for flags, need in offers[:2])
     raise OSError(
-        f"{sizes['epochs']} epochs of {network} need {_readable(needed)} with --keep={keep} --keep_dtype={keep_dtype}, "
-        f"{_readable(free)} are free in {folder}; " + (f"choose {advice}" if advice else "choose another --workdir")
+        f"{sizes['epochs']} epochs of {network} need {readable(needed)} with --keep={keep} --keep_dtype={keep_dtype}, "
+        f"{readable(free)} are free in {folder}; " + (f"choose {advice}" if advice else "choose another --workdir")
     )
 
 
@@ -73,10 +74,3 @@ def free_bytes(folder: pathlib.Path) -> int:
     while not nearest.exists():
         nearest = nearest.parent
     return shutil.disk_usage(nearest).free
-
-
-def _readable(count):
-    for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if count >= size:
-            return f"{count / size:.3g} {unit}"
-    return f"{count} bytes"

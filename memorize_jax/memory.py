@@ -1,0 +1,46 @@
+"""How much memory there is, and whether a request fits in it."""
+
+import contextlib
+import pathlib
+import resource
+
+import psutil
+
+
+def available_bytes() -> int:
+    """Bytes of memory that this process may still take: of the machine, of its control group, of its own limit."""
+    limits = [psutil.virtual_memory().available]
+    own, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if own != resource.RLIM_INFINITY:
+        limits.append(own - psutil.Process().memory_info().vms)
+    group = pathlib.Path("/sys/fs/cgroup")
+    # No control group, or one without a limit, bounds nothing.
+    with contextlib.suppress(OSError, ValueError):
+        limits.append(int((group / "memory.max").read_text()) - int((group / "memory.current").read_text()))
+    return max(min(limits), 0)
+
+
+def check_fits(what: str, needed: int, advice: str) -> None:
+    """Refuses a request that cannot fit into memory, before anything of it is allocated.
+
+    Args:
+      what: is asked for, e.g. "300 draws of 10 manifolds of 50 examples".
+      needed: bytes.
+      advice: what to change.
+
+    Raises:
+      ValueError: `needed` is more than `available_bytes`; gives both numbers.
+    """
+    available = available_bytes()
+    if needed > available:
+        raise ValueError(
+            f"{what} would take {readable(needed)} of memory, {readable(available)} are available; {advice}"
+        )
+
+
+def readable(count: int) -> str:
+    """A number of bytes with three digits and a unit."""
+    for unit, size in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count >= size:
+            return f"{count / size:.3g} {unit}"
+    return f"{count} bytes"
