@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from absl import app, flags, logging
 
-from experiments import buckets
+from experiments import buckets, trust
 from experiments.configs import (
     CapacityCheckConfig,
     DecodingConfig,
@@ -120,6 +120,7 @@ def define_workdir(default: str | None = None) -> None:
     _show_in_help("workdir")
     flags.DEFINE_string("local_dir", buckets.LOCAL_DIR, "folder in which runs in buckets are worked on")
     _show_in_help("local_dir")
+    define_switch("trust_code", "import the MODULE:NAME that the config.json of a run names, whoever wrote it")
     flags.DEFINE_bool("debug", False, "show the full traceback of an error")
     _show_in_help("debug")
 
@@ -298,6 +299,7 @@ def start(main: Callable[[], None], *definitions: Callable[[], None], first: Cal
             with terminable():
                 first()
                 with buckets.workdir_here(FLAGS):
+                    trust.check_workdirs(FLAGS)
                     main()
         except BrokenPipeError:
             os._exit(1)

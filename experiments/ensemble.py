@@ -46,6 +46,8 @@ def run(
         raise ValueError(f"workdir {workdir} holds a single run; choose another --workdir for an ensemble")
     if together and not models.can_be_stacked(config.model):
         raise ValueError(f"expected a model without dropout with --together, got {config.model}")
+    if together and config.on_nan != "stop":
+        raise ValueError(f"expected on_nan=stop with --together, got {config.on_nan}")
     configs = {seed: dataclasses.replace(config, seed=seed) for seed in seeds}
     prepared, splits = {}, None
     for seed, own in configs.items():
@@ -78,8 +80,6 @@ def _groups(workdir, seeds, together):
 def _run_together(workdir, configs, prepared, plan):
     """Trains members as one program, from the newest epoch whose training state all of them have."""
     seeds = [config.seed for config in configs]
-    if (on_nan := configs[0].on_nan) != "stop":
-        raise ValueError(f"expected on_nan=stop with --together, got {on_nan}")
     with contextlib.ExitStack() as stack:
         places = [Run(member_folder(workdir, seed)) for seed in seeds]
         for place in places:
@@ -109,34 +109,35 @@ def _is_done(config, rows):
 def _common_point(places, configs, stores, prepared):
     """(epoch, states, rows) to go on from: of members that have finished all rows, of the others those up to it."""
     rows = [stored_rows(place) for place in places]
-    ends = [len(own) - 1 if _is_done(config, own) else None for config, own in zip(configs, rows, strict=True)]
-    number, states = min((len(own) - 1 for own, end in zip(rows, ends, strict=True) if end is None), default=-1), None
-    while number >= 0 and states is None:
-        found = [
-            store.load_training_state(
-                Trainer(config, *ready).initial_state(), not_after=number if end is None else end, on_damage=say
-            )
-            for store, config, ready, end in zip(stores, configs, prepared, ends, strict=True)
-        ]
-        # Of a member that has finished any state will do: its place in the program is filled, and not looked at.
-        needed = [None if one is None else one[0] for one, end in zip(found, ends, strict=True) if end is None]
-        if None in needed or None in found:
-            number = -1
-        elif set(needed) == {number}:
-            states = [one[1] for one in found]
-        else:
-            number = min(needed)
-    for place, store, own, end in zip(places, stores, rows, ends, strict=True):
-        store.forget_after(number if end is None else end)
-        if end is None:
+    templates = [Trainer(config, *ready).initial_state() for config, ready in zip(configs, prepared, strict=True)]
+
+    def newest(member, not_after):
+        return stores[member].load_training_state(templates[member], not_after=not_after, on_damage=say)
+
+    found = {member: newest(member, len(own) - 1) for member, own in enumerate(rows)}
+    # The last row may be there, and the state that it stands for not yet.
+    done = [
+        member
+        for member, state in found.items()
+        if _is_done(configs[member], rows[member]) and state is not None and state[0] == len(rows[member]) - 1
+    ]
+    behind = [member for member in found if member not in done]
+    while None not in found.values() and len({found[member][0] for member in behind}) > 1:
+        number = min(found[member][0] for member in behind)
+        found |= {member: newest(member, number) for member in behind}
+    number = found[behind[0]][0] if behind and None not in found.values() else -1
+    for member, own in enumerate(rows):
+        if member in behind:
             del own[number + 1 :]
-        faults = store.faults([row["test_accuracy"] for row in own], finished=end is not None) if own else {}
-        if faults:
+        stores[member].forget_after(len(own) - 1)
+        accuracies = [row["test_accuracy"] for row in own]
+        if own and (faults := stores[member].faults(accuracies, finished=member in done)):
             raise ValueError(
-                f"{next(iter(faults.values()))}; {place.workdir} was trained together with others and is not mended: "
-                "remove the folders of all of them and train them again"
+                f"{next(iter(faults.values()))}; {places[member].workdir} was trained together with others and is not "
+                "mended: remove the folders of all of them and train them again"
             )
-    return number, states or (), rows
+    # Of a member that has finished any state will do: its place in the program is filled, and not looked at.
+    return number, [state[1] for state in found.values()] if number >= 0 else (), rows
 
 
 def _train(configs, prepared, places, noted, stores, resume, seconds_left):

@@ -71,7 +71,7 @@ def noted_preset(noted: Noted) -> Preset:
             parts[name] = kind(**noted.settings.get(name, {}))
             parts[name].validate()
         except (TypeError, AttributeError) as error:
-            raise ValueError(f"expected the settings of {name} in config.json, got {error}") from error
+            raise ValueError(f"config.json: expected the settings of {name}, got {error}") from error
     return Preset("", noted.config, **parts, name=noted.preset)
 
 

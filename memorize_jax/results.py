@@ -225,10 +225,10 @@ def read_table(path: str | pathlib.Path, columns: Sequence[str], made_by: str) -
     missing = [column for column in columns if column not in table.columns]
     if missing:
         raise ValueError(f"{path}: expected columns {', '.join(missing)}; make the table again with: {made_by}")
+    if table.empty:
+        raise ValueError(f"{path} is damaged (no rows); make the table again with: {made_by}")
     for column in columns:
         if column not in TEXT and not pd.api.types.is_numeric_dtype(table[column]):
             wrong = table[column][pd.to_numeric(table[column], errors="coerce").isna()].iloc[0]
             raise ValueError(f"{path} is damaged ({column} {wrong!r}); make the table again with: {made_by}")
-    if table.empty:
-        raise ValueError(f"{path} is damaged (no rows); make the table again with: {made_by}")
     return table

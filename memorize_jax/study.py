@@ -187,13 +187,10 @@ def read_sweep(workdir: str | pathlib.Path) -> Study:
     if "seeds" not in runs.columns or set(varies := runs.columns[1 : list(runs.columns).index("seeds")]) - FIELDS:
         raise ValueError(f"{folder.sweep} is damaged: expected the fields that vary; make it again with: {made_by}")
     # The runs speak for themselves; the table only says which ones there are.
-    trained = [name for name in runs["run"].astype(str) if _is_trained(folder.workdir / name)]
+    names, known = runs["run"].astype(str), runs["state"] != "missing"
+    trained = [name for name, there in zip(names, known, strict=True) if there or _is_trained(folder.workdir / name)]
     if not trained:
         raise FileNotFoundError(f"no run of the sweep in {workdir} was trained; go on with: {made_by}")
-    if lost := [name for name in runs["run"][runs["state"] != "missing"].astype(str) if name not in trained]:
-        raise FileNotFoundError(
-            f"{folder.sweep} names run {lost[0]}, which is not there; make it again with: {made_by}"
-        )
     members = [read_study(folder.workdir / name) for name in trained]
     parts, unfinished = {}, []
     for member, run in zip(members, trained, strict=True):
