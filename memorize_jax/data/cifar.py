@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from memorize_jax.data import tfds_sources
-from memorize_jax.data.downloads import Wanted, check_no_pointer, data_folder, find, listed, missing, seen
+from memorize_jax.data.downloads import GZIP, Wanted, data_folder, find, first_bytes, listed, missing, seen
 from memorize_jax.data.splits import Split, Splits
 
 SOURCE = "https://www.cs.toronto.edu/~kriz"
@@ -62,8 +62,7 @@ CIFAR100 = Archive(
 def _members(path: pathlib.Path, sizes: dict[str, int]) -> dict[str, bytes]:
     """Reads members of a tar archive by their exact names, after checking their sizes; extracts nothing."""
     found, names = {}, []
-    check_no_pointer(path)
-    opener = open if path.suffix == ".tar" else gzip.open
+    opener = gzip.open if first_bytes(path).startswith(GZIP) else open
     try:
         # As a stream: going back to a member would unpack everything before it again. By gzip, because tarfile does
         # not compare the checksum of what it unpacks; gzip does, at the end.
@@ -99,7 +98,7 @@ def _files(folder: pathlib.Path, sizes: dict[str, int]) -> dict[str, bytes]:
     for name, path in paths.items():
         if not path.is_file():
             raise ValueError(f"{folder}: expected a file {path.name}; unpack the archive again (it {seen(folder)})")
-        check_no_pointer(path)
+        first_bytes(path)
         if path.stat().st_size != sizes[name]:
             raise ValueError(f"{folder}: expected {path.name} to have {sizes[name]} bytes, got {path.stat().st_size}")
     return {name: path.read_bytes() for name, path in paths.items()}

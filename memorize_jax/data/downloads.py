@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 # How the file begins that Git LFS leaves in place of one that was not fetched.
 POINTER = b"version https://git-lfs"
+GZIP = b"\x1f\x8b"
 
 
 class Wanted(NamedTuple):
@@ -41,17 +42,19 @@ def find(wanted: Wanted, folder: pathlib.Path) -> pathlib.Path | None:
     return next((path for path in paths if path.exists()), None)
 
 
-def check_no_pointer(path: pathlib.Path) -> None:
-    """Raises ValueError if a file holds only what Git LFS left in its place."""
+def first_bytes(path: pathlib.Path) -> bytes:
+    """Reads how a file begins; raises ValueError if it is only what Git LFS left in place of the file."""
     with path.open("rb") as stream:
-        if stream.read(len(POINTER)) == POINTER:
-            raise ValueError(f"{path}: expected the file itself, got a pointer to it; fetch it with git lfs pull")
+        start = stream.read(len(POINTER))
+    if start == POINTER:
+        raise ValueError(f"{path}: expected the file itself, got a pointer to it; fetch it with git lfs pull")
+    return start
 
 
 def missing(wanted: Wanted, folder: pathlib.Path) -> str:
     """What to do, what was looked for and where, and what is there instead, in words."""
-    names, places = ", ".join(wanted.names[:4]), ", ".join(map(str, wanted.places(folder)))
-    return f"{wanted.advice} (looked for {names} in {places}; {folder} {seen(folder, wanted.word)})"
+    names, places = ", ".join(wanted.names[:4]), ", ".join((*wanted.below, "downloads/manual"))
+    return f"{wanted.advice} (looked for {names} in {folder} and, in it, {places}; it {seen(folder, wanted.word)})"
 
 
 def seen(folder: pathlib.Path, word: str = "") -> str:

@@ -12,7 +12,7 @@ import numpy as np
 
 from memorize_jax import memory
 from memorize_jax.data import tfds_sources
-from memorize_jax.data.downloads import Wanted, check_no_pointer, data_folder, find, missing, seen
+from memorize_jax.data.downloads import GZIP, Wanted, data_folder, find, first_bytes, missing, seen
 from memorize_jax.data.splits import Split, Splits, check_split
 
 DEBIAN_FOLDER = "/usr/share/datasets/fashion-mnist"
@@ -44,11 +44,11 @@ def wanted_files(advice: str, *below: str) -> Wanted:
 @contextlib.contextmanager
 def _opened(path: pathlib.Path) -> Iterator[tuple[BinaryIO, tuple[int, ...]]]:
     """Opens an idx file; gives the stream behind its header, and the shape that the header states."""
-    check_no_pointer(path)
+    opener = gzip.open if first_bytes(path).startswith(GZIP) or path.suffix == ".gz" else open
     try:
-        with (gzip.open if path.suffix == ".gz" else open)(path, "rb") as stream:
+        with opener(path, "rb") as stream:
             start = stream.read(4)
-            if len(start) < 4 or start[:3] != b"\0\0\x08":
+            if len(start) < 4 or start[:3] != b"\0\0\x08" or start[3] > 4:
                 raise ValueError(f"{path}: expected an idx file of unsigned bytes, got header {start!r}")
             sizes = stream.read(4 * start[3])
             if len(sizes) < 4 * start[3]:

@@ -57,11 +57,13 @@ def check_splits(splits: Splits, name: str) -> Splits:
             f"{kinds[0][1]} and {kinds[1][1]}, {kinds[0][2]} and {kinds[1][2]} classes"
         )
     train = splits.train
-    absent = np.setdiff1d(np.arange(train.num_classes), train.labels).tolist()
+    absent = train.num_classes - len(np.unique(train.labels))
     if absent:
+        first = np.setdiff1d(np.arange(min(train.num_classes, len(train.labels) + 1)), train.labels)[:10]
         raise ValueError(
-            f"{where}: expected training examples of each of {train.num_classes} classes, got none of "
-            f"{len(absent)}: {str(absent[:10])[1:-1]}; number the others from 0 and lower num_classes"
+            f"{where}: expected training examples of each of {train.num_classes} classes, got none of {absent} "
+            f"({', '.join(map(str, first))}{', ...' * (absent > len(first))}); number the others from 0 and lower "
+            "num_classes"
         )
     shape = train.images.shape
     if len(shape) == 4 and shape[1] in (1, 3) and min(shape[2:]) > 4:
@@ -73,7 +75,8 @@ def check_splits(splits: Splits, name: str) -> Splits:
 def check_split(split: Split, part: str, where: str) -> Split:
     """Checks one part of a data set; `where` it comes from is for the error messages. See `check_splits`."""
     try:
-        images, labels = np.asarray(split.images), np.asarray(split.labels)
+        # What is masked must not come back as a number.
+        images, labels = (np.asarray(np.ma.filled(array, np.nan)) for array in (split.images, split.labels))
     except Exception as error:  # another library's array may fail in any way
         reason = " ".join(str(error).split())
         raise ValueError(
@@ -104,9 +107,9 @@ def _advice(images, labels):
         return "; there is nothing in it"
     if images.dtype == np.uint8 and images.ndim == 3:
         return "; grey images need their one channel: images[..., None]"
-    if images.dtype != np.float32 and images.ndim > 1:
+    if images.dtype != np.float32 and (images.dtype, images.ndim) != (np.uint8, 4):
         return "; give images.astype(np.float32), or for images of 0 to 255 np.uint8 [n, height, width, channels]"
-    return "; one-hot labels become numbers by labels.argmax(axis=1)" if labels.ndim == 2 else ""
+    return "; labels[:, 0] are [n], or labels.argmax(axis=1) of one-hot labels" if labels.ndim == 2 else ""
 
 
 def _as_int32(labels, num_classes, part, where):
@@ -116,7 +119,7 @@ def _as_int32(labels, num_classes, part, where):
         if low >= 0 and high < num_classes:
             return labels.astype(np.int32)
         got += f" from {low} to {high}"
-        advice = "leave out examples without a label" if low < 0 else f"they need num_classes={high + 1}"
+        advice = "leave out examples without a label" if low < 0 else f"up to {high} there are {high + 1} classes"
         if (low, high) == (1, num_classes):
             advice = "classes count from 0: subtract 1"
     elif labels.dtype.kind in "fb":

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from memorize_jax import memory
-from memorize_jax.data.downloads import Wanted, check_no_pointer, data_folder, find, listed, missing, seen
+from memorize_jax.data.downloads import Wanted, data_folder, find, first_bytes, listed, missing, seen
 from memorize_jax.data.splits import Split, Splits
 
 SOURCE = "http://cs231n.stanford.edu/tiny-imagenet-200.zip"
@@ -41,12 +41,12 @@ def _reader(path: pathlib.Path) -> Iterator[Callable[[str], bytes]]:
                 raise ValueError(f"{path / name}: expected a file inside {root}, got a link to {file}")
             if not file.is_file():
                 raise FileNotFoundError(f"tiny_imagenet: no {name} in {path}; unpack {SOURCE} again (it {seen(path)})")
-            check_no_pointer(path / name)
+            first_bytes(path / name)
             return _checked(file.stat().st_size, file.read_bytes, path / name)
 
         yield read
         return
-    check_no_pointer(path)
+    first_bytes(path)
     try:
         archive = zipfile.ZipFile(path)
     except zipfile.BadZipFile as error:
@@ -87,7 +87,7 @@ def _image(content: bytes, where: str) -> np.ndarray:
             # A few images are grey.
             return np.asarray(image.convert("RGB"))
     except (OSError, SyntaxError, PIL.Image.DecompressionBombError) as error:
-        got = f"{len(content)} bytes from {content[:4]!r} on that are none, or not the whole"
+        got = f"{len(content)} bytes that are none, or not all of one (they start with {content[:8]!r})"
         raise ValueError(f"{where}: expected a JPEG image, got {got}") from error
 
 
