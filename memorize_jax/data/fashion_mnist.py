@@ -48,11 +48,9 @@ def _opened(path: pathlib.Path) -> Iterator[tuple[BinaryIO, tuple[int, ...]]]:
     try:
         with opener(path, "rb") as stream:
             start = stream.read(4)
-            if len(start) < 4 or start[:3] != b"\0\0\x08" or start[3] > 4:
-                raise ValueError(f"{path}: expected an idx file of unsigned bytes, got header {start!r}")
-            sizes = stream.read(4 * start[3])
-            if len(sizes) < 4 * start[3]:
-                raise ValueError(f"{path}: expected a header of {4 + 4 * start[3]} bytes, got {4 + len(sizes)}")
+            sizes = stream.read(4 * start[-1]) if start else b""
+            if len(start) < 4 or start[:3] != b"\0\0\x08" or start[3] > 4 or len(sizes) < 4 * start[3]:
+                raise ValueError(f"{path}: expected an idx file of unsigned bytes, got header {start + sizes[:16]!r}")
             yield stream, tuple(np.frombuffer(sizes, ">u4").tolist())
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise ValueError(f"{path}: damaged gzip file ({error})") from error
@@ -98,10 +96,10 @@ def load_idx_files(folder: pathlib.Path, name: str, how_to_get: str) -> Splits:
     """
 
     def path_of(stem):
-        paths = [folder / file for file in _names(stem) if (folder / file).is_file()]
-        if not paths:
-            raise FileNotFoundError(f"{name}: no {stem}[.gz] in {folder}; {how_to_get} ({folder} {seen(folder)})")
-        return paths[0]
+        for path in (folder / file for file in _names(stem)):
+            if path.is_file():
+                return path
+        raise FileNotFoundError(f"{name}: no {stem}[.gz] in {folder}; {how_to_get} (the folder {seen(folder)})")
 
     paths = {split: [path_of(stem) for stem in stems] for split, stems in FILES.items()}
     # All headers before any content: a small file may unpack to a very large one.

@@ -50,22 +50,20 @@ def check_splits(splits: Splits, name: str) -> Splits:
             "Splits(Split(images, labels, num_classes, name), Split(...))"
         )
     splits = Splits(*(check_split(split, part, where) for part, split in splits._asdict().items()))
-    kinds = [(split.images.shape[1:], split.images.dtype.name, split.num_classes) for split in splits]
-    if kinds[0] != kinds[1]:
+    sizes, types, counts = zip(
+        *((one.images.shape[1:], one.images.dtype, one.num_classes) for one in splits), strict=True
+    )
+    if sizes[0] != sizes[1] or types[0] != types[1] or counts[0] != counts[1]:
+        differ = f"examples {sizes[0]} and {sizes[1]}, {types[0]} and {types[1]}, {counts[0]} and {counts[1]} classes"
+        raise ValueError(f"{where}: expected train and test alike, got {differ}")
+    shape, labels = splits.train.images.shape, splits.train.labels
+    absent = np.setdiff1d(np.arange(min(counts[0], len(labels) + 1)), labels)
+    if len(absent):
+        which = ", ".join(map(str, absent[:10])) + ", ..." * (len(absent) > 10)
         raise ValueError(
-            f"{where}: expected train and test alike, got examples {kinds[0][0]} and {kinds[1][0]}, "
-            f"{kinds[0][1]} and {kinds[1][1]}, {kinds[0][2]} and {kinds[1][2]} classes"
+            f"{where}: expected training examples of each of {counts[0]} classes, got none of class {which}; "
+            "number the others from 0 and lower num_classes"
         )
-    train = splits.train
-    absent = train.num_classes - len(np.unique(train.labels))
-    if absent:
-        first = np.setdiff1d(np.arange(min(train.num_classes, len(train.labels) + 1)), train.labels)[:10]
-        raise ValueError(
-            f"{where}: expected training examples of each of {train.num_classes} classes, got none of {absent} "
-            f"({', '.join(map(str, first))}{', ...' * (absent > len(first))}); number the others from 0 and lower "
-            "num_classes"
-        )
-    shape = train.images.shape
     if len(shape) == 4 and shape[1] in (1, 3) and min(shape[2:]) > 4:
         advice = "expected [n, height, width, channels]: images.transpose(0, 2, 3, 1)"
         warnings.warn(f"{where}: images {list(shape)} look like channels first; {advice}", stacklevel=3)
@@ -92,7 +90,7 @@ def check_split(split: Split, part: str, where: str) -> Split:
             f"labels in {part}, got {images.dtype} {list(images.shape)} and {labels.dtype} {list(labels.shape)}"
             f"{_advice(images, labels)}"
         )
-    wrong = (~np.isfinite(images)).sum(axis=tuple(range(1, images.ndim)))
+    wrong = np.zeros(1, int) if is_image else (~np.isfinite(images)).sum(axis=tuple(range(1, images.ndim)))
     if wrong.any():
         raise ValueError(
             f"{where}: expected finite numbers in {part}, got {wrong.sum()} NaN or infinite in {np.sum(wrong > 0)} "
