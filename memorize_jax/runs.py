@@ -113,8 +113,7 @@ def check_no_sweep(workdir: str | pathlib.Path) -> None:
         raise ValueError(
             f"{run.workdir} holds a run (config.json) and a sweep (runs.csv); move one of them to another folder"
         )
-    found = [*run.workdir.glob("*/config.json"), *run.workdir.glob("*/seed_*/config.json")]
-    folders = sorted(path.relative_to(run.workdir).parts[0] for path in found)
+    folders = [one.workdir.relative_to(run.workdir).parts[0] for one in runs_in(run.workdir)]
     example = f"e.g. {run.workdir / folders[0]}" if folders else "once there are some"
     raise ValueError(f"{run.workdir} holds a sweep; give one of its runs as --workdir, {example}")
 
@@ -172,9 +171,8 @@ def check_members(noted: Mapping[pathlib.Path, Noted]) -> None:
         if different:
             pairs = ", ".join(f"{name}={held[name]} (there: {asked[name]})" for name in different)
             raise ValueError(f"{folder} is of another study than {first}: {pairs}; move one of them elsewhere")
-    seeds = [own.config.seed for own in noted.values()]
     for folder, own in noted.items():
-        if folder.name != f"seed_{own.config.seed}" or seeds.count(own.config.seed) > 1:
+        if folder.name != f"seed_{own.config.seed}":
             raise ValueError(f"{folder} holds a run of seed {own.config.seed}; rename it, or move it elsewhere")
 
 
@@ -212,6 +210,7 @@ def read_noted(run: Run) -> Noted:
         # The first version noted where a run was begun, or last gone on with.
         origin = content.get("provenance") or []
         noted = Noted(**{**content, "config": config, "provenance": origin if isinstance(origin, list) else [origin]})
+        _check_kinds(noted)
         if noted.identity is not None and noted.identity != run_identity(config, noted.data):
             raise ValueError("another run than its identity says")
         return noted
@@ -227,6 +226,17 @@ def _check_names(kind, found, known, needed):
         raise ValueError(f"unknown {kind} {', '.join(unknown)}: it is damaged, or of a newer version of memorize_jax")
     if missing := [name for name in needed if name not in found]:
         raise ValueError(f"no {', '.join(missing)}")
+
+
+def _check_kinds(noted):
+    """Raises ValueError for parts that a person has made something else of."""
+    kinds = {"settings": Mapping, "together": list | tuple, "provenance": list, "commands": list | tuple}
+    kinds |= {"preset": str | None, "identity": str | None, "data": dict | None}
+    wrong = [name for name, kind in kinds.items() if not isinstance(getattr(noted, name), kind)]
+    is_sound = lambda one: isinstance(one, dict) and isinstance(one.get("packages", {}), dict)
+    if wrong or not all(map(is_sound, noted.provenance)):
+        wrong = wrong or ["provenance"]
+        raise ValueError(f"something else as {wrong[0]}: {getattr(noted, wrong[0])!r:.60}")
 
 
 def _instead(run):
