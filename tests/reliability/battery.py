@@ -16,12 +16,27 @@ import tempfile
 
 from tests.commands import python
 from tests.reliability.damage import damage_all
-from tests.reliability.outcome import differences, outcome
+from tests.reliability.outcome import differences, outcome, outcome_of_all
 
 RUN = ("--dataset=digits", "--width=16", "--batch_size=256", "--learning_rate=3e-3", "--epochs=30", "--stop_accuracy=1")
 MEASURE = ("--geometry_epochs=0,3,7,11,final", "--examples_per_class=10", "--num_draws=20", "--num_center_components=1")
 REWIND = ("--rewind_epochs=0,3,7,11,final",)
 LEDGER = ("--gradient_epochs=0,3,7,11,final",)
+PROBES = ("--decoding_epochs=0,3,final", "--decoding_dynamics=2", "--probe_examples=100")
+# Many runs from one command; each is struck as a whole.
+SEEDS = (*RUN, "--epochs=12", "--seeds=0-2")
+MANY = {
+    "ensemble": ("experiments.train", SEEDS),
+    "ensemble as one program": ("experiments.train", (*SEEDS, "--together")),
+    "sweep": (
+        "experiments.sweep",
+        (*RUN, "--epochs=8", "--seeds=0-1", "--grid=permuted_fraction=0.25,0.5", *MEASURE, "--geometry_epochs=final"),
+    ),
+    "widths": (
+        "experiments.double_descent",
+        (*RUN, "--epochs=8", "--widths=8,16", *MEASURE, "--geometry_epochs=final"),
+    ),
+}
 # Exit codes that a struck process may end with; 0 when it was faster than the signal.
 CODES = {"SIGKILL": {-signal.SIGKILL, 0}, "SIGTERM": {143, 0}, "SIGINT": {130, 0}}
 
@@ -78,7 +93,7 @@ def battery(folder: pathlib.Path, *, kills: int, seed: int, run: tuple[str, ...]
       (counts, what went wrong).
     """
     rng = random.Random(seed)
-    flags_of = {"train": run, "geometry": MEASURE, "rewinding": REWIND, "gradients": LEDGER}
+    flags_of = {"train": run, "geometry": MEASURE, "rewinding": REWIND, "gradients": LEDGER, "decoding": PROBES}
     steps = {name: (f"experiments.{name}", flags) for name, flags in flags_of.items()}
     calm = folder / "undisturbed"
     events = {name: count_events(module, (f"--workdir={calm}", *flags)) for name, (module, flags) in steps.items()}
@@ -102,6 +117,35 @@ def battery(folder: pathlib.Path, *, kills: int, seed: int, run: tuple[str, ...]
     return counts | found, problems + missed
 
 
+def many(folder: pathlib.Path, *, kills: int, seed: int) -> tuple[dict, list[str]]:
+    """Disturbs commands that make many runs, each until enough strikes have hit, and compares all of their runs.
+
+    Args:
+      folder: for the runs.
+      kills: strikes that must hit, for each command.
+      seed: of all moments.
+
+    Returns:
+      (counts, what went wrong).
+    """
+    rng, counts, problems = random.Random(seed), {}, []
+    for name, (module, flags) in MANY.items():
+        calm, hits, rounds = folder / name / "undisturbed", 0, 0
+        events = count_events(module, (f"--workdir={calm}", *flags))
+        expected = outcome_of_all(calm)
+        while hits < kills:
+            workdir, rounds = folder / name / f"run{rounds}", rounds + 1
+            found, said = strike_until_done(
+                module, (f"--workdir={workdir}", *flags), events=events, rng=rng, kills=min(5, kills)
+            )
+            different = differences(outcome_of_all(workdir), expected)
+            hits, problems = hits + found, [*problems, *said, *(f"{name}: {one} differs" for one in different)]
+            print(f"{name}: {hits} strikes, {len(different)} files differ", flush=True)
+            shutil.rmtree(workdir)
+        counts |= {f"strikes that hit: {name}": hits}
+    return counts, problems
+
+
 def main() -> None:
     """Reads the flags and strikes."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -110,9 +154,11 @@ def main() -> None:
     parser.add_argument(
         "--flags", action="append", default=[], help="a further flag of the training: --flags=--keep=log"
     )
+    parser.add_argument("--many", action="store_true", help="strike ensembles, a sweep and widths instead of a run")
     flags = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        counts, problems = battery(pathlib.Path(folder), kills=flags.kills, seed=flags.seed, run=(*RUN, *flags.flags))
+        place, options = pathlib.Path(folder), {"kills": flags.kills, "seed": flags.seed}
+        counts, problems = many(place, **options) if flags.many else battery(place, **options, run=(*RUN, *flags.flags))
     for name, count in counts.items():
         print(f"| {name} | {count} |")
     if problems:

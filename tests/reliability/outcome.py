@@ -5,7 +5,7 @@ import pathlib
 import numpy as np
 import pandas as pd
 
-from memorize_jax.runs import Run
+from memorize_jax.runs import Run, runs_in
 
 
 def outcome(workdir: pathlib.Path) -> dict:
@@ -36,6 +36,16 @@ def outcome(workdir: pathlib.Path) -> dict:
     for path in workdir.rglob("*"):
         if any(part in path.name for part in (".new", ".old", ".tmp", ".partial", ".lock", "orbax-checkpoint-tmp")):
             found[f"left behind: {path.relative_to(workdir)}"] = b""
+    return found
+
+
+def outcome_of_all(workdir: pathlib.Path) -> dict:
+    """Name -> bytes of every run in a folder, and of the tables over all of them."""
+    found = {f"results/{path.name}": path.read_bytes() for path in (workdir / "results").glob("*.csv")}
+    found |= {path.name: path.read_bytes() for path in workdir.glob("runs.csv")}
+    for run in runs_in(workdir):
+        own = outcome(run.workdir)
+        found |= {f"{run.workdir.relative_to(workdir)}/{name}": content for name, content in own.items()}
     return found
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from memorize_jax.locks import locked
 from tests.commands import python
-from tests.reliability.battery import battery
+from tests.reliability.battery import battery, many
 from tests.reliability.outcome import differences, outcome
 
 
@@ -48,3 +48,9 @@ def test_the_second_process_in_a_folder_is_refused(tmp_path, smoke_run):
             assert done.returncode == 1
             assert "is in use by process" in done.stderr
             assert len(done.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.slow
+def test_commands_that_make_many_runs_end_as_undisturbed_ones(tmp_path):
+    _, problems = many(tmp_path, kills=3, seed=2)
+    assert problems == []
