@@ -150,8 +150,8 @@ def terminable() -> Iterator[None]:
         before = {number: signal.signal(number, signals) for number in _handled()}
         try:
             yield
-        except Exception as error:
-            # What compiled code made of the exception that it met.
+        except (RuntimeError, ValueError) as error:
+            # What compiled code made of the exception that it met; a disk or a bucket has something to say of its own.
             if signals.number is not None:
                 raise ERRORS[signals.number] from error
             raise

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 from experiments import claims, cli, double_descent, ensemble, report, train
 from experiments.estimate import about, measure_work
-from experiments.members import for_each, member_folder, parse_seeds
+from experiments.members import combine, for_each, member_folder, parse_seeds
 from experiments.presets import Preset
 from experiments.record import is_made, tables_of
 from experiments.steps import (
@@ -45,6 +45,7 @@ def run(
     figures: Sequence[Figure] = (),
     *,
     dry_run: bool = False,
+    together: bool = False,
 ) -> None:
     """Does what is missing of a study of one network.
 
@@ -54,6 +55,7 @@ def run(
       seeds: of an ensemble; empty for a single run.
       figures: to draw, and to do nothing else for; empty for the whole study.
       dry_run: only print the plan.
+      together: train the seeds as one program.
 
     Raises:
       ValueError, OSError: one clear sentence; before the training, where that is possible.
@@ -80,9 +82,9 @@ def run(
     if training.todo:
         print("train", flush=True)
         if seeds:
-            ensemble.run(workdir, chosen.run, seeds, run_one=train.run)
+            ensemble.run(workdir, chosen.run, seeds, run_one=train.run, plan=chosen.plan(), together=together)
         else:
-            train.run(workdir, chosen.run, prepared)
+            train.run(workdir, chosen.run, prepared, chosen.plan())
     todo = [step for step, one in zip(steps, planned, strict=True) if one.todo]
     for number, step in enumerate(todo, start=1):
         print(f"[{number}/{len(todo)}] {step.name}", flush=True)
@@ -92,7 +94,9 @@ def run(
             if not is_made(Run(folder), step.name, *settings):
                 step.run(folder, *settings, prepared[0])
 
-        for_each(workdir, do, tuple(f"{table}.csv" for table in tables_of(step.name)))
+        for_each(workdir, do)
+    # Whatever was done now: a table of all seeds is as new as its parts.
+    combine(workdir, [f"{table}.csv" for step in steps for table in tables_of(step.name)])
     _finish(workdir, figures)
 
 
@@ -126,7 +130,7 @@ def run_widths(
     if dry_run:
         return
     if not made:
-        double_descent.run(workdir, *arguments)
+        double_descent.run(workdir, *arguments, plan=chosen.plan())
     _finish(workdir, figures)
 
 
@@ -232,7 +236,7 @@ def main() -> None:
     if chosen.widths:
         run_widths(workdir, chosen, seeds or [chosen.run.seed], figures, dry_run=flags.dry_run)
     else:
-        run(workdir, chosen, seeds, figures, dry_run=flags.dry_run)
+        run(workdir, chosen, seeds, figures, dry_run=flags.dry_run, together=flags.together)
     if not flags.dry_run:
         print(f"done in {time.perf_counter() - started:.0f} s")
 
