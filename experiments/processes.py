@@ -1,6 +1,7 @@
 """Flags of a run on several processes: a TPU pod slice, several GPU machines, or two processes on a laptop."""
 
 import contextlib
+import errno
 import os
 import socket
 import sys
@@ -45,8 +46,8 @@ def join() -> None:
         raise ValueError(f"expected process_id between 0 and {flags.num_processes - 1}, got {flags.process_id}")
     if missing and not flags.distributed:
         return
-    if flags.process_id == 0:
-        _check_port(explicit["coordinator"])
+    if not missing:
+        _check_address(explicit["coordinator"], listens=flags.process_id == 0)
     print(f"waiting up to {MEET_SECONDS} s for the other processes", file=sys.stderr)
     # JAX itself would abort with a core dump.
     giving_up = threading.Timer(MEET_SECONDS, _give_up)
@@ -67,18 +68,21 @@ def join() -> None:
         giving_up.cancel()
 
 
-def _check_port(coordinator):
-    """Raises ValueError unless process 0 can listen where it is to; JAX itself would crash."""
+def _check_address(coordinator, *, listens):
+    """Raises ValueError unless the address has a port, at which process 0 can listen; JAX itself would crash."""
     _, colon, port = coordinator.rpartition(":")
     if not (colon and port.isdecimal() and 0 < int(port) < 2**16):
         raise ValueError(f"expected --coordinator=ADDRESS:PORT, got {coordinator}")
+    if not listens:
+        return
     both = socket.has_dualstack_ipv6()
     try:
         socket.create_server(
             ("", int(port)), family=socket.AF_INET6 if both else socket.AF_INET, dualstack_ipv6=both
         ).close()
     except OSError as error:
-        raise ValueError(f"port {port} of --coordinator cannot be used ({error.strerror}); give another one") from error
+        reason = os.strerror(error.errno or errno.EADDRNOTAVAIL)
+        raise ValueError(f"port {port} of --coordinator cannot be used ({reason}); give another one") from error
 
 
 def _watch(state):
