@@ -28,8 +28,8 @@ PROGRAM_SECONDS = 4e-5
 PROBE_SECONDS = 0.15
 # One simulated capacity of 300 points.
 SEARCH_SECONDS = 0.3
-# Compiled programs, and what XLA needs to make them.
-PROGRAM_BYTES = 3e8
+# What XLA takes to compile a step, and the geometry's solvers besides.
+PROGRAM_BYTES, SOLVER_BYTES = 2e8, 5e8
 
 
 class Work(NamedTuple):
@@ -127,7 +127,7 @@ def seconds_of(step: str, chosen: Preset, work: Work) -> float | None:
 
 
 def bytes_of(step: str, chosen: Preset, work: Work) -> int:
-    """About how much memory a step takes at its peak, besides the data set, which is there already.
+    """About how much memory a step takes at its peak, besides the program and the data set, which are there.
 
     Args:
       step: name, of those of a study or "train".
@@ -143,7 +143,7 @@ def bytes_of(step: str, chosen: Preset, work: Work) -> int:
         classes = min(work.num_classes, chosen.geometry.max_classes or work.num_classes)
         each = chosen.geometry.examples_per_class or work.num_examples // work.num_classes
         sizes = (len(work.widths), classes, each, sum(work.widths), chosen.geometry.num_draws)
-        needed = 2 * network + peak_bytes(*sizes)
+        needed = SOLVER_BYTES + 2 * network + peak_bytes(*sizes)
     elif step == "gradients":
         # Sums of six base vectors, and what rounding lost of them; old and new, and those of a batch.
         needed = 26 * network + work.data_bytes + 7 * shown * min(chosen.run.batch_size, work.num_examples)
