@@ -179,6 +179,10 @@ def define_gradients() -> None:
 def define_seeds() -> None:
     """Defines --seeds."""
     define_string("seeds", "train an ensemble of these seeds, e.g. 0-9, each in its own folder of --workdir")
+
+
+def define_together() -> None:
+    """Defines --together."""
     define_switch("together", "train the seeds as one program, which an accelerator does faster than one by one")
 
 
@@ -302,8 +306,10 @@ def start(main: Callable[[], None], *definitions: Callable[[], None], first: Cal
             with interruption.terminable():
                 first()
                 with buckets.workdir_here(FLAGS):
-                    trust.check_workdirs(FLAGS)
+                    warning = trust.check_workdirs(FLAGS)
                     main()
+                    if warning:
+                        print(warning, file=sys.stderr)
         except BrokenPipeError:
             os._exit(1)
         except KeyboardInterrupt as error:

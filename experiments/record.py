@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import inspect
 import shlex
 import sys
 import time
@@ -35,12 +34,13 @@ def recorded(step: str) -> Callable:
         def noting(workdir, *arguments, **options):
             started, folder = time.perf_counter(), Run(workdir)
             result = run(workdir, *arguments, **options)
-            given = inspect.signature(run).bind(workdir, *arguments, **options).arguments
             note_tables(
                 folder,
                 step,
                 tables_of(step),
-                settings=_settings(given.values(), switches=[name for name, value in given.items() if value is True]),
+                settings=_settings(
+                    [*arguments, *options.values()], switches=[name for name, value in options.items() if value is True]
+                ),
                 identity=identity_in(folder),
                 command=command_line(),
                 seconds=time.perf_counter() - started,

@@ -121,7 +121,7 @@ def _settings(folder):
 
 def _versions(folder):
     """What the runs noted about versions, device and commit."""
-    notes = [_flat(one) for run in runs_in(folder.workdir) for one in read_provenance(run)]
+    notes = [_flat(one) for run in runs_in(folder.workdir) for one in read_provenance(run) or [{}]]
     names = dict.fromkeys(name for note in notes for name in note)
     return {name: _joined(note.get(name, "unknown") for note in notes) for name in names}
 

@@ -260,5 +260,6 @@ if __name__ == "__main__":
         cli.define_capacity_check,
         cli.define_umap,
         cli.define_seeds,
+        cli.define_together,
         define_plan,
     )

@@ -218,5 +218,12 @@ def define_sweep() -> None:
 
 if __name__ == "__main__":
     cli.start(
-        main, cli.define_workdir, cli.define_preset, cli.define_run, cli.define_geometry, cli.define_seeds, define_sweep
+        main,
+        cli.define_workdir,
+        cli.define_preset,
+        cli.define_run,
+        cli.define_geometry,
+        cli.define_seeds,
+        cli.define_together,
+        define_sweep,
     )

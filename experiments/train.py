@@ -142,6 +142,7 @@ if __name__ == "__main__":
         cli.define_preset,
         cli.define_run,
         cli.define_seeds,
+        cli.define_together,
         processes.define,
         first=processes.join,
     )

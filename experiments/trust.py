@@ -15,17 +15,20 @@ from memorize_jax.runs import runs_in
 NAMING = ("dataset", "model")
 
 
-def check_workdirs(given: flags.FlagValues) -> None:
-    """Announces own code that a config.json names, and warns of runs of the first version.
+def check_workdirs(given: flags.FlagValues) -> str:
+    """Announces own code that a config.json names.
 
     Args:
       given: flags, with `workdir` and `trust_code`, and perhaps `workdirs` and `file`.
+
+    Returns:
+      A warning of a run of the first version, to be given with what was made of it; "" if there is none.
 
     Raises:
       ValueError: a config.json names code that this command line does not, and --trust_code was not given.
     """
     workdirs = [given.workdir or "", *(getattr(given, "workdirs", None) or "").split(",")]
-    warned = False
+    warning = ""
     for run in (run for workdir in filter(None, map(str.strip, workdirs)) for run in runs_in(workdir)):
         try:
             content, _ = read_json(run.config)
@@ -35,13 +38,12 @@ def check_workdirs(given: flags.FlagValues) -> None:
             continue
         for name in sorted(name for name in names if isinstance(name, str) and own_code.is_own(name)):
             _announce(run, name, trusted=given.trust_code or name in _named_here(given))
-        if content.get("identity") is None and not warned:
-            warned = True
-            print(
+        if content.get("identity") is None and not warning:
+            warning = (
                 f"warning: {run.workdir} is a run of the first version, without an identity: files that belong to "
-                "another run cannot be told from its own",
-                file=sys.stderr,
+                "another run cannot be told from its own"
             )
+    return warning
 
 
 def _named_here(given):

@@ -57,7 +57,7 @@ def read_metrics(workdir: pathlib.Path, identity: str | None, *, resuming: bool 
       ValueError: a row was changed, lost, added, repeated or moved, or has no numbers; names the file and the epoch.
     """
     files = MetricsFiles(workdir)
-    train = f"python -m experiments.train --workdir={workdir} and the settings of the run"
+    train = f"python -m experiments.train --workdir={workdir}"
     table = read_table(files.table, METRICS, train)
     again = f"restore it from a copy, or remove it and train again: {train}"
     count = len(table)
@@ -66,7 +66,9 @@ def read_metrics(workdir: pathlib.Path, identity: str | None, *, resuming: bool 
         found = _chain(files.table.read_bytes(), identity)
         same = next((row for row, pair in enumerate(zip(found, noted, strict=False)) if pair[0] != pair[1]), None)
         if same is not None:
-            raise ValueError(f"{files.table} is not as training wrote it, from the row of epoch {same} on; {again}")
+            raise ValueError(
+                f"{files.table} is damaged: it is not as training wrote it, from the row of epoch {same} on; {again}"
+            )
         count = min(len(found), len(noted))
         if not resuming and len(found) < len(noted):
             raise ValueError(

@@ -150,10 +150,11 @@ def check_same_data(run: Run, noted: Noted, splits: Splits, labels: PermutedLabe
     if labels is not None and not np.array_equal(labels.true, splits.train.labels):
         changed.add("labels")
     if changed:
+        what = " and ".join({"images": "images", "labels": "true labels"}[name] for name in sorted(changed))
         raise ValueError(
-            f"the {' and '.join(sorted(changed))} of data set {noted.config.dataset} are not those that the run in "
-            f"{run.workdir} was trained on: were its files replaced (--data_dir), does a loader shuffle without a "
-            "fixed seed, or does another version of a library decode them?"
+            f"the run in {run.workdir} was trained on other data: its {what} are not those of the data set "
+            f"{noted.config.dataset}; were files replaced (--data_dir), does a loader shuffle without a fixed seed, "
+            "does another version of a library decode them?"
         )
 
 
