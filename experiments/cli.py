@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from absl import app, flags, logging
 
-from experiments import buckets, trust
+from experiments import buckets, interruption, trust
 from experiments.configs import (
     CapacityCheckConfig,
     DecodingConfig,
@@ -19,10 +19,10 @@ from experiments.configs import (
     RewindingConfig,
     UmapConfig,
 )
-from experiments.interruption import Terminated, terminable
 from experiments.presets import PRESETS, Preset, get_preset, noted_preset
 from memorize_jax.config import COMPUTE_DTYPES, DTYPES, ON_NAN, RunConfig
 from memorize_jax.data import LOADERS, MODES, SCALINGS
+from memorize_jax.memory import available_bytes, readable
 from memorize_jax.models import INITS, MODELS
 from memorize_jax.runs import Run, member_folders, read_noted
 
@@ -276,6 +276,8 @@ def figure_names(text: str) -> str:
 
 
 def _advice(error):
+    if isinstance(error, MemoryError | RuntimeError):
+        return f" ({readable(available_bytes())} are available here); ask for less: fewer examples, layers or draws"
     number = getattr(error, "errno", None)
     if number in (errno.ENOSPC, errno.EDQUOT):
         return "; free some space, or store less (--keep, --keep_dtype); then the same command goes on from here"
@@ -292,6 +294,7 @@ def start(main: Callable[[], None], *definitions: Callable[[], None], first: Cal
       *definitions: of the flags it takes.
       first: done before a run in a bucket is opened.
     """
+    interruption.end_at_once()
     for define in definitions:
         define()
 
@@ -300,7 +303,7 @@ def start(main: Callable[[], None], *definitions: Callable[[], None], first: Cal
         try:
             if len(argv) > 1:
                 raise ValueError(f"expected only flags like --workdir=FOLDER, got {argv[1]!r}")
-            with terminable():
+            with interruption.terminable():
                 first()
                 with buckets.workdir_here(FLAGS):
                     warning = trust.check_workdirs(FLAGS)
@@ -309,19 +312,15 @@ def start(main: Callable[[], None], *definitions: Callable[[], None], first: Cal
                         print(warning, file=sys.stderr)
         except BrokenPipeError:
             os._exit(1)
-        except (ValueError, OSError, ArithmeticError) as error:
+        except KeyboardInterrupt as error:
+            interruption.leave(error)
+        except (ValueError, OSError, ArithmeticError, MemoryError, RuntimeError) as error:
+            if isinstance(error, RuntimeError) and "RESOURCE_EXHAUSTED" not in str(error):
+                raise
             if FLAGS.debug:
                 traceback.print_exc()
-            message = buckets.named_as_given(" ".join(str(error).split()), FLAGS)
-            print(f"error: {message}{_advice(error)}", file=sys.stderr)
+            message = buckets.named_as_given(" ".join(str(error).split())[:2000], FLAGS)
+            print(f"error: {message or 'not enough memory'}{_advice(error)}", file=sys.stderr)
             sys.exit(1)
-        except KeyboardInterrupt:
-            print("interrupted; the same command goes on from here", file=sys.stderr)
-            sys.exit(130)
-        except Terminated:
-            print("terminated; all is stored, the same command goes on from here", file=sys.stderr, flush=True)
-            # All files are closed; an orderly exit can crash in the threads of an interrupted compilation.
-            sys.stdout.flush()
-            os._exit(143)
 
     app.run(guarded)

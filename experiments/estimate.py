@@ -1,4 +1,4 @@
-"""About how long the steps of a study take on this machine, before they have begun."""
+"""About how long the steps of a study take on this machine, and how much memory, before they have begun."""
 
 import math
 import time
@@ -8,9 +8,11 @@ import jax
 import numpy as np
 
 from experiments.presets import Preset
-from memorize_jax import models
+from memorize_jax import data, models
+from memorize_jax.analysis.activations import BATCH, HOST_BYTES, flat_reader
 from memorize_jax.config import RunConfig
 from memorize_jax.data import GROUPS, Splits
+from memorize_jax.geometry import peak_bytes
 from memorize_jax.metrics import read_metrics
 from memorize_jax.runs import Run, read_noted
 
@@ -26,6 +28,8 @@ PROGRAM_SECONDS = 4e-5
 PROBE_SECONDS = 0.15
 # One simulated capacity of 300 points.
 SEARCH_SECONDS = 0.3
+# What XLA takes to compile a step, and the geometry's solvers besides.
+PROGRAM_BYTES, SOLVER_BYTES = 2e8, 5e8
 
 
 class Work(NamedTuple):
@@ -37,6 +41,10 @@ class Work(NamedTuple):
       epochs: that the run has, or may have.
       num_classes: of the data.
       num_layers: analysed ones.
+      data_bytes: of all images.
+      num_examples: of training and test set.
+      num_parameters: of the network.
+      widths: features of the input and of every analysed layer.
     """
 
     forward_seconds: float
@@ -44,6 +52,10 @@ class Work(NamedTuple):
     epochs: int
     num_classes: int
     num_layers: int
+    data_bytes: int
+    num_examples: int
+    num_parameters: int
+    widths: tuple[int, ...]
 
 
 def measure_work(config: RunConfig, splits: Splits, folder: Run) -> Work:
@@ -68,7 +80,20 @@ def measure_work(config: RunConfig, splits: Splits, folder: Run) -> Work:
             # Not the first ones, which compile.
             epoch = float(metrics["seconds"][2:].median())
             forward = epoch / 4.2
-    return Work(forward, epoch, epochs, splits.train.num_classes, len(models.layer_names(config.model)))
+    names = models.layer_names(config.model)
+    model, image, variables = _abstract(config, splits)
+    read = flat_reader(model, data.channel_statistics(splits.train.images[:1], config.scaling), names)
+    return Work(
+        forward_seconds=forward,
+        epoch_seconds=epoch,
+        epochs=epochs,
+        num_classes=splits.train.num_classes,
+        num_layers=len(names),
+        data_bytes=sum(split.images.nbytes for split in splits),
+        num_examples=sum(len(split.labels) for split in splits),
+        num_parameters=sum(leaf.size for leaf in jax.tree.leaves(variables)),
+        widths=tuple(leaf.shape[1] for leaf in jax.eval_shape(read, variables, image).values()),
+    )
 
 
 def seconds_of(step: str, chosen: Preset, work: Work) -> float | None:
@@ -101,6 +126,36 @@ def seconds_of(step: str, chosen: Preset, work: Work) -> float | None:
     return None
 
 
+def bytes_of(step: str, chosen: Preset, work: Work) -> int:
+    """About how much memory a step takes at its peak, besides the program and the data set, which are there.
+
+    Args:
+      step: name, of those of a study or "train".
+      chosen: all settings.
+      work: of the run.
+    """
+    network, shown = 4 * work.num_parameters, 4 * sum(work.widths)
+    batch = shown * min(BATCH, work.num_examples)
+    if step == "train":
+        # Parameters, gradients and Adam's moments, on the device and on their way to the disk; and what gradients need.
+        needed = 8 * network + work.data_bytes + 3 * shown * min(chosen.run.batch_size, work.num_examples)
+    elif step in ("geometry", "capacity_check"):
+        classes = min(work.num_classes, chosen.geometry.max_classes or work.num_classes)
+        each = chosen.geometry.examples_per_class or work.num_examples // work.num_classes
+        sizes = (len(work.widths), classes, each, sum(work.widths), chosen.geometry.num_draws)
+        needed = SOLVER_BYTES + 2 * network + peak_bytes(*sizes)
+    elif step == "gradients":
+        # Sums of six base vectors, and what rounding lost of them; old and new, and those of a batch.
+        needed = 26 * network + work.data_bytes + 7 * shown * min(chosen.run.batch_size, work.num_examples)
+    elif step == "decoding":
+        size = np.dtype(chosen.decoding.decoding_dtype).itemsize * work.num_examples
+        largest = size * max(work.widths)
+        needed = network + batch + 2 * largest + max(largest, min(HOST_BYTES, size * sum(work.widths)))
+    else:
+        needed = 3 * network + batch
+    return int(PROGRAM_BYTES + needed)
+
+
 def about(seconds: float | None) -> str:
     """A duration in words."""
     if seconds is None:
@@ -119,10 +174,15 @@ def _count(spec, epochs):
 
 def _operations(config, splits):
     """Floating-point operations of one example forward."""
+    model, image, variables = _abstract(config, splits)
+    return jax.jit(model.apply).lower(variables, image).cost_analysis()["flops"]
+
+
+def _abstract(config, splits):
+    """The network, and the shapes of an image and of its variables."""
     model = models.create(config.model, num_classes=splits.train.num_classes, width=config.width)
     image = jax.ShapeDtypeStruct((1, *splits.train.images.shape[1:]), np.float32)
-    variables = jax.eval_shape(lambda image: model.init(jax.random.key(0), image), image)
-    return jax.jit(model.apply).lower(variables, image).cost_analysis()["flops"]
+    return model, image, jax.eval_shape(lambda image: model.init(jax.random.key(0), image), image)
 
 
 def _speed():

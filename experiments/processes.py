@@ -1,15 +1,23 @@
 """Flags of a run on several processes: a TPU pod slice, several GPU machines, or two processes on a laptop."""
 
+import contextlib
+import errno
 import os
+import socket
 import sys
 import threading
+import time
 
 import jax
+from jax._src import distributed
 
 from experiments import cli
 
 # A process that does not come, and one that is gone, end the others within a minute.
-MEET_SECONDS, HEARTBEAT_SECONDS = 45, 20
+MEET_SECONDS, GONE_SECONDS, BEAT_SECONDS = 45, 20.0, 2.0
+# JAX ends them with a core dump; it is to come later.
+HEARTBEAT_SECONDS, SHUTDOWN_SECONDS = 60, 20
+BEATS = "memorize_jax/beats"
 
 
 def define() -> None:
@@ -38,6 +46,8 @@ def join() -> None:
         raise ValueError(f"expected process_id between 0 and {flags.num_processes - 1}, got {flags.process_id}")
     if missing and not flags.distributed:
         return
+    if not missing:
+        _check_address(explicit["coordinator"], listens=flags.process_id == 0)
     print(f"waiting up to {MEET_SECONDS} s for the other processes", file=sys.stderr)
     # JAX itself would abort with a core dump.
     giving_up = threading.Timer(MEET_SECONDS, _give_up)
@@ -49,12 +59,48 @@ def join() -> None:
             explicit["process_id"],
             initialization_timeout=2 * MEET_SECONDS,
             heartbeat_timeout_seconds=HEARTBEAT_SECONDS,
-            shutdown_timeout_seconds=HEARTBEAT_SECONDS,
+            shutdown_timeout_seconds=SHUTDOWN_SECONDS,
         )
+        threading.Thread(target=_watch, args=(distributed.global_state,), daemon=True).start()
     except (RuntimeError, ValueError) as error:
         raise ValueError(f"the other processes were not met: {' '.join(str(error).split())[:300]}") from error
     finally:
         giving_up.cancel()
+
+
+def _check_address(coordinator, *, listens):
+    """Raises ValueError unless the address has a port, at which process 0 can listen; JAX itself would crash."""
+    _, colon, port = coordinator.rpartition(":")
+    if not (colon and port.isdecimal() and 0 < int(port) < 2**16):
+        raise ValueError(f"expected --coordinator=ADDRESS:PORT, got {coordinator}")
+    if not listens:
+        return
+    both = socket.has_dualstack_ipv6()
+    try:
+        socket.create_server(
+            ("", int(port)), family=socket.AF_INET6 if both else socket.AF_INET, dualstack_ipv6=both
+        ).close()
+    except OSError as error:
+        reason = os.strerror(error.errno or errno.EADDRNOTAVAIL)
+        raise ValueError(f"port {port} of --coordinator cannot be used ({reason}); give another one") from error
+
+
+def _watch(state):
+    """Shows the others that this process is there, and ends it when one of them stands still."""
+    client, beats = state.client, {}
+    while True:
+        alarm = threading.Timer(GONE_SECONDS, _leave, args=(f"it has not moved for {GONE_SECONDS:.0f} s",))
+        alarm.daemon = True
+        alarm.start()
+        before, moved = beats, set()
+        while len(moved) < state.num_processes:
+            time.sleep(BEAT_SECONDS)
+            # While process 0 stands still, this waits for it; at the end of the program it fails.
+            with contextlib.suppress(RuntimeError):
+                client.key_value_set(f"{BEATS}/{state.process_id}", str(time.monotonic()), allow_overwrite=True)
+                beats = dict(client.key_value_dir_get(BEATS))
+                moved |= {name for name, beat in beats.items() if beat != before.get(name)}
+        alarm.cancel()
 
 
 def _give_up():
@@ -69,9 +115,11 @@ def _give_up():
 
 def leave_if_lost(error: Exception) -> None:
     """Ends this process with a message if another one is gone; returns if there is only one."""
-    if jax.process_count() == 1:
-        return
-    reason = " ".join(str(error).split())[:200]
+    if jax.process_count() > 1:
+        _leave(" ".join(str(error).split())[:200])
+
+
+def _leave(reason):
     print(
         f"error: another process is gone ({reason}); start all of them again with the same command: "
         "it goes on from the last stored epoch",

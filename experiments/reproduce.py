@@ -18,11 +18,22 @@ from experiments.estimate import about, measure_work
 from experiments.members import combine, for_each, member_folder, parse_seeds
 from experiments.presets import Preset
 from experiments.record import is_made, tables_of
-from experiments.steps import STEPS, Planned, Step, check_steps, needed_steps, obstacle_of, plan_step, plan_training
+from experiments.steps import (
+    STEPS,
+    Planned,
+    Step,
+    check_memory,
+    check_steps,
+    needed_steps,
+    obstacle_of,
+    plan_step,
+    plan_training,
+)
 from memorize_jax.analysis.claims import VERDICTS
 from memorize_jax.figures import Figure, missing, select
 from memorize_jax.figures.capacity_map import FIGURES_OF_CAPACITY_MAP, LEAST_EPOCHS
 from memorize_jax.figures.figure import INSTEAD, RUNS
+from memorize_jax.memory import readable
 from memorize_jax.runs import Run, check_no_sweep, member_folders
 from memorize_jax.study import read_study
 
@@ -62,9 +73,10 @@ def run(
     chosen, steps = _with_epochs_of_maps(chosen, figures, folders), _steps(figures)
     check_steps(steps, folders, chosen, prepared)
     work = measure_work(chosen.run, prepared[0], folders[0])
-    training = plan_training(folders, chosen.run, work)
+    training = plan_training(folders, chosen, work)
     planned = [plan_step(step, folders, chosen, prepared[0], work, trained=not training.todo) for step in steps]
     _show([training, *planned])
+    check_memory([training, *planned])
     if dry_run:
         return
     if training.todo:
@@ -173,7 +185,8 @@ def _show(planned):
     wide = max(len(one.name) for one in planned)
     for one in planned:
         bound = "at most " if one.at_most else ""
-        then = f"runs, {bound}{about(one.seconds)}" if one.todo else "left as it is"
+        memory = "" if one.bytes is None else f", peak {readable(one.bytes)}"
+        then = f"runs, {bound}{about(one.seconds)}{memory}" if one.todo else "left as it is"
         print(f"  {one.name:{wide}}  {one.state}: {then}")
     known = [one.seconds for one in planned if one.todo and one.seconds is not None]
     if known:

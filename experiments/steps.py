@@ -5,14 +5,17 @@ import importlib.util
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+import jax
+
 from experiments import capacity_check, decoding, examples, geometry, gradients, rewinding, spheres, umap
-from experiments.estimate import START_SECONDS, Work, seconds_of
+from experiments.estimate import START_SECONDS, Work, bytes_of, seconds_of
 from experiments.presets import Preset
 from experiments.record import is_made, read_record, tables_of
 from memorize_jax import models
 from memorize_jax.analysis.rewinding import select_units
 from memorize_jax.config import RunConfig
 from memorize_jax.data import PermutedLabels, Splits
+from memorize_jax.memory import check_fits
 from memorize_jax.metrics import read_metrics
 from memorize_jax.runs import Run, read_noted
 from memorize_jax.training import is_finished
@@ -50,6 +53,12 @@ STEPS = (
     Step("umap", umap.run, ("umap",), package=("umap", "pip install 'memorize_jax[umap]'")),
     Step("spheres", spheres.run, obstacle=spheres.obstacle),
 )
+# Step -> what to change where it does not fit into memory; the network itself, of others.
+ADVICE = {
+    **dict.fromkeys(("geometry", "capacity_check"), "lower --num_draws, --examples_per_class or --max_classes"),
+    "decoding": "name some --decoding_layers, or lower --num_train",
+    **dict.fromkeys(("train", "gradients"), "choose a smaller --batch_size or --width"),
+}
 
 
 class Planned(NamedTuple):
@@ -61,6 +70,7 @@ class Planned(NamedTuple):
       todo: whether it will run.
       seconds: that it may take; None if nothing is known.
       at_most: whether it may end sooner.
+      bytes: of memory that it takes at its peak; None if nothing is known.
     """
 
     name: str
@@ -68,6 +78,7 @@ class Planned(NamedTuple):
     todo: bool
     seconds: float | None = None
     at_most: bool = False
+    bytes: int | None = None
 
 
 def needed_steps(tables: Sequence[str]) -> list[Step]:
@@ -123,17 +134,18 @@ def _rows(folder):
     return read_metrics(folder.workdir, read_noted(folder).identity, resuming=True).to_dict("records")
 
 
-def plan_training(folders: Sequence[Run], config: RunConfig, work: Work) -> Planned:
+def plan_training(folders: Sequence[Run], chosen: Preset, work: Work) -> Planned:
     """Looks how far the training of a run, or of the members of an ensemble, is.
 
     Args:
       folders: of the runs.
-      config: of the run.
+      chosen: all settings.
       work: how much there is to do.
 
     Returns:
       Planned.
     """
+    config = chosen.run
     epochs, finished = [], 0
     for folder in folders:
         rows = _rows(folder)
@@ -143,7 +155,8 @@ def plan_training(folders: Sequence[Run], config: RunConfig, work: Work) -> Plan
         return Planned("train", f"finished at epoch {', '.join(map(str, epochs))}", False)
     there = "nothing yet" if max(epochs) < 0 else f"at epoch {', '.join(map(str, epochs))} of at most {config.epochs}"
     left = sum(config.epochs - epoch for epoch in epochs)
-    return Planned("train", there, True, START_SECONDS + left * work.epoch_seconds, config.stop_accuracy < 1)
+    seconds, at_most = START_SECONDS + left * work.epoch_seconds, config.stop_accuracy < 1
+    return Planned("train", there, True, seconds, at_most, bytes_of("train", chosen, work))
 
 
 def plan_step(
@@ -177,4 +190,13 @@ def plan_step(
         state = "nothing yet"
     before = [read_record(folder)[step.name]["seconds"] for folder in folders if step.name in read_record(folder)]
     each = max(before) if before else seconds_of(step.name, chosen, work)
-    return Planned(step.name, state, True, None if each is None else each * (len(made) - sum(made)))
+    seconds = None if each is None else each * (len(made) - sum(made))
+    return Planned(step.name, state, True, seconds, bytes=bytes_of(step.name, chosen, work))
+
+
+def check_memory(planned: Sequence[Planned]) -> None:
+    """Raises ValueError for a step that cannot fit into memory, before anything is done."""
+    # An accelerator has memory of its own.
+    for one in planned if jax.default_backend() == "cpu" else ():
+        if one.todo and one.bytes is not None:
+            check_fits(f"{one.name} with these settings", one.bytes, ADVICE.get(one.name, "choose a smaller --width"))

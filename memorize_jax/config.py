@@ -1,6 +1,8 @@
 """What defines a training run."""
 
 import dataclasses
+import numbers
+import typing
 from collections.abc import Sequence
 
 from memorize_jax.data import MODES, SCALINGS
@@ -13,6 +15,8 @@ DTYPES = ("float32", "bfloat16")
 # Precisions of the computation; TF32 is float32 with products of ten bits on the tensor cores of recent GPUs.
 COMPUTE_DTYPES = ("float32", "tf32", "bfloat16")
 ON_NAN = ("stop", "restore")
+# Type of a field -> what its values are; a bool is one of the integers in Python, but not here.
+KINDS = {int: numbers.Integral, float: numbers.Real}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,6 +84,7 @@ class RunConfig:
         Raises:
           ValueError: expected X, got Y.
         """
+        _check_types(self)
         check_dataset(self.dataset)
         check_model(self.model)
         check_init(self.init)
@@ -131,3 +136,13 @@ class RunConfig:
         """The fields that must agree for two runs to be the same run."""
         may_change = (*self.LENGTH_FIELDS, *self.CARE_FIELDS)
         return {name: value for name, value in dataclasses.asdict(self).items() if name not in may_change}
+
+
+def _check_types(config):
+    """Raises ValueError for a field whose value is not of the field's type, as in a file that was edited."""
+    for name, hint in typing.get_type_hints(type(config)).items():
+        value, types = getattr(config, name), typing.get_args(hint) or (hint,)
+        is_bool = isinstance(value, bool)
+        if not any(isinstance(value, KINDS.get(one, one)) and is_bool == (one is bool) for one in types):
+            expected = " or ".join("None" if one is type(None) else one.__name__ for one in types)
+            raise ValueError(f"expected {name} to be {expected}, got {value!r}")

@@ -38,14 +38,15 @@ def kept_epochs(keep: str, test_accuracies: Sequence[float]) -> Kept:
       Kept; the best epoch is the first of those with the highest test accuracy.
     """
     last = len(test_accuracies) - 1
-    if keep == "all":
-        snapshots = range(last + 1)
-    elif keep == "log":
-        powers = [2**power for power in range(last.bit_length())]
-        snapshots = {0, *powers, *(power + power // 2 for power in powers)}
-    elif keep == "best,last":
-        snapshots = ()
-    else:
-        snapshots = range(0, last + 1, int(keep.removeprefix("every:")))
     best = int(np.nanargmax(test_accuracies)) if np.isfinite(test_accuracies).any() else last
-    return Kept(frozenset(epoch for epoch in snapshots if epoch <= last), frozenset({best, last}))
+    return Kept(frozenset(snapshots(keep, last)), frozenset({best, last}))
+
+
+def snapshots(keep: str, last: int) -> Sequence[int]:
+    """The epochs of 0 .. `last` whose networks are kept besides the best and the last; a range where there are many."""
+    if keep == "log":
+        powers = [2**power for power in range(last.bit_length())]
+        return sorted(epoch for epoch in {0, *powers, *(power + power // 2 for power in powers)} if epoch <= last)
+    if keep == "best,last":
+        return ()
+    return range(0, last + 1, 1 if keep == "all" else int(keep.removeprefix("every:")))

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from memorize_jax.checkpoints import EpochStore, bytes_needed, check_space, disk
-from memorize_jax.keep import check_keep, kept_epochs
+from memorize_jax.keep import check_keep, kept_epochs, snapshots
 from tests.test_checkpoints import state, variables
 
 ACCURACIES = [0.1, 0.3, 0.7, 0.7, 0.2, 0.1, 0.3, 0.2, 0.1, 0.1, 0.1]
@@ -75,6 +75,13 @@ def test_a_thousand_epochs_of_vgg16_need_their_134_gb():
     assert bytes_needed("all", "float32", **SIZES) == pytest.approx(135.7e9, rel=0.01)
     assert bytes_needed("all", "bfloat16", **SIZES) == pytest.approx(68.7e9, rel=0.01)
     assert bytes_needed("best,last", "float32", **SIZES) == pytest.approx(1.6e9, rel=0.02)
+
+
+@pytest.mark.parametrize("keep", ["all", "every:1", "every:4", "every:20", "log", "best,last"])
+@pytest.mark.parametrize("last", [0, 1, 2, 3, 4, 10, 12, 13])
+def test_kept_epochs_are_counted_without_a_list_of_all(keep, last):
+    assert len(snapshots(keep, last)) == len(kept_epochs(keep, [0.0] * (last + 1)).snapshots)
+    assert len(snapshots(keep, 10**12)) in (10**12 + 1, 25 * 10**10 + 1, 5 * 10**10 + 1, 80, 0)
 
 
 def test_too_little_space_names_the_flag_that_helps(tmp_path, monkeypatch):

@@ -3,7 +3,7 @@
 import pathlib
 import shutil
 
-from memorize_jax.keep import kept_epochs
+from memorize_jax.keep import snapshots
 from memorize_jax.memory import readable
 
 # Choices a message can offer, from what keeps most to what keeps least.
@@ -22,7 +22,7 @@ def bytes_needed(keep: str, keep_dtype: str, *, epochs: int, leaf_bytes: list[in
     """Bounds the disk that the checkpoints of a run fill.
 
     Args:
-      keep: see `kept_epochs`.
+      keep: see `keep.kept_epochs`.
       keep_dtype: "float32" or "bfloat16".
       epochs: most epochs.
       leaf_bytes: of each array of the network.
@@ -31,12 +31,11 @@ def bytes_needed(keep: str, keep_dtype: str, *, epochs: int, leaf_bytes: list[in
     Returns:
       bytes, with three training states: two and the one being written.
     """
-    kept = kept_epochs(keep, [0.0] * (epochs + 1))
     network, overhead = sum(leaf_bytes), BYTES_PER_LEAF * len(leaf_bytes)
     # The best and the last in full, and the one before it, which goes when the last is there.
     full = 3 * (network + overhead)
-    snapshots = len(kept.snapshots) * (network // (2 if keep_dtype == "bfloat16" else 1) + overhead)
-    return full + snapshots + 3 * (sum(state_bytes) + BYTES_PER_LEAF * len(state_bytes))
+    each = network // (2 if keep_dtype == "bfloat16" else 1) + overhead
+    return full + len(snapshots(keep, epochs)) * each + 3 * (sum(state_bytes) + BYTES_PER_LEAF * len(state_bytes))
 
 
 def check_space(folder: pathlib.Path, keep: str, keep_dtype: str, **sizes) -> None:
@@ -44,7 +43,7 @@ def check_space(folder: pathlib.Path, keep: str, keep_dtype: str, **sizes) -> No
 
     Args:
       folder: of the checkpoints; need not exist. What it holds already counts as free, for it is part of the need.
-      keep: see `kept_epochs`.
+      keep: see `keep.kept_epochs`.
       keep_dtype: of the snapshots.
       **sizes: see `bytes_needed`.
 

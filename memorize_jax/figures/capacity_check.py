@@ -4,7 +4,7 @@ import pathlib
 
 from memorize_jax.figures.curves import heading, subject
 from memorize_jax.figures.figure import Figure
-from memorize_jax.figures.style import COLORS, FLOOR, MARKERS, STYLE, groups_in, plt, save
+from memorize_jax.figures.style import COLORS, FLOOR, MARKERS, groups_in, save, styled, subplots
 from memorize_jax.study import Study
 
 
@@ -27,8 +27,8 @@ def draw_capacity_check(study: Study, path: pathlib.Path) -> pathlib.Path:
     floor = 2 / table["examples_per_class"].min()
     values = [*known["mean_field_capacity"].dropna(), *known["simulated_capacity"], floor]
     lowest, highest = 0.8 * min(values), 1.25 * max(values)
-    with plt.rc_context(STYLE):
-        figure, axis = plt.subplots(figsize=(6.2, 6.0))
+    with styled():
+        figure, axis = subplots(figsize=(6.2, 6.0))
         axis.plot([lowest, highest], [lowest, highest], color="#333333", linewidth=1, label="equal")
         axis.axhline(floor, **FLOOR, label="lower bound 2/M")
         axis.axvline(floor, **FLOOR)

@@ -6,7 +6,7 @@ from memorize_jax.figures.bound import bound_remark, lower_bound
 from memorize_jax.figures.curves import heading, mean_note, subject
 from memorize_jax.figures.figure import Figure
 from memorize_jax.figures.heat import by_layer_and_epoch, draw_heat, limits, too_few_shared
-from memorize_jax.figures.style import STYLE, groups_in, plt, save
+from memorize_jax.figures.style import groups_in, save, styled, subplots
 from memorize_jax.study import Study
 
 LEAST_EPOCHS = 3
@@ -33,9 +33,9 @@ def draw_capacity_map(study: Study, path: pathlib.Path) -> pathlib.Path:
     floor = lower_bound(geometry)
     low, high = limits(list(panels.values()))
     low = low if floor is None else min(low, 0.95 * floor)
-    with plt.rc_context(STYLE):
+    with styled():
         size = (9.6, (1.0 + 0.2 * max(len(names), 6)) * 2 + 0.6)
-        figure, axes = plt.subplots(2, 2, figsize=size, sharex=True, sharey=True)
+        figure, axes = subplots(2, 2, figsize=size, sharex=True, sharey=True)
         for axis in list(axes.flat)[len(panels) :]:
             axis.set_visible(False)
         for axis, (group, values) in zip(axes.flat, panels.items(), strict=False):

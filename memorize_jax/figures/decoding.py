@@ -6,7 +6,7 @@ import numpy as np
 
 from memorize_jax.figures.curves import draw_mean, heading, interpolated, seeds_note, subject
 from memorize_jax.figures.figure import Figure, not_measured
-from memorize_jax.figures.style import MARKER_CYCLE, STYLE, epoch_axis, layer_axis, plt, save, shade
+from memorize_jax.figures.style import MARKER_CYCLE, epoch_axis, layer_axis, save, shade, styled, subplots
 from memorize_jax.study import Study
 
 # Method of results/decoding.csv -> (colour, marker, name in a legend); what is not here is in the table only.
@@ -54,9 +54,9 @@ def draw_decoding(study: Study, path: pathlib.Path) -> pathlib.Path:
       path.
     """
     layers, moments, fewest = _layers(study.tables["decoding"]), _moments(study), len(study.seeds)
-    with plt.rc_context(STYLE):
+    with styled():
         size = (10, 2.7 * len(moments) + 1.4)
-        figure, axes = plt.subplots(len(moments), 2, figsize=size, sharex=True, sharey=True, squeeze=False)
+        figure, axes = subplots(len(moments), 2, figsize=size, sharex=True, sharey=True, squeeze=False)
         for row, (title, rows) in zip(axes, moments.items(), strict=True):
             for axis, (labels, text) in zip(row, LABELS.items(), strict=True):
                 own = rows[rows["labels"] == labels]
@@ -91,8 +91,8 @@ def draw_decoding_dynamics(study: Study, path: pathlib.Path) -> pathlib.Path:
     """
     decoding = study.tables["decoding"]
     layers, counts = _layers(decoding), [len(study.seeds)]
-    with plt.rc_context(STYLE):
-        figure, axes = plt.subplots(1, 2, figsize=(10, 4.6), sharey=True)
+    with styled():
+        figure, axes = subplots(1, 2, figsize=(10, 4.6), sharey=True)
         for axis, (labels, text) in zip(axes, LABELS.items(), strict=True):
             own = decoding[decoding["labels"] == labels]
             for index, layer in enumerate(layers):

@@ -6,7 +6,7 @@ import pathlib
 from memorize_jax.figures.bound import bound_remark, draw_bound
 from memorize_jax.figures.curves import draw_mean, heading, seeds_note, subject
 from memorize_jax.figures.figure import Figure
-from memorize_jax.figures.style import STYLE, plt, save
+from memorize_jax.figures.style import save, styled, subplots
 from memorize_jax.study import Study
 
 LABELS = {
@@ -35,8 +35,8 @@ def draw_double_descent(study: Study, path: pathlib.Path, *, columns: tuple[str,
     table = study.tables["double_descent"]
     widths = table.drop_duplicates("num_parameters").sort_values("num_parameters")
     fewest = len(study.seeds)
-    with plt.rc_context(STYLE):
-        figure, axes = plt.subplots(1, len(columns), figsize=(4.8 * len(columns), 4.2), squeeze=False)
+    with styled():
+        figure, axes = subplots(1, len(columns), figsize=(4.8 * len(columns), 4.2), squeeze=False)
         for axis, column in zip(axes[0], columns, strict=True):
             scale = 100 if column.endswith("accuracy") else 1
             for moment, (color, marker, dashes) in MOMENTS.items():

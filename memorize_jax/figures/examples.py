@@ -7,7 +7,7 @@ import numpy as np
 
 from memorize_jax.figures.curves import first_seed_note, heading, subject
 from memorize_jax.figures.figure import Figure
-from memorize_jax.figures.style import COLORS, STYLE, plt, save
+from memorize_jax.figures.style import COLORS, save, styled, subplots
 from memorize_jax.study import Study
 
 # Row of the figure -> (group in the table, column of the labels it is analysed under).
@@ -41,8 +41,8 @@ def draw_examples(study: Study, path: pathlib.Path) -> pathlib.Path:
     columns = max(map(len, rows.values()))
     # Not every grey image uses all of 0 to 255; the same scale for all shows which are faint.
     brightest = max(decode_pixels(row).max() for row in table.itertuples())
-    with plt.rc_context(STYLE):
-        figure, axes = plt.subplots(
+    with styled():
+        figure, axes = subplots(
             len(rows), columns, figsize=(1.15 * columns + 1.2, 1.55 * len(rows) + 0.3), squeeze=False
         )
         figure.get_layout_engine().set(h_pad=0.08)

@@ -7,7 +7,7 @@ import pandas as pd
 from memorize_jax.figures.bound import bound_remark, draw_bound
 from memorize_jax.figures.curves import draw_mean, heading, seeds_note
 from memorize_jax.figures.figure import INSTEAD, Figure
-from memorize_jax.figures.style import STYLE, group_style, groups_in, plt, save
+from memorize_jax.figures.style import group_style, groups_in, save, styled, subplots
 from memorize_jax.stages import at_stages
 from memorize_jax.study import Study, command, three_layers
 
@@ -51,9 +51,9 @@ def draw_fractions(study: Study, path: pathlib.Path) -> pathlib.Path:
       path.
     """
     rows, fewest = _combinations(study), len(study.seeds)
-    with plt.rc_context(STYLE):
+    with styled():
         size = (10.2, 2.9 * len(rows) + 1.0)
-        figure, axes = plt.subplots(len(rows), 3, figsize=size, sharex=True, squeeze=False)
+        figure, axes = subplots(len(rows), 3, figsize=size, sharex=True, squeeze=False)
         for (text, geometry), own in zip(rows, axes, strict=True):
             for axis, (place, layer) in zip(own, three_layers(_layers(geometry)).items(), strict=True):
                 here = geometry[geometry["layer"] == layer]

@@ -8,7 +8,7 @@ import pandas as pd
 from memorize_jax.figures.bound import bound_remark, draw_bound
 from memorize_jax.figures.curves import draw_mean, epochs_note, fewest_seeds, heading, seeds_note, subject
 from memorize_jax.figures.figure import Figure, not_measured
-from memorize_jax.figures.style import STYLE, group_style, groups_in, layer_axis, plt, save
+from memorize_jax.figures.style import group_style, groups_in, layer_axis, save, styled, subplots
 from memorize_jax.intervals import LEVEL
 from memorize_jax.study import Study
 
@@ -43,8 +43,8 @@ def draw_geometry(
       path.
     """
     layers = geometry.sort_values("layer_number").drop_duplicates("layer")["layer"].tolist()
-    with plt.rc_context(STYLE):
-        figure, axes = plt.subplots(2, 2, figsize=(9.6, 6.8), sharex=True)
+    with styled():
+        figure, axes = subplots(2, 2, figsize=(9.6, 6.8), sharex=True)
         for axis, (measure, label) in zip(axes.flat, MEASURES, strict=True):
             if behind is not None:
                 _draw_groups(axis, behind, measure, layers, level, faded=True)

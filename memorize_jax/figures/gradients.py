@@ -9,7 +9,7 @@ import pandas as pd
 from memorize_jax.figures.curves import heading, mean_note, subject
 from memorize_jax.figures.figure import Figure
 from memorize_jax.figures.heat import by_layer_and_epoch, draw_heat, limits, too_few_shared
-from memorize_jax.figures.style import STYLE, plt, save
+from memorize_jax.figures.style import save, styled, subplots
 from memorize_jax.study import Study, command
 
 GROUPS = ("all", "unpermuted", "permuted")
@@ -65,8 +65,8 @@ def draw_norm(study: Study, path: pathlib.Path, *, group: str) -> pathlib.Path:
     panels = {name: _means(study, _rows(study, name, "full")) for name in GROUPS}
     low, high = limits([panel.values for panel in panels.values() if panel is not None])
     names = _names(study)
-    with plt.rc_context(STYLE):
-        figure, axis = plt.subplots(figsize=_size(names))
+    with styled():
+        figure, axis = subplots(figsize=_size(names))
         mesh = draw_heat(axis, panels[group].values, names, cmap="viridis", vmin=low, vmax=high)
         figure.colorbar(mesh, ax=axis, label="log$_{10}$ ‖∇L‖²")
         axis.set_ylabel("layer")
@@ -91,8 +91,8 @@ def draw_ratio(
       path.
     """
     means, names = _means(study, _rows(study, *above) - _rows(study, *below)), _names(study)
-    with plt.rc_context(STYLE):
-        figure, axis = plt.subplots(figsize=_size(names))
+    with styled():
+        figure, axis = subplots(figsize=_size(names))
         mesh = draw_heat(axis, means.values, names, cmap="PRGn", vmin=-RANGE, vmax=RANGE)
         figure.colorbar(mesh, ax=axis, label="log$_{10}$ of the ratio of ‖∇L‖²", extend="both")
         axis.set_ylabel("layer")
@@ -111,8 +111,8 @@ def draw_parts(study: Study, path: pathlib.Path) -> pathlib.Path:
       path.
     """
     names, groups, fewest = _names(study), GROUPS[1:], len(study.seeds)
-    with plt.rc_context(STYLE):
-        figure, axes = plt.subplots(2, 2, figsize=_size(names, 2, 2), sharex=True, sharey=True)
+    with styled():
+        figure, axes = subplots(2, 2, figsize=_size(names, 2, 2), sharex=True, sharey=True)
         for row, part in zip(axes, ("dep", "ind"), strict=True):
             panels = {group: _means(study, _rows(study, group, part)) for group in groups}
             low, high = limits([panel.values for panel in panels.values()])

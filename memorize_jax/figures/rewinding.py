@@ -7,7 +7,7 @@ import numpy as np
 
 from memorize_jax.figures.curves import draw_mean, epochs_note, heading, interpolated, seeds_note, subject
 from memorize_jax.figures.figure import Figure
-from memorize_jax.figures.style import MARKER_CYCLE, STYLE, epoch_axis, plt, save, shade
+from memorize_jax.figures.style import MARKER_CYCLE, epoch_axis, save, shade, styled, subplots
 from memorize_jax.study import Study, command
 
 LEVEL = 0.95
@@ -61,8 +61,8 @@ def draw_rewinding(study: Study, path: pathlib.Path, *, group: str) -> pathlib.P
     rewinding, column = _into_final(study), f"{group}_accuracy"
     order = rewinding.sort_values(["num_layers", "layer_number"]).drop_duplicates("layer")
     singles, fewest = (order["num_layers"] == 1).sum(), len(study.seeds)
-    with plt.rc_context(STYLE):
-        figure, axis = plt.subplots(figsize=(7.2, 4.6))
+    with styled():
+        figure, axis = subplots(figsize=(7.2, 4.6))
         for index, row in enumerate(order.itertuples()):
             wide = _curve(study, rewinding[rewinding["layer"] == row.layer], column)
             style = {"color": shade(index, singles), "marker": MARKER_CYCLE[index % len(MARKER_CYCLE)]}

@@ -6,7 +6,7 @@ import numpy as np
 
 from memorize_jax.figures.curves import first_seed_note, heading
 from memorize_jax.figures.figure import Figure
-from memorize_jax.figures.style import COLORS, STYLE, plt, save
+from memorize_jax.figures.style import COLORS, save, styled, subplots
 from memorize_jax.study import Study
 
 # Of the two classes: none of the groups' colours.
@@ -40,8 +40,8 @@ def draw_spheres(study: Study, path: pathlib.Path) -> pathlib.Path:
     table = study.tables["spheres"]
     table = table[table["seed"] == seed]
     others = [column for column in table.columns if column.startswith("axis_") and column != "axis_0"]
-    with plt.rc_context(STYLE):
-        figure, axes = plt.subplots(2, 4, figsize=(11.5, 6.2))
+    with styled():
+        figure, axes = subplots(2, 4, figsize=(11.5, 6.2))
         for axis, other in zip(axes.flat, others, strict=False):
             _scatter(axis, table, other)
         _histograms(axes[1, 0], table, "axis_0")

@@ -1,15 +1,28 @@
 """Sole owner of matplotlib: the look of all figures, and how they are saved."""
 
+import contextlib
+import os
 import pathlib
+import re
+import sys
 from collections.abc import Sequence
-
-import matplotlib
-from matplotlib import ticker
 
 from memorize_jax.atomic import replacing
 
-matplotlib.use("Agg")
-from matplotlib import pyplot as plt
+# A notebook names its own way to show figures to all programs it starts; where that is not installed, matplotlib would
+# refuse to be imported. Ours are only written to files, so it is left as matplotlib itself would set it, or unset.
+_backend = os.environ.pop("MPLBACKEND", None) if "matplotlib" not in sys.modules else None
+try:
+    import matplotlib.style
+    from matplotlib import colormaps, ticker
+    from matplotlib.figure import Figure
+    from matplotlib.text import Text
+finally:
+    if _backend is not None:
+        os.environ["MPLBACKEND"] = _backend
+if _backend:
+    with contextlib.suppress(ValueError):
+        matplotlib.rcParams["backend"] = _backend
 
 # Okabe-Ito: distinct for the colour-blind and in print. One colour per group in every figure.
 COLORS = {
@@ -37,6 +50,19 @@ STYLE = {
     "figure.constrained_layout.use": True,
     "savefig.dpi": 200,
 }
+# The formulas of our own labels and of tick labels; any other dollar sign is part of a name.
+FORMULA = re.compile(r"\$(R|D|_\{(10|dep|ind)\}|\\mathdefault\{[^$]*\})\$")
+
+
+def styled(**changes: object) -> contextlib.AbstractContextManager:
+    """The look of all figures while they are drawn, whatever the reader's own settings are."""
+    return matplotlib.style.context({**STYLE, **changes}, after_reset=True)
+
+
+def subplots(rows: int = 1, columns: int = 1, *, figsize: tuple[float, float], **options) -> tuple[Figure, object]:
+    """A figure that no window and no notebook knows of, and its axes; options of `Figure.subplots`."""
+    figure = Figure(figsize=figsize)
+    return figure, figure.subplots(rows, columns, **options)
 
 
 def group_style(group: str, *, markers: bool = True) -> dict:
@@ -53,7 +79,7 @@ def groups_in(groups: Sequence[str]) -> list[str]:
 
 def shade(index: int, count: int):
     """A colour for one of a sequence, from dark blue for the first to light green for the last."""
-    return plt.get_cmap("viridis")(0.85 * index / max(count - 1, 1))
+    return colormaps["viridis"](0.85 * index / max(count - 1, 1))
 
 
 def layer_axis(axis, names: Sequence[str]) -> None:
@@ -87,9 +113,10 @@ def mark_epochs(axis, best: float, final: float, note: str = "") -> None:
 
 
 def save(figure, path: pathlib.Path) -> pathlib.Path:
-    """Writes a figure whole and closes it; the same figure gives the same file."""
+    """Writes a figure whole; the same figure gives the same file."""
+    for text in figure.findobj(Text):
+        text.set_parse_math("$" not in FORMULA.sub("", text.get_text()))
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as beside:
         figure.savefig(beside, metadata={"Date": None})
-    plt.close(figure)
     return path

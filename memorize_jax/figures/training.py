@@ -6,7 +6,7 @@ import numpy as np
 
 from memorize_jax.figures.curves import by_seed, draw_mean, heading, seeds_note, subject
 from memorize_jax.figures.figure import Figure
-from memorize_jax.figures.style import STYLE, group_style, mark_epochs, plt, save
+from memorize_jax.figures.style import group_style, mark_epochs, save, styled, subplots
 from memorize_jax.study import Study
 
 PANELS = (
@@ -31,8 +31,8 @@ def draw_training(study: Study, path: pathlib.Path) -> pathlib.Path:
     metrics = study.tables["metrics"]
     best, final = (float(np.mean(list(study.epochs_of(stage).values()))) for stage in ("best", "final"))
     fewest = len(study.seeds)
-    with plt.rc_context(STYLE):
-        figure, axes = plt.subplots(1, 2, figsize=(9.6, 3.9), sharey=True)
+    with styled():
+        figure, axes = subplots(1, 2, figsize=(9.6, 3.9), sharey=True)
         for axis, (title, groups) in zip(axes, PANELS, strict=True):
             for group in groups:
                 column = f"{group}_accuracy"

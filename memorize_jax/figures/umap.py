@@ -5,7 +5,7 @@ import pathlib
 
 from memorize_jax.figures.curves import first_seed_note, heading, subject
 from memorize_jax.figures.figure import Figure
-from memorize_jax.figures.style import COLORS, STYLE, plt, save
+from memorize_jax.figures.style import COLORS, colormaps, save, styled, subplots
 from memorize_jax.study import Study
 
 GROUPS = ("unpermuted", "permuted", "restored", "test")
@@ -30,9 +30,9 @@ def draw_umap(study: Study, path: pathlib.Path, *, earlier: bool = False) -> pat
     number = table["layer_number"].min() if earlier else table["layer_number"].max()
     table = table[table["layer_number"] == number]
     epochs, groups = sorted(table["epoch"].unique()), [group for group in GROUPS if group in set(table["group"])]
-    with plt.rc_context({**STYLE, "axes.grid": False}):
+    with styled(**{"axes.grid": False}):
         size = (2.5 * len(groups) + 0.9, 2.5 * len(epochs) + 0.7)
-        figure, axes = plt.subplots(len(epochs), len(groups), figsize=size, squeeze=False, sharex="row", sharey="row")
+        figure, axes = subplots(len(epochs), len(groups), figsize=size, squeeze=False, sharex="row", sharey="row")
         for row, epoch in zip(axes, epochs, strict=True):
             of_epoch = table[table["epoch"] == epoch]
             for axis, group in zip(row, groups, strict=True):
@@ -53,7 +53,7 @@ def draw_umap(study: Study, path: pathlib.Path, *, earlier: bool = False) -> pat
 
 
 def _draw_panel(axis, rows, label):
-    colors = plt.get_cmap("tab10")
+    colors = colormaps["tab10"]
     for value in sorted(rows[label].unique()):
         own = rows[rows[label] == value]
         # Ten colours are too many to tell apart by colour alone.

@@ -8,6 +8,7 @@ from memorize_jax.geometry.anchors import (
     solve_anchors,
 )
 from memorize_jax.geometry.ball import ball_capacity
+from memorize_jax.geometry.batching import peak_bytes
 from memorize_jax.geometry.centers import CenterStructure, center_structure, max_num_components
 from memorize_jax.geometry.dimension import TotalDimension, total_dimension
 from memorize_jax.geometry.layers import layer_geometry
@@ -30,6 +31,7 @@ __all__ = [
     "layer_geometry",
     "manifold_geometry",
     "max_num_components",
+    "peak_bytes",
     "simulated_capacity",
     "solve_anchors",
     "streamed_layer_geometry",

@@ -1,4 +1,4 @@
-"""A map over a leading axis that holds a chosen number of items in memory at a time."""
+"""A map over a leading axis that holds a chosen number of items in memory at a time, and what a request takes."""
 
 from collections.abc import Callable
 
@@ -20,9 +20,7 @@ def chunked_map(function: Callable, items, chunk: int | None):
       What `jax.vmap(function)(items)` would.
     """
     total = jax.tree.leaves(items)[0].shape[0]
-    if chunk is None:
-        chunk = 1 if jax.default_backend() == "cpu" else 256
-    chunk = max(1, min(chunk, total))
+    chunk = _items_at_a_time(chunk, total)
     if chunk == 1:
         return jax.lax.map(function, items)
     # jax.lax.map's own batch_size compiles a second program for the remainder; padding needs only one.
@@ -35,3 +33,41 @@ def chunked_map(function: Callable, items, chunk: int | None):
 
     mapped = jax.lax.map(jax.vmap(function), jax.tree.map(split, items))
     return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:])[:total], mapped)
+
+
+def _items_at_a_time(chunk, total):
+    if chunk is None:
+        chunk = 1 if jax.default_backend() == "cpu" else 256
+    return max(1, min(chunk, total))
+
+
+def peak_bytes(
+    num_layers: int,
+    num_manifolds: int,
+    num_examples: int,
+    num_features: int,
+    num_draws: int,
+    *,
+    chunk: int | None = None,
+    itemsize: int = 4,
+) -> int:
+    """Estimates the memory that measuring the geometry of some layers takes at its peak, within about a third.
+
+    Args:
+      num_layers: L.
+      num_manifolds: P.
+      num_examples: M, of the largest manifold.
+      num_features: of all layers together; 0 if their points are not held, or are there already.
+      num_draws: n.
+      chunk: manifolds solved as one batch, as for `chunked_map`.
+      itemsize: bytes of a number.
+
+    Returns:
+      bytes.
+    """
+    points = num_manifolds * num_examples * num_features
+    products = num_layers * num_manifolds * (6 * num_examples**2 + num_examples * num_manifolds + 4 * num_manifolds)
+    # Sampling holds the draws about four times over, a batch of programs eight numbers for each of their inequalities.
+    draws = 4 * num_manifolds * num_draws * (num_examples + 1)
+    programs = 8 * _items_at_a_time(chunk, num_layers * num_manifolds) * num_draws * num_examples
+    return itemsize * (points + products + draws + programs)

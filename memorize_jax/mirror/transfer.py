@@ -113,7 +113,7 @@ def bring_there(mirror: Mirror) -> None:
       mirror: Mirror; what is known of the bucket is brought up to date.
 
     Raises:
-      BusyError: another machine has taken the run over; nothing is written.
+      BusyError: another machine has taken the run over; no file is written that was not being written then.
       BucketError: the bucket cannot be reached; what has gone there has.
     """
     bucket, folder, memory, known = mirror.bucket, mirror.folder, mirror.memory, mirror.known
@@ -121,7 +121,6 @@ def bring_there(mirror: Mirror) -> None:
     upload = plan_upload(local, known)
     if not upload.stages and not upload.remove:
         return
-    leases.check(mirror.lease)
     # Checkpoints do not change under their name; tables do, while others are being written.
     held = {
         path: content
@@ -136,6 +135,7 @@ def bring_there(mirror: Mirror) -> None:
         version = new_version()
         memory.attempts.append(version)
         memory.save()
+        leases.check(mirror.lease)
         write_file(bucket, MANIFEST, encode(Manifest(version, known)))
         return version
 
@@ -143,11 +143,14 @@ def bring_there(mirror: Mirror) -> None:
         content = held[path] if path in held else _content(folder / path)
         if content is None or digest_of(content) != local[path]:
             return False
+        # Before every file: this machine may have stood still since the last one.
+        leases.check(mirror.lease)
         write_file(bucket, path, content)
         known[path] = (local[path],)
         return True
 
     def forget(path):
+        leases.check(mirror.lease)
         remove_file(bucket, path)
         del known[path]
 
@@ -157,7 +160,6 @@ def bring_there(mirror: Mirror) -> None:
         # Not before: until metrics.csv is new, the old training states are those to go on from. What was removed here
         # in the meantime is left for the next time, and what it replaced until then.
         if upload.remove and all(sent):
-            leases.check(mirror.lease)
             note(dict.fromkeys(upload.remove))
             list(pool.map(forget, upload.remove))
     memory.version = note()

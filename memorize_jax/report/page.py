@@ -23,9 +23,9 @@ def embedded(path: pathlib.Path) -> str:
 def csv_address(table: pd.DataFrame) -> str:
     """A table as the address of a CSV file to download; "" if it is too large.
 
-    Texts that a spreadsheet would run as a formula get an apostrophe in front.
+    Texts, names of columns among them, that a spreadsheet would run as a formula get an apostrophe in front.
     """
-    content = table.map(_harmless).to_csv(index=False).encode()
+    content = table.map(_harmless).rename(columns=_harmless).to_csv(index=False).encode()
     if len(content) > MOST_CSV_BYTES:
         return ""
     return "data:text/csv;charset=utf-8;base64," + base64.b64encode(content).decode()

@@ -21,5 +21,6 @@ def rate_stretches(restores: Sequence[dict], rate: float, last: int) -> list[tup
         found = [float(restore["learning_rate"]) for restore in restores if restore["epoch"] < epoch]
         return found[-1] if found else rate
 
-    epochs = range(1, max(last, 1) + 1)
-    return [(value, max(members)) for value, members in itertools.groupby(epochs, rate_of)]
+    last = max(last, 1)
+    ends = sorted({int(restore["epoch"]) for restore in restores if 1 <= restore["epoch"] < last} | {last})
+    return [(value, max(members)) for value, members in itertools.groupby(ends, rate_of)]

@@ -5,12 +5,14 @@ import socket
 import subprocess
 import sys
 import time
+import types
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from tests.commands import ROOT
+from experiments import processes
+from tests.commands import ROOT, python
 
 
 def free_port():
@@ -70,3 +72,41 @@ def test_a_process_that_does_not_come_ends_the_other(tmp_path):
     assert alone.returncode == 1
     assert "error: the other processes did not come within 45 s" in error
     assert not (tmp_path / "config.json").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("victim", [0, 1])
+def test_a_process_that_stands_still_ends_the_other_with_a_line(tmp_path, victim):
+    flags = ("--epochs=1000000", "--stop_accuracy=1", "--keep=best,last")
+    with two_processes(tmp_path, *flags) as started:
+        deadline = time.monotonic() + 120
+        while not (tmp_path / "metrics.csv").is_file():
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        started[victim].send_signal(signal.SIGSTOP)
+        _, error = started[1 - victim].communicate(timeout=50)
+    assert started[1 - victim].returncode == 1
+    assert "error: another process is gone (it has not moved for 20 s); start all of them again" in error
+    assert "Fatal" not in error
+
+
+@pytest.mark.parametrize("taken", ["127.0.0.1", ""])
+def test_a_port_that_is_in_use_is_refused_with_a_line(tmp_path, taken):
+    with socket.create_server((taken, 0)) as listener:
+        port = listener.getsockname()[1]
+        ended = python(
+            *("-m", "experiments.train", "--preset=smoke", f"--workdir={tmp_path}", f"--coordinator=127.0.0.1:{port}"),
+            *("--num_processes=2", "--process_id=0"),
+        )
+    assert ended.returncode == 1
+    expected = f"error: port {port} of --coordinator cannot be used (Address already in use); give another one\n"
+    assert ended.stderr == expected
+
+
+@pytest.mark.parametrize("address", ["here", "here:", "here:x", "here:0", "here:65536", "1234"])
+@pytest.mark.parametrize("number", [0, 1])
+def test_an_address_without_a_port_is_refused(address, number, monkeypatch):
+    given = {"coordinator": address, "num_processes": 2, "process_id": number, "distributed": False}
+    monkeypatch.setattr(processes.cli, "FLAGS", types.SimpleNamespace(**given))
+    with pytest.raises(ValueError, match=f"expected --coordinator=ADDRESS:PORT, got {address}"):
+        processes.join()

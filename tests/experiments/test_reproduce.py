@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from experiments import presets, record, reproduce, steps
-from experiments.estimate import Work, about, measure_work, seconds_of
+from experiments.estimate import PROGRAM_BYTES, SOLVER_BYTES, Work, about, bytes_of, measure_work, seconds_of
 from memorize_jax import data
 from memorize_jax.figures import select
 from memorize_jax.metrics import write_metrics
@@ -317,14 +317,38 @@ def test_a_run_that_was_begun_tells_its_own_speed(tmp_path):
     assert measure_work(SMOKE.run, data.load("digits"), run).epoch_seconds == 3.0
 
 
+WORK = Work(0.1, 0.4, 100, 10, 6, 10**7, 1000, 10**6, (784, *[256] * 6))
+
+
 def test_more_work_takes_longer():
-    work = Work(0.1, 0.4, 100, 10, 6)
+    work = WORK
     more = work._replace(forward_seconds=0.2, epochs=1000, num_layers=12)
     for step in steps.STEPS:
         if step.name in ("examples", "umap", "spheres"):
             continue
         assert 0 < seconds_of(step.name, SMOKE, work) < seconds_of(step.name, SMOKE, more)
     assert seconds_of("unheard of", SMOKE, work) is None
+
+
+def test_wider_layers_and_more_of_everything_take_more_memory():
+    more = WORK._replace(data_bytes=10**9, num_examples=10**5, num_parameters=10**8, widths=(784, *[65536] * 6))
+    for step in ("train", *(one.name for one in steps.STEPS)):
+        assert 0 < bytes_of(step, SMOKE, WORK) < bytes_of(step, SMOKE, more)
+    points = 4 * sum(more.widths) * 10 * SMOKE.geometry.examples_per_class
+    besides = 8 * more.num_parameters + PROGRAM_BYTES + SOLVER_BYTES
+    assert points < bytes_of("geometry", SMOKE, more) - besides < 2 * points
+    # Parameters, their gradients and two moments are the least that Adam holds.
+    assert bytes_of("train", SMOKE, more) > 16 * more.num_parameters + more.data_bytes
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_what_cannot_fit_into_memory_is_refused_before_training(tmp_path, capsys, dry_run):
+    chosen = dataclasses.replace(SMOKE, geometry=dataclasses.replace(SMOKE.geometry, num_draws=10**9))
+    refusal = r"geometry with these settings would take [\d.e+]+ [GT]B of memory, .* available; lower --num_draws"
+    with pytest.raises(ValueError, match=refusal):
+        reproduce.run(tmp_path / "run", chosen, dry_run=dry_run)
+    assert re.search(r"geometry +nothing yet: runs, about .*, peak [\d.]+ TB\n", capsys.readouterr().out)
+    assert not Run(tmp_path / "run").metrics.exists()
 
 
 @pytest.mark.parametrize(

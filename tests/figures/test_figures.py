@@ -7,7 +7,7 @@ import pytest
 
 from memorize_jax.figures import ALIASES, FIGURES, caption, draw_geometry, missing, select
 from memorize_jax.models import MODELS, layer_names
-from tests.commands import ROOT
+from tests.commands import ROOT, python
 from tests.figures import invented
 from tests.figures.seen import complaints, texts, watch
 
@@ -128,6 +128,56 @@ def test_complaints_are_made():
     plt.close(figure)
     assert "'outside' is cut" in found
     assert "'overlapping' lies on 'overlapping'" in found
+
+
+def test_a_name_is_shown_as_it_is_and_formulas_as_formulas(tmp_path, monkeypatch):
+    table = invented.geometry("mlp").query("epoch == 2")
+    names = dict(zip(table["layer"].unique(), ("a$\\frac{$", "b_1$x$y", "$$", "^_\\$", "ü<&>", "%", "#"), strict=True))
+    saved = watch(monkeypatch)
+    draw_geometry(table.assign(layer=table["layer"].map(names)), tmp_path / "names.svg")
+    ElementTree.parse(tmp_path / "names.svg")
+    read = {text.get_text(): text.get_parse_math() for text in texts(saved[-1])}
+    assert [read[name] for name in list(names.values())[:3]] == [False] * 3
+    assert set(names.values()) <= set(read)
+    assert read["radius $R$ (centre distances)"]
+
+
+READERS_OWN = """
+import os, sys
+if sys.argv[2] == "first":
+    os.environ.pop("MPLBACKEND")
+    import matplotlib
+    matplotlib.rcParams["text.usetex"] = True
+    matplotlib.rcParams["font.size"] = 33
+from memorize_jax.figures import draw_geometry
+import matplotlib
+from tests.figures import invented
+def settings():
+    # Looking at the backend in the usual way would choose one.
+    return {name: dict.__getitem__(matplotlib.rcParams, name) for name in matplotlib.rcParams}
+
+before = settings()
+draw_geometry(invented.geometry("mlp").query("epoch == 2"), __import__("pathlib").Path(sys.argv[1]))
+assert settings() == before
+assert "matplotlib.pyplot" not in sys.modules
+print(os.environ.get("MPLBACKEND"), dict.__getitem__(matplotlib.rcParams, "backend"))
+"""
+
+
+@pytest.mark.parametrize(
+    ("backend", "order", "left"),
+    [
+        ("no_such", "ours", "no_such <object"),
+        ("svg", "ours", "svg svg"),
+        ("svg", "first", "None <object"),
+    ],
+)
+def test_the_readers_matplotlib_is_left_as_it_is(tmp_path, backend, order, left):
+    draw_geometry(invented.geometry("mlp").query("epoch == 2"), tmp_path / "usual.svg")
+    there = python("-c", READERS_OWN, tmp_path / "there.svg", order, MPLBACKEND=backend)
+    assert there.returncode == 0, there.stderr
+    assert there.stdout.startswith(left)
+    assert (tmp_path / "there.svg").read_bytes() == (tmp_path / "usual.svg").read_bytes()
 
 
 @pytest.mark.parametrize("name", ["fig3a", "fig5a"])

@@ -9,7 +9,7 @@ import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
 from memorize_jax.locks import BusyError
-from memorize_jax.mirror import BucketError, folder, local_folder, mirrored
+from memorize_jax.mirror import BucketError, folder, local_folder, mirrored, transfer
 from memorize_jax.mirror import lease as leases
 from memorize_jax.mirror.bucket import Bucket, create_file, list_files, open_bucket, read_file, write_file
 from memorize_jax.mirror.local import Memory
@@ -259,6 +259,53 @@ def test_a_run_that_was_taken_over_is_not_written_to(tmp_path, store):
         work()
     assert in_bucket(store) == {}
     assert json.loads(read_file(open_bucket(URL), leases.NAME)) == holder
+
+
+class StandsStill(Failing):
+    """A file system whose machine stands still before one of its changes, long enough for another to take over."""
+
+    def _count(self):
+        with self._lock:
+            self._left -= 1
+            if self._left:
+                return
+            theirs = {name: b"theirs" for name in self._filesystem.store} | {"/bucket/runs/mine/metrics.csv": b"theirs"}
+            for name, content in theirs.items():
+                self._filesystem.pipe_file(name, content)
+            holder = {"token": "other", "pid": 7, "host": "elsewhere", "since": "now"}
+            self._filesystem.pipe_file(f"/bucket/runs/mine/{leases.NAME}", json.dumps(holder).encode())
+
+
+@pytest.mark.parametrize("at_once", [1, 8])
+def test_a_machine_that_stood_still_while_uploading_writes_no_more_than_the_files_in_flight(
+    tmp_path, store, monkeypatch, at_once
+):
+    monkeypatch.setattr(transfer, "AT_ONCE", at_once)
+    bucket = open_bucket(URL)
+    before = mirror_of(tmp_path, bucket)
+    make_run(before.folder, 3)
+    bring_there(before)
+    here = {name: file.getvalue() for name, file in store.items()}
+    known, version = dict(before.known), before.memory.version
+    make_run(before.folder, 6, without=(1,))
+    stopped = 0
+    for change in range(1, 100):
+        store.clear()
+        for name, content in here.items():
+            bucket.filesystem.pipe_file(name, content)
+        before.memory.version, before.memory.attempts = version, []
+        slow = bucket._replace(filesystem=StandsStill(bucket.filesystem, change))
+        try:
+            bring_there(before._replace(bucket=slow, known=dict(known), lease=before.lease._replace(bucket=slow)))
+        except BusyError:
+            stopped += 1
+        taken = f"/bucket/runs/mine/{leases.NAME}"
+        if b"other" not in store[taken].getvalue():
+            break
+        ours = {name for name, file in store.items() if file.getvalue() != b"theirs"} - {taken}
+        assert len(ours) <= at_once
+    # At the last change there is nothing more to write.
+    assert stopped == change - 2 > 15
 
 
 def test_two_commands_on_one_machine_do_not_work_in_one_folder(tmp_path):

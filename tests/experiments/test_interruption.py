@@ -1,0 +1,175 @@
+"""Signals to processes of their own: what they end with, when, and what they say."""
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.commands import ROOT
+
+CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
+BOTH = pytest.mark.parametrize("number", CODES, ids=lambda number: number.name)
+
+
+def start(*arguments):
+    """Starts Python as a terminal does; what a shell starts in the background would not hear of Ctrl-C."""
+    return subprocess.Popen(
+        [sys.executable, *map(str, arguments)],
+        cwd=ROOT,
+        env={**os.environ, "JAX_PLATFORMS": "cpu"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+
+
+SCRIPT = """
+import contextlib, gc, hashlib, os, signal, sys, time, weakref
+from experiments import interruption
+number = int(sys.argv[1])
+def strike():
+    os.kill(os.getpid(), number)
+class Odd:
+    def __del__(self):
+        strike()
+        time.sleep(0.1)
+def compiled():
+    print("compiled", flush=True)
+    hashlib.pbkdf2_hmac("sha256", b"", b"", 10**9)
+try:
+    with interruption.terminable():
+        exec(sys.argv[2])
+        time.sleep(30)
+    print("went on", flush=True)
+except KeyboardInterrupt as error:
+    interruption.leave(error)
+"""
+CATCHING = "try:\n    strike()\n    time.sleep(1)\nexcept BaseException:\n    "
+DROPPED = {
+    "destructor": "Odd()",
+    "collector": "gc.callbacks.append(lambda *_: [gc.callbacks.pop(), strike(), time.sleep(0.1)]); gc.collect()",
+    "weak reference": "class Other: pass\n"
+    "other = Other(); r = weakref.ref(other, lambda _: [strike(), time.sleep(0.1)]); del other",
+    "caught": f"{CATCHING}pass",
+    "caught twice": f"{CATCHING}pass\ntry:\n    time.sleep(1)\nexcept BaseException:\n    pass",
+    "made another": f"{CATCHING}raise RuntimeError('INTERNAL')",
+}
+
+
+@BOTH
+@pytest.mark.parametrize("way", DROPPED)
+def test_an_exception_that_was_dropped_comes_again(number, way):
+    with start("-c", SCRIPT, int(number), DROPPED[way]) as process:
+        output, error = process.communicate(timeout=20)
+    word = "interrupted" if number == signal.SIGINT else "terminated"
+    assert (process.returncode, output) == (CODES[number], "")
+    assert error == f"{word}; the same command goes on from here\n"
+
+
+def when_it_says(process, word):
+    assert process.stdout.readline() == f"{word}\n"
+    time.sleep(0.2)
+
+
+@BOTH
+def test_compiled_code_that_hears_nothing_is_ended(number):
+    with start("-c", SCRIPT, int(number), "interruption.DEAF_SECONDS = 0.5; compiled()") as process:
+        when_it_says(process, "compiled")
+        began = time.monotonic()
+        process.send_signal(number)
+        assert process.wait(timeout=20) == CODES[number]
+    assert 0.4 < time.monotonic() - began < 3
+
+
+@pytest.mark.parametrize(
+    "busy", ["interruption.DEAF_SECONDS = 60; compiled()", "try:\n    compiled()\nfinally:\n    time.sleep(60)"]
+)
+def test_a_second_ctrl_c_ends_within_five_seconds_whatever_is_done(busy):
+    with start("-c", SCRIPT, int(signal.SIGINT), busy) as process:
+        when_it_says(process, "compiled")
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.3)
+        began = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=20) == 130
+    assert time.monotonic() - began < 5
+
+
+@BOTH
+def test_what_is_open_is_closed_undisturbed(number):
+    closing = "try:\n    print('on', flush=True); time.sleep(30)\nfinally:\n    time.sleep(2); print('closed')"
+    with start("-c", SCRIPT, int(number), closing) as process:
+        when_it_says(process, "on")
+        process.send_signal(number)
+        time.sleep(0.5)
+        process.send_signal(number)
+        output, error = process.communicate(timeout=20)
+    assert (process.returncode, output) == (CODES[number], "closed\n")
+    assert error.count("\n") == 1
+
+
+def test_a_signal_that_was_held_back_comes_when_its_holder_leaves():
+    held = "with interruption.deferred() as left:\n    strike(); print(0 < left() <= 15)\nprint('went on')"
+    with start("-c", SCRIPT, int(signal.SIGTERM), held) as process:
+        assert process.communicate(timeout=30)[0] == "True\n"
+    assert process.returncode == 143
+
+
+def test_what_a_shell_has_told_to_ignore_ctrl_c_does(tmp_path):
+    script = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)\n" + SCRIPT
+    with start("-c", script, int(signal.SIGINT), "strike(); time.sleep(0.2); os._exit(7)") as process:
+        assert process.wait(timeout=20) == 7
+
+
+@BOTH
+@pytest.mark.parametrize("seconds", [0.5, 1.0])
+def test_a_command_that_is_still_imported_ends_with_a_line(tmp_path, number, seconds):
+    with start("-m", "experiments.train", f"--workdir={tmp_path}", "--preset=smoke") as process:
+        time.sleep(seconds)
+        process.send_signal(number)
+        _, error = process.communicate(timeout=20)
+    assert process.returncode == CODES[number]
+    assert error.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+COMMANDS = {
+    "train": ("--epochs=2000", "--stop_accuracy=1"),
+    "geometry": ("--geometry_epochs=all",),
+    "gradients": ("--gradient_epochs=all",),
+    "decoding": (),
+    "report": (),
+    "sweep": ("--preset=smoke", "--grid=permuted_fraction=0,0.5,1"),
+    "reproduce": ("--preset=smoke",),
+    "double_descent": ("--preset=smoke", "--widths=4,8"),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(40))
+def test_commands_that_are_struck_at_random_end_as_asked(tmp_path, smoke_run, seed):
+    rng = random.Random(seed)
+    command, number, is_double = rng.choice(list(COMMANDS)), rng.choice(list(CODES)), rng.random() < 0.3
+    if command in ("geometry", "gradients", "decoding", "report"):
+        shutil.copytree(smoke_run, tmp_path / "run")
+    preset = ("--preset=smoke", "--keep=best,last") if command == "train" else ()
+    flags = (*preset, *COMMANDS[command], f"--workdir={tmp_path / 'run'}")
+    with start("-m", f"experiments.{command}", *flags) as process:
+        time.sleep(rng.uniform(0.3, 12))
+        strikes = 1 + (is_double and number == signal.SIGINT)
+        for _ in range(strikes):
+            process.send_signal(number)
+            time.sleep(rng.choice((0.0, 0.1, 1.0)))
+        began = time.monotonic()
+        _, error = process.communicate(timeout=60)
+    # While Python takes itself apart, a signal has its usual effect, which a shell shows by the same code.
+    assert process.returncode in (CODES[number], -number, 0), error
+    assert "Traceback" not in error
+    assert "ignored" not in error
+    assert strikes == 1 or time.monotonic() - began < 5
