@@ -13,6 +13,7 @@ import dataclasses
 import functools
 import pathlib
 import sys
+import warnings
 
 from experiments import cli
 from experiments.configs import GeometryConfig
@@ -91,7 +92,12 @@ def _run(trained, config, skip_damaged):
             if variables is None:
                 return None
             images = (splits.test if group == "test" else splits.train).images[examples[group]]
-            rows = geometry_rows(measure(variables, images), (INPUT, *layers), common(unit), numbers=numbers)
+            found = measure(variables, images)
+            given = {"test": splits.test.labels, "permuted": trained.labels.assigned}.get(group, trained.labels.true)
+            classes = tuple(given[examples[group][:, 0]].tolist())
+            for problem in dataclasses.replace(found, classes=classes).problems():
+                print(f"warning: epoch {epoch}, {group}: {problem}", file=sys.stderr)
+            rows = geometry_rows(found, (INPUT, *layers), common(unit), numbers=numbers)
             progress.set_postfix(epoch=epoch, group=group)
             progress.update()
             return rows
@@ -130,17 +136,19 @@ def run_on_points(points: str, workdir: str | pathlib.Path, config: GeometryConf
             f"workdir {workdir} holds a training run; choose another --workdir for the results of --points"
         )
     activations, labels = analysis.read_points(points)
-    result = analysis.analyze(
-        activations,
-        labels,
-        seed=seed,
-        examples_per_class=config.examples_per_class,
-        max_classes=config.max_classes,
-        num_draws=config.num_draws,
-        kappa=config.kappa,
-        num_center_components=dict(geometry_options(config))["num_center_components"],
-        compat=config.compat,
-    )
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always", UserWarning)
+        result = analysis.analyze(
+            activations,
+            labels,
+            seed=seed,
+            examples_per_class=config.examples_per_class,
+            max_classes=config.max_classes,
+            **dict(geometry_options(config)),
+        )
+    for one in said:
+        print(f"warning: {one.message}", file=sys.stderr)
+    print(f"measured on {result.taken}")
     write_table(folder.results / "geometry.csv", result.to_dataframe().to_dict("records"), GEOMETRY)
     result.plot(folder.figures / "geometry.svg")
     return folder.results / "geometry.csv"

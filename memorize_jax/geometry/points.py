@@ -150,19 +150,20 @@ def to_floating(parts, name: str = "points") -> tuple[jax.Array, int]:
     dtype = jnp.result_type(*arrays)
     # Integers are float64 if jax_enable_x64 says so.
     dtype = jnp.promote_types(jnp.float32, dtype if jnp.issubdtype(dtype, jnp.floating) else jnp.result_type(float))
-    wide = any(isinstance(array, np.ndarray) and not np.can_cast(array.dtype, dtype) for array in arrays)
-    if wide and all(map(is_concrete, arrays)):
+    exact = all(isinstance(array, jax.Array) or np.can_cast(array.dtype, dtype) for array in arrays)
+    if not exact and all(map(is_concrete, arrays)):
         return _centered_on_host([np.asarray(part) for part in parts], dtype)
     if isinstance(parts, list):
-        most = max(len(part) for part in parts)
-        parts = jnp.stack([jnp.pad(jnp.asarray(part, dtype), ((0, most - len(part)), (0, 0))) for part in parts])
+        most = max(map(len, parts))
+        padded = [jnp.pad(jnp.asarray(part, dtype), ((0, most - len(part)), (0, 0))) for part in parts]
+        return jnp.stack(padded), 0
     return jnp.asarray(parts, dtype), 0
 
 
 def _centered_on_host(parts, dtype):
-    """Takes origin and unit out in float64, a manifold at a time."""
+    """Takes origin and unit out of numbers that are not exact in `dtype`, in float64, a manifold at a time."""
     exponent = max((exponent_of(part).item() for part in parts), key=abs)
-    scaled = lambda part: np.ldexp(np.asarray(part, np.float64), -exponent) if exponent else part.astype(np.float64)
+    scaled = lambda part: np.ldexp(np.asarray(part, np.float64), -exponent)
     # Differences to a point are exact for equal points: a constant layer becomes zeros.
     first = scaled(parts[0][0])
     origin = first + sum(np.sum(scaled(part) - first, axis=0) for part in parts) / sum(map(len, parts))
