@@ -30,6 +30,7 @@ OTHER_FILES = {
     b"\x93NUMPY": "an npy file, a single array; numpy.savez writes several",
     b"MATLAB 5.0": "a MATLAB file; scipy.io.loadmat reads it, numpy.savez writes its arrays",
     b"\x89HDF": "an HDF5 file, as MATLAB 7.3 writes too; h5py reads it, numpy.savez writes its arrays",
+    b"PK": "a damaged one, cut short",
     b"\x80": "stored Python objects, which are not read; numpy.savez writes arrays",
 }
 
@@ -75,9 +76,9 @@ class Analysis:
         parts = []
         for name in self.layers:
             own = {field: np.asarray(leaf) for field, leaf in vars(self.geometry[name]).items() if np.ndim(leaf) == 1}
-            own["label"] = self.geometry.classes
-            own |= {"reason": [describe(each) for each in own["status"]], "rows": list(self.indices.values())}
-            parts.append(pd.DataFrame({"layer": name, "label": None, **own}))
+            reasons = [describe(each) for each in own["status"]]
+            named = {"layer": name, "label": own.pop("classes")}
+            parts.append(pd.DataFrame({**named, **own, "reason": reasons, "rows": list(self.indices.values())}))
         return pd.concat(parts, ignore_index=True)
 
     def plot(self, path: str | pathlib.Path) -> pathlib.Path:
@@ -155,6 +156,10 @@ def analyze(
         )
     if there.max() == 1:
         warnings.warn("every class has a single example: there are no manifolds, only points", stacklevel=2)
+    row_bytes = sum(values.itemsize * values.shape[1] for values in layers.values())
+    # Once as they are, once as they are measured.
+    needed = 2 * row_bytes * sum(map(len, indices.values()))
+    check_fits("the chosen rows of all layers", needed, "lower examples_per_class or max_classes, or give fewer layers")
     points = {name: [values[own] for own in indices.values()] for name, values in layers.items()}
     options |= {"num_draws": num_draws, "kappa": kappa, "classes": list(indices)}
     geometry = layer_geometry(points, key=jax.random.key(seed), **options)
@@ -183,8 +188,8 @@ def _rows(values, name, count):
     if has_bad(values):
         bad = np.flatnonzero(~np.isfinite(values).all(axis=1))
         raise ValueError(
-            f"expected finite points of layer {name!r}, got NaN or infinite values in {len(bad)} of its rows, first in "
-            f"row {bad[0]} of layer {name!r}"
+            f"expected finite points of layer {name!r}, got NaN or infinite values in row {bad[0]} of layer {name!r}, "
+            f"in {len(bad)} of {count} rows in all"
         )
     return values
 

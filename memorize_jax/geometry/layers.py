@@ -97,6 +97,12 @@ def measure_layers(layers, key, classes, **options) -> ManifoldGeometry:
     if any(mask.shape != masks[0].shape or np.any(mask != masks[0]) for mask in masks):
         counts = {name: np.sum(one.mask, axis=1, dtype=int).tolist() for name, one in read.items()}
         raise ValueError(f"expected the same manifolds and examples in every layer, got examples {counts}")
+    if isinstance(layers.get(None), (list, tuple)) and masks[0].sum(axis=1).min() > read[None].points.shape[2]:
+        warnings.warn(
+            "every manifold has more examples than features; if the arrays are features x examples, as for the "
+            "published tool, give geometry.from_mftma(points)",
+            stacklevel=3,
+        )
     dtype = jnp.result_type(*(one.points.dtype for one in read.values()))
     options = prepare_options(shape=(len(read), *masks[0].shape, dtype), **options)
     classes = None if classes is None else tuple(np.asarray(classes).tolist())

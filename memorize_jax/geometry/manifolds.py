@@ -1,10 +1,8 @@
 """Entry point: the mean-field geometry of a set of manifolds."""
 
-import warnings
 from collections.abc import Sequence
 
 import jax
-import numpy as np
 
 from memorize_jax.geometry.layers import measure_layers
 from memorize_jax.geometry.result import ManifoldGeometry
@@ -70,14 +68,6 @@ def manifold_geometry(
     References:
       Stephenson et al. 2021, section 3.2 and appendix A.1.
     """
-    if isinstance(points, (list, tuple)) and all(
-        len(shape) == 2 and shape[0] > shape[1] for shape in map(np.shape, points)
-    ):
-        warnings.warn(
-            "every manifold has more examples than features; if the arrays are features x examples, as for the "
-            "published tool, give geometry.from_mftma(points)",
-            stacklevel=2,
-        )
     found = measure_layers(
         {None: points},
         key,

@@ -46,10 +46,15 @@ def as_array(values, name: str = "points") -> np.ndarray | jax.Array:
       ValueError: complex numbers, dates, text, objects, raw bytes, masked values, rows of unequal length.
     """
     array = _any_array(values, name)
-    if not any(jnp.issubdtype(array.dtype, kind) for kind in (jnp.floating, jnp.integer, jnp.bool_)):
-        raw = array.dtype.kind == "V" and not array.dtype.names
-        hint = "; NumPy stores bfloat16 as such raw bytes: save float32 instead" if raw else ""
-        raise ValueError(f"expected real numbers as {name}, got {array.dtype}{hint}")
+    dtype = array.dtype
+    real = any(jnp.issubdtype(dtype, kind) for kind in (jnp.floating, jnp.integer, jnp.bool_))
+    # To NumPy a time difference is an integer.
+    if not real or dtype.kind == "m":
+        hint = "; NumPy stores bfloat16 as such raw bytes: save float32 instead" if str(dtype) == "|V2" else ""
+        raise ValueError(f"expected real numbers as {name}, got {dtype}{hint}")
+    if isinstance(array, np.ndarray) and (dtype.itemsize > 8 or not dtype.isnative):
+        # Kinds that jax does not know.
+        return array.astype(np.float64 if dtype.itemsize > 8 else dtype.newbyteorder("="))
     return array
 
 
@@ -68,7 +73,7 @@ def as_labels(labels, count: int | None = None, name: str = "labels") -> np.ndar
       ValueError: anything else, whole numbers among floats included; negative labels, which as a rule mean none.
     """
     labels = np.asarray(_any_array(labels, name))
-    if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer) or count not in (None, len(labels)):
+    if labels.ndim != 1 or labels.dtype.kind not in "iu" or count not in (None, len(labels)):
         raise ValueError(
             f"expected integer {name} [{'n' if count is None else count}], got {labels.dtype} {labels.shape}; "
             "np.unique(np.ravel(labels), return_inverse=True)[1] numbers any"
