@@ -56,7 +56,7 @@ class ManifoldSummary(NamedTuple):
 
     Attributes:
       mean: [N], of its points, counted from the origin.
-      largest: [], largest |value| of its points, counted from there.
+      largest: [], largest |value| of its points, in the origin's unit.
       finite: [] bool, whether all are finite.
     """
 
@@ -90,22 +90,22 @@ def _power_of_two(size):
     return jnp.ldexp(jnp.ones_like(size), exponent - 1)
 
 
-def origin_of(points: jax.Array, mask: jax.Array) -> Origin:
+def origin_of(manifold: jax.Array, mask: jax.Array, largest: jax.Array) -> Origin:
     """Finds an origin amid the points; the result does not depend on which one, so it carries no gradient.
 
     Args:
-      points: [P, M, N] floating, all or some manifolds of a layer; absent examples are zero.
-      mask: [P, M], 1 where an example is present.
+      manifold: [M, N] floating, one manifold of the layer; absent examples are zero.
+      mask: [M], 1 where an example is present.
+      largest: [], about the largest |value| of the layer.
 
     Returns:
       Origin.
     """
-    points = jax.lax.stop_gradient(points)
-    unit = _power_of_two(jnp.max(jnp.abs(points)))
-    first = points[0, 0] / unit
+    manifold, unit = jax.lax.stop_gradient((manifold, _power_of_two(largest)))
+    first = manifold[0] / unit
     # Differences to a point are exact for equal points: a constant layer becomes zeros.
-    offsets = (points / unit - first) * mask[..., None]
-    return Origin(unit, first + jnp.sum(offsets, axis=(0, 1)) / jnp.maximum(jnp.sum(mask), 1))
+    offsets = (manifold / unit - first) * mask[:, None]
+    return Origin(unit, first + jnp.sum(offsets, axis=0) / jnp.maximum(jnp.sum(mask), 1))
 
 
 def _placed(points, mask, origin):
@@ -123,9 +123,8 @@ def summarize_manifold(points: jax.Array, mask: jax.Array, origin: Origin) -> Ma
     Returns:
       ManifoldSummary.
     """
-    placed = _placed(points, mask, origin)
-    mean = jnp.sum(placed, axis=0) / jnp.maximum(jnp.sum(mask), 1)
-    largest = jax.lax.stop_gradient(jnp.max(jnp.abs(placed)))
+    mean = jnp.sum(_placed(points, mask, origin), axis=0) / jnp.maximum(jnp.sum(mask), 1)
+    largest = jax.lax.stop_gradient(jnp.max(jnp.abs(points / origin.unit)))
     return ManifoldSummary(mean, largest, jnp.all(jnp.isfinite(points)))
 
 
@@ -222,8 +221,8 @@ def reduce_points(
     Raises:
       ValueError: neither axis of `center_basis` has length N.
     """
-    origin = origin_of(points, mask)
-    summaries = jax.vmap(summarize_manifold, (0, 0, None))(points, mask, origin)
+    origin = origin_of(points[0], mask[0], jnp.max(jnp.abs(points)))
+    summaries = chunked_map(lambda item: summarize_manifold(*item, origin), (points, mask), chunk)
     reference = reference_of(summaries, mask, origin, center_basis)
     own, cross = chunked_map(lambda item: inner_products(*item, reference), (points, mask, reference.means), chunk)
     return assemble_grams(own, cross, summaries.finite, mask, reference)

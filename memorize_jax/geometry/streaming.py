@@ -55,7 +55,7 @@ def streamed_layer_geometry(
 
     mask = np.ones((num_manifolds, num_examples))
     with jax.default_matmul_precision("highest"):
-        origins = [origin_of(points[None], mask[:1]) for points in points_of(inputs[0])]
+        origins = [origin_of(points, mask[0], jnp.max(jnp.abs(points))) for points in points_of(inputs[0])]
         dtype = jnp.result_type(*(origin.point for origin in origins))
         shape = (len(origins), num_manifolds, num_examples, dtype)
         options = prepare_options(center_basis=None, shape=shape, **options)
