@@ -1,7 +1,6 @@
 """docs/results.md: what was run at which scale, and what it showed; Markdown made of committed tables."""
 
 import collections
-import json
 import math
 import pathlib
 import shlex
@@ -11,10 +10,12 @@ import pandas as pd
 
 from benchmarks.measured import read_measured
 from benchmarks.published import Comparison, Judged, comparisons
+from benchmarks.trimmed import EXAMPLES
 from experiments.record import read_record
 from experiments.repeat import commands
 from memorize_jax import figures
 from memorize_jax.analysis.claims import evaluate
+from memorize_jax.atomic import read_json
 from memorize_jax.intervals import student_t_interval
 from memorize_jax.report import words
 from memorize_jax.runs import Run, read_config, read_provenance
@@ -128,8 +129,9 @@ def _runs(study: Study) -> list[Run]:
 
 def _scale(study: Study) -> str:
     runs = _runs(study)
-    configs, notes = [read_config(run) for run in runs], [read_provenance(run) for run in runs]
-    counts = [json.loads(run.config.read_text())["labels"] for run in runs]
+    configs = [read_config(run) for run in runs]
+    notes = [note for run in runs for note in read_provenance(run)]
+    counts = [read_json(run.workdir / EXAMPLES)[0] for run in runs]
     steps = collections.Counter()
     if "metrics" in study.tables:
         steps["train"] = float(study.tables["metrics"]["seconds"].sum())

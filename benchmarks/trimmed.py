@@ -1,27 +1,32 @@
 """The tables of a finished study, small enough to be committed."""
 
-import json
+import dataclasses
 import pathlib
+import re
 import shutil
 
 import numpy as np
 import pandas as pd
 
 from experiments.record import read_record
-from memorize_jax.runs import Run, member_folders, read_labels
+from memorize_jax.atomic import write_json
+from memorize_jax.notes import file_checksum
+from memorize_jax.runs import Run, member_folders, read_labels, read_noted, write_config
 from memorize_jax.study import TABLES, read_study
 
 DIGITS = 6
 # Pixels: many bytes, and no number of theirs is discussed.
 LEFT_OUT = ("examples",)
 UNFINISHED = "unfinished"
+# Beside config.json: how many examples there were.
+EXAMPLES = "examples.json"
 
 
 def trim(source: str | pathlib.Path, target: str | pathlib.Path) -> None:
     """Copies a study's configuration and tables, floats rounded, without checkpoints, labels, figures and pixels.
 
     The copy can be read by `memorize_jax.study.read_study`; how many examples there were, and how many of them
-    permuted, is noted in config.json.
+    permuted, is noted in examples.json.
 
     Args:
       source: folder of a run, an ensemble, a sweep or networks of growing width.
@@ -38,7 +43,7 @@ def trim(source: str | pathlib.Path, target: str | pathlib.Path) -> None:
     runs = _runs(source, study.kind)
     shutil.rmtree(target, ignore_errors=True)
     for folder in runs:
-        _trim_folder(Run(folder), Run(target / folder.relative_to(source)))
+        _trim_folder(Run(folder), Run(target / folder.relative_to(source)), target.name)
     if study.kind == "sweep":
         _round(source / "runs.csv", target / "runs.csv")
 
@@ -56,29 +61,39 @@ def _runs(source, kind):
     return member_folders(source) or [source]
 
 
-def _trim_folder(source: Run, target: Run) -> None:
-    for name in TABLES:
-        path = source.metrics if name == "metrics" else source.results / f"{name}.csv"
-        if path.is_file() and name not in LEFT_OUT:
+def _trim_folder(source: Run, target: Run, name: str) -> None:
+    def published(line):
+        """A command line without the folders of the machine that it was given on."""
+        return re.sub(r" --(data_dir|local_dir)=(\S+)", "", re.sub(r"--workdir=(\S+)", f"--workdir=runs/{name}", line))
+
+    for table in TABLES:
+        path = source.metrics if table == "metrics" else source.results / f"{table}.csv"
+        if path.is_file() and table not in LEFT_OUT:
             _round(path, target.workdir / path.relative_to(source.workdir))
-    record = read_record(source)
-    if record:
-        # Checksums are of the tables as they were, unrounded.
-        kept = {step: {key: noted[key] for key in ("settings", "seconds")} for step, noted in record.items()}
-        _write(target.results / "made.json", {step: own for step, own in kept.items() if step not in LEFT_OUT})
+    kept = {
+        # Checksums are of the tables as they are here, rounded; an excerpt is no run, and has no identity.
+        step: {
+            **note,
+            "identity": None,
+            "command": published(note["command"]),
+            "tables": {name: _sum(target, name) for name in note["tables"]},
+        }
+        for step, note in read_record(source).items()
+        if step not in LEFT_OUT
+    }
+    if kept:
+        write_json(target.results / "made.json", kept)
     if source.config.is_file():
-        content = json.loads(source.config.read_text())
-        content["config"]["data_dir"] = None
-        is_permuted = read_labels(source).is_permuted
-        content["labels"] = {"training": len(is_permuted), "permuted": int(np.sum(is_permuted))}
-        _write(target.config, content)
+        noted, is_permuted = read_noted(source), read_labels(source).is_permuted
+        config, lines = dataclasses.replace(noted.config, data_dir=None), list(map(published, noted.commands))
+        write_config(target, config, noted._replace(identity=None, data=None, commands=lines))
+        write_json(target.workdir / EXAMPLES, {"training": len(is_permuted), "permuted": int(np.sum(is_permuted))})
+
+
+def _sum(folder, table):
+    return file_checksum(folder.results / f"{table}.csv")
 
 
 def _round(source, target):
     target.parent.mkdir(parents=True, exist_ok=True)
     pd.read_csv(source).to_csv(target, index=False, float_format=f"%.{DIGITS}g")
-
-
-def _write(path, content):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(content, indent=2) + "\n")

@@ -16,16 +16,14 @@ from experiments.configs import CapacityCheckConfig, GeometryConfig
 from experiments.members import for_each
 from experiments.progress import bar
 from experiments.record import recorded
-from experiments.trained import choose_examples, geometry_options, mendable, opened
+from experiments.trained import choose_examples, geometry_options, opened
 from memorize_jax import data, figures, models
 from memorize_jax.analysis import INPUT
 from memorize_jax.analysis.activations import flat_reader, hosted_activations
 from memorize_jax.analysis.capacity_check import repeated_capacity
 from memorize_jax.analysis.manifolds import compiled_network_geometry
-from memorize_jax.checkpoints import EpochStore
 from memorize_jax.data import GROUPS, Splits
 from memorize_jax.keys import stream
-from memorize_jax.partial_tables import make_table
 from memorize_jax.results import CAPACITY_CHECK
 from memorize_jax.runs import Run
 from memorize_jax.study import read_study
@@ -33,7 +31,12 @@ from memorize_jax.study import read_study
 
 @recorded("capacity_check")
 def run(
-    workdir: str | pathlib.Path, config: CapacityCheckConfig, geometry: GeometryConfig, splits: Splits | None = None
+    workdir: str | pathlib.Path,
+    config: CapacityCheckConfig,
+    geometry: GeometryConfig,
+    splits: Splits | None = None,
+    *,
+    skip_damaged: bool = False,
 ) -> None:
     """Measures both capacities of a run and writes results/capacity_check.csv; goes on where it was interrupted.
 
@@ -43,11 +46,12 @@ def run(
       geometry: which manifolds, and how the mean-field capacity is measured; its margin is not used: simulations have
         none.
       splits: the data, if they were loaded before.
+      skip_damaged: pass over an epoch whose checkpoint is damaged instead of failing.
 
     Raises:
       ValueError, OSError: one clear sentence.
     """
-    with opened(workdir, splits) as trained:
+    with opened(workdir, splits, skip_damaged=skip_damaged) as trained:
         _run(trained, config, geometry)
 
 
@@ -66,16 +70,12 @@ def _run(trained, config, geometry):
     read = flat_reader(model, statistics, names)
 
     units = [(epoch, group) for epoch in epochs for group in GROUPS if group in examples]
-    with (
-        EpochStore(trained.folder.checkpoints) as store,
-        bar("capacity check", "layer", len(units) * len(numbers)) as progress,
-    ):
-        load = functools.lru_cache(maxsize=1)(store.load)
+    load = functools.lru_cache(maxsize=1)(trained.store.load)
+    with bar("capacity check", "layer", len(units) * len(numbers)) as progress:
 
         def measured(unit):
             epoch, group = unit
-            with mendable():
-                variables = load(epoch)
+            variables = load(epoch)
             images = (test if group == "test" else train).images[examples[group]]
             theory = compiled_network_geometry(
                 model, variables, images, statistics, stream(seed, "geometry"), layers=names, options=options
@@ -121,15 +121,18 @@ def _run(trained, config, geometry):
             "check": dataclasses.asdict(dataclasses.replace(config, capacity_epochs="")),
             "geometry": dataclasses.asdict(dataclasses.replace(geometry, geometry_epochs="")),
         }
-        table = trained.folder.results / "capacity_check.csv"
-        make_table(table, CAPACITY_CHECK, units, measured, settings=trained.settings(capacity_check=settings))
+        trained.make_table("capacity_check", CAPACITY_CHECK, units, measured, settings=settings)
 
 
 def main() -> None:
     """Reads the flags and measures."""
     workdir = cli.required_workdir()
-    chosen = cli.chosen(workdir)
-    for_each(workdir, lambda folder: run(folder, chosen.capacity_check, chosen.geometry), ("capacity_check.csv",))
+    chosen = cli.chosen(workdir, "capacity_check", "geometry")
+    for_each(
+        workdir,
+        lambda folder: run(folder, chosen.capacity_check, chosen.geometry, skip_damaged=cli.FLAGS.skip_damaged),
+        ("capacity_check.csv",),
+    )
     (drawn,) = figures.draw(read_study(workdir), ["fig1b"])
     print(f"measured: {Run(workdir).results / 'capacity_check.csv'}; drawn: {drawn}")
 

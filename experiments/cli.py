@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from absl import app, flags, logging
 
-from experiments import buckets
+from experiments import buckets, trust
 from experiments.configs import (
     CapacityCheckConfig,
     DecodingConfig,
@@ -20,11 +20,11 @@ from experiments.configs import (
     UmapConfig,
 )
 from experiments.interruption import Terminated, terminable
-from experiments.presets import PRESETS, Preset, closest_preset, get_preset
+from experiments.presets import PRESETS, Preset, get_preset, noted_preset
 from memorize_jax.config import COMPUTE_DTYPES, DTYPES, ON_NAN, RunConfig
 from memorize_jax.data import LOADERS, MODES, SCALINGS
 from memorize_jax.models import INITS, MODELS
-from memorize_jax.runs import Run, member_folders, read_config
+from memorize_jax.runs import Run, member_folders, read_noted
 
 FLAGS = flags.FLAGS
 
@@ -120,6 +120,7 @@ def define_workdir(default: str | None = None) -> None:
     _show_in_help("workdir")
     flags.DEFINE_string("local_dir", buckets.LOCAL_DIR, "folder in which runs in buckets are worked on")
     _show_in_help("local_dir")
+    define_switch("trust_code", "import the MODULE:NAME that the config.json of a run names, whoever wrote it")
     flags.DEFINE_bool("debug", False, "show the full traceback of an error")
     _show_in_help("debug")
 
@@ -132,8 +133,9 @@ def define_preset(default: str = "digits") -> None:
 
 
 def define_preset_of_run() -> None:
-    """Defines --preset for the analysis of a run, which has one of its own."""
-    text = "settings to start from, which other flags override; that of the run's network and data if not given"
+    """Defines --preset and --skip_damaged for the analysis of a run, which has settings of its own."""
+    define_switch("skip_damaged", "go on without the epochs whose checkpoint is damaged")
+    text = "settings to start from, which other flags override; those that the run has noted if not given"
     flags.DEFINE_string("preset", None, text)
     _show_in_help("preset")
 
@@ -179,6 +181,11 @@ def define_seeds() -> None:
     define_string("seeds", "train an ensemble of these seeds, e.g. 0-9, each in its own folder of --workdir")
 
 
+def define_together() -> None:
+    """Defines --together."""
+    define_switch("together", "train the seeds as one program, which an accelerator does faster than one by one")
+
+
 def define_decoding() -> None:
     """Defines the flags of the decoding step."""
     _define(DecodingConfig, DECODING_HELP)
@@ -214,31 +221,41 @@ def given(config) -> dict:
     return {name: getattr(FLAGS, name) for name in names if name in FLAGS and getattr(FLAGS, name) is not None}
 
 
-def chosen(workdir: str | pathlib.Path | None = None) -> Preset:
-    """The preset with the flags that were given put over it, validated.
+def chosen(workdir: str | pathlib.Path | None = None, *analyses: str) -> Preset:
+    """The settings to start from with the flags that were given put over them, validated.
 
     Args:
-      workdir: of the run or ensemble that is analysed; without --preset, its own is taken.
+      workdir: of the run or ensemble that is analysed: without --preset, what it has noted is taken.
+      *analyses: whose settings are printed, with where they come from.
 
     Raises:
       ValueError: a preset or a value that does not exist.
       OSError: no run in workdir.
     """
-    preset = get_preset(FLAGS.preset or _preset_of(workdir))
-    parts = {}
+    if FLAGS.preset or workdir is None:
+        preset, whence = get_preset(FLAGS.preset), f"of preset {FLAGS.preset}"
+    else:
+        folder = Run((member_folders(workdir) or [workdir])[0])
+        noted = read_noted(folder)
+        preset, whence = noted_preset(noted), f"noted in {folder.config}"
+        if not noted.settings:
+            whence = f"the defaults, for {folder.config} notes none; --preset=NAME takes those of a preset"
+    parts, changed = {}, []
     for field in dataclasses.fields(Preset):
         if dataclasses.is_dataclass(field.type):
             flags_given = given(field.type)
             parts[field.name] = dataclasses.replace(getattr(preset, field.name), **flags_given)
+            changed += flags_given
             # The preset's own settings are sound.
             if flags_given:
                 parts[field.name].validate()
-    return dataclasses.replace(preset, **parts)
-
-
-def _preset_of(workdir):
-    first = (member_folders(workdir) or [workdir])[0]
-    return closest_preset(read_config(Run(first)))
+    preset = dataclasses.replace(preset, **parts)
+    values = {name: value for part in analyses for name, value in dataclasses.asdict(getattr(preset, part)).items()}
+    if values:
+        flags_used = [f"--{name}" for name in changed if name in values]
+        whence += f"; {', '.join(flags_used)} from the command line" if flags_used else ""
+        print(f"settings: {', '.join(f'{name}={value}' for name, value in values.items())} ({whence})", flush=True)
+    return preset
 
 
 def required_workdir() -> str:
@@ -286,7 +303,10 @@ def start(main: Callable[[], None], *definitions: Callable[[], None], first: Cal
             with terminable():
                 first()
                 with buckets.workdir_here(FLAGS):
+                    warning = trust.check_workdirs(FLAGS)
                     main()
+                    if warning:
+                        print(warning, file=sys.stderr)
         except BrokenPipeError:
             os._exit(1)
         except (ValueError, OSError, ArithmeticError) as error:

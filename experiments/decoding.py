@@ -7,6 +7,7 @@ layer to read for each method.
 """
 
 import contextlib
+import dataclasses
 import pathlib
 
 import jax
@@ -18,11 +19,10 @@ from experiments.configs import DecodingConfig
 from experiments.members import for_each
 from experiments.progress import bar
 from experiments.record import recorded
-from experiments.trained import Trained, opened
+from experiments.trained import opened
 from memorize_jax import data, models
 from memorize_jax.analysis import INPUT, decoding, final_epoch
-from memorize_jax.checkpoints import EpochStore
-from memorize_jax.data import PermutedLabels, Splits
+from memorize_jax.data import Splits
 from memorize_jax.results import DECODING, DECODING_CHOICE, write_table
 from memorize_jax.runs import Run
 
@@ -89,28 +89,35 @@ def without_controls(rows: list[dict]) -> list[dict]:
 
 
 @recorded("decoding")
-def run(workdir: str | pathlib.Path, config: DecodingConfig, splits: Splits | None = None) -> None:
+def run(
+    workdir: str | pathlib.Path, config: DecodingConfig, splits: Splits | None = None, *, skip_damaged: bool = False
+) -> None:
     """Reads the layers of a run; writes results/decoding.csv and results/decoding_choice.csv.
+
+    Goes on where it was interrupted, epoch by epoch.
 
     Args:
       workdir: folder of the run.
       config: DecodingConfig.
       splits: the data, if they were loaded before.
+      skip_damaged: pass over an epoch whose checkpoint is damaged instead of failing.
+
+    Raises:
+      ValueError, OSError: one clear sentence.
     """
-    with opened(workdir, splits) as trained:
+    with opened(workdir, splits, skip_damaged=skip_damaged) as trained:
         _run(trained, config)
 
 
 def _run(trained, config):
-    folder, run_config, metrics, splits = trained.folder, trained.config, trained.metrics, trained.splits
+    run_config, metrics, splits = trained.config, trained.metrics, trained.splits
     thorough = trained.select_epochs(config.decoding_epochs)
     spread = spread_epochs(final_epoch(metrics), config.decoding_dynamics)
     epochs = sorted({*thorough, *(trained.stored() & set(spread))})
     wanted = choose_names(run_config.model, config.decoding_layers)
-    labels = _checked_labels(trained)
     num_classes = splits.train.num_classes
     examples = decoding.choose_examples(
-        labels, splits.test.labels, num_classes, seed=run_config.seed, most_sampled=config.probe_examples
+        trained.labels, splits.test.labels, num_classes, seed=run_config.seed, most_sampled=config.probe_examples
     )
     layers = {INPUT: 0, **{layer.name: layer.number for layer in models.layers(run_config.model)}}
     head = list(layers)[-1]
@@ -120,56 +127,39 @@ def _run(trained, config):
         tuple(layers)[1:],
         head,
     )
-    rows, of_input = [], None
     wide = jax.enable_x64(True) if config.decoding_dtype == "float64" else contextlib.nullcontext()
-    with (
-        EpochStore(folder.checkpoints) as store,
-        bar("decoding", "epoch", len(epochs)) as progress,
-        wide,
-    ):
-        # The thorough epochs first: what they say of the input holds for all.
-        for epoch in sorted(epochs, key=lambda epoch: epoch not in thorough):
-            # Nor does the input change: it is read once.
-            names = {name: number for name, number in wanted.items() if name != INPUT or of_input is None}
-            found = decoding.network_rows(
-                read,
-                store.load(epoch),
-                splits,
-                examples,
-                names,
-                head=head,
-                head_number=layers[head],
-                controls=epoch in thorough,
-                dtype=config.decoding_dtype,
-            )
-            if of_input is None:
-                of_input = [row for row in found if row["layer"] == INPUT]
-            again = of_input if epoch in thorough else without_controls(of_input)
-            rows += [{"epoch": epoch, **row} for row in again + [row for row in found if row["layer"] != INPUT]]
+    with bar("decoding", "epoch", len(epochs)) as progress, wide:
+        of_input = []
+
+        def measured(epoch):
+            network, controls = trained.store.load(epoch), epoch in thorough
+            options = {"head": head, "head_number": layers[head], "dtype": config.decoding_dtype}
+            if INPUT in wanted and not of_input:
+                # The input is the same at every epoch: it is read once.
+                found = decoding.network_rows(read, network, splits, examples, {INPUT: 0}, controls=True, **options)
+                of_input.extend(row for row in found if row["layer"] == INPUT)
+            names = {name: number for name, number in wanted.items() if name != INPUT}
+            found = decoding.network_rows(read, network, splits, examples, names, controls=controls, **options)
+            rows = [*(of_input if controls else without_controls(of_input)), *found]
             rows.append(network_accuracies(metrics, epoch, head, layers[head]))
             progress.update()
-    # In the order of epochs, whatever the order of reading.
-    rows = sorted(({"seed": run_config.seed, **row} for row in rows), key=lambda row: row["epoch"])
-    write_table(folder.results / "decoding.csv", rows, DECODING)
-    choice = decoding.choose_layers(pd.DataFrame(rows))
-    write_table(folder.results / "decoding_choice.csv", choice.to_dict("records"), DECODING_CHOICE)
+            return [{"seed": run_config.seed, "epoch": epoch, **row} for row in rows]
 
-
-def _checked_labels(trained: Trained) -> PermutedLabels:
-    labels, true = trained.labels, trained.splits.train.labels
-    if len(labels.true) != len(true) or (labels.true != true).any():
-        raise ValueError(
-            f"{trained.folder.labels}: its true labels are not those of the data set; is --data_dir the folder the run "
-            "was trained on?"
-        )
-    return labels
+        settings = {**dataclasses.asdict(config), "decoding_epochs": thorough, "decoding_dynamics": 0}
+        table = trained.make_table("decoding", DECODING, epochs, measured, settings=settings)
+    choice = decoding.choose_layers(table)
+    write_table(trained.folder.results / "decoding_choice.csv", choice.to_dict("records"), DECODING_CHOICE)
 
 
 def main() -> None:
     """Reads the flags and measures."""
     workdir = cli.required_workdir()
-    config = cli.chosen(workdir).decoding
-    for_each(workdir, lambda folder: run(folder, config), ("decoding.csv", "decoding_choice.csv"))
+    config = cli.chosen(workdir, "decoding").decoding
+    for_each(
+        workdir,
+        lambda folder: run(folder, config, skip_damaged=cli.FLAGS.skip_damaged),
+        ("decoding.csv", "decoding_choice.csv"),
+    )
     print(f"measured: {Run(workdir).results / 'decoding.csv'}; next: python -m experiments.report --workdir={workdir}")
 
 

@@ -9,7 +9,7 @@ where it stopped. Writes results/double_descent.csv and figures/fig4c.svg, fig4d
 import dataclasses
 import functools
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import jax
 import numpy as np
@@ -19,10 +19,9 @@ from experiments.configs import GeometryConfig
 from experiments.members import member_folder, parse_seeds
 from experiments.presets import Preset
 from experiments.record import recorded
-from experiments.trained import mendable, opened
+from experiments.trained import opened
 from memorize_jax import data, figures, models
 from memorize_jax.analysis import INPUT, best_epoch, final_epoch, geometry_rows, network_geometry
-from memorize_jax.checkpoints import EpochStore
 from memorize_jax.config import RunConfig
 from memorize_jax.keys import stream
 from memorize_jax.locks import locked
@@ -61,6 +60,8 @@ def run(
     manifolds: GeometryConfig,
     widths: Sequence[int],
     seeds: Sequence[int],
+    *,
+    plan: Mapping | None = None,
 ) -> list[pathlib.Path]:
     """Trains and measures all widths; goes on where it was interrupted, in the middle of a run too.
 
@@ -70,6 +71,7 @@ def run(
       manifolds: GeometryConfig; its epochs are not used.
       widths: of the networks.
       seeds: of the runs of each width.
+      plan: of `Preset.plan`: the settings that every run notes for its analyses; None for the defaults.
 
     Returns:
       Paths of the figures.
@@ -100,7 +102,7 @@ def run(
 
     def measured(name):
         own_folder, own = runs[name]
-        train.run(own_folder, own, prepared[own_folder])
+        train.run(own_folder, own, prepared[own_folder], plan)
         return measure(own_folder, manifolds, prepared[own_folder][0])
 
     settings = {
@@ -148,24 +150,22 @@ def _measure(trained, config):
         )
     )
     rows = []
-    with EpochStore(trained.folder.checkpoints) as store:
-        for moment, epoch in (("best", best_epoch(trained.metrics)), ("final", final_epoch(trained.metrics))):
-            with mendable():
-                variables = store.load(epoch)
-            measured = observe(variables, trained.splits.test.images[examples])
-            accuracies = trained.metrics.set_index("epoch").loc[epoch]
-            common = {
-                "seed": trained.config.seed,
-                "width": trained.config.width,
-                "num_parameters": sum(np.size(leaf) for leaf in jax.tree.leaves(variables["params"])),
-                "moment": moment,
-                "epoch": epoch,
-                "kappa": config.kappa,
-                **{column: float(accuracies[column]) for column in ACCURACIES},
-            }
-            # The input comes first; it is the same for every width.
-            row = geometry_rows(measured, (INPUT, layer.name), common, numbers=(0, layer.number))[-1]
-            rows.append({column: row[column] for column in DOUBLE_DESCENT})
+    for moment, epoch in (("best", best_epoch(trained.metrics)), ("final", final_epoch(trained.metrics))):
+        variables = trained.store.load(epoch)
+        measured = observe(variables, trained.splits.test.images[examples])
+        accuracies = trained.metrics.set_index("epoch").loc[epoch]
+        common = {
+            "seed": trained.config.seed,
+            "width": trained.config.width,
+            "num_parameters": sum(np.size(leaf) for leaf in jax.tree.leaves(variables["params"])),
+            "moment": moment,
+            "epoch": epoch,
+            "kappa": config.kappa,
+            **{column: float(accuracies[column]) for column in ACCURACIES},
+        }
+        # The input comes first; it is the same for every width.
+        row = geometry_rows(measured, (INPUT, layer.name), common, numbers=(0, layer.number))[-1]
+        rows.append({column: row[column] for column in DOUBLE_DESCENT})
     return rows
 
 
@@ -192,7 +192,7 @@ def main() -> None:
     """Reads the flags and runs the sweep."""
     workdir, chosen = cli.required_workdir(), cli.chosen()
     seeds = parse_seeds(cli.FLAGS.seeds) if cli.FLAGS.seeds else [chosen.run.seed]
-    drawn = run(workdir, chosen.run, chosen.geometry, _widths(chosen), seeds)
+    drawn = run(workdir, chosen.run, chosen.geometry, _widths(chosen), seeds, plan=chosen.plan())
     names = ", ".join(path.name for path in drawn)
     print(f"measured: {Run(workdir).results / 'double_descent.csv'}; drawn in {Run(workdir).figures}: {names}")
 

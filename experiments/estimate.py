@@ -11,8 +11,8 @@ from experiments.presets import Preset
 from memorize_jax import models
 from memorize_jax.config import RunConfig
 from memorize_jax.data import GROUPS, Splits
-from memorize_jax.results import METRICS, read_table
-from memorize_jax.runs import Run
+from memorize_jax.metrics import read_metrics
+from memorize_jax.runs import Run, read_noted
 
 # Share of the speed of one large matrix product that layers reach, with all that is done beside them.
 EFFICIENCY = 0.3
@@ -63,7 +63,7 @@ def measure_work(config: RunConfig, splits: Splits, folder: Run) -> Work:
     # Backward is twice forward; then train and test are evaluated.
     epoch = 4.2 * forward
     if folder.metrics.is_file():
-        metrics = read_table(folder.metrics, METRICS, f"python -m experiments.train --workdir={folder.workdir}")
+        metrics = read_metrics(folder.workdir, read_noted(folder).identity, resuming=True)
         if len(metrics) > 2:
             # Not the first ones, which compile.
             epoch = float(metrics["seconds"][2:].median())

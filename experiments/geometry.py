@@ -24,10 +24,8 @@ from experiments.trained import choose_examples, geometry_options, opened
 from memorize_jax import analysis, data, models
 from memorize_jax.analysis import INPUT, geometry_rows, missing_rows
 from memorize_jax.analysis.manifolds import compiled_network_geometry
-from memorize_jax.checkpoints import DamagedCheckpointError, EpochStore
 from memorize_jax.data import Splits
 from memorize_jax.keys import stream
-from memorize_jax.partial_tables import make_table
 from memorize_jax.results import GEOMETRY, write_table
 from memorize_jax.runs import Run, check_writable
 
@@ -47,12 +45,12 @@ def run(
     Raises:
       ValueError, OSError: one clear sentence.
     """
-    with opened(workdir, splits) as trained:
-        _run(trained, config, skip_damaged)
+    with opened(workdir, splits, skip_damaged=skip_damaged) as trained:
+        _run(trained, config)
 
 
-def _run(trained, config, skip_damaged):
-    folder, run_config, splits = trained.folder, trained.config, trained.splits
+def _run(trained, config):
+    run_config, splits = trained.config, trained.splits
     epochs = trained.select_epochs(config.geometry_epochs)
     examples = choose_examples(splits, trained.labels, config, seed=run_config.seed)
 
@@ -64,54 +62,38 @@ def _run(trained, config, skip_damaged):
         stream(run_config.seed, "geometry"),
     )
     options = geometry_options(config)
+    load = functools.lru_cache(maxsize=1)(trained.store.load)
 
-    def measure(variables, images):
-        return compiled_network_geometry(model, variables, images, statistics, key, layers=layers, options=options)
+    def common(unit):
+        epoch, group = unit
+        return {"seed": run_config.seed, "epoch": epoch, "group": group, "kappa": config.kappa}
 
-    with EpochStore(folder.checkpoints) as store, bar("geometry", "group", len(epochs) * len(examples)) as progress:
-
-        @functools.lru_cache(maxsize=1)
-        def load(epoch):
-            try:
-                return store.load(epoch)
-            except (DamagedCheckpointError, FileNotFoundError) as error:
-                if not skip_damaged:
-                    raise ValueError(
-                        f"{error}; the command that trained the run mends it, --skip_damaged goes on without it"
-                    ) from error
-                print(f"warning: {error}; skipped", file=sys.stderr)
-                return None
-
-        def common(unit):
-            epoch, group = unit
-            return {"seed": run_config.seed, "epoch": epoch, "group": group, "kappa": config.kappa}
+    with bar("geometry", "group", len(epochs) * len(examples)) as progress:
 
         def measured(unit):
             epoch, group = unit
-            variables = load(epoch)
-            if variables is None:
-                return None
             images = (splits.test if group == "test" else splits.train).images[examples[group]]
-            found = measure(variables, images)
+            found = compiled_network_geometry(
+                model, load(epoch), images, statistics, key, layers=layers, options=options
+            )
             given = {"test": splits.test.labels, "permuted": trained.labels.assigned}.get(group, trained.labels.true)
             classes = tuple(given[examples[group][:, 0]].tolist())
             for problem in dataclasses.replace(found, classes=classes).problems():
                 print(f"warning: epoch {epoch}, {group}: {problem}", file=sys.stderr)
-            rows = geometry_rows(found, (INPUT, *layers), common(unit), numbers=numbers)
             progress.set_postfix(epoch=epoch, group=group)
             progress.update()
-            return rows
+            return geometry_rows(found, (INPUT, *layers), common(unit), numbers=numbers)
 
         def unmeasured(unit):
             options = {"shape": examples[unit[1]].shape, "num_draws": config.num_draws, "numbers": numbers}
             return missing_rows((INPUT, *layers), common(unit), **options)
 
-        make_table(
-            folder.results / "geometry.csv",
+        trained.make_table(
+            "geometry",
             GEOMETRY,
             [(epoch, group) for epoch in epochs for group in examples],
             measured,
-            settings=trained.settings(geometry=dataclasses.asdict(dataclasses.replace(config, geometry_epochs=""))),
+            settings=dataclasses.asdict(dataclasses.replace(config, geometry_epochs="")),
             otherwise=unmeasured,
         )
 
@@ -136,16 +118,10 @@ def run_on_points(points: str, workdir: str | pathlib.Path, config: GeometryConf
             f"workdir {workdir} holds a training run; choose another --workdir for the results of --points"
         )
     activations, labels = analysis.read_points(points)
+    chosen = {"seed": seed, "examples_per_class": config.examples_per_class, "max_classes": config.max_classes}
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always", UserWarning)
-        result = analysis.analyze(
-            activations,
-            labels,
-            seed=seed,
-            examples_per_class=config.examples_per_class,
-            max_classes=config.max_classes,
-            **dict(geometry_options(config)),
-        )
+        result = analysis.analyze(activations, labels, **chosen, **dict(geometry_options(config)))
     for one in said:
         print(f"warning: {one.message}", file=sys.stderr)
     print(f"measured on {result.taken}")
@@ -162,15 +138,14 @@ def main() -> None:
         config.validate()
         print(f"measured: {run_on_points(cli.FLAGS.points, workdir, config, cli.FLAGS.seed or 0)}")
         return
-    config = cli.chosen(workdir).geometry
+    config = cli.chosen(workdir, "geometry").geometry
     for_each(workdir, lambda folder: run(folder, config, skip_damaged=cli.FLAGS.skip_damaged), ("geometry.csv",))
     print(f"measured: {Run(workdir).results / 'geometry.csv'}; next: python -m experiments.report --workdir={workdir}")
 
 
 def define_points() -> None:
-    """Defines --points, the seed that goes with it, and --skip_damaged."""
+    """Defines --points, and the seed that goes with it."""
     cli.define_string("points", "npz file with labels [n] and activations [n, ...], instead of a run")
-    cli.define_switch("skip_damaged", "give epochs whose checkpoint is damaged rows without numbers, and go on")
     cli.define_integer("seed", "of the examples chosen and the draws, with --points")
 
 

@@ -16,14 +16,12 @@ from experiments.configs import GradientsConfig
 from experiments.members import for_each
 from experiments.progress import bar
 from experiments.record import recorded
-from experiments.trained import mendable, opened
+from experiments.trained import opened
 from memorize_jax import data, figures, models
 from memorize_jax.analysis.gradient_parts import gradient_rows
 from memorize_jax.analysis.gradients import measure_gradients
-from memorize_jax.checkpoints import EpochStore
 from memorize_jax.data import Splits
 from memorize_jax.keys import stream
-from memorize_jax.partial_tables import make_table
 from memorize_jax.results import GRADIENTS
 from memorize_jax.runs import Run
 from memorize_jax.study import read_study
@@ -33,18 +31,21 @@ FIGURES = (*(f"fig5{letter}" for letter in "abcdefg"), "figa1")
 
 
 @recorded("gradients")
-def run(workdir: str | pathlib.Path, config: GradientsConfig, splits: Splits | None = None) -> None:
+def run(
+    workdir: str | pathlib.Path, config: GradientsConfig, splits: Splits | None = None, *, skip_damaged: bool = False
+) -> None:
     """Measures the gradients of a run and writes results/gradients.csv; goes on where it was interrupted.
 
     Args:
       workdir: folder of the run.
       config: GradientsConfig.
       splits: the data, if they were loaded before.
+      skip_damaged: pass over an epoch whose checkpoint is damaged instead of failing.
 
     Raises:
       ValueError, OSError: one clear sentence.
     """
-    with opened(workdir, splits) as trained:
+    with opened(workdir, splits, skip_damaged=skip_damaged) as trained:
         _run(trained, config)
 
 
@@ -58,11 +59,10 @@ def _run(trained, config):
     images = jax.device_put(train.images)
     statistics = data.channel_statistics(train.images, trained.config.scaling)
 
-    with EpochStore(trained.folder.checkpoints) as store, bar("gradients", "epoch", len(epochs)) as progress:
+    with bar("gradients", "epoch", len(epochs)) as progress:
 
         def measured(epoch):
-            with mendable():
-                variables = jax.device_put(store.load(epoch))
+            variables = jax.device_put(trained.store.load(epoch))
             ledger = measure_gradients(
                 model,
                 variables,
@@ -80,8 +80,7 @@ def _run(trained, config):
             return gradient_rows(ledger, layers, common, **options)
 
         settings = {name: value for name, value in dataclasses.asdict(config).items() if name != "gradient_epochs"}
-        table = trained.folder.results / "gradients.csv"
-        make_table(table, GRADIENTS, epochs, measured, settings=trained.settings(gradients=settings))
+        trained.make_table("gradients", GRADIENTS, epochs, measured, settings=settings)
 
 
 def _mixed_batches(seed, num, batch_size):
@@ -96,8 +95,8 @@ def _mixed_batches(seed, num, batch_size):
 def main() -> None:
     """Reads the flags and measures."""
     workdir = cli.required_workdir()
-    config = cli.chosen(workdir).gradients
-    for_each(workdir, lambda folder: run(folder, config), ("gradients.csv",))
+    config = cli.chosen(workdir, "gradients").gradients
+    for_each(workdir, lambda folder: run(folder, config, skip_damaged=cli.FLAGS.skip_damaged), ("gradients.csv",))
     drawn = figures.draw(read_study(workdir), FIGURES)
     names = ", ".join(path.name for path in drawn)
     print(f"measured: {Run(workdir).results / 'gradients.csv'}; drawn in {Run(workdir).figures}: {names}")

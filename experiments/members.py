@@ -2,12 +2,12 @@
 
 import pathlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import pandas as pd
 
 from memorize_jax.atomic import replacing
-from memorize_jax.runs import Run, member_folders
+from memorize_jax.runs import Run, check_members, member_folders, read_noted
 
 # More are a mistake rather than a wish.
 MOST_SEEDS = 1000
@@ -53,9 +53,23 @@ def for_each(
       tables: names of the result tables that the step makes, each with a column `seed`.
     """
     members = member_folders(workdir)
+    if members:
+        check_members({member: read_noted(Run(member)) for member in members})
     for member in members or [workdir]:
         step(member)
-    for name in tables if members else ():
-        combined = pd.concat([pd.read_csv(Run(member).results / name) for member in members], ignore_index=True)
-        with replacing(Run(workdir).results / name) as beside:
-            combined.to_csv(beside, index=False)
+    combine(workdir, tables)
+
+
+def combine(workdir: str | pathlib.Path, tables: Iterable[str]) -> None:
+    """Puts the tables of the members of an ensemble together, if all of them have one; of a single run does nothing.
+
+    Args:
+      workdir: of the ensemble.
+      tables: names of files in results/.
+    """
+    members = [Run(member).results for member in member_folders(workdir)]
+    for name in tables:
+        if members and all((member / name).is_file() for member in members):
+            combined = pd.concat([pd.read_csv(member / name) for member in members], ignore_index=True)
+            with replacing(Run(workdir).results / name) as beside:
+                combined.to_csv(beside, index=False)

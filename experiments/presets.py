@@ -1,7 +1,7 @@
 """Presets: named settings of all steps of a study."""
 
 import dataclasses
-import itertools
+from collections.abc import Sequence
 
 from experiments.configs import (
     CapacityCheckConfig,
@@ -12,6 +12,7 @@ from experiments.configs import (
     UmapConfig,
 )
 from memorize_jax.config import RunConfig
+from memorize_jax.runs import Noted
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,17 +29,50 @@ class Preset:
       capacity_check: CapacityCheckConfig.
       umap: UmapConfig.
       widths: of the double descent sweep, in the form of its flag; empty for a study of one network.
+      name: under which it is found; None for settings that belong to no preset.
     """
 
     summary: str
     run: RunConfig
-    geometry: GeometryConfig
+    geometry: GeometryConfig = dataclasses.field(default_factory=GeometryConfig)
     decoding: DecodingConfig = dataclasses.field(default_factory=DecodingConfig)
     rewinding: RewindingConfig = dataclasses.field(default_factory=RewindingConfig)
     gradients: GradientsConfig = dataclasses.field(default_factory=GradientsConfig)
     capacity_check: CapacityCheckConfig = dataclasses.field(default_factory=CapacityCheckConfig)
     umap: UmapConfig = dataclasses.field(default_factory=UmapConfig)
     widths: str = ""
+    name: str | None = None
+
+    def plan(self, together: Sequence[int] = ()) -> dict:
+        """What a run notes of it when it is begun, see `runs.Noted`.
+
+        Args:
+          together: seeds that are trained as one program.
+        """
+        settings = {name: dataclasses.asdict(getattr(self, name)) for name in analyses()}
+        return {"preset": self.name, "settings": settings, "together": list(together)}
+
+
+def analyses() -> dict[str, type]:
+    """Name of an analysis -> the class of its settings."""
+    fields = {field.name: field.type for field in dataclasses.fields(Preset) if dataclasses.is_dataclass(field.type)}
+    return {name: kind for name, kind in fields.items() if name != "run"}
+
+
+def noted_preset(noted: Noted) -> Preset:
+    """The settings that a run has noted, of every analysis; of one that it does not name, the defaults.
+
+    Raises:
+      ValueError: a setting that there is not, or not of this kind.
+    """
+    parts = {}
+    for name, kind in analyses().items():
+        try:
+            parts[name] = kind(**noted.settings.get(name, {}))
+            parts[name].validate()
+        except (TypeError, AttributeError) as error:
+            raise ValueError(f"config.json: expected the settings of {name}, got {error}") from error
+    return Preset("", noted.config, **parts, name=noted.preset)
 
 
 _MASC = {
@@ -165,30 +199,4 @@ def get_preset(name: str) -> Preset:
     """
     if name not in PRESETS:
         raise ValueError(f"expected preset to be one of {', '.join(PRESETS)}, got {name!r}")
-    return PRESETS[name]
-
-
-def decisive_fields() -> list[str]:
-    """The fields of a RunConfig that decide the outcome, or how long it takes."""
-    return [field.name for field in dataclasses.fields(RunConfig) if field.name not in RunConfig.CARE_FIELDS]
-
-
-def closest_preset(config: RunConfig) -> str:
-    """The preset of the same network on the likest data that differs from a run in the fewest settings.
-
-    None whose settings flags cannot undo.
-    """
-
-    def distance(name):
-        preset = PRESETS[name].run
-        pairs = [(getattr(config, field), getattr(preset, field)) for field in decisive_fields()]
-        # No flag says "not given".
-        impossible = any(own is None and other is not None for own, other in pairs)
-        # Data sets are named after what they show, then after what was done to it.
-        words = zip(config.dataset.split("_"), preset.dataset.split("_"), strict=False)
-        alike = len(list(itertools.takewhile(lambda pair: pair[0] == pair[1], words)))
-        different = sum(own != other for own, other in pairs)
-        # Where two are as close, not the one whose numbers are made for tests.
-        return impossible, config.model != preset.model, -alike, different, name == "smoke"
-
-    return min(PRESETS, key=distance)
+    return dataclasses.replace(PRESETS[name], name=name)

@@ -1,15 +1,14 @@
-"""What the tables of a run were made with: so that a finished step is not done again, and can be repeated."""
+"""Notes what the tables of a run were made with: so that a finished step is not done again, and can be repeated."""
 
 import dataclasses
 import functools
-import json
-import pathlib
+import shlex
+import sys
 import time
-import zlib
 from collections.abc import Callable
 
-from memorize_jax.atomic import replacing
-from memorize_jax.runs import Run
+from memorize_jax.notes import are_made, note_tables, read_notes
+from memorize_jax.runs import Run, provenance, read_noted
 from memorize_jax.study import TABLES
 
 
@@ -19,10 +18,9 @@ def tables_of(step: str) -> tuple[str, ...]:
 
 
 def recorded(step: str) -> Callable:
-    """Decorates the function that does a step in a folder: notes in results/made.json with which settings.
+    """Decorates the function that does a step in a folder: notes in results/made.json how its tables were made.
 
-    The settings are those arguments that are configs or lists. A step with an option out of the ordinary, like
-    skip_damaged, is not noted: its tables may have gaps.
+    Its settings are those arguments that are configs or lists, and switches that are on.
 
     Args:
       step: name of the command.
@@ -34,10 +32,20 @@ def recorded(step: str) -> Callable:
     def decorate(run):
         @functools.wraps(run)
         def noting(workdir, *arguments, **options):
-            started = time.perf_counter()
+            started, folder = time.perf_counter(), Run(workdir)
             result = run(workdir, *arguments, **options)
-            if not any(value is True for value in options.values()):
-                _note(Run(workdir), step, (*arguments, *options.values()), time.perf_counter() - started)
+            note_tables(
+                folder,
+                step,
+                tables_of(step),
+                settings=_settings(
+                    [*arguments, *options.values()], switches=[name for name, value in options.items() if value is True]
+                ),
+                identity=identity_in(folder),
+                command=command_line(),
+                seconds=time.perf_counter() - started,
+                provenance=provenance(),
+            )
             return result
 
         return noting
@@ -53,47 +61,29 @@ def is_made(folder: Run, step: str, *arguments) -> bool:
       step: name of the command.
       *arguments: the configs and lists that the step would be done with.
     """
-    noted, sums = read_record(folder).get(step, {}), _sums(folder, step)
-    return (
-        None not in sums.values()
-        and noted.get("tables") == sums
-        and noted.get("settings") == _settings(arguments)
-        and noted.get("made_of") == _checksum(folder.metrics)
-    )
+    return are_made(folder, step, tables_of(step), settings=_settings(arguments), identity=identity_in(folder))
 
 
 def read_record(folder: Run) -> dict[str, dict]:
-    """Reads what was noted about a folder: step -> settings, checksums, seconds; empty if nothing was."""
-    try:
-        noted = json.loads((folder.results / "made.json").read_text())
-    except (FileNotFoundError, ValueError):
-        return {}
-    return noted if isinstance(noted, dict) else {}
+    """What was noted about the steps done in a folder; a damaged note counts as none."""
+    return read_notes(folder, strict=False)
 
 
-def _note(folder, step, arguments, seconds):
-    noted = {
-        "settings": _settings(arguments),
-        "made_of": _checksum(folder.metrics),
-        "tables": _sums(folder, step),
-        "seconds": round(seconds, 3),
-    }
-    with replacing(folder.results / "made.json") as beside:
-        beside.write_text(json.dumps({**read_record(folder), step: noted}, indent=2) + "\n")
+def identity_in(folder: Run) -> str | None:
+    """The identity of the run in a folder; None in the folder of several runs."""
+    return read_noted(folder).identity if folder.config.is_file() else None
 
 
-def _settings(arguments):
+def command_line() -> str:
+    """The line with which this process was started; "" if it was not one of the experiments."""
+    name = getattr(sys.modules["__main__"].__spec__, "name", "") or ""
+    return shlex.join(["python", "-m", name, *sys.argv[1:]]) if name.startswith("experiments.") else ""
+
+
+def _settings(arguments, switches=()):
     found = {}
     for argument in arguments:
         if dataclasses.is_dataclass(argument):
             found |= dataclasses.asdict(argument)
     lists = [list(argument) for argument in arguments if type(argument) in (list, range)]
-    return json.loads(json.dumps(found | ({"lists": lists} if lists else {})))
-
-
-def _sums(folder, step):
-    return {table: _checksum(folder.results / f"{table}.csv") for table in tables_of(step)}
-
-
-def _checksum(path: pathlib.Path) -> str | None:
-    return f"{zlib.crc32(path.read_bytes()):08x}" if path.is_file() else None
+    return found | ({"lists": lists} if lists else {}) | dict.fromkeys(switches, True)

@@ -16,7 +16,7 @@ from memorize_jax.analysis.claims import evaluate
 from memorize_jax.atomic import replacing
 from memorize_jax.intervals import over_seeds
 from memorize_jax.report import Compared, Making, comparison_page, study_page
-from memorize_jax.runs import Run, check_writable, member_folders, read_config, read_provenance
+from memorize_jax.runs import Run, check_writable, member_folders, read_config, read_provenance, runs_in
 from memorize_jax.stages import at_stages
 from memorize_jax.study import Study, read_study
 
@@ -112,24 +112,16 @@ def _short_names(workdirs):
     return ["/".join(own[-length:]) for own in parts]
 
 
-def _runs(folder: Run) -> list[Run]:
-    """The run in a folder, or the runs in the folders below: of an ensemble, a sweep, several widths."""
-    if folder.config.is_file():
-        return [folder]
-    found = [*folder.workdir.glob("*/config.json"), *folder.workdir.glob("*/*/config.json")]
-    return [Run(path.parent) for path in sorted(found)]
-
-
 def _settings(folder):
     """Field of the configuration -> its value, or the different values of several runs."""
-    configs = [read_config(run) for run in _runs(folder)]
+    configs = [read_config(run) for run in runs_in(folder.workdir)]
     names = configs[0].__dataclass_fields__ if configs else ()
     return {name: _joined(getattr(config, name) for config in configs) for name in names}
 
 
 def _versions(folder):
     """What the runs noted about versions, device and commit."""
-    notes = [_flat(read_provenance(run)) for run in _runs(folder)]
+    notes = [_flat(one) for run in runs_in(folder.workdir) for one in read_provenance(run) or [{}]]
     names = dict.fromkeys(name for note in notes for name in note)
     return {name: _joined(note.get(name, "unknown") for note in notes) for name in names}
 

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 from experiments import claims, cli, double_descent, ensemble, report, train
 from experiments.estimate import about, measure_work
-from experiments.members import for_each, member_folder, parse_seeds
+from experiments.members import combine, for_each, member_folder, parse_seeds
 from experiments.presets import Preset
 from experiments.record import is_made, tables_of
 from experiments.steps import STEPS, Planned, Step, check_steps, needed_steps, obstacle_of, plan_step, plan_training
@@ -34,6 +34,7 @@ def run(
     figures: Sequence[Figure] = (),
     *,
     dry_run: bool = False,
+    together: bool = False,
 ) -> None:
     """Does what is missing of a study of one network.
 
@@ -43,6 +44,7 @@ def run(
       seeds: of an ensemble; empty for a single run.
       figures: to draw, and to do nothing else for; empty for the whole study.
       dry_run: only print the plan.
+      together: train the seeds as one program.
 
     Raises:
       ValueError, OSError: one clear sentence; before the training, where that is possible.
@@ -68,9 +70,9 @@ def run(
     if training.todo:
         print("train", flush=True)
         if seeds:
-            ensemble.run(workdir, chosen.run, seeds, run_one=train.run)
+            ensemble.run(workdir, chosen.run, seeds, run_one=train.run, plan=chosen.plan(), together=together)
         else:
-            train.run(workdir, chosen.run, prepared)
+            train.run(workdir, chosen.run, prepared, chosen.plan())
     todo = [step for step, one in zip(steps, planned, strict=True) if one.todo]
     for number, step in enumerate(todo, start=1):
         print(f"[{number}/{len(todo)}] {step.name}", flush=True)
@@ -80,7 +82,9 @@ def run(
             if not is_made(Run(folder), step.name, *settings):
                 step.run(folder, *settings, prepared[0])
 
-        for_each(workdir, do, tuple(f"{table}.csv" for table in tables_of(step.name)))
+        for_each(workdir, do)
+    # Whatever was done now: a table of all seeds is as new as its parts.
+    combine(workdir, [f"{table}.csv" for step in steps for table in tables_of(step.name)])
     _finish(workdir, figures)
 
 
@@ -114,7 +118,7 @@ def run_widths(
     if dry_run:
         return
     if not made:
-        double_descent.run(workdir, *arguments)
+        double_descent.run(workdir, *arguments, plan=chosen.plan())
     _finish(workdir, figures)
 
 
@@ -219,7 +223,7 @@ def main() -> None:
     if chosen.widths:
         run_widths(workdir, chosen, seeds or [chosen.run.seed], figures, dry_run=flags.dry_run)
     else:
-        run(workdir, chosen, seeds, figures, dry_run=flags.dry_run)
+        run(workdir, chosen, seeds, figures, dry_run=flags.dry_run, together=flags.together)
     if not flags.dry_run:
         print(f"done in {time.perf_counter() - started:.0f} s")
 
@@ -243,5 +247,6 @@ if __name__ == "__main__":
         cli.define_capacity_check,
         cli.define_umap,
         cli.define_seeds,
+        cli.define_together,
         define_plan,
     )

@@ -6,11 +6,12 @@ import sys
 import jax
 
 from experiments.progress import bar
+from memorize_jax import metrics
 from memorize_jax.checkpoints import EpochStore
 from memorize_jax.config import RunConfig
 from memorize_jax.data import PermutedLabels, Splits
-from memorize_jax.results import METRICS, RESTORES, read_table, write_table
-from memorize_jax.runs import Run
+from memorize_jax.metrics import read_metrics
+from memorize_jax.runs import Run, note_provenance, read_noted
 from memorize_jax.training import NotFiniteLossError, Trainer, TrainState, is_finished, rate_stretches, train
 
 # Beyond a thousandth of the rate it is not the rate.
@@ -32,13 +33,8 @@ def resume_point(
     Returns:
       (epoch, state after it, rows of metrics.csv up to it), or None to begin at the beginning.
     """
-    found, rows = None, []
-    if folder.metrics.is_file():
-        again = f"python -m experiments.train --workdir={folder.workdir}, after removing metrics.csv"
-        table = read_table(folder.metrics, METRICS, again).to_dict("records")
-        rows = [row for number, row in enumerate(table) if row["epoch"] == number]
-        if len(rows) < len(table):
-            raise ValueError(f"{folder.metrics} is damaged: its epochs do not count up from 0; make it with: {again}")
+    found, rows = None, stored_rows(folder)
+    if rows:
         template = Trainer(config, splits, labels).initial_state()
         found = store.load_training_state(template, not_after=len(rows) - 1, on_damage=say)
     if found is None:
@@ -57,6 +53,13 @@ def resume_point(
     return number, state, rows
 
 
+def stored_rows(folder: Run) -> list[dict]:
+    """The rows of metrics.csv from which training can go on; empty if there is none."""
+    if not folder.metrics.is_file():
+        return []
+    return read_metrics(folder.workdir, read_noted(folder).identity, resuming=True).to_dict("records")
+
+
 def _mend(folder, config, store, splits, labels, epochs, accuracies):
     """Trains the damaged epochs once more from the start: the same seed, the same bits."""
     if not epochs:
@@ -64,6 +67,7 @@ def _mend(folder, config, store, splits, labels, epochs, accuracies):
     if jax.process_count() > 1:
         raise ValueError(f"{folder.workdir}: damaged epochs are mended by one process alone; run the command with one")
     last = max(epochs)
+    note_provenance(folder)
     say(f"training from the start again up to epoch {last}, to replace what is damaged; nothing else changes")
 
     def on_epoch(epoch):
@@ -81,7 +85,7 @@ def _mend(folder, config, store, splits, labels, epochs, accuracies):
 
 def read_restores(folder: Run) -> list[dict]:
     """The times the learning rate was halved, in order; see `--on_nan=restore`."""
-    return read_table(folder.restores, RESTORES, "").to_dict("records") if folder.restores.is_file() else []
+    return metrics.read_restores(folder.workdir, read_noted(folder).identity) if folder.config.is_file() else []
 
 
 def halve_rate(folder: Run, config: RunConfig, error: NotFiniteLossError) -> None:
@@ -106,7 +110,7 @@ def halve_rate(folder: Run, config: RunConfig, error: NotFiniteLossError) -> Non
         raise error
     lowered = error.learning_rate / 2
     happened = {"epoch": sound, "failed_epoch": error.epoch, "failed_step": error.step, "learning_rate": lowered}
-    write_table(folder.restores, [*restores, happened], RESTORES)
+    metrics.write_restores(folder.workdir, [*restores, happened], read_noted(folder).identity)
     say(f"{error}; going on after epoch {sound} at {lowered:g}")
 
 

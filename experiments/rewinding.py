@@ -17,13 +17,11 @@ from experiments.configs import RewindingConfig
 from experiments.members import for_each
 from experiments.progress import bar
 from experiments.record import recorded
-from experiments.trained import mendable, opened
+from experiments.trained import opened
 from memorize_jax import figures, models
 from memorize_jax.analysis import final_epoch
 from memorize_jax.analysis.rewinding import recalibrated, rewinding_row, rewound_network, select_units
-from memorize_jax.checkpoints import EpochStore
 from memorize_jax.data import Splits, standardize
-from memorize_jax.partial_tables import make_table
 from memorize_jax.results import REWINDING
 from memorize_jax.runs import Run
 from memorize_jax.study import read_study
@@ -34,7 +32,9 @@ FIGURES = ("fig4a", "fig4b", "rewinding_restored")
 
 
 @recorded("rewinding")
-def run(workdir: str | pathlib.Path, config: RewindingConfig, splits: Splits | None = None) -> None:
+def run(
+    workdir: str | pathlib.Path, config: RewindingConfig, splits: Splits | None = None, *, skip_damaged: bool = False
+) -> None:
     """Rewinds the layers of a run and writes results/rewinding.csv; goes on where it was interrupted.
 
     One compiled program evaluates every network of the grid; of the earlier epochs only the layers that are moved
@@ -44,11 +44,12 @@ def run(workdir: str | pathlib.Path, config: RewindingConfig, splits: Splits | N
       workdir: folder of the run.
       config: RewindingConfig.
       splits: the data, if they were loaded before.
+      skip_damaged: pass over an epoch whose checkpoint is damaged instead of failing.
 
     Raises:
       ValueError, OSError: one clear sentence.
     """
-    with opened(workdir, splits) as trained:
+    with opened(workdir, splits, skip_damaged=skip_damaged) as trained:
         _run(trained, config)
 
 
@@ -56,20 +57,17 @@ def _run(trained, config):
     epochs = trained.select_epochs(config.rewind_epochs)
     units = select_units(config.rewind_layers, models.layers(trained.config.model))
     grid = {f"{unit.name}@{epoch}": (unit, epoch) for unit in units for epoch in epochs}
-    table = trained.folder.results / "rewinding.csv"
-    trainer = Trainer(trained.config, trained.splits, trained.labels)
+    trainer, store = Trainer(trained.config, trained.splits, trained.labels), trained.store
+    load = functools.lru_cache(maxsize=1)(store.load)
+    last = functools.cache(lambda: store.load(final_epoch(trained.metrics)))
 
-    with EpochStore(trained.folder.checkpoints) as store, bar("rewinding", "network", len(grid)) as progress:
-        with mendable():
-            final = store.load(final_epoch(trained.metrics))
-        load = functools.lru_cache(maxsize=1)(store.load)
+    with bar("rewinding", "network", len(grid)) as progress:
 
         def measured(name):
             unit, epoch = grid[name]
-            with mendable():
-                variables = rewound_network(
-                    unit, epoch, final, load, store.load_layers, into=config.rewind_into, bn=config.bn
-                )
+            variables = rewound_network(
+                unit, epoch, last(), load, store.load_layers, into=config.rewind_into, bn=config.bn
+            )
             if config.bn == "recalibrate":
                 variables = _recalibrated(trained, trainer, variables)
             row = rewinding_row(
@@ -85,7 +83,7 @@ def _run(trained, config):
             return [row]
 
         settings = {name: value for name, value in dataclasses.asdict(config).items() if name != "rewind_epochs"}
-        make_table(table, REWINDING, list(grid), measured, settings=trained.settings(rewinding=settings))
+        trained.make_table("rewinding", REWINDING, list(grid), measured, settings=settings)
 
 
 def _recalibrated(trained, trainer, variables):
@@ -107,8 +105,8 @@ def _recalibrated(trained, trainer, variables):
 def main() -> None:
     """Reads the flags and rewinds."""
     workdir = cli.required_workdir()
-    config = cli.chosen(workdir).rewinding
-    for_each(workdir, lambda folder: run(folder, config), ("rewinding.csv",))
+    config = cli.chosen(workdir, "rewinding").rewinding
+    for_each(workdir, lambda folder: run(folder, config, skip_damaged=cli.FLAGS.skip_damaged), ("rewinding.csv",))
     drawn = figures.draw(read_study(workdir), FIGURES)
     names = ", ".join(path.name for path in drawn)
     print(f"measured: {Run(workdir).results / 'rewinding.csv'}; drawn in {Run(workdir).figures}: {names or 'nothing'}")

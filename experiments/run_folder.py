@@ -2,19 +2,31 @@
 
 import contextlib
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 import jax
 import numpy as np
 
+from experiments.presets import Preset
+from experiments.record import command_line
 from memorize_jax import data, models
 from memorize_jax.checkpoints import EpochStore, check_space
 from memorize_jax.config import RunConfig
 from memorize_jax.data import PermutedLabels, Splits
 from memorize_jax.event_files import check_installed, event_file
 from memorize_jax.keys import stream
-from memorize_jax.results import METRICS, write_table
-from memorize_jax.runs import Run, check_same_run, check_writable
+from memorize_jax.metrics import write_metrics
+from memorize_jax.runs import (
+    Noted,
+    Run,
+    begin,
+    check_same_data,
+    check_same_run,
+    check_writable,
+    read_labels,
+    read_noted,
+    write_labels,
+)
 from memorize_jax.training import Epoch, create_state, optimizer
 
 
@@ -38,10 +50,58 @@ def prepare(
     if config.tensorboard:
         check_installed()
     check_writable(Run(workdir).workdir)
-    check_same_run(Run(workdir), config)
+    folder = Run(workdir)
+    check_same_run(folder, config)
     splits, labels = load_run_data(config, splits)
-    _check_space(Run(workdir), config, splits)
+    if folder.config.is_file():
+        _check_data(folder, splits)
+    _check_space(folder, config, splits)
     return splits, labels
+
+
+def _check_data(folder, splits):
+    """Refuses to go on with other data, or with labels.npz of another run."""
+    noted = read_noted(folder)
+    check_same_data(folder, noted, splits, read_labels(folder, noted) if folder.labels.is_file() else None)
+
+
+def enter(
+    folder: Run,
+    config: RunConfig,
+    splits: Splits,
+    labels: PermutedLabels,
+    plan: Mapping | None,
+    *,
+    together: Sequence[int] = (),
+) -> Noted:
+    """Writes what a run says about itself when it is begun; checks it when the run goes on. Needs the lock.
+
+    Args:
+      folder: of the run.
+      config: RunConfig.
+      splits: the data.
+      labels: of the training set.
+      plan: of `Preset.plan`, noted when the run is begun; None for the defaults.
+      together: seeds that are about to be trained as one program with this one.
+
+    Returns:
+      Noted.
+
+    Raises:
+      ValueError: the folder holds another run, or one that was trained in another way.
+    """
+    # Once more: another process may have made a run here since `prepare`.
+    check_same_run(folder, config)
+    if folder.config.is_file():
+        _check_data(folder, splits)
+        if (way := list(read_noted(folder).together)) != list(together):
+            how = f"together with seeds {', '.join(map(str, way))}, in their ensemble's folder" if way else "alone"
+            raise ValueError(f"the run in {folder.workdir} was trained {how}, and goes on in that way only")
+    plan = {**(plan or Preset("", config).plan()), "together": list(together)}
+    noted = begin(folder, config, splits, plan, command_line())
+    if not folder.labels.is_file():
+        write_labels(folder, labels, config, noted.identity)
+    return noted
 
 
 def load_run_data(config: RunConfig, splits: Splits | None = None) -> tuple[Splits, PermutedLabels]:
@@ -83,6 +143,12 @@ def _check_space(folder, config, splits):
     )
 
 
+def open_store(folder: Run, noted: Noted) -> EpochStore:
+    """The store of a run's networks, for training."""
+    config = noted.config
+    return EpochStore(folder.checkpoints, keep=config.keep, keep_dtype=config.keep_dtype, identity=noted.identity)
+
+
 def curves(
     folder: Run, config: RunConfig, rows: list[dict]
 ) -> contextlib.AbstractContextManager[Callable[[dict], None]]:
@@ -91,8 +157,16 @@ def curves(
 
 
 def store_epoch(
-    folder: Run, store: EpochStore, rows: list[dict], epoch: Epoch, *, stop: bool, draw: Callable[[dict], None]
-) -> None:
+    folder: Run,
+    store: EpochStore,
+    rows: list[dict],
+    epoch: Epoch,
+    *,
+    identity: str | None,
+    stop: bool,
+    draw: Callable[[dict], None],
+    with_state: bool = True,
+) -> bool:
     """Stores a finished epoch's network and its row of metrics.csv.
 
     Args:
@@ -100,14 +174,21 @@ def store_epoch(
       store: of the run.
       rows: of the epochs before; this one's is appended.
       epoch: the epoch.
+      identity: of the run.
       stop: the process is about to end, so that the training state must be stored too.
       draw: takes the row, for the curves.
+      with_state: whether the training state may be stored with it.
+
+    Returns:
+      Whether the training state is stored.
     """
     if not folder.config.is_file():
         raise FileNotFoundError(f"{folder.workdir} is gone; was the run moved or deleted?")
     rows.append({"epoch": epoch.number, **epoch.metrics})
     accuracies = [row["test_accuracy"] for row in rows]
     complete = epoch.is_last or stop
-    store.save(epoch.number, epoch.state.variables, epoch.state, complete=complete, test_accuracies=accuracies)
-    write_table(folder.metrics, rows, METRICS)
+    state = epoch.state if with_state or complete else None
+    stored = store.save(epoch.number, epoch.state.variables, state, complete=complete, test_accuracies=accuracies)
+    write_metrics(folder.workdir, rows, identity)
     draw(rows[-1])
+    return stored

@@ -13,8 +13,8 @@ from memorize_jax import models
 from memorize_jax.analysis.rewinding import select_units
 from memorize_jax.config import RunConfig
 from memorize_jax.data import PermutedLabels, Splits
-from memorize_jax.results import METRICS, read_table
-from memorize_jax.runs import Run
+from memorize_jax.metrics import read_metrics
+from memorize_jax.runs import Run, read_noted
 from memorize_jax.training import is_finished
 
 
@@ -120,8 +120,7 @@ def _rows(folder):
     """Metrics of the epochs trained so far."""
     if not folder.metrics.is_file():
         return []
-    made_by = f"python -m experiments.train --workdir={folder.workdir}"
-    return read_table(folder.metrics, METRICS, made_by).to_dict("records")
+    return read_metrics(folder.workdir, read_noted(folder).identity, resuming=True).to_dict("records")
 
 
 def plan_training(folders: Sequence[Run], config: RunConfig, work: Work) -> Planned:

@@ -16,55 +16,64 @@ import pandas as pd
 from experiments import cli, ensemble, geometry, train
 from experiments.configs import GeometryConfig
 from experiments.grid import Combination, Sweep, combinations, parse_grid, plan, read_sweep
-from experiments.members import for_each
+from experiments.members import for_each, member_folder
+from experiments.presets import Preset
+from experiments.record import is_made
 from memorize_jax.atomic import replacing
 from memorize_jax.config import RunConfig
-from memorize_jax.results import METRICS, read_table
-from memorize_jax.runs import Run, member_folders
+from memorize_jax.metrics import read_metrics
+from memorize_jax.runs import Run, member_folders, read_noted
 from memorize_jax.training import is_finished
 
 CLUSTERS = ("none", "local", "slurm")
 STATES = ("missing", "unfinished", "trained", "complete")
 
 
-def run_one(folder: str | pathlib.Path, config: RunConfig, seeds: list[int], measured: GeometryConfig) -> None:
+def run_one(folder: str | pathlib.Path, config: RunConfig, seeds: list[int], chosen: Preset, together: bool) -> None:
     """Trains and measures one combination, or goes on with it.
 
     Args:
       folder: of the run, or of the ensemble.
       config: RunConfig.
       seeds: of the ensemble; empty for a single run.
-      measured: GeometryConfig.
+      chosen: settings, which the run notes; its geometry is measured.
+      together: train the seeds as one program.
     """
     if seeds:
-        ensemble.run(folder, config, seeds, run_one=train.run)
+        ensemble.run(folder, config, seeds, run_one=train.run, plan=chosen.plan(), together=together)
     else:
-        train.run(folder, config)
-    for_each(folder, lambda member: geometry.run(member, measured), ("geometry.csv",))
+        train.run(folder, config, plan=chosen.plan())
+
+    def measure(member):
+        if not is_made(Run(member), "geometry", chosen.geometry):
+            geometry.run(member, chosen.geometry)
+
+    for_each(folder, measure, ("geometry.csv",))
 
 
-def state_of(folder: pathlib.Path, config: RunConfig, seeds: list[int]) -> dict:
+def state_of(folder: pathlib.Path, config: RunConfig, seeds: list[int], measured: GeometryConfig) -> dict:
     """Tells how far a combination is.
 
     Args:
       folder: of the run or the ensemble.
       config: RunConfig.
-      seeds: of the ensemble; empty for a single run.
+      seeds: of the ensemble, exactly those that are asked for; empty for a single run.
+      measured: GeometryConfig that is asked for.
 
     Returns:
       state (one of `STATES`), epochs (the least over seeds), train_accuracy and test_accuracy at the end (means).
     """
-    found = member_folders(folder) if seeds else [folder]
-    places = [Run(member) for member in found if Run(member).metrics.is_file()]
-    if not places:
+    places = [Run(member_folder(folder, seed)) for seed in seeds] or [Run(folder)]
+    begun = [place for place in places if place.metrics.is_file()]
+    if not begun:
         return {"state": "missing", "epochs": 0, "train_accuracy": None, "test_accuracy": None}
-    tables = [read_table(place.metrics, METRICS, "python -m experiments.sweep") for place in places]
-    finished = len(places) == max(len(seeds), 1) and all(
-        is_finished(config, int(table["epoch"].iloc[-1]), table.to_dict("records")) for table in tables
-    )
-    state = "unfinished" if not finished else "trained"
-    if finished and (Run(folder).results / "geometry.csv").is_file():
-        state = "complete"
+    tables = [read_metrics(place.workdir, read_noted(place).identity, resuming=True) for place in begun]
+    state = "unfinished"
+    if len(begun) == len(places) and all(
+        is_finished(config, len(table) - 1, table.to_dict("records")) for table in tables
+    ):
+        made = all(is_made(place, "geometry", measured) for place in places)
+        state = "complete" if made and (Run(folder).results / "geometry.csv").is_file() else "trained"
     last = pd.concat([table.iloc[[-1]] for table in tables])
     accuracies = {name: float(last[name].mean()) for name in ("train_accuracy", "test_accuracy")}
     return {"state": state, "epochs": int(last["epoch"].min()), **accuracies}
@@ -90,7 +99,7 @@ def table_of_runs(workdir: str | pathlib.Path, sweep: Sweep, runs: list[Combinat
         raise ValueError(f"workdir {workdir} holds {held}; choose another --workdir for a sweep")
     rows = [
         {"run": one.name, **one.values, "seeds": max(len(sweep.seeds), 1)}
-        | state_of(place.workdir / one.name, one.config, sweep.seeds)
+        | state_of(place.workdir / one.name, one.config, sweep.seeds, sweep.preset.geometry)
         for one in runs
     ]
     table = pd.DataFrame(rows)
@@ -100,7 +109,14 @@ def table_of_runs(workdir: str | pathlib.Path, sweep: Sweep, runs: list[Combinat
     return table
 
 
-def run(workdir: str | pathlib.Path, sweep: Sweep, *, cluster: str = "none", options: dict | None = None) -> None:
+def run(
+    workdir: str | pathlib.Path,
+    sweep: Sweep,
+    *,
+    cluster: str = "none",
+    options: dict | None = None,
+    together: bool = False,
+) -> None:
     """Does what is missing of a sweep; a run that fails does not stop the others.
 
     Args:
@@ -108,6 +124,7 @@ def run(workdir: str | pathlib.Path, sweep: Sweep, *, cluster: str = "none", opt
       sweep: the plan.
       cluster: "none" runs one after the other in this process, "local" and "slurm" submit jobs.
       options: of the jobs, see submitit's `update_parameters`.
+      together: train the seeds of a combination as one program.
 
     Raises:
       ValueError: some runs failed; names them. Or submitit is not installed.
@@ -115,7 +132,7 @@ def run(workdir: str | pathlib.Path, sweep: Sweep, *, cluster: str = "none", opt
     runs, folder = combinations(sweep), Run(workdir).workdir
     table = table_of_runs(workdir, sweep, runs)
     todo = [one for one, state in zip(runs, table["state"], strict=True) if state != "complete"]
-    jobs = [(str(folder / one.name), one.config, sweep.seeds, sweep.preset.geometry) for one in todo]
+    jobs = [(str(folder / one.name), one.config, sweep.seeds, sweep.preset, together) for one in todo]
     failed = []
     if cluster == "none":
         for one, job in zip(todo, jobs, strict=True):
@@ -183,7 +200,7 @@ def main() -> None:
         print(table_of_runs(workdir, sweep, combinations(sweep)).to_string(index=False))
         return
     options = {name: values[0] for name, values in parse_grid(_options(cli.FLAGS.slurm)).items()}
-    run(workdir, sweep, cluster=cluster, options=options)
+    run(workdir, sweep, cluster=cluster, options=options, together=cli.FLAGS.together)
 
 
 def _options(text):
@@ -201,5 +218,12 @@ def define_sweep() -> None:
 
 if __name__ == "__main__":
     cli.start(
-        main, cli.define_workdir, cli.define_preset, cli.define_run, cli.define_geometry, cli.define_seeds, define_sweep
+        main,
+        cli.define_workdir,
+        cli.define_preset,
+        cli.define_run,
+        cli.define_geometry,
+        cli.define_seeds,
+        cli.define_together,
+        define_sweep,
     )

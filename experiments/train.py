@@ -10,6 +10,7 @@ The same command run again goes on where the run stopped, however it stopped; wi
 
 import dataclasses
 import pathlib
+from collections.abc import Mapping
 
 import jax
 
@@ -17,22 +18,28 @@ from experiments import cli, ensemble, interruption, processes
 from experiments.members import parse_seeds
 from experiments.progress import bar
 from experiments.resume import halve_rate, read_restores, resume_point
-from experiments.run_folder import curves, load_run_data, prepare, store_epoch
-from memorize_jax.checkpoints import EpochStore, reached_preemption
+from experiments.run_folder import curves, enter, load_run_data, open_store, prepare, store_epoch
+from memorize_jax.checkpoints import reached_preemption
 from memorize_jax.config import RunConfig
 from memorize_jax.data import PermutedLabels, Splits
 from memorize_jax.locks import locked
-from memorize_jax.runs import Run, check_no_sweep, check_same_run, write_config, write_labels
+from memorize_jax.runs import Run, check_no_sweep, note_provenance
 from memorize_jax.training import NotFiniteLossError, Trainer, is_finished, rate_stretches, share_resume, train
 
 
-def run(workdir: str | pathlib.Path, config: RunConfig, prepared: tuple[Splits, PermutedLabels] | None = None) -> None:
+def run(
+    workdir: str | pathlib.Path,
+    config: RunConfig,
+    prepared: tuple[Splits, PermutedLabels] | None = None,
+    plan: Mapping | None = None,
+) -> None:
     """Trains, or goes on training, the run in a folder.
 
     Args:
       workdir: folder of the run; made if needed.
       config: RunConfig.
       prepared: what `prepare` returned, if it was called before.
+      plan: of `Preset.plan`: the settings that the run notes for its analyses; None for the defaults.
 
     Raises:
       Terminated: the process was asked to end; everything up to the last epoch is stored.
@@ -47,29 +54,29 @@ def run(workdir: str | pathlib.Path, config: RunConfig, prepared: tuple[Splits, 
     splits, labels = prepared or prepare(workdir, config)
     folder = Run(workdir)
     with locked(folder.workdir):
-        # Once more: another process may have made a run here since `prepare`.
-        check_same_run(folder, config)
-        write_config(folder, config)
-        write_labels(folder, labels, config)
+        noted = enter(folder, config, splits, labels, plan)
         finished = False
         while not finished:
-            with EpochStore(folder.checkpoints, keep=config.keep, keep_dtype=config.keep_dtype) as store:
+            with open_store(folder, noted) as store:
                 try:
-                    _train(folder, config, store, splits, labels)
+                    _train(folder, noted, store, splits, labels)
                     finished = True
                 except NotFiniteLossError as error:
                     halve_rate(folder, config, error)
 
 
-def _train(folder, config, store, splits, labels):
+def _train(folder, noted, store, splits, labels):
     """Trains from the newest sound epoch to the end."""
+    config = noted.config
     resume = resume_point(folder, config, store, splits, labels)
     resume = share_resume(resume, lambda: Trainer(config, splits, labels).initial_state())
     rows = [] if resume is None else list(resume[2])
+    if not rows or not is_finished(config, len(rows) - 1, rows):
+        note_provenance(folder)
 
     def on_epoch(epoch):
         stop = seconds_left() is not None or reached_preemption(epoch.number)
-        store_epoch(folder, store, rows, epoch, stop=stop, draw=draw)
+        store_epoch(folder, store, rows, epoch, identity=noted.identity, stop=stop, draw=draw)
         shown = {"train": "train", "test": "test", "restored": "restored"}
         progress.set_postfix({name: f"{epoch.metrics[key + '_accuracy']:.1%}" for name, key in shown.items()})
         progress.update()
@@ -119,11 +126,13 @@ def main() -> None:
 
 
 def _train_chosen(workdir):
-    if cli.FLAGS.seeds:
+    chosen, flags = cli.chosen(), cli.FLAGS
+    if flags.seeds:
         check_no_sweep(workdir)
-        ensemble.run(workdir, cli.chosen().run, parse_seeds(cli.FLAGS.seeds), run_one=run)
+        seeds = parse_seeds(flags.seeds)
+        ensemble.run(workdir, chosen.run, seeds, run_one=run, plan=chosen.plan(), together=flags.together)
     else:
-        run(workdir, cli.chosen().run)
+        run(workdir, chosen.run, plan=chosen.plan())
 
 
 if __name__ == "__main__":
@@ -133,6 +142,7 @@ if __name__ == "__main__":
         cli.define_preset,
         cli.define_run,
         cli.define_seeds,
+        cli.define_together,
         processes.define,
         first=processes.join,
     )

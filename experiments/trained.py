@@ -2,7 +2,8 @@
 
 import contextlib
 import pathlib
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -11,14 +12,15 @@ import pandas as pd
 from experiments.configs import GeometryConfig
 from memorize_jax import data
 from memorize_jax.analysis import select_epochs
-from memorize_jax.checkpoints import DamagedCheckpointError
+from memorize_jax.checkpoints import DamagedCheckpointError, EpochStore
 from memorize_jax.config import RunConfig
 from memorize_jax.data import GROUPS, PermutedLabels, Splits
 from memorize_jax.keep import kept_epochs
 from memorize_jax.keys import stream
 from memorize_jax.locks import locked
-from memorize_jax.results import METRICS, read_table
-from memorize_jax.runs import Run, check_writable, provenance, read_config, read_labels
+from memorize_jax.metrics import read_metrics, read_restores
+from memorize_jax.partial_tables import make_table
+from memorize_jax.runs import Noted, Run, check_same_data, check_writable, provenance, read_labels, read_noted
 
 
 class Trained(NamedTuple):
@@ -26,17 +28,26 @@ class Trained(NamedTuple):
 
     Attributes:
       folder: paths.
-      config: of the training.
+      noted: what its config.json says.
       metrics: table.
       splits: the data.
       labels: of the training set.
+      store: of its networks.
+      skip_damaged: whether an epoch whose network is damaged or gone is passed over.
     """
 
     folder: Run
-    config: RunConfig
+    noted: Noted
     metrics: pd.DataFrame
     splits: Splits
     labels: PermutedLabels
+    store: EpochStore
+    skip_damaged: bool = False
+
+    @property
+    def config(self) -> RunConfig:
+        """Of the training."""
+        return self.noted.config
 
     def stored(self) -> set[int]:
         """The epochs whose networks the run keeps."""
@@ -49,17 +60,72 @@ class Trained(NamedTuple):
 
     def settings(self, **analysis) -> dict:
         """All that a table's rows depend on, for `partial_tables.make_table`."""
-        restores = self.folder.restores.read_text() if self.folder.restores.is_file() else ""
-        return {"run": self.config.identity(), "restores": restores, "provenance": provenance(), **analysis}
+        restores = read_restores(self.folder.workdir, self.noted.identity)
+        return {
+            "run": self.config.identity(),
+            "identity": self.noted.identity,
+            "restores": restores,
+            "provenance": provenance(),
+            **analysis,
+        }
+
+    def make_table(
+        self,
+        name: str,
+        columns: Sequence[str],
+        units: Iterable[Hashable],
+        make_rows: Callable[[Hashable], list[dict]],
+        *,
+        settings: Mapping,
+        otherwise: Callable[[Hashable], list[dict]] = lambda unit: [],
+    ) -> pd.DataFrame:
+        """Makes a table in results/, see `partial_tables.make_table`: one treatment of a damaged network for all.
+
+        Args:
+          name: of the table.
+          columns: of it.
+          units: of work.
+          make_rows: key of a unit -> rows; reads networks from `store`.
+          settings: of the analysis, that rows depend on.
+          otherwise: key -> the rows that stand for a unit whose network is passed over.
+
+        Returns:
+          the table, as it was written.
+
+        Raises:
+          ValueError: a network is damaged or gone, and is not passed over; says what mends it.
+        """
+        said = set()
+
+        def guarded(unit):
+            try:
+                return make_rows(unit)
+            except (DamagedCheckpointError, FileNotFoundError) as error:
+                if not self.skip_damaged:
+                    raise ValueError(
+                        f"{error}; the command that trained the run mends it, --skip_damaged goes on without it"
+                    ) from error
+                if str(error) not in said:
+                    print(f"warning: {error}; skipped", file=sys.stderr)
+                said.add(str(error))
+                return None
+
+        path = self.folder.results / f"{name}.csv"
+        return make_table(
+            path, columns, units, guarded, settings=self.settings(**{name: settings}), otherwise=otherwise
+        )
 
 
 @contextlib.contextmanager
-def opened(workdir: str | pathlib.Path, splits: Splits | None = None) -> Iterator[Trained]:
-    """Reads what training left in a folder, and keeps other commands out of it meanwhile.
+def opened(
+    workdir: str | pathlib.Path, splits: Splits | None = None, *, skip_damaged: bool = False
+) -> Iterator[Trained]:
+    """Opens a run: reads what training left, checks that all of it belongs together, and keeps other commands out.
 
     Args:
       workdir: folder of the run.
       splits: the data, if they were loaded before.
+      skip_damaged: see `Trained`.
 
     Yields:
       Trained.
@@ -69,12 +135,16 @@ def opened(workdir: str | pathlib.Path, splits: Splits | None = None) -> Iterato
     """
     folder = Run(workdir)
     # Before the lock, which would make the folder.
-    config = read_config(folder)
+    noted = read_noted(folder)
     with locked(folder.workdir):
         check_writable(folder.workdir)
-        metrics = read_table(folder.metrics, METRICS, f"python -m experiments.train --workdir={workdir}")
+        metrics = read_metrics(folder.workdir, noted.identity)
+        config = noted.config
+        labels = read_labels(folder, noted)
         splits = splits or data.load(config.dataset, data_dir=config.data_dir, num_train=config.num_train)
-        yield Trained(folder, config, metrics, splits, read_labels(folder))
+        check_same_data(folder, noted, splits, labels)
+        with EpochStore(folder.checkpoints, identity=noted.identity) as store:
+            yield Trained(folder, noted, metrics, splits, labels, store, skip_damaged)
 
 
 def choose_examples(
@@ -125,12 +195,3 @@ def geometry_options(config: GeometryConfig) -> tuple[tuple[str, object], ...]:
         ("num_center_components", components),
         ("compat", config.compat),
     )
-
-
-@contextlib.contextmanager
-def mendable() -> Iterator[None]:
-    """Adds to the error about a network that is damaged or gone what mends it."""
-    try:
-        yield
-    except (DamagedCheckpointError, FileNotFoundError) as error:
-        raise ValueError(f"{error}; the command that trained the run mends it") from error

@@ -18,16 +18,14 @@ from experiments.configs import UmapConfig
 from experiments.members import for_each
 from experiments.progress import bar
 from experiments.record import recorded
-from experiments.trained import Trained, mendable, opened
+from experiments.trained import Trained, opened
 from memorize_jax import data, figures, models
 from memorize_jax.analysis import best_epoch, final_epoch
 from memorize_jax.analysis.activations import flat_reader, hosted_activations
 from memorize_jax.analysis.embedding import embed, umap_version
-from memorize_jax.checkpoints import EpochStore
 from memorize_jax.data import Group, Splits
 from memorize_jax.keys import stream
 from memorize_jax.models.layers import Layer
-from memorize_jax.partial_tables import make_table
 from memorize_jax.results import UMAP
 from memorize_jax.runs import Run
 from memorize_jax.study import read_study
@@ -67,7 +65,9 @@ def choose_examples(trained: Trained, config: UmapConfig) -> dict[str, Group]:
 
 
 @recorded("umap")
-def run(workdir: str | pathlib.Path, config: UmapConfig, splits: Splits | None = None) -> None:
+def run(
+    workdir: str | pathlib.Path, config: UmapConfig, splits: Splits | None = None, *, skip_damaged: bool = False
+) -> None:
     """Embeds the layers of a run and writes results/umap.csv; goes on where it was interrupted.
 
     All groups of a layer at an epoch are embedded together, every example once.
@@ -76,12 +76,13 @@ def run(workdir: str | pathlib.Path, config: UmapConfig, splits: Splits | None =
       workdir: folder of the run.
       config: UmapConfig.
       splits: the data, if they were loaded before.
+      skip_damaged: pass over an epoch whose checkpoint is damaged instead of failing.
 
     Raises:
       ValueError, OSError: one clear sentence.
     """
     version = umap_version()
-    with opened(workdir, splits) as trained:
+    with opened(workdir, splits, skip_damaged=skip_damaged) as trained:
         _run(trained, config, version)
 
 
@@ -96,12 +97,11 @@ def _run(trained, config, version):
     read = flat_reader(model, data.channel_statistics(train.images, trained.config.scaling), tuple(layers))
 
     units = [(epoch, name) for epoch in epochs for name in layers]
-    with EpochStore(trained.folder.checkpoints) as store, bar("umap", "embedding", len(units)) as progress:
+    with bar("umap", "embedding", len(units)) as progress:
 
         @functools.lru_cache(maxsize=1)
         def activations(epoch):
-            with mendable():
-                variables = store.load(epoch)
+            variables = trained.store.load(epoch)
             images = [train.images[shown_train], test.images[shown_test]]
             return {name: sets for name, sets in hosted_activations(read, variables, images, tuple(layers))}
 
@@ -128,7 +128,7 @@ def _run(trained, config, version):
             return rows
 
         settings = {**dataclasses.asdict(config), "umap_epochs": "", "umap-learn": version}
-        make_table(trained.folder.results / "umap.csv", UMAP, units, measured, settings=trained.settings(umap=settings))
+        trained.make_table("umap", UMAP, units, measured, settings=settings)
 
 
 def _stage(metrics, epoch):
@@ -140,8 +140,8 @@ def _stage(metrics, epoch):
 def main() -> None:
     """Reads the flags and embeds."""
     workdir = cli.required_workdir()
-    config = cli.chosen(workdir).umap
-    for_each(workdir, lambda folder: run(folder, config), ("umap.csv",))
+    config = cli.chosen(workdir, "umap").umap
+    for_each(workdir, lambda folder: run(folder, config, skip_damaged=cli.FLAGS.skip_damaged), ("umap.csv",))
     drawn = figures.draw(read_study(workdir), ["fig2b", "figa2"])
     print(f"measured: {Run(workdir).results / 'umap.csv'}; drawn: {', '.join(map(str, drawn))}")
 

@@ -7,6 +7,8 @@ import pathlib
 import zlib
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 
+import pandas as pd
+
 from memorize_jax.results import write_table
 
 
@@ -17,8 +19,8 @@ def make_table(
     make_rows: Callable[[Hashable], list[dict] | None],
     *,
     settings: Mapping,
-    otherwise: Callable[[Hashable], list[dict]] | None = None,
-) -> None:
+    otherwise: Callable[[Hashable], list[dict]] = lambda unit: [],
+) -> pd.DataFrame:
     """Makes a table of many units of work; a unit that was finished before an interruption is not made again.
 
     Finished units are noted, line by line, in a file beside the table, which goes when the table is there. The table
@@ -33,8 +35,11 @@ def make_table(
       otherwise: key -> the rows that stand for a unit that cannot be made; they are not noted, so that a later
         attempt makes them.
 
+    Returns:
+      The table, as it was written.
+
     Raises:
-      ValueError: rows without the columns.
+      ValueError: rows without the columns, or no rows at all.
     """
     units = list(units)
     notes = path.with_name(f"{path.stem}.partial.jsonl")
@@ -60,8 +65,11 @@ def make_table(
                 _append(stream, line)
                 made[key] = _parse(line)[1]
             rows += made[key]
+    if not rows:
+        raise ValueError(f"nothing could be measured for {path}")
     write_table(path, rows, columns)
     notes.unlink()
+    return pd.DataFrame(rows, columns=list(columns))
 
 
 def _line(content):

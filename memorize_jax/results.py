@@ -173,6 +173,14 @@ EXAMPLES = ("seed", "group", "example", "true", "assigned", "height", "width", "
 SPHERES = ("seed", "example", "label", "axis_0", "axis_1", "axis_2", "axis_3", "axis_4")
 
 
+# Columns of text; all others hold numbers.
+TEXT = {
+    *("layer", "group", "part", "form", "bn", "weighting", "centering", "method", "labels", "moment", "into", "stage"),
+    *("pixels", "clean_layer", "oracle_layer", "run", "state"),
+    *(set(CLAIMS) - {"measured", "low", "high"}),
+}
+
+
 def write_table(path: str | pathlib.Path, rows: Sequence[dict], columns: Sequence[str]) -> None:
     """Writes a table whole: readers see the old one or the new one, never half of it.
 
@@ -210,7 +218,8 @@ def read_table(path: str | pathlib.Path, columns: Sequence[str], made_by: str) -
     if not path.is_file():
         raise FileNotFoundError(f"no table {path}; make it with: {made_by}")
     try:
-        table = pd.read_csv(path)
+        # A run's name is a hash, which may look like a number.
+        table = pd.read_csv(path, dtype={"run": str})
     except ValueError as error:
         raise ValueError(f"{path} is damaged ({error}); make the table again with: {made_by}") from error
     missing = [column for column in columns if column not in table.columns]
@@ -218,4 +227,8 @@ def read_table(path: str | pathlib.Path, columns: Sequence[str], made_by: str) -
         raise ValueError(f"{path}: expected columns {', '.join(missing)}; make the table again with: {made_by}")
     if table.empty:
         raise ValueError(f"{path} is damaged (no rows); make the table again with: {made_by}")
+    for column in columns:
+        if column not in TEXT and not pd.api.types.is_numeric_dtype(table[column]):
+            wrong = table[column][pd.to_numeric(table[column], errors="coerce").isna()].iloc[0]
+            raise ValueError(f"{path} is damaged ({column} {wrong!r}); make the table again with: {made_by}")
     return table

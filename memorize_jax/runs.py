@@ -2,20 +2,21 @@
 
 import dataclasses
 import importlib.metadata
-import json
 import os
 import pathlib
 import platform
 import subprocess
-import zipfile
-import zlib
+import types
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
-from memorize_jax.atomic import replacing
+from memorize_jax.atomic import read_json, replacing, write_json
 from memorize_jax.config import RunConfig
-from memorize_jax.data import PermutedLabels
+from memorize_jax.data import PermutedLabels, Splits
+from memorize_jax.identity import data_fingerprint, run_identity
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "jaxopt", "numpy")
 
@@ -42,6 +43,30 @@ class Run:
         self.report = self.workdir / "report.html"
 
 
+class Noted(NamedTuple):
+    """What config.json holds.
+
+    Attributes:
+      config: RunConfig.
+      preset: name of the one that the settings were taken from; None if it is not known.
+      settings: name of an analysis -> its settings, which it takes unless told otherwise.
+      identity: of the run, see `identity.run_identity`; None for a run of the first version.
+      data: fingerprint of the data; None for a run of the first version.
+      together: seeds that are trained as one program with this one; empty for a run that is trained alone.
+      provenance: every combination of versions, device and commit that took part in the training.
+      commands: lines that were given to train it.
+    """
+
+    config: Any
+    preset: str | None = None
+    settings: dict = types.MappingProxyType({})
+    identity: str | None = None
+    data: dict | None = None
+    together: list = ()
+    provenance: list = ()
+    commands: list = ()
+
+
 def member_folders(workdir: str | pathlib.Path) -> list[pathlib.Path]:
     """The runs of an ensemble, its folders `seed_0`, `seed_1`, ... in the order of their seeds.
 
@@ -52,6 +77,15 @@ def member_folders(workdir: str | pathlib.Path) -> list[pathlib.Path]:
         return []
     found = [path for path in folder.workdir.glob("seed_*") if Run(path).config.is_file()]
     return sorted((path for path in found if path.name[5:].isdecimal()), key=lambda path: int(path.name[5:]))
+
+
+def runs_in(workdir: str | pathlib.Path) -> list[Run]:
+    """The run in a folder, or the runs in the folders below: of an ensemble, a sweep, several widths."""
+    folder = Run(workdir)
+    if folder.config.is_file():
+        return [folder]
+    found = [*folder.workdir.glob("*/config.json"), *folder.workdir.glob("*/*/config.json")]
+    return [Run(path.parent) for path in sorted(found)]
 
 
 def check_writable(workdir: pathlib.Path) -> None:
@@ -99,29 +133,100 @@ def check_same_run(run: Run, config: RunConfig) -> None:
         )
 
 
+def check_same_data(run: Run, noted: Noted, splits: Splits, labels: PermutedLabels | None = None) -> None:
+    """Compares the data with those that a run was trained on.
+
+    Args:
+      run: the run.
+      noted: what its config.json says; a run of the first version says nothing about its data.
+      splits: the data as they are now.
+      labels: of the run, if it has any.
+
+    Raises:
+      ValueError: other images or other true labels; says which.
+    """
+    found = data_fingerprint(splits) if noted.data else {}
+    changed = {name for name in found if found[name] != noted.data.get(name)}
+    if labels is not None and not np.array_equal(labels.true, splits.train.labels):
+        changed.add("labels")
+    if changed:
+        what = " and ".join({"images": "images", "labels": "true labels"}[name] for name in sorted(changed))
+        raise ValueError(
+            f"the run in {run.workdir} was trained on other data: its {what} are not those of the data set "
+            f"{noted.config.dataset}; were files replaced (--data_dir), does a loader shuffle without a fixed seed, "
+            "does another version of a library decode them?"
+        )
+
+
+def check_members(noted: Mapping[pathlib.Path, Noted]) -> None:
+    """Raises ValueError unless the runs of an ensemble differ in their seed alone, naming what else differs.
+
+    Args:
+      noted: folder -> what its config.json says.
+    """
+    (first, of_first), *others = noted.items()
+    asked = {**of_first.config.identity(), "data": of_first.data}
+    for folder, own in others:
+        held = {**own.config.identity(), "data": own.data}
+        different = [name for name in asked if name != "seed" and held[name] != asked[name]]
+        if different:
+            pairs = ", ".join(f"{name}={held[name]} (there: {asked[name]})" for name in different)
+            raise ValueError(f"{folder} is of another study than {first}: {pairs}; move one of them elsewhere")
+    seeds = [own.config.seed for own in noted.values()]
+    for folder, own in noted.items():
+        if folder.name != f"seed_{own.config.seed}" or seeds.count(own.config.seed) > 1:
+            raise ValueError(f"{folder} holds a run of seed {own.config.seed}; rename it, or move it elsewhere")
+
+
 def read_config(run: Run) -> RunConfig:
-    """Reads the configuration of a run.
+    """The configuration of a run, see `read_noted`."""
+    return read_noted(run).config
+
+
+def read_noted(run: Run) -> Noted:
+    """Reads what a run says about itself.
+
+    Args:
+      run: the run.
+
+    Returns:
+      Noted.
 
     Raises:
       FileNotFoundError: the folder holds no run; says what it holds instead, or how to make one.
       NotADirectoryError: it is no folder.
-      ValueError: it holds a sweep, or config.json is not one of ours.
+      ValueError: it holds a sweep, or config.json is not one of ours, was changed, or is of a newer version.
     """
     _nearest_folder(run.workdir)
     check_no_sweep(run.workdir)
     if not run.config.is_file():
         raise FileNotFoundError(f"no run in {run.workdir} (no config.json); {_instead(run)}")
     try:
-        fields = json.loads(run.config.read_text())["config"]
+        content, sealed = read_json(run.config)
+        _check_names("parts", content, Noted._fields, ("config", *(Noted._fields if sealed else ())))
         # What is not there is not known: a default would be a guess.
-        missing = [name for name in RunConfig().identity() if name not in fields]
-        if missing:
-            raise ValueError(f"no {', '.join(missing)}")
-        config = RunConfig(**fields)
+        names = [field.name for field in dataclasses.fields(RunConfig)]
+        _check_names("settings", content["config"], names, RunConfig().identity())
+        config = RunConfig(**content["config"])
         config.validate()
-        return config
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{run.config}: expected the configuration of a run, got {error!r}") from error
+        # The first version noted where a run was begun, or last gone on with.
+        origin = content.get("provenance") or []
+        noted = Noted(**{**content, "config": config, "provenance": origin if isinstance(origin, list) else [origin]})
+        if noted.identity is not None and noted.identity != run_identity(config, noted.data):
+            raise ValueError("another run than its identity says")
+        return noted
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{run.config}: expected the configuration of a run, got {error}") from error
+
+
+def _check_names(kind, found, known, needed):
+    """Raises ValueError for names that are missing, or that only a newer version has."""
+    if not isinstance(found, dict):
+        raise ValueError(f"{type(found).__name__} instead of {kind}")
+    if unknown := [name for name in found if name not in known]:
+        raise ValueError(f"unknown {kind} {', '.join(unknown)}: it is damaged, or of a newer version of memorize_jax")
+    if missing := [name for name in needed if name not in found]:
+        raise ValueError(f"no {', '.join(missing)}")
 
 
 def _instead(run):
@@ -135,17 +240,54 @@ def _instead(run):
     return f"train one with: python -m experiments.train --workdir={run.workdir}"
 
 
-def write_config(run: Run, config: RunConfig) -> None:
-    """Writes the configuration with versions, device and commit."""
+def write_config(run: Run, config: RunConfig, noted: Noted | None = None) -> None:
+    """Writes the configuration with all that a run notes about itself.
+
+    Args:
+      run: the run; its folder is made.
+      config: RunConfig.
+      noted: the rest; None for nothing but versions, device and commit.
+    """
     run.workdir.mkdir(parents=True, exist_ok=True)
-    content = {"config": dataclasses.asdict(config), "provenance": provenance()}
-    with replacing(run.config) as beside:
-        beside.write_text(json.dumps(content, indent=2) + "\n")
+    noted = noted or Noted(config, provenance=[provenance()])
+    write_json(run.config, {**noted._asdict(), "config": dataclasses.asdict(config), "settings": dict(noted.settings)})
 
 
-def read_provenance(run: Run) -> dict:
-    """Reads what `write_config` noted about versions, device and commit; empty if nothing was noted."""
-    return json.loads(run.config.read_text()).get("provenance") or {}
+def begin(
+    run: Run, config: RunConfig, splits: Splits, plan: Mapping = types.MappingProxyType({}), command: str = ""
+) -> Noted:
+    """Writes config.json of a run that is begun, or notes in it how long one is to go on.
+
+    Args:
+      run: the run, which `check_same_run` and `check_same_data` have let through.
+      config: RunConfig.
+      splits: the data.
+      plan: preset, settings (of every analysis) and together, see `Noted`; what a run has noted stays.
+      command: line that was given; "" if there was none.
+
+    Returns:
+      Noted.
+    """
+    if run.config.is_file():
+        noted = read_noted(run)._replace(config=config)
+    else:
+        data = data_fingerprint(splits)
+        noted = Noted(config, data=data, identity=run_identity(config, data), **plan)
+    noted = noted._replace(commands=list(dict.fromkeys([*noted.commands, *filter(None, [command])])))
+    write_config(run, config, noted)
+    return noted
+
+
+def note_provenance(run: Run) -> None:
+    """Adds this machine, with its versions, to those that took part in the training; none is ever replaced."""
+    noted, here = read_noted(run), provenance()
+    if here not in noted.provenance:
+        write_config(run, noted.config, noted._replace(provenance=[*noted.provenance, here]))
+
+
+def read_provenance(run: Run) -> list[dict]:
+    """What is noted about the versions, devices and commits that took part; empty if nothing was noted."""
+    return read_noted(run).provenance
 
 
 def provenance() -> dict:
@@ -162,24 +304,49 @@ def provenance() -> dict:
     }
 
 
-def write_labels(run: Run, labels: PermutedLabels, config: RunConfig) -> None:
-    """Writes the training labels, true and assigned, with the seed and mode that made them."""
+def write_labels(run: Run, labels: PermutedLabels, config: RunConfig, identity: str | None = None) -> None:
+    """Writes the training labels, true and assigned, with the run that they belong to.
+
+    Args:
+      run: the run; its folder is made.
+      labels: of the training set.
+      config: its seed and mode made them.
+      identity: of the run; None for a run of the first version.
+    """
     run.workdir.mkdir(parents=True, exist_ok=True)
     with replacing(run.labels) as beside:
-        np.savez(beside, **labels._asdict(), seed=config.seed, mode=np.array(config.permutation))
+        about = {"seed": config.seed, "mode": np.array(config.permutation), "identity": np.array(identity or "")}
+        np.savez(beside, **labels._asdict(), **about)
 
 
-def read_labels(run: Run) -> PermutedLabels:
+def read_labels(run: Run, noted: Noted | None = None) -> PermutedLabels:
     """Reads the training labels.
+
+    Args:
+      run: the run.
+      noted: what its config.json says, which the labels are compared with; None to compare nothing.
 
     Raises:
       FileNotFoundError: the run has none.
-      ValueError: labels.npz is damaged.
+      ValueError: labels.npz is damaged, or belongs to another run.
     """
     if not run.labels.is_file():
         raise FileNotFoundError(f"no labels.npz in {run.workdir}; train the run again")
     try:
         with open(run.labels, "rb") as stream, np.load(stream, allow_pickle=False) as content:
-            return PermutedLabels(content["assigned"], content["true"], content["is_permuted"])
-    except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+            labels = PermutedLabels(content["assigned"], content["true"], content["is_permuted"])
+            seed, mode = int(content["seed"]), str(content["mode"])
+            identity = str(content["identity"]) if "identity" in content else ""
+    except Exception as error:  # zip and header readers raise whatever they raise
         raise ValueError(f"{run.labels}: expected the labels of a run, got {error!r}") from error
+    if noted is not None:
+        of = {"seed": seed, "permutation": mode, "identity": identity}
+        asked = {"seed": noted.config.seed, "permutation": noted.config.permutation, "identity": noted.identity or ""}
+        if of != asked:
+            name = next(name for name in of if of[name] != asked[name])
+            raise ValueError(f"{run.labels} belongs to another run: its {name} is {of[name]}, not {asked[name]}")
+    if len({len(part) for part in labels}) > 1:
+        raise ValueError(
+            f"{run.labels}: expected as many assigned as true labels, got {[len(part) for part in labels]}"
+        )
+    return labels

@@ -1,5 +1,6 @@
 """What figures, claims and reports read: the tables of a run, an ensemble or a sweep, side by side."""
 
+import dataclasses
 import pathlib
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -7,7 +8,11 @@ from typing import NamedTuple
 import pandas as pd
 
 from memorize_jax import models, results
-from memorize_jax.runs import Run, member_folders, read_config
+from memorize_jax.config import RunConfig
+from memorize_jax.locks import check_no_links, remove_stale_lock
+from memorize_jax.metrics import read_metrics
+from memorize_jax.notes import check_table
+from memorize_jax.runs import Run, check_members, member_folders, read_config, read_noted
 from memorize_jax.stages import at_stages, stage_epoch
 
 # Table -> (columns it must have, the command that makes it). A study has those that exist.
@@ -24,6 +29,7 @@ TABLES = {
     "umap": (results.UMAP, "umap"),
     "spheres": (results.SPHERES, "spheres"),
 }
+FIELDS = {field.name for field in dataclasses.fields(RunConfig)}
 KINDS = ("run", "ensemble", "sweep", "double_descent")
 
 
@@ -116,14 +122,20 @@ def read_study(workdir: str | pathlib.Path) -> Study:
 
 
 def _of_seeds(folder, members, kind):
-    configs = [read_config(member) for member in members]
+    noted = {}
+    for member in members:
+        check_no_links(member.workdir)
+        remove_stale_lock(member.workdir)
+        noted[member.workdir] = read_noted(member)
+    if kind == "ensemble":
+        check_members(noted)
+    configs = [own.config for own in noted.values()]
     found = {}
-    for name, (columns, _) in TABLES.items():
+    for name in TABLES:
         parts = []
-        for member, config in zip(members, configs, strict=True):
-            path = member.metrics if name == "metrics" else member.results / f"{name}.csv"
-            if path.is_file() or name == "metrics":
-                parts.append(results.read_table(path, columns, command(name, member.workdir)).assign(seed=config.seed))
+        for member, own in zip(members, noted.values(), strict=True):
+            if name == "metrics" or (member.results / f"{name}.csv").is_file():
+                parts.append(_table(member, own.identity, name).assign(seed=own.config.seed))
         # A table of some of the seeds would pass for one of all.
         if len(parts) == len(members):
             found[name] = pd.concat(parts, ignore_index=True)
@@ -139,6 +151,16 @@ def _of_seeds(folder, members, kind):
         kind,
         unfinished=tuple(("", config.seed) for config in configs if not _has_ended(config, found["metrics"])),
     )
+
+
+def _table(folder, identity, name):
+    """Reads a table that is as it was measured; another one is an error."""
+    if name == "metrics":
+        return read_metrics(folder.workdir, identity)
+    columns, step = TABLES[name]
+    made_by = command(name, folder.workdir)
+    check_table(folder, name, step, identity, made_by)
+    return results.read_table(folder.results / f"{name}.csv", columns, made_by)
 
 
 def _has_ended(config, metrics):
@@ -162,16 +184,20 @@ def read_sweep(workdir: str | pathlib.Path) -> Study:
     folder = Run(workdir)
     made_by = f"python -m experiments.sweep --workdir={workdir} and the flags of the sweep"
     runs = results.read_table(folder.workdir / "runs.csv", ("run", "seeds", "state"), made_by)
-    varies = tuple(runs.columns[1 : runs.columns.get_loc("seeds")])
-    trained = runs[runs["state"] != "missing"]
-    if trained.empty:
+    if "seeds" not in runs.columns or set(varies := runs.columns[1 : list(runs.columns).index("seeds")]) - FIELDS:
+        raise ValueError(f"{folder.sweep} is damaged: expected the fields that vary; make it again with: {made_by}")
+    # The runs speak for themselves; the table only says which ones there are.
+    names, known = runs["run"].astype(str), runs["state"] != "missing"
+    trained = [name for name, there in zip(names, known, strict=True) if there or _is_trained(folder.workdir / name)]
+    if not trained:
         raise FileNotFoundError(f"no run of the sweep in {workdir} was trained; go on with: {made_by}")
-    members = [read_study(folder.workdir / str(name)) for name in trained["run"]]
+    members = [read_study(folder.workdir / name) for name in trained]
     parts, unfinished = {}, []
-    for member, row in zip(members, trained.to_dict("records"), strict=True):
+    for member, run in zip(members, trained, strict=True):
+        config = read_config(Run((member_folders(member.workdir) or [member.workdir])[0]))
         known = {name: getattr(member, name) for name in ("model", "dataset", "permuted_fraction")}
-        columns = {"run": row["run"], **{name: row[name] for name in varies}, **known}
-        unfinished += [(str(row["run"]), seed) for _, seed in member.unfinished]
+        columns = {"run": run, **{name: getattr(config, name) for name in varies}, **known}
+        unfinished += [(run, seed) for _, seed in member.unfinished]
         for name, table in member.tables.items():
             parts.setdefault(name, []).append(table.assign(**columns))
     fractions = {member.permuted_fraction for member in members}
@@ -185,14 +211,17 @@ def read_sweep(workdir: str | pathlib.Path) -> Study:
         tuple(sorted({seed for member in members for seed in member.seeds})),
         {name: pd.concat(own, ignore_index=True) for name, own in parts.items()},
         "sweep",
-        varies,
+        tuple(varies),
         tuple(unfinished),
     )
 
 
+def _is_trained(folder):
+    return any(Run(run).metrics.is_file() for run in member_folders(folder) or [folder])
+
+
 def _of_widths(folder):
-    path = folder.results / "double_descent.csv"
-    table = results.read_table(path, results.DOUBLE_DESCENT, command("double_descent", folder.workdir))
+    table = _table(folder, None, "double_descent")
     seeds = tuple(sorted({int(seed) for seed in table["seed"]}))
     found = {"double_descent": table}
     for run in sorted(folder.workdir.glob("width_*")):

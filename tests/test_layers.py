@@ -17,24 +17,27 @@ LIBRARY = {
         *("data", "figures", "geometry", "intervals", "keep", "keys", "memory", "models", "results", "stages", "study"),
     },
     "atomic": set(),
+    "identity": {"config", "data"},
+    "metrics": {"atomic", "results"},
+    "notes": {"atomic", "runs"},
     "event_files": set(),
     "keep": set(),
-    "locks": set(),
+    "locks": {"atomic"},
     "memory": set(),
     "mirror": {"locks"},
     "own_code": set(),
     "checkpoints": {"keep", "memory"},
     "results": {"atomic"},
     "partial_tables": {"results"},
-    "runs": {"config", "data", "atomic"},
-    "study": {"models", "results", "runs", "stages"},
+    "runs": {"config", "data", "atomic", "identity"},
+    "study": {"config", "locks", "metrics", "models", "notes", "results", "runs", "stages"},
     "report": {"analysis", "figures", "intervals", "stages", "study"},
     "figures": {"atomic", "intervals", "stages", "study"},
     "intervals": set(),
     "stages": set(),
 }
 # Experiments use all of the library, and of each other only these; reproduce composes the steps.
-SHARED = {"buckets", "cli", "configs", "interruption", "members", "presets", "progress", "record", "trained"}
+SHARED = {"buckets", "cli", "configs", "interruption", "members", "presets", "progress", "record", "trained", "trust"}
 COMPOSES = {
     "reproduce": {
         "claims",

@@ -8,9 +8,10 @@ from benchmarks import document, printed, results_page
 from benchmarks.published import Comparison, Judged, comparisons
 from benchmarks.trimmed import trim
 from memorize_jax.analysis.claims import evaluate
+from memorize_jax.atomic import read_json
 from memorize_jax.data import PermutedLabels
 from memorize_jax.results import write_table
-from memorize_jax.runs import Run, read_config, write_labels
+from memorize_jax.runs import Run, read_config, read_noted, write_config, write_labels
 from memorize_jax.study import read_study
 from tests.commands import ROOT
 from tests.experiments.made_up import made_up_run
@@ -23,6 +24,8 @@ MODULE = "benchmarks.results"
 def labelled_run(workdir, fraction=0.5, **options):
     made_up_run(workdir, fraction, **options)
     run = Run(workdir)
+    line = "python -m experiments.train --workdir=/home/me/source --data_dir=/home/me/data --epochs=2"
+    write_config(run, read_config(run), read_noted(run)._replace(commands=[line]))
     labels = np.zeros(8, np.int32)
     permuted = np.arange(8) < 8 * fraction
     write_labels(run, PermutedLabels(assigned=labels, true=labels, is_permuted=permuted), read_config(run))
@@ -135,19 +138,22 @@ def test_a_trimmed_run_reads_like_the_run(tmp_path):
     assert small.tables.keys() == full.tables.keys()
     assert small.tables["metrics"]["test_accuracy"].iloc[0] == 0.123457
     pd.testing.assert_frame_equal(small.tables["geometry"], full.tables["geometry"])
-    assert json.loads((tmp_path / "small" / "config.json").read_text())["labels"] == {"training": 8, "permuted": 4}
+    assert read_json(tmp_path / "small" / "examples.json") == ({"training": 8, "permuted": 4}, True)
+    assert read_noted(Run(tmp_path / "small")).commands == [
+        "python -m experiments.train --workdir=runs/small --epochs=2"
+    ]
     assert read_config(Run(tmp_path / "small")).data_dir is None
     kept = {path.name for path in (tmp_path / "small").rglob("*") if path.is_file()}
-    assert kept == {"config.json", "metrics.csv", "geometry.csv"}
+    assert kept == {"config.json", "examples.json", "metrics.csv", "geometry.csv"}
 
 
 EXPECTED = {
     # Half of 0.1 times the 97.5 % point of Student's t with one degree of freedom.
-    "ensemble": ("| test | 30.0 ± 63.5 |", "experiments.train --workdir=runs/mine"),
+    "ensemble": ("| test | 30.0 ± 63.5 |", "experiments.train --workdir=runs/mine --epochs=2"),
     "sweep": (
         "| labels permuted | 4; 8; 0 |",
         "| 0.0 | 0 | 2 | 25.0 | 25.0 | 25.0 | – | – |",
-        "experiments.sweep --workdir=runs/mine",
+        "experiments.train --workdir=runs/mine --epochs=2",
     ),
     "double_descent": ("| labels permuted | 4 |", "results/mine/figures/fig4c.svg"),
 }
@@ -169,6 +175,7 @@ def test_a_section_of_several_runs(tmp_path, kind):
     (tmp_path / "results" / "measured.csv").write_text((FOLDER / "measured.csv").read_text())
     text = results_page.page(tmp_path / "results")
     assert str(tmp_path) not in text
+    assert "/home/me" not in text
     for expected in EXPECTED[kind]:
         assert expected in text
 

@@ -30,8 +30,8 @@ def test_a_configuration_comes_back(tmp_path, config):
 
 def test_the_configuration_is_written_with_its_provenance(tmp_path):
     run = written(tmp_path)
-    found = runs.read_provenance(run)
-    assert found == json.loads(run.config.read_text())["provenance"]
+    (found,) = runs.read_provenance(run)
+    assert [found] == json.loads(run.config.read_text())["provenance"]
     assert found["packages"]["jax"] == jax.__version__
     assert found["packages"]["numpy"] == np.__version__
     assert found["device"].startswith(f"{len(jax.devices())} x ")
@@ -65,7 +65,7 @@ def test_a_run_may_have_no_provenance(tmp_path, noted):
     run = written(tmp_path)
     run.config.write_text(json.dumps({"config": dataclasses.asdict(CONFIG), **noted}))
     assert runs.read_config(run) == CONFIG
-    assert runs.read_provenance(run) == {}
+    assert runs.read_provenance(run) == []
 
 
 @pytest.mark.parametrize(
@@ -223,7 +223,7 @@ def test_labels_are_stored_without_pickle_and_with_what_made_them(tmp_path):
     run = Run(tmp_path)
     runs.write_labels(run, small_labels(), CONFIG)
     with np.load(run.labels, allow_pickle=False) as content:
-        assert set(content) == {"assigned", "true", "is_permuted", "seed", "mode"}
+        assert set(content) == {"assigned", "true", "is_permuted", "seed", "mode", "identity"}
         assert all(content[name].dtype != object for name in content)
         assert int(content["seed"]) == 7
         assert str(content["mode"]) == "shuffle"

@@ -39,36 +39,38 @@ def leaf_checksum(leaf: np.ndarray) -> int:
     return zlib.crc32(np.ascontiguousarray(leaf).reshape(-1).view(np.uint8), zlib.crc32(header))
 
 
-def write_seal(folder: pathlib.Path, epoch: int, leaves: dict[str, np.ndarray]) -> None:
+def write_seal(folder: pathlib.Path, epoch: int, leaves: dict[str, np.ndarray], identity: str | None = None) -> None:
     """Seals a folder that is complete.
 
     Args:
       folder: with the files.
       epoch: of the network or state in it.
       leaves: the arrays that were written, by name.
+      identity: of the run they belong to; None if it has none.
     """
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
     files = {path.relative_to(folder).as_posix(): _size_and_checksum(path) for path in paths}
     described = {name: (leaf_checksum(leaf), leaf.dtype.name, leaf.shape) for name, leaf in leaves.items()}
-    body = json.dumps({"epoch": epoch, "files": files, "leaves": described})
+    body = json.dumps({"epoch": epoch, "identity": identity, "files": files, "leaves": described})
     with open(folder / NAME, "w", encoding="ascii") as stream:
         stream.write(f"{body}\n{zlib.crc32(body.encode()):08x}\n")
         stream.flush()
         os.fsync(stream.fileno())
 
 
-def read_seal(folder: pathlib.Path, epoch: int) -> Seal:
+def read_seal(folder: pathlib.Path, epoch: int, identity: str | None = None) -> Seal:
     """Reads the seal of a folder.
 
     Args:
       folder: of the checkpoint.
       epoch: that it should be of.
+      identity: of the run that it should belong to; None if that is not known.
 
     Returns:
       Seal.
 
     Raises:
-      DamagedCheckpointError: the seal is missing, damaged or of another epoch.
+      DamagedCheckpointError: the seal is missing, damaged, of another epoch or of another run.
     """
     try:
         body, check, end = (folder / NAME).read_bytes().split(b"\n")
@@ -81,6 +83,8 @@ def read_seal(folder: pathlib.Path, epoch: int) -> Seal:
         raise DamagedCheckpointError(f"epoch {epoch} is damaged: its {NAME} has changed, in {folder}") from error
     if content["epoch"] != epoch:
         raise DamagedCheckpointError(f"epoch {epoch} is damaged: it is a copy of epoch {content['epoch']}, in {folder}")
+    if identity is not None and content.get("identity") != identity:
+        raise DamagedCheckpointError(f"epoch {epoch} is damaged: it belongs to another run, in {folder}")
     return Seal(epoch, content["files"], content["leaves"])
 
 

@@ -41,11 +41,20 @@ class EpochStore:
       folder: of the store; made when first written to.
       keep: which networks stay, see `kept_epochs`.
       keep_dtype: of those that stay; the best and the last are kept in full besides.
+      identity: of the run, which every epoch carries; what belongs to another run counts as damaged. None if it is
+        not known: nothing is compared.
     """
 
-    def __init__(self, folder: str | pathlib.Path, *, keep: str = "all", keep_dtype: str = "float32"):
+    def __init__(
+        self,
+        folder: str | pathlib.Path,
+        *,
+        keep: str = "all",
+        keep_dtype: str = "float32",
+        identity: str | None = None,
+    ):
         self._folder = pathlib.Path(folder)
-        self._keep, self._keep_dtype = keep, keep_dtype
+        self._keep, self._keep_dtype, self._identity = keep, keep_dtype, identity
         self._full, self._short, self._states = (
             self._folder / name for name in ("epochs", "epochs_bfloat16", "resume")
         )
@@ -87,7 +96,7 @@ class EpochStore:
         *,
         complete: bool,
         test_accuracies: Sequence[float] | None = None,
-    ) -> None:
+    ) -> bool:
         """Stores the network of an epoch, and from time to time the training state.
 
         Waits for the epoch before, copies to host memory and returns; the arrays may be donated afterwards.
@@ -95,9 +104,12 @@ class EpochStore:
         Args:
           epoch: its number.
           variables: params and batch_stats.
-          training_state: pytree that resuming needs.
+          training_state: pytree that resuming needs; None to store none.
           complete: store the training state in any case, as at the end.
           test_accuracies: of the epochs 0 .. epoch, which decide what stays; None to keep everything in full.
+
+        Returns:
+          Whether the training state is stored.
 
         Raises:
           RuntimeError: the epoch is stored already.
@@ -109,10 +121,12 @@ class EpochStore:
             if (folder / str(epoch)).exists():
                 raise RuntimeError(f"refused to save epoch {epoch}: {folder / str(epoch)} exists; forget it first")
         state = None
-        if complete or time.monotonic() - self._state_written >= self._state_cost / STATE_SHARE:
+        due = complete or time.monotonic() - self._state_written >= self._state_cost / STATE_SHARE
+        if training_state is not None and due:
             state = flatten(training_state)
             self._state_written = time.monotonic()
         self._pending = self._pool.submit(self._store, epoch, flatten(variables), state, test_accuracies)
+        return state is not None
 
     def rewrite(self, epoch: int, variables: dict, *, test_accuracies: Sequence[float]) -> None:
         """Stores a network again in place of one that is damaged or missing.
@@ -151,13 +165,13 @@ class EpochStore:
         try:
             full, short = self._wanted(test_accuracies)
             if full is None or epoch in full:
-                write_epoch(self._full, epoch, network)
+                write_epoch(self._full, epoch, network, self._identity)
             if epoch in short:
-                write_epoch(self._short, epoch, _shortened(network))
+                write_epoch(self._short, epoch, _shortened(network), self._identity)
             # After the network, so that no state stands for an epoch that has none.
             if state is not None:
                 started = time.monotonic()
-                write_epoch(self._states, epoch, state)
+                write_epoch(self._states, epoch, state, self._identity)
                 self._state_cost = time.monotonic() - started
                 for old in stored_epochs(self._states)[:-NUM_STATES]:
                     remove_epoch(self._states, old)
@@ -183,7 +197,8 @@ class EpochStore:
         for epoch in set(stored_epochs(self._full)) - full:
             # Stored when everything was still kept in full.
             if epoch in short and not (self._short / str(epoch)).is_dir():
-                write_epoch(self._short, epoch, _shortened(read_epoch(self._full, epoch)))
+                found = read_epoch(self._full, epoch, identity=self._identity)
+                write_epoch(self._short, epoch, _shortened(found), self._identity)
             remove_epoch(self._full, epoch)
         for epoch in set(stored_epochs(self._short)) - short:
             remove_epoch(self._short, epoch)
@@ -209,7 +224,11 @@ class EpochStore:
           DamagedCheckpointError: names the leaf.
         """
         folder, restored = self._find(epoch)
-        return {"params": {}, "batch_stats": {}, **unflatten(restored(read_epoch(folder, epoch)))}
+        return {
+            "params": {},
+            "batch_stats": {},
+            **unflatten(restored(read_epoch(folder, epoch, identity=self._identity))),
+        }
 
     def load_layers(self, epoch: int, names: Iterable[str]) -> dict:
         """Restores some layers of an epoch without reading the others.
@@ -229,7 +248,8 @@ class EpochStore:
         """
         names = set(names)
         folder, restored = self._find(epoch)
-        leaves = read_some(folder, epoch, lambda leaf: leaf.split(".")[1] in names)
+        chosen = lambda leaf: leaf.split(".")[1] in names
+        leaves = read_some(folder, epoch, chosen, identity=self._identity)
         if not leaves:
             raise KeyError(f"epoch {epoch} has no layer {', '.join(sorted(names))}")
         return {"params": {}, "batch_stats": {}, **unflatten(restored(leaves))}
@@ -254,7 +274,7 @@ class EpochStore:
         for folder, stored in ((self._full, in_full), (self._short, in_short)):
             for epoch in stored & (full | short):
                 try:
-                    check_epoch(folder, epoch)
+                    check_epoch(folder, epoch, identity=self._identity)
                 except DamagedCheckpointError as error:
                     found[epoch] = str(error)
         return dict(sorted(found.items()))
@@ -276,7 +296,7 @@ class EpochStore:
             if not_after is not None and epoch > not_after:
                 continue
             try:
-                found = read_epoch(self._states, epoch)
+                found = read_epoch(self._states, epoch, identity=self._identity)
             except DamagedCheckpointError as error:
                 on_damage(f"the training state of {error}")
                 continue

@@ -2,6 +2,7 @@
 
 import gzip
 import pathlib
+import posixpath
 import tarfile
 import zlib
 from typing import NamedTuple
@@ -9,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from memorize_jax.data import tfds_sources
-from memorize_jax.data.downloads import placed_by_hand
+from memorize_jax.data.downloads import GZIP, Wanted, data_folder, find, first_bytes, listed, missing, seen
 from memorize_jax.data.splits import Split, Splits
 
 SOURCE = "https://www.cs.toronto.edu/~kriz"
@@ -60,48 +61,54 @@ CIFAR100 = Archive(
 
 def _members(path: pathlib.Path, sizes: dict[str, int]) -> dict[str, bytes]:
     """Reads members of a tar archive by their exact names, after checking their sizes; extracts nothing."""
-    found = {}
+    found, names = {}, []
+    opener = gzip.open if first_bytes(path).startswith(GZIP) else open
     try:
         # As a stream: going back to a member would unpack everything before it again. By gzip, because tarfile does
         # not compare the checksum of what it unpacks; gzip does, at the end.
-        with gzip.open(path) as unpacked, tarfile.open(fileobj=unpacked, mode="r|") as archive:
+        with opener(path, "rb") as unpacked, tarfile.open(fileobj=unpacked, mode="r|") as archive:
             for member in archive:
-                if member.name not in sizes:
+                # An archive that was packed again may have ./ before its names.
+                name = posixpath.normpath(member.name)
+                names.append(name)
+                if name not in sizes:
                     continue
-                if not member.isfile() or member.size != sizes[member.name]:
+                if not member.isfile() or member.size != sizes[name]:
                     raise ValueError(
-                        f"{path}: expected {member.name} to be a file of {sizes[member.name]} bytes, got "
+                        f"{path}: expected {name} to be a file of {sizes[name]} bytes, got "
                         f"{'a file' if member.isfile() else 'something else'} of {member.size}"
                     )
-                found[member.name] = archive.extractfile(member).read()
+                found[name] = archive.extractfile(member).read()
             while unpacked.read(1 << 20):
                 pass
     except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise ValueError(f"{path}: damaged archive ({error})") from error
-    missing = [name for name in sizes if name not in found]
-    if missing:
-        raise ValueError(f"{path}: expected the members {', '.join(sizes)}, got none named {', '.join(missing)}")
+    absent = [name for name in sizes if name not in found]
+    if absent:
+        raise ValueError(
+            f"{path}: expected the members {', '.join(sizes)}, got none named {', '.join(absent)}; it holds "
+            f"{listed(names)}"
+        )
     return found
 
 
 def _files(folder: pathlib.Path, sizes: dict[str, int]) -> dict[str, bytes]:
     """Reads the same members where somebody unpacked the archive, after checking their sizes."""
-    found = {}
-    for name, size in sizes.items():
-        path = folder.parent / name
+    paths = {name: folder / posixpath.basename(name) for name in sizes}
+    for name, path in paths.items():
         if not path.is_file():
-            raise ValueError(f"{folder}: expected a file {path.name}; unpack the archive again")
-        if path.stat().st_size != size:
-            raise ValueError(f"{folder}: expected {path.name} to have {size} bytes, got {path.stat().st_size}")
-        found[name] = path.read_bytes()
-    return found
+            raise ValueError(f"{folder}: expected a file {path.name}; unpack the archive again (it {seen(folder)})")
+        first_bytes(path)
+        if path.stat().st_size != sizes[name]:
+            raise ValueError(f"{folder}: expected {path.name} to have {sizes[name]} bytes, got {path.stat().st_size}")
+    return {name: path.read_bytes() for name, path in paths.items()}
 
 
 def read_archive(path: pathlib.Path, archive: Archive) -> Splits:
     """Reads an archive as it was downloaded, or the folder in it.
 
     Args:
-      path: of the .tar.gz file, or of the unpacked folder, which has its own name.
+      path: of the .tar.gz file, or .tar, or of the unpacked folder.
       archive: what it must hold.
 
     Returns:
@@ -128,19 +135,25 @@ def read_archive(path: pathlib.Path, archive: Archive) -> Splits:
 
 
 def _load(archive: Archive, data_dir: str | None) -> Splits:
-    # The archive first: it has a checksum.
-    path = placed_by_hand(data_dir, archive.file) or placed_by_hand(data_dir, archive.test.partition("/")[0])
-    if path is not None:
-        return read_archive(path, archive)
-    return tfds_sources.load(archive.name, data_dir, by_hand=f"put {SOURCE}/{archive.file} there as it is")
+    folder, (inside, _, test) = data_folder(data_dir), archive.test.partition("/")
+    # The archive first: it has a checksum. Last a file of the folder, which may have another name.
+    wanted = Wanted(
+        (archive.file, archive.file.removesuffix(".gz"), inside, test),
+        f"put the binary version (not the python or Matlab version), {SOURCE}/{archive.file}, there as it is",
+        "cifar",
+    )
+    path = find(wanted, folder)
+    if path is None:
+        return tfds_sources.load(archive.name, data_dir, by_hand=missing(wanted, folder))
+    return read_archive(path.parent if path.name == test else path, archive)
 
 
 def load_cifar10(data_dir: str | None = None) -> Splits:
     """Loads CIFAR-10, from the archive or the folder in it if one lies in `data_dir`, else by TFDS.
 
     Args:
-      data_dir: folder with cifar-10-binary.tar.gz, with cifar-10-batches-bin (CIFAR-100: cifar-100-binary), or with a
-        prepared TFDS copy; default TFDS's own.
+      data_dir: folder with cifar-10-binary.tar.gz (or .tar), with cifar-10-batches-bin (CIFAR-100: cifar-100-binary),
+        that folder itself, or with a prepared TFDS copy; default TFDS's own.
 
     Returns:
       Splits with images [n, 32, 32, 3] uint8.

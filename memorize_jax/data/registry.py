@@ -54,11 +54,17 @@ def load(name: str, *, data_dir: str | None = None, num_train: int | None = None
       FileNotFoundError: missing files; says where they were looked for and how to get them.
     """
     check_name(name)
-    if own_code.is_own(name):
-        splits = check_splits(own_code.find("dataset", name)(data_dir=data_dir), name)
-    else:
-        splits = LOADERS[name](data_dir=data_dir)
+    splits = check_splits(_own(name, data_dir), name) if own_code.is_own(name) else LOADERS[name](data_dir=data_dir)
     return splits if num_train is None else splits._replace(train=_subset(splits.train, num_train))
+
+
+def _own(name, data_dir):
+    load_own = own_code.find("dataset", name)
+    try:
+        return load_own(data_dir=data_dir)
+    except (Exception, SystemExit) as error:  # it may fail in any way
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise ValueError(f"dataset {name} failed when called with data_dir={data_dir!r} ({reason})") from error
 
 
 def _subset(split, num):

@@ -1,5 +1,6 @@
 """What a data set is to the rest of the project."""
 
+import warnings
 from typing import NamedTuple
 
 import numpy as np
@@ -39,33 +40,90 @@ def check_splits(splits: Splits, name: str) -> Splits:
       The same as NumPy arrays, labels as int32.
 
     Raises:
-      ValueError: expected X, got Y.
+      ValueError: expected X, got Y; with advice where one fits.
     """
+    where = f"dataset {name}"
     if not isinstance(splits, Splits) or not all(isinstance(split, Split) for split in splits):
-        raise ValueError(f"dataset {name}: expected data.Splits of two data.Split, got {type(splits).__name__}")
-    for part, split in splits._asdict().items():
-        images, labels = np.asarray(split.images), np.asarray(split.labels)
-        shapes = f"{images.dtype} {list(images.shape)} and {labels.dtype} {list(labels.shape)}"
-        is_image, is_other = (images.dtype, images.ndim) == (np.uint8, 4), images.dtype == np.float32
-        if not (is_image or is_other) or images.ndim < 2 or labels.shape != images.shape[:1] or not len(labels):
-            raise ValueError(
-                f"dataset {name}: expected uint8 images [n, height, width, channels] or float32 [n, ...] and as many "
-                f"labels in {part}, got {shapes}"
-            )
-        if not np.issubdtype(labels.dtype, np.integer) or labels.min() < 0 or labels.max() >= split.num_classes:
-            raise ValueError(
-                f"dataset {name}: expected whole numbers from 0 to {split.num_classes - 1} as labels of {part}, got "
-                f"{labels.dtype} from {labels.min()} to {labels.max()}"
-            )
-    train, test = splits
-    if train.images.shape[1:] != test.images.shape[1:] or train.num_classes != test.num_classes:
+        of = f" of {', '.join(type(part).__name__ for part in splits)}" if isinstance(splits, tuple) else ""
         raise ValueError(
-            f"dataset {name}: expected train and test alike, got examples {train.images.shape[1:]} and "
-            f"{test.images.shape[1:]}, {train.num_classes} and {test.num_classes} classes"
+            f"{where}: expected data.Splits of two data.Split, got {type(splits).__name__}{of}; return "
+            "Splits(Split(images, labels, num_classes, name), Split(...))"
         )
-    return Splits(
-        *(one._replace(images=np.asarray(one.images), labels=np.asarray(one.labels, np.int32)) for one in splits)
+    splits = Splits(*(check_split(split, part, where) for part, split in splits._asdict().items()))
+    sizes, types, counts = zip(
+        *((one.images.shape[1:], one.images.dtype, one.num_classes) for one in splits), strict=True
     )
+    if sizes[0] != sizes[1] or types[0] != types[1] or counts[0] != counts[1]:
+        differ = f"examples {sizes[0]} and {sizes[1]}, {types[0]} and {types[1]}, {counts[0]} and {counts[1]} classes"
+        raise ValueError(f"{where}: expected train and test alike, got {differ}")
+    shape, labels = splits.train.images.shape, splits.train.labels
+    absent = np.setdiff1d(np.arange(min(counts[0], len(labels) + 1)), labels)
+    if len(absent):
+        which = ", ".join(map(str, absent[:10])) + ", ..." * (len(absent) > 10)
+        raise ValueError(
+            f"{where}: expected training examples of each of {counts[0]} classes, got none of class {which}; "
+            "number the others from 0 and lower num_classes"
+        )
+    if len(shape) == 4 and shape[1] in (1, 3) and min(shape[2:]) > 4:
+        advice = "expected [n, height, width, channels]: images.transpose(0, 2, 3, 1)"
+        warnings.warn(f"{where}: images {list(shape)} look like channels first; {advice}", stacklevel=3)
+    return splits
+
+
+def check_split(split: Split, part: str, where: str) -> Split:
+    """Checks one part of a data set; `where` it comes from is for the error messages. See `check_splits`."""
+    try:
+        # What is masked must not come back as a number.
+        images, labels = (np.asarray(np.ma.filled(array, np.nan)) for array in (split.images, split.labels))
+    except Exception as error:  # another library's array may fail in any way
+        reason = " ".join(str(error).split())
+        raise ValueError(
+            f"{where}: expected NumPy arrays in {part} ({reason}); tensors become them by x.detach().cpu().numpy()"
+        ) from error
+    num_classes = split.num_classes
+    if not isinstance(num_classes, (int, np.integer)) or num_classes < 2:
+        raise ValueError(f"{where}: expected num_classes to be a whole number >= 2, got {num_classes!r}")
+    is_image, is_other = (images.dtype, images.ndim) == (np.uint8, 4), images.dtype == np.float32
+    if not (is_image or is_other) or images.ndim < 2 or labels.shape != images.shape[:1] or not images.size:
+        raise ValueError(
+            f"{where}: expected uint8 images [n, height, width, channels] or float32 [n, ...] and as many "
+            f"labels in {part}, got {images.dtype} {list(images.shape)} and {labels.dtype} {list(labels.shape)}"
+            f"{_advice(images, labels)}"
+        )
+    wrong = np.zeros(1, int) if is_image else (~np.isfinite(images)).sum(axis=tuple(range(1, images.ndim)))
+    if wrong.any():
+        raise ValueError(
+            f"{where}: expected finite numbers in {part}, got {wrong.sum()} NaN or infinite in {np.sum(wrong > 0)} "
+            f"examples, the first is example {np.argmax(wrong > 0)}; mend or leave them out"
+        )
+    return split._replace(images=images, labels=_as_int32(labels, num_classes, part, where))
+
+
+def _advice(images, labels):
+    """What to do about shapes and types that do not fit, if it can be guessed."""
+    if not images.size:
+        return "; there is nothing in it"
+    if images.dtype == np.uint8 and images.ndim == 3:
+        return "; grey images need their one channel: images[..., None]"
+    if images.dtype != np.float32 and (images.dtype, images.ndim) != (np.uint8, 4):
+        return "; give images.astype(np.float32), or for images of 0 to 255 np.uint8 [n, height, width, channels]"
+    return "; labels[:, 0] are [n], or labels.argmax(axis=1) of one-hot labels" if labels.ndim == 2 else ""
+
+
+def _as_int32(labels, num_classes, part, where):
+    got, advice = str(labels.dtype), "number them: np.unique(labels, return_inverse=True)[1]"
+    if labels.dtype.kind in "iu":
+        low, high = int(labels.min()), int(labels.max())
+        if low >= 0 and high < num_classes:
+            return labels.astype(np.int32)
+        got += f" from {low} to {high}"
+        advice = "leave out examples without a label" if low < 0 else f"up to {high} there are {high + 1} classes"
+        if (low, high) == (1, num_classes):
+            advice = "classes count from 0: subtract 1"
+    elif labels.dtype.kind in "fb":
+        advice = "if they are whole numbers, labels.astype(int)"
+    expected = f"expected whole numbers from 0 to {num_classes - 1} as labels of {part}"
+    raise ValueError(f"{where}: {expected}, got {got}; {advice}")
 
 
 def stratified_split(labels: np.ndarray, test_fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:

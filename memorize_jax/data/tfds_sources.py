@@ -5,7 +5,7 @@ import importlib.util
 import numpy as np
 
 from memorize_jax.data.downloads import data_folder
-from memorize_jax.data.splits import Split, Splits
+from memorize_jax.data.splits import Split, Splits, check_split
 
 NUM_CLASSES = {"cifar10": 10, "cifar100": 100, "fashion_mnist": 10, "mnist": 10}
 # TFDS prepares other formats too, but only these can be read without TensorFlow.
@@ -77,7 +77,6 @@ def _prepare(builder, folder, by_hand):
 
 
 def _read(builder, split):
-    num_classes = NUM_CLASSES[builder.name]
     try:
         records = list(builder.as_data_source(split))
     except NotImplementedError as error:
@@ -89,9 +88,4 @@ def _read(builder, split):
         records.sort(key=lambda record: record["id"])
     images = np.stack([record["image"] for record in records])
     labels = np.array([record["label"] for record in records], np.int32)
-    if images.dtype != np.uint8 or images.ndim != 4 or labels.min() < 0 or labels.max() >= num_classes:
-        raise ValueError(
-            f"{builder.data_path}: expected uint8 images and labels below {num_classes}, got {images.dtype} "
-            f"{images.shape} and labels {labels.min()} .. {labels.max()}"
-        )
-    return Split(images, labels, num_classes, builder.name)
+    return check_split(Split(images, labels, NUM_CLASSES[builder.name], builder.name), split, str(builder.data_path))

@@ -4,6 +4,7 @@ import concurrent.futures
 import contextlib
 import io
 import pathlib
+import posixpath
 import re
 import zipfile
 import zlib
@@ -11,7 +12,8 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from memorize_jax.data.downloads import data_folder, placed_by_hand
+from memorize_jax import memory
+from memorize_jax.data.downloads import Wanted, data_folder, find, first_bytes, listed, missing, seen
 from memorize_jax.data.splits import Split, Splits
 
 SOURCE = "http://cs231n.stanford.edu/tiny-imagenet-200.zip"
@@ -21,6 +23,9 @@ SIDE = 64
 # The longest of its files, the annotations, has 0.4 MB; anything longer is not of this data set.
 MOST_BYTES = 4 << 20
 IMAGES_PER_TASK = 500
+# The zip file first: it has checksums, and a folder may have been unpacked in part. The last: of a folder under
+# another name.
+WANTED = Wanted((f"{FOLDER}.zip", FOLDER, "wnids.txt"), f"download {SOURCE} and give its folder as --data_dir", "tiny")
 WORDNET_ID = re.compile(r"n\d{8}")
 
 
@@ -35,24 +40,28 @@ def _reader(path: pathlib.Path) -> Iterator[Callable[[str], bytes]]:
             if not file.is_relative_to(root):
                 raise ValueError(f"{path / name}: expected a file inside {root}, got a link to {file}")
             if not file.is_file():
-                raise FileNotFoundError(f"tiny_imagenet: no {name} in {path}; unpack {SOURCE} again")
+                raise FileNotFoundError(f"tiny_imagenet: no {name} in {path}; unpack {SOURCE} again (it {seen(path)})")
+            first_bytes(path / name)
             return _checked(file.stat().st_size, file.read_bytes, path / name)
 
         yield read
         return
+    first_bytes(path)
     try:
         archive = zipfile.ZipFile(path)
     except zipfile.BadZipFile as error:
         raise ValueError(f"{path}: damaged zip file ({error})") from error
     with archive:
+        # An archive that was packed again may have ./ before its names.
+        members = {posixpath.normpath(info.filename): info for info in archive.infolist()}
 
         def read(name):
             try:
-                info = archive.getinfo(f"{FOLDER}/{name}")
+                info = members[f"{FOLDER}/{name}"]
                 return _checked(info.file_size, lambda: archive.read(info), f"{path}: {name}")
             except KeyError as error:
                 raise FileNotFoundError(
-                    f"tiny_imagenet: no {FOLDER}/{name} in {path}; download {SOURCE} again"
+                    f"tiny_imagenet: no {FOLDER}/{name} in {path}; download {SOURCE} again (it holds {listed(members)})"
                 ) from error
             # An encrypted member is a RuntimeError, a kind of compression unknown to zipfile one of its subclasses.
             except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
@@ -77,11 +86,13 @@ def _image(content: bytes, where: str) -> np.ndarray:
                 raise ValueError(f"{where}: expected {SIDE} x {SIDE} pixels, got {image.size[0]} x {image.size[1]}")
             # A few images are grey.
             return np.asarray(image.convert("RGB"))
-    except (OSError, SyntaxError) as error:
-        raise ValueError(f"{where}: expected a JPEG image, got {error}") from error
+    except (OSError, SyntaxError, PIL.Image.DecompressionBombError) as error:
+        got = f"{len(content)} bytes that are none, or not all of one (they start with {content[:8]!r})"
+        raise ValueError(f"{where}: expected a JPEG image, got {got}") from error
 
 
 def _images(read, names, path) -> np.ndarray:
+    memory.check_fits(f"{path}: {len(names)} images", len(names) * SIDE * SIDE * 3, "use a machine with more memory")
     images = np.empty((len(names), SIDE, SIDE, 3), np.uint8)
 
     def decode(start):
@@ -162,7 +173,8 @@ def load_tiny_imagenet(data_dir: str | None = None) -> Splits:
     """Loads Tiny ImageNet; decoding takes half a minute and 1.4 GB.
 
     Args:
-      data_dir: folder with tiny-imagenet-200.zip or the unpacked tiny-imagenet-200; default the folder TFDS uses.
+      data_dir: folder with tiny-imagenet-200.zip or the unpacked tiny-imagenet-200, or that folder itself; default the
+        folder TFDS uses.
 
     Returns:
       See `read_tiny_imagenet`.
@@ -171,10 +183,8 @@ def load_tiny_imagenet(data_dir: str | None = None) -> Splits:
       FileNotFoundError: not there, or incomplete; says how to get it.
       ValueError: a damaged file.
     """
-    path = placed_by_hand(data_dir, FOLDER) or placed_by_hand(data_dir, f"{FOLDER}.zip")
+    folder = data_folder(data_dir)
+    path = find(WANTED, folder)
     if path is None:
-        raise FileNotFoundError(
-            f"tiny_imagenet: neither {FOLDER}.zip nor {FOLDER} in {data_folder(data_dir)}; download {SOURCE} and give "
-            "its folder as --data_dir"
-        )
-    return read_tiny_imagenet(path)
+        raise FileNotFoundError(f"tiny_imagenet: no data in {folder}; {missing(WANTED, folder)}")
+    return read_tiny_imagenet(path.parent if path.name == WANTED.names[-1] else path)

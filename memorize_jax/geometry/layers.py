@@ -15,20 +15,7 @@ from memorize_jax.geometry.result import ManifoldGeometry
 
 
 def layer_geometry(
-    layers: Mapping[str, jax.Array],
-    *,
-    key: jax.Array,
-    classes: Sequence[int] | None = None,
-    num_draws: int = 300,
-    kappa: float = 0.0,
-    num_center_components: int | None = None,
-    frame: str = "rank",
-    compat: str | None = None,
-    draws: jax.Array | None = None,
-    solver: str = "active_set",
-    tol: float | None = None,
-    maxiter: int | None = None,
-    chunk: int | None = None,
+    layers: Mapping[str, jax.Array], *, key: jax.Array, classes: Sequence[int] | None = None, **options
 ) -> ManifoldGeometry:
     """Measures the geometry of every layer of a network on the same examples, as one program.
 
@@ -39,17 +26,8 @@ def layer_geometry(
     Args:
       layers: name -> points [P, M, N_layer], or lists of [M_i, N_layer]; the same P and M_i for all.
       key: PRNG key.
-      classes: see `manifold_geometry`, as are the other options.
-      num_draws: n.
-      kappa: margin >= 0.
-      num_center_components: K for every layer, or None to choose it layer by layer.
-      frame: "rank" or "qr".
-      compat: "mftma" for the published tool's conventions.
-      draws: [n, M+1] or [P, n, M+1].
-      solver: see `solvers.nonnegative_qp`, as are `tol` and `maxiter`.
-      tol: see there.
-      maxiter: see there.
-      chunk: manifolds solved as one batch.
+      classes: [P], see `manifold_geometry`.
+      **options: those of `manifold_geometry` but for `center_basis`; K is chosen layer by layer where it is not given.
 
     Returns:
       ManifoldGeometry, every leaf with a leading axis in the order of its `layers`; `geometry[name]` is one of them.
@@ -63,21 +41,7 @@ def layer_geometry(
     """
     if not layers:
         raise ValueError("expected at least one layer, got none")
-    return measure_layers(
-        layers,
-        key,
-        classes,
-        num_draws=num_draws,
-        kappa=kappa,
-        num_center_components=num_center_components,
-        frame=frame,
-        compat=compat,
-        draws=draws,
-        solver=solver,
-        tol=tol,
-        maxiter=maxiter,
-        chunk=chunk,
-    )
+    return measure_layers(layers, key, classes, center_basis=None, **options)
 
 
 def measure_layers(layers, key, classes, **options) -> ManifoldGeometry:

@@ -30,17 +30,7 @@ def prepare_options(
 
     Args:
       shape: (L, P, M, floating dtype) of the points.
-      num_draws: like all others an option of `manifold_geometry`.
-      kappa: see there.
-      num_center_components: see there.
-      center_basis: see there.
-      frame: see there.
-      compat: see there.
-      draws: see there.
-      solver: see there.
-      tol: see there.
-      maxiter: see there.
-      chunk: see there.
+      num_draws: an option of `manifold_geometry`, which documents it; so are all others.
 
     Returns:
       keyword arguments for `geometry_of_layers` (all but layers, mask and key).

@@ -1,6 +1,5 @@
 """Several seeds of one network as one program: everything gets a leading axis of members."""
 
-import math
 import time
 from collections.abc import Callable, Sequence
 
@@ -16,11 +15,6 @@ from memorize_jax.training.loop import Epoch, Trainer, compute_precision, exampl
 from memorize_jax.training.state import TrainState
 from memorize_jax.training.step import AXIS, Batch, make_predict_step, make_train_step
 from memorize_jax.training.watch import LossWatch
-
-# Steps of each kind that the timed trial takes, after one for compilation.
-TRIAL_STEPS = 5
-# One after the other is never slower than that, so less of a gain than this is not worth a trial's error.
-CLEARLY = 0.9
 
 
 class Ensemble:
@@ -118,25 +112,6 @@ class Ensemble:
         flat = lambda leaf: np.moveaxis(np.asarray(leaf), 1, 0).reshape(len(self), -1)[:, :batch_size]
         return [np.concatenate([flat(part) for part in leaves], axis=1)[:, :num] for leaves in zip(*parts, strict=True)]
 
-    def is_faster_together(self) -> bool:
-        """Times a few steps of the ensemble against as many of one member after the other, in turns."""
-        batch = next(iter(self._batches(1)))
-        alone = jax.tree.map(lambda leaf: leaf[:, 0], batch)
-        steps = {
-            "together": lambda states: self._step(states, self._images, self._assigned, batch)[0],
-            "single": lambda state: self.single.step(state, alone)[0],
-        }
-        states = {"together": replicate(self.initial_states()), "single": replicate(self.single.initial_state())}
-        seconds = dict.fromkeys(steps, math.inf)
-        for turn in range(TRIAL_STEPS + 1):
-            for name, step in steps.items():
-                started = time.perf_counter()
-                states[name] = jax.block_until_ready(step(states[name]))
-                # The first turn compiles.
-                if turn:
-                    seconds[name] = min(seconds[name], time.perf_counter() - started)
-        return seconds["together"] < CLEARLY * len(self) * seconds["single"]
-
 
 def stack(trees: Sequence):
     """Stacks pytrees of equal structure along a new leading axis."""
@@ -149,32 +124,43 @@ def train_together(
     labels: Sequence[PermutedLabels],
     on_epoch: Callable[[int, Epoch], None],
     *,
-    resume: tuple[int, Sequence[TrainState], Sequence[list[dict]]] | None = None,
+    resume: tuple[int, Sequence[TrainState | None], Sequence[list[dict]]] | None = None,
     on_step: Callable[[], None] = lambda: None,
 ) -> None:
     """Trains several seeds as one program, each until it has memorised its labels or used up its epochs.
+
+    Which members are in the program at an epoch follows from the epochs at which they finished, so that training that
+    was interrupted goes on with the same program.
 
     Args:
       configs: of the members, equal but for the seed.
       splits: the data.
       labels: of each member's training set.
       on_epoch: called with the member's position and its Epoch, for every member that has not finished.
-      resume: (epoch, states, metrics of all epochs up to it), the last two one for each member, to go on from.
+      resume: (epoch, states after it, metrics), the last two one for each member, to go on from: of a member that has
+        finished all its metrics and any state, of the others the metrics up to that epoch. Epoch -1 and no states
+        begin at the beginning.
       on_step: called after every step; may raise to stop.
 
     Raises:
       NotFiniteLossError: the loss of one of the members is NaN or infinite.
     """
-    ensemble, members = Ensemble(configs, splits, labels), list(range(len(configs)))
-    if resume is None:
-        number, states, histories = 0, ensemble.initial_states(), [[] for _ in configs]
-        _finish_epoch(ensemble, members, 0, states, histories, on_epoch, time.perf_counter(), LossWatch(0, 0))
+    number, states, histories = resume or (-1, (), [[] for _ in configs])
+    histories = [list(rows) for rows in histories]
+    is_done = lambda m: bool(histories[m]) and is_finished(configs[m], len(histories[m]) - 1, histories[m])
+    members = _carried([len(rows) - 1 if is_done(m) else None for m, rows in enumerate(histories)], number)
+    ensemble = Ensemble([configs[m] for m in members], splits, [labels[m] for m in members])
+    if number < 0:
+        number, states = 0, ensemble.initial_states()
+        unfinished = [m for m in members if not is_done(m)]
+        _finish_epoch(
+            ensemble, members, 0, states, histories, on_epoch, time.perf_counter(), LossWatch(0, 0), unfinished
+        )
     else:
-        number, states, histories = resume[0], stack(resume[1]), [list(rows) for rows in resume[2]]
-    unfinished = [m for m in members if not is_finished(configs[m], number, histories[m])]
+        states = stack([states[m] for m in members])
+    unfinished = [m for m in members if not is_done(m)]
     while unfinished:
-        if len(unfinished) <= len(members) / 2:
-            # Compiling anew costs seconds, carrying finished members along costs as much as they do.
+        if _is_worth_compiling(unfinished, members):
             rows = np.array([members.index(m) for m in unfinished])
             states = jax.tree.map(lambda leaf, rows=rows: leaf[rows], states)
             members = unfinished
@@ -182,23 +168,39 @@ def train_together(
         number += 1
         started = time.perf_counter()
         watch = LossWatch(number, configs[0].learning_rate)
+        rows = np.array([members.index(m) for m in unfinished])
 
-        def look(losses, watch=watch):
-            # The sum of the losses is finite only if all of them are.
-            watch.add(jnp.sum(losses))
+        def look(losses, watch=watch, rows=rows):
+            # The sum of the losses is finite only if all of them are; those who have finished do not count.
+            watch.add(jnp.sum(losses[rows]))
             on_step()
 
         states = ensemble.run_epoch(states, number, look)
         _finish_epoch(ensemble, members, number, states, histories, on_epoch, started, watch, unfinished)
-        unfinished = [m for m in unfinished if not is_finished(configs[m], number, histories[m])]
+        unfinished = [m for m in unfinished if not is_done(m)]
 
 
-def _finish_epoch(ensemble, members, number, states, histories, on_epoch, started, watch, unfinished=None):
+def _is_worth_compiling(unfinished, members):
+    """Compiling anew costs seconds, carrying finished members along costs as much as they do."""
+    return len(unfinished) <= len(members) / 2
+
+
+def _carried(finished_after, number):
+    """The members whose places the program has after epoch `number`, given the last epoch of those that finished."""
+    members = list(range(len(finished_after)))
+    for epoch in range(number):
+        unfinished = [m for m in members if finished_after[m] is None or finished_after[m] > epoch]
+        if unfinished and _is_worth_compiling(unfinished, members):
+            members = unfinished
+    return members
+
+
+def _finish_epoch(ensemble, members, number, states, histories, on_epoch, started, watch, unfinished):
     found = ensemble.evaluate(states.variables)
-    watch.finish(sum(metrics["loss"] for metrics in found))
+    watch.finish(sum(metrics["loss"] for member, metrics in zip(members, found, strict=True) if member in unfinished))
     seconds = (time.perf_counter() - started) / len(members)
     for row, (member, metrics) in enumerate(zip(members, found, strict=True)):
-        if unfinished is not None and member not in unfinished:
+        if member not in unfinished:
             continue
         histories[member].append({**metrics, "seconds": seconds})
         state = jax.tree.map(lambda leaf, row=row: leaf[row], states)

@@ -1,12 +1,17 @@
 """Run folders with tables of made-up numbers: all that figures, claims and reports read."""
 
+import dataclasses
+import shutil
+
 import numpy as np
 
 from memorize_jax.config import RunConfig
 from memorize_jax.data import GROUPS
 from memorize_jax.results import GEOMETRY, METRICS, write_table
-from memorize_jax.runs import Run, write_config
+from memorize_jax.runs import Noted, Run, provenance, read_config, write_config
 
+# That its runs have noted.
+COMMAND = "python -m experiments.train --seeds=0,1"
 LAYERS = ["input", "linear1", "linear2", "linear3", "linear4", "linear5", "linear6"]
 
 
@@ -14,7 +19,7 @@ def made_up_run(workdir, fraction=0.5, *, test_accuracy=0.25, **options):
     """Makes a run of three epochs with metrics and the geometry at the first and the last; returns its folder."""
     run = Run(workdir)
     config = RunConfig(permuted_fraction=fraction, **options)
-    write_config(run, config)
+    write_config(run, config, Noted(config, provenance=[provenance()], commands=[COMMAND]))
     empty = {0.0: {"permuted", "restored"}, 1.0: {"unpermuted"}}.get(fraction, set())
     accuracies = {
         f"{name}_accuracy": np.nan if name in empty else 0.25
@@ -34,3 +39,13 @@ def made_up_run(workdir, fraction=0.5, *, test_accuracy=0.25, **options):
     ]
     write_table(run.results / "geometry.csv", rows, GEOMETRY)
     return workdir
+
+
+def as_seed(source, folder, seed):
+    """Copies the tables of a run as those of another seed: a run whose tables are not noted; returns its folder."""
+    run = Run(folder)
+    shutil.copytree(Run(source).results, run.results)
+    (run.results / "made.json").unlink()
+    shutil.copy(Run(source).metrics, run.metrics)
+    write_config(run, dataclasses.replace(read_config(Run(source)), seed=seed))
+    return folder

@@ -1,7 +1,5 @@
 import dataclasses
-import json
 import math
-import shutil
 
 import pandas as pd
 import pytest
@@ -11,17 +9,7 @@ from memorize_jax.analysis.claims import STATEMENTS, evaluate
 from memorize_jax.results import CLAIMS, read_table
 from memorize_jax.runs import Run
 from tests.analysis.claims.invented import study
-
-
-def copied(smoke_run, folder, seed=0):
-    """A copy of the run's tables, under another seed."""
-    run = Run(folder)
-    shutil.copytree(Run(smoke_run).results, run.results)
-    shutil.copy(Run(smoke_run).metrics, run.metrics)
-    content = json.loads(Run(smoke_run).config.read_text())
-    content["config"]["seed"] = seed
-    run.config.write_text(json.dumps(content))
-    return folder
+from tests.experiments.made_up import as_seed
 
 
 def table_of(workdir):
@@ -29,7 +17,7 @@ def table_of(workdir):
 
 
 def test_a_run_is_judged_by_its_tables(smoke_run, tmp_path):
-    found = claims.run(copied(smoke_run, tmp_path / "run"))
+    found = claims.run(as_seed(smoke_run, tmp_path / "run", 0))
     table = table_of(tmp_path / "run")
     assert tuple(table.reset_index().columns) == CLAIMS
     assert table.index.tolist() == [statement.name for statement in STATEMENTS] == [claim.claim for claim in found]
@@ -51,7 +39,7 @@ def test_a_run_is_judged_by_its_tables(smoke_run, tmp_path):
 
 def test_an_ensemble_has_intervals(smoke_run, tmp_path):
     for seed in (3, 5):
-        copied(smoke_run, tmp_path / f"seed_{seed}", seed)
+        as_seed(smoke_run, tmp_path / f"seed_{seed}", seed)
     metrics = pd.read_csv(tmp_path / "seed_5" / "metrics.csv")
     metrics["restored_accuracy"] *= 1.1
     metrics.to_csv(tmp_path / "seed_5" / "metrics.csv", index=False)

@@ -305,26 +305,26 @@ REWINDING_FLAGS = {field.name for field in dataclasses.fields(presets.RewindingC
 GRADIENTS_FLAGS = {field.name for field in dataclasses.fields(presets.GradientsConfig)}
 CAPACITY_CHECK_FLAGS = {field.name for field in dataclasses.fields(presets.CapacityCheckConfig)}
 UMAP_FLAGS = {field.name for field in dataclasses.fields(presets.UmapConfig)}
+OF_ALL = {"workdir", "local_dir", "trust_code", "debug"}
+OF_RUN = {*OF_ALL, "preset", "skip_damaged"}
 FLAGS = {
-    "train": {"workdir", "local_dir", "debug", "preset", "seeds"} | RUN_FLAGS | PROCESS_FLAGS,
-    "sweep": {"workdir", "local_dir", "debug", "preset", "seeds", "grid", "file", "cluster", "slurm", "dry_run"}
+    "train": {*OF_ALL, "preset", "seeds", "together"} | RUN_FLAGS | PROCESS_FLAGS,
+    "sweep": {*OF_ALL, "preset", "seeds", "together", "grid", "file", "cluster", "slurm", "dry_run"}
     | RUN_FLAGS
     | GEOMETRY_FLAGS,
-    "geometry": {"workdir", "local_dir", "debug", "preset", "points", "seed", "skip_damaged"} | GEOMETRY_FLAGS,
-    "decoding": {"workdir", "local_dir", "debug", "preset"} | DECODING_FLAGS,
-    "rewinding": {"workdir", "local_dir", "debug", "preset"} | REWINDING_FLAGS,
-    "gradients": {"workdir", "local_dir", "debug", "preset"} | GRADIENTS_FLAGS,
-    "double_descent": {"workdir", "local_dir", "debug", "preset", "seeds", "widths"} | RUN_FLAGS | GEOMETRY_FLAGS,
-    "examples": {"workdir", "local_dir", "debug"},
-    "capacity_check": {"workdir", "local_dir", "debug", "preset", "examples_per_class", "num_draws"}
-    | {"num_center_components"}
-    | CAPACITY_CHECK_FLAGS,
-    "umap": {"workdir", "local_dir", "debug", "preset"} | UMAP_FLAGS,
-    "spheres": {"workdir", "local_dir", "debug"},
-    "figures": {"workdir", "local_dir", "debug", "figure"},
-    "claims": {"workdir", "local_dir", "debug", "markdown"},
-    "report": {"workdir", "local_dir", "debug", "workdirs"},
-    "reproduce": {"workdir", "local_dir", "debug", "preset", "seeds", "figure", "dry_run"}.union(
+    "geometry": {*OF_RUN, "points", "seed"} | GEOMETRY_FLAGS,
+    "decoding": OF_RUN | DECODING_FLAGS,
+    "rewinding": OF_RUN | REWINDING_FLAGS,
+    "gradients": OF_RUN | GRADIENTS_FLAGS,
+    "double_descent": {*OF_ALL, "preset", "seeds", "widths"} | RUN_FLAGS | GEOMETRY_FLAGS,
+    "examples": OF_ALL,
+    "capacity_check": {*OF_RUN, "examples_per_class", "num_draws"} | {"num_center_components"} | CAPACITY_CHECK_FLAGS,
+    "umap": OF_RUN | UMAP_FLAGS,
+    "spheres": OF_ALL,
+    "figures": {*OF_ALL, "figure"},
+    "claims": {*OF_ALL, "markdown"},
+    "report": {*OF_ALL, "workdirs"},
+    "reproduce": {*OF_ALL, "preset", "seeds", "together", "figure", "dry_run"}.union(
         RUN_FLAGS,
         GEOMETRY_FLAGS,
         DECODING_FLAGS,

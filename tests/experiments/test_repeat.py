@@ -1,48 +1,49 @@
-"""The commands that make a study again."""
-
-import dataclasses
-import json
-import re
-import shlex
+"""The commands that make a study again: those that were noted, word for word."""
 
 import pytest
 
-from experiments.configs import DecodingConfig, GeometryConfig
-from experiments.presets import PRESETS
 from experiments.repeat import commands
-from memorize_jax.runs import Run, write_config
+from memorize_jax.config import RunConfig
+from memorize_jax.notes import note_tables
+from memorize_jax.runs import Noted, Run, write_config
 
-STEPS = {"geometry": GeometryConfig(examples_per_class=20), "decoding": DecodingConfig(), "examples": None}
 
-
-def _made(workdir, config):
-    """A run of which only the settings are left."""
+def made(workdir, *, trained, measured=()):
+    """A run of which only the notes are left."""
     folder = Run(workdir)
-    write_config(folder, config)
-    noted = {step: {"settings": dataclasses.asdict(own) if own else {}} for step, own in STEPS.items()}
-    folder.results.mkdir(parents=True)
-    (folder.results / "made.json").write_text(json.dumps(noted))
+    write_config(folder, RunConfig(), Noted(RunConfig(), commands=trained))
+    for step, command in measured:
+        about = {"settings": {}, "identity": None, "seconds": 1.0, "provenance": {}}
+        note_tables(folder, step, (), command=command, **about)
     return commands(workdir)
 
 
-@pytest.mark.parametrize("name", ["digits", "double_descent_small"])
-def test_every_flag_is_one_of_the_command(tmp_path, name, helps):
-    lines = _made(tmp_path / "my run", PRESETS[name].run)
-    assert [line.split()[2].partition(".")[2] for line in lines] == ["train", *STEPS, "report"]
-    for line in lines:
-        _, _, module, *flags = shlex.split(line)
-        names = {flag.partition("=")[0] for flag in flags}
-        assert names <= set(re.findall(r"--\w+", helps[module.partition(".")[2]])), line
+def test_what_was_noted_is_given_in_order_and_the_report_last(tmp_path):
+    train, more, measure = (f"python -m experiments.{rest}" for rest in ("train --epochs=3", "train", "geometry"))
+    lines = made(tmp_path / "my run", trained=[train, more], measured=[("geometry", measure), ("decoding", measure)])
+    assert lines == [train, more, measure, f"python -m experiments.report --workdir='{tmp_path}/my run'"]
 
 
-def test_a_setting_that_was_not_noted_is_left_out(tmp_path):
-    _made(tmp_path, PRESETS["digits"].run)
-    (Run(tmp_path).results / "made.json").write_text('{"geometry": {"settings": {"num_draws": 7}}}')
-    assert commands(tmp_path)[1].endswith("--preset=digits --num_draws=7")
+def test_reproduce_makes_all_in_one_line(tmp_path):
+    line = "python -m experiments.reproduce --preset=digits"
+    assert made(tmp_path, trained=[line], measured=[("geometry", line), ("decoding", line)]) == [line]
 
 
-@pytest.mark.parametrize("text", ["[]", "{", ""])
-def test_a_damaged_record_is_none(tmp_path, text):
-    _made(tmp_path, PRESETS["digits"].run)
+def test_the_members_of_an_ensemble_were_made_by_one_command(tmp_path):
+    line = "python -m experiments.train --seeds=0-1"
+    for seed in (0, 1):
+        made(tmp_path / f"seed_{seed}", trained=[line])
+    assert commands(tmp_path) == [line, f"python -m experiments.report --workdir={tmp_path}"]
+
+
+def test_nothing_is_invented_where_nothing_was_noted(tmp_path):
+    assert made(tmp_path, trained=[]) == []
+
+
+@pytest.mark.parametrize("text", ["[]", "{", "", '{"geometry": 3}', '{"geometry": {"tables": {}}}'])
+def test_a_damaged_note_is_an_error_by_name(tmp_path, text):
+    made(tmp_path, trained=[])
+    (Run(tmp_path).results).mkdir()
     (Run(tmp_path).results / "made.json").write_text(text)
-    assert [line.split()[2] for line in commands(tmp_path)] == ["experiments.train", "experiments.report"]
+    with pytest.raises(ValueError, match=r"made\.json is damaged"):
+        commands(tmp_path)

@@ -4,8 +4,11 @@ import pandas as pd
 import pytest
 
 from experiments import claims, figures, report, sweep
+from experiments.configs import GeometryConfig
 from experiments.grid import combinations, parse_grid, plan, read_sweep
+from experiments.record import recorded
 from memorize_jax.config import RunConfig
+from memorize_jax.results import METRICS
 from memorize_jax.runs import Run, write_config
 from tests.experiments.made_up import made_up_run
 
@@ -66,15 +69,22 @@ def test_a_file_that_is_no_sweep_is_named(tmp_path, text, message):
         read_sweep(tmp_path / "sweep.toml", "smoke", {}, None)
 
 
-def fake_run(folder, config, seeds, measured):
+def fake_run(folder, config, seeds, chosen, together):
     """Leaves the tables of a finished run; the one of width 16 fails."""
     if config.width == 16:
         raise ValueError("too wide")
-    row = {name: 1.0 for name in sweep.METRICS}
-    for member in [folder / f"seed_{seed}" for seed in seeds] or [folder]:
-        (member / "results").mkdir(parents=True)
-        (member / "config.json").write_text("{}")
+    row = {name: 1.0 for name in METRICS}
+
+    @recorded("geometry")
+    def measure(member, measured):
+        (member / "results").mkdir()
+        (member / "results" / "geometry.csv").write_text("x")
+
+    for seed in seeds or [config.seed]:
+        member = folder / f"seed_{seed}" if seeds else folder
+        write_config(Run(member), dataclasses.replace(config, seed=seed))
         pd.DataFrame([{**row, "epoch": epoch} for epoch in range(config.epochs + 1)]).to_csv(member / "metrics.csv")
+        measure(member, chosen.geometry)
     (folder / "results").mkdir(exist_ok=True)
     (folder / "results" / "geometry.csv").write_text("x")
 
@@ -97,6 +107,16 @@ def test_complete_runs_are_skipped_and_failed_ones_tried_again(tmp_path, monkeyp
     table = pd.read_csv(tmp_path / "runs.csv")
     assert table["state"].tolist() == ["complete", "missing", "complete"]
     assert table["width"].tolist() == [8, 16, 32]
+    # Other settings of the geometry, or other seeds, are not what is there.
+    other = wanted._replace(preset=dataclasses.replace(wanted.preset, geometry=GeometryConfig(num_draws=60)))
+    assert sweep.table_of_runs(tmp_path, other, combinations(other))["state"].tolist() == [
+        "trained",
+        "missing",
+        "trained",
+    ]
+    other = plan("smoke", {"epochs": 2}, {"width": [8, 16, 32]}, "5-6")
+    if seeds:
+        assert sweep.table_of_runs(tmp_path, other, combinations(other))["state"].tolist() == ["missing"] * 3
 
 
 @pytest.mark.parametrize(("member", "held"), [("", "a single run"), ("seed_0", "an ensemble")])

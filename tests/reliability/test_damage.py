@@ -1,12 +1,15 @@
 import random
+import shutil
 
 import jax
 import numpy as np
 import pytest
 
+from memorize_jax import data
 from memorize_jax.checkpoints import DamagedCheckpointError, EpochStore
 from memorize_jax.runs import Run
 from tests.reliability.damage import damage_all
+from tests.reliability.flips import flip_all
 from tests.test_checkpoints import assert_equal_trees, filled_store, state, variables
 
 
@@ -97,3 +100,10 @@ def test_a_changed_bit_in_a_layer_is_noticed_when_it_is_read_alone(tmp_path):
         path.write_bytes(changed)
         with EpochStore(tmp_path) as store, pytest.raises(DamagedCheckpointError, match=r"epoch 0 .*linear1\.kernel"):
             store.load_layers(0, ["linear1"])
+
+
+def test_no_flipped_bit_of_a_run_is_read_as_if_nothing_were(tmp_path, smoke_run):
+    shutil.copytree(smoke_run, tmp_path / "run")
+    found = flip_all(tmp_path / "run", data.load("digits"), count=3, rng=random.Random(0))
+    assert len(found) >= 12
+    assert found["silent"].sum() == found["traceback"].sum() == 0, found

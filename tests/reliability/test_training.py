@@ -80,7 +80,7 @@ def test_a_termination_signal_finishes_the_epoch_and_stores_it(tmp_path, problem
 
 def test_without_time_for_the_epoch_training_stops_at_the_step(tmp_path, problem, monkeypatch):
     monkeypatch.setattr(interruption, "GRACE_SECONDS", -1.0)
-    monkeypatch.setattr(run_folder, "write_table", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+    monkeypatch.setattr(run_folder, "write_metrics", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
     with pytest.raises(interruption.Terminated):
         train_in(tmp_path, problem)
     with EpochStore(Run(tmp_path).checkpoints) as store:
@@ -136,8 +136,8 @@ def test_a_rate_that_was_lowered_holds_until_it_is_lowered_again():
 
 
 def test_a_run_that_vanishes_is_not_half_made_again(tmp_path, problem, monkeypatch):
-    def vanish(path, rows, columns):
-        write_table(path, rows, columns)
+    def vanish(workdir, rows, identity):
+        write_metrics(workdir, rows, identity)
         if len(rows) == 3:
             # Not in the middle of a write.
             stored = tmp_path / "run" / "checkpoints" / "epochs" / "2"
@@ -145,8 +145,8 @@ def test_a_run_that_vanishes_is_not_half_made_again(tmp_path, problem, monkeypat
                 time.sleep(0.01)
             (tmp_path / "run").rename(tmp_path / "elsewhere")
 
-    write_table = run_folder.write_table
-    monkeypatch.setattr(run_folder, "write_table", vanish)
+    write_metrics = run_folder.write_metrics
+    monkeypatch.setattr(run_folder, "write_metrics", vanish)
     with pytest.raises(OSError, match=r"is gone|could not be stored"):
         train_in(tmp_path / "run", problem)
     assert not (tmp_path / "run" / "metrics.csv").exists()
@@ -174,15 +174,15 @@ def small_disk(tmp_path):
 
 
 def test_a_full_disk_loses_nothing(small_disk, problem, undisturbed, monkeypatch):
-    def fill_up(path, rows, columns):
+    def fill_up(workdir, rows, identity):
         if len(rows) == 3:
             with open(small_disk / "filler", "wb") as stream:
                 os.posix_fallocate(stream.fileno(), 0, shutil.disk_usage(small_disk).free)
-        write_table(path, rows, columns)
+        write_metrics(workdir, rows, identity)
 
-    write_table = run_folder.write_table
+    write_metrics = run_folder.write_metrics
     with monkeypatch.context() as patched:
-        patched.setattr(run_folder, "write_table", fill_up)
+        patched.setattr(run_folder, "write_metrics", fill_up)
         with pytest.raises(OSError, match="No space left on device") as error:
             train_in(small_disk / "run", problem)
     assert error.value.errno == 28
@@ -195,7 +195,7 @@ def test_a_full_disk_loses_nothing(small_disk, problem, undisturbed, monkeypatch
 def test_a_disk_that_can_only_be_read_is_refused_and_left_as_it_is(small_disk, problem, undisturbed):
     workdir = small_disk / "run"
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(run_folder, "write_table", fails_after(3, run_folder.write_table))
+        patched.setattr(run_folder, "write_metrics", fails_after(3, run_folder.write_metrics))
         with pytest.raises(OSError, match="gone"):
             train_in(workdir, problem)
     before = outcome(workdir)
@@ -209,10 +209,10 @@ def test_a_disk_that_can_only_be_read_is_refused_and_left_as_it_is(small_disk, p
 
 
 def fails_after(most_rows, write):
-    def write_or_fail(path, rows, columns):
+    def write_or_fail(workdir, rows, identity):
         if len(rows) > most_rows:
             raise OSError("gone")
-        write(path, rows, columns)
+        write(workdir, rows, identity)
 
     return write_or_fail
 

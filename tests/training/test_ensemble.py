@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from memorize_jax.config import RunConfig
-from memorize_jax.training import Ensemble, NotFiniteLossError, train, train_together
+from memorize_jax.training import NotFiniteLossError, train, train_together
 from tests.eight_devices import BATCH_SIZE, small_labels, small_splits
 
 CONFIG = RunConfig(width=16, batch_size=BATCH_SIZE, learning_rate=1e-2, epochs=4)
@@ -59,5 +59,20 @@ def test_a_loss_that_is_no_number_stops_all():
         train_together(members(2, learning_rate=1e30), SPLITS, [small_labels(SPLITS)] * 2, lambda *_: None)
 
 
-def test_the_trial_gives_an_answer():
-    assert Ensemble(members(2), SPLITS, [small_labels(SPLITS)] * 2).is_faster_together() in (True, False)
+@pytest.mark.parametrize("number", [0, 1, 2, 3])
+def test_going_on_has_the_same_program_although_some_have_finished(number):
+    """Two of three finish after one epoch: from then on the program is another one, for one member."""
+    configs = [dataclasses.replace(one, epochs=epochs) for one, epochs in zip(members(3), (1, 4, 1), strict=True)]
+    labels, seen = [small_labels(SPLITS)] * 3, {0: [], 1: [], 2: []}
+    train_together(configs, SPLITS, labels, lambda member, epoch: seen[member].append(copied(epoch)))
+    rows = [[epoch.metrics for epoch in own] for own in seen.values()]
+    # Of those that have finished, the last state stands for any.
+    upto = [min(number, config.epochs) for config in configs]
+    done = [own if config.epochs <= number else own[: number + 1] for own, config in zip(rows, configs, strict=True)]
+    resume = (number, [seen[member][last].state for member, last in enumerate(upto)], done)
+    again = {0: [], 1: [], 2: []}
+    train_together(configs, SPLITS, labels, lambda member, epoch: again[member].append(copied(epoch)), resume=resume)
+    for member, config in enumerate(configs):
+        assert [epoch.number for epoch in again[member]] == list(range(number + 1, config.epochs + 1))
+        for ours, theirs in zip(again[member], seen[member][number + 1 :], strict=True):
+            jax.tree.map(np.testing.assert_array_equal, ours.state, theirs.state)

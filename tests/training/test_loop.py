@@ -229,17 +229,17 @@ def test_the_store_holds_the_networks_training_had(undisturbed):
 def test_interrupted_training_goes_on_to_the_same_end(
     tmp_path, monkeypatch, undisturbed, table_of_the_epoch, state_share
 ):
-    def write_then_stop(path, rows, columns):
+    def write_then_stop(workdir, rows, identity):
         interrupted = len(rows) == 5
         if not interrupted or table_of_the_epoch == "written":
-            write_table(path, rows, columns)
+            write_metrics(workdir, rows, identity)
         if interrupted:
             raise KeyboardInterrupt
 
-    write_table = run_folder.write_table
+    write_metrics = run_folder.write_metrics
     with monkeypatch.context() as patched:
         patched.setattr(store, "STATE_SHARE", state_share)
-        patched.setattr(run_folder, "write_table", write_then_stop)
+        patched.setattr(run_folder, "write_metrics", write_then_stop)
         with pytest.raises(KeyboardInterrupt):
             train_in(tmp_path, 6)
     assert_same_run(train_in(tmp_path, 6), undisturbed)

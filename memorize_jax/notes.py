@@ -1,0 +1,121 @@
+"""What is noted about the tables of a folder: how each was made, and its checksum, by which a change is known."""
+
+import json
+from collections.abc import Mapping, Sequence
+
+from memorize_jax.atomic import checksum, read_json, write_json
+from memorize_jax.runs import Run
+
+
+def read_notes(folder: Run, *, strict: bool = True) -> dict[str, dict]:
+    """Reads results/made.json.
+
+    Args:
+      folder: of a run, or of a study of several.
+      strict: whether a damaged file is an error; else it counts as none, for those who measure anew what is not noted.
+
+    Returns:
+      step -> its note, see `note_tables`; empty if nothing was noted.
+
+    Raises:
+      ValueError: the file is damaged, or holds something else.
+    """
+    path = folder.results / "made.json"
+    if not path.is_file():
+        return {}
+    try:
+        return _read(path)
+    except ValueError as error:
+        if strict:
+            raise ValueError(f"{error}; without it, tables are measured again by their commands") from error
+        return {}
+
+
+def _read(path):
+    notes, sealed = read_json(path)
+    parts = {"settings": dict, "tables": dict, "seconds": (int, float)}
+    for step, note in notes.items():
+        wrong = [
+            name for name, kind in parts.items() if not isinstance(note, dict) or not isinstance(note.get(name), kind)
+        ]
+        if wrong or (sealed and not isinstance(note.get("command"), str)):
+            raise ValueError(f"{path} is damaged: expected settings, tables and seconds of {step}, got {note!r:.60}")
+    return notes
+
+
+def note_tables(
+    folder: Run,
+    step: str,
+    tables: Sequence[str],
+    *,
+    settings: Mapping,
+    identity: str | None,
+    command: str,
+    seconds: float,
+    provenance: Mapping,
+) -> None:
+    """Notes how the tables of a step were made.
+
+    Args:
+      folder: whose results/ they are in.
+      step: the command that makes them.
+      tables: their names.
+      settings: all that the step was done with, as JSON.
+      identity: of the run; None if it has none.
+      command: line that was given; "" if there was none.
+      seconds: that it took.
+      provenance: versions, device and commit.
+    """
+    note = {
+        "identity": identity,
+        "command": command,
+        "settings": settings,
+        "made_of": file_checksum(folder.metrics),
+        "tables": {table: file_checksum(folder.results / f"{table}.csv") for table in tables},
+        "seconds": round(seconds, 3),
+        "provenance": provenance,
+    }
+    write_json(folder.results / "made.json", {**read_notes(folder, strict=False), step: note})
+
+
+def are_made(folder: Run, step: str, tables: Sequence[str], *, settings: Mapping, identity: str | None) -> bool:
+    """Whether the tables of a step are there, unchanged, made with these settings from the network as it is now."""
+    note = read_notes(folder, strict=False).get(step, {})
+    sums = {table: file_checksum(folder.results / f"{table}.csv") for table in tables}
+    return (
+        None not in sums.values()
+        and note.get("tables") == sums
+        and note.get("settings") == json.loads(json.dumps(settings))
+        and note.get("identity") == identity
+        and note.get("made_of") == file_checksum(folder.metrics)
+    )
+
+
+def check_table(folder: Run, table: str, step: str, identity: str | None, made_by: str) -> None:
+    """Refuses a table that is not as it was measured.
+
+    Args:
+      folder: whose results/ it is in.
+      table: its name.
+      step: the command that makes it.
+      identity: of the run; None for one of the first version, whose tables have no such note.
+      made_by: command line that makes it.
+
+    Raises:
+      ValueError: it was changed, or belongs to another run; says how to make it again.
+    """
+    path, note = folder.results / f"{table}.csv", read_notes(folder).get(step, {})
+    if identity is None and "command" not in note:
+        return
+    fault = ""
+    if note.get("tables", {}).get(table) != file_checksum(path):
+        fault = "was changed after it was measured, or comes from elsewhere"
+    elif note.get("identity") != identity:
+        fault = "belongs to another run"
+    if fault:
+        raise ValueError(f"{path} {fault}; remove it, or measure it again with: {made_by}")
+
+
+def file_checksum(path) -> str | None:
+    """CRC-32 of a file; None if there is none."""
+    return checksum(path.read_bytes()) if path.is_file() else None

@@ -1,0 +1,59 @@
+"""Flips one bit at a time in every file that is read of a finished run, and sees what its readers say."""
+
+import collections
+import pathlib
+import random
+
+import pandas as pd
+
+from experiments.repeat import commands
+from experiments.trained import opened
+from memorize_jax.runs import Run, read_noted
+from memorize_jax.study import read_study
+from tests.reliability.damage import flip
+
+
+def read_everything(workdir: pathlib.Path, splits) -> dict:
+    """All that figures, claims, reports and analyses take from a run's folder."""
+    study = read_study(workdir)
+    with opened(workdir, splits) as trained:
+        held = {"labels": b"".join(part.tobytes() for part in trained.labels), "noted": read_noted(trained.folder)}
+        held["metrics"] = trained.metrics.to_csv()
+    return held | {"commands": commands(workdir)} | {name: table.to_csv() for name, table in study.tables.items()}
+
+
+def read_files(workdir: pathlib.Path) -> list[pathlib.Path]:
+    """The files of a run that its readers read, but for the checkpoints, which have seals of their own."""
+    run = Run(workdir)
+    tables = [path for path in sorted(run.results.glob("*.csv")) if path.stem not in ("claims", "over_seeds")]
+    return [run.config, run.labels, run.metrics, run.workdir / "metrics.json", run.results / "made.json", *tables]
+
+
+def flip_all(workdir: pathlib.Path, splits, *, count: int, rng: random.Random) -> pd.DataFrame:
+    """Flips bits, one at a time.
+
+    Args:
+      workdir: of a finished run, which is as before at the end.
+      splits: its data.
+      count: flips in each file.
+      rng: chooses them.
+
+    Returns:
+      a row for each file, with the columns error (one clear sentence that names the file), same (nothing that is read
+      has changed), silent and traceback.
+    """
+    expected, rows = read_everything(workdir, splits), []
+    for path in read_files(workdir):
+        content, counts = path.read_bytes(), collections.Counter()
+        for _ in range(count):
+            path.write_bytes(flip(content, rng))
+            try:
+                counts["same" if read_everything(workdir, splits) == expected else "silent"] += 1
+            except (ValueError, OSError) as error:
+                counts["error" if path.name in str(error) and "\n" not in str(error) else "traceback"] += 1
+            except Exception:
+                counts["traceback"] += 1
+            finally:
+                path.write_bytes(content)
+        rows.append({"file": path.name, **{name: counts[name] for name in ("error", "same", "silent", "traceback")}})
+    return pd.DataFrame(rows)
