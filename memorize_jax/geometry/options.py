@@ -28,9 +28,7 @@ def prepare_options(
 ) -> dict:
     """Validates the options that `manifold_geometry` documents.
 
-    Args:
-      shape: (L, P, M, floating dtype) of the points.
-      num_draws: an option of `manifold_geometry`, which documents it; so are all others.
+    `shape` is (L, P, M, floating dtype) of the points.
 
     Returns:
       keyword arguments for `geometry_of_layers` (all but layers, mask and key).
