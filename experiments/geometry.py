@@ -12,6 +12,8 @@ with the arrays `labels` [n] and `activations` [n, ...], or one array per layer.
 import dataclasses
 import functools
 import pathlib
+import sys
+import warnings
 
 from experiments import cli
 from experiments.configs import GeometryConfig
@@ -74,6 +76,10 @@ def _run(trained, config):
             found = compiled_network_geometry(
                 model, load(epoch), images, statistics, key, layers=layers, options=options
             )
+            given = {"test": splits.test.labels, "permuted": trained.labels.assigned}.get(group, trained.labels.true)
+            classes = tuple(given[examples[group][:, 0]].tolist())
+            for problem in dataclasses.replace(found, classes=classes).problems():
+                print(f"warning: epoch {epoch}, {group}: {problem}", file=sys.stderr)
             progress.set_postfix(epoch=epoch, group=group)
             progress.update()
             return geometry_rows(found, (INPUT, *layers), common(unit), numbers=numbers)
@@ -112,17 +118,13 @@ def run_on_points(points: str, workdir: str | pathlib.Path, config: GeometryConf
             f"workdir {workdir} holds a training run; choose another --workdir for the results of --points"
         )
     activations, labels = analysis.read_points(points)
-    result = analysis.analyze(
-        activations,
-        labels,
-        seed=seed,
-        examples_per_class=config.examples_per_class,
-        max_classes=config.max_classes,
-        num_draws=config.num_draws,
-        kappa=config.kappa,
-        num_center_components=dict(geometry_options(config))["num_center_components"],
-        compat=config.compat,
-    )
+    chosen = {"seed": seed, "examples_per_class": config.examples_per_class, "max_classes": config.max_classes}
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always", UserWarning)
+        result = analysis.analyze(activations, labels, **chosen, **dict(geometry_options(config)))
+    for one in said:
+        print(f"warning: {one.message}", file=sys.stderr)
+    print(f"measured on {result.taken}")
     write_table(folder.results / "geometry.csv", result.to_dataframe().to_dict("records"), GEOMETRY)
     result.plot(folder.figures / "geometry.svg")
     return folder.results / "geometry.csv"

@@ -99,32 +99,32 @@ def geometry_rows(
 
     Args:
       geometry: with a leading layer axis.
-      layers: names in the order of that axis.
+      layers: names of those wanted; each is looked up in the result.
       common: columns that are the same in every row.
-      numbers: of the layers in the paper's table; None for their positions.
+      numbers: of these layers in the paper's table; None for their positions.
 
     Returns:
       list of dicts; a class whose numbers could not be had makes the summary NaN and is counted.
     """
     host = jax.tree.map(np.asarray, geometry)
-    summary = {name: np.asarray(value) for name, value in host.summary().items()}
     rows = []
-    for index, (name, number) in enumerate(zip(layers, numbers or range(len(layers)), strict=True)):
+    for name, number in zip(layers, numbers or range(len(layers)), strict=True):
+        own = host[name]
         rows.append(
             {
                 **common,
                 "layer": name,
                 "layer_number": number,
-                **{column: float(values[index]) for column, values in summary.items()},
-                "num_center_components": int(host.num_center_components[index]),
-                "residual_correlation": float(host.residual_correlation[index]),
-                "least_retained_center_norm": float(np.min(host.retained_center_norm[index])),
-                "largest_kkt_residual": float(np.max(host.kkt_residual[index])),
-                "num_classes": host.capacity.shape[1],
-                "num_valid_classes": int(np.sum(np.isfinite(host.capacity[index]))),
-                "examples_per_class": int(host.num_examples[index].min()),
-                "num_draws": int(host.num_draws[index]),
-                "status": int(np.bitwise_or.reduce(host.status[index])),
+                **{column: float(value) for column, value in own.summary().items()},
+                "num_center_components": int(own.num_center_components),
+                "residual_correlation": float(own.residual_correlation),
+                "least_retained_center_norm": float(np.min(own.retained_center_norm)),
+                "largest_kkt_residual": float(np.max(own.kkt_residual)),
+                "num_classes": len(own.capacity),
+                "num_valid_classes": int(np.sum(np.isfinite(own.capacity))),
+                "examples_per_class": int(own.num_examples.min()),
+                "num_draws": int(own.num_draws),
+                "status": int(np.bitwise_or.reduce(own.status)),
             }
         )
     return rows

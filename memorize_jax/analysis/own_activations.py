@@ -1,7 +1,10 @@
 """Bring your own network: geometry of activations from any framework."""
 
 import dataclasses
+import math
 import pathlib
+import warnings
+import zipfile
 from collections.abc import Mapping
 
 import jax
@@ -12,9 +15,24 @@ from memorize_jax import figures
 from memorize_jax.analysis.manifolds import geometry_rows
 from memorize_jax.data import Group, manifold_indices
 from memorize_jax.geometry import ManifoldGeometry, layer_geometry
+from memorize_jax.geometry.points import as_array, as_labels, has_bad
+from memorize_jax.geometry.status import describe
+from memorize_jax.memory import check_fits
 from memorize_jax.results import GEOMETRY
 
 GROUP = "all"
+# Examples of a class that are taken unless more are asked for.
+MOST_EXAMPLES = 50
+UNEQUAL = ("mask", "subsample")
+# How files begin that are no npz file: what they are, and what to do.
+OTHER_FILES = {
+    b"version https://git-lfs": "a pointer of Git LFS; git lfs pull brings the file itself",
+    b"\x93NUMPY": "an npy file, a single array; numpy.savez writes several",
+    b"MATLAB 5.0": "a MATLAB file; scipy.io.loadmat reads it, numpy.savez writes its arrays",
+    b"\x89HDF": "an HDF5 file, as MATLAB 7.3 writes too; h5py reads it, numpy.savez writes its arrays",
+    b"PK": "a damaged one, cut short",
+    b"\x80": "stored Python objects, which are not read; numpy.savez writes arrays",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,21 +40,46 @@ class Analysis:
     """Geometry of the layers of somebody's network.
 
     Attributes:
-      geometry: ManifoldGeometry with a leading layer axis.
+      geometry: ManifoldGeometry with a leading layer axis; `geometry.classes` are the caller's labels.
       layers: names in the order of that axis.
       seed: of the examples chosen and the draws.
       kappa: margin.
+      indices: label -> [M_i] rows of the activations that stand for the class.
+      taken: says how many examples of how many classes these are.
     """
 
     geometry: ManifoldGeometry
     layers: tuple[str, ...]
     seed: int
     kappa: float
+    indices: Mapping[int, np.ndarray]
+    taken: str
 
-    def to_dataframe(self) -> pd.DataFrame:
-        """One row per layer with the columns of results/geometry.csv."""
-        common = {"seed": self.seed, "epoch": 0, "group": GROUP, "kappa": self.kappa}
-        return pd.DataFrame(geometry_rows(self.geometry, self.layers, common), columns=list(GEOMETRY))
+    def to_dataframe(self, per: str = "layer") -> pd.DataFrame:
+        """Puts the results into a table.
+
+        Args:
+          per: "layer", a row each with the columns of results/geometry.csv, or "class", a row for each class of each
+            layer: its label, its numbers, what its status means, the rows it was measured on.
+
+        Returns:
+          DataFrame.
+
+        Raises:
+          ValueError: another `per`.
+        """
+        if per == "layer":
+            common = {"seed": self.seed, "epoch": 0, "group": GROUP, "kappa": self.kappa}
+            return pd.DataFrame(geometry_rows(self.geometry, self.layers, common), columns=list(GEOMETRY))
+        if per != "class":
+            raise ValueError(f"expected per to be layer or class, got {per!r}")
+        parts = []
+        for name in self.layers:
+            own = {field: np.asarray(leaf) for field, leaf in vars(self.geometry[name]).items() if np.ndim(leaf) == 1}
+            reasons = [describe(each) for each in own["status"]]
+            named = {"layer": name, "label": own.pop("classes")}
+            parts.append(pd.DataFrame({**named, **own, "reason": reasons, "rows": list(self.indices.values())}))
+        return pd.concat(parts, ignore_index=True)
 
     def plot(self, path: str | pathlib.Path) -> pathlib.Path:
         """Draws the four measures by layer into a file (.svg, .png, .pdf) and returns its path."""
@@ -50,6 +93,7 @@ def analyze(
     seed: int = 0,
     examples_per_class: int | None = None,
     max_classes: int | None = None,
+    unequal: str = "mask",
     num_draws: int = 300,
     kappa: float = 0.0,
     **options,
@@ -57,12 +101,14 @@ def analyze(
     """Measures the geometry of activations, whatever framework they come from.
 
     Args:
-      activations: name -> array [n, ...] per layer, in order, or one array [n, ...]; anything NumPy can read, such as a
-        detached PyTorch tensor.
+      activations: name -> array [n, ...] per layer, in order, or one array [n, ...]; anything NumPy can read, and
+        PyTorch tensors, of any kind of real numbers.
       labels: [n] integer class of each example.
       seed: of the examples chosen and the draws.
-      examples_per_class: M; by default as many as the smallest class has, 50 at most.
+      examples_per_class: M, of every class; by default as many as each class has, `MOST_EXAMPLES` at most.
       max_classes: use at most this many classes.
+      unequal: what happens without M to classes of unequal size: "mask", each is measured on the examples it has, or
+        "subsample", all on as many as the smallest has.
       num_draws: Gaussian draws per manifold.
       kappa: margin.
       **options: of `geometry.layer_geometry`.
@@ -70,34 +116,82 @@ def analyze(
     Returns:
       Analysis.
 
+    Warns:
+      UserWarning: as `geometry.manifold_geometry`; also where no class has more than one example.
+
     Raises:
-      ValueError: activations and labels that do not match, too few examples, NaN or infinite values.
+      ValueError: activations that are no real numbers, labels that are no integers, or both that do not match; too few
+        examples or classes; NaN or infinite values in any row.
     """
     layers = dict(activations) if isinstance(activations, Mapping) else {"activations": activations}
-    layers = {name: np.asarray(values) for name, values in layers.items()}
-    labels = np.asarray(labels)
-    if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
-        raise ValueError(f"expected integer labels [n], got {labels.dtype} {labels.shape}")
-    for name, values in layers.items():
-        if values.ndim < 2 or len(values) != len(labels):
-            raise ValueError(f"expected activations [{len(labels)}, ...] for layer {name!r}, got {values.shape}")
-        if values.dtype == object:
-            raise ValueError(f"expected numbers for layer {name!r}, got objects")
+    labels = as_labels(labels)
+    layers = {name: _rows(values, name, len(labels)) for name, values in layers.items()}
     # Classes may be numbered with gaps: only those that occur are manifolds.
-    classes, dense = np.unique(labels, return_inverse=True)
-    if examples_per_class is None:
-        examples_per_class = min(50, int(np.bincount(dense).min(initial=50)))
-    indices = manifold_indices(
-        Group(np.arange(len(labels)), dense),
+    classes, dense, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    if len(classes) < 2:
+        raise ValueError(f"expected labels of at least 2 classes, got {classes.tolist()}")
+    if unequal not in UNEQUAL:
+        raise ValueError(f"expected unequal to be one of {', '.join(UNEQUAL)}, got {unequal!r}")
+    asked = examples_per_class
+    if asked is None:
+        asked = min(MOST_EXAMPLES, int(counts.max() if unequal == "mask" else counts.min()))
+    most = min(asked, int(counts.max()))
+    # A row -1 stands for each example that a class lacks, so that all are drawn alike.
+    lacking = np.repeat(np.arange(len(classes)), np.maximum(most - counts, 0))
+    chosen = manifold_indices(
+        Group(np.append(np.arange(len(labels)), np.full(len(lacking), -1)), np.append(dense, lacking)),
         num_classes=len(classes),
-        examples_per_class=examples_per_class,
+        examples_per_class=most,
         key=jax.random.key(seed),
         name="given",
         max_classes=max_classes,
     )
-    points = {name: values[indices].reshape(*indices.shape, -1) for name, values in layers.items()}
-    geometry = layer_geometry(points, key=jax.random.key(seed), num_draws=num_draws, kappa=kappa, **options)
-    return Analysis(geometry, tuple(layers), seed, kappa)
+    indices = {int(labels[own.max()]): own[own >= 0] for own in chosen}
+    there = counts[np.searchsorted(classes, list(indices))]
+    if examples_per_class is not None and there.min() < asked:
+        found = ", ".join(f"{n} in class {c}" for c, n in zip(indices, there, strict=True) if n < asked)
+        raise ValueError(
+            f"expected at least {asked} examples in every class, got {found}; lower examples_per_class to "
+            f"{there.min()} or less, or leave it out"
+        )
+    if there.max() == 1:
+        warnings.warn("every class has a single example: there are no manifolds, only points", stacklevel=2)
+    row_bytes = sum(values.itemsize * values.shape[1] for values in layers.values())
+    # Once as they are, once as they are measured.
+    needed = 2 * row_bytes * sum(map(len, indices.values()))
+    check_fits("the chosen rows of all layers", needed, "lower examples_per_class or max_classes, or give fewer layers")
+    points = {name: [values[own] for own in indices.values()] for name, values in layers.items()}
+    options |= {"num_draws": num_draws, "kappa": kappa, "classes": list(indices)}
+    geometry = layer_geometry(points, key=jax.random.key(seed), **options)
+    taken = _taken(np.array([len(own) for own in indices.values()]), there, len(classes))
+    return Analysis(geometry, tuple(layers), seed, kappa, indices, taken)
+
+
+def _taken(taken, there, num_classes):
+    span = lambda sizes: f"{sizes.min()}" if sizes.min() == sizes.max() else f"{sizes.min()} to {sizes.max()}"
+    cut = np.any(taken < there)
+    some = f"{len(there)} of " if len(there) < num_classes else ""
+    return (
+        f"{f'{span(taken)} of the' if cut else 'all'} {span(there)} examples of each of {some}{num_classes} classes"
+        f"{'; examples_per_class takes another number of them' if cut else ''}"
+    )
+
+
+def _rows(values, name, count):
+    """One layer [n, d], of finite numbers."""
+    if isinstance(values, tuple):
+        raise ValueError(f"expected one array for layer {name!r}, got a tuple of {len(values)} outputs; choose one")
+    values = np.asarray(as_array(values, f"activations of layer {name!r}"))
+    if values.ndim < 2 or len(values) != count:
+        raise ValueError(f"expected activations [{count}, ...] for layer {name!r}, got {values.shape}")
+    values = values.reshape(count, -1)
+    if has_bad(values):
+        bad = np.flatnonzero(~np.isfinite(values).all(axis=1))
+        raise ValueError(
+            f"expected finite points of layer {name!r}, got NaN or infinite values in row {bad[0]} of layer {name!r}, "
+            f"in {len(bad)} of {count} rows in all"
+        )
+    return values
 
 
 def read_points(path: str | pathlib.Path) -> tuple[dict[str, np.ndarray], np.ndarray]:
@@ -111,17 +205,44 @@ def read_points(path: str | pathlib.Path) -> tuple[dict[str, np.ndarray], np.nda
 
     Raises:
       FileNotFoundError: no such file.
-      ValueError: not an npz file of plain arrays, or no labels, or nothing but labels.
+      ValueError: not an npz file of plain arrays, or no labels, or nothing but labels, or more than memory holds.
     """
     path = pathlib.Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"no file {path}")
     try:
+        needed = _unpacked_bytes(path)
+    except Exception as error:  # zip and header readers raise whatever they raise
+        raise ValueError(f"{path}: expected an npz file of plain arrays, got {error or 'a damaged one'}") from error
+    check_fits(f"{path}, unpacked,", needed, "save fewer examples or layers")
+    try:
         with np.load(path, allow_pickle=False) as content:
             arrays = {name: content[name] for name in content.files}
-    except Exception as error:  # np.load raises whatever its zip and header readers raise
-        raise ValueError(f"{path}: expected an npz file of plain arrays, got {error}") from error
+    except Exception as error:
+        raise ValueError(f"{path}: expected an npz file of plain arrays, got a damaged one: {error}") from error
     if "labels" not in arrays or len(arrays) < 2:
         raise ValueError(f"{path}: expected arrays labels and activations (or one per layer), got {sorted(arrays)}")
     labels = arrays.pop("labels")
     return arrays, labels
+
+
+def _unpacked_bytes(path):
+    """Bytes of all arrays of an npz file, by their headers alone."""
+    if not zipfile.is_zipfile(path):
+        with path.open("rb") as file:
+            start = file.read(24)
+        known = [what for magic, what in OTHER_FILES.items() if start.startswith(magic)]
+        raise ValueError(known[0] if known else f"a file that begins with {start!r}")
+    total = 0
+    with zipfile.ZipFile(path) as archive:
+        for member in archive.namelist():
+            if not member.endswith(".npy"):
+                raise ValueError(f"an archive that holds {member}")
+            with archive.open(member) as file:
+                version = np.lib.format.read_magic(file)
+                read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+                shape, _, dtype = read(file)
+            if dtype.hasobject:
+                raise ValueError(f"Python objects in {member}, which are not read")
+            total += math.prod(shape) * dtype.itemsize
+    return total

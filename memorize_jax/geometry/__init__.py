@@ -13,6 +13,7 @@ from memorize_jax.geometry.centers import CenterStructure, center_structure, max
 from memorize_jax.geometry.dimension import TotalDimension, total_dimension
 from memorize_jax.geometry.layers import layer_geometry
 from memorize_jax.geometry.manifolds import manifold_geometry
+from memorize_jax.geometry.points import from_mftma
 from memorize_jax.geometry.result import ManifoldGeometry
 from memorize_jax.geometry.simulated import SimulatedCapacity, simulated_capacity
 from memorize_jax.geometry.streaming import streamed_layer_geometry
@@ -28,6 +29,7 @@ __all__ = [
     "ball_capacity",
     "capacity_radius_dimension",
     "center_structure",
+    "from_mftma",
     "layer_geometry",
     "manifold_geometry",
     "max_num_components",

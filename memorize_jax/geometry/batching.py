@@ -65,7 +65,8 @@ def peak_bytes(
     Returns:
       bytes.
     """
-    points = num_manifolds * num_examples * num_features
+    # Themselves, and the copy that a loop over them makes.
+    points = 2 * num_manifolds * num_examples * num_features
     products = num_layers * num_manifolds * (6 * num_examples**2 + num_examples * num_manifolds + 4 * num_manifolds)
     # Sampling holds the draws about four times over, a batch of programs eight numbers for each of their inequalities.
     draws = 4 * num_manifolds * num_draws * (num_examples + 1)

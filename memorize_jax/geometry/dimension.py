@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from memorize_jax.geometry.eigen import symmetric_eigen
+from memorize_jax.geometry.points import as_array, to_floating
 
 
 class TotalDimension(NamedTuple):
@@ -34,14 +35,15 @@ def total_dimension(points: jax.Array, *, share: float = 0.9) -> TotalDimension:
       TotalDimension; NaN and 0 for points that are all the same.
 
     Raises:
-      ValueError: wrong number of axes, or a share outside (0, 1].
+      ValueError: what is no real numbers, wrong number of axes, a share outside (0, 1]; outside jit also NaN or
+        infinite points.
     """
-    points = jnp.asarray(points)
-    if points.ndim not in (2, 3):
+    points = as_array(points)
+    if points.ndim not in (2, 3) or not all(points.shape):
         raise ValueError(f"expected points [P, M, N] or [n, N], got shape {points.shape}")
     if not 0 < share <= 1:
         raise ValueError(f"expected share in (0, 1], got {share}")
-    points = points.reshape(-1, points.shape[-1]).astype(jnp.promote_types(points.dtype, jnp.float32))
+    points = to_floating(points.reshape(-1, *points.shape[-2:]))[0].reshape(-1, points.shape[-1])
     centered = points - jnp.mean(points, axis=0)
     size = jnp.max(jnp.abs(centered))
     centered = centered / jnp.where(size > 0, size, 1)

@@ -23,7 +23,7 @@ class Grams(NamedTuple):
       centers: [P, P], centres with centres.
       centers_cross: [P, P], the same numbers; like `cross`, its gradient holds the second factor, and so the
         directions that will be removed, fixed.
-      size: [], root mean square norm of the points about the data's own origin: what rounding is relative to.
+      size: [], what rounding is relative to: root mean square norm of the points, a quarter of their common offset's.
       scale: [], the unit of length.
       finite: [P] bool, whether all of a manifold's points are finite.
       num_directions: int32 [], min(M, N), the directions in which the published tool draws.
@@ -39,12 +39,24 @@ class Grams(NamedTuple):
     num_directions: jax.Array
 
 
+class Origin(NamedTuple):
+    """Where a layer's points are counted from, so that a common offset costs no digits.
+
+    Attributes:
+      unit: [], the power of two that points are divided by first.
+      point: [N], in that unit; taken off after it.
+    """
+
+    unit: jax.Array
+    point: jax.Array
+
+
 class ManifoldSummary(NamedTuple):
     """What one manifold must tell before inner products with the others' centres can be taken.
 
     Attributes:
-      mean: [N], of its points.
-      largest: [], largest |value| of its points.
+      mean: [N], of its points, counted from the origin.
+      largest: [], largest |value| of its points, in the origin's unit.
       finite: [] bool, whether all are finite.
     """
 
@@ -57,12 +69,14 @@ class Reference(NamedTuple):
     """What all manifolds of a layer share; leading axes as in `Grams`.
 
     Attributes:
-      scale: [], the unit of length.
-      means: [P, N], in that unit.
+      origin: of the layer.
+      scale: [], the unit of length, in that of the origin.
+      means: [P, N], in that unit, counted from the origin.
       centers: [P, N], the means about the mean of all points, without the removed directions.
       basis: [K, N] removed directions, or None.
     """
 
+    origin: Origin
     scale: jax.Array
     means: jax.Array
     centers: jax.Array
@@ -76,29 +90,53 @@ def _power_of_two(size):
     return jnp.ldexp(jnp.ones_like(size), exponent - 1)
 
 
-def summarize_manifold(points: jax.Array, mask: jax.Array) -> ManifoldSummary:
+def origin_of(manifold: jax.Array, mask: jax.Array, largest: jax.Array) -> Origin:
+    """Finds an origin amid the points; the result does not depend on which one, so it carries no gradient.
+
+    Args:
+      manifold: [M, N] floating, one manifold of the layer; absent examples are zero.
+      mask: [M], 1 where an example is present.
+      largest: [], about the largest |value| of the layer.
+
+    Returns:
+      Origin.
+    """
+    manifold, unit = jax.lax.stop_gradient((manifold, _power_of_two(largest)))
+    first = manifold[0] / unit
+    # Differences to a point are exact for equal points: a constant layer becomes zeros.
+    offsets = (manifold / unit - first) * mask[:, None]
+    return Origin(unit, first + jnp.sum(offsets, axis=0) / jnp.maximum(jnp.sum(mask), 1))
+
+
+def _placed(points, mask, origin):
+    return (points / origin.unit - origin.point) * mask[:, None]
+
+
+def summarize_manifold(points: jax.Array, mask: jax.Array, origin: Origin) -> ManifoldSummary:
     """Summarises one manifold.
 
     Args:
       points: [M, N] floating; absent examples are zero.
       mask: [M], 1 where an example is present.
+      origin: of the layer.
 
     Returns:
       ManifoldSummary.
     """
-    largest = jax.lax.stop_gradient(jnp.max(jnp.abs(points)))
-    # Taking the size out first keeps sums of 1e38 inside float32.
-    unit = _power_of_two(largest)
-    mean = jnp.sum(points / unit, axis=0) / jnp.maximum(jnp.sum(mask), 1) * unit
+    mean = jnp.sum(_placed(points, mask, origin), axis=0) / jnp.maximum(jnp.sum(mask), 1)
+    largest = jax.lax.stop_gradient(jnp.max(jnp.abs(points / origin.unit)))
     return ManifoldSummary(mean, largest, jnp.all(jnp.isfinite(points)))
 
 
-def reference_of(summaries: ManifoldSummary, mask: jax.Array, center_basis: jax.Array | None = None) -> Reference:
+def reference_of(
+    summaries: ManifoldSummary, mask: jax.Array, origin: Origin, center_basis: jax.Array | None = None
+) -> Reference:
     """Finds unit, centre and removed directions of a layer.
 
     Args:
       summaries: of all its manifolds, with a leading axis [P].
       mask: [P, M].
+      origin: of the layer.
       center_basis: see `reduce_points`.
 
     Returns:
@@ -112,7 +150,7 @@ def reference_of(summaries: ManifoldSummary, mask: jax.Array, center_basis: jax.
     if center_basis is not None:
         center_basis = _rows(center_basis, means.shape[1]).astype(means.dtype)
         centers = centers - (centers @ center_basis.T) @ center_basis
-    return Reference(scale, means, centers, center_basis)
+    return Reference(origin, scale, means, centers, center_basis)
 
 
 def inner_products(
@@ -129,7 +167,7 @@ def inner_products(
     Returns:
       (own [M, M], cross [M, P]), see `Grams`.
     """
-    offsets = (points / reference.scale - mean) * mask[:, None]
+    offsets = (_placed(points, mask, reference.origin) / reference.scale - mean) * mask[:, None]
     if reference.basis is not None:
         offsets = offsets - (offsets @ reference.basis.T) @ reference.basis
     return offsets @ offsets.T, offsets @ jax.lax.stop_gradient(reference.centers).T
@@ -148,15 +186,18 @@ def assemble_grams(own: jax.Array, cross: jax.Array, finite: jax.Array, mask: ja
     Returns:
       Grams.
     """
-    centers = reference.centers
+    centers, origin = reference.centers, reference.origin
+    # Rounding of the computation is relative to distances from the origin; that of the data, a quarter as much as is
+    # allowed for it, to the data's own zero.
+    offset = origin.point / reference.scale / 4
     own_mean_square = jnp.sum(jnp.trace(own, axis1=1, axis2=2)) / jnp.maximum(jnp.sum(mask), 1)
     return Grams(
         own=own,
         cross=cross,
         centers=centers @ centers.T,
         centers_cross=centers @ jax.lax.stop_gradient(centers).T,
-        size=jnp.sqrt(own_mean_square + jnp.mean(jnp.sum(reference.means**2, axis=1))),
-        scale=reference.scale,
+        size=jnp.sqrt(own_mean_square + jnp.mean(jnp.sum(reference.means**2, axis=1)) + jnp.sum(offset**2)),
+        scale=reference.scale * origin.unit,
         finite=finite,
         num_directions=jnp.int32(min(mask.shape[1], centers.shape[1])),
     )
@@ -180,8 +221,9 @@ def reduce_points(
     Raises:
       ValueError: neither axis of `center_basis` has length N.
     """
-    summaries = jax.vmap(summarize_manifold)(points, mask)
-    reference = reference_of(summaries, mask, center_basis)
+    origin = origin_of(points[0], mask[0], jnp.max(jnp.abs(points)))
+    summaries = chunked_map(lambda item: summarize_manifold(*item, origin), (points, mask), chunk)
+    reference = reference_of(summaries, mask, origin, center_basis)
     own, cross = chunked_map(lambda item: inner_products(*item, reference), (points, mask, reference.means), chunk)
     return assemble_grams(own, cross, summaries.finite, mask, reference)
 

@@ -1,30 +1,21 @@
 """All layers of a network in one call."""
 
-from collections.abc import Mapping
+import dataclasses
+import warnings
+from collections.abc import Mapping, Sequence
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from memorize_jax.geometry.options import prepare_options
 from memorize_jax.geometry.pipeline import geometry_of_layers
-from memorize_jax.geometry.points import check_points, pad_manifolds
+from memorize_jax.geometry.points import is_concrete, read_manifolds
 from memorize_jax.geometry.result import ManifoldGeometry
 
 
 def layer_geometry(
-    layers: Mapping[str, jax.Array],
-    *,
-    key: jax.Array,
-    num_draws: int = 300,
-    kappa: float = 0.0,
-    num_center_components: int | None = None,
-    frame: str = "rank",
-    compat: str | None = None,
-    draws: jax.Array | None = None,
-    solver: str = "active_set",
-    tol: float | None = None,
-    maxiter: int | None = None,
-    chunk: int | None = None,
+    layers: Mapping[str, jax.Array], *, key: jax.Array, classes: Sequence[int] | None = None, **options
 ) -> ManifoldGeometry:
     """Measures the geometry of every layer of a network on the same examples, as one program.
 
@@ -35,45 +26,58 @@ def layer_geometry(
     Args:
       layers: name -> points [P, M, N_layer], or lists of [M_i, N_layer]; the same P and M_i for all.
       key: PRNG key.
-      num_draws: see `manifold_geometry`, as are the other options.
-      kappa: margin >= 0.
-      num_center_components: K for every layer, or None to choose it layer by layer.
-      frame: "rank" or "qr".
-      compat: "mftma" for the published tool's conventions.
-      draws: [n, M+1] or [P, n, M+1].
-      solver: see `solvers.nonnegative_qp`, as are `tol` and `maxiter`.
-      tol: see there.
-      maxiter: see there.
-      chunk: manifolds solved as one batch.
+      classes: [P], see `manifold_geometry`.
+      **options: those of `manifold_geometry` but for `center_basis`; K is chosen layer by layer where it is not given.
 
     Returns:
-      ManifoldGeometry, every leaf with a leading axis in the order of `layers`.
+      ManifoldGeometry, every leaf with a leading axis in the order of its `layers`; `geometry[name]` is one of them.
+      The order is that of the argument, but jax sorts a dict by its keys when it goes into a jitted function.
+
+    Warns:
+      UserWarning: as `manifold_geometry`.
 
     Raises:
-      ValueError: no layers, layers that differ in P or M, wrong options; outside jit also NaN or infinite points.
+      ValueError: no layers, layers that differ in P or M_i, wrong options; what `manifold_geometry` raises.
     """
     if not layers:
         raise ValueError("expected at least one layer, got none")
-    padded = {name: pad_manifolds(points) for name, points in layers.items()}
-    shapes = {name: points.shape[:2] for name, (points, _) in padded.items()}
-    if len(set(shapes.values())) > 1:
-        raise ValueError(f"expected the same manifolds and examples in every layer, got {shapes}")
-    for name, (points, _) in padded.items():
-        check_points(points, f"points of layer {name!r}")
-    dtype = jnp.result_type(*(points.dtype for points, _ in padded.values()))
-    mask = next(iter(padded.values()))[1].astype(dtype)
-    options = prepare_options(
-        num_draws=num_draws,
-        kappa=kappa,
-        num_center_components=num_center_components,
-        center_basis=None,
-        frame=frame,
-        compat=compat,
-        draws=draws,
-        shape=(*mask.shape, dtype),
-        solver=solver,
-        tol=tol,
-        maxiter=maxiter,
-        chunk=chunk,
-    )
-    return geometry_of_layers(tuple(points.astype(dtype) for points, _ in padded.values()), mask, key, **options)
+    return measure_layers(layers, key, classes, center_basis=None, **options)
+
+
+def measure_layers(layers, key, classes, **options) -> ManifoldGeometry:
+    """What `layer_geometry` and `manifold_geometry` have in common; None is the name of points that are no layer.
+
+    Args:
+      layers: name -> points.
+      key: PRNG key.
+      classes: [P], or None.
+      **options: of `manifold_geometry`.
+
+    Returns:
+      ManifoldGeometry with a leading layer axis.
+    """
+    read = {n: read_manifolds(x, "points" if n is None else f"points of layer {n!r}") for n, x in layers.items()}
+    masks = [one.mask for one in read.values()]
+    if any(mask.shape != masks[0].shape or np.any(mask != masks[0]) for mask in masks):
+        counts = {name: np.sum(one.mask, axis=1, dtype=int).tolist() for name, one in read.items()}
+        raise ValueError(f"expected the same manifolds and examples in every layer, got examples {counts}")
+    if isinstance(layers.get(None), (list, tuple)) and masks[0].sum(axis=1).min() > read[None].points.shape[2]:
+        warnings.warn(
+            "every manifold has more examples than features; if the arrays are features x examples, as for the "
+            "published tool, give geometry.from_mftma(points)",
+            stacklevel=3,
+        )
+    dtype = jnp.result_type(*(one.points.dtype for one in read.values()))
+    options = prepare_options(shape=(len(read), *masks[0].shape, dtype), **options)
+    classes = None if classes is None else tuple(np.asarray(classes).tolist())
+    if classes is not None and len(classes) != len(masks[0]):
+        raise ValueError(f"expected classes [{len(masks[0])}], got {len(classes)}")
+    points = tuple(one.points.astype(dtype) for one in read.values())
+    found = geometry_of_layers(points, masks[0].astype(dtype), key, **options)
+    found = dataclasses.replace(found, layers=None if None in read else tuple(read), classes=classes)
+    exponents = np.array([[one.exponent] for one in read.values()])
+    if exponents.any():
+        found = dataclasses.replace(found, center_norm=jnp.ldexp(found.center_norm, exponents))
+    if is_concrete(found.status) and (problems := found.problems()):
+        warnings.warn("; ".join(problems), stacklevel=3)
+    return found

@@ -1,10 +1,10 @@
 """Entry point: the mean-field geometry of a set of manifolds."""
 
+from collections.abc import Sequence
+
 import jax
 
-from memorize_jax.geometry.options import prepare_options
-from memorize_jax.geometry.pipeline import geometry_of_layers
-from memorize_jax.geometry.points import check_points, pad_manifolds
+from memorize_jax.geometry.layers import measure_layers
 from memorize_jax.geometry.result import ManifoldGeometry
 
 
@@ -12,6 +12,7 @@ def manifold_geometry(
     points,
     *,
     key: jax.Array,
+    classes: Sequence[int] | None = None,
     num_draws: int = 300,
     kappa: float = 0.0,
     num_center_components: int | None = None,
@@ -33,9 +34,11 @@ def manifold_geometry(
     directions held fixed. Works eagerly, under jit, vmap and pmap.
 
     Args:
-      points: [P, M, N] array, or a list of P arrays [M_i, N]: manifolds x examples x features. Integers are
-        converted to floating point.
+      points: [P, M, N] array, or a list of P arrays [M_i, N]: manifolds x examples x features, of real numbers. float64
+        of NumPy is centred and scaled before it becomes float32 (`points.read_manifolds`). For a list of features x
+        examples, as the published tool takes it, see `from_mftma`.
       key: PRNG key; the same key gives the same answer on any number of devices.
+      classes: [P] the caller's own numbers of the manifolds, for the result and its warnings.
       num_draws: Gaussian draws per manifold; the relative standard error of the set's capacity is about
         sqrt(2 capacity / (num_draws P)).
       kappa: margin >= 0, in units of the distance to the centre.
@@ -54,15 +57,21 @@ def manifold_geometry(
     Returns:
       ManifoldGeometry. Inside jit, bad data give NaN and a status.
 
+    Warns:
+      UserWarning: outside jit, manifolds with a status, or a single example among larger ones; a list whose arrays all
+        have more rows than columns, which looks like features x examples (an array [P, M, N] is taken at its word).
+
     Raises:
-      ValueError: wrong shapes or options; outside jit also NaN or infinite points.
+      ValueError: what is no real numbers, wrong shapes or options, more than memory holds; outside jit also NaN or
+        infinite points.
 
     References:
       Stephenson et al. 2021, section 3.2 and appendix A.1.
     """
-    points, mask = pad_manifolds(points)
-    check_points(points)
-    options = prepare_options(
+    found = measure_layers(
+        {None: points},
+        key,
+        classes,
         num_draws=num_draws,
         kappa=kappa,
         num_center_components=num_center_components,
@@ -70,11 +79,9 @@ def manifold_geometry(
         frame=frame,
         compat=compat,
         draws=draws,
-        shape=(*mask.shape, points.dtype),
         solver=solver,
         tol=tol,
         maxiter=maxiter,
         chunk=chunk,
     )
-    stacked = geometry_of_layers((points,), mask, key, **options)
-    return jax.tree.map(lambda leaf: leaf[0], stacked)
+    return jax.tree.map(lambda leaf: leaf[0], found)

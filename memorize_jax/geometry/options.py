@@ -1,8 +1,11 @@
 """The options that all measurements of manifolds share."""
 
+import jax
 import jax.numpy as jnp
 
+from memorize_jax.geometry.batching import peak_bytes
 from memorize_jax.geometry.points import is_concrete
+from memorize_jax.memory import check_fits
 
 FRAMES = ("rank", "qr")
 COMPATS = (None, "mftma")
@@ -25,25 +28,13 @@ def prepare_options(
 ) -> dict:
     """Validates the options that `manifold_geometry` documents.
 
-    Args:
-      shape: (P, M, floating dtype) of the points.
-      num_draws: like all others an option of `manifold_geometry`.
-      kappa: see there.
-      num_center_components: see there.
-      center_basis: see there.
-      frame: see there.
-      compat: see there.
-      draws: see there.
-      solver: see there.
-      tol: see there.
-      maxiter: see there.
-      chunk: see there.
+    `shape` is (L, P, M, floating dtype) of the points.
 
     Returns:
       keyword arguments for `geometry_of_layers` (all but layers, mask and key).
 
     Raises:
-      ValueError: naming the option, what is expected and what was given.
+      ValueError: naming the option, what is expected and what was given; also more than memory holds.
     """
     if compat not in COMPATS:
         raise ValueError(f"expected compat to be None or 'mftma', got {compat!r}")
@@ -55,7 +46,7 @@ def prepare_options(
         raise ValueError(f"expected kappa >= 0, got {kappa}")
     if center_basis is not None and num_center_components is not None:
         raise ValueError("expected either center_basis or num_center_components, got both")
-    num_manifolds, num_examples, dtype = shape
+    *_, num_manifolds, num_examples, dtype = shape
     if draws is not None:
         draws = jnp.asarray(draws, dtype)
         if draws.ndim not in (2, 3) or draws.shape[-1] != num_examples + 1:
@@ -63,6 +54,12 @@ def prepare_options(
                 f"expected draws [n, {num_examples + 1}] or [{num_manifolds}, n, {num_examples + 1}], got {draws.shape}"
             )
         draws = jnp.broadcast_to(draws, (num_manifolds, *draws.shape[-2:]))
+    # An accelerator has its own memory, of which nothing is known here.
+    if jax.default_backend() == "cpu":
+        count = num_draws if draws is None else draws.shape[1]
+        needed = peak_bytes(*shape[:3], 0, count, chunk=chunk, itemsize=dtype.itemsize)
+        what = f"{count} draws for each of {num_manifolds} manifolds of {num_examples} examples"
+        check_fits(what, needed, "lower num_draws, chunk or the number of examples")
     if center_basis is not None:
         center_basis, num_center_components = jnp.asarray(center_basis), 0
     center_options = {"num_components": num_center_components, "min_components": 1 if compat == "mftma" else 0}

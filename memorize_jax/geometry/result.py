@@ -1,15 +1,26 @@
 """What a measurement of manifolds returns."""
 
-from typing import NamedTuple
+import dataclasses
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+
+from memorize_jax.geometry.status import describe
+
+NAMES = ("layers", "classes")
+# Fields without a manifold axis.
+OF_THE_SET = ("center_correlation", "num_center_components", "residual_correlation", "center_cost", "num_draws")
 
 
-class ManifoldGeometry(NamedTuple):
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class ManifoldGeometry:
     """Geometry of P manifolds, with the evidence for every number.
 
-    `layer_geometry` returns the same with a leading layer axis on every field.
+    `layer_geometry` returns the same with a leading layer axis on every field; `geometry[layer]` is that of one layer.
+    A pytree whose leaves are the numbers: names of layers and classes stay with it through jit, vmap, pmap and
+    `jax.tree.map`, and two results are of one structure only if their names are the same.
 
     Attributes:
       capacity: [P], mean-field capacity alpha; NaN where `status` says the number cannot be had.
@@ -23,11 +34,14 @@ class ManifoldGeometry(NamedTuple):
       capacity_standard_error: [P], from the finite number of draws.
       kkt_residual: [P], largest distance by which a program misses optimality.
       active_fraction: [P], share of the draws that violate a constraint.
-      center_norm: [P], distance of the centre from the origin after the removal, in the data's unit.
+      center_norm: [P], distance of the centre from the mean of all points after the removal, in the data's unit;
+        infinite or 0 where float32 cannot hold it.
       rank: int32 [P], dimension of the span of the manifold's centred points.
       num_examples: int32 [P], examples of each manifold.
       num_draws: int32 [], Gaussian draws per manifold.
       status: int32 [P], bit flags of `geometry.status`; 0 is fine.
+      layers: names in the order of the layer axis; None where there is none.
+      classes: of the P manifolds in their order, as the caller numbers them; None for 0 to P - 1.
     """
 
     capacity: jax.Array
@@ -46,6 +60,42 @@ class ManifoldGeometry(NamedTuple):
     num_examples: jax.Array
     num_draws: jax.Array
     status: jax.Array
+    layers: tuple[str, ...] | None = dataclasses.field(default=None, metadata={"static": True})
+    classes: tuple[int, ...] | None = dataclasses.field(default=None, metadata={"static": True})
+
+    def __getitem__(self, layer: str) -> "ManifoldGeometry":
+        """The geometry of one layer, without the layer axis; KeyError if there is none of that name."""
+        if layer not in (self.layers or ()):
+            raise KeyError(f"expected a layer out of {self.layers}, got {layer!r}")
+        index = self.layers.index(layer)
+        if jnp.shape(self.status)[-2:-1] != (len(self.layers),):
+            raise KeyError(f"expected a layer axis of {len(self.layers)}, got status {jnp.shape(self.status)}")
+        # Counted from behind, so that axes that vmap has put in front do not matter.
+        fields = {
+            name: leaf[..., index] if name in OF_THE_SET else leaf[..., index, :]
+            for name, leaf in vars(self).items()
+            if name not in NAMES
+        }
+        return ManifoldGeometry(**fields, classes=self.classes)
+
+    def __repr__(self) -> str:
+        """Names and sizes; the numbers are in `summary`."""
+        names = ", ".join(f"{name}={getattr(self, name)}" for name in NAMES)
+        return f"ManifoldGeometry(capacity {getattr(self.capacity, 'shape', self.capacity)}, {names})"
+
+    def problems(self) -> list[str]:
+        """Says what is wrong with which class of which layer, a sentence for each kind; of concrete numbers."""
+        names = self.layers or (None,)
+        num_manifolds = np.shape(self.status)[-1]
+        classes = self.classes or range(num_manifolds)
+        status = np.bitwise_or.reduce(np.reshape(self.status, (-1, len(names), num_manifolds)))
+        single = np.reshape(self.num_examples, (-1, num_manifolds))[0] < 2
+        # Where every manifold is a single point, that is what was asked for.
+        found = [("", single, "a single example, so no radius and no dimension")] if not single.all() else []
+        for name, own in zip(names, status, strict=True):
+            where = f"layer {name!r}, " if self.layers else ""
+            found += [(where, own == value, describe(value)) for value in np.unique(own[own > 0])]
+        return [f"{where}{_listed(classes, chosen)}: {reason}" for where, chosen, reason in found if chosen.any()]
 
     def summary(self) -> dict[str, jax.Array]:
         """Summarises over manifolds as the paper does.
@@ -77,3 +127,9 @@ class ManifoldGeometry(NamedTuple):
         summary = self.summary()
         relative = summary["capacity_standard_error"] / summary["capacity"]
         return jnp.ceil(self.num_draws * (relative / target_relative_error) ** 2)
+
+
+def _listed(classes, chosen, most=8):
+    names = [str(name) for name, here in zip(classes, chosen, strict=True) if here]
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return f"class{'es' * (len(names) > 1)} {', '.join(names[:most])}{more}"

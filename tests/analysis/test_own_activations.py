@@ -1,6 +1,14 @@
+import io
+import pickle
+import zipfile
+
+import jax
+import ml_dtypes
 import numpy as np
 import pytest
+import scipy.io
 
+from memorize_jax import geometry
 from memorize_jax.analysis import analyze, read_points
 from memorize_jax.results import GEOMETRY
 
@@ -43,6 +51,146 @@ def test_labels_may_have_gaps_and_one_array_is_one_layer():
 def test_bad_input_is_named(change, message):
     with pytest.raises(ValueError, match=message):
         analyze(*change(*activations()), num_draws=20)
+
+
+def trials(sizes=(5, 12, 9, 6)):
+    rng = np.random.default_rng(0)
+    labels = np.repeat(np.arange(len(sizes)), sizes)
+    return rng.normal(size=(len(sizes), 30))[labels] + rng.normal(size=(len(labels), 30)), labels
+
+
+def test_classes_of_unequal_size_are_masked_as_a_list_is():
+    points, labels = trials()
+    order = np.random.default_rng(1).permutation(len(labels))
+    options = {"num_draws": 400, "num_center_components": 0}
+    result = analyze(points[order], 10 * labels[order] + 3, **options)
+    assert result.taken == "all 5 to 12 examples of each of 4 classes"
+    assert result.geometry.classes == (3, 13, 23, 33)
+    for label, rows in result.indices.items():
+        assert sorted(rows) == np.flatnonzero(10 * labels[order] + 3 == label).tolist()
+    listed = [points[labels == label] for label in range(4)]
+    expected = geometry.manifold_geometry(listed, key=jax.random.key(0), **options)
+    # Draws meet the examples in another order.
+    np.testing.assert_allclose(result.geometry.capacity[0], expected.capacity, rtol=0.15)
+    np.testing.assert_array_equal(result.geometry.num_examples[0], expected.num_examples)
+
+    cut = analyze(points, labels, unequal="subsample", **options)
+    assert cut.taken.startswith("5 of the 5 to 12 examples of each of 4 classes; examples_per_class")
+    assert cut.to_dataframe()["examples_per_class"].tolist() == [5]
+    assert cut.to_dataframe()["capacity"][0] > result.to_dataframe()["capacity"][0]
+    same = analyze(points, labels, examples_per_class=5, **options)
+    np.testing.assert_array_equal(same.geometry.capacity, cut.geometry.capacity)
+    assert analyze(points, labels, max_classes=2, num_draws=5, num_center_components=0).taken.endswith("2 of 4 classes")
+    with pytest.raises(ValueError, match="at least 6 examples in every class, got 5 in class 7; lower examples_per_c"):
+        analyze(points, np.where(labels, labels + 9, 7), examples_per_class=6)
+    with pytest.raises(ValueError, match="expected unequal to be one of mask, subsample, got 'cut'"):
+        analyze(points, labels, unequal="cut")
+
+
+def test_no_more_than_fifty_examples_unless_asked_for():
+    points, labels = trials((60, 80))
+    taken = {m: analyze(points, labels, examples_per_class=m, num_draws=5) for m in (None, 55)}
+    assert taken[None].taken.startswith("50 of the 60 to 80 examples of each of 2 classes; examples_per_class takes")
+    assert taken[55].geometry.num_examples.tolist() == [[55, 55]]
+
+
+def test_a_rare_class_is_a_point_and_the_others_are_not():
+    points, labels = trials((1, 8, 8, 8))
+    with pytest.warns(UserWarning, match="class 0: a single example, so no radius and no dimension"):
+        result = analyze(points, labels, num_draws=20, num_center_components=0)
+    assert result.geometry.rank.tolist() == [[0, 7, 7, 7]]
+    with pytest.warns(UserWarning, match="every class has a single example"):
+        analyze(points, np.arange(25), num_draws=5, num_center_components=0)
+
+
+def test_rows_of_a_table_per_class_lead_back_to_the_data():
+    layers, labels = activations()
+    with pytest.warns(UserWarning, match="layer 'dead', classes 3, 10, 17, 24, 31, 38: "):
+        result = analyze(layers | {"dead": 0 * layers["early"]}, labels * 7 + 3, num_draws=20, num_center_components=0)
+    table = result.to_dataframe(per="class")
+    assert table["label"].tolist() == 3 * [3, 10, 17, 24, 31, 38]
+    assert all(set(labels[rows] * 7 + 3) == {label} for rows, label in zip(table["rows"], table["label"], strict=True))
+    assert (table.loc[table["layer"] == "dead", "reason"] != "ok").all()
+    assert (table.loc[table["layer"] == "late", "reason"] == "ok").all()
+    whole = result.to_dataframe()
+    assert (whole["status"] > 0).tolist() == [False, False, True]
+    assert whole["num_valid_classes"].tolist() == [6, 6, 0]
+    with pytest.raises(ValueError, match="expected per to be layer or class, got 'row'"):
+        result.to_dataframe(per="row")
+
+
+def test_a_bad_row_is_named_as_the_caller_numbers_it():
+    layers, labels = activations()
+    layers["late"][15, 2, 1] = -np.inf
+    with pytest.raises(ValueError, match=r"in row 15 of layer 'late', in 1 of 72 rows"):
+        analyze(layers, labels[::-1])
+
+
+def archive(**members):
+    def write(path):
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+            for name, content in members.items():
+                file.writestr(name.replace("_", "."), content)
+
+    return write
+
+
+def header(shape, dtype="<f4"):
+    file = io.BytesIO()
+    np.lib.format.write_array_header_1_0(file, {"descr": dtype, "fortran_order": False, "shape": shape})
+    return file.getvalue()
+
+
+def damaged(change):
+    def write(path):
+        np.savez(path, labels=np.arange(6), fc=np.ones((6, 50)))
+        path.write_bytes(change(bytearray(path.read_bytes())))
+
+    return write
+
+
+def flipped(content):
+    content[-900] ^= 255
+    return content
+
+
+NO_NPZ = {
+    "lfs": (lambda path: path.write_text("version https://git-lfs.github.com/spec/v1\noid"), "a pointer of Git LFS"),
+    "mat": (lambda path: scipy.io.savemat(path, {"labels": [1]}, appendmat=False), "a MATLAB file; scipy.io.loadmat"),
+    "hdf5": (lambda path: path.write_bytes(b"\x89HDF\r\n\x1a\n"), "an HDF5 file"),
+    "npy": (
+        lambda path: path.write_bytes(header((3,))),
+        "an npy file, a single array; numpy.savez writes several",
+    ),
+    "pickle": (lambda path: path.write_bytes(pickle.dumps([1])), "stored Python objects, which are not read"),
+    "text": (lambda path: path.write_text("1,2,3"), "a file that begins with b'1,2,3'"),
+    "empty": (lambda path: path.write_text(""), "a file that begins with b''"),
+    "cut": (damaged(lambda content: content[:400]), "a damaged one, cut short"),
+    "flipped": (damaged(flipped), "got a damaged one|Bad|magic|CRC"),
+    "torch": (archive(data_pkl="x"), "an archive that holds data.pkl"),
+    "no header": (archive(labels_npy="x" * 40), "got the magic string is not correct"),
+    "shorter than it says": (archive(labels_npy=header((3,)), fc_npy=header((3, 4))), "got a damaged one"),
+    "objects": (lambda path: np.savez(path, labels=np.arange(2), a=np.array([{}, {}])), "Python objects in a.npy"),
+    "huge": (archive(labels_npy=header((3,)), fc_npy=header((3, 10**13))), "unpacked, would take 120 TB of memory"),
+}
+
+
+@pytest.mark.parametrize(("write", "message"), NO_NPZ.values(), ids=NO_NPZ)
+def test_a_file_that_is_no_npz_is_told_what_it_is(tmp_path, write, message):
+    write(tmp_path / "file.npz")
+    with pytest.raises(ValueError, match=message) as raised:
+        read_points(tmp_path / "file.npz")
+    assert "pickle" not in str(raised.value).replace("data.pkl", "")
+    assert "\n" not in str(raised.value)
+
+
+def test_bfloat16_in_an_npz_is_refused_in_words(tmp_path):
+    layers, labels = activations()
+    np.savez(tmp_path / "half.npz", labels=labels, fc=layers["early"].astype(ml_dtypes.bfloat16))
+    with pytest.raises(
+        ValueError, match=r"layer 'fc', got \|V2; NumPy stores bfloat16 as such raw bytes: save float32"
+    ):
+        analyze(*read_points(tmp_path / "half.npz"))
 
 
 def test_reads_npz_without_pickle(tmp_path):

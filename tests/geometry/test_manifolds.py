@@ -80,7 +80,8 @@ def test_random_points_have_the_lower_bound():
 def test_a_list_of_manifolds_may_be_unequal():
     points = cloud(num_manifolds=4)
     np.testing.assert_allclose(measure(list(points)).capacity, measure(points).capacity, rtol=1e-5)
-    unequal = measure([points[0], points[1][:3], points[2], points[3][:1]])
+    with pytest.warns(UserWarning, match="class 3: a single example, so no radius and no dimension"):
+        unequal = measure([points[0], points[1][:3], points[2], points[3][:1]])
     assert unequal.num_examples.tolist() == [8, 3, 8, 1]
     assert np.all(np.isfinite(unequal.capacity))
     assert unequal.rank.tolist() == [7, 2, 7, 0]
@@ -214,14 +215,16 @@ def test_vanished_center_is_a_status_not_a_number():
     points = points - points.mean(axis=1, keepdims=True)
     points[1] += 3
     points[2] -= 3
-    result = measure(points)
+    with pytest.warns(UserWarning, match="^class 0: its centre coincides"):
+        result = measure(points)
     assert int(result.status[0]) & status.CENTER_VANISHED
     assert np.isnan(result.capacity[0])
     assert np.all(np.isfinite(result.capacity[1:]))
 
 
 def test_all_zero_points_give_no_number():
-    result = measure(np.zeros((4, 5, 6), np.float32))
+    with pytest.warns(UserWarning, match="^classes 0, 1, 2, 3: its centre"):
+        result = measure(np.zeros((4, 5, 6), np.float32))
     assert np.all(np.isnan(result.capacity))
     assert np.all(result.status == status.CENTER_VANISHED)
 

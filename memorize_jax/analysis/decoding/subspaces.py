@@ -9,6 +9,7 @@ import numpy as np
 from memorize_jax.analysis.decoding.grams import class_grams, rounded_up
 from memorize_jax.analysis.decoding.krylov import class_directions
 from memorize_jax.analysis.decoding.spectra import leading_eigenvectors
+from memorize_jax.geometry.points import as_array, as_labels, exponent_of, has_bad
 
 VARIANCE = 0.99
 # Examples whose projections are held in memory at a time.
@@ -131,9 +132,10 @@ def nested_scores(nested: list[Subspaces], activations) -> jax.Array:
       [len(nested), n, P].
     """
     directions = nested[0].directions
-    activations = activations.reshape(activations.shape[0], -1)
-    if activations.shape[1] != directions.shape[1]:
+    activations = as_array(activations, "activations")
+    if activations.ndim < 2 or np.prod(activations.shape[1:]) != directions.shape[1]:
         raise ValueError(f"expected activations [n, {directions.shape[1]}], got {activations.shape}")
+    activations = _in_range(activations.reshape(activations.shape[0], -1), axis=1)
     owners = tuple(each.owner for each in nested)
     numbers = tuple(each.num_components for each in nested)
     parts = [_scores(directions, owners, numbers, part) for part in batches(activations)]
@@ -231,19 +233,25 @@ def _check_rule(variance, num_components):
 
 
 def _check_examples(activations, labels, num_classes):
-    activations, labels = np.asarray(activations), np.asarray(labels)
+    activations = np.asarray(as_array(activations, "activations"))
     if num_classes < 1:
         raise ValueError(f"expected num_classes >= 1, got {num_classes}")
     if activations.ndim < 2 or len(activations) == 0:
         raise ValueError(f"expected activations [n, d] with n >= 1, got {activations.shape}")
-    if labels.shape != (len(activations),) or not np.issubdtype(labels.dtype, np.integer):
-        raise ValueError(f"expected integer labels [{len(activations)}], got {labels.dtype} {labels.shape}")
-    if labels.min() < 0 or labels.max() >= num_classes:
+    labels = as_labels(labels, len(activations))
+    if labels.max() >= num_classes:
         raise ValueError(f"expected labels in 0 .. {num_classes - 1}, got {labels.min()} .. {labels.max()}")
-    wide = jax.config.jax_enable_x64 and activations.dtype == np.float64
-    activations = activations.reshape(len(activations), -1).astype(np.float64 if wide else np.float32, copy=False)
-    # The sum of the extremes is finite only if all values are; no copy of the layer is made.
-    if not np.isfinite(float(activations.max()) + float(activations.min())):
+    activations = activations.reshape(len(activations), -1)
+    if has_bad(activations):
         bad = int(np.flatnonzero(~np.isfinite(activations).all(axis=1))[0])
         raise ValueError(f"expected finite activations, got NaN or infinite values in example {bad}")
-    return activations, labels
+    wide = jax.config.jax_enable_x64 and activations.dtype == np.float64
+    return _in_range(activations).astype(np.float64 if wide else np.float32, copy=False), labels
+
+
+def _in_range(activations, axis=None):
+    """Takes a power of two, of all or of each row, out of what only float64 of the host holds: angles stay."""
+    if not isinstance(activations, np.ndarray) or activations.dtype.itemsize < 8 or not activations.size:
+        return activations
+    exponent = exponent_of(activations, axis)
+    return np.ldexp(activations, -exponent) if exponent.any() else activations
