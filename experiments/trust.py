@@ -9,14 +9,15 @@ from absl import flags
 
 from memorize_jax import own_code
 from memorize_jax.atomic import read_json
-from memorize_jax.runs import runs_in
+from memorize_jax.locks import check_no_links
+from memorize_jax.runs import Run, runs_in
 
 # Fields of a configuration that may name code of the reader's own.
 NAMING = ("dataset", "model")
 
 
 def check_workdirs(given: flags.FlagValues) -> str:
-    """Announces own code that a config.json names.
+    """Refuses links in the folder that is worked in, and announces own code that a config.json names.
 
     Args:
       given: flags, with `workdir` and `trust_code`, and perhaps `workdirs` and `file`.
@@ -25,8 +26,11 @@ def check_workdirs(given: flags.FlagValues) -> str:
       A warning of a run of the first version, to be given with what was made of it; "" if there is none.
 
     Raises:
-      ValueError: a config.json names code that this command line does not, and --trust_code was not given.
+      ValueError: something in the folder is a link; or a config.json names code that this command line does not, and
+        --trust_code was not given.
     """
+    if given.workdir and not getattr(given, "workdirs", None):
+        check_no_links(Run(given.workdir).workdir)
     workdirs = [given.workdir or "", *(getattr(given, "workdirs", None) or "").split(",")]
     warning = ""
     for run in (run for workdir in filter(None, map(str.strip, workdirs)) for run in runs_in(workdir)):

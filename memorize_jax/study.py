@@ -122,9 +122,9 @@ def read_study(workdir: str | pathlib.Path) -> Study:
 
 
 def _of_seeds(folder, members, kind):
+    check_no_links(folder.workdir)
     noted = {}
     for member in members:
-        check_no_links(member.workdir)
         remove_stale_lock(member.workdir)
         noted[member.workdir] = read_noted(member)
     if kind == "ensemble":
