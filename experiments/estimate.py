@@ -127,33 +127,24 @@ def seconds_of(step: str, chosen: Preset, work: Work) -> float | None:
 
 
 def bytes_of(step: str, chosen: Preset, work: Work) -> int:
-    """About how much memory a step takes at its peak, besides the program and the data set, which are there.
-
-    Args:
-      step: name, of those of a study or "train".
-      chosen: all settings.
-      work: of the run.
-    """
+    """About how much memory a step, or "train", takes at its peak, besides the program and the data set."""
     network, shown = 4 * work.num_parameters, 4 * sum(work.widths)
-    batch = shown * min(BATCH, work.num_examples)
-    if step == "train":
+    batch = shown * min(chosen.run.batch_size, work.num_examples)
+    classes = min(work.num_classes, chosen.geometry.max_classes or work.num_classes)
+    each = chosen.geometry.examples_per_class or work.num_examples // work.num_classes
+    points = peak_bytes(len(work.widths), classes, each, sum(work.widths), chosen.geometry.num_draws)
+    column = np.dtype(chosen.decoding.decoding_dtype).itemsize * work.num_examples
+    layer, layers = column * max(work.widths), column * sum(work.widths)
+    needed = {
         # Parameters, gradients and Adam's moments, on the device and on their way to the disk; and what gradients need.
-        needed = 8 * network + work.data_bytes + 3 * shown * min(chosen.run.batch_size, work.num_examples)
-    elif step in ("geometry", "capacity_check"):
-        classes = min(work.num_classes, chosen.geometry.max_classes or work.num_classes)
-        each = chosen.geometry.examples_per_class or work.num_examples // work.num_classes
-        sizes = (len(work.widths), classes, each, sum(work.widths), chosen.geometry.num_draws)
-        needed = SOLVER_BYTES + 2 * network + peak_bytes(*sizes)
-    elif step == "gradients":
-        # Sums of six base vectors, and what rounding lost of them; old and new, and those of a batch.
-        needed = 26 * network + work.data_bytes + 7 * shown * min(chosen.run.batch_size, work.num_examples)
-    elif step == "decoding":
-        size = np.dtype(chosen.decoding.decoding_dtype).itemsize * work.num_examples
-        largest = size * max(work.widths)
-        needed = network + batch + 2 * largest + max(largest, min(HOST_BYTES, size * sum(work.widths)))
-    else:
-        needed = 3 * network + batch
-    return int(PROGRAM_BYTES + needed)
+        "train": 8 * network + work.data_bytes + 3 * batch,
+        # Sums of six base vectors and what rounding lost of them, old and new, and those of a batch.
+        "gradients": 26 * network + work.data_bytes + 7 * batch,
+        "geometry": SOLVER_BYTES + 2 * network + points,
+        "capacity_check": SOLVER_BYTES + 2 * network + points,
+        "decoding": network + 2 * layer + max(layer, min(HOST_BYTES, layers)),
+    }
+    return int(PROGRAM_BYTES + needed.get(step, 3 * network + shown * min(BATCH, work.num_examples)))
 
 
 def about(seconds: float | None) -> str:

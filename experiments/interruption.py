@@ -54,13 +54,13 @@ def leave(error: KeyboardInterrupt) -> None:
 
 def end_at_once() -> None:
     """Has signals end the process until `terminable`: while modules are imported there is nothing to close."""
-    for number in _handled():
-        signal.signal(number, end)
+    _handle(end)
 
 
-def _handled():
-    # A shell has what it starts in the background ignore Ctrl-C.
-    return [number for number in ERRORS if signal.getsignal(number) is not signal.SIG_IGN]
+def _handle(handler):
+    """Sets the handler of both signals, and returns those before; a shell has its background ignore Ctrl-C."""
+    heard = [number for number in ERRORS if signal.getsignal(number) is not signal.SIG_IGN]
+    return {number: signal.signal(number, handler) for number in heard}
 
 
 class _Signals:
@@ -147,7 +147,7 @@ def terminable() -> Iterator[None]:
     show = sys.unraisablehook
     sys.unraisablehook = lambda args: None if isinstance(args.exc_value, tuple(ERRORS.values())) else show(args)
     with signals.watched():
-        before = {number: signal.signal(number, signals) for number in _handled()}
+        before = _handle(signals)
         try:
             yield
         except (RuntimeError, ValueError) as error:

@@ -53,12 +53,7 @@ STEPS = (
     Step("umap", umap.run, ("umap",), package=("umap", "pip install 'memorize_jax[umap]'")),
     Step("spheres", spheres.run, obstacle=spheres.obstacle),
 )
-# Step -> what to change where it does not fit into memory; the network itself, of others.
-ADVICE = {
-    **dict.fromkeys(("geometry", "capacity_check"), "lower --num_draws, --examples_per_class or --max_classes"),
-    "decoding": "name some --decoding_layers, or lower --num_train",
-    **dict.fromkeys(("train", "gradients"), "choose a smaller --batch_size or --width"),
-}
+ADVICE = "lower --num_draws, --examples_per_class or --max_classes, --num_train, --batch_size or --width"
 
 
 class Planned(NamedTuple):
@@ -199,4 +194,4 @@ def check_memory(planned: Sequence[Planned]) -> None:
     # An accelerator has memory of its own.
     for one in planned if jax.default_backend() == "cpu" else ():
         if one.todo and one.bytes is not None:
-            check_fits(f"{one.name} with these settings", one.bytes, ADVICE.get(one.name, "choose a smaller --width"))
+            check_fits(f"{one.name} with these settings", one.bytes, ADVICE)

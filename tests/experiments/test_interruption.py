@@ -16,8 +16,16 @@ CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
 BOTH = pytest.mark.parametrize("number", CODES, ids=lambda number: number.name)
 
 
+@pytest.fixture(autouse=True, scope="module")
+def as_at_a_terminal():
+    """Has processes hear of Ctrl-C even where these tests are run in the background of a shell."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def start(*arguments):
-    """Starts Python as a terminal does; what a shell starts in the background would not hear of Ctrl-C."""
+    """Starts Python in a process of its own."""
     return subprocess.Popen(
         [sys.executable, *map(str, arguments)],
         cwd=ROOT,
@@ -25,7 +33,6 @@ def start(*arguments):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 
