@@ -153,6 +153,7 @@ def _measure(trained, config):
     for moment, epoch in (("best", best_epoch(trained.metrics)), ("final", final_epoch(trained.metrics))):
         variables = trained.store.load(epoch)
         measured = observe(variables, trained.splits.test.images[examples])
+        trained.warn_of(measured, epoch, "test", examples)
         accuracies = trained.metrics.set_index("epoch").loc[epoch]
         common = {
             "seed": trained.config.seed,

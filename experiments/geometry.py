@@ -76,10 +76,7 @@ def _run(trained, config):
             found = compiled_network_geometry(
                 model, load(epoch), images, statistics, key, layers=layers, options=options
             )
-            given = {"test": splits.test.labels, "permuted": trained.labels.assigned}.get(group, trained.labels.true)
-            classes = tuple(given[examples[group][:, 0]].tolist())
-            for problem in dataclasses.replace(found, classes=classes).problems():
-                print(f"warning: epoch {epoch}, {group}: {problem}", file=sys.stderr)
+            trained.warn_of(found, epoch, group, examples[group])
             progress.set_postfix(epoch=epoch, group=group)
             progress.update()
             return geometry_rows(found, (INPUT, *layers), common(unit), numbers=numbers)

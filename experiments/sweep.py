@@ -139,7 +139,7 @@ def run(
             print(f"{one.name}: {', '.join(f'{name}={value}' for name, value in one.values.items())}", flush=True)
             try:
                 run_one(*job)
-            except (ValueError, OSError, ArithmeticError) as error:
+            except (ValueError, OSError, ArithmeticError, MemoryError) as error:
                 print(f"error: {one.name}: {' '.join(str(error).split())}", file=sys.stderr)
                 failed.append(one.name)
             table = table_of_runs(workdir, sweep, runs)

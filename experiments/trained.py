@@ -1,6 +1,7 @@
 """A trained run, opened for analysis."""
 
 import contextlib
+import dataclasses
 import pathlib
 import sys
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
@@ -15,6 +16,7 @@ from memorize_jax.analysis import select_epochs
 from memorize_jax.checkpoints import DamagedCheckpointError, EpochStore
 from memorize_jax.config import RunConfig
 from memorize_jax.data import GROUPS, PermutedLabels, Splits
+from memorize_jax.geometry import ManifoldGeometry
 from memorize_jax.keep import kept_epochs
 from memorize_jax.keys import stream
 from memorize_jax.locks import locked
@@ -68,6 +70,20 @@ class Trained(NamedTuple):
             "provenance": provenance(),
             **analysis,
         }
+
+    def warn_of(self, found: ManifoldGeometry, epoch: int, group: str, examples: np.ndarray) -> None:
+        """Warns of the classes and layers whose numbers are missing or doubtful, with the reason.
+
+        Args:
+          found: of one group, with a leading layer axis.
+          epoch: at which it was measured.
+          group: its name.
+          examples: [P, M] indices of its manifolds.
+        """
+        given = {"test": self.splits.test.labels, "permuted": self.labels.assigned}.get(group, self.labels.true)
+        classes = tuple(given[examples[:, 0]].tolist())
+        for problem in dataclasses.replace(found, classes=classes).problems():
+            print(f"warning: epoch {epoch}, {group}: {problem}", file=sys.stderr)
 
     def make_table(
         self,
