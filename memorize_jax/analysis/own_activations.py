@@ -136,6 +136,10 @@ def analyze(
     if asked is None:
         asked = min(MOST_EXAMPLES, int(counts.max() if unequal == "mask" else counts.min()))
     most = min(asked, int(counts.max()))
+    num_rows = int(np.sort(np.minimum(counts, most))[::-1][:max_classes].sum())
+    row_bytes = sum(values.itemsize * values.shape[1] for values in layers.values())
+    # Once as they are, once as they are measured; asked before jax takes memory of its own.
+    check_fits("all layers' chosen rows", 2 * num_rows * row_bytes, "lower examples_per_class, or give fewer layers")
     # A row -1 stands for each example that a class lacks, so that all are drawn alike.
     lacking = np.repeat(np.arange(len(classes)), np.maximum(most - counts, 0))
     chosen = manifold_indices(
@@ -156,10 +160,6 @@ def analyze(
         )
     if there.max() == 1:
         warnings.warn("every class has a single example: there are no manifolds, only points", stacklevel=2)
-    row_bytes = sum(values.itemsize * values.shape[1] for values in layers.values())
-    # Once as they are, once as they are measured.
-    needed = 2 * row_bytes * sum(map(len, indices.values()))
-    check_fits("the chosen rows of all layers", needed, "lower examples_per_class or max_classes, or give fewer layers")
     points = {name: [values[own] for own in indices.values()] for name, values in layers.items()}
     options |= {"num_draws": num_draws, "kappa": kappa, "classes": list(indices)}
     geometry = layer_geometry(points, key=jax.random.key(seed), **options)

@@ -221,11 +221,16 @@ def reduce_points(
     Raises:
       ValueError: neither axis of `center_basis` has length N.
     """
+    reference, finite = reference_of_points(points, mask, center_basis, chunk)
+    own, cross = chunked_map(lambda item: inner_products(*item, reference), (points, mask, reference.means), chunk)
+    return assemble_grams(own, cross, finite, mask, reference)
+
+
+def reference_of_points(points, mask, center_basis=None, chunk=None) -> tuple[Reference, jax.Array]:
+    """`reference_of` a layer whose points are held, and [P] whether they are finite; arguments of `reduce_points`."""
     origin = origin_of(points[0], mask[0], jnp.max(jnp.abs(points)))
     summaries = chunked_map(lambda item: summarize_manifold(*item, origin), (points, mask), chunk)
-    reference = reference_of(summaries, mask, origin, center_basis)
-    own, cross = chunked_map(lambda item: inner_products(*item, reference), (points, mask, reference.means), chunk)
-    return assemble_grams(own, cross, summaries.finite, mask, reference)
+    return reference_of(summaries, mask, origin, center_basis), summaries.finite
 
 
 def _rows(basis, num_features):
