@@ -9,19 +9,7 @@ import pandas as pd
 
 from memorize_jax.atomic import checksum, read_json, replacing, write_json
 from memorize_jax.results import METRICS, RESTORES, read_table
-
-
-class MetricsFiles:
-    """Paths of the metrics of a run.
-
-    Args:
-      workdir: folder of the run.
-    """
-
-    def __init__(self, workdir: pathlib.Path):
-        self.table = workdir / "metrics.csv"
-        self.restores = workdir / "restores.csv"
-        self.note = workdir / "metrics.json"
+from memorize_jax.runs import Run
 
 
 def write_metrics(workdir: pathlib.Path, rows: Sequence[dict], identity: str | None) -> None:
@@ -32,11 +20,11 @@ def write_metrics(workdir: pathlib.Path, rows: Sequence[dict], identity: str | N
       rows: of all epochs.
       identity: of the run; None for a run of the first version, which has no note.
     """
-    files = MetricsFiles(workdir)
+    files = Run(workdir)
     text = pd.DataFrame(list(rows), columns=list(METRICS)).to_csv(index=False)
     if identity is not None:
         _note(files, identity, rows=_chain(text.encode(), identity))
-    with replacing(files.table) as beside:
+    with replacing(files.metrics) as beside:
         beside.write_text(text)
 
 
@@ -56,42 +44,42 @@ def read_metrics(workdir: pathlib.Path, identity: str | None, *, resuming: bool 
       FileNotFoundError: no metrics; says what makes them.
       ValueError: a row was changed, lost, added, repeated or moved, or has no numbers; names the file and the epoch.
     """
-    files = MetricsFiles(workdir)
+    files = Run(workdir)
     train = f"python -m experiments.train --workdir={workdir}"
-    table = read_table(files.table, METRICS, train)
+    table = read_table(files.metrics, METRICS, train)
     again = f"restore it from a copy, or remove it and train again: {train}"
     count = len(table)
     if identity is not None:
         noted = _read_note(files, identity).get("rows", [])
-        found = _chain(files.table.read_bytes(), identity)
+        found = _chain(files.metrics.read_bytes(), identity)
         same = next((row for row, pair in enumerate(zip(found, noted, strict=False)) if pair[0] != pair[1]), None)
         if same is not None:
             raise ValueError(
-                f"{files.table} is damaged: it is not as training wrote it, from the row of epoch {same} on; {again}"
+                f"{files.metrics} is damaged: it is not as training wrote it, from the row of epoch {same} on; {again}"
             )
         count = min(len(found), len(noted))
         if not resuming and len(found) < len(noted):
             raise ValueError(
-                f"{files.table} lacks the rows of epochs {len(found)} to {len(noted) - 1}: training was killed there, "
+                f"{files.metrics} lacks the rows of epochs {len(found)} to {len(noted) - 1}: training was killed, "
                 f"or they were removed; go on with: {train}"
             )
         if not resuming and len(found) > len(noted):
-            raise ValueError(f"{files.table} has rows that training did not write, from epoch {count} on; {again}")
+            raise ValueError(f"{files.metrics} has rows that training did not write, from epoch {count} on; {again}")
     table = table.iloc[:count]
     wrong = np.flatnonzero(table["epoch"].to_numpy() != np.arange(count))
     if len(wrong):
-        raise ValueError(f"{files.table} is damaged: its epochs do not count up from 0 (row {wrong[0]}); {again}")
+        raise ValueError(f"{files.metrics} is damaged: its epochs do not count up from 0 (row {wrong[0]}); {again}")
     accuracies = [column for column in METRICS if column.endswith("_accuracy")]
     good = np.isfinite(table[["loss", "train_accuracy", "test_accuracy"]].to_numpy()).all(axis=1)
     good &= ~((table[accuracies] < 0) | (table[accuracies] > 1)).to_numpy().any(axis=1)
     if not good.all():
-        raise ValueError(f"{files.table} is damaged: no loss or no accuracy in epoch {np.argmin(good)}; {again}")
+        raise ValueError(f"{files.metrics} is damaged: no loss or no accuracy in epoch {np.argmin(good)}; {again}")
     return table
 
 
 def write_restores(workdir: pathlib.Path, rows: Sequence[dict], identity: str | None) -> None:
     """Writes restores.csv, the times the learning rate was halved, as `write_metrics` writes metrics.csv."""
-    files = MetricsFiles(workdir)
+    files = Run(workdir)
     text = pd.DataFrame(list(rows), columns=list(RESTORES)).to_csv(index=False)
     if identity is not None:
         # Until the file is replaced it is the old one.
@@ -107,7 +95,7 @@ def read_restores(workdir: pathlib.Path, identity: str | None) -> list[dict]:
     Raises:
       ValueError: it is not as training wrote it.
     """
-    files = MetricsFiles(workdir)
+    files = Run(workdir)
     found = checksum(files.restores.read_bytes()) if files.restores.is_file() else None
     if identity is not None and found not in _read_note(files, identity).get("restores", [None]):
         raise ValueError(f"{files.restores} is not as training wrote it; restore it from a copy, or train again")
@@ -126,17 +114,19 @@ def _chain(content, identity):
 
 def _note(files, identity, **parts):
     held = {"identity": identity}
-    if files.note.is_file():
+    if files.metrics_note.is_file():
         held = _read_note(files, identity)
-    write_json(files.note, {**held, **parts})
+    write_json(files.metrics_note, {**held, **parts})
 
 
 def _read_note(files, identity):
-    if not files.note.is_file():
-        if files.table.is_file() or files.restores.is_file():
-            raise ValueError(f"{files.note} is missing, the note of {files.table}; restore it from a copy")
+    if not files.metrics_note.is_file():
+        if files.metrics.is_file() or files.restores.is_file():
+            raise ValueError(f"{files.metrics_note} is missing, the note of {files.metrics}; restore it from a copy")
         return {}
-    content, sealed = read_json(files.note)
+    content, sealed = read_json(files.metrics_note)
     if not sealed or content.get("identity") != identity:
-        raise ValueError(f"{files.note} belongs to another run; restore it from a copy, or remove it and train again")
+        raise ValueError(
+            f"{files.metrics_note} belongs to another run; restore it from a copy, or remove it and train again"
+        )
     return content

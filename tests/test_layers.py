@@ -18,7 +18,7 @@ LIBRARY = {
     },
     "atomic": set(),
     "identity": {"config", "data"},
-    "metrics": {"atomic", "results"},
+    "metrics": {"atomic", "results", "runs"},
     "notes": {"atomic", "runs"},
     "event_files": set(),
     "keep": set(),
