@@ -99,10 +99,6 @@ def main() -> None:
     print(f"written: {Run(workdir).results / 'claims.csv'}")
 
 
-def define_markdown() -> None:
-    """Defines --markdown."""
-    cli.define_switch("markdown", "only print the table of all statements, as in docs/claims.md")
-
-
 if __name__ == "__main__":
-    cli.start(main, cli.define_workdir, define_markdown)
+    markdown = cli.switch("markdown", "only print the table of all statements, as in docs/claims.md")
+    cli.start(main, cli.define_workdir, markdown)

@@ -2,8 +2,10 @@
 
 import dataclasses
 import errno
+import inspect
 import os
 import pathlib
+import re
 import sys
 import traceback
 from collections.abc import Callable
@@ -11,208 +13,96 @@ from collections.abc import Callable
 from absl import app, flags, logging
 
 from experiments import buckets, interruption, trust
-from experiments.configs import (
-    CapacityCheckConfig,
-    DecodingConfig,
-    GeometryConfig,
-    GradientsConfig,
-    RewindingConfig,
-    UmapConfig,
-)
+from experiments.configs import CapacityCheckConfig, GeometryConfig
 from experiments.presets import PRESETS, Preset, get_preset, noted_preset
-from memorize_jax.config import COMPUTE_DTYPES, DTYPES, ON_NAN, RunConfig
-from memorize_jax.data import LOADERS, MODES, SCALINGS
+from memorize_jax.config import Settings
+from memorize_jax.data import LOADERS
 from memorize_jax.memory import available_bytes, readable
-from memorize_jax.models import INITS, MODELS
+from memorize_jax.models import MODELS
 from memorize_jax.runs import Run, member_folders, read_noted
 
 FLAGS = flags.FLAGS
-
-# Flag -> help. The type follows the field of the dataclass; the default is the preset's.
-RUN_HELP = {
-    "dataset": f"one of {', '.join(sorted(LOADERS))}, or MODULE:NAME, a function of yours that loads it",
-    "data_dir": "folder of the data set's files, if not where they usually are",
-    "num_train": "training examples to use, the same share of every class; all if not given",
-    "scaling": f"of images: one of {', '.join(SCALINGS)}",
-    "model": f"one of {', '.join(sorted(MODELS))}, or MODULE:NAME, a models.Entry of yours",
-    "width": "of the model; the paper's if not given",
-    "init": f"how parameters start: one of {', '.join(INITS)}",
-    "dropout": "rate; that of the paper's table if not given",
-    "dtype": f"of the computation while training: one of {', '.join(COMPUTE_DTYPES)}",
-    "steps_per_call": "training steps that one call to the device does; 1 on CPU and 16 elsewhere if not given",
-    "permuted_fraction": "share of the training labels to permute, 0 to 1",
-    "permutation": f"how: one of {', '.join(MODES)}",
-    "learning_rate": "of Adam",
-    "batch_size": "global batch size, over all devices",
-    "seed": "of initialisation, permutation, order of examples and geometry draws",
-    "epochs": "most epochs",
-    "stop_accuracy": "training accuracy on the assigned labels above which training stops",
-    "extra_epochs": "epochs to go on after that",
-    "keep": "which epochs' networks stay on disk, besides the best and the last: all, every:K, log, or best,last",
-    "keep_dtype": f"of those networks: one of {', '.join(DTYPES)}; the best and the last stay in float32",
-    "tensorboard": "write the metrics of every epoch for TensorBoard too, in tensorboard/ of the run's folder",
-    "on_nan": f"when the loss is not finite: one of {', '.join(ON_NAN)}; restore goes on at half the learning rate",
-}
-GEOMETRY_HELP = {
-    "geometry_epochs": "which epochs: comma-separated numbers and best, final, all, log",
-    "examples_per_class": "examples that stand for each class manifold (M)",
-    "max_classes": "use at most this many classes, drawn from the seed",
-    "num_draws": "Gaussian draws per manifold",
-    "kappa": "margin of the capacity",
-    "num_center_components": "shared centre directions to remove; -1 chooses the number layer by layer",
-    "compat": "'mftma' for the published tool's conventions",
-}
-REWINDING_HELP = {
-    "rewind_epochs": "to which epochs: comma-separated numbers and best, final, all, log",
-    "rewind_layers": "comma-separated: each; conv, every convolution; last:K, the last K together; all, together; or "
-    "names of layers that go together joined by +",
-    "rewind_into": "final puts the earlier layers into the final network, early the final ones into the earlier",
-    "bn": "what happens to the BatchNorm of these layers: one of with_layer, keep, rewind_stats_only, recalibrate",
-}
-GRADIENTS_HELP = {
-    "gradient_epochs": "which epochs: comma-separated numbers and best, final, all, log",
-    "gradient_bn": "statistics of BatchNorm: train, those of mixed batches, or eval, the running ones",
-    "gradient_weighting": "of a group: subset, the mean over it, or share, its share in the mean over all",
-    "gradient_centering": "over what the mean gradient taken off both parts goes: dataset or subset",
-}
-
-DECODING_HELP = {
-    "decoding_epochs": "which epochs to read with all controls: comma-separated numbers and best, final, all",
-    "decoding_dynamics": "also read this many epochs, spread over the run, by the closed-form methods",
-    "decoding_layers": "which layers: comma-separated names, or all",
-    "probe_examples": "training examples that scikit-learn's probes are fitted to, at most",
-    "decoding_dtype": "of the subspaces: float32 or float64",
-}
-CAPACITY_CHECK_HELP = {
-    "capacity_epochs": "which epochs: comma-separated numbers and best, final, all, log",
-    "capacity_classes": "simulate at most this many classes, drawn from the seed; all of the geometry's if not given",
-    "capacity_dichotomies": "random labellings tested at each number of features that is tried",
-    "capacity_repetitions": "independent simulations, whose mean is reported",
-}
-UMAP_HELP = {
-    "umap_epochs": "which epochs: comma-separated numbers and best, final, all, log",
-    "umap_classes": "the first so many classes",
-    "umap_examples": "of each class in each group, at most",
-    "umap_neighbors": "of a point that UMAP keeps near it",
-}
 
 # Part of a field's type -> what defines its flag; text, if none fits.
 DEFINERS = {"bool": flags.DEFINE_bool, "float": flags.DEFINE_float, "int": flags.DEFINE_integer}
 
 
-def _define(config_class, texts):
-    for field in dataclasses.fields(config_class):
-        if field.name not in texts:
-            continue
-        kind = str(field.type)
-        define = next((define for name, define in DEFINERS.items() if name in kind), flags.DEFINE_string)
-        define(field.name, None, texts[field.name] + f" ({field.default}, unless the preset says otherwise)")
-        _show_in_help(field.name)
+def flag(name: str, text: str, define: Callable = flags.DEFINE_string, default=None) -> Callable[[], None]:
+    """A definition for `start` of one flag; of text, unless `define` is another of absl's functions."""
+
+    def definition():
+        define(name, default, text)
+        FLAGS.register_key_flag_for_module(sys.argv[0], FLAGS[name])
+
+    return definition
 
 
-def _show_in_help(name):
-    FLAGS.register_key_flag_for_module(sys.argv[0], FLAGS[name])
+def switch(name: str, text: str) -> Callable[[], None]:
+    """A definition for `start` of a flag that is on or off; off unless given."""
+    return flag(name, text, flags.DEFINE_bool, False)
 
 
-def define_workdir(default: str | None = None) -> None:
-    """Defines --workdir."""
-    flags.DEFINE_string("workdir", default, "folder of the run; gs://BUCKET/PATH for one in a bucket")
-    _show_in_help("workdir")
-    flags.DEFINE_string("local_dir", buckets.LOCAL_DIR, "folder in which runs in buckets are worked on")
-    _show_in_help("local_dir")
-    define_switch("trust_code", "import the MODULE:NAME that the config.json of a run names, whoever wrote it")
-    flags.DEFINE_bool("debug", False, "show the full traceback of an error")
-    _show_in_help("debug")
+def integer(name: str, text: str) -> Callable[[], None]:
+    """A definition for `start` of a flag that takes a whole number."""
+    return flag(name, text, flags.DEFINE_integer)
+
+
+def settings(config_class: type[Settings], *names: str) -> Callable[[], None]:
+    """A definition for `start` of the flags of all fields of a class of settings, or of some."""
+
+    def definition():
+        # The docstring is the one place where fields are explained.
+        about = inspect.cleandoc(config_class.__doc__).partition("Attributes:\n")[2]
+        texts = dict(re.findall(r"^  (\w+): (.*(?:\n    .*)*)\.$", about, re.MULTILINE))
+        choices = {"dataset": sorted(LOADERS), "model": sorted(MODELS), **config_class.choices()}
+        for field in dataclasses.fields(config_class):
+            if field.name in (names or texts):
+                define = next((one for name, one in DEFINERS.items() if name in str(field.type)), flags.DEFINE_string)
+                text = " ".join(texts[field.name].split())
+                text += f"; one of {', '.join(choices[field.name])}" if field.name in choices else ""
+                flag(field.name, f"{text} ({field.default}, unless the preset says otherwise)", define)()
+
+    return definition
+
+
+def define_workdir() -> None:
+    """Defines the flags that all commands have."""
+    flag("workdir", "folder of the run; gs://BUCKET/PATH for one in a bucket")()
+    flag("local_dir", "folder in which runs in buckets are worked on", default=buckets.LOCAL_DIR)()
+    switch("trust_code", "import the MODULE:NAME that the config.json of a run names, whoever wrote it")()
+    switch("debug", "show the full traceback of an error")()
 
 
 def define_preset(default: str = "digits") -> None:
     """Defines --preset."""
     known = "; ".join(f"{name}: {preset.summary}" for name, preset in PRESETS.items())
-    flags.DEFINE_string("preset", default, f"settings to start from, which other flags override. {known}")
-    _show_in_help("preset")
+    flag("preset", f"settings to start from, which other flags override. {known}", default=default)()
 
 
 def define_preset_of_run() -> None:
     """Defines --preset and --skip_damaged for the analysis of a run, which has settings of its own."""
-    define_switch("skip_damaged", "go on without the epochs whose checkpoint is damaged")
-    text = "settings to start from, which other flags override; those that the run has noted if not given"
-    flags.DEFINE_string("preset", None, text)
-    _show_in_help("preset")
-
-
-def define_run() -> None:
-    """Defines the flags of a training run."""
-    _define(RunConfig, RUN_HELP)
-
-
-def define_geometry() -> None:
-    """Defines the flags of the geometry step."""
-    _define(GeometryConfig, GEOMETRY_HELP)
+    switch("skip_damaged", "go on without the epochs whose checkpoint is damaged")()
+    flag("preset", "settings to start from, which other flags override; those that the run has noted if not given")()
 
 
 def define_manifolds() -> None:
     """Defines those flags of the geometry step that say which manifolds are measured, and how."""
-    names = ("examples_per_class", "num_draws", "num_center_components")
-    _define(GeometryConfig, {name: GEOMETRY_HELP[name] for name in names})
+    settings(GeometryConfig, "examples_per_class", "num_draws", "num_center_components")()
 
 
 def define_capacity_check() -> None:
     """Defines the flags of the capacity check."""
-    _define(CapacityCheckConfig, CAPACITY_CHECK_HELP)
-
-
-def define_umap() -> None:
-    """Defines the flags of the UMAP step."""
-    _define(UmapConfig, UMAP_HELP)
-
-
-def define_rewinding() -> None:
-    """Defines the flags of the rewinding step."""
-    _define(RewindingConfig, REWINDING_HELP)
-
-
-def define_gradients() -> None:
-    """Defines the flags of the gradient ledger."""
-    _define(GradientsConfig, GRADIENTS_HELP)
+    settings(CapacityCheckConfig)()
 
 
 def define_seeds() -> None:
     """Defines --seeds."""
-    define_string("seeds", "train an ensemble of these seeds, e.g. 0-9, each in its own folder of --workdir")
+    flag("seeds", "train an ensemble of these seeds, e.g. 0-9, each in its own folder of --workdir")()
 
 
 def define_together() -> None:
     """Defines --together."""
-    define_switch("together", "train the seeds as one program, which an accelerator does faster than one by one")
-
-
-def define_decoding() -> None:
-    """Defines the flags of the decoding step."""
-    _define(DecodingConfig, DECODING_HELP)
-
-
-def define_string(name: str, text: str) -> None:
-    """Defines a flag of one experiment that takes text."""
-    flags.DEFINE_string(name, None, text)
-    _show_in_help(name)
-
-
-def define_switch(name: str, text: str) -> None:
-    """Defines a flag of one experiment that is on or off; off unless given."""
-    flags.DEFINE_bool(name, False, text)
-    _show_in_help(name)
-
-
-def define_list_of_texts(name: str, text: str) -> None:
-    """Defines a flag of one experiment that may be given several times."""
-    flags.DEFINE_multi_string(name, None, text)
-    _show_in_help(name)
-
-
-def define_integer(name: str, text: str) -> None:
-    """Defines a flag of one experiment that takes a whole number."""
-    flags.DEFINE_integer(name, None, text)
-    _show_in_help(name)
+    switch("together", "train the seeds as one program, which an accelerator does faster than one by one")()
 
 
 def given(config) -> dict:

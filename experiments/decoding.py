@@ -8,7 +8,6 @@ layer to read for each method.
 
 import contextlib
 import dataclasses
-import pathlib
 
 import jax
 import numpy as np
@@ -16,15 +15,11 @@ import pandas as pd
 
 from experiments import cli
 from experiments.configs import DecodingConfig
-from experiments.members import for_each
 from experiments.progress import bar
-from experiments.record import recorded
-from experiments.trained import opened
-from memorize_jax import data, models
+from experiments.trained import Trained, analysis, run_chosen
+from memorize_jax import models
 from memorize_jax.analysis import INPUT, decoding, final_epoch
-from memorize_jax.data import Splits
 from memorize_jax.results import DECODING, DECODING_CHOICE, write_table
-from memorize_jax.runs import Run
 
 
 def spread_epochs(last: int, number: int) -> list[int]:
@@ -88,45 +83,24 @@ def without_controls(rows: list[dict]) -> list[dict]:
     return [{**row, **missing} for row in rows if row["method"] not in decoding.PROBES]
 
 
-@recorded("decoding")
-def run(
-    workdir: str | pathlib.Path, config: DecodingConfig, splits: Splits | None = None, *, skip_damaged: bool = False
-) -> None:
-    """Reads the layers of a run; writes results/decoding.csv and results/decoding_choice.csv.
-
-    Goes on where it was interrupted, epoch by epoch.
-
-    Args:
-      workdir: folder of the run.
-      config: DecodingConfig.
-      splits: the data, if they were loaded before.
-      skip_damaged: pass over an epoch whose checkpoint is damaged instead of failing.
-
-    Raises:
-      ValueError, OSError: one clear sentence.
-    """
-    with opened(workdir, splits, skip_damaged=skip_damaged) as trained:
-        _run(trained, config)
-
-
-def _run(trained, config):
+@analysis("decoding")
+def run(trained: Trained, config: DecodingConfig) -> None:
+    """Reads the layers of a run; writes results/decoding.csv and results/decoding_choice.csv."""
     run_config, metrics, splits = trained.config, trained.metrics, trained.splits
     thorough = trained.select_epochs(config.decoding_epochs)
     spread = spread_epochs(final_epoch(metrics), config.decoding_dynamics)
     epochs = sorted({*thorough, *(trained.stored() & set(spread))})
     wanted = choose_names(run_config.model, config.decoding_layers)
-    num_classes = splits.train.num_classes
     examples = decoding.choose_examples(
-        trained.labels, splits.test.labels, num_classes, seed=run_config.seed, most_sampled=config.probe_examples
+        trained.labels,
+        splits.test.labels,
+        splits.train.num_classes,
+        seed=run_config.seed,
+        most_sampled=config.probe_examples,
     )
-    layers = {INPUT: 0, **{layer.name: layer.number for layer in models.layers(run_config.model)}}
+    layers = trained.layers
     head = list(layers)[-1]
-    read = decoding.make_reader(
-        models.create(run_config.model, num_classes=num_classes, width=run_config.width),
-        data.channel_statistics(splits.train.images, run_config.scaling),
-        tuple(layers)[1:],
-        head,
-    )
+    read = decoding.make_reader(trained.model(), trained.statistics, tuple(layers)[1:], head)
     wide = jax.enable_x64(True) if config.decoding_dtype == "float64" else contextlib.nullcontext()
     with bar("decoding", "epoch", len(epochs)) as progress, wide:
         of_input = []
@@ -151,17 +125,7 @@ def _run(trained, config):
     write_table(trained.folder.results / "decoding_choice.csv", choice.to_dict("records"), DECODING_CHOICE)
 
 
-def main() -> None:
-    """Reads the flags and measures."""
-    workdir = cli.required_workdir()
-    config = cli.chosen(workdir, "decoding").decoding
-    for_each(
-        workdir,
-        lambda folder: run(folder, config, skip_damaged=cli.FLAGS.skip_damaged),
-        ("decoding.csv", "decoding_choice.csv"),
-    )
-    print(f"measured: {Run(workdir).results / 'decoding.csv'}; next: python -m experiments.report --workdir={workdir}")
-
-
 if __name__ == "__main__":
-    cli.start(main, cli.define_workdir, cli.define_preset_of_run, cli.define_decoding)
+    cli.start(
+        lambda: run_chosen("decoding", run), cli.define_workdir, cli.define_preset_of_run, cli.settings(DecodingConfig)
+    )

@@ -17,11 +17,11 @@ import numpy as np
 from experiments import cli, train
 from experiments.configs import GeometryConfig
 from experiments.members import member_folder, parse_seeds
-from experiments.presets import Preset
 from experiments.record import recorded
-from experiments.trained import opened
-from memorize_jax import data, figures, models
-from memorize_jax.analysis import INPUT, best_epoch, final_epoch, geometry_rows, network_geometry
+from experiments.trained import choose_examples, geometry_options, opened
+from memorize_jax import data, figures
+from memorize_jax.analysis import best_epoch, final_epoch, geometry_rows
+from memorize_jax.analysis.manifolds import compiled_network_geometry
 from memorize_jax.config import RunConfig
 from memorize_jax.keys import stream
 from memorize_jax.locks import locked
@@ -98,7 +98,7 @@ def run(
         # What can be wrong with the last width should not come out after days; the data are in memory once.
         ready = train.prepare(own_folder, own, *(value[0] for value in list(prepared.values())[:1]))
         prepared[own_folder] = ready
-        _test_examples(ready[0], manifolds, own.seed)
+        _test_examples(ready, manifolds, own.seed)
 
     def measured(name):
         own_folder, own = runs[name]
@@ -131,28 +131,14 @@ def measure(workdir: str | pathlib.Path, config: GeometryConfig, splits: data.Sp
 
 
 def _measure(trained, config):
-    layer = models.layers(trained.config.model)[-2]
-    model = models.create(
-        trained.config.model, num_classes=trained.splits.train.num_classes, width=trained.config.width
-    )
-    examples = _test_examples(trained.splits, config, trained.config.seed)
-    observe = jax.jit(
-        functools.partial(
-            network_geometry,
-            model,
-            statistics=data.channel_statistics(trained.splits.train.images, trained.config.scaling),
-            layers=(layer.name,),
-            key=stream(trained.config.seed, "geometry"),
-            num_draws=config.num_draws,
-            kappa=config.kappa,
-            num_center_components=None if config.num_center_components < 0 else config.num_center_components,
-            compat=config.compat,
-        )
-    )
+    name, number = list(trained.layers.items())[-2]
+    examples = _test_examples((trained.splits, trained.labels), config, trained.config.seed)
+    images, key = trained.splits.test.images[examples], stream(trained.config.seed, "geometry")
+    options = {"layers": (name,), "options": geometry_options(config)}
     rows = []
     for moment, epoch in (("best", best_epoch(trained.metrics)), ("final", final_epoch(trained.metrics))):
         variables = trained.store.load(epoch)
-        measured = observe(variables, trained.splits.test.images[examples])
+        measured = compiled_network_geometry(trained.model(), variables, images, trained.statistics, key, **options)
         trained.warn_of(measured, epoch, "test", examples)
         accuracies = trained.metrics.set_index("epoch").loc[epoch]
         common = {
@@ -164,43 +150,25 @@ def _measure(trained, config):
             "kappa": config.kappa,
             **{column: float(accuracies[column]) for column in ACCURACIES},
         }
-        # The input comes first; it is the same for every width.
-        row = geometry_rows(measured, (INPUT, layer.name), common, numbers=(0, layer.number))[-1]
+        (row,) = geometry_rows(measured, (name,), common, numbers=(number,))
         rows.append({column: row[column] for column in DOUBLE_DESCENT})
     return rows
 
 
-def _test_examples(splits, config, seed):
-    """[P, M] indices into the test set, as the geometry step chooses them."""
-    return data.manifold_indices(
-        data.Group(np.arange(len(splits.test.labels)), splits.test.labels),
-        num_classes=splits.test.num_classes,
-        examples_per_class=config.examples_per_class,
-        key=stream(seed, "geometry examples"),
-        name="test",
-        max_classes=config.max_classes,
-    )
-
-
-def _widths(chosen: Preset):
-    text = cli.FLAGS.widths or chosen.widths
-    if not text:
-        raise ValueError("expected --widths=1,2,4,8, for this preset has none")
-    return parse_widths(text)
+def _test_examples(prepared, config, seed):
+    return choose_examples(*prepared, config, seed=seed, names=["test"])["test"]
 
 
 def main() -> None:
     """Reads the flags and runs the sweep."""
     workdir, chosen = cli.required_workdir(), cli.chosen()
+    widths = cli.FLAGS.widths or chosen.widths
+    if not widths:
+        raise ValueError("expected --widths=1,2,4,8, for this preset has none")
     seeds = parse_seeds(cli.FLAGS.seeds) if cli.FLAGS.seeds else [chosen.run.seed]
-    drawn = run(workdir, chosen.run, chosen.geometry, _widths(chosen), seeds, plan=chosen.plan())
+    drawn = run(workdir, chosen.run, chosen.geometry, parse_widths(widths), seeds, plan=chosen.plan())
     names = ", ".join(path.name for path in drawn)
     print(f"measured: {Run(workdir).results / 'double_descent.csv'}; drawn in {Run(workdir).figures}: {names}")
-
-
-def define_widths() -> None:
-    """Defines --widths."""
-    cli.define_string("widths", "of the networks, e.g. 1,2,4,8 (the preset's, if not given)")
 
 
 if __name__ == "__main__":
@@ -208,8 +176,8 @@ if __name__ == "__main__":
         main,
         cli.define_workdir,
         functools.partial(cli.define_preset, "double_descent_small"),
-        cli.define_run,
-        cli.define_geometry,
+        cli.settings(RunConfig),
+        cli.settings(GeometryConfig),
         cli.define_seeds,
-        define_widths,
+        cli.flag("widths", "of the networks, e.g. 1,2,4,8 (the preset's, if not given)"),
     )

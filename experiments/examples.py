@@ -12,16 +12,12 @@ import jax
 import numpy as np
 
 from experiments import cli
-from experiments.members import for_each
 from experiments.record import recorded
-from experiments.trained import opened
-from memorize_jax import figures
+from experiments.trained import opened, run_chosen
 from memorize_jax.config import RunConfig
 from memorize_jax.data import Splits
 from memorize_jax.keys import stream
 from memorize_jax.results import EXAMPLES, write_table
-from memorize_jax.runs import Run
-from memorize_jax.study import read_study
 
 SHOWN = 8
 
@@ -72,13 +68,5 @@ def run(workdir: str | pathlib.Path, splits: Splits | None = None) -> None:
         write_table(trained.folder.results / "examples.csv", rows, EXAMPLES)
 
 
-def main() -> None:
-    """Reads the flags and takes the examples."""
-    workdir = cli.required_workdir()
-    for_each(workdir, run, ("examples.csv",))
-    (drawn,) = figures.draw(read_study(workdir), ["fig1a"])
-    print(f"taken: {Run(workdir).results / 'examples.csv'}; drawn: {drawn}")
-
-
 if __name__ == "__main__":
-    cli.start(main, cli.define_workdir)
+    cli.start(lambda: run_chosen("examples", run, ("fig1a",)), cli.define_workdir)

@@ -52,10 +52,6 @@ def main() -> None:
     run(cli.required_workdir(), cli.figure_names(cli.FLAGS.figure or "all"))
 
 
-def define_figure() -> None:
-    """Defines --figure."""
-    cli.define_string("figure", "names with commas between them, e.g. fig3a,fig5,figa8, or all")
-
-
 if __name__ == "__main__":
-    cli.start(main, cli.define_workdir, define_figure)
+    figure = cli.flag("figure", "names with commas between them, e.g. fig3a,fig5,figa8, or all")
+    cli.start(main, cli.define_workdir, figure)

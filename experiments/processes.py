@@ -20,15 +20,16 @@ HEARTBEAT_SECONDS, SHUTDOWN_SECONDS = 60, 20
 BEATS = "memorize_jax/beats"
 
 
-def define() -> None:
-    """Defines --distributed, and the flags for where the processes do not find one another by themselves."""
-    cli.define_switch(
+# For `cli.start`; all but the first where the processes do not find one another by themselves.
+FLAGS = (
+    cli.switch(
         "distributed",
         "one of several processes that train together; on a TPU pod slice, Slurm or Open MPI they find one another",
-    )
-    cli.define_string("coordinator", "address:port of process 0, elsewhere")
-    cli.define_integer("num_processes", "how many there are, elsewhere")
-    cli.define_integer("process_id", "which one this is, from 0, elsewhere")
+    ),
+    cli.flag("coordinator", "address:port of process 0, elsewhere"),
+    cli.integer("num_processes", "how many there are, elsewhere"),
+    cli.integer("process_id", "which one this is, from 0, elsewhere"),
+)
 
 
 def join() -> None:

@@ -144,10 +144,6 @@ def main() -> None:
     print(f"report: {run_all(cli.required_workdir())}")
 
 
-def define_workdirs() -> None:
-    """Defines --workdirs."""
-    cli.define_string("workdirs", "folders of several studies with commas between them, to show side by side")
-
-
 if __name__ == "__main__":
-    cli.start(main, cli.define_workdir, define_workdirs)
+    workdirs = cli.flag("workdirs", "folders of several studies with commas between them, to show side by side")
+    cli.start(main, cli.define_workdir, workdirs)

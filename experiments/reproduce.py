@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from experiments import claims, cli, double_descent, ensemble, report, train
 from experiments.estimate import about, measure_work
 from experiments.members import combine, for_each, member_folder, parse_seeds
-from experiments.presets import Preset
+from experiments.presets import Preset, analyses
 from experiments.record import is_made, tables_of
 from experiments.steps import (
     STEPS,
@@ -30,6 +30,7 @@ from experiments.steps import (
     plan_training,
 )
 from memorize_jax.analysis.claims import VERDICTS
+from memorize_jax.config import RunConfig
 from memorize_jax.figures import Figure, missing, select
 from memorize_jax.figures.capacity_map import FIGURES_OF_CAPACITY_MAP, LEAST_EPOCHS
 from memorize_jax.figures.figure import INSTEAD, RUNS
@@ -241,25 +242,14 @@ def main() -> None:
         print(f"done in {time.perf_counter() - started:.0f} s")
 
 
-def define_plan() -> None:
-    """Defines --figure and --dry_run."""
-    cli.define_string("figure", "do and draw only what these figures need, e.g. fig4 or fig3a,fig5f")
-    cli.define_switch("dry_run", "only show what there is, what would run, and about how long")
-
-
 if __name__ == "__main__":
     cli.start(
         main,
         cli.define_workdir,
         cli.define_preset,
-        cli.define_run,
-        cli.define_geometry,
-        cli.define_decoding,
-        cli.define_rewinding,
-        cli.define_gradients,
-        cli.define_capacity_check,
-        cli.define_umap,
+        *map(cli.settings, (RunConfig, *analyses().values())),
         cli.define_seeds,
         cli.define_together,
-        define_plan,
+        cli.flag("figure", "do and draw only what these figures need, e.g. fig4 or fig3a,fig5f"),
+        cli.switch("dry_run", "only show what there is, what would run, and about how long"),
     )

@@ -7,53 +7,32 @@ Writes results/rewinding.csv and figures 4A and 4B in the run's folder; for an e
 
 import dataclasses
 import functools
-import pathlib
 
 import jax.numpy as jnp
 import numpy as np
 
 from experiments import cli
 from experiments.configs import RewindingConfig
-from experiments.members import for_each
 from experiments.progress import bar
-from experiments.record import recorded
-from experiments.trained import opened
-from memorize_jax import figures, models
+from experiments.trained import Trained, analysis, run_chosen
+from memorize_jax import models
 from memorize_jax.analysis import final_epoch
 from memorize_jax.analysis.rewinding import recalibrated, rewinding_row, rewound_network, select_units
-from memorize_jax.data import Splits, standardize
+from memorize_jax.data import standardize
 from memorize_jax.results import REWINDING
-from memorize_jax.runs import Run
-from memorize_jax.study import read_study
 from memorize_jax.training import Trainer
 from memorize_jax.training.devices import split_batches
 
 FIGURES = ("fig4a", "fig4b", "rewinding_restored")
 
 
-@recorded("rewinding")
-def run(
-    workdir: str | pathlib.Path, config: RewindingConfig, splits: Splits | None = None, *, skip_damaged: bool = False
-) -> None:
-    """Rewinds the layers of a run and writes results/rewinding.csv; goes on where it was interrupted.
+@analysis("rewinding")
+def run(trained: Trained, config: RewindingConfig) -> None:
+    """Rewinds the layers of a run and writes results/rewinding.csv.
 
     One compiled program evaluates every network of the grid; of the earlier epochs only the layers that are moved
     are read.
-
-    Args:
-      workdir: folder of the run.
-      config: RewindingConfig.
-      splits: the data, if they were loaded before.
-      skip_damaged: pass over an epoch whose checkpoint is damaged instead of failing.
-
-    Raises:
-      ValueError, OSError: one clear sentence.
     """
-    with opened(workdir, splits, skip_damaged=skip_damaged) as trained:
-        _run(trained, config)
-
-
-def _run(trained, config):
     epochs = trained.select_epochs(config.rewind_epochs)
     units = select_units(config.rewind_layers, models.layers(trained.config.model))
     grid = {f"{unit.name}@{epoch}": (unit, epoch) for unit in units for epoch in epochs}
@@ -87,30 +66,18 @@ def _run(trained, config):
 
 
 def _recalibrated(trained, trainer, variables):
-    model = models.create(
-        trained.config.model,
-        num_classes=trained.splits.train.num_classes,
-        width=trained.config.width,
-        dropout=0.0,
-    )
     images = trained.splits.train.images
-    order = np.arange(len(images))
     batches = (
         (standardize(jnp.asarray(images[batch.indices[0]]), trainer.statistics), batch.mask[0])
-        for batch in split_batches(order, trained.config.batch_size, 1)
+        for batch in split_batches(np.arange(len(images)), trained.config.batch_size, 1)
     )
-    return recalibrated(model, variables, batches)
-
-
-def main() -> None:
-    """Reads the flags and rewinds."""
-    workdir = cli.required_workdir()
-    config = cli.chosen(workdir, "rewinding").rewinding
-    for_each(workdir, lambda folder: run(folder, config, skip_damaged=cli.FLAGS.skip_damaged), ("rewinding.csv",))
-    drawn = figures.draw(read_study(workdir), FIGURES)
-    names = ", ".join(path.name for path in drawn)
-    print(f"measured: {Run(workdir).results / 'rewinding.csv'}; drawn in {Run(workdir).figures}: {names or 'nothing'}")
+    return recalibrated(trained.model(dropout=0.0), variables, batches)
 
 
 if __name__ == "__main__":
-    cli.start(main, cli.define_workdir, cli.define_preset_of_run, cli.define_rewinding)
+    cli.start(
+        lambda: run_chosen("rewinding", run, FIGURES),
+        cli.define_workdir,
+        cli.define_preset_of_run,
+        cli.settings(RewindingConfig),
+    )

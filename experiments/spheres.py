@@ -8,15 +8,12 @@ Writes results/spheres.csv and figures/figa3.svg in the run's folder; for an ens
 import pathlib
 
 from experiments import cli
-from experiments.members import for_each
 from experiments.record import recorded
-from experiments.trained import opened
-from memorize_jax import figures
+from experiments.trained import opened, run_chosen
 from memorize_jax.config import RunConfig
 from memorize_jax.data import Splits
 from memorize_jax.results import SPHERES, write_table
 from memorize_jax.runs import Run, read_config
-from memorize_jax.study import read_study
 
 AXES = tuple(column for column in SPHERES if column.startswith("axis_"))
 DATASETS = ("spheres", "spheres_small")
@@ -58,13 +55,5 @@ def run(workdir: str | pathlib.Path, splits: Splits | None = None) -> None:
         write_table(trained.folder.results / "spheres.csv", rows, SPHERES)
 
 
-def main() -> None:
-    """Reads the flags and takes the points."""
-    workdir = cli.required_workdir()
-    for_each(workdir, run, ("spheres.csv",))
-    (drawn,) = figures.draw(read_study(workdir), ["figa3"])
-    print(f"taken: {Run(workdir).results / 'spheres.csv'}; drawn: {drawn}")
-
-
 if __name__ == "__main__":
-    cli.start(main, cli.define_workdir)
+    cli.start(lambda: run_chosen("spheres", run, ("figa3",)), cli.define_workdir)

@@ -12,6 +12,7 @@ import pathlib
 import sys
 
 import pandas as pd
+from absl import flags
 
 from experiments import cli, ensemble, geometry, train
 from experiments.configs import GeometryConfig
@@ -173,16 +174,16 @@ def _submit(folder, jobs, cluster, options):
 
 
 def _chosen_sweep() -> Sweep:
-    flags = cli.FLAGS
-    overrides, seeds = cli.given(RunConfig), flags.seeds
+    given = cli.FLAGS
+    overrides, seeds = cli.given(RunConfig), given.seeds
     if overrides.pop("seed", None) is not None:
         raise ValueError("expected --seeds=0-9 instead of --seed in a sweep")
-    if flags.file and flags.grid:
+    if given.file and given.grid:
         raise ValueError("expected either --file or --grid, got both")
-    if flags.file:
-        sweep = read_sweep(flags.file, flags.preset, overrides, seeds)
-    elif flags.grid:
-        sweep = plan(flags.preset, overrides, parse_grid(flags.grid), seeds)
+    if given.file:
+        sweep = read_sweep(given.file, given.preset, overrides, seeds)
+    elif given.grid:
+        sweep = plan(given.preset, overrides, parse_grid(given.grid), seeds)
     else:
         raise ValueError("expected --grid=FIELD=VALUE,VALUE,... or --file=SWEEP.toml")
     measured = dataclasses.replace(sweep.preset.geometry, **cli.given(GeometryConfig))
@@ -199,21 +200,9 @@ def main() -> None:
     if cli.FLAGS.dry_run:
         print(table_of_runs(workdir, sweep, combinations(sweep)).to_string(index=False))
         return
-    options = {name: values[0] for name, values in parse_grid(_options(cli.FLAGS.slurm)).items()}
+    options = cli.FLAGS.slurm.split(",") if cli.FLAGS.slurm else []
+    options = {name: values[0] for name, values in parse_grid(options).items()}
     run(workdir, sweep, cluster=cluster, options=options, together=cli.FLAGS.together)
-
-
-def _options(text):
-    return text.split(",") if text else []
-
-
-def define_sweep() -> None:
-    """Defines the flags of a sweep."""
-    cli.define_list_of_texts("grid", "FIELD=VALUE,VALUE,... to combine; may be given several times")
-    cli.define_string("file", "TOML file with preset, seeds, [run] and [grid], instead of --grid")
-    cli.define_string("cluster", f"one of {', '.join(CLUSTERS)}: where to run; none is this process")
-    cli.define_string("slurm", "options of the jobs, e.g. partition=gpu,gpus_per_node=1,timeout_min=600")
-    cli.define_switch("dry_run", "only show the table of runs")
 
 
 if __name__ == "__main__":
@@ -221,9 +210,13 @@ if __name__ == "__main__":
         main,
         cli.define_workdir,
         cli.define_preset,
-        cli.define_run,
-        cli.define_geometry,
+        cli.settings(RunConfig),
+        cli.settings(GeometryConfig),
         cli.define_seeds,
         cli.define_together,
-        define_sweep,
+        cli.flag("grid", "FIELD=VALUE,VALUE,... to combine; may be given several times", flags.DEFINE_multi_string),
+        cli.flag("file", "TOML file with preset, seeds, [run] and [grid], instead of --grid"),
+        cli.flag("cluster", f"one of {', '.join(CLUSTERS)}: where to run; none is this process"),
+        cli.flag("slurm", "options of the jobs, e.g. partition=gpu,gpus_per_node=1,timeout_min=600"),
+        cli.switch("dry_run", "only show the table of runs"),
     )

@@ -140,9 +140,9 @@ if __name__ == "__main__":
         main,
         cli.define_workdir,
         cli.define_preset,
-        cli.define_run,
+        cli.settings(RunConfig),
         cli.define_seeds,
         cli.define_together,
-        processes.define,
+        *processes.FLAGS,
         first=processes.join,
     )

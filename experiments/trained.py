@@ -1,21 +1,27 @@
-"""A trained run, opened for analysis."""
+"""A trained run, opened for analysis, and what the analyses of one share."""
 
 import contextlib
 import dataclasses
+import functools
 import pathlib
 import sys
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+import flax.linen as nn
 import numpy as np
 import pandas as pd
 
+from experiments import cli
 from experiments.configs import GeometryConfig
-from memorize_jax import data
-from memorize_jax.analysis import select_epochs
+from experiments.members import for_each
+from experiments.presets import analyses
+from experiments.record import recorded, tables_of
+from memorize_jax import data, figures, models
+from memorize_jax.analysis import INPUT, select_epochs
 from memorize_jax.checkpoints import DamagedCheckpointError, EpochStore
 from memorize_jax.config import RunConfig
-from memorize_jax.data import GROUPS, PermutedLabels, Splits
+from memorize_jax.data import GROUPS, ChannelStatistics, PermutedLabels, Splits
 from memorize_jax.geometry import ManifoldGeometry
 from memorize_jax.keep import kept_epochs
 from memorize_jax.keys import stream
@@ -23,6 +29,7 @@ from memorize_jax.locks import locked
 from memorize_jax.metrics import read_metrics, read_restores
 from memorize_jax.partial_tables import make_table
 from memorize_jax.runs import Noted, Run, check_same_data, check_writable, provenance, read_labels, read_noted
+from memorize_jax.study import read_study
 
 
 class Trained(NamedTuple):
@@ -50,6 +57,21 @@ class Trained(NamedTuple):
     def config(self) -> RunConfig:
         """Of the training."""
         return self.noted.config
+
+    @property
+    def layers(self) -> dict[str, int]:
+        """Name -> number in the paper's table, of the input and of every analysed layer."""
+        return {INPUT: 0, **{layer.name: layer.number for layer in models.layers(self.config.model)}}
+
+    @property
+    def statistics(self) -> ChannelStatistics:
+        """Of the training images, which bring them to the range that the network expects."""
+        return data.channel_statistics(self.splits.train.images, self.config.scaling)
+
+    def model(self, **options) -> nn.Module:
+        """The network, in float32 whatever training used."""
+        num_classes = self.splits.train.num_classes
+        return models.create(self.config.model, num_classes=num_classes, width=self.config.width, **options)
 
     def stored(self) -> set[int]:
         """The epochs whose networks the run keeps."""
@@ -163,8 +185,56 @@ def opened(
             yield Trained(folder, noted, metrics, splits, labels, store, skip_damaged)
 
 
+def analysis(step: str) -> Callable:
+    """Decorates what measures an opened run, (Trained, settings) -> nothing: the result takes the run's folder.
+
+    Args:
+      step: name of the command, under which is noted how the tables were made.
+
+    Returns:
+      A decorator. What it makes takes the folder of a run, the settings, the data, if they were loaded before, and
+      `skip_damaged`, see `Trained`; it goes on where it was interrupted, and raises ValueError or OSError with one
+      clear sentence.
+    """
+
+    def decorate(measure):
+        @recorded(step)
+        @functools.wraps(measure)
+        def run(workdir, config, splits=None, *, skip_damaged=False):
+            with opened(workdir, splits, skip_damaged=skip_damaged) as trained:
+                measure(trained, config)
+
+        del run.__wrapped__
+        return run
+
+    return decorate
+
+
+def run_chosen(step: str, run: Callable, drawn: Sequence[str] = ()) -> None:
+    """Does what the flags say for a run or every run of an ensemble, draws, and says where the results are.
+
+    Args:
+      step: name of the command; of its settings in a preset too, if it has any.
+      run: takes a run's folder and the settings.
+      drawn: names of the figures of it.
+    """
+    workdir = cli.required_workdir()
+    settings, options = [], {}
+    if step in analyses():
+        settings = [getattr(cli.chosen(workdir, step), step)]
+        options = {"skip_damaged": cli.FLAGS.skip_damaged}
+    tables = tuple(f"{table}.csv" for table in tables_of(step))
+    for_each(workdir, lambda folder: run(folder, *settings, **options), tables)
+    folder = Run(workdir)
+    then = f"next: python -m experiments.report --workdir={workdir}"
+    if drawn:
+        names = ", ".join(path.name for path in figures.draw(read_study(workdir), drawn))
+        then = f"drawn in {folder.figures}: {names or 'nothing'}"
+    print(f"measured: {folder.results / tables[0]}; {then}")
+
+
 def choose_examples(
-    splits: Splits, labels: PermutedLabels, config: GeometryConfig, *, seed: int
+    splits: Splits, labels: PermutedLabels, config: GeometryConfig, *, seed: int, names: Sequence[str] = GROUPS
 ) -> dict[str, np.ndarray]:
     """Chooses the examples of every group's manifolds.
 
@@ -173,6 +243,7 @@ def choose_examples(
       labels: of the training set.
       config: GeometryConfig.
       seed: of the run.
+      names: of the groups.
 
     Returns:
       group -> [P, M] indices into the training set (the test set for "test"); a group that is empty in this run
@@ -183,7 +254,7 @@ def choose_examples(
     """
     groups = data.example_groups(labels, splits.test.labels)
     chosen, problems = {}, []
-    for name in GROUPS:
+    for name in names:
         if not len(groups[name].indices):
             continue
         try:

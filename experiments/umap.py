@@ -8,27 +8,22 @@ of its seeds. Needs umap-learn: pip install 'memorize_jax[umap]'.
 
 import dataclasses
 import functools
-import pathlib
 
 import jax
 import numpy as np
 
 from experiments import cli
 from experiments.configs import UmapConfig
-from experiments.members import for_each
 from experiments.progress import bar
-from experiments.record import recorded
-from experiments.trained import Trained, opened
-from memorize_jax import data, figures, models
+from experiments.trained import Trained, analysis, run_chosen
+from memorize_jax import data, models
 from memorize_jax.analysis import best_epoch, final_epoch
 from memorize_jax.analysis.activations import flat_reader, hosted_activations
 from memorize_jax.analysis.embedding import embed, umap_version
-from memorize_jax.data import Group, Splits
+from memorize_jax.data import Group
 from memorize_jax.keys import stream
 from memorize_jax.models.layers import Layer
 from memorize_jax.results import UMAP
-from memorize_jax.runs import Run
-from memorize_jax.study import read_study
 
 
 def choose_layers(model: str) -> list[Layer]:
@@ -64,37 +59,20 @@ def choose_examples(trained: Trained, config: UmapConfig) -> dict[str, Group]:
     return chosen
 
 
-@recorded("umap")
-def run(
-    workdir: str | pathlib.Path, config: UmapConfig, splits: Splits | None = None, *, skip_damaged: bool = False
-) -> None:
-    """Embeds the layers of a run and writes results/umap.csv; goes on where it was interrupted.
+@analysis("umap")
+def run(trained: Trained, config: UmapConfig) -> None:
+    """Embeds the layers of a run and writes results/umap.csv.
 
     All groups of a layer at an epoch are embedded together, every example once.
-
-    Args:
-      workdir: folder of the run.
-      config: UmapConfig.
-      splits: the data, if they were loaded before.
-      skip_damaged: pass over an epoch whose checkpoint is damaged instead of failing.
-
-    Raises:
-      ValueError, OSError: one clear sentence.
     """
     version = umap_version()
-    with opened(workdir, splits, skip_damaged=skip_damaged) as trained:
-        _run(trained, config, version)
-
-
-def _run(trained, config, version):
     seed, train, test = trained.config.seed, trained.splits.train, trained.splits.test
     epochs = trained.select_epochs(config.umap_epochs)
     chosen = choose_examples(trained, config)
     of_train = [group.indices for name, group in chosen.items() if name != "test"]
     shown_train, shown_test = np.unique(np.concatenate(of_train)), chosen["test"].indices
     layers = {layer.name: layer for layer in choose_layers(trained.config.model)}
-    model = models.create(trained.config.model, num_classes=train.num_classes, width=trained.config.width)
-    read = flat_reader(model, data.channel_statistics(train.images, trained.config.scaling), tuple(layers))
+    read = flat_reader(trained.model(), trained.statistics, tuple(layers))
 
     units = [(epoch, name) for epoch in epochs for name in layers]
     with bar("umap", "embedding", len(units)) as progress:
@@ -137,14 +115,10 @@ def _stage(metrics, epoch):
     return "+".join(name for name, at in stages.items() if at == epoch)
 
 
-def main() -> None:
-    """Reads the flags and embeds."""
-    workdir = cli.required_workdir()
-    config = cli.chosen(workdir, "umap").umap
-    for_each(workdir, lambda folder: run(folder, config, skip_damaged=cli.FLAGS.skip_damaged), ("umap.csv",))
-    drawn = figures.draw(read_study(workdir), ["fig2b", "figa2"])
-    print(f"measured: {Run(workdir).results / 'umap.csv'}; drawn: {', '.join(map(str, drawn))}")
-
-
 if __name__ == "__main__":
-    cli.start(main, cli.define_workdir, cli.define_preset_of_run, cli.define_umap)
+    cli.start(
+        lambda: run_chosen("umap", run, ("fig2b", "figa2")),
+        cli.define_workdir,
+        cli.define_preset_of_run,
+        cli.settings(UmapConfig),
+    )

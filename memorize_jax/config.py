@@ -1,14 +1,15 @@
-"""What defines a training run."""
+"""What defines a training run, and how settings are checked."""
 
 import dataclasses
 import numbers
 import typing
 from collections.abc import Sequence
+from typing import ClassVar
 
 from memorize_jax.data import MODES, SCALINGS
 from memorize_jax.data import check_name as check_dataset
 from memorize_jax.keep import check_keep
-from memorize_jax.models import check_dropout, check_init
+from memorize_jax.models import INITS, check_dropout
 from memorize_jax.models import check_name as check_model
 
 DTYPES = ("float32", "bfloat16")
@@ -19,35 +20,61 @@ ON_NAN = ("stop", "restore")
 KINDS = {int: numbers.Integral, float: numbers.Real}
 
 
+class Settings:
+    """Base of the dataclasses of settings: they check themselves, and `--help` shows what they say under Attributes."""
+
+    # Field -> its least value, or None, which is not bound: a field that may be missing says what it means.
+    LEAST: ClassVar[dict] = {}
+
+    @classmethod
+    def choices(cls) -> dict[str, Sequence[str]]:
+        """Field -> the values that it can have, where these are few."""
+        return {}
+
+    def validate(self) -> None:
+        """Checks every field that can be checked without the data.
+
+        Raises:
+          ValueError: expected X, got Y.
+        """
+        _check_types(self)
+        for name, least in self.LEAST.items():
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise ValueError(f"expected {name} >= {least}, got {value}")
+        for name, allowed in self.choices().items():
+            if getattr(self, name) not in allowed:
+                raise ValueError(f"expected {name} to be one of {', '.join(allowed)}, got {getattr(self, name)!r}")
+
+
 @dataclasses.dataclass(frozen=True)
-class RunConfig:
+class RunConfig(Settings):
     """Everything that decides the outcome of a run; the defaults are the paper's.
 
     Attributes:
-      dataset: name in `data.LOADERS`, or MODULE:NAME, see `data.load`.
-      data_dir: folder of the data set's files, or None for where they usually are.
-      num_train: training examples to use, the same share of every class; None for all.
-      scaling: of images, one of `data.SCALINGS`.
-      model: name in `models.MODELS`, or MODULE:NAME, see `models.create`.
-      width: of the model, or None for the paper's.
-      init: how parameters start, one of `models.INITS`; the paper does not say.
-      dropout: rate, or None for that of the paper's table.
-      dtype: of the computation while training, one of `COMPUTE_DTYPES`; parameters and loss are float32.
-      permuted_fraction: share of the training labels that is permuted.
-      permutation: mode of `data.permute_labels`.
+      dataset: name of a data set, or MODULE:NAME, a function of yours that loads it.
+      data_dir: folder of the data set's files, if not where they usually are.
+      num_train: training examples to use, the same share of every class; all if not given.
+      scaling: of images.
+      model: name of a network, or MODULE:NAME, a models.Entry of yours.
+      width: of the model; the paper's if not given.
+      init: how parameters start; the paper does not say.
+      dropout: rate; that of the paper's table if not given.
+      dtype: of the computation while training; parameters and loss are float32.
+      permuted_fraction: share of the training labels to permute, 0 to 1.
+      permutation: how, see `data.permute_labels`.
       learning_rate: of Adam.
       batch_size: global, over all devices.
-      seed: governs initialisation, permutation, order of examples and geometry draws.
+      seed: of initialisation, permutation, order of examples and geometry draws.
       epochs: most epochs.
       stop_accuracy: training accuracy on the assigned labels above which training stops.
       extra_epochs: epochs to go on after that.
-      keep: which epochs' networks stay on disk, see `keep.kept_epochs`; the best and the last always do.
-      keep_dtype: of those networks, one of `DTYPES`; the best and the last are kept in full.
-      on_nan: what to do when the loss is not finite: "stop", or "restore" the last epoch and go on from there at half
-        the learning rate.
-      steps_per_call: steps that one call to the device does; None for 1 on CPU, where a convolution inside a loop is
-        slow, and 16 elsewhere.
-      tensorboard: write the metrics as event files for TensorBoard too.
+      keep: which epochs' networks stay on disk, besides the best and the last: all, every:K, log, or best,last.
+      keep_dtype: of those networks; the best and the last stay in float32.
+      on_nan: when the loss is not finite; restore goes on from the last epoch at half the learning rate.
+      steps_per_call: training steps that one call to the device does; if not given 1 on CPU, where a convolution
+        inside a loop is slow, and 16 elsewhere.
+      tensorboard: write the metrics of every epoch for TensorBoard too, in tensorboard/ of the run's folder.
     """
 
     dataset: str = "digits"
@@ -78,38 +105,32 @@ class RunConfig:
     # So may these: they say what is on disk, what happens when training fails, and how steps are dispatched.
     CARE_FIELDS = ("keep", "keep_dtype", "on_nan", "steps_per_call", "tensorboard")
 
+    LEAST: ClassVar[dict] = {
+        **dict.fromkeys(("num_train", "width", "batch_size", "epochs", "steps_per_call"), 1),
+        "extra_epochs": 0,
+    }
+
+    @classmethod
+    def choices(cls) -> dict[str, Sequence[str]]:
+        """Field -> the values that it can have."""
+        of_tensors = {"dtype": COMPUTE_DTYPES, "keep_dtype": DTYPES, "scaling": SCALINGS}
+        return {"init": INITS, "permutation": MODES, "on_nan": ON_NAN, **of_tensors}
+
     def validate(self) -> None:
         """Checks every field.
 
         Raises:
           ValueError: expected X, got Y.
         """
-        _check_types(self)
+        super().validate()
         check_dataset(self.dataset)
         check_model(self.model)
-        check_init(self.init)
         check_dropout(self.model, self.dropout)
-        if self.dtype not in COMPUTE_DTYPES:
-            raise ValueError(f"expected dtype to be one of {', '.join(COMPUTE_DTYPES)}, got {self.dtype!r}")
         check_keep(self.keep)
-        if self.keep_dtype not in DTYPES:
-            raise ValueError(f"expected keep_dtype to be one of {', '.join(DTYPES)}, got {self.keep_dtype!r}")
-        if self.on_nan not in ON_NAN:
-            raise ValueError(f"expected on_nan to be one of {', '.join(ON_NAN)}, got {self.on_nan!r}")
-        if self.scaling not in SCALINGS:
-            raise ValueError(f"expected scaling to be one of {', '.join(SCALINGS)}, got {self.scaling!r}")
-        if self.permutation not in MODES:
-            raise ValueError(f"expected permutation to be one of {', '.join(MODES)}, got {self.permutation!r}")
         checks = {
             "permuted_fraction": (0 <= self.permuted_fraction <= 1, "between 0 and 1"),
-            "num_train": (self.num_train is None or self.num_train >= 1, ">= 1"),
-            "width": (self.width is None or self.width >= 1, ">= 1"),
             "learning_rate": (0 < self.learning_rate < float("inf"), "> 0"),
-            "batch_size": (self.batch_size >= 1, ">= 1"),
-            "epochs": (self.epochs >= 1, ">= 1"),
             "stop_accuracy": (0 <= self.stop_accuracy <= 1, "between 0 and 1"),
-            "steps_per_call": (self.steps_per_call is None or self.steps_per_call >= 1, ">= 1"),
-            "extra_epochs": (self.extra_epochs >= 0, ">= 0"),
             "seed": (0 <= self.seed < 2**31, "between 0 and 2^31 - 1"),
         }
         for name, (good, expected) in checks.items():
