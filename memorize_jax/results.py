@@ -7,163 +7,47 @@ import pandas as pd
 
 from memorize_jax.atomic import replacing
 
-METRICS = (
-    "epoch",
-    "loss",
-    "train_accuracy",
-    "unpermuted_accuracy",
-    "permuted_accuracy",
-    "restored_accuracy",
-    "test_accuracy",
-    "seconds",
-)
+# What tables have in common.
+ACCURACIES = ("train_accuracy", "unpermuted_accuracy", "permuted_accuracy", "restored_accuracy", "test_accuracy")
+MEASURES = ("capacity", "radius", "dimension", "center_correlation", "capacity_standard_error")
+PLACE = ("seed", "epoch", "layer", "layer_number")
+SIZES = ("num_classes", "num_valid_classes", "examples_per_class", "num_draws", "kappa", "status")
+
+METRICS = ("epoch", "loss", *ACCURACIES, "seconds")
 # Every time the learning rate was halved because the loss was not finite: after which epoch, and what happened.
 RESTORES = ("epoch", "failed_epoch", "failed_step", "learning_rate")
 GEOMETRY = (
-    "seed",
-    "epoch",
-    "layer",
-    "layer_number",
-    "group",
-    "capacity",
-    "radius",
-    "dimension",
-    "center_correlation",
-    "capacity_standard_error",
-    "num_center_components",
-    "residual_correlation",
-    "least_retained_center_norm",
-    "largest_kkt_residual",
-    "num_classes",
-    "num_valid_classes",
-    "examples_per_class",
-    "num_draws",
-    "kappa",
-    "status",
+    *(*PLACE, "group", *MEASURES, "num_center_components", "residual_correlation"),
+    *("least_retained_center_norm", "largest_kkt_residual", *SIZES),
 )
 # Accuracy with the layers of one unit as they were at another epoch.
-REWINDING = (
-    "seed",
-    "into",
-    "layer",
-    "layer_number",
-    "num_layers",
-    "rewind_epoch",
-    "bn",
-    "loss",
-    "train_accuracy",
-    "unpermuted_accuracy",
-    "permuted_accuracy",
-    "restored_accuracy",
-    "test_accuracy",
-)
+REWINDING = ("seed", "into", "layer", "layer_number", "num_layers", "rewind_epoch", "bn", "loss", *ACCURACIES)
 # What the paper says, and whether the tables show it.
-CLAIMS = (
-    "claim",
-    "figure",
-    "statement",
-    "quantity",
-    "measured",
-    "low",
-    "high",
-    "threshold",
-    "verdict",
-    "reason",
-)
+CLAIMS = ("claim", "figure", "statement", "quantity", "measured", "low", "high", "threshold", "verdict", "reason")
 # Accuracy and the geometry of the test set's manifolds by width; `moment` is best or final.
 DOUBLE_DESCENT = (
-    "seed",
-    "width",
-    "num_parameters",
-    "moment",
-    "epoch",
-    "layer",
-    "layer_number",
-    "train_accuracy",
-    "unpermuted_accuracy",
-    "permuted_accuracy",
-    "restored_accuracy",
-    "test_accuracy",
-    "capacity",
-    "radius",
-    "dimension",
-    "center_correlation",
-    "capacity_standard_error",
-    "num_center_components",
-    "num_classes",
-    "num_valid_classes",
-    "examples_per_class",
-    "num_draws",
-    "kappa",
-    "status",
+    *("seed", "width", "num_parameters", "moment", "epoch", "layer", "layer_number", *ACCURACIES),
+    *(*MEASURES, "num_center_components", *SIZES),
 )
 # Squared norms and cosines of the parts of the gradient, by layer and group.
 GRADIENTS = (
-    "seed",
-    "epoch",
-    "layer",
-    "layer_number",
-    "group",
-    "part",
-    "squared_norm",
-    "cosine_with_ind",
-    "cosine_with_permuted",
-    "num_examples",
-    "form",
-    "bn",
-    "weighting",
-    "centering",
+    *(*PLACE, "group", "part", "squared_norm", "cosine_with_ind", "cosine_with_permuted", "num_examples"),
+    *("form", "bn", "weighting", "centering"),
 )
-
 DECODING = (
-    "seed",
-    "epoch",
-    "layer",
-    "layer_number",
-    "method",
-    "labels",
-    "train_accuracy",
-    "restored_accuracy",
-    "validation_accuracy",
-    "clean_validation_accuracy",
-    "test_accuracy",
-    "num_features",
-    "num_fitted",
-    "least_components",
+    *(*PLACE, "method", "labels", "train_accuracy", "restored_accuracy", "validation_accuracy"),
+    *("clean_validation_accuracy", "test_accuracy", "num_features", "num_fitted", "least_components"),
     "most_components",
 )
 DECODING_CHOICE = (
-    "seed",
-    "epoch",
-    "method",
-    "labels",
-    "validation_accuracy",
-    "layer",
-    "test_accuracy",
-    "clean_layer",
-    "clean_test_accuracy",
-    "oracle_layer",
-    "oracle_test_accuracy",
+    *("seed", "epoch", "method", "labels", "validation_accuracy", "layer", "test_accuracy"),
+    *("clean_layer", "clean_test_accuracy", "oracle_layer", "oracle_test_accuracy"),
 )
 # Capacity by theory and by simulation; `bound` other than 0: the simulated one is only a bound.
 CAPACITY_CHECK = (
-    "seed",
-    "epoch",
-    "layer",
-    "layer_number",
-    "group",
-    "mean_field_capacity",
-    "mean_field_standard_error",
-    "simulated_capacity",
-    "simulated_standard_error",
-    "bound",
-    "undecided",
-    "num_classes",
-    "examples_per_class",
-    "num_inputs",
-    "num_draws",
-    "num_dichotomies",
-    "num_repetitions",
+    *(*PLACE, "group", "mean_field_capacity", "mean_field_standard_error", "simulated_capacity"),
+    *("simulated_standard_error", "bound", "undecided", "num_classes", "examples_per_class", "num_inputs"),
+    *("num_draws", "num_dichotomies", "num_repetitions"),
 )
 # Places in the plane; `stage` names what the epoch is among init, best and final.
 UMAP = ("seed", "epoch", "stage", "layer", "layer_number", "group", "example", "true", "assigned", "x", "y")
@@ -171,7 +55,6 @@ UMAP = ("seed", "epoch", "stage", "layer", "layer_number", "group", "example", "
 EXAMPLES = ("seed", "group", "example", "true", "assigned", "height", "width", "channels", "pixels")
 # Some coordinates of the points of two classes whose centres are opposite.
 SPHERES = ("seed", "example", "label", "axis_0", "axis_1", "axis_2", "axis_3", "axis_4")
-
 
 # Columns of text; all others hold numbers.
 TEXT = {

@@ -1,14 +1,13 @@
 """Simulated against mean-field capacity (figure 1B)."""
 
-import pathlib
-
 from memorize_jax.figures.curves import heading, subject
 from memorize_jax.figures.figure import Figure
-from memorize_jax.figures.style import COLORS, FLOOR, MARKERS, groups_in, save, styled, subplots
+from memorize_jax.figures.style import COLORS, FLOOR, MARKERS, Drawing, drawn, groups_in, subplots
 from memorize_jax.study import Study
 
 
-def draw_capacity_check(study: Study, path: pathlib.Path) -> pathlib.Path:
+@drawn()
+def draw_capacity_check(study: Study) -> Drawing:
     """Draws figure 1B: a point for every layer, group, epoch and seed.
 
     Bars are two standard errors: of the draws, and of the random labellings. Layers with too few features for a
@@ -16,10 +15,6 @@ def draw_capacity_check(study: Study, path: pathlib.Path) -> pathlib.Path:
 
     Args:
       study: with the table capacity_check.
-      path: of the figure.
-
-    Returns:
-      path.
     """
     table = study.tables["capacity_check"]
     known = table[table["bound"] == 0]
@@ -27,44 +22,43 @@ def draw_capacity_check(study: Study, path: pathlib.Path) -> pathlib.Path:
     floor = 2 / table["examples_per_class"].min()
     values = [*known["mean_field_capacity"].dropna(), *known["simulated_capacity"], floor]
     lowest, highest = 0.8 * min(values), 1.25 * max(values)
-    with styled():
-        figure, axis = subplots(figsize=(6.2, 6.0))
-        axis.plot([lowest, highest], [lowest, highest], color="#333333", linewidth=1, label="equal")
-        axis.axhline(floor, **FLOOR, label="lower bound 2/M")
-        axis.axvline(floor, **FLOOR)
-        for group in groups_in(known["group"]):
-            for at_last in (True, False):
-                own = known[(known["group"] == group) & ((known["epoch"] == last) == at_last)]
-                # Of earlier epochs hollow.
-                look = {
-                    "color": COLORS[group],
-                    "markerfacecolor": COLORS[group] if at_last else "none",
-                }
-                axis.errorbar(
-                    own["mean_field_capacity"],
-                    own["simulated_capacity"],
-                    2 * own["simulated_standard_error"],
-                    2 * own["mean_field_standard_error"],
-                    fmt=MARKERS[group],
-                    elinewidth=0.8,
-                    markersize=5,
-                    label=group if at_last else None,
-                    **look,
-                )
-        for scale in (axis.set_xscale, axis.set_yscale):
-            scale("log")
-        for number in (axis.xaxis, axis.yaxis):
-            number.set_major_formatter("{x:g}")
-            number.set_minor_formatter(lambda value, _: f"{value:g}" if f"{value:e}"[0] in "235" else "")
-            number.set_tick_params(which="both", labelsize=9)
-        axis.set_xlim(lowest, highest)
-        axis.set_ylim(lowest, highest)
-        axis.set_aspect("equal")
-        axis.set_xlabel("mean-field capacity α (classes per feature)")
-        axis.set_ylabel("simulated capacity α (classes per feature)")
-        axis.legend(frameon=False, fontsize=9, loc="upper left", bbox_to_anchor=(0.12, 1))
-        heading(figure, subject(study), *_lines(table))
-        return save(figure, path)
+    figure, axis = subplots(figsize=(6.2, 6.0))
+    axis.plot([lowest, highest], [lowest, highest], color="#333333", linewidth=1, label="equal")
+    axis.axhline(floor, **FLOOR, label="lower bound 2/M")
+    axis.axvline(floor, **FLOOR)
+    for group in groups_in(known["group"]):
+        for at_last in (True, False):
+            own = known[(known["group"] == group) & ((known["epoch"] == last) == at_last)]
+            # Of earlier epochs hollow.
+            look = {
+                "color": COLORS[group],
+                "markerfacecolor": COLORS[group] if at_last else "none",
+            }
+            axis.errorbar(
+                own["mean_field_capacity"],
+                own["simulated_capacity"],
+                2 * own["simulated_standard_error"],
+                2 * own["mean_field_standard_error"],
+                fmt=MARKERS[group],
+                elinewidth=0.8,
+                markersize=5,
+                label=group if at_last else None,
+                **look,
+            )
+    for scale in (axis.set_xscale, axis.set_yscale):
+        scale("log")
+    for number in (axis.xaxis, axis.yaxis):
+        number.set_major_formatter("{x:g}")
+        number.set_minor_formatter(lambda value, _: f"{value:g}" if f"{value:e}"[0] in "235" else "")
+        number.set_tick_params(which="both", labelsize=9)
+    axis.set_xlim(lowest, highest)
+    axis.set_ylim(lowest, highest)
+    axis.set_aspect("equal")
+    axis.set_xlabel("mean-field capacity α (classes per feature)")
+    axis.set_ylabel("simulated capacity α (classes per feature)")
+    axis.legend(frameon=False, fontsize=9, loc="upper left", bbox_to_anchor=(0.12, 1))
+    heading(figure, subject(study), *_lines(table))
+    return figure
 
 
 def _lines(table):

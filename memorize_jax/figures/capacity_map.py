@@ -1,26 +1,21 @@
 """Capacity as a map of layer by epoch (no figure of the paper)."""
 
-import pathlib
-
 from memorize_jax.figures.bound import bound_remark, lower_bound
 from memorize_jax.figures.curves import heading, mean_note, subject
 from memorize_jax.figures.figure import Figure
 from memorize_jax.figures.heat import by_layer_and_epoch, draw_heat, limits, too_few_shared
-from memorize_jax.figures.style import groups_in, save, styled, subplots
+from memorize_jax.figures.style import Drawing, drawn, groups_in, subplots
 from memorize_jax.study import Study
 
 LEAST_EPOCHS = 3
 
 
-def draw_capacity_map(study: Study, path: pathlib.Path) -> pathlib.Path:
+@drawn()
+def draw_capacity_map(study: Study) -> Drawing:
     """Draws the capacity of each group by layer and epoch, on one colour scale.
 
     Args:
       study: a run or an ensemble with the geometry of several epochs.
-      path: of the figure.
-
-    Returns:
-      path.
     """
     geometry = study.tables["geometry"]
     layers = geometry.drop_duplicates("layer_number")
@@ -33,25 +28,24 @@ def draw_capacity_map(study: Study, path: pathlib.Path) -> pathlib.Path:
     floor = lower_bound(geometry)
     low, high = limits(list(panels.values()))
     low = low if floor is None else min(low, 0.95 * floor)
-    with styled():
-        size = (9.6, (1.0 + 0.2 * max(len(names), 6)) * 2 + 0.6)
-        figure, axes = subplots(2, 2, figsize=size, sharex=True, sharey=True)
-        for axis in list(axes.flat)[len(panels) :]:
-            axis.set_visible(False)
-        for axis, (group, values) in zip(axes.flat, panels.items(), strict=False):
-            mesh = draw_heat(axis, values, names, cmap="viridis", vmin=low, vmax=high)
-            axis.set_title(group, fontsize=10)
-        for axis in axes[:, 0]:
-            axis.set_ylabel("layer")
-        for axis in axes[0] if len(panels) > 2 else ():
-            axis.set_xlabel(None)
-        bar = figure.colorbar(mesh, ax=axes, label="capacity α (classes per feature)")
-        if floor is not None:
-            bar.ax.axhline(floor, color="white", linewidth=2)
-            bar.ax.axhline(floor, color="black", linewidth=1)
-            bar.ax.set_title("line: lower\nbound 2/M", fontsize=8)
-        heading(figure, subject(study), mean_note(study, min(found.fewest for found in means.values())))
-        return save(figure, path)
+    size = (9.6, (1.0 + 0.2 * max(len(names), 6)) * 2 + 0.6)
+    figure, axes = subplots(2, 2, figsize=size, sharex=True, sharey=True)
+    for axis in list(axes.flat)[len(panels) :]:
+        axis.set_visible(False)
+    for axis, (group, values) in zip(axes.flat, panels.items(), strict=False):
+        mesh = draw_heat(axis, values, names, cmap="viridis", vmin=low, vmax=high)
+        axis.set_title(group, fontsize=10)
+    for axis in axes[:, 0]:
+        axis.set_ylabel("layer")
+    for axis in axes[0] if len(panels) > 2 else ():
+        axis.set_xlabel(None)
+    bar = figure.colorbar(mesh, ax=axes, label="capacity α (classes per feature)")
+    if floor is not None:
+        bar.ax.axhline(floor, color="white", linewidth=2)
+        bar.ax.axhline(floor, color="black", linewidth=1)
+        bar.ax.set_title("line: lower\nbound 2/M", fontsize=8)
+    heading(figure, subject(study), mean_note(study, min(found.fewest for found in means.values())))
+    return figure
 
 
 def _obstacle(study: Study) -> str:

@@ -1,12 +1,10 @@
 """What probes read in the layers (no figure of the paper)."""
 
-import pathlib
-
 import numpy as np
 
 from memorize_jax.figures.curves import draw_mean, heading, interpolated, seeds_note, subject
 from memorize_jax.figures.figure import Figure, not_measured
-from memorize_jax.figures.style import MARKER_CYCLE, epoch_axis, layer_axis, save, shade, styled, subplots
+from memorize_jax.figures.style import MARKER_CYCLE, Drawing, drawn, epoch_axis, layer_axis, shade, subplots
 from memorize_jax.study import Study
 
 # Method of results/decoding.csv -> (colour, marker, name in a legend); what is not here is in the table only.
@@ -43,77 +41,69 @@ def _moments(study):
     return found
 
 
-def draw_decoding(study: Study, path: pathlib.Path) -> pathlib.Path:
+@drawn()
+def draw_decoding(study: Study) -> Drawing:
     """Draws test accuracy by layer of every probe, one row per epoch, one column per kind of labels.
 
     Args:
       study: a run or an ensemble.
-      path: of the figure.
-
-    Returns:
-      path.
     """
     layers, moments, fewest = _layers(study.tables["decoding"]), _moments(study), len(study.seeds)
-    with styled():
-        size = (10, 2.7 * len(moments) + 1.4)
-        figure, axes = subplots(len(moments), 2, figsize=size, sharex=True, sharey=True, squeeze=False)
-        for row, (title, rows) in zip(axes, moments.items(), strict=True):
-            for axis, (labels, text) in zip(row, LABELS.items(), strict=True):
-                own = rows[rows["labels"] == labels]
-                for method, (color, marker, name) in METHODS.items():
-                    here = own[own["method"] == method]
-                    wide = here.pivot(index="seed", columns="layer", values="test_accuracy").reindex(columns=layers)
-                    style = {"color": color, "marker": marker, "markersize": 4, "label": name}
-                    if len(wide):
-                        fewest = min(fewest, draw_mean(axis, range(len(layers)), wide, level=LEVEL, scale=100, **style))
-                network = 100 * rows.loc[rows["method"] == "network", "test_accuracy"].mean()
-                if np.isfinite(network):
-                    axis.axhline(network, color="black", linestyle="--", linewidth=1, label="the network itself")
-                axis.set_title(f"{title}, {text}", fontsize=10)
-            row[0].set_ylabel("accuracy on test (%)")
-        for axis in axes[-1]:
-            layer_axis(axis, layers)
-        handles, names = axes[0][0].get_legend_handles_labels()
-        figure.legend(handles, names, loc="outside lower center", ncols=4, frameon=False, fontsize=9)
-        heading(figure, subject(study), seeds_note(study, LEVEL, fewest))
-        return save(figure, path)
+    size = (10, 2.7 * len(moments) + 1.4)
+    figure, axes = subplots(len(moments), 2, figsize=size, sharex=True, sharey=True, squeeze=False)
+    for row, (title, rows) in zip(axes, moments.items(), strict=True):
+        for axis, (labels, text) in zip(row, LABELS.items(), strict=True):
+            own = rows[rows["labels"] == labels]
+            for method, (color, marker, name) in METHODS.items():
+                here = own[own["method"] == method]
+                wide = here.pivot(index="seed", columns="layer", values="test_accuracy").reindex(columns=layers)
+                style = {"color": color, "marker": marker, "markersize": 4, "label": name}
+                if len(wide):
+                    fewest = min(fewest, draw_mean(axis, range(len(layers)), wide, level=LEVEL, scale=100, **style))
+            network = 100 * rows.loc[rows["method"] == "network", "test_accuracy"].mean()
+            if np.isfinite(network):
+                axis.axhline(network, color="black", linestyle="--", linewidth=1, label="the network itself")
+            axis.set_title(f"{title}, {text}", fontsize=10)
+        row[0].set_ylabel("accuracy on test (%)")
+    for axis in axes[-1]:
+        layer_axis(axis, layers)
+    handles, names = axes[0][0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside lower center", ncols=4, frameon=False, fontsize=9)
+    heading(figure, subject(study), seeds_note(study, LEVEL, fewest))
+    return figure
 
 
-def draw_decoding_dynamics(study: Study, path: pathlib.Path) -> pathlib.Path:
+@drawn()
+def draw_decoding_dynamics(study: Study) -> Drawing:
     """Draws test accuracy of subspaces by epoch, one line per layer, beside the network's own and its edited head's.
 
     Args:
       study: a run or an ensemble.
-      path: of the figure.
-
-    Returns:
-      path.
     """
     decoding = study.tables["decoding"]
     layers, counts = _layers(decoding), [len(study.seeds)]
-    with styled():
-        figure, axes = subplots(1, 2, figsize=(10, 4.6), sharey=True)
-        for axis, (labels, text) in zip(axes, LABELS.items(), strict=True):
-            own = decoding[decoding["labels"] == labels]
-            for index, layer in enumerate(layers):
-                rows = own[(own["method"] == "masc") & (own["layer"] == layer)]
-                marker = MARKER_CYCLE[index % len(MARKER_CYCLE)]
-                style = {"color": shade(index, len(layers)), "marker": marker, "markersize": 3.5, "label": layer}
-                if len(rows):
-                    counts.append(_draw_epochs(axis, rows, **style))
-            edited = own[own["method"] == "edited_network"]
-            if len(edited):
-                counts.append(_draw_epochs(axis, edited, color="black", linestyle=":", label="network, head replaced"))
-            network = decoding[decoding["method"] == "network"]
-            if len(network):
-                counts.append(_draw_epochs(axis, network, color="black", linestyle="--", label="the network itself"))
-            epoch_axis(axis, decoding["epoch"].max())
-            axis.set_title(text, fontsize=10)
-        axes[0].set_ylabel("accuracy on test (%)")
-        handles, names = axes[0].get_legend_handles_labels()
-        figure.legend(handles, names, loc="outside lower center", ncols=6, frameon=False, fontsize=8.5)
-        heading(figure, f"subspaces of 99 % of the variance: {subject(study)}", seeds_note(study, LEVEL, min(counts)))
-        return save(figure, path)
+    figure, axes = subplots(1, 2, figsize=(10, 4.6), sharey=True)
+    for axis, (labels, text) in zip(axes, LABELS.items(), strict=True):
+        own = decoding[decoding["labels"] == labels]
+        for index, layer in enumerate(layers):
+            rows = own[(own["method"] == "masc") & (own["layer"] == layer)]
+            marker = MARKER_CYCLE[index % len(MARKER_CYCLE)]
+            style = {"color": shade(index, len(layers)), "marker": marker, "markersize": 3.5, "label": layer}
+            if len(rows):
+                counts.append(_draw_epochs(axis, rows, **style))
+        edited = own[own["method"] == "edited_network"]
+        if len(edited):
+            counts.append(_draw_epochs(axis, edited, color="black", linestyle=":", label="network, head replaced"))
+        network = decoding[decoding["method"] == "network"]
+        if len(network):
+            counts.append(_draw_epochs(axis, network, color="black", linestyle="--", label="the network itself"))
+        epoch_axis(axis, decoding["epoch"].max())
+        axis.set_title(text, fontsize=10)
+    axes[0].set_ylabel("accuracy on test (%)")
+    handles, names = axes[0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside lower center", ncols=6, frameon=False, fontsize=8.5)
+    heading(figure, f"subspaces of 99 % of the variance: {subject(study)}", seeds_note(study, LEVEL, min(counts)))
+    return figure
 
 
 def _draw_epochs(axis, rows, **style):

@@ -1,12 +1,11 @@
 """Accuracy and geometry by model size (figures 4C-E)."""
 
 import functools
-import pathlib
 
 from memorize_jax.figures.bound import bound_remark, draw_bound
 from memorize_jax.figures.curves import draw_mean, heading, seeds_note, subject
 from memorize_jax.figures.figure import Figure
-from memorize_jax.figures.style import save, styled, subplots
+from memorize_jax.figures.style import Drawing, drawn, subplots
 from memorize_jax.study import Study
 
 LABELS = {
@@ -21,47 +20,43 @@ MOMENTS = {"best": ("#0072B2", "o", "-"), "final": ("#D55E00", "s", (0, (5, 1.5)
 LEVEL = 0.95
 
 
-def draw_double_descent(study: Study, path: pathlib.Path, *, columns: tuple[str, ...]) -> pathlib.Path:
+@drawn()
+def draw_double_descent(study: Study, *, columns: tuple[str, ...]) -> Drawing:
     """Draws accuracy, or the geometry of the test manifolds at the last hidden layer, by number of parameters.
 
     Args:
       study: of networks of growing width.
-      path: of the figure.
       columns: of the table, of `LABELS`; a panel each.
-
-    Returns:
-      path.
     """
     table = study.tables["double_descent"]
     widths = table.drop_duplicates("num_parameters").sort_values("num_parameters")
     fewest = len(study.seeds)
-    with styled():
-        figure, axes = subplots(1, len(columns), figsize=(4.8 * len(columns), 4.2), squeeze=False)
-        for axis, column in zip(axes[0], columns, strict=True):
-            scale = 100 if column.endswith("accuracy") else 1
-            for moment, (color, marker, dashes) in MOMENTS.items():
-                wide = _wide(table, moment, column)
-                style = {"color": color, "marker": marker, "markersize": 4, "linestyle": dashes}
-                style |= {"label": f"{moment} epoch"}
-                fewest = min(fewest, draw_mean(axis, wide.columns, wide, level=LEVEL, scale=scale, **style))
-            if column == "test_accuracy":
-                final = 100 * _wide(table, "final", "train_accuracy").mean()
-                axis.plot(final.index, final, color="#555555", linestyle=":", label="final epoch, training labels")
-            if column == "capacity":
-                draw_bound(axis, table)
-                axis.set_ylim(bottom=0)
-            axis.set_xscale("log")
-            axis.set_xlabel("parameters")
-            axis.set_ylabel(LABELS[column])
-            above = axis.secondary_xaxis("top")
-            above.set_xticks(widths["num_parameters"], widths["width"], fontsize=8)
-            above.tick_params(which="minor", length=0, labelsize=0)
-            above.set_xlabel("width", fontsize=9)
-        handles, labels = axes[0][0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False, fontsize=9)
-        layer = "" if columns == ("test_accuracy",) else f"test manifolds at {table['layer'].iloc[0]}"
-        heading(figure, subject(study), layer, seeds_note(study, LEVEL, fewest))
-        return save(figure, path)
+    figure, axes = subplots(1, len(columns), figsize=(4.8 * len(columns), 4.2), squeeze=False)
+    for axis, column in zip(axes[0], columns, strict=True):
+        scale = 100 if column.endswith("accuracy") else 1
+        for moment, (color, marker, dashes) in MOMENTS.items():
+            wide = _wide(table, moment, column)
+            style = {"color": color, "marker": marker, "markersize": 4, "linestyle": dashes}
+            style |= {"label": f"{moment} epoch"}
+            fewest = min(fewest, draw_mean(axis, wide.columns, wide, level=LEVEL, scale=scale, **style))
+        if column == "test_accuracy":
+            final = 100 * _wide(table, "final", "train_accuracy").mean()
+            axis.plot(final.index, final, color="#555555", linestyle=":", label="final epoch, training labels")
+        if column == "capacity":
+            draw_bound(axis, table)
+            axis.set_ylim(bottom=0)
+        axis.set_xscale("log")
+        axis.set_xlabel("parameters")
+        axis.set_ylabel(LABELS[column])
+        above = axis.secondary_xaxis("top")
+        above.set_xticks(widths["num_parameters"], widths["width"], fontsize=8)
+        above.tick_params(which="minor", length=0, labelsize=0)
+        above.set_xlabel("width", fontsize=9)
+    handles, labels = axes[0][0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False, fontsize=9)
+    layer = "" if columns == ("test_accuracy",) else f"test manifolds at {table['layer'].iloc[0]}"
+    heading(figure, subject(study), layer, seeds_note(study, LEVEL, fewest))
+    return figure
 
 
 def _wide(table, moment, column):

@@ -1,13 +1,11 @@
 """Capacity against the share of permuted labels (figure A.8)."""
 
-import pathlib
-
 import pandas as pd
 
 from memorize_jax.figures.bound import bound_remark, draw_bound
 from memorize_jax.figures.curves import draw_mean, heading, seeds_note
 from memorize_jax.figures.figure import INSTEAD, Figure
-from memorize_jax.figures.style import group_style, groups_in, save, styled, subplots
+from memorize_jax.figures.style import Drawing, drawn, group_style, groups_in, subplots
 from memorize_jax.stages import at_stages
 from memorize_jax.study import Study, command, three_layers
 
@@ -40,40 +38,36 @@ def _combinations(study):
     return found
 
 
-def draw_fractions(study: Study, path: pathlib.Path) -> pathlib.Path:
+@drawn()
+def draw_fractions(study: Study) -> Drawing:
     """Draws figure A.8: capacity at the final epoch by share of permuted labels, at three layers.
 
     Args:
       study: a sweep over fractions; a row for each combination of what else differs.
-      path: of the figure.
-
-    Returns:
-      path.
     """
     rows, fewest = _combinations(study), len(study.seeds)
-    with styled():
-        size = (10.2, 2.9 * len(rows) + 1.0)
-        figure, axes = subplots(len(rows), 3, figsize=size, sharex=True, squeeze=False)
-        for (text, geometry), own in zip(rows, axes, strict=True):
-            for axis, (place, layer) in zip(own, three_layers(_layers(geometry)).items(), strict=True):
-                here = geometry[geometry["layer"] == layer]
-                for group in groups_in(here["group"]):
-                    fewest = min(fewest, _draw_group(axis, here[here["group"] == group], group))
-                draw_bound(axis, geometry)
-                axis.set_title(f"{place} layer: {layer}", fontsize=10)
-                axis.set_ylim(bottom=0)
-            label = "capacity α (classes per feature)"
-            own[0].set_ylabel(f"{text}\n{label}" if len(rows) > 1 else label, fontsize=8.5)
-        for axis in axes[-1]:
-            axis.set_xlabel("share of permuted labels")
-            axis.set_xlim(-0.04, 1.04)
-        found = {}
-        for axis in axes.flat:
-            found |= dict(zip(*reversed(axis.get_legend_handles_labels()), strict=True))
-        figure.legend(found.values(), found, loc="outside lower center", ncols=5, frameon=False, fontsize=9)
-        what = f"final epoch: {study.model} on {study.dataset}"
-        heading(figure, what, _note(study, fewest))
-        return save(figure, path)
+    size = (10.2, 2.9 * len(rows) + 1.0)
+    figure, axes = subplots(len(rows), 3, figsize=size, sharex=True, squeeze=False)
+    for (text, geometry), own in zip(rows, axes, strict=True):
+        for axis, (place, layer) in zip(own, three_layers(_layers(geometry)).items(), strict=True):
+            here = geometry[geometry["layer"] == layer]
+            for group in groups_in(here["group"]):
+                fewest = min(fewest, _draw_group(axis, here[here["group"] == group], group))
+            draw_bound(axis, geometry)
+            axis.set_title(f"{place} layer: {layer}", fontsize=10)
+            axis.set_ylim(bottom=0)
+        label = "capacity α (classes per feature)"
+        own[0].set_ylabel(f"{text}\n{label}" if len(rows) > 1 else label, fontsize=8.5)
+    for axis in axes[-1]:
+        axis.set_xlabel("share of permuted labels")
+        axis.set_xlim(-0.04, 1.04)
+    found = {}
+    for axis in axes.flat:
+        found |= dict(zip(*reversed(axis.get_legend_handles_labels()), strict=True))
+    figure.legend(found.values(), found, loc="outside lower center", ncols=5, frameon=False, fontsize=9)
+    what = f"final epoch: {study.model} on {study.dataset}"
+    heading(figure, what, _note(study, fewest))
+    return figure
 
 
 def _layers(geometry):

@@ -8,7 +8,7 @@ import pandas as pd
 from memorize_jax.figures.bound import bound_remark, draw_bound
 from memorize_jax.figures.curves import draw_mean, epochs_note, fewest_seeds, heading, seeds_note, subject
 from memorize_jax.figures.figure import Figure, not_measured
-from memorize_jax.figures.style import group_style, groups_in, layer_axis, save, styled, subplots
+from memorize_jax.figures.style import Drawing, drawn, group_style, groups_in, layer_axis, subplots
 from memorize_jax.intervals import LEVEL
 from memorize_jax.study import Study
 
@@ -22,47 +22,42 @@ MEASURES = (
 LEVELS = {"alexnet": (0.95, "A.5"), "resnet18": (0.95, "A.6"), "resnet18_tiny": (0.95, "A.7")}
 
 
+@drawn()
 def draw_geometry(
     geometry: pd.DataFrame,
-    path: pathlib.Path,
     *,
     lines: tuple[str, ...] = (),
     behind: pd.DataFrame | None = None,
     level: float = LEVEL,
-) -> pathlib.Path:
+) -> Drawing:
     """Draws the four measures by layer, a curve per group.
 
     Args:
       geometry: rows of one epoch of each seed, as in results/geometry.csv.
-      path: of the figure.
       lines: above the figure.
       behind: rows of another epoch, drawn faded.
       level: of the intervals, where there are several seeds; with one, bars are two standard errors of the draws.
-
-    Returns:
-      path.
     """
     layers = geometry.sort_values("layer_number").drop_duplicates("layer")["layer"].tolist()
-    with styled():
-        figure, axes = subplots(2, 2, figsize=(9.6, 6.8), sharex=True)
-        for axis, (measure, label) in zip(axes.flat, MEASURES, strict=True):
-            if behind is not None:
-                _draw_groups(axis, behind, measure, layers, level, faded=True)
-            _draw_groups(axis, geometry, measure, layers, level)
-            if measure == "capacity":
-                draw_bound(axis, geometry)
-            if measure in ("capacity", "center_correlation"):
-                axis.set_ylim(bottom=0)
-            axis.set_ylabel(label)
-        for axis in axes[-1]:
-            layer_axis(axis, layers)
-        # The faded curves come last, and once.
-        entries = dict(zip(*reversed(axes[0][0].get_legend_handles_labels()), strict=True))
-        order = sorted(entries, key=lambda label: label == "faded: best epoch")
-        handles = [entries[label] for label in order]
-        figure.legend(handles, order, loc="outside lower center", ncols=6, frameon=False, fontsize=9)
-        heading(figure, *lines)
-        return save(figure, path)
+    figure, axes = subplots(2, 2, figsize=(9.6, 6.8), sharex=True)
+    for axis, (measure, label) in zip(axes.flat, MEASURES, strict=True):
+        if behind is not None:
+            _draw_groups(axis, behind, measure, layers, level, faded=True)
+        _draw_groups(axis, geometry, measure, layers, level)
+        if measure == "capacity":
+            draw_bound(axis, geometry)
+        if measure in ("capacity", "center_correlation"):
+            axis.set_ylim(bottom=0)
+        axis.set_ylabel(label)
+    for axis in axes[-1]:
+        layer_axis(axis, layers)
+    # The faded curves come last, and once.
+    entries = dict(zip(*reversed(axes[0][0].get_legend_handles_labels()), strict=True))
+    order = sorted(entries, key=lambda label: label == "faded: best epoch")
+    handles = [entries[label] for label in order]
+    figure.legend(handles, order, loc="outside lower center", ncols=6, frameon=False, fontsize=9)
+    heading(figure, *lines)
+    return figure
 
 
 def _draw_groups(axis, geometry, measure, layers, level, faded=False):

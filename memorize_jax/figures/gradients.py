@@ -1,7 +1,6 @@
 """Norms and ratios of the parts of the gradient (figures 5, A.1, A.12 to A.14)."""
 
 import functools
-import pathlib
 
 import numpy as np
 import pandas as pd
@@ -9,7 +8,7 @@ import pandas as pd
 from memorize_jax.figures.curves import heading, mean_note, subject
 from memorize_jax.figures.figure import Figure
 from memorize_jax.figures.heat import by_layer_and_epoch, draw_heat, limits, too_few_shared
-from memorize_jax.figures.style import save, styled, subplots
+from memorize_jax.figures.style import Drawing, drawn, subplots
 from memorize_jax.study import Study, command
 
 GROUPS = ("all", "unpermuted", "permuted")
@@ -51,82 +50,68 @@ def _size(names, columns=1, rows=1):
     return 4.6 * columns + 0.2, (1.1 + 0.2 * max(len(names), 6)) * rows + 0.6
 
 
-def draw_norm(study: Study, path: pathlib.Path, *, group: str) -> pathlib.Path:
+@drawn()
+def draw_norm(study: Study, *, group: str) -> Drawing:
     """Draws figure 5A, B or C: the full gradient on a group, layer by epoch, on one colour scale for the three.
 
     Args:
       study: a run or an ensemble.
-      path: of the figure.
       group: of `GROUPS`.
-
-    Returns:
-      path.
     """
     panels = {name: _means(study, _rows(study, name, "full")) for name in GROUPS}
     low, high = limits([panel.values for panel in panels.values() if panel is not None])
     names = _names(study)
-    with styled():
-        figure, axis = subplots(figsize=_size(names))
-        mesh = draw_heat(axis, panels[group].values, names, cmap="viridis", vmin=low, vmax=high)
-        figure.colorbar(mesh, ax=axis, label="log$_{10}$ ‖∇L‖²")
-        axis.set_ylabel("layer")
-        what = f"squared norm of the gradient, {group} examples"
-        _heading(figure, study, what, panels[group].fewest, weighted=group != "all")
-        return save(figure, path)
+    figure, axis = subplots(figsize=_size(names))
+    mesh = draw_heat(axis, panels[group].values, names, cmap="viridis", vmin=low, vmax=high)
+    figure.colorbar(mesh, ax=axis, label="log$_{10}$ ‖∇L‖²")
+    axis.set_ylabel("layer")
+    what = f"squared norm of the gradient, {group} examples"
+    _heading(figure, study, what, panels[group].fewest, weighted=group != "all")
+    return figure
 
 
-def draw_ratio(
-    study: Study, path: pathlib.Path, *, above: tuple[str, str], below: tuple[str, str], what: str
-) -> pathlib.Path:
+@drawn()
+def draw_ratio(study: Study, *, above: tuple[str, str], below: tuple[str, str], what: str) -> Drawing:
     """Draws figure 5D to G: the ratio of two parts of the gradient, layer by epoch.
 
     Args:
       study: a run or an ensemble.
-      path: of the figure.
       above: (group, part) of the numerator.
       below: of the denominator.
       what: the ratio in words.
-
-    Returns:
-      path.
     """
     means, names = _means(study, _rows(study, *above) - _rows(study, *below)), _names(study)
-    with styled():
-        figure, axis = subplots(figsize=_size(names))
-        mesh = draw_heat(axis, means.values, names, cmap="PRGn", vmin=-RANGE, vmax=RANGE)
-        figure.colorbar(mesh, ax=axis, label="log$_{10}$ of the ratio of ‖∇L‖²", extend="both")
-        axis.set_ylabel("layer")
-        _heading(figure, study, what, means.fewest)
-        return save(figure, path)
+    figure, axis = subplots(figsize=_size(names))
+    mesh = draw_heat(axis, means.values, names, cmap="PRGn", vmin=-RANGE, vmax=RANGE)
+    figure.colorbar(mesh, ax=axis, label="log$_{10}$ of the ratio of ‖∇L‖²", extend="both")
+    axis.set_ylabel("layer")
+    _heading(figure, study, what, means.fewest)
+    return figure
 
 
-def draw_parts(study: Study, path: pathlib.Path) -> pathlib.Path:
+@drawn()
+def draw_parts(study: Study) -> Drawing:
     """Draws figure A.1: the two parts of the gradient on unpermuted and permuted examples, layer by epoch.
 
     Args:
       study: a run or an ensemble.
-      path: of the figure.
-
-    Returns:
-      path.
     """
     names, groups, fewest = _names(study), GROUPS[1:], len(study.seeds)
-    with styled():
-        figure, axes = subplots(2, 2, figsize=_size(names, 2, 2), sharex=True, sharey=True)
-        for row, part in zip(axes, ("dep", "ind"), strict=True):
-            panels = {group: _means(study, _rows(study, group, part)) for group in groups}
-            low, high = limits([panel.values for panel in panels.values()])
-            for axis, (group, panel) in zip(row, panels.items(), strict=True):
-                fewest = min(fewest, panel.fewest)
-                mesh = draw_heat(axis, panel.values, names, cmap="viridis", vmin=low, vmax=high)
-                axis.set_title(f"{part}, {group}", fontsize=10)
-            figure.colorbar(mesh, ax=row, label=f"log$_{{10}}$ ‖∇L$_{{{part}}}$‖²")
-            row[0].set_ylabel("layer")
-        for axis in axes[0]:
-            axis.set_xlabel(None)
-        what = "squared norms of the label-dependent (dep) and the label-independent part (ind)"
-        _heading(figure, study, what, fewest, weighted=True)
-        return save(figure, path)
+    figure, axes = subplots(2, 2, figsize=_size(names, 2, 2), sharex=True, sharey=True)
+    for row, part in zip(axes, ("dep", "ind"), strict=True):
+        panels = {group: _means(study, _rows(study, group, part)) for group in groups}
+        low, high = limits([panel.values for panel in panels.values()])
+        for axis, (group, panel) in zip(row, panels.items(), strict=True):
+            fewest = min(fewest, panel.fewest)
+            mesh = draw_heat(axis, panel.values, names, cmap="viridis", vmin=low, vmax=high)
+            axis.set_title(f"{part}, {group}", fontsize=10)
+        figure.colorbar(mesh, ax=row, label=f"log$_{{10}}$ ‖∇L$_{{{part}}}$‖²")
+        row[0].set_ylabel("layer")
+    for axis in axes[0]:
+        axis.set_xlabel(None)
+    what = "squared norms of the label-dependent (dep) and the label-independent part (ind)"
+    _heading(figure, study, what, fewest, weighted=True)
+    return figure
 
 
 def _obstacle(study, *, groups, is_ratio):

@@ -1,13 +1,12 @@
 """Accuracy with rewound layers (figures 4A-B and A.9 to A.11)."""
 
 import functools
-import pathlib
 
 import numpy as np
 
 from memorize_jax.figures.curves import draw_mean, epochs_note, heading, interpolated, seeds_note, subject
 from memorize_jax.figures.figure import Figure
-from memorize_jax.figures.style import MARKER_CYCLE, epoch_axis, save, shade, styled, subplots
+from memorize_jax.figures.style import MARKER_CYCLE, Drawing, drawn, epoch_axis, shade, subplots
 from memorize_jax.study import Study, command
 
 LEVEL = 0.95
@@ -47,42 +46,38 @@ def _reaches_final(study):
     return set(ends["seed"]) == set(study.seeds)
 
 
-def draw_rewinding(study: Study, path: pathlib.Path, *, group: str) -> pathlib.Path:
+@drawn()
+def draw_rewinding(study: Study, *, group: str) -> Drawing:
     """Draws accuracy by rewind epoch, a curve per layer, from dark for the first to light for the last.
 
     Args:
       study: a run or an ensemble.
-      path: of the figure.
       group: whose accuracy, of `ACCURACIES`.
-
-    Returns:
-      path.
     """
     rewinding, column = _into_final(study), f"{group}_accuracy"
     order = rewinding.sort_values(["num_layers", "layer_number"]).drop_duplicates("layer")
     singles, fewest = (order["num_layers"] == 1).sum(), len(study.seeds)
-    with styled():
-        figure, axis = subplots(figsize=(7.2, 4.6))
-        for index, row in enumerate(order.itertuples()):
-            wide = _curve(study, rewinding[rewinding["layer"] == row.layer], column)
-            style = {"color": shade(index, singles), "marker": MARKER_CYCLE[index % len(MARKER_CYCLE)]}
-            if row.num_layers > 1:
-                marker, dashes = SETS.get(row.num_layers, MANY)
-                style = {"color": "#666666", "linestyle": dashes, "marker": marker}
-            label = row.layer if row.num_layers < 4 else f"{row.num_layers} layers from {row.layer.split('+')[0]}"
-            style |= {"label": label, "markersize": 4}
-            fewest = min(fewest, draw_mean(axis, wide.columns, wide, level=LEVEL, scale=100, **style))
-        if group != "train":
-            # Of every seed its own peak.
-            peak = study.tables["metrics"].groupby("seed")[column].max().mean()
-            text = "best epoch of training" if group == "test" else "its highest while training"
-            axis.axhline(100 * peak, color="black", linewidth=1, linestyle=(0, (1, 2)), label=text)
-        epoch_axis(axis, rewinding["rewind_epoch"].max(), "rewind epoch")
-        axis.set_ylabel(ACCURACIES[group])
-        figure.legend(loc="outside right upper", frameon=False, fontsize=7.5, title="rewound", title_fontsize=8)
-        end = f"right end: {epochs_note(study, 'final')}" if _reaches_final(study) else ""
-        heading(figure, subject(study), seeds_note(study, LEVEL, fewest), end)
-        return save(figure, path)
+    figure, axis = subplots(figsize=(7.2, 4.6))
+    for index, row in enumerate(order.itertuples()):
+        wide = _curve(study, rewinding[rewinding["layer"] == row.layer], column)
+        style = {"color": shade(index, singles), "marker": MARKER_CYCLE[index % len(MARKER_CYCLE)]}
+        if row.num_layers > 1:
+            marker, dashes = SETS.get(row.num_layers, MANY)
+            style = {"color": "#666666", "linestyle": dashes, "marker": marker}
+        label = row.layer if row.num_layers < 4 else f"{row.num_layers} layers from {row.layer.split('+')[0]}"
+        style |= {"label": label, "markersize": 4}
+        fewest = min(fewest, draw_mean(axis, wide.columns, wide, level=LEVEL, scale=100, **style))
+    if group != "train":
+        # Of every seed its own peak.
+        peak = study.tables["metrics"].groupby("seed")[column].max().mean()
+        text = "best epoch of training" if group == "test" else "its highest while training"
+        axis.axhline(100 * peak, color="black", linewidth=1, linestyle=(0, (1, 2)), label=text)
+    epoch_axis(axis, rewinding["rewind_epoch"].max(), "rewind epoch")
+    axis.set_ylabel(ACCURACIES[group])
+    figure.legend(loc="outside right upper", frameon=False, fontsize=7.5, title="rewound", title_fontsize=8)
+    end = f"right end: {epochs_note(study, 'final')}" if _reaches_final(study) else ""
+    heading(figure, subject(study), seeds_note(study, LEVEL, fewest), end)
+    return figure
 
 
 def _obstacle(study: Study) -> str:

@@ -1,12 +1,10 @@
 """The synthetic spheres: what each axis tells about the class, and how a network learns them (figure A.3)."""
 
-import pathlib
-
 import numpy as np
 
 from memorize_jax.figures.curves import first_seed_note, heading
 from memorize_jax.figures.figure import Figure
-from memorize_jax.figures.style import COLORS, save, styled, subplots
+from memorize_jax.figures.style import COLORS, Drawing, drawn, subplots
 from memorize_jax.study import Study
 
 # Of the two classes: none of the groups' colours.
@@ -26,38 +24,34 @@ def threshold_accuracy(values: np.ndarray, labels: np.ndarray) -> float:
     return float(np.mean((np.asarray(values) > 0) == (np.asarray(labels) == 0)))
 
 
-def draw_spheres(study: Study, path: pathlib.Path) -> pathlib.Path:
+@drawn()
+def draw_spheres(study: Study) -> Drawing:
     """Draws figure A.3: two classes on axis 0 against other axes, and accuracy by epoch.
 
     Args:
       study: with the tables spheres and metrics; of several seeds the first is drawn.
-      path: of the figure.
-
-    Returns:
-      path.
     """
     seed = study.seeds[0]
     table = study.tables["spheres"]
     table = table[table["seed"] == seed]
     others = [column for column in table.columns if column.startswith("axis_") and column != "axis_0"]
-    with styled():
-        figure, axes = subplots(2, 4, figsize=(11.5, 6.2))
-        for axis, other in zip(axes.flat, others, strict=False):
-            _scatter(axis, table, other)
-        _histograms(axes[1, 0], table, "axis_0")
-        _histograms(axes[1, 1], table, others[0])
-        metrics = study.metrics_of(seed)
-        for axis, groups in zip(axes[1, 2:], (("train", "test"), ("unpermuted", "permuted", "restored")), strict=True):
-            for group in groups:
-                axis.plot(metrics["epoch"], 100 * metrics[f"{group}_accuracy"], color=COLORS[group], label=group)
-            axis.set_xlabel("epoch")
-            axis.set_ylabel("accuracy (%)")
-            axis.set_ylim(-3, 103)
-            axis.legend(frameon=False, fontsize=8)
-        handles, labels = axes[0, 0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False, markerscale=1.8)
-        heading(figure, first_seed_note(study))
-        return save(figure, path)
+    figure, axes = subplots(2, 4, figsize=(11.5, 6.2))
+    for axis, other in zip(axes.flat, others, strict=False):
+        _scatter(axis, table, other)
+    _histograms(axes[1, 0], table, "axis_0")
+    _histograms(axes[1, 1], table, others[0])
+    metrics = study.metrics_of(seed)
+    for axis, groups in zip(axes[1, 2:], (("train", "test"), ("unpermuted", "permuted", "restored")), strict=True):
+        for group in groups:
+            axis.plot(metrics["epoch"], 100 * metrics[f"{group}_accuracy"], color=COLORS[group], label=group)
+        axis.set_xlabel("epoch")
+        axis.set_ylabel("accuracy (%)")
+        axis.set_ylim(-3, 103)
+        axis.legend(frameon=False, fontsize=8)
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False, markerscale=1.8)
+    heading(figure, first_seed_note(study))
+    return figure
 
 
 def _name(column):

@@ -1,11 +1,11 @@
 """Sole owner of matplotlib: the look of all figures, and how they are saved."""
 
 import contextlib
+import functools
 import os
-import pathlib
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from memorize_jax.atomic import replacing
 
@@ -15,7 +15,7 @@ _backend = os.environ.pop("MPLBACKEND", None) if "matplotlib" not in sys.modules
 try:
     import matplotlib.style
     from matplotlib import colormaps, ticker
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure as Drawing
     from matplotlib.text import Text
 finally:
     if _backend is not None:
@@ -54,14 +54,29 @@ STYLE = {
 FORMULA = re.compile(r"\$(R|D|_\{(10|dep|ind)\}|\\mathdefault\{[^$]*\})\$")
 
 
-def styled(**changes: object) -> contextlib.AbstractContextManager:
-    """The look of all figures while they are drawn, whatever the reader's own settings are."""
-    return matplotlib.style.context({**STYLE, **changes}, after_reset=True)
+def drawn(**changes: object) -> Callable:
+    """Decorates (what to draw, **options) -> figure: the result takes (what, path, **options) and returns the path.
+
+    The figure is drawn in the look of all figures, whatever the reader's own settings are, and written to the path.
+
+    Args:
+      **changes: to that look.
+    """
+
+    def decorate(draw):
+        @functools.wraps(draw)
+        def draw_into(what, path, /, **options):
+            with matplotlib.style.context({**STYLE, **changes}, after_reset=True):
+                return _save(draw(what, **options), path)
+
+        return draw_into
+
+    return decorate
 
 
-def subplots(rows: int = 1, columns: int = 1, *, figsize: tuple[float, float], **options) -> tuple[Figure, object]:
+def subplots(rows: int = 1, columns: int = 1, *, figsize: tuple[float, float], **options) -> tuple[Drawing, object]:
     """A figure that no window and no notebook knows of, and its axes; options of `Figure.subplots`."""
-    figure = Figure(figsize=figsize)
+    figure = Drawing(figsize=figsize)
     return figure, figure.subplots(rows, columns, **options)
 
 
@@ -112,7 +127,7 @@ def mark_epochs(axis, best: float, final: float, note: str = "") -> None:
         axis.text(epoch, 1.01, name, transform=axis.get_xaxis_transform(), ha=side, va="bottom", fontsize=8)
 
 
-def save(figure, path: pathlib.Path) -> pathlib.Path:
+def _save(figure, path):
     """Writes a figure whole; the same figure gives the same file."""
     for text in figure.findobj(Text):
         text.set_parse_math("$" not in FORMULA.sub("", text.get_text()))

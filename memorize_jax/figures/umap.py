@@ -1,11 +1,10 @@
 """Layers in the plane (figures 2B and A.2)."""
 
 import functools
-import pathlib
 
 from memorize_jax.figures.curves import first_seed_note, heading, subject
 from memorize_jax.figures.figure import Figure
-from memorize_jax.figures.style import COLORS, colormaps, save, styled, subplots
+from memorize_jax.figures.style import COLORS, Drawing, colormaps, drawn, subplots
 from memorize_jax.study import Study
 
 GROUPS = ("unpermuted", "permuted", "restored", "test")
@@ -13,43 +12,39 @@ STAGE_NAMES = {"init": "untrained", "best": "best epoch", "final": "final epoch"
 MARKERS = "os^Dv<>PX*"
 
 
-def draw_umap(study: Study, path: pathlib.Path, *, earlier: bool = False) -> pathlib.Path:
+@drawn(**{"axes.grid": False})
+def draw_umap(study: Study, *, earlier: bool = False) -> Drawing:
     """Draws figure 2B or A.2: a row per epoch, a column per group, coloured by the labels the group is analysed under.
 
     Args:
       study: with the table umap; of several seeds the first is drawn, for places of different seeds have nothing in
         common.
-      path: of the figure.
       earlier: draw the earlier layer (figure A.2) instead of the last hidden one.
-
-    Returns:
-      path.
     """
     table = study.tables["umap"]
     table = table[table["seed"] == study.seeds[0]]
     number = table["layer_number"].min() if earlier else table["layer_number"].max()
     table = table[table["layer_number"] == number]
     epochs, groups = sorted(table["epoch"].unique()), [group for group in GROUPS if group in set(table["group"])]
-    with styled(**{"axes.grid": False}):
-        size = (2.5 * len(groups) + 0.9, 2.5 * len(epochs) + 0.7)
-        figure, axes = subplots(len(epochs), len(groups), figsize=size, squeeze=False, sharex="row", sharey="row")
-        for row, epoch in zip(axes, epochs, strict=True):
-            of_epoch = table[table["epoch"] == epoch]
-            for axis, group in zip(row, groups, strict=True):
-                _draw_panel(axis, of_epoch[of_epoch["group"] == group], "assigned" if group == "permuted" else "true")
-            row[0].set_ylabel(_stage_name(of_epoch["stage"].iloc[0], epoch), fontsize=10)
-        for axis, group in zip(axes[0], groups, strict=True):
-            under = "assigned" if group == "permuted" else "true"
-            axis.set_title(f"{group}\n({under} labels)", color=COLORS[group], fontsize=10)
-        handles, labels = axes[0][0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside right center", frameon=False, fontsize=8, markerscale=2)
-        heading(
-            figure,
-            subject(study),
-            f"{table['layer'].iloc[0]} (row {number} of the paper's table) by UMAP; its axes have no unit",
-            first_seed_note(study),
-        )
-        return save(figure, path)
+    size = (2.5 * len(groups) + 0.9, 2.5 * len(epochs) + 0.7)
+    figure, axes = subplots(len(epochs), len(groups), figsize=size, squeeze=False, sharex="row", sharey="row")
+    for row, epoch in zip(axes, epochs, strict=True):
+        of_epoch = table[table["epoch"] == epoch]
+        for axis, group in zip(row, groups, strict=True):
+            _draw_panel(axis, of_epoch[of_epoch["group"] == group], "assigned" if group == "permuted" else "true")
+        row[0].set_ylabel(_stage_name(of_epoch["stage"].iloc[0], epoch), fontsize=10)
+    for axis, group in zip(axes[0], groups, strict=True):
+        under = "assigned" if group == "permuted" else "true"
+        axis.set_title(f"{group}\n({under} labels)", color=COLORS[group], fontsize=10)
+    handles, labels = axes[0][0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside right center", frameon=False, fontsize=8, markerscale=2)
+    heading(
+        figure,
+        subject(study),
+        f"{table['layer'].iloc[0]} (row {number} of the paper's table) by UMAP; its axes have no unit",
+        first_seed_note(study),
+    )
+    return figure
 
 
 def _draw_panel(axis, rows, label):
