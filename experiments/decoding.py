@@ -15,7 +15,6 @@ import pandas as pd
 
 from experiments import cli
 from experiments.configs import DecodingConfig
-from experiments.progress import bar
 from experiments.trained import Trained, analysis, run_chosen
 from memorize_jax import models
 from memorize_jax.analysis import INPUT, decoding, final_epoch
@@ -62,19 +61,9 @@ def network_accuracies(metrics: pd.DataFrame, epoch: int, head: str, number: int
     """The network's own row of an epoch, as training measured it."""
     own = metrics[metrics["epoch"] == epoch].iloc[0]
     names = ("train_accuracy", "restored_accuracy", "test_accuracy")
-    missing = (
-        "validation_accuracy",
-        "clean_validation_accuracy",
-        "num_features",
-        "num_fitted",
-        "least_components",
-        "most_components",
-    )
-    return (
-        {"epoch": epoch, "layer": head, "layer_number": number, "method": "network", "labels": "assigned"}
-        | {name: own[name] for name in names}
-        | dict.fromkeys(missing, float("nan"))
-    )
+    about = {"epoch": epoch, "layer": head, "layer_number": number, "method": "network", "labels": "assigned"}
+    # All columns but the seed.
+    return dict.fromkeys(DECODING[1:], float("nan")) | about | {name: own[name] for name in names}
 
 
 def without_controls(rows: list[dict]) -> list[dict]:
@@ -102,7 +91,7 @@ def run(trained: Trained, config: DecodingConfig) -> None:
     head = list(layers)[-1]
     read = decoding.make_reader(trained.model(), trained.statistics, tuple(layers)[1:], head)
     wide = jax.enable_x64(True) if config.decoding_dtype == "float64" else contextlib.nullcontext()
-    with bar("decoding", "epoch", len(epochs)) as progress, wide:
+    with wide:
         of_input = []
 
         def measured(epoch):
@@ -116,11 +105,10 @@ def run(trained: Trained, config: DecodingConfig) -> None:
             found = decoding.network_rows(read, network, splits, examples, names, controls=controls, **options)
             rows = [*(of_input if controls else without_controls(of_input)), *found]
             rows.append(network_accuracies(metrics, epoch, head, layers[head]))
-            progress.update()
             return [{"seed": run_config.seed, "epoch": epoch, **row} for row in rows]
 
         settings = {**dataclasses.asdict(config), "decoding_epochs": thorough, "decoding_dynamics": 0}
-        table = trained.make_table("decoding", DECODING, epochs, measured, settings=settings)
+        table = trained.make_table("decoding", DECODING, epochs, measured, settings=settings, counted="epoch")
     choice = decoding.choose_layers(table)
     write_table(trained.folder.results / "decoding_choice.csv", choice.to_dict("records"), DECODING_CHOICE)
 

@@ -17,7 +17,6 @@ import warnings
 
 from experiments import cli
 from experiments.configs import GeometryConfig
-from experiments.progress import bar
 from experiments.trained import Trained, analysis, choose_examples, geometry_options, run_chosen
 from memorize_jax.analysis import analyze, geometry_rows, missing_rows, read_points
 from memorize_jax.analysis.manifolds import compiled_network_geometry
@@ -44,31 +43,28 @@ def run(trained: Trained, config: GeometryConfig) -> None:
         epoch, group = unit
         return {"seed": seed, "epoch": epoch, "group": group, "kappa": config.kappa}
 
-    with bar("geometry", "group", len(epochs) * len(examples)) as progress:
-
-        def measured(unit):
-            epoch, group = unit
-            images = (splits.test if group == "test" else splits.train).images[examples[group]]
-            found = compiled_network_geometry(
-                model, load(epoch), images, statistics, key, layers=layers[1:], options=options
-            )
-            trained.warn_of(found, epoch, group, examples[group])
-            progress.set_postfix(epoch=epoch, group=group)
-            progress.update()
-            return geometry_rows(found, layers, common(unit), numbers=numbers)
-
-        def unmeasured(unit):
-            options = {"shape": examples[unit[1]].shape, "num_draws": config.num_draws, "numbers": numbers}
-            return missing_rows(layers, common(unit), **options)
-
-        trained.make_table(
-            "geometry",
-            GEOMETRY,
-            [(epoch, group) for epoch in epochs for group in examples],
-            measured,
-            settings=dataclasses.asdict(dataclasses.replace(config, geometry_epochs="")),
-            otherwise=unmeasured,
+    def measured(unit):
+        epoch, group = unit
+        images = (splits.test if group == "test" else splits.train).images[examples[group]]
+        found = compiled_network_geometry(
+            model, load(epoch), images, statistics, key, layers=layers[1:], options=options
         )
+        trained.warn_of(found, epoch, group, examples[group])
+        return geometry_rows(found, layers, common(unit), numbers=numbers)
+
+    def unmeasured(unit):
+        options = {"shape": examples[unit[1]].shape, "num_draws": config.num_draws, "numbers": numbers}
+        return missing_rows(layers, common(unit), **options)
+
+    trained.make_table(
+        "geometry",
+        GEOMETRY,
+        [(epoch, group) for epoch in epochs for group in examples],
+        measured,
+        settings=dataclasses.asdict(dataclasses.replace(config, geometry_epochs="")),
+        counted="group",
+        otherwise=unmeasured,
+    )
 
 
 def run_on_points(points: str, workdir: str | pathlib.Path, config: GeometryConfig, seed: int) -> pathlib.Path:

@@ -12,7 +12,6 @@ import numpy as np
 
 from experiments import cli
 from experiments.configs import GradientsConfig
-from experiments.progress import bar
 from experiments.trained import Trained, analysis, run_chosen
 from memorize_jax import models
 from memorize_jax.analysis.gradient_parts import gradient_rows
@@ -34,30 +33,17 @@ def run(trained: Trained, config: GradientsConfig) -> None:
     model = trained.model(dropout=0.0)
     batches = _mixed_batches(seed, len(train.labels), trained.config.batch_size)
     images = jax.device_put(train.images)
-    statistics = trained.statistics
+    options = {"layers": layers, "statistics": trained.statistics, "batches": batches, "bn": config.gradient_bn}
 
-    with bar("gradients", "epoch", len(epochs)) as progress:
+    def measured(epoch):
+        variables = jax.device_put(trained.store.load(epoch))
+        ledger = measure_gradients(model, variables, images, trained.labels, **options)
+        common = {"seed": seed, "epoch": epoch, "bn": config.gradient_bn}
+        weighting, centering = config.gradient_weighting, config.gradient_centering
+        return gradient_rows(ledger, layers, common, weighting=weighting, centering=centering)
 
-        def measured(epoch):
-            variables = jax.device_put(trained.store.load(epoch))
-            ledger = measure_gradients(
-                model,
-                variables,
-                images,
-                trained.labels,
-                layers=layers,
-                statistics=statistics,
-                batches=batches,
-                bn=config.gradient_bn,
-            )
-            progress.set_postfix(epoch=epoch)
-            progress.update()
-            common = {"seed": seed, "epoch": epoch, "bn": config.gradient_bn}
-            options = {"weighting": config.gradient_weighting, "centering": config.gradient_centering}
-            return gradient_rows(ledger, layers, common, **options)
-
-        settings = {name: value for name, value in dataclasses.asdict(config).items() if name != "gradient_epochs"}
-        trained.make_table("gradients", GRADIENTS, epochs, measured, settings=settings)
+    settings = {name: value for name, value in dataclasses.asdict(config).items() if name != "gradient_epochs"}
+    trained.make_table("gradients", GRADIENTS, epochs, measured, settings=settings, counted="epoch")
 
 
 def _mixed_batches(seed, num, batch_size):

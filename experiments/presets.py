@@ -21,13 +21,7 @@ class Preset:
 
     Attributes:
       summary: what it is, for `--help` and the report.
-      run: RunConfig.
-      geometry: GeometryConfig.
-      decoding: DecodingConfig.
-      rewinding: RewindingConfig.
-      gradients: GradientsConfig.
-      capacity_check: CapacityCheckConfig.
-      umap: UmapConfig.
+      run: of the training; the fields from here to `umap` are the settings of the step of that name.
       widths: of the double descent sweep, in the form of its flag; empty for a study of one network.
       name: under which it is found; None for settings that belong to no preset.
     """
@@ -85,6 +79,13 @@ _MASC = {
     "epochs": 500,
     "stop_accuracy": 0.991,
 }
+_DESCENT = {
+    "model": "resnet18",
+    "init": "torch",
+    "permuted_fraction": 0.1,
+    "stop_accuracy": 1.0,
+    "keep": "best,last",
+}
 
 PRESETS = {
     "smoke": Preset(
@@ -108,7 +109,6 @@ PRESETS = {
     "spheres_mlp": Preset(
         "the paper's spheres and MLP at full size (table 1, figures A.3 and A.4); accelerator",
         RunConfig(dataset="spheres"),
-        GeometryConfig(),
     ),
     "fashion_mnist": Preset(
         "Fashion-MNIST, all 60,000 images, MLP, half of the labels permuted; an hour on two cores",
@@ -126,17 +126,14 @@ PRESETS = {
     "cifar100_alexnet": Preset(
         "the paper's AlexNet on CIFAR-100 (table 2, figure A.5), half of the labels permuted; accelerator",
         RunConfig(dataset="cifar100", model="alexnet", init="torch"),
-        GeometryConfig(),
     ),
     "cifar100_vgg16": Preset(
         "the paper's VGG16 on CIFAR-100 (table 3, figures 2 to 5), half of the labels permuted; accelerator",
         RunConfig(dataset="cifar100", model="vgg16", init="torch"),
-        GeometryConfig(),
     ),
     "cifar100_resnet18": Preset(
         "the paper's ResNet18 on CIFAR-100 (table 4, figure A.6), half of the labels permuted; accelerator",
         RunConfig(dataset="cifar100", model="resnet18", init="torch"),
-        GeometryConfig(),
     ),
     "tiny_imagenet_resnet18": Preset(
         "the paper's ResNet18 on Tiny ImageNet (table 5, figure A.7), half of the labels permuted; accelerator",
@@ -146,30 +143,13 @@ PRESETS = {
     ),
     "double_descent": Preset(
         "ResNet18 of widths 1 to 64 on CIFAR-100, 10 % of the labels permuted (figures 4C-E); accelerator",
-        RunConfig(
-            dataset="cifar100",
-            model="resnet18",
-            init="torch",
-            permuted_fraction=0.1,
-            stop_accuracy=1.0,
-            keep="best,last",
-        ),
-        GeometryConfig(),
+        RunConfig(dataset="cifar100", **_DESCENT),
         widths="1,2,3,4,6,8,12,16,24,32,48,64",
     ),
     "double_descent_small": Preset(
         "the same at CPU size: narrow networks on 1,000 images of Fashion-MNIST at 14 x 14; ten minutes on two cores",
         RunConfig(
-            dataset="fashion_mnist_14",
-            model="resnet18",
-            init="torch",
-            num_train=1000,
-            permuted_fraction=0.1,
-            learning_rate=2e-3,
-            batch_size=125,
-            epochs=60,
-            stop_accuracy=1.0,
-            keep="best,last",
+            dataset="fashion_mnist_14", num_train=1000, learning_rate=2e-3, batch_size=125, epochs=60, **_DESCENT
         ),
         GeometryConfig(num_center_components=1, num_draws=200),
         widths="1,2,3,4,6,8",

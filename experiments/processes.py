@@ -105,13 +105,10 @@ def _watch(state):
 
 
 def _give_up():
-    print(
-        f"error: the other processes did not come within {MEET_SECONDS} s; start all of them, with the same "
-        "--coordinator and --num_processes and each with its own --process_id",
-        file=sys.stderr,
-        flush=True,
+    _end(
+        f"the other processes did not come within {MEET_SECONDS} s; start all of them, with the same --coordinator and "
+        "--num_processes and each with its own --process_id"
     )
-    os._exit(1)
 
 
 def leave_if_lost(error: Exception) -> None:
@@ -121,11 +118,11 @@ def leave_if_lost(error: Exception) -> None:
 
 
 def _leave(reason):
-    print(
-        f"error: another process is gone ({reason}); start all of them again with the same command: "
-        "it goes on from the last stored epoch",
-        file=sys.stderr,
-        flush=True,
-    )
+    again = "start all of them again with the same command: it goes on from the last stored epoch"
+    _end(f"another process is gone ({reason}); {again}")
+
+
+def _end(message):
+    print(f"error: {message}", file=sys.stderr, flush=True)
     # An orderly exit would wait for the process that is gone.
     os._exit(1)

@@ -10,7 +10,7 @@ def bar(description: str, unit: str, total: int, *, done: int = 0) -> tqdm:
 
     Args:
       description: shown before it.
-      unit: what is counted.
+      unit: what is counted; "" for a bar that is not shown.
       total: how many.
       done: how many were done before.
 
@@ -18,4 +18,5 @@ def bar(description: str, unit: str, total: int, *, done: int = 0) -> tqdm:
       A tqdm bar on standard error; in a log file it writes a line every ten seconds rather than many a second.
     """
     seldom = 0.1 if sys.stderr.isatty() else 10.0
-    return tqdm(total=total, initial=done, desc=description, unit=unit, mininterval=seldom, maxinterval=seldom)
+    shown = {"mininterval": seldom, "maxinterval": seldom, "disable": not unit}
+    return tqdm(total=total, initial=done, desc=description, unit=unit, **shown)

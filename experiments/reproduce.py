@@ -111,15 +111,7 @@ def run_widths(
 ) -> None:
     """Does what is missing of a study of networks of growing width.
 
-    Args:
-      workdir: folder of the study.
-      chosen: all settings.
-      seeds: of each width.
-      figures: to draw, and to do nothing else for; empty for the whole study.
-      dry_run: only print the plan.
-
-    Raises:
-      ValueError, OSError: one clear sentence.
+    Args and errors are those of `run`, but for `seeds`, which are of each width.
     """
     check_no_sweep(workdir)
     widths = double_descent.parse_widths(chosen.widths)

@@ -13,7 +13,6 @@ import numpy as np
 
 from experiments import cli
 from experiments.configs import RewindingConfig
-from experiments.progress import bar
 from experiments.trained import Trained, analysis, run_chosen
 from memorize_jax import models
 from memorize_jax.analysis import final_epoch
@@ -40,29 +39,16 @@ def run(trained: Trained, config: RewindingConfig) -> None:
     load = functools.lru_cache(maxsize=1)(store.load)
     last = functools.cache(lambda: store.load(final_epoch(trained.metrics)))
 
-    with bar("rewinding", "network", len(grid)) as progress:
+    def measured(name):
+        unit, epoch = grid[name]
+        variables = rewound_network(unit, epoch, last(), load, store.load_layers, into=config.rewind_into, bn=config.bn)
+        if config.bn == "recalibrate":
+            variables = _recalibrated(trained, trainer, variables)
+        options = {"seed": trained.config.seed, "into": config.rewind_into, "bn": config.bn}
+        return [rewinding_row(unit, epoch, trainer.evaluate(variables), **options)]
 
-        def measured(name):
-            unit, epoch = grid[name]
-            variables = rewound_network(
-                unit, epoch, last(), load, store.load_layers, into=config.rewind_into, bn=config.bn
-            )
-            if config.bn == "recalibrate":
-                variables = _recalibrated(trained, trainer, variables)
-            row = rewinding_row(
-                unit,
-                epoch,
-                trainer.evaluate(variables),
-                seed=trained.config.seed,
-                into=config.rewind_into,
-                bn=config.bn,
-            )
-            progress.set_postfix(layer=unit.name, epoch=epoch)
-            progress.update()
-            return [row]
-
-        settings = {name: value for name, value in dataclasses.asdict(config).items() if name != "rewind_epochs"}
-        trained.make_table("rewinding", REWINDING, list(grid), measured, settings=settings)
+    settings = {name: value for name, value in dataclasses.asdict(config).items() if name != "rewind_epochs"}
+    trained.make_table("rewinding", REWINDING, list(grid), measured, settings=settings, counted="network")
 
 
 def _recalibrated(trained, trainer, variables):

@@ -16,6 +16,7 @@ from experiments import cli
 from experiments.configs import GeometryConfig
 from experiments.members import for_each
 from experiments.presets import analyses
+from experiments.progress import bar
 from experiments.record import recorded, tables_of
 from memorize_jax import data, figures, models
 from memorize_jax.analysis import INPUT, select_epochs
@@ -115,6 +116,7 @@ class Trained(NamedTuple):
         make_rows: Callable[[Hashable], list[dict]],
         *,
         settings: Mapping,
+        counted: str = "",
         otherwise: Callable[[Hashable], list[dict]] = lambda unit: [],
     ) -> pd.DataFrame:
         """Makes a table in results/, see `partial_tables.make_table`: one treatment of a damaged network for all.
@@ -125,6 +127,7 @@ class Trained(NamedTuple):
           units: of work.
           make_rows: key of a unit -> rows; reads networks from `store`.
           settings: of the analysis, that rows depend on.
+          counted: what the progress bar calls a unit; "" for no bar.
           otherwise: key -> the rows that stand for a unit whose network is passed over.
 
         Returns:
@@ -133,9 +136,10 @@ class Trained(NamedTuple):
         Raises:
           ValueError: a network is damaged or gone, and is not passed over; says what mends it.
         """
-        said = set()
+        said, units = set(), list(units)
 
         def guarded(unit):
+            progress.set_postfix_str(" ".join(map(str, unit)) if isinstance(unit, tuple) else str(unit))
             try:
                 return make_rows(unit)
             except (DamagedCheckpointError, FileNotFoundError) as error:
@@ -147,11 +151,12 @@ class Trained(NamedTuple):
                     print(f"warning: {error}; skipped", file=sys.stderr)
                 said.add(str(error))
                 return None
+            finally:
+                progress.update()
 
-        path = self.folder.results / f"{name}.csv"
-        return make_table(
-            path, columns, units, guarded, settings=self.settings(**{name: settings}), otherwise=otherwise
-        )
+        path, settings = self.folder.results / f"{name}.csv", self.settings(**{name: settings})
+        with bar(name, counted, len(units)) as progress:
+            return make_table(path, columns, units, guarded, settings=settings, otherwise=otherwise)
 
 
 @contextlib.contextmanager

@@ -14,7 +14,6 @@ import numpy as np
 
 from experiments import cli
 from experiments.configs import UmapConfig
-from experiments.progress import bar
 from experiments.trained import Trained, analysis, run_chosen
 from memorize_jax import data, models
 from memorize_jax.analysis import best_epoch, final_epoch
@@ -75,38 +74,35 @@ def run(trained: Trained, config: UmapConfig) -> None:
     read = flat_reader(trained.model(), trained.statistics, tuple(layers))
 
     units = [(epoch, name) for epoch in epochs for name in layers]
-    with bar("umap", "embedding", len(units)) as progress:
 
-        @functools.lru_cache(maxsize=1)
-        def activations(epoch):
-            variables = trained.store.load(epoch)
-            images = [train.images[shown_train], test.images[shown_test]]
-            return {name: sets for name, sets in hosted_activations(read, variables, images, tuple(layers))}
+    @functools.lru_cache(maxsize=1)
+    def activations(epoch):
+        variables = trained.store.load(epoch)
+        images = [train.images[shown_train], test.images[shown_test]]
+        return {name: sets for name, sets in hosted_activations(read, variables, images, tuple(layers))}
 
-        def measured(unit):
-            epoch, name = unit
-            progress.set_postfix(epoch=epoch, layer=name)
-            points = np.concatenate(activations(epoch)[name])
-            places = embed(points, seed=seed, num_neighbors=config.umap_neighbors)
-            progress.update()
-            common = {"seed": seed, "epoch": epoch, "stage": _stage(trained.metrics, epoch)}
-            common |= {"layer": name, "layer_number": layers[name].number}
-            rows = []
-            for group, own in chosen.items():
-                where = np.searchsorted(shown_train, own.indices)
-                if group == "test":
-                    where = len(shown_train) + np.arange(len(own.indices))
-                true = test.labels if group == "test" else trained.labels.true
-                assigned = test.labels if group == "test" else trained.labels.assigned
-                for example, (x, y) in zip(own.indices, places[where], strict=True):
-                    labels = {"true": int(true[example]), "assigned": int(assigned[example])}
-                    # Four digits are more than a figure shows.
-                    place = {"x": round(float(x), 4), "y": round(float(y), 4)}
-                    rows.append({**common, "group": group, "example": int(example), **labels, **place})
-            return rows
+    def measured(unit):
+        epoch, name = unit
+        points = np.concatenate(activations(epoch)[name])
+        places = embed(points, seed=seed, num_neighbors=config.umap_neighbors)
+        common = {"seed": seed, "epoch": epoch, "stage": _stage(trained.metrics, epoch)}
+        common |= {"layer": name, "layer_number": layers[name].number}
+        rows = []
+        for group, own in chosen.items():
+            where = np.searchsorted(shown_train, own.indices)
+            if group == "test":
+                where = len(shown_train) + np.arange(len(own.indices))
+            true = test.labels if group == "test" else trained.labels.true
+            assigned = test.labels if group == "test" else trained.labels.assigned
+            for example, (x, y) in zip(own.indices, places[where], strict=True):
+                labels = {"true": int(true[example]), "assigned": int(assigned[example])}
+                # Four digits are more than a figure shows.
+                place = {"x": round(float(x), 4), "y": round(float(y), 4)}
+                rows.append({**common, "group": group, "example": int(example), **labels, **place})
+        return rows
 
-        settings = {**dataclasses.asdict(config), "umap_epochs": "", "umap-learn": version}
-        trained.make_table("umap", UMAP, units, measured, settings=settings)
+    settings = {**dataclasses.asdict(config), "umap_epochs": "", "umap-learn": version}
+    trained.make_table("umap", UMAP, units, measured, settings=settings, counted="embedding")
 
 
 def _stage(metrics, epoch):

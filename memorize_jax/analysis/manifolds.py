@@ -11,6 +11,7 @@ from memorize_jax.analysis.activations import layer_activations
 from memorize_jax.data import ChannelStatistics, standardize
 from memorize_jax.geometry import ManifoldGeometry, layer_geometry, streamed_layer_geometry
 from memorize_jax.geometry.status import CHECKPOINT_DAMAGED
+from memorize_jax.results import GEOMETRY
 
 # All layers of a group are held at once up to this size, else as many classes at a time as fit into the other.
 WHOLE_BYTES, PART_BYTES = 2**29, 2**27
@@ -145,22 +146,9 @@ def missing_rows(
     Returns:
       list of dicts with the columns of `geometry_rows`.
     """
-    unknown = (
-        *("capacity", "radius", "dimension", "center_correlation", "capacity_standard_error"),
-        *("residual_correlation", "least_retained_center_norm", "largest_kkt_residual"),
-    )
+    known = {"num_classes": shape[0], "num_valid_classes": 0, "examples_per_class": shape[1], "num_draws": num_draws}
+    known |= {"num_center_components": 0, "status": CHECKPOINT_DAMAGED, **common}
     return [
-        {
-            **common,
-            "layer": name,
-            "layer_number": number,
-            **dict.fromkeys(unknown, float("nan")),
-            "num_center_components": 0,
-            "num_classes": shape[0],
-            "num_valid_classes": 0,
-            "examples_per_class": shape[1],
-            "num_draws": num_draws,
-            "status": CHECKPOINT_DAMAGED,
-        }
+        {**dict.fromkeys(GEOMETRY, float("nan")), **known, "layer": name, "layer_number": number}
         for name, number in zip(layers, numbers, strict=True)
     ]

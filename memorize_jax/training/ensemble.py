@@ -150,17 +150,10 @@ def train_together(
     is_done = lambda m: bool(histories[m]) and is_finished(configs[m], len(histories[m]) - 1, histories[m])
     members = _carried([len(rows) - 1 if is_done(m) else None for m, rows in enumerate(histories)], number)
     ensemble = Ensemble([configs[m] for m in members], splits, [labels[m] for m in members])
-    if number < 0:
-        number, states = 0, ensemble.initial_states()
-        unfinished = [m for m in members if not is_done(m)]
-        _finish_epoch(
-            ensemble, members, 0, states, histories, on_epoch, time.perf_counter(), LossWatch(0, 0), unfinished
-        )
-    else:
-        states = stack([states[m] for m in members])
+    states = stack([states[m] for m in members]) if number >= 0 else ()
     unfinished = [m for m in members if not is_done(m)]
     while unfinished:
-        if _is_worth_compiling(unfinished, members):
+        if number >= 0 and _is_worth_compiling(unfinished, members):
             rows = np.array([members.index(m) for m in unfinished])
             states = jax.tree.map(lambda leaf, rows=rows: leaf[rows], states)
             members = unfinished
@@ -175,7 +168,7 @@ def train_together(
             watch.add(jnp.sum(losses[rows]))
             on_step()
 
-        states = ensemble.run_epoch(states, number, look)
+        states = ensemble.run_epoch(states, number, look) if number else ensemble.initial_states()
         _finish_epoch(ensemble, members, number, states, histories, on_epoch, started, watch, unfinished)
         unfinished = [m for m in unfinished if not is_done(m)]
 

@@ -209,18 +209,9 @@ def train(
         for that epoch.
     """
     trainer = Trainer(config, splits, labels)
-    if resume is None:
-        started = time.perf_counter()
-        number, state, history = 0, trainer.initial_state(), []
-        metrics = trainer.evaluate(state.variables)
-        LossWatch(0, config.learning_rate).finish(metrics["loss"])
-        metrics["seconds"] = time.perf_counter() - started
-        history.append(metrics)
-        on_epoch(Epoch(0, state, metrics, is_last=False))
-    else:
-        number, state, history = resume
-        history = list(history)
-    while not is_finished(config, number, history):
+    number, state, history = resume or (-1, None, [])
+    history = list(history)
+    while number < 0 or not is_finished(config, number, history):
         number += 1
         started = time.perf_counter()
         watch = LossWatch(number, config.learning_rate)
@@ -229,12 +220,12 @@ def train(
             watch.add(loss)
             on_step()
 
-        state = trainer.run_epoch(state, number, look)
+        state = trainer.run_epoch(state, number, look) if number else trainer.initial_state()
         metrics = trainer.evaluate(state.variables)
         watch.finish(metrics["loss"])
         metrics["seconds"] = time.perf_counter() - started
         history.append(metrics)
-        on_epoch(Epoch(number, state, metrics, is_last=is_finished(config, number, history)))
+        on_epoch(Epoch(number, state, metrics, is_last=number > 0 and is_finished(config, number, history)))
     return state
 
 
