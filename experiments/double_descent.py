@@ -8,6 +8,7 @@ where it stopped. Writes results/double_descent.csv and figures/fig4c.svg, fig4d
 
 import dataclasses
 import functools
+import itertools
 import pathlib
 from collections.abc import Mapping, Sequence
 
@@ -83,27 +84,20 @@ def run(
     check_writable(folder.workdir)
     if folder.config.is_file():
         raise ValueError(f"workdir {workdir} holds a single run; choose another --workdir for a sweep")
-    runs = {
-        f"width {width}, seed {seed}": (
-            member_folder(folder.workdir / f"width_{width}", seed)
-            if len(seeds) > 1
-            else folder.workdir / f"width_{width}",
-            dataclasses.replace(config, width=width, seed=seed),
-        )
-        for width in widths
-        for seed in seeds
-    }
-    prepared = {}
-    for own_folder, own in runs.values():
+    runs, splits = {}, None
+    for width, seed in itertools.product(widths, seeds):
+        place, own = folder.workdir / f"width_{width}", dataclasses.replace(config, width=width, seed=seed)
+        place = member_folder(place, seed) if len(seeds) > 1 else place
         # What can be wrong with the last width should not come out after days; the data are in memory once.
-        ready = train.prepare(own_folder, own, *(value[0] for value in list(prepared.values())[:1]))
-        prepared[own_folder] = ready
-        _test_examples(ready, manifolds, own.seed)
+        prepared = train.prepare(place, own, splits)
+        splits = prepared[0]
+        _test_examples(prepared, manifolds, seed)
+        runs[f"width {width}, seed {seed}"] = (place, own, prepared)
 
     def measured(name):
-        own_folder, own = runs[name]
-        train.run(own_folder, own, prepared[own_folder], plan)
-        return measure(own_folder, manifolds, prepared[own_folder][0])
+        place, own, prepared = runs[name]
+        train.run(place, own, prepared, plan)
+        return measure(place, manifolds, splits)
 
     settings = {
         "run": dataclasses.asdict(dataclasses.replace(config, width=None, seed=0, tensorboard=False)),

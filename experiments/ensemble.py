@@ -11,11 +11,12 @@ from collections.abc import Callable, Mapping, Sequence
 from experiments import interruption
 from experiments.members import member_folder
 from experiments.progress import bar
-from experiments.resume import say, stored_rows
+from experiments.resume import say
 from experiments.run_folder import curves, enter, open_store, prepare, store_epoch
 from memorize_jax import models
 from memorize_jax.config import RunConfig
 from memorize_jax.locks import locked
+from memorize_jax.metrics import stored_rows
 from memorize_jax.runs import Run, note_provenance, read_noted
 from memorize_jax.training import NotFiniteLossError, Trainer, is_finished, train_together
 

@@ -13,8 +13,8 @@ from memorize_jax.analysis.activations import BATCH, HOST_BYTES, flat_reader
 from memorize_jax.config import RunConfig
 from memorize_jax.data import GROUPS, Splits
 from memorize_jax.geometry import peak_bytes
-from memorize_jax.metrics import read_metrics
-from memorize_jax.runs import Run, read_noted
+from memorize_jax.metrics import stored_rows
+from memorize_jax.runs import Run
 
 # Share of the speed of one large matrix product that layers reach, with all that is done beside them.
 EFFICIENCY = 0.3
@@ -74,12 +74,10 @@ def measure_work(config: RunConfig, splits: Splits, folder: Run) -> Work:
     forward = _operations(config, splits) * len(splits.train.labels) / (EFFICIENCY * _speed()) + calls * CALL_SECONDS
     # Backward is twice forward; then train and test are evaluated.
     epoch = 4.2 * forward
-    if folder.metrics.is_file():
-        metrics = read_metrics(folder.workdir, read_noted(folder).identity, resuming=True)
-        if len(metrics) > 2:
-            # Not the first ones, which compile.
-            epoch = float(metrics["seconds"][2:].median())
-            forward = epoch / 4.2
+    # Not the first ones, which compile.
+    if seconds := [row["seconds"] for row in stored_rows(folder)[2:]]:
+        epoch = float(np.median(seconds))
+        forward = epoch / 4.2
     names = models.layer_names(config.model)
     model, image, variables = _abstract(config, splits)
     read = flat_reader(model, data.channel_statistics(splits.train.images[:1], config.scaling), names)
@@ -98,32 +96,23 @@ def measure_work(config: RunConfig, splits: Splits, folder: Run) -> Work:
 
 def seconds_of(step: str, chosen: Preset, work: Work) -> float | None:
     """About how long a step takes; None for a step that nothing is known about."""
-    if step == "geometry":
-        config = chosen.geometry
-        manifolds = min(work.num_classes, config.max_classes or work.num_classes) * (work.num_layers + 1)
-        units = _count(config.geometry_epochs, work.epochs) * len(GROUPS)
-        return START_SECONDS + units * manifolds * config.num_draws * PROGRAM_SECONDS
-    if step == "rewinding":
-        networks = _count(chosen.rewinding.rewind_epochs, work.epochs) * (work.num_layers + 2)
-        return START_SECONDS + networks * 1.2 * work.forward_seconds
-    if step == "gradients":
+    geometry, check, decoding = chosen.geometry, chosen.capacity_check, chosen.decoding
+    epochs = lambda spec: _count(spec, work.epochs)
+    layers, networks = work.num_layers + 1, epochs(chosen.rewinding.rewind_epochs)
+    classes = min(work.num_classes, geometry.max_classes or work.num_classes)
+    manifolds = epochs(geometry.geometry_epochs) * len(GROUPS) * classes * layers
+    searches = epochs(check.capacity_epochs) * len(GROUPS) * layers * check.capacity_repetitions
+    points = min(classes, check.capacity_classes or classes) * (geometry.examples_per_class or 0)
+    reads = epochs(decoding.decoding_epochs) * decoding.probe_examples / 1000 + decoding.decoding_dynamics / 4
+    known = {
+        "geometry": manifolds * geometry.num_draws * PROGRAM_SECONDS,
+        "rewinding": networks * (layers + 1) * 1.2 * work.forward_seconds,
         # Three base vectors of two groups, each a pass forward and back.
-        return START_SECONDS + _count(chosen.gradients.gradient_epochs, work.epochs) * 6 * 3 * work.forward_seconds
-    if step == "capacity_check":
-        units = _count(chosen.capacity_check.capacity_epochs, work.epochs) * len(GROUPS)
-        searches = units * (work.num_layers + 1) * chosen.capacity_check.capacity_repetitions
-        points = min(work.num_classes, chosen.geometry.max_classes or work.num_classes)
-        points = min(points, chosen.capacity_check.capacity_classes or points) * (
-            chosen.geometry.examples_per_class or 0
-        )
-        return START_SECONDS + searches * SEARCH_SECONDS * (points / 300) ** 2
-    if step == "decoding":
-        config = chosen.decoding
-        reads = (
-            _count(config.decoding_epochs, work.epochs) * config.probe_examples / 1000 + config.decoding_dynamics / 4
-        )
-        return START_SECONDS + reads * (work.num_layers + 1) * PROBE_SECONDS
-    return None
+        "gradients": epochs(chosen.gradients.gradient_epochs) * 6 * 3 * work.forward_seconds,
+        "capacity_check": searches * SEARCH_SECONDS * (points / 300) ** 2,
+        "decoding": reads * layers * PROBE_SECONDS,
+    }
+    return START_SECONDS + known[step] if step in known else None
 
 
 def bytes_of(step: str, chosen: Preset, work: Work) -> int:

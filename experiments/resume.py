@@ -10,7 +10,7 @@ from memorize_jax import metrics
 from memorize_jax.checkpoints import EpochStore
 from memorize_jax.config import RunConfig
 from memorize_jax.data import PermutedLabels, Splits
-from memorize_jax.metrics import read_metrics
+from memorize_jax.metrics import stored_rows
 from memorize_jax.runs import Run, note_provenance, read_noted
 from memorize_jax.training import NotFiniteLossError, Trainer, TrainState, is_finished, rate_stretches, train
 
@@ -51,13 +51,6 @@ def resume_point(
         store.rewrite(number, state.variables, test_accuracies=accuracies)
     _mend(folder, config, store, splits, labels, set(faults) - {number}, accuracies)
     return number, state, rows
-
-
-def stored_rows(folder: Run) -> list[dict]:
-    """The rows of metrics.csv from which training can go on; empty if there is none."""
-    if not folder.metrics.is_file():
-        return []
-    return read_metrics(folder.workdir, read_noted(folder).identity, resuming=True).to_dict("records")
 
 
 def _mend(folder, config, store, splits, labels, epochs, accuracies):

@@ -16,8 +16,8 @@ from memorize_jax.analysis.rewinding import select_units
 from memorize_jax.config import RunConfig
 from memorize_jax.data import PermutedLabels, Splits
 from memorize_jax.memory import check_fits
-from memorize_jax.metrics import read_metrics
-from memorize_jax.runs import Run, read_noted
+from memorize_jax.metrics import stored_rows
+from memorize_jax.runs import Run
 from memorize_jax.training import is_finished
 
 
@@ -118,15 +118,8 @@ def check_steps(
 
 def _last_epoch(folder, config):
     """The last epoch that a run has, or at most will have."""
-    rows = _rows(folder)
+    rows = stored_rows(folder)
     return len(rows) - 1 if rows and is_finished(config, len(rows) - 1, rows) else config.epochs
-
-
-def _rows(folder):
-    """Metrics of the epochs trained so far."""
-    if not folder.metrics.is_file():
-        return []
-    return read_metrics(folder.workdir, read_noted(folder).identity, resuming=True).to_dict("records")
 
 
 def plan_training(folders: Sequence[Run], chosen: Preset, work: Work) -> Planned:
@@ -143,7 +136,7 @@ def plan_training(folders: Sequence[Run], chosen: Preset, work: Work) -> Planned
     config = chosen.run
     epochs, finished = [], 0
     for folder in folders:
-        rows = _rows(folder)
+        rows = stored_rows(folder)
         epochs.append(len(rows) - 1)
         finished += bool(rows) and is_finished(config, len(rows) - 1, rows)
     if finished == len(folders):

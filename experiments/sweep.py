@@ -22,8 +22,8 @@ from experiments.presets import Preset
 from experiments.record import is_made
 from memorize_jax.atomic import replacing
 from memorize_jax.config import RunConfig
-from memorize_jax.metrics import read_metrics
-from memorize_jax.runs import Run, member_folders, read_noted
+from memorize_jax.metrics import stored_rows
+from memorize_jax.runs import Run, member_folders
 from memorize_jax.training import is_finished
 
 CLUSTERS = ("none", "local", "slurm")
@@ -65,17 +65,14 @@ def state_of(folder: pathlib.Path, config: RunConfig, seeds: list[int], measured
       state (one of `STATES`), epochs (the least over seeds), train_accuracy and test_accuracy at the end (means).
     """
     places = [Run(member_folder(folder, seed)) for seed in seeds] or [Run(folder)]
-    begun = [place for place in places if place.metrics.is_file()]
+    begun = [rows for place in places if (rows := stored_rows(place))]
     if not begun:
         return {"state": "missing", "epochs": 0, "train_accuracy": None, "test_accuracy": None}
-    tables = [read_metrics(place.workdir, read_noted(place).identity, resuming=True) for place in begun]
     state = "unfinished"
-    if len(begun) == len(places) and all(
-        is_finished(config, len(table) - 1, table.to_dict("records")) for table in tables
-    ):
+    if len(begun) == len(places) and all(is_finished(config, len(rows) - 1, rows) for rows in begun):
         made = all(is_made(place, "geometry", measured) for place in places)
         state = "complete" if made and (Run(folder).results / "geometry.csv").is_file() else "trained"
-    last = pd.concat([table.iloc[[-1]] for table in tables])
+    last = pd.DataFrame([rows[-1] for rows in begun])
     accuracies = {name: float(last[name].mean()) for name in ("train_accuracy", "test_accuracy")}
     return {"state": state, "epochs": int(last["epoch"].min()), **accuracies}
 

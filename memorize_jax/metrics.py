@@ -9,7 +9,7 @@ import pandas as pd
 
 from memorize_jax.atomic import checksum, read_json, replacing, write_json
 from memorize_jax.results import METRICS, RESTORES, read_table
-from memorize_jax.runs import Run
+from memorize_jax.runs import Run, read_noted
 
 
 def write_metrics(workdir: pathlib.Path, rows: Sequence[dict], identity: str | None) -> None:
@@ -75,6 +75,13 @@ def read_metrics(workdir: pathlib.Path, identity: str | None, *, resuming: bool 
     if not good.all():
         raise ValueError(f"{files.metrics} is damaged: no loss or no accuracy in epoch {np.argmin(good)}; {again}")
     return table
+
+
+def stored_rows(run: Run) -> list[dict]:
+    """The rows of metrics.csv from which training can go on, see `read_metrics`; empty if there is none."""
+    if not run.metrics.is_file():
+        return []
+    return read_metrics(run.workdir, read_noted(run).identity, resuming=True).to_dict("records")
 
 
 def write_restores(workdir: pathlib.Path, rows: Sequence[dict], identity: str | None) -> None:

@@ -8,13 +8,13 @@ import platform
 import subprocess
 import types
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import numpy as np
 
 from memorize_jax.atomic import read_json, replacing, write_json
-from memorize_jax.config import RunConfig
+from memorize_jax.config import RunConfig, check_types
 from memorize_jax.data import PermutedLabels, Splits
 from memorize_jax.identity import data_fingerprint, run_identity
 
@@ -59,14 +59,14 @@ class Noted(NamedTuple):
       commands: lines that were given to train it.
     """
 
-    config: Any
+    config: RunConfig
     preset: str | None = None
-    settings: dict = types.MappingProxyType({})
+    settings: Mapping = types.MappingProxyType({})
     identity: str | None = None
     data: dict | None = None
-    together: list = ()
-    provenance: list = ()
-    commands: list = ()
+    together: list | tuple = ()
+    provenance: list | tuple = ()
+    commands: list | tuple = ()
 
 
 def member_folders(workdir: str | pathlib.Path) -> list[pathlib.Path]:
@@ -212,7 +212,10 @@ def read_noted(run: Run) -> Noted:
         # The first version noted where a run was begun, or last gone on with.
         origin = content.get("provenance") or []
         noted = Noted(**{**content, "config": config, "provenance": origin if isinstance(origin, list) else [origin]})
-        _check_kinds(noted)
+        check_types(noted)
+        for one in noted.provenance:
+            if not isinstance(one, dict) or not isinstance(one.get("packages", {}), dict):
+                raise ValueError(f"something else as provenance: {one!r:.60}")
         if noted.identity is not None and noted.identity != run_identity(config, noted.data):
             raise ValueError("another run than its identity says")
         return noted
@@ -228,17 +231,6 @@ def _check_names(kind, found, known, needed):
         raise ValueError(f"unknown {kind} {', '.join(unknown)}: it is damaged, or of a newer version of memorize_jax")
     if missing := [name for name in needed if name not in found]:
         raise ValueError(f"no {', '.join(missing)}")
-
-
-def _check_kinds(noted):
-    """Raises ValueError for parts that a person has made something else of."""
-    kinds = {"settings": Mapping, "together": list | tuple, "provenance": list, "commands": list | tuple}
-    kinds |= {"preset": str | None, "identity": str | None, "data": dict | None}
-    wrong = [name for name, kind in kinds.items() if not isinstance(getattr(noted, name), kind)]
-    is_sound = lambda one: isinstance(one, dict) and isinstance(one.get("packages", {}), dict)
-    if wrong or not all(map(is_sound, noted.provenance)):
-        wrong = wrong or ["provenance"]
-        raise ValueError(f"something else as {wrong[0]}: {getattr(noted, wrong[0])!r:.60}")
 
 
 def _instead(run):
