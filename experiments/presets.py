@@ -79,13 +79,7 @@ _MASC = {
     "epochs": 500,
     "stop_accuracy": 0.991,
 }
-_DESCENT = {
-    "model": "resnet18",
-    "init": "torch",
-    "permuted_fraction": 0.1,
-    "stop_accuracy": 1.0,
-    "keep": "best,last",
-}
+_DESCENT = {"model": "resnet18", "init": "torch", "permuted_fraction": 0.1, "stop_accuracy": 1.0, "keep": "best,last"}
 
 PRESETS = {
     "smoke": Preset(

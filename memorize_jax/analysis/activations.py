@@ -62,11 +62,7 @@ def flat_reader(
 
 
 def hosted_activations(
-    read: Callable,
-    variables: dict,
-    image_sets: Sequence[np.ndarray],
-    names: tuple[str, ...],
-    dtype: str = "float32",
+    read: Callable, variables: dict, image_sets: Sequence[np.ndarray], names: tuple[str, ...], dtype: str = "float32"
 ) -> Iterator[tuple[str, list[np.ndarray]]]:
     """Yields the activations of one layer after the other; the network is run again where memory asks for it.
 

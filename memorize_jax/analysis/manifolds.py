@@ -68,11 +68,7 @@ def compiled_network_geometry(model, variables, images, statistics, key, *, laye
 
 
 def group_geometry(
-    model: nn.Module,
-    variables: dict,
-    images: Mapping[str, jax.Array],
-    indices: Mapping[str, jax.Array],
-    **options,
+    model: nn.Module, variables: dict, images: Mapping[str, jax.Array], indices: Mapping[str, jax.Array], **options
 ) -> dict[str, ManifoldGeometry]:
     """Measures every layer for every group of examples, as part of a jitted evaluation step.
 

@@ -5,10 +5,4 @@ from memorize_jax.checkpoints.seal import DamagedCheckpointError
 from memorize_jax.checkpoints.store import EpochStore
 from memorize_jax.checkpoints.trees import reached_preemption
 
-__all__ = [
-    "DamagedCheckpointError",
-    "EpochStore",
-    "bytes_needed",
-    "check_space",
-    "reached_preemption",
-]
+__all__ = ["DamagedCheckpointError", "EpochStore", "bytes_needed", "check_space", "reached_preemption"]

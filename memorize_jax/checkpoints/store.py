@@ -46,12 +46,7 @@ class EpochStore:
     """
 
     def __init__(
-        self,
-        folder: str | pathlib.Path,
-        *,
-        keep: str = "all",
-        keep_dtype: str = "float32",
-        identity: str | None = None,
+        self, folder: str | pathlib.Path, *, keep: str = "all", keep_dtype: str = "float32", identity: str | None = None
     ):
         self._folder = pathlib.Path(folder)
         self._keep, self._keep_dtype, self._identity = keep, keep_dtype, identity

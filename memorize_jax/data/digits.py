@@ -25,7 +25,4 @@ def load_digits(data_dir: str | None = None) -> Splits:
     images = bundle.images.astype(np.uint8)[..., None]
     labels = bundle.target.astype(np.int32)
     train, test = stratified_split(labels, TEST_FRACTION, SPLIT_SEED)
-    return Splits(
-        Split(images[train], labels[train], 10, "digits"),
-        Split(images[test], labels[test], 10, "digits"),
-    )
+    return Splits(Split(images[train], labels[train], 10, "digits"), Split(images[test], labels[test], 10, "digits"))

@@ -41,13 +41,7 @@ def class_quotas(counts: np.ndarray, total: int) -> np.ndarray:
 
 
 def permute_labels(
-    labels,
-    fraction: float,
-    *,
-    key: jax.Array,
-    num_classes: int,
-    mode: str = "shuffle",
-    stratified: bool = True,
+    labels, fraction: float, *, key: jax.Array, num_classes: int, mode: str = "shuffle", stratified: bool = True
 ) -> PermutedLabels:
     """Permutes the labels of exactly round(fraction * n) examples.
 

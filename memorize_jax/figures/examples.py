@@ -10,11 +10,7 @@ from memorize_jax.figures.style import COLORS, Drawing, drawn, subplots
 from memorize_jax.study import Study
 
 # Row of the figure -> (group in the table, column of the labels it is analysed under).
-ROWS = {
-    "unpermuted": ("unpermuted", "true"),
-    "permuted": ("permuted", "assigned"),
-    "restored": ("permuted", "true"),
-}
+ROWS = {"unpermuted": ("unpermuted", "true"), "permuted": ("permuted", "assigned"), "restored": ("permuted", "true")}
 
 
 def decode_pixels(row) -> np.ndarray:

@@ -24,11 +24,7 @@ LEVELS = {"alexnet": (0.95, "A.5"), "resnet18": (0.95, "A.6"), "resnet18_tiny": 
 
 @drawn()
 def draw_geometry(
-    geometry: pd.DataFrame,
-    *,
-    lines: tuple[str, ...] = (),
-    behind: pd.DataFrame | None = None,
-    level: float = LEVEL,
+    geometry: pd.DataFrame, *, lines: tuple[str, ...] = (), behind: pd.DataFrame | None = None, level: float = LEVEL
 ) -> Drawing:
     """Draws the four measures by layer, a curve per group.
 

@@ -25,13 +25,7 @@ if _backend:
         matplotlib.rcParams["backend"] = _backend
 
 # Okabe-Ito: distinct for the colour-blind and in print. One colour per group in every figure.
-COLORS = {
-    "unpermuted": "#0072B2",
-    "permuted": "#D55E00",
-    "restored": "#009E73",
-    "test": "#AA4499",
-    "train": "#555555",
-}
+COLORS = {"unpermuted": "#0072B2", "permuted": "#D55E00", "restored": "#009E73", "test": "#AA4499", "train": "#555555"}
 # Where colours fail, markers and dashes tell the groups apart.
 MARKERS = {"unpermuted": "o", "permuted": "s", "restored": "^", "test": "D", "train": "."}
 DASHES = {"unpermuted": "-", "permuted": (0, (5, 1.5)), "restored": (0, (6, 1.5, 1, 1.5)), "test": (0, (1.5, 1.2))}

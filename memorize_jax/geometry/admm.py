@@ -43,11 +43,7 @@ class ADMMState(NamedTuple):
 
 
 def solve_batch(
-    gram: jax.Array,
-    linear: jax.Array,
-    tol: float,
-    maxiter: int,
-    start: tuple[jax.Array, jax.Array] | None = None,
+    gram: jax.Array, linear: jax.Array, tol: float, maxiter: int, start: tuple[jax.Array, jax.Array] | None = None
 ) -> jax.Array:
     """Solves a batch, spending the later updates on the programs that need them.
 

@@ -35,12 +35,7 @@ class Subspaces(NamedTuple):
 
 
 def fit_subspaces(
-    activations,
-    labels,
-    *,
-    num_classes: int,
-    variance: float | None = None,
-    num_components: int | None = None,
+    activations, labels, *, num_classes: int, variance: float | None = None, num_components: int | None = None
 ) -> Subspaces:
     """Fits a subspace to the activations of every class.
 
