@@ -4,7 +4,7 @@ import dataclasses
 import numbers
 import typing
 from collections.abc import Sequence
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 from memorize_jax.data import MODES, SCALINGS
 from memorize_jax.data import check_name as check_dataset
@@ -159,7 +159,7 @@ class RunConfig(Settings):
         return {name: value for name, value in dataclasses.asdict(self).items() if name not in may_change}
 
 
-def check_types(config: NamedTuple | Settings) -> None:
+def check_types(config: Settings | tuple) -> None:
     """Raises ValueError for a field whose value is not of the field's type, as in a file that was edited."""
     for name, hint in typing.get_type_hints(type(config)).items():
         value, types = getattr(config, name), typing.get_args(hint) or (hint,)
