@@ -10,24 +10,19 @@ from collections.abc import Iterator
 import jax
 from absl import flags
 
-from memorize_jax.mirror import local_folder, mirrored
+from memorize_jax.bucket import local_folder, mirrored
 
 LOCAL_DIR = "~/.cache/memorize_jax"
-# Of the URLs that --workdir may be.
-SCHEMES = ("gs",)
 
 
 @contextlib.contextmanager
-def workdir_here(given: flags.FlagValues, schemes: tuple[str, ...] = SCHEMES, **options) -> Iterator[None]:
-    """Has --workdir name a local folder while a run in a bucket is worked on, and brings that there.
+def workdir_here(given: flags.FlagValues, schemes: tuple[str, ...] = ("gs",), **options) -> Iterator[None]:
+    """Has --workdir name a local folder while a run in a bucket is worked on; does nothing with other folders.
 
     Args:
-      given: flags, with `workdir` and `local_dir`; nothing happens unless the former is a URL.
+      given: flags, with `workdir` and `local_dir`.
       schemes: of the URLs that are buckets.
-      **options: of `mirror.mirrored`.
-
-    Raises:
-      ValueError, OSError: one clear sentence, see `mirror.mirrored`.
+      **options: of `bucket.mirrored`, whose errors are also raised.
     """
     url = given.workdir or ""
     scheme, is_url, _ = url.partition("://")
@@ -37,14 +32,8 @@ def workdir_here(given: flags.FlagValues, schemes: tuple[str, ...] = SCHEMES, **
     if not is_url or (jax.distributed.is_initialized() and jax.process_index() > 0):
         yield
         return
-
-    def end():
-        os.kill(os.getpid(), signal.SIGTERM)
-
-    def say(text):
-        print(text, file=sys.stderr, flush=True)
-
-    with mirrored(url, given.local_dir, say=say, on_lost=end, **options) as folder:
+    options = {"say": lambda text: print(text, file=sys.stderr, flush=True), **options}
+    with mirrored(url, given.local_dir, on_lost=lambda: os.kill(os.getpid(), signal.SIGTERM), **options) as folder:
         given.workdir = str(folder)
         try:
             with contextlib.redirect_stdout(_Renamed(sys.stdout, str(folder), url)):
@@ -57,13 +46,8 @@ class _Renamed(io.TextIOBase):
     """A stream that names the bucket instead of the local folder: what is advised to do next must go there too."""
 
     def __init__(self, stream, folder, url):
-        self._stream, self._folder, self._url = stream, folder, url
-
-    def write(self, text):
-        return self._stream.write(text.replace(self._folder, self._url))
-
-    def flush(self):
-        self._stream.flush()
+        self.flush = stream.flush
+        self.write = lambda text: stream.write(text.replace(folder, url))
 
 
 def named_as_given(message: str, given: flags.FlagValues) -> str:

@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 from experiments import buckets, presets, train
+from memorize_jax.bucket import local_folder
 from memorize_jax.checkpoints import EpochStore
-from memorize_jax.mirror import local_folder
 from memorize_jax.runs import Run, check_same_run
 from tests.commands import ROOT, python
 

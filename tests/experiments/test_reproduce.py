@@ -336,7 +336,8 @@ def test_wider_layers_and_more_of_everything_take_more_memory():
         assert 0 < bytes_of(step, SMOKE, WORK) < bytes_of(step, SMOKE, more)
     points = 4 * sum(more.widths) * 10 * SMOKE.geometry.examples_per_class
     besides = 8 * more.num_parameters + PROGRAM_BYTES + SOLVER_BYTES
-    assert points < bytes_of("geometry", SMOKE, more) - besides < 2 * points
+    # Themselves and one copy, and little else.
+    assert 2 * points < bytes_of("geometry", SMOKE, more) - besides < 2.1 * points
     # Parameters, their gradients and two moments are the least that Adam holds.
     assert bytes_of("train", SMOKE, more) > 16 * more.num_parameters + more.data_bytes
 
