@@ -121,32 +121,28 @@ def measure(workdir: str | pathlib.Path, config: GeometryConfig, splits: data.Sp
       Two rows of results/double_descent.csv.
     """
     with opened(workdir, splits) as trained:
-        return _measure(trained, config)
-
-
-def _measure(trained, config):
-    name, number = list(trained.layers.items())[-2]
-    examples = _test_examples((trained.splits, trained.labels), config, trained.config.seed)
-    images, key = trained.splits.test.images[examples], stream(trained.config.seed, "geometry")
-    options = {"layers": (name,), "options": geometry_options(config)}
-    rows = []
-    for moment, epoch in (("best", best_epoch(trained.metrics)), ("final", final_epoch(trained.metrics))):
-        variables = trained.store.load(epoch)
-        measured = compiled_network_geometry(trained.model(), variables, images, trained.statistics, key, **options)
-        trained.warn_of(measured, epoch, "test", examples)
-        accuracies = trained.metrics.set_index("epoch").loc[epoch]
-        common = {
-            "seed": trained.config.seed,
-            "width": trained.config.width,
-            "num_parameters": sum(np.size(leaf) for leaf in jax.tree.leaves(variables["params"])),
-            "moment": moment,
-            "epoch": epoch,
-            "kappa": config.kappa,
-            **{column: float(accuracies[column]) for column in ACCURACIES},
-        }
-        (row,) = geometry_rows(measured, (name,), common, numbers=(number,))
-        rows.append({column: row[column] for column in DOUBLE_DESCENT})
-    return rows
+        name, number = list(trained.layers.items())[-2]
+        examples = _test_examples((trained.splits, trained.labels), config, trained.config.seed)
+        images, key = trained.splits.test.images[examples], stream(trained.config.seed, "geometry")
+        options = {"layers": (name,), "options": geometry_options(config)}
+        rows = []
+        for moment, epoch in (("best", best_epoch(trained.metrics)), ("final", final_epoch(trained.metrics))):
+            variables = trained.store.load(epoch)
+            measured = compiled_network_geometry(trained.model(), variables, images, trained.statistics, key, **options)
+            trained.warn_of(measured, epoch, "test", examples)
+            accuracies = trained.metrics.set_index("epoch").loc[epoch]
+            common = {
+                "seed": trained.config.seed,
+                "width": trained.config.width,
+                "num_parameters": sum(np.size(leaf) for leaf in jax.tree.leaves(variables["params"])),
+                "moment": moment,
+                "epoch": epoch,
+                "kappa": config.kappa,
+                **{column: float(accuracies[column]) for column in ACCURACIES},
+            }
+            (row,) = geometry_rows(measured, (name,), common, numbers=(number,))
+            rows.append({column: row[column] for column in DOUBLE_DESCENT})
+        return rows
 
 
 def _test_examples(prepared, config, seed):

@@ -65,9 +65,6 @@ def measure_work(config: RunConfig, splits: Splits, folder: Run) -> Work:
       config: of the run.
       splits: the data.
       folder: of the run, with or without metrics.csv.
-
-    Returns:
-      Work.
     """
     epochs = config.epochs
     calls = math.ceil(len(splits.train.labels) / config.batch_size)

@@ -6,14 +6,12 @@ Writes results/examples.csv and figures/fig1a.svg in the run's folder; for an en
 """
 
 import base64
-import pathlib
 
 import jax
 import numpy as np
 
 from experiments import cli
-from experiments.record import recorded
-from experiments.trained import opened, run_chosen
+from experiments.trained import Trained, analysis, run_chosen
 from memorize_jax.config import RunConfig
 from memorize_jax.data import Splits
 from memorize_jax.keys import stream
@@ -30,42 +28,32 @@ def obstacle(config: RunConfig, splits: Splits) -> str:
     return f"the examples of data set {config.dataset} are not images of whole numbers from 0 to 255"
 
 
-@recorded("examples")
-def run(workdir: str | pathlib.Path, splits: Splits | None = None) -> None:
-    """Writes results/examples.csv of a run: random unpermuted and permuted training examples.
-
-    Args:
-      workdir: folder of the run.
-      splits: the data, if they were loaded before.
-
-    Raises:
-      ValueError: the data are not images.
-      OSError: one clear sentence.
-    """
-    with opened(workdir, splits) as trained:
-        if why := obstacle(trained.config, trained.splits):
-            raise ValueError(f"no examples to show of the run in {workdir}: {why}")
-        images, seed = trained.splits.train.images, trained.config.seed
-        key = np.asarray(jax.random.key_data(stream(seed, "shown examples"))).ravel()
-        order = np.random.default_rng(key).permutation(len(images))
-        rows = []
-        for group, permuted in (("unpermuted", False), ("permuted", True)):
-            for example in order[trained.labels.is_permuted[order] == permuted][:SHOWN]:
-                height, width, channels = images[example].shape
-                rows.append(
-                    {
-                        "seed": seed,
-                        "group": group,
-                        "example": int(example),
-                        "true": int(trained.labels.true[example]),
-                        "assigned": int(trained.labels.assigned[example]),
-                        "height": height,
-                        "width": width,
-                        "channels": channels,
-                        "pixels": base64.b64encode(np.ascontiguousarray(images[example])).decode(),
-                    }
-                )
-        write_table(trained.folder.results / "examples.csv", rows, EXAMPLES)
+@analysis("examples")
+def run(trained: Trained) -> None:
+    """Writes results/examples.csv of a run: random unpermuted and permuted training examples."""
+    if why := obstacle(trained.config, trained.splits):
+        raise ValueError(f"no examples to show of the run in {trained.folder.workdir}: {why}")
+    images, seed = trained.splits.train.images, trained.config.seed
+    key = np.asarray(jax.random.key_data(stream(seed, "shown examples"))).ravel()
+    order = np.random.default_rng(key).permutation(len(images))
+    rows = []
+    for group, permuted in (("unpermuted", False), ("permuted", True)):
+        for example in order[trained.labels.is_permuted[order] == permuted][:SHOWN]:
+            height, width, channels = images[example].shape
+            rows.append(
+                {
+                    "seed": seed,
+                    "group": group,
+                    "example": int(example),
+                    "true": int(trained.labels.true[example]),
+                    "assigned": int(trained.labels.assigned[example]),
+                    "height": height,
+                    "width": width,
+                    "channels": channels,
+                    "pixels": base64.b64encode(np.ascontiguousarray(images[example])).decode(),
+                }
+            )
+    write_table(trained.folder.results / "examples.csv", rows, EXAMPLES)
 
 
 if __name__ == "__main__":

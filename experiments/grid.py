@@ -62,9 +62,6 @@ def read_sweep(path: str | pathlib.Path, name: str, overrides: Mapping, seeds: s
       overrides: fields of RunConfig given on the command line; they win.
       seeds: given on the command line; they win.
 
-    Returns:
-      Sweep.
-
     Raises:
       FileNotFoundError: no such file.
       ValueError: not TOML, or a part or a field that there is not.
@@ -121,9 +118,6 @@ def plan(preset: str, run: Mapping, grid: Mapping[str, list], seeds: str | None)
       run: field of RunConfig -> value for all runs.
       grid: field -> values.
       seeds: text for `parse_seeds`, or None.
-
-    Returns:
-      Sweep.
 
     Raises:
       ValueError: a preset or field that there is not, or no list of values.

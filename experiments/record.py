@@ -33,17 +33,16 @@ def recorded(step: str) -> Callable:
         @functools.wraps(run)
         def noting(workdir, *arguments, **options):
             started, folder = time.perf_counter(), Run(workdir)
+            switches = [name for name, value in options.items() if value is True]
             result = run(workdir, *arguments, **options)
             note_tables(
                 folder,
                 step,
                 tables_of(step),
-                settings=_settings(
-                    [*arguments, *options.values()], switches=[name for name, value in options.items() if value is True]
-                ),
+                settings=_settings([*arguments, *options.values()], switches),
                 identity=identity_in(folder),
                 command=command_line(),
-                seconds=time.perf_counter() - started,
+                seconds=round(time.perf_counter() - started, 3),
                 provenance=provenance(),
             )
             return result

@@ -84,9 +84,6 @@ def enter(
       plan: of `Preset.plan`, noted when the run is begun; None for the defaults.
       together: seeds that are about to be trained as one program with this one.
 
-    Returns:
-      Noted.
-
     Raises:
       ValueError: the folder holds another run, or one that was trained in another way.
     """

@@ -5,15 +5,11 @@
 Writes results/spheres.csv and figures/figa3.svg in the run's folder; for an ensemble, the table of all of its seeds.
 """
 
-import pathlib
-
 from experiments import cli
-from experiments.record import recorded
-from experiments.trained import opened, run_chosen
+from experiments.trained import Trained, analysis, run_chosen
 from memorize_jax.config import RunConfig
 from memorize_jax.data import Splits
 from memorize_jax.results import SPHERES, write_table
-from memorize_jax.runs import Run, read_config
 
 AXES = tuple(column for column in SPHERES if column.startswith("axis_"))
 DATASETS = ("spheres", "spheres_small")
@@ -26,33 +22,23 @@ def obstacle(config: RunConfig, splits: Splits | None = None) -> str:
     return "" if config.dataset in DATASETS else f"its data set is {config.dataset}, not {' or '.join(DATASETS)}"
 
 
-@recorded("spheres")
-def run(workdir: str | pathlib.Path, splits: Splits | None = None) -> None:
-    """Writes results/spheres.csv of a run: the training examples of classes 0 and 1 on the first axes.
-
-    Args:
-      workdir: folder of the run.
-      splits: the data, if they were loaded before.
-
-    Raises:
-      ValueError: the data are not spheres.
-      OSError: one clear sentence.
-    """
-    if why := obstacle(read_config(Run(workdir))):
-        raise ValueError(f"no spheres to show of the run in {workdir}: {why}")
-    with opened(workdir, splits) as trained:
-        train = trained.splits.train
-        rows = [
-            {
-                "seed": trained.config.seed,
-                "example": int(example),
-                "label": int(train.labels[example]),
-                **{axis: float(train.images[example, number]) for number, axis in enumerate(AXES)},
-            }
-            for example in range(len(train.labels))
-            if train.labels[example] in PAIR
-        ]
-        write_table(trained.folder.results / "spheres.csv", rows, SPHERES)
+@analysis("spheres")
+def run(trained: Trained) -> None:
+    """Writes results/spheres.csv of a run: the training examples of classes 0 and 1 on the first axes."""
+    if why := obstacle(trained.config):
+        raise ValueError(f"no spheres to show of the run in {trained.folder.workdir}: {why}")
+    train = trained.splits.train
+    rows = [
+        {
+            "seed": trained.config.seed,
+            "example": int(example),
+            "label": int(train.labels[example]),
+            **{axis: float(train.images[example, number]) for number, axis in enumerate(AXES)},
+        }
+        for example in range(len(train.labels))
+        if train.labels[example] in PAIR
+    ]
+    write_table(trained.folder.results / "spheres.csv", rows, SPHERES)
 
 
 if __name__ == "__main__":

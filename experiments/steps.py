@@ -129,9 +129,6 @@ def plan_training(folders: Sequence[Run], chosen: Preset, work: Work) -> Planned
       folders: of the runs.
       chosen: all settings.
       work: how much there is to do.
-
-    Returns:
-      Planned.
     """
     config = chosen.run
     epochs, finished = [], 0
@@ -159,9 +156,6 @@ def plan_step(
       splits: the data.
       work: how much there is to do.
       trained: whether the training is finished; if not, no table stays valid.
-
-    Returns:
-      Planned.
     """
     if why := obstacle_of(step, chosen.run, splits):
         return Planned(step.name, why, False)

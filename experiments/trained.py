@@ -2,7 +2,7 @@
 
 import contextlib
 import dataclasses
-import functools
+import inspect
 import pathlib
 import sys
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
@@ -191,7 +191,7 @@ def opened(
 
 
 def analysis(step: str) -> Callable:
-    """Decorates what measures an opened run, (Trained, settings) -> nothing: the result takes the run's folder.
+    """Decorates what measures an opened run, (Trained, *settings) -> nothing: the result takes the run's folder.
 
     Args:
       step: name of the command, under which is noted how the tables were made.
@@ -203,14 +203,15 @@ def analysis(step: str) -> Callable:
     """
 
     def decorate(measure):
-        @recorded(step)
-        @functools.wraps(measure)
-        def run(workdir, config, splits=None, *, skip_damaged=False):
-            with opened(workdir, splits, skip_damaged=skip_damaged) as trained:
-                measure(trained, config)
+        count = len(inspect.signature(measure).parameters) - 1
 
-        del run.__wrapped__
-        return run
+        def run(workdir, *arguments, splits=None, skip_damaged=False):
+            settings, given = arguments[:count], arguments[count:]
+            with opened(workdir, *given or [splits], skip_damaged=skip_damaged) as trained:
+                measure(trained, *settings)
+
+        run.__doc__ = measure.__doc__
+        return recorded(step)(run)
 
     return decorate
 

@@ -43,38 +43,18 @@ def _read(path):
     return notes
 
 
-def note_tables(
-    folder: Run,
-    step: str,
-    tables: Sequence[str],
-    *,
-    settings: Mapping,
-    identity: str | None,
-    command: str,
-    seconds: float,
-    provenance: Mapping,
-) -> None:
+def note_tables(folder: Run, step: str, tables: Sequence[str], **about) -> None:
     """Notes how the tables of a step were made.
 
     Args:
       folder: whose results/ they are in.
       step: the command that makes them.
       tables: their names.
-      settings: all that the step was done with, as JSON.
-      identity: of the run; None if it has none.
-      command: line that was given; "" if there was none.
-      seconds: that it took.
-      provenance: versions, device and commit.
+      **about: settings, all that the step was done with; identity of the run, None if it has none; command, the line
+        that was given or ""; seconds that it took; provenance, versions, device and commit. All as JSON.
     """
-    note = {
-        "identity": identity,
-        "command": command,
-        "settings": settings,
-        "made_of": file_checksum(folder.metrics),
-        "tables": {table: file_checksum(folder.results / f"{table}.csv") for table in tables},
-        "seconds": round(seconds, 3),
-        "provenance": provenance,
-    }
+    sums = {table: file_checksum(folder.results / f"{table}.csv") for table in tables}
+    note = {**about, "made_of": file_checksum(folder.metrics), "tables": sums}
     write_json(folder.results / "made.json", {**read_notes(folder, strict=False), step: note})
 
 

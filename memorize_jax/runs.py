@@ -189,9 +189,6 @@ def read_noted(run: Run) -> Noted:
     Args:
       run: the run.
 
-    Returns:
-      Noted.
-
     Raises:
       FileNotFoundError: the folder holds no run; says what it holds instead, or how to make one.
       NotADirectoryError: it is no folder.
@@ -268,9 +265,6 @@ def begin(
       splits: the data.
       plan: preset, settings (of every analysis) and together, see `Noted`; what a run has noted stays.
       command: line that was given; "" if there was none.
-
-    Returns:
-      Noted.
     """
     if run.config.is_file():
         noted = read_noted(run)._replace(config=config)

@@ -103,9 +103,6 @@ def read_study(workdir: str | pathlib.Path) -> Study:
     Args:
       workdir: folder of any of the four.
 
-    Returns:
-      Study.
-
     Raises:
       FileNotFoundError: no run there, or one that was not trained; says which command to use.
       ValueError: a table is damaged or of another version.
@@ -173,9 +170,6 @@ def read_sweep(workdir: str | pathlib.Path) -> Study:
 
     Args:
       workdir: folder of the sweep, with its runs.csv.
-
-    Returns:
-      Study.
 
     Raises:
       FileNotFoundError: no sweep there, or none of its runs was trained.

@@ -41,9 +41,6 @@ def repeated_capacity(
       num_dichotomies: tested at each number of features that is tried.
       expected: capacity near which the search begins.
 
-    Returns:
-      RepeatedCapacity.
-
     Raises:
       ValueError: fewer than 1 repetition, or what `geometry.simulated_capacity` raises.
     """

@@ -113,9 +113,6 @@ def analyze(
       kappa: margin.
       **options: of `geometry.layer_geometry`.
 
-    Returns:
-      Analysis.
-
     Warns:
       UserWarning: as `geometry.manifold_geometry`; also where no class has more than one example.
 

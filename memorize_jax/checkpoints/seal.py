@@ -66,9 +66,6 @@ def read_seal(folder: pathlib.Path, epoch: int, identity: str | None = None) -> 
       epoch: that it should be of.
       identity: of the run that it should belong to; None if that is not known.
 
-    Returns:
-      Seal.
-
     Raises:
       DamagedCheckpointError: the seal is missing, damaged, of another epoch or of another run.
     """

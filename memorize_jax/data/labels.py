@@ -57,9 +57,6 @@ def permute_labels(
         from all classes, "exclude_true" from all classes but its own.
       stratified: choose the same share of every class, to the nearest whole example, instead of any examples.
 
-    Returns:
-      PermutedLabels.
-
     Raises:
       ValueError: fraction outside [0, 1], unknown mode, labels out of range.
     """

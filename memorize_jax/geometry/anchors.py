@@ -90,9 +90,6 @@ def solve_anchors(
       tol: see there.
       maxiter: see there.
 
-    Returns:
-      Anchors.
-
     Raises:
       ValueError: shapes that do not match.
 
@@ -184,9 +181,6 @@ def anchor_statistics(
       solver: see `solvers.nonnegative_qp`.
       tol: see there.
       maxiter: see there.
-
-    Returns:
-      AnchorStatistics.
     """
     options = SolverOptions(solver=solver, tol=tol, maxiter=maxiter)
     distance, solution = squared_distance(frame @ frame.T, draws @ frame.T + kappa, options)

@@ -91,9 +91,6 @@ def make_view(
       numbers: column -> Number; what was measured.
       note: below the table.
       whole: the table to download; `rows` if not given.
-
-    Returns:
-      View.
     """
     grouped = rows.groupby(list(texts), sort=False, dropna=False)
     num_seeds = grouped["seed"].nunique().max()

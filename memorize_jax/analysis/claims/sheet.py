@@ -57,9 +57,6 @@ def judge(statement: Statement, study: Study) -> Claim:
     Args:
       statement: of `STATEMENTS`.
       study: the tables.
-
-    Returns:
-      Claim.
     """
     numbers, verdict = (NAN, NAN, NAN), "not testable"
     try:

@@ -57,9 +57,6 @@ def choose_examples(
       seed: of the draw.
       most_scored: training accuracies are measured on at most this many examples.
       most_sampled: scikit-learn's probes are fitted to at most this many.
-
-    Returns:
-      Examples.
     """
     held_in, held_out = stratified_split(labels.assigned, HELD_OUT, seed)
     rng = np.random.default_rng([seed, 1])

@@ -50,9 +50,6 @@ def fit_subspaces(
       variance: between 0 and 1; 0.99 if neither is given.
       num_components: >= 1, instead of `variance`.
 
-    Returns:
-      Subspaces.
-
     Raises:
       ValueError: shapes or labels that do not fit, NaN or infinite activations, both settings or a senseless one.
 
