@@ -9,24 +9,14 @@ import numpy as np
 
 from experiments.presets import Preset
 from experiments.record import command_line
-from memorize_jax import data, models
+from memorize_jax import data, models, runs
 from memorize_jax.checkpoints import EpochStore, check_space
 from memorize_jax.config import RunConfig
 from memorize_jax.data import PermutedLabels, Splits
 from memorize_jax.event_files import check_installed, event_file
 from memorize_jax.keys import stream
 from memorize_jax.metrics import write_metrics
-from memorize_jax.runs import (
-    Noted,
-    Run,
-    begin,
-    check_same_data,
-    check_same_run,
-    check_writable,
-    read_labels,
-    read_noted,
-    write_labels,
-)
+from memorize_jax.runs import Noted, Run
 from memorize_jax.training import Epoch, create_state, optimizer
 
 
@@ -49,9 +39,9 @@ def prepare(
     config.validate()
     if config.tensorboard:
         check_installed()
-    check_writable(Run(workdir).workdir)
+    runs.check_writable(Run(workdir).workdir)
     folder = Run(workdir)
-    check_same_run(folder, config)
+    runs.check_same_run(folder, config)
     splits, labels = load_run_data(config, splits)
     if folder.config.is_file():
         _check_data(folder, splits)
@@ -61,8 +51,8 @@ def prepare(
 
 def _check_data(folder, splits):
     """Refuses to go on with other data, or with labels.npz of another run."""
-    noted = read_noted(folder)
-    check_same_data(folder, noted, splits, read_labels(folder, noted) if folder.labels.is_file() else None)
+    noted = runs.read_noted(folder)
+    runs.check_same_data(folder, noted, splits, runs.read_labels(folder, noted) if folder.labels.is_file() else None)
 
 
 def enter(
@@ -88,16 +78,16 @@ def enter(
       ValueError: the folder holds another run, or one that was trained in another way.
     """
     # Once more: another process may have made a run here since `prepare`.
-    check_same_run(folder, config)
+    runs.check_same_run(folder, config)
     if folder.config.is_file():
         _check_data(folder, splits)
-        if (way := list(read_noted(folder).together)) != list(together):
+        if (way := list(runs.read_noted(folder).together)) != list(together):
             how = f"together with seeds {', '.join(map(str, way))}, in their ensemble's folder" if way else "alone"
             raise ValueError(f"the run in {folder.workdir} was trained {how}, and goes on in that way only")
     plan = {**(plan or Preset("", config).plan()), "together": list(together)}
-    noted = begin(folder, config, splits, plan, command_line())
+    noted = runs.begin(folder, config, splits, plan, command_line())
     if not folder.labels.is_file():
-        write_labels(folder, labels, config, noted.identity)
+        runs.write_labels(folder, labels, config, noted.identity)
     return noted
 
 

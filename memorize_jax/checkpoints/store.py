@@ -10,15 +10,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from memorize_jax.checkpoints.folders import (
-    check_epoch,
-    read_epoch,
-    read_some,
-    remove_epoch,
-    remove_unfinished,
-    stored_epochs,
-    write_epoch,
-)
+from memorize_jax.checkpoints import folders
 from memorize_jax.checkpoints.seal import DamagedCheckpointError
 from memorize_jax.checkpoints.trees import flatten, unflatten
 from memorize_jax.keep import kept_epochs
@@ -134,7 +126,7 @@ class EpochStore:
         self.wait()
         self._open()
         for folder in (self._full, self._short):
-            remove_epoch(folder, epoch)
+            folders.remove_epoch(folder, epoch)
         self._store(epoch, flatten(variables), None, test_accuracies)
 
     def forget_after(self, epoch: int) -> None:
@@ -144,14 +136,14 @@ class EpochStore:
         for folder in (self._full, self._short, self._states):
             for path in folder.iterdir():
                 if path.name.isdecimal() and int(path.name) > epoch:
-                    remove_epoch(folder, int(path.name))
+                    folders.remove_epoch(folder, int(path.name))
 
     def _open(self):
         """Makes the folders and clears away what a killed process left, once; later they must still be there."""
         for folder in (self._full, self._short, self._states):
             if not self._opened:
                 folder.mkdir(parents=True, exist_ok=True)
-                remove_unfinished(folder)
+                folders.remove_unfinished(folder)
             elif not folder.is_dir():
                 raise FileNotFoundError(f"{folder} is gone; was the run moved or deleted?")
         self._opened = True
@@ -160,21 +152,21 @@ class EpochStore:
         try:
             full, short = self._wanted(test_accuracies)
             if full is None or epoch in full:
-                write_epoch(self._full, epoch, network, self._identity)
+                folders.write_epoch(self._full, epoch, network, self._identity)
             if epoch in short:
-                write_epoch(self._short, epoch, _shortened(network), self._identity)
+                folders.write_epoch(self._short, epoch, _shortened(network), self._identity)
             # After the network, so that no state stands for an epoch that has none.
             if state is not None:
                 started = time.monotonic()
-                write_epoch(self._states, epoch, state, self._identity)
+                folders.write_epoch(self._states, epoch, state, self._identity)
                 self._state_cost = time.monotonic() - started
-                for old in stored_epochs(self._states)[:-NUM_STATES]:
-                    remove_epoch(self._states, old)
+                for old in folders.stored_epochs(self._states)[:-NUM_STATES]:
+                    folders.remove_epoch(self._states, old)
             if full is not None:
                 self._prune(full, short)
         except Exception as error:
             for folder in (self._full, self._short, self._states):
-                remove_unfinished(folder)
+                folders.remove_unfinished(folder)
             reason = " ".join(str(getattr(error, "strerror", None) or error).split())[:300]
             failure = OSError(f"epoch {epoch} could not be stored in {self._folder}: {reason}")
             # Orbax reports a full disk in words of its own.
@@ -189,20 +181,20 @@ class EpochStore:
         return (full | snapshots, frozenset()) if self._keep_dtype == "float32" else (full, snapshots)
 
     def _prune(self, full, short):
-        for epoch in set(stored_epochs(self._full)) - full:
+        for epoch in set(folders.stored_epochs(self._full)) - full:
             # Stored when everything was still kept in full.
             if epoch in short and not (self._short / str(epoch)).is_dir():
-                found = read_epoch(self._full, epoch, identity=self._identity)
-                write_epoch(self._short, epoch, _shortened(found), self._identity)
-            remove_epoch(self._full, epoch)
-        for epoch in set(stored_epochs(self._short)) - short:
-            remove_epoch(self._short, epoch)
+                found = folders.read_epoch(self._full, epoch, identity=self._identity)
+                folders.write_epoch(self._short, epoch, _shortened(found), self._identity)
+            folders.remove_epoch(self._full, epoch)
+        for epoch in set(folders.stored_epochs(self._short)) - short:
+            folders.remove_epoch(self._short, epoch)
 
     # --- reading
 
     def epochs(self) -> list[int]:
         """The stored epochs in order; a folder that holds nothing of ours is not one, whatever its name."""
-        return sorted({*stored_epochs(self._full), *stored_epochs(self._short)})
+        return sorted({*folders.stored_epochs(self._full), *folders.stored_epochs(self._short)})
 
     def load(self, epoch: int) -> dict:
         """Restores the network of an epoch.
@@ -222,7 +214,7 @@ class EpochStore:
         return {
             "params": {},
             "batch_stats": {},
-            **unflatten(restored(read_epoch(folder, epoch, identity=self._identity))),
+            **unflatten(restored(folders.read_epoch(folder, epoch, identity=self._identity))),
         }
 
     def load_layers(self, epoch: int, names: Iterable[str]) -> dict:
@@ -244,7 +236,7 @@ class EpochStore:
         names = set(names)
         folder, restored = self._find(epoch)
         chosen = lambda leaf: leaf.split(".")[1] in names
-        leaves = read_some(folder, epoch, chosen, identity=self._identity)
+        leaves = folders.read_some(folder, epoch, chosen, identity=self._identity)
         if not leaves:
             raise KeyError(f"epoch {epoch} has no layer {', '.join(sorted(names))}")
         return {"params": {}, "batch_stats": {}, **unflatten(restored(leaves))}
@@ -262,14 +254,14 @@ class EpochStore:
         """
         full, short = self._wanted(test_accuracies)
         snapshots, _ = kept_epochs(self._keep, test_accuracies)
-        in_full, in_short = set(stored_epochs(self._full)), set(stored_epochs(self._short))
+        in_full, in_short = set(folders.stored_epochs(self._full)), set(folders.stored_epochs(self._short))
         needed = full if finished else full & snapshots if self._keep_dtype == "float32" else frozenset()
         missing = (needed - in_full) | (short - in_full - in_short)
         found = {epoch: f"epoch {epoch} is missing in {self._folder}" for epoch in missing}
         for folder, stored in ((self._full, in_full), (self._short, in_short)):
             for epoch in stored & (full | short):
                 try:
-                    check_epoch(folder, epoch, identity=self._identity)
+                    folders.check_epoch(folder, epoch, identity=self._identity)
                 except DamagedCheckpointError as error:
                     found[epoch] = str(error)
         return dict(sorted(found.items()))
@@ -287,11 +279,11 @@ class EpochStore:
         Returns:
           (epoch, state), or None if there is none.
         """
-        for epoch in reversed(stored_epochs(self._states)):
+        for epoch in reversed(folders.stored_epochs(self._states)):
             if not_after is not None and epoch > not_after:
                 continue
             try:
-                found = read_epoch(self._states, epoch, identity=self._identity)
+                found = folders.read_epoch(self._states, epoch, identity=self._identity)
             except DamagedCheckpointError as error:
                 on_damage(f"the training state of {error}")
                 continue
@@ -306,7 +298,7 @@ class EpochStore:
     def _find(self, epoch):
         """The folder that holds an epoch, and what its arrays go through."""
         for folder, restored in ((self._full, dict), (self._short, _widened)):
-            if epoch in stored_epochs(folder):
+            if epoch in folders.stored_epochs(folder):
                 return folder, restored
         stored = self.epochs()
         span = f"{len(stored)} epochs from {stored[0]} to {stored[-1]}" if stored else "none"

@@ -1,12 +1,12 @@
 """The claim of Ketha and Ramaswamy (2025): layers know more than the output shows."""
 
-from memorize_jax.analysis.claims.evidence import Evidence, NotTestable, at_stage, require_memorized
+from memorize_jax.analysis.claims.evidence import Evidence, NotTestable
 from memorize_jax.analysis.claims.statement import Statement, Threshold
 
 
 def _gain(evidence: Evidence) -> float:
-    require_memorized(evidence)
-    rows = at_stage(evidence, "decoding", "final")
+    evidence.require_memorized()
+    rows = evidence.at_stage("decoding", "final")
     rows = rows[(rows["method"] == "masc") & (rows["labels"] == "assigned") & rows["layer"].isin(evidence.hidden)]
     if rows.empty:
         raise NotTestable("no hidden layer was read by subspaces of the assigned labels")

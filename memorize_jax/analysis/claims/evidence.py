@@ -66,104 +66,93 @@ class Evidence(NamedTuple):
         """The highest value of a column of the metrics."""
         return float(self.tables["metrics"][column].max())
 
+    def require_hidden_layer(self) -> None:
+        """Raises NotTestable if there is no hidden layer, or if which there are depends on the run of a sweep."""
+        if not self.layers:
+            raise NotTestable("the networks of the sweep differ in their layers; judge its runs one by one")
+        if not self.hidden:
+            raise NotTestable(f"the network has no hidden layer, only {self.layers[-1]}")
 
-def require_hidden_layer(evidence: Evidence) -> None:
-    """Raises NotTestable if there is no hidden layer, or if which there are depends on the run of a sweep."""
-    if not evidence.layers:
-        raise NotTestable("the networks of the sweep differ in their layers; judge its runs one by one")
-    if not evidence.hidden:
-        raise NotTestable(f"the network has no hidden layer, only {evidence.layers[-1]}")
+    def require_hidden_layers(self) -> None:
+        """Raises NotTestable if the network is too shallow to have early and late layers."""
+        self.require_hidden_layer()
+        if len(self.hidden) < FEWEST_LAYERS:
+            raise NotTestable(f"{len(self.hidden)} hidden layers are too few to tell early from late ones")
 
+    def require_permuted(self) -> None:
+        """Raises NotTestable if no label was permuted."""
+        if self.tables["metrics"]["permuted_accuracy"].isna().all():
+            raise NotTestable("no label was permuted")
 
-def require_hidden_layers(evidence: Evidence) -> None:
-    """Raises NotTestable if the network is too shallow to have early and late layers."""
-    require_hidden_layer(evidence)
-    if len(evidence.hidden) < FEWEST_LAYERS:
-        raise NotTestable(f"{len(evidence.hidden)} hidden layers are too few to tell early from late ones")
+    def require_finished(self) -> None:
+        """Raises NotTestable if training was interrupted or is still going on."""
+        if self.unfinished:
+            epoch = final_epoch(self.tables["metrics"])
+            raise NotTestable(
+                f"training has not ended, it is at epoch {epoch}; go on with: python -m experiments.train "
+                f"--workdir={self.folder} and its flags"
+            )
 
+    def require_unpermuted(self) -> None:
+        """Raises NotTestable if all labels were permuted."""
+        if self.tables["metrics"]["unpermuted_accuracy"].isna().all():
+            raise NotTestable("all labels were permuted")
 
-def require_permuted(evidence: Evidence) -> None:
-    """Raises NotTestable if no label was permuted."""
-    if evidence.tables["metrics"]["permuted_accuracy"].isna().all():
-        raise NotTestable("no label was permuted")
+    def require_memorized(self) -> None:
+        """Raises NotTestable unless the final network has memorised the permuted examples."""
+        self.require_permuted()
+        permuted, restored = (self.final(f"{group}_accuracy") for group in ("permuted", "restored"))
+        if not (permuted >= MEMORIZED and permuted - restored >= MEMORIZED_LEAD):
+            raise NotTestable(
+                f"training ended before the network memorised: {permuted:.0%} of the permuted examples carry their "
+                f"assigned label, {restored:.0%} their true one"
+            )
 
+    def require_learned(self) -> None:
+        """Raises NotTestable unless the network learned something of the true labels."""
+        self.require_unpermuted()
+        rise = self.peak("test_accuracy") - self.first("test_accuracy")
+        if not rise >= LEARNED:
+            raise NotTestable(f"the network learned too little: test accuracy rose by {100 * rise:.1f} points at most")
 
-def require_finished(evidence: Evidence) -> None:
-    """Raises NotTestable if training was interrupted or is still going on."""
-    if evidence.unfinished:
-        epoch = final_epoch(evidence.tables["metrics"])
-        raise NotTestable(
-            f"training has not ended, it is at epoch {epoch}; go on with: python -m experiments.train "
-            f"--workdir={evidence.folder} and its flags"
-        )
+    def require_peak(self) -> None:
+        """Raises NotTestable unless the network learned and its best epoch came before its last."""
+        self.require_learned()
+        metrics = self.tables["metrics"]
+        if best_epoch(metrics) == final_epoch(metrics):
+            raise NotTestable("test accuracy was highest when training ended: best and final epoch are one")
 
+    def require_loss(self) -> None:
+        """Raises NotTestable unless memorising cost the final network test accuracy."""
+        self.require_memorized()
+        self.require_peak()
+        kept = self.final("test_accuracy") / self.peak("test_accuracy")
+        if kept > NOTHING_LOST:
+            raise NotTestable(
+                f"too little was lost to win back: the final network has {kept:.0%} of the best one's accuracy"
+            )
 
-def require_unpermuted(evidence: Evidence) -> None:
-    """Raises NotTestable if all labels were permuted."""
-    if evidence.tables["metrics"]["unpermuted_accuracy"].isna().all():
-        raise NotTestable("all labels were permuted")
+    def at_stage(self, table: str, stage: str) -> pd.DataFrame:
+        """The rows of the run's best or final epoch.
 
+        Args:
+          table: name of one with a column `epoch`.
+          stage: "best" or "final".
 
-def require_memorized(evidence: Evidence) -> None:
-    """Raises NotTestable unless the final network has memorised the permuted examples."""
-    require_permuted(evidence)
-    permuted, restored = (evidence.final(f"{group}_accuracy") for group in ("permuted", "restored"))
-    if not (permuted >= MEMORIZED and permuted - restored >= MEMORIZED_LEAD):
-        raise NotTestable(
-            f"training ended before the network memorised: {permuted:.0%} of the permuted examples carry their "
-            f"assigned label, {restored:.0%} their true one"
-        )
+        Returns:
+          at least one row.
 
-
-def require_learned(evidence: Evidence) -> None:
-    """Raises NotTestable unless the network learned something of the true labels."""
-    require_unpermuted(evidence)
-    rise = evidence.peak("test_accuracy") - evidence.first("test_accuracy")
-    if not rise >= LEARNED:
-        raise NotTestable(f"the network learned too little: test accuracy rose by {100 * rise:.1f} points at most")
-
-
-def require_peak(evidence: Evidence) -> None:
-    """Raises NotTestable unless the network learned and its best epoch came before its last."""
-    require_learned(evidence)
-    metrics = evidence.tables["metrics"]
-    if best_epoch(metrics) == final_epoch(metrics):
-        raise NotTestable("test accuracy was highest when training ended: best and final epoch are one")
-
-
-def require_loss(evidence: Evidence) -> None:
-    """Raises NotTestable unless memorising cost the final network test accuracy."""
-    require_memorized(evidence)
-    require_peak(evidence)
-    kept = evidence.final("test_accuracy") / evidence.peak("test_accuracy")
-    if kept > NOTHING_LOST:
-        raise NotTestable(
-            f"too little was lost to win back: the final network has {kept:.0%} of the best one's accuracy"
-        )
-
-
-def at_stage(evidence: Evidence, table: str, stage: str) -> pd.DataFrame:
-    """The rows of the run's best or final epoch.
-
-    Args:
-      evidence: of one seed.
-      table: name of one with a column `epoch`.
-      stage: "best" or "final".
-
-    Returns:
-      at least one row.
-
-    Raises:
-      NotTestable: nothing was measured at that epoch; says what does it.
-    """
-    epoch = {"best": best_epoch, "final": final_epoch}[stage](evidence.tables["metrics"])
-    rows = evidence.tables[table]
-    rows = rows[rows["epoch"] == epoch]
-    if rows.empty:
-        flag = table.removesuffix("s")
-        made_by = f"{command(table, evidence.folder)} --{flag}_epochs=best,final"
-        raise NotTestable(f"nothing was measured at the {stage} epoch, {epoch}; measure it with: {made_by}")
-    return rows
+        Raises:
+          NotTestable: nothing was measured at that epoch; says what does it.
+        """
+        epoch = {"best": best_epoch, "final": final_epoch}[stage](self.tables["metrics"])
+        rows = self.tables[table]
+        rows = rows[rows["epoch"] == epoch]
+        if rows.empty:
+            flag = table.removesuffix("s")
+            made_by = f"{command(table, self.folder)} --{flag}_epochs=best,final"
+            raise NotTestable(f"nothing was measured at the {stage} epoch, {epoch}; measure it with: {made_by}")
+        return rows
 
 
 def by_layer(rows: pd.DataFrame, group: str, column: str, layers: Sequence[str]) -> pd.Series:

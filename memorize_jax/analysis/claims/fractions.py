@@ -4,15 +4,7 @@ import functools
 
 import pandas as pd
 
-from memorize_jax.analysis.claims.evidence import (
-    Evidence,
-    NotTestable,
-    at_stage,
-    by_layer,
-    require_hidden_layers,
-    require_learned,
-    require_memorized,
-)
+from memorize_jax.analysis.claims.evidence import Evidence, NotTestable, by_layer
 from memorize_jax.analysis.claims.statement import NOTICEABLE, Statement, Threshold
 from memorize_jax.study import three_layers
 
@@ -21,7 +13,7 @@ FEWEST_FRACTIONS = 3
 
 def _capacities(evidence: Evidence, position: str) -> pd.Series:
     """Test capacity of the final network at one of the layers of figure A.8, by permuted fraction, in order."""
-    require_hidden_layers(evidence)
+    evidence.require_hidden_layers()
     layer = three_layers(evidence.layers)[position]
     fractions = sorted(evidence.tables["metrics"]["permuted_fraction"].unique())
     if len(fractions) < FEWEST_FRACTIONS:
@@ -31,8 +23,8 @@ def _capacities(evidence: Evidence, position: str) -> pd.Series:
         tables = {name: table[table["permuted_fraction"] == fraction] for name, table in evidence.tables.items()}
         own = evidence._replace(tables=tables)
         try:
-            (require_memorized if fraction > 0 else require_learned)(own)
-            found[fraction] = by_layer(at_stage(own, "geometry", "final"), "test", "capacity", [layer]).iloc[0]
+            (own.require_memorized if fraction > 0 else own.require_learned)()
+            found[fraction] = by_layer(own.at_stage("geometry", "final"), "test", "capacity", [layer]).iloc[0]
         except NotTestable as error:
             raise NotTestable(f"permuted fraction {fraction:g}: {error}") from None
     return pd.Series(found)

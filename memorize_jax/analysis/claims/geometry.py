@@ -4,17 +4,7 @@ import functools
 
 import pandas as pd
 
-from memorize_jax.analysis.claims.evidence import (
-    Evidence,
-    NotTestable,
-    at_stage,
-    by_layer,
-    require_hidden_layer,
-    require_hidden_layers,
-    require_memorized,
-    require_peak,
-    require_permuted,
-)
+from memorize_jax.analysis.claims.evidence import Evidence, NotTestable, by_layer
 from memorize_jax.analysis.claims.statement import NOTICEABLE, Statement, Threshold
 from memorize_jax.analysis.effects import thirds
 
@@ -45,10 +35,10 @@ def bound_multiples(rows: pd.DataFrame, layers: tuple[str, ...]) -> pd.Series:
 
 
 def _restored_against_test(evidence: Evidence, column: str) -> float:
-    require_permuted(evidence)
-    require_peak(evidence)
-    require_hidden_layer(evidence)
-    rows = at_stage(evidence, "geometry", "best")
+    evidence.require_permuted()
+    evidence.require_peak()
+    evidence.require_hidden_layer()
+    rows = evidence.at_stage("geometry", "best")
     restored, test = (by_layer(rows, group, column, evidence.hidden) for group in ("restored", "test"))
     return float((restored / test - 1).abs().max())
 
@@ -59,7 +49,7 @@ def _bound_at_best(evidence: Evidence) -> float:
 
 def _error_of_bound(evidence: Evidence) -> float:
     """Standard error of the highest multiple."""
-    multiples, rows = _multiples_at_best(evidence), at_stage(evidence, "geometry", "best")
+    multiples, rows = _multiples_at_best(evidence), evidence.at_stage("geometry", "best")
     layer = [multiples.idxmax()]
     error, capacity = (
         by_layer(rows, "permuted", column, layer).iloc[0] for column in ("capacity_standard_error", "capacity")
@@ -68,24 +58,24 @@ def _error_of_bound(evidence: Evidence) -> float:
 
 
 def _multiples_at_best(evidence: Evidence) -> pd.Series:
-    require_permuted(evidence)
-    require_peak(evidence)
-    require_hidden_layer(evidence)
-    return bound_multiples(at_stage(evidence, "geometry", "best"), evidence.hidden)
+    evidence.require_permuted()
+    evidence.require_peak()
+    evidence.require_hidden_layer()
+    return bound_multiples(evidence.at_stage("geometry", "best"), evidence.hidden)
 
 
 def _untangling(evidence: Evidence) -> float:
-    require_permuted(evidence)
-    require_peak(evidence)
-    require_hidden_layers(evidence)
-    capacity = by_layer(at_stage(evidence, "geometry", "best"), "restored", "capacity", evidence.hidden)
+    evidence.require_permuted()
+    evidence.require_peak()
+    evidence.require_hidden_layers()
+    capacity = by_layer(evidence.at_stage("geometry", "best"), "restored", "capacity", evidence.hidden)
     early, late = thirds(evidence.hidden)
     return float(capacity[list(late)].mean() / capacity[list(early)].mean())
 
 
 def _final_over_best(evidence: Evidence, group: str, column: str, layers: tuple[str, ...]) -> pd.Series:
     """The measure at every layer of the final network, in units of that at the best epoch."""
-    best, final = (at_stage(evidence, "geometry", stage) for stage in ("best", "final"))
+    best, final = (evidence.at_stage("geometry", stage) for stage in ("best", "final"))
     return by_layer(final, group, column, layers) / by_layer(best, group, column, layers)
 
 
@@ -97,15 +87,15 @@ def _late_change(evidence: Evidence, group: str, columns: tuple[str, ...]) -> fl
 
 
 def _require_both_stages(evidence):
-    require_memorized(evidence)
-    require_peak(evidence)
-    require_hidden_layers(evidence)
+    evidence.require_memorized()
+    evidence.require_peak()
+    evidence.require_hidden_layers()
 
 
 def _share_of_last_third(evidence: Evidence) -> float:
     _require_both_stages(evidence)
     best, final = (
-        by_layer(at_stage(evidence, "geometry", stage), "permuted", "capacity", evidence.hidden)
+        by_layer(evidence.at_stage("geometry", stage), "permuted", "capacity", evidence.hidden)
         for stage in ("best", "final")
     )
     rises = (final - best).clip(lower=0)
@@ -118,7 +108,7 @@ def _share_of_last_third(evidence: Evidence) -> float:
 def _early_change(evidence: Evidence) -> float:
     _require_both_stages(evidence)
     early, _ = thirds(evidence.hidden)
-    groups = at_stage(evidence, "geometry", "final")["group"].unique()
+    groups = evidence.at_stage("geometry", "final")["group"].unique()
     changes = [(_final_over_best(evidence, group, "capacity", early) - 1).abs().max() for group in groups]
     return float(max(changes))
 

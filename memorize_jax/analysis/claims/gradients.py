@@ -5,16 +5,7 @@ import functools
 import numpy as np
 import pandas as pd
 
-from memorize_jax.analysis.claims.evidence import (
-    Evidence,
-    NotTestable,
-    at_stage,
-    require_hidden_layers,
-    require_memorized,
-    require_peak,
-    require_permuted,
-    require_unpermuted,
-)
+from memorize_jax.analysis.claims.evidence import Evidence, NotTestable
 from memorize_jax.analysis.claims.statement import NOTICEABLE, Statement, Threshold
 from memorize_jax.analysis.effects import ratio_range, thirds
 from memorize_jax.study import command
@@ -61,9 +52,9 @@ def start_epochs(evidence: Evidence) -> list[int]:
 
 def _ratios_at_start(evidence: Evidence, above: tuple[str, str], below: tuple[str, str]) -> tuple[float, float]:
     """Lowest and highest ratio of squared norms of any layer, geometric means over the epochs at the start."""
-    require_unpermuted(evidence)
+    evidence.require_unpermuted()
     if "permuted" in (above[0], below[0]):
-        require_permuted(evidence)
+        evidence.require_permuted()
     found = [ratio_range(_ledger(evidence), epoch, above, below) for epoch in start_epochs(evidence)]
     if None in found or any(one.low <= 0 for one in found):
         raise NotTestable("a part of the gradient is zero or was not measured")
@@ -85,7 +76,7 @@ def _largest_factor(evidence: Evidence, above: tuple[str, str], below: tuple[str
 
 
 def _early_over_late(evidence: Evidence) -> float:
-    require_hidden_layers(evidence)
+    evidence.require_hidden_layers()
     rows = _ledger(evidence)
     rows = rows[(rows["group"] == "all") & (rows["part"] == "full")]
     norms = rows.pivot(index="epoch", columns="layer", values="squared_norm")
@@ -102,18 +93,18 @@ def _total(rows: pd.DataFrame, group: str, part: str) -> pd.Series:
 
 
 def _eq15_at(evidence: Evidence, stage: str) -> pd.DataFrame:
-    return at_stage(evidence._replace(tables={**evidence.tables, "gradients": _ledger(evidence)}), "gradients", stage)
+    return evidence._replace(tables={**evidence.tables, "gradients": _ledger(evidence)}).at_stage("gradients", stage)
 
 
 def _factor_at_end(evidence: Evidence) -> float:
-    require_memorized(evidence)
+    evidence.require_memorized()
     rows = _eq15_at(evidence, "final")
     unpermuted, permuted = (_total(rows, group, "full").iloc[0] for group in ("unpermuted", "permuted"))
     return float(max(unpermuted / permuted, permuted / unpermuted))
 
 
 def _start_over_peak(evidence: Evidence) -> float:
-    require_memorized(evidence)
+    evidence.require_memorized()
     # What the start is compared with must have been measured.
     _eq15_at(evidence, "final")
     total = _total(_ledger(evidence), "permuted", "dep")
@@ -121,8 +112,8 @@ def _start_over_peak(evidence: Evidence) -> float:
 
 
 def _growth(evidence: Evidence) -> float:
-    require_memorized(evidence)
-    require_peak(evidence)
+    evidence.require_memorized()
+    evidence.require_peak()
     best, final = (_eq15_at(evidence, stage) for stage in ("best", "final"))
     return min(
         float(_total(final, group, part).iloc[0] / _total(best, group, part).iloc[0])

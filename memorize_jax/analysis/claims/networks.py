@@ -1,14 +1,6 @@
 """Figures A.4, A.6 and A.7: what the paper says of one network or one data set."""
 
-from memorize_jax.analysis.claims.evidence import (
-    Evidence,
-    NotTestable,
-    at_stage,
-    by_layer,
-    require_memorized,
-    require_peak,
-    require_unpermuted,
-)
+from memorize_jax.analysis.claims.evidence import Evidence, NotTestable, by_layer
 from memorize_jax.analysis.claims.geometry import NEAR_BOUND, bound_multiples
 from memorize_jax.analysis.claims.statement import NOTICEABLE, Statement, Threshold
 
@@ -32,8 +24,8 @@ def _input_correlation(evidence: Evidence) -> float:
 
 def _bound_before_last_blocks(evidence: Evidence) -> float:
     _require(evidence.model, "network", "resnet18", "resnet18_tiny")
-    require_memorized(evidence)
-    multiples = bound_multiples(at_stage(evidence, "geometry", "final"), evidence.hidden)
+    evidence.require_memorized()
+    multiples = bound_multiples(evidence.at_stage("geometry", "final"), evidence.hidden)
     before, within = multiples[:-LAYERS_OF_LAST_BLOCKS], multiples[-LAYERS_OF_LAST_BLOCKS:]
     if within.max() < NEAR_BOUND:
         raise NotTestable("permuted manifolds are at the lower bound in the last two blocks as well")
@@ -42,9 +34,9 @@ def _bound_before_last_blocks(evidence: Evidence) -> float:
 
 def _layers_easier_for_test(evidence: Evidence) -> float:
     _require(evidence.dataset, "data set", "tiny_imagenet")
-    require_unpermuted(evidence)
-    require_peak(evidence)
-    rows = at_stage(evidence, "geometry", "best")
+    evidence.require_unpermuted()
+    evidence.require_peak()
+    rows = evidence.at_stage("geometry", "best")
     test, unpermuted = (by_layer(rows, group, "capacity", evidence.hidden) for group in ("test", "unpermuted"))
     return float((test > unpermuted).mean())
 

@@ -4,14 +4,7 @@ import numpy as np
 import pandas as pd
 from scipy.spatial import KDTree
 
-from memorize_jax.analysis.claims.evidence import (
-    Evidence,
-    NotTestable,
-    at_stage,
-    require_hidden_layer,
-    require_memorized,
-    require_peak,
-)
+from memorize_jax.analysis.claims.evidence import Evidence, NotTestable
 from memorize_jax.analysis.claims.statement import NOTICEABLE, Statement, Threshold
 
 
@@ -33,8 +26,8 @@ def purity(places: np.ndarray, labels: np.ndarray) -> float:
 
 
 def _purity_at(evidence: Evidence, group: str, labels: str, stage: str) -> float:
-    require_hidden_layer(evidence)
-    rows: pd.DataFrame = at_stage(evidence, "umap", stage)
+    evidence.require_hidden_layer()
+    rows: pd.DataFrame = evidence.at_stage("umap", stage)
     rows = rows[(rows["group"] == group) & (rows["layer"] == evidence.hidden[-1])]
     if len(rows) < 2:
         raise NotTestable(f"no {group} examples were drawn at {evidence.hidden[-1]}")
@@ -42,14 +35,14 @@ def _purity_at(evidence: Evidence, group: str, labels: str, stage: str) -> float
 
 
 def _permuted_gain(evidence: Evidence) -> float:
-    require_memorized(evidence)
-    require_peak(evidence)
+    evidence.require_memorized()
+    evidence.require_peak()
     return _purity_at(evidence, "permuted", "assigned", "final") - _purity_at(evidence, "permuted", "assigned", "best")
 
 
 def _restored_loss(evidence: Evidence) -> float:
-    require_memorized(evidence)
-    require_peak(evidence)
+    evidence.require_memorized()
+    evidence.require_peak()
     return _purity_at(evidence, "restored", "true", "best") - _purity_at(evidence, "restored", "true", "final")
 
 

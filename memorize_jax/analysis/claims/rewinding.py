@@ -2,13 +2,7 @@
 
 import pandas as pd
 
-from memorize_jax.analysis.claims.evidence import (
-    Evidence,
-    NotTestable,
-    require_hidden_layer,
-    require_hidden_layers,
-    require_loss,
-)
+from memorize_jax.analysis.claims.evidence import Evidence, NotTestable
 from memorize_jax.analysis.claims.statement import Statement, Threshold
 from memorize_jax.analysis.effects import RECOVERS, RewindingEffect, rewinding_effect, thirds
 from memorize_jax.analysis.epochs import final_epoch
@@ -27,7 +21,7 @@ def last_layer(layers: tuple[str, ...]) -> str:
 
 
 def _rewound(evidence: Evidence) -> pd.DataFrame:
-    require_loss(evidence)
+    evidence.require_loss()
     table = evidence.tables["rewinding"]
     rows = table[(table["into"] == "final") & (table["num_layers"] == 1)]
     if rows.empty:
@@ -36,7 +30,7 @@ def _rewound(evidence: Evidence) -> pd.DataFrame:
 
 
 def _accuracy_of_last(evidence: Evidence) -> float:
-    require_hidden_layer(evidence)
+    evidence.require_hidden_layer()
     rows, layer = _rewound(evidence), last_layer(evidence.layers)
     own = rows[rows["layer"] == layer]
     if own.empty:
@@ -45,7 +39,7 @@ def _accuracy_of_last(evidence: Evidence) -> float:
 
 
 def _effect(evidence: Evidence) -> RewindingEffect:
-    require_hidden_layers(evidence)
+    evidence.require_hidden_layers()
     rows = _rewound(evidence)
     missing = [layer for layer in evidence.hidden if layer not in set(rows["layer"])]
     if missing:

@@ -2,15 +2,7 @@
 
 import pandas as pd
 
-from memorize_jax.analysis.claims.evidence import (
-    Evidence,
-    NotTestable,
-    require_finished,
-    require_learned,
-    require_memorized,
-    require_permuted,
-    require_unpermuted,
-)
+from memorize_jax.analysis.claims.evidence import Evidence, NotTestable
 from memorize_jax.analysis.claims.statement import NOTICEABLE, Statement, Threshold
 
 # The accuracy above which the paper stops training.
@@ -20,28 +12,28 @@ HALF = 0.5
 
 
 def _train_accuracy(evidence: Evidence) -> float:
-    require_permuted(evidence)
+    evidence.require_permuted()
     if evidence.dataset == "tiny_imagenet":
         raise NotTestable("on Tiny ImageNet the paper's network does not get there either")
-    require_finished(evidence)
+    evidence.require_finished()
     return evidence.final("train_accuracy")
 
 
 def _test_fall(evidence: Evidence) -> float:
-    require_memorized(evidence)
-    require_learned(evidence)
+    evidence.require_memorized()
+    evidence.require_learned()
     return 1 - evidence.final("test_accuracy") / evidence.peak("test_accuracy")
 
 
 def _restored_rise(evidence: Evidence) -> float:
-    require_permuted(evidence)
-    require_unpermuted(evidence)
+    evidence.require_permuted()
+    evidence.require_unpermuted()
     return evidence.peak("restored_accuracy") - evidence.first("restored_accuracy")
 
 
 def _exchange(evidence: Evidence) -> float:
-    require_memorized(evidence)
-    require_learned(evidence)
+    evidence.require_memorized()
+    evidence.require_learned()
     metrics = evidence.tables["metrics"]
     top = metrics.loc[metrics["restored_accuracy"].idxmax()]
     fall = top["restored_accuracy"] - evidence.final("restored_accuracy")
@@ -50,8 +42,8 @@ def _exchange(evidence: Evidence) -> float:
 
 
 def _delay(evidence: Evidence) -> float:
-    require_memorized(evidence)
-    require_learned(evidence)
+    evidence.require_memorized()
+    evidence.require_learned()
     permuted, unpermuted = (_half_fitted(evidence.tables["metrics"], group) for group in ("permuted", "unpermuted"))
     return permuted / max(unpermuted, 1)
 
