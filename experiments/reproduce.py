@@ -13,22 +13,12 @@ import pathlib
 import time
 from collections.abc import Sequence
 
-from experiments import claims, cli, double_descent, ensemble, report, train
+from experiments import claims, cli, double_descent, ensemble, report, steps, train
 from experiments.estimate import about, measure_work
 from experiments.members import combine, for_each, member_folder, parse_seeds
 from experiments.presets import Preset, analyses
 from experiments.record import is_made, tables_of
-from experiments.steps import (
-    STEPS,
-    Planned,
-    Step,
-    check_memory,
-    check_steps,
-    needed_steps,
-    obstacle_of,
-    plan_step,
-    plan_training,
-)
+from experiments.steps import STEPS, Planned, Step
 from memorize_jax.analysis.claims import VERDICTS
 from memorize_jax.config import RunConfig
 from memorize_jax.figures import Figure, missing, select
@@ -71,13 +61,13 @@ def run(
     prepared = train.prepare(folders[0].workdir, chosen.run)
     if figures:
         figures = _possible(figures, folders, chosen.run, prepared[0])
-    chosen, steps = _with_epochs_of_maps(chosen, figures, folders), _steps(figures)
-    check_steps(steps, folders, chosen, prepared)
+    chosen, wanted = _with_epochs_of_maps(chosen, figures, folders), _steps(figures)
+    steps.check_steps(wanted, folders, chosen, prepared)
     work = measure_work(chosen.run, prepared[0], folders[0])
-    training = plan_training(folders, chosen, work)
-    planned = [plan_step(step, folders, chosen, prepared[0], work, trained=not training.todo) for step in steps]
+    training = steps.plan_training(folders, chosen, work)
+    planned = [steps.plan_step(step, folders, chosen, prepared[0], work, trained=not training.todo) for step in wanted]
     _show([training, *planned])
-    check_memory([training, *planned])
+    steps.check_memory([training, *planned])
     if dry_run:
         return
     if training.todo:
@@ -86,7 +76,7 @@ def run(
             ensemble.run(workdir, chosen.run, seeds, run_one=train.run, plan=chosen.plan(), together=together)
         else:
             train.run(workdir, chosen.run, prepared, chosen.plan())
-    todo = [step for step, one in zip(steps, planned, strict=True) if one.todo]
+    todo = [step for step, one in zip(wanted, planned, strict=True) if one.todo]
     for number, step in enumerate(todo, start=1):
         print(f"[{number}/{len(todo)}] {step.name}", flush=True)
         settings = step.settings(chosen)
@@ -97,7 +87,7 @@ def run(
 
         for_each(workdir, do)
     # Whatever was done now: a table of all seeds is as new as its parts.
-    combine(workdir, [f"{table}.csv" for step in steps for table in tables_of(step.name)])
+    combine(workdir, [f"{table}.csv" for step in wanted for table in tables_of(step.name)])
     _finish(workdir, figures)
 
 
@@ -130,17 +120,17 @@ def run_widths(
 def _steps(figures) -> list[Step]:
     if not figures:
         return list(STEPS)
-    return needed_steps([table for figure in figures for table in figure.needs])
+    return steps.needed_steps([table for figure in figures for table in figure.needs])
 
 
 def _possible(figures, folders, config, splits):
     """The figures whose tables are there or can be made; says of the others why not, raises if there is no other."""
     reasons = {}
     for figure in figures:
-        for step in needed_steps(figure.needs):
+        for step in steps.needed_steps(figure.needs):
             tables = [table for table in tables_of(step.name) if table in figure.needs]
             there = all((folder.results / f"{table}.csv").is_file() for folder in folders for table in tables)
-            if not there and (why := obstacle_of(step, config, splits)):
+            if not there and (why := steps.obstacle_of(step, config, splits)):
                 reasons[figure.name] = why
         if figure in FIGURES_OF_CAPACITY_MAP and config.keep == "best,last":
             reasons[figure.name] = f"needs the networks of {LEAST_EPOCHS} epochs, of which keep=best,last stores two"

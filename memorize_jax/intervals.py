@@ -62,9 +62,7 @@ def student_t_interval(values, *, level: float = 0.95, axis: int = 0) -> Interva
 def over_seeds(
     table: pd.DataFrame, by: Sequence[str], measures: Sequence[str], *, level: float = LEVEL
 ) -> pd.DataFrame:
-    """Summarises measurements over seeds.
-
-        mean +- t_{(1 + level) / 2, n - 1} s / sqrt(n)
+    """Summarises measurements over seeds by `student_t_interval`.
 
     Args:
       table: one row per seed for every combination of the columns `by`.
@@ -79,11 +77,7 @@ def over_seeds(
     for values, own in table.groupby(list(by), sort=False):
         for measure in measures:
             found = student_t_interval(own[measure].to_numpy(), level=level)
-            summary = {"mean": found.mean, "low": found.low, "high": found.high}
-            rows.append(
-                dict(zip(by, values, strict=True))
-                | {"measure": measure}
-                | {name: float(value) for name, value in summary.items()}
-                | {"num_seeds": int(found.count)}
-            )
+            summary = {name: float(getattr(found, name)) for name in ("mean", "low", "high")}
+            about = {**dict(zip(by, values, strict=True)), "measure": measure}
+            rows.append({**about, **summary, "num_seeds": int(found.count)})
     return pd.DataFrame(rows)

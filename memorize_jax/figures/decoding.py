@@ -43,11 +43,7 @@ def _moments(study):
 
 @drawn()
 def draw_decoding(study: Study) -> Drawing:
-    """Draws test accuracy by layer of every probe, one row per epoch, one column per kind of labels.
-
-    Args:
-      study: a run or an ensemble.
-    """
+    """Draws test accuracy by layer of every probe, one row per epoch, one column per kind of labels."""
     layers, moments, fewest = _layers(study.tables["decoding"]), _moments(study), len(study.seeds)
     size = (10, 2.7 * len(moments) + 1.4)
     figure, axes = subplots(len(moments), 2, figsize=size, sharex=True, sharey=True, squeeze=False)
@@ -75,11 +71,7 @@ def draw_decoding(study: Study) -> Drawing:
 
 @drawn()
 def draw_decoding_dynamics(study: Study) -> Drawing:
-    """Draws test accuracy of subspaces by epoch, one line per layer, beside the network's own and its edited head's.
-
-    Args:
-      study: a run or an ensemble.
-    """
+    """Draws test accuracy of subspaces by epoch, one line per layer, beside the network's own and its edited head's."""
     decoding = study.tables["decoding"]
     layers, counts = _layers(decoding), [len(study.seeds)]
     figure, axes = subplots(1, 2, figsize=(10, 4.6), sharey=True)

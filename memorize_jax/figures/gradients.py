@@ -91,11 +91,7 @@ def draw_ratio(study: Study, *, above: tuple[str, str], below: tuple[str, str], 
 
 @drawn()
 def draw_parts(study: Study) -> Drawing:
-    """Draws figure A.1: the two parts of the gradient on unpermuted and permuted examples, layer by epoch.
-
-    Args:
-      study: a run or an ensemble.
-    """
+    """Draws figure A.1: the two parts of the gradient on unpermuted and permuted examples, layer by epoch."""
     names, groups, fewest = _names(study), GROUPS[1:], len(study.seeds)
     figure, axes = subplots(2, 2, figsize=_size(names, 2, 2), sharex=True, sharey=True)
     for row, part in zip(axes, ("dep", "ind"), strict=True):

@@ -19,9 +19,6 @@ def draw_training(study: Study) -> Drawing:
     """Draws figure 2A: accuracy by epoch, on train and test and on the groups.
 
     Means over seeds end with the shortest run; a seed's own curve goes on, thin.
-
-    Args:
-      study: a run or an ensemble.
     """
     metrics = study.tables["metrics"]
     best, final = (float(np.mean(list(study.epochs_of(stage).values()))) for stage in ("best", "final"))

@@ -37,16 +37,7 @@ class Network(nn.Module):
 
     def linear(self, x: jax.Array, features: int, name: str, *, bias: bool = True) -> jax.Array:
         """Applies a linear layer to x [n, units]."""
-        kernel_init, bias_init = kernel_and_bias_init(self.initialization, x.shape[-1])
-        return nn.Dense(
-            features,
-            use_bias=bias,
-            dtype=self.dtype,
-            param_dtype=self._wide,
-            kernel_init=kernel_init,
-            bias_init=bias_init,
-            name=name,
-        )(x)
+        return nn.Dense(features, use_bias=bias, name=name, **self._options(x.shape[-1]))(x)
 
     def conv(
         self, x: jax.Array, features: int, size: int, name: str, *, stride: int = 1, bias: bool = True
@@ -55,20 +46,14 @@ class Network(nn.Module):
 
         Spelt out because XLA's "SAME" pads a strided convolution on one side only, PyTorch on both.
         """
-        kernel_init, bias_init = kernel_and_bias_init(self.initialization, size * size * x.shape[-1])
-        return nn.Conv(
-            features,
-            (size, size),
-            strides=stride,
-            padding=size // 2,
-            use_bias=bias,
-            dtype=self.dtype,
-            param_dtype=self._wide,
-            kernel_init=kernel_init,
-            bias_init=bias_init,
-            conv_general_dilated=convolve,
-            name=name,
-        )(x)
+        options = {"strides": stride, "padding": size // 2, "conv_general_dilated": convolve}
+        options |= self._options(size * size * x.shape[-1])
+        return nn.Conv(features, (size, size), use_bias=bias, name=name, **options)(x)
+
+    def _options(self, fan_in):
+        kernel_init, bias_init = kernel_and_bias_init(self.initialization, fan_in)
+        kinds = {"dtype": self.dtype, "param_dtype": self._wide}
+        return {"kernel_init": kernel_init, "bias_init": bias_init, **kinds}
 
     def conv_norm(
         self, x: jax.Array, features: int, size: int, name: str, train: bool, mask: jax.Array | None, stride: int = 1

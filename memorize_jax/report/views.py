@@ -79,9 +79,7 @@ def make_view(
     note: str = "",
     whole: pd.DataFrame | None = None,
 ) -> View:
-    """Makes a table of one run, or of the means over several seeds with their intervals.
-
-        mean +- t_{(1 + level) / 2, n - 1} s / sqrt(n)
+    """Makes a table of one run, or of the means over several seeds with their intervals (`student_t_interval`).
 
     Args:
       name: of the file to download.
