@@ -95,14 +95,8 @@ def define_capacity_check() -> None:
     settings(CapacityCheckConfig)()
 
 
-def define_seeds() -> None:
-    """Defines --seeds."""
-    flag("seeds", "train an ensemble of these seeds, e.g. 0-9, each in its own folder of --workdir")()
-
-
-def define_together() -> None:
-    """Defines --together."""
-    switch("together", "train the seeds as one program, which an accelerator does faster than one by one")()
+SEEDS = flag("seeds", "train an ensemble of these seeds, e.g. 0-9, each in its own folder of --workdir")
+TOGETHER = switch("together", "train the seeds as one program, which an accelerator does faster than one by one")
 
 
 def given(config) -> dict:

@@ -168,6 +168,6 @@ if __name__ == "__main__":
         functools.partial(cli.define_preset, "double_descent_small"),
         cli.settings(RunConfig),
         cli.settings(GeometryConfig),
-        cli.define_seeds,
+        cli.SEEDS,
         cli.flag("widths", "of the networks, e.g. 1,2,4,8 (the preset's, if not given)"),
     )

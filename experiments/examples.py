@@ -40,19 +40,11 @@ def run(trained: Trained) -> None:
     for group, permuted in (("unpermuted", False), ("permuted", True)):
         for example in order[trained.labels.is_permuted[order] == permuted][:SHOWN]:
             height, width, channels = images[example].shape
-            rows.append(
-                {
-                    "seed": seed,
-                    "group": group,
-                    "example": int(example),
-                    "true": int(trained.labels.true[example]),
-                    "assigned": int(trained.labels.assigned[example]),
-                    "height": height,
-                    "width": width,
-                    "channels": channels,
-                    "pixels": base64.b64encode(np.ascontiguousarray(images[example])).decode(),
-                }
-            )
+            about = {"seed": seed, "group": group, "example": int(example)}
+            labels = {name: int(getattr(trained.labels, name)[example]) for name in ("true", "assigned")}
+            pixels = base64.b64encode(np.ascontiguousarray(images[example])).decode()
+            shape = {"height": height, "width": width, "channels": channels}
+            rows.append({**about, **labels, **shape, "pixels": pixels})
     write_table(trained.folder.results / "examples.csv", rows, EXAMPLES)
 
 

@@ -230,8 +230,8 @@ if __name__ == "__main__":
         cli.define_workdir,
         cli.define_preset,
         *map(cli.settings, (RunConfig, *analyses().values())),
-        cli.define_seeds,
-        cli.define_together,
+        cli.SEEDS,
+        cli.TOGETHER,
         cli.flag("figure", "do and draw only what these figures need, e.g. fig4 or fig3a,fig5f"),
         cli.switch("dry_run", "only show what there is, what would run, and about how long"),
     )

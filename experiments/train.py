@@ -141,8 +141,8 @@ if __name__ == "__main__":
         cli.define_workdir,
         cli.define_preset,
         cli.settings(RunConfig),
-        cli.define_seeds,
-        cli.define_together,
+        cli.SEEDS,
+        cli.TOGETHER,
         *processes.FLAGS,
         first=processes.join,
     )

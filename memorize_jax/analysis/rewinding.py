@@ -160,16 +160,8 @@ def rewinding_row(
     Returns:
       dict with the columns `results.REWINDING`.
     """
-    return {
-        "seed": seed,
-        "into": into,
-        "layer": unit.name,
-        "layer_number": unit.layers[0].number,
-        "num_layers": len(unit.layers),
-        "rewind_epoch": rewind_epoch,
-        "bn": bn,
-        **accuracies,
-    }
+    place = {"layer": unit.name, "layer_number": unit.layers[0].number, "num_layers": len(unit.layers)}
+    return {"seed": seed, "into": into, **place, "rewind_epoch": rewind_epoch, "bn": bn, **accuracies}
 
 
 def rewound_network(

@@ -119,8 +119,6 @@ def _facts(study):
         facts["rewinding"] = words.rewinding(study)
     if "gradients" in study.tables:
         facts["gradients"] = words.gradients(study)
-    if {"decoding", "decoding_choice"} <= study.tables.keys():
-        found = words.decoding(study)
-        if found:
-            facts["decoding"] = found
+    if {"decoding", "decoding_choice"} <= study.tables.keys() and (found := words.decoding(study)):
+        facts["decoding"] = found
     return facts
