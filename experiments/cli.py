@@ -85,6 +85,11 @@ def define_preset_of_run() -> None:
     flag("preset", "settings to start from, which other flags override; those that the run has noted if not given")()
 
 
+def of_analysis(config_class: type[Settings]) -> tuple[Callable[[], None], ...]:
+    """The definitions for `start` of the analysis of a run: of its settings, and of what all analyses have."""
+    return define_workdir, define_preset_of_run, settings(config_class)
+
+
 def define_manifolds() -> None:
     """Defines those flags of the geometry step that say which manifolds are measured, and how."""
     settings(GeometryConfig, "examples_per_class", "num_draws", "num_center_components")()

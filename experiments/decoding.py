@@ -114,6 +114,4 @@ def run(trained: Trained, config: DecodingConfig) -> None:
 
 
 if __name__ == "__main__":
-    cli.start(
-        lambda: run_chosen("decoding", run), cli.define_workdir, cli.define_preset_of_run, cli.settings(DecodingConfig)
-    )
+    cli.start(lambda: run_chosen("decoding", run), *cli.of_analysis(DecodingConfig))

@@ -112,9 +112,7 @@ def main() -> None:
 if __name__ == "__main__":
     cli.start(
         main,
-        cli.define_workdir,
-        cli.define_preset_of_run,
-        cli.settings(GeometryConfig),
+        *cli.of_analysis(GeometryConfig),
         cli.flag("points", "npz file with labels [n] and activations [n, ...], instead of a run"),
         cli.integer("seed", "of the examples chosen and the draws, with --points"),
     )

@@ -56,9 +56,4 @@ def _mixed_batches(seed, num, batch_size):
 
 
 if __name__ == "__main__":
-    cli.start(
-        lambda: run_chosen("gradients", run, FIGURES),
-        cli.define_workdir,
-        cli.define_preset_of_run,
-        cli.settings(GradientsConfig),
-    )
+    cli.start(lambda: run_chosen("gradients", run, FIGURES), *cli.of_analysis(GradientsConfig))

@@ -61,9 +61,4 @@ def _recalibrated(trained, trainer, variables):
 
 
 if __name__ == "__main__":
-    cli.start(
-        lambda: run_chosen("rewinding", run, FIGURES),
-        cli.define_workdir,
-        cli.define_preset_of_run,
-        cli.settings(RewindingConfig),
-    )
+    cli.start(lambda: run_chosen("rewinding", run, FIGURES), *cli.of_analysis(RewindingConfig))

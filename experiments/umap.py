@@ -112,9 +112,4 @@ def _stage(metrics, epoch):
 
 
 if __name__ == "__main__":
-    cli.start(
-        lambda: run_chosen("umap", run, ("fig2b", "figa2")),
-        cli.define_workdir,
-        cli.define_preset_of_run,
-        cli.settings(UmapConfig),
-    )
+    cli.start(lambda: run_chosen("umap", run, ("fig2b", "figa2")), *cli.of_analysis(UmapConfig))
