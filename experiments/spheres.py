@@ -10,6 +10,7 @@ from experiments.trained import Trained, analysis, run_chosen
 from memorize_jax.config import RunConfig
 from memorize_jax.data import Splits
 from memorize_jax.results import SPHERES, write_table
+from memorize_jax.runs import read_config
 
 AXES = tuple(column for column in SPHERES if column.startswith("axis_"))
 DATASETS = ("spheres", "spheres_small")
@@ -22,11 +23,14 @@ def obstacle(config: RunConfig, splits: Splits | None = None) -> str:
     return "" if config.dataset in DATASETS else f"its data set is {config.dataset}, not {' or '.join(DATASETS)}"
 
 
-@analysis("spheres")
+def _check(folder):
+    if why := obstacle(read_config(folder)):
+        raise ValueError(f"no spheres to show of the run in {folder.workdir}: {why}")
+
+
+@analysis("spheres", before=_check)
 def run(trained: Trained) -> None:
     """Writes results/spheres.csv of a run: the training examples of classes 0 and 1 on the first axes."""
-    if why := obstacle(trained.config):
-        raise ValueError(f"no spheres to show of the run in {trained.folder.workdir}: {why}")
     train = trained.splits.train
     rows = [
         {

@@ -190,11 +190,12 @@ def opened(
             yield Trained(folder, noted, metrics, splits, labels, store, skip_damaged)
 
 
-def analysis(step: str) -> Callable:
+def analysis(step: str, before: Callable[[Run], object] = lambda folder: None) -> Callable:
     """Decorates what measures an opened run, (Trained, *settings) -> nothing: the result takes the run's folder.
 
     Args:
       step: name of the command, under which is noted how the tables were made.
+      before: takes the folder; raises what can be known to be wrong before the data are loaded.
 
     Returns:
       A decorator. What it makes takes the folder of a run, the settings, the data, if they were loaded before, and
@@ -206,6 +207,7 @@ def analysis(step: str) -> Callable:
         count = len(inspect.signature(measure).parameters) - 1
 
         def run(workdir, *arguments, splits=None, skip_damaged=False):
+            before(Run(workdir))
             settings, given = arguments[:count], arguments[count:]
             with opened(workdir, *given or [splits], skip_damaged=skip_damaged) as trained:
                 measure(trained, *settings)

@@ -58,13 +58,12 @@ def choose_examples(trained: Trained, config: UmapConfig) -> dict[str, Group]:
     return chosen
 
 
-@analysis("umap")
+@analysis("umap", before=lambda folder: umap_version())
 def run(trained: Trained, config: UmapConfig) -> None:
     """Embeds the layers of a run and writes results/umap.csv.
 
     All groups of a layer at an epoch are embedded together, every example once.
     """
-    version = umap_version()
     seed, train, test = trained.config.seed, trained.splits.train, trained.splits.test
     epochs = trained.select_epochs(config.umap_epochs)
     chosen = choose_examples(trained, config)
@@ -101,7 +100,7 @@ def run(trained: Trained, config: UmapConfig) -> None:
                 rows.append({**common, "group": group, "example": int(example), **labels, **place})
         return rows
 
-    settings = {**dataclasses.asdict(config), "umap_epochs": "", "umap-learn": version}
+    settings = {**dataclasses.asdict(config), "umap_epochs": "", "umap-learn": umap_version()}
     trained.make_table("umap", UMAP, units, measured, settings=settings, counted="embedding")
 
 
