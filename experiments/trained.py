@@ -208,8 +208,9 @@ def analysis(step: str, before: Callable[[Run], object] = lambda folder: None) -
 
         def run(workdir, *arguments, splits=None, skip_damaged=False):
             before(Run(workdir))
-            settings, given = arguments[:count], arguments[count:]
-            with opened(workdir, *given or [splits], skip_damaged=skip_damaged) as trained:
+            # The data may also come by position, behind the settings.
+            settings, (loaded,) = arguments[:count], arguments[count:] or (splits,)
+            with opened(workdir, loaded, skip_damaged=skip_damaged) as trained:
                 measure(trained, *settings)
 
         run.__doc__ = measure.__doc__

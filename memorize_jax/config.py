@@ -113,8 +113,8 @@ class RunConfig(Settings):
     @classmethod
     def choices(cls) -> dict[str, Sequence[str]]:
         """Field -> the values that it can have."""
-        of_tensors = {"dtype": COMPUTE_DTYPES, "keep_dtype": DTYPES, "scaling": SCALINGS}
-        return {"init": INITS, "permutation": MODES, "on_nan": ON_NAN, **of_tensors}
+        precisions = {"dtype": COMPUTE_DTYPES, "keep_dtype": DTYPES}
+        return {"scaling": SCALINGS, "init": INITS, "permutation": MODES, "on_nan": ON_NAN, **precisions}
 
     def validate(self) -> None:
         """Checks every field.
