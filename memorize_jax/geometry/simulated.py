@@ -11,6 +11,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from scipy.linalg.lapack import dpstrf
 
 from memorize_jax.geometry.points import check_points, pad_manifolds
 from memorize_jax.geometry.separability import separable_by_least_squares
@@ -20,8 +21,9 @@ from memorize_jax.geometry.threshold import fit_threshold
 METHODS = ("splitting", "least_squares")
 # A trial ends after its first so many dichotomies if they agree: it is far from the threshold.
 BATCH = 10
-# The ends of the range decide between an estimate and a bound: so many times the dichotomies are tested there.
-AT_ENDS = 4
+# The ends of the range decide between an estimate and a bound: so many times the dichotomies are tested there, if a fit
+# is no farther from them than so many of its errors.
+AT_ENDS, NEAR = 4, 4
 # Trials beyond the refinements that the fit may ask for, and how far it looks to both sides, in log odds.
 MORE_TRIALS, LOOK = 8, 0.7
 
@@ -74,14 +76,19 @@ def _coordinates(points, mask):
     # A common shift is no information about classes; without a bias it would be a handicap.
     rows = rows / max(np.abs(rows).max(), np.finfo(float).tiny)
     rows = rows - rows.mean(axis=0)
-    wide = rows.shape[1] > rows.shape[0]
-    values, vectors = np.linalg.eigh(rows @ rows.T if wide else rows.T @ rows)
-    # The squares are of what rounding of the points, or of their inner products, leaves.
-    rounding = max(max(rows.shape) * float(jnp.finfo(points.dtype).eps), 1e-7)
-    kept = values > rounding**2 * values[-1]
-    kept[-1] = True
-    found = np.zeros((*present.shape, int(kept.sum())))
-    found[present] = vectors[:, kept] * np.sqrt(np.maximum(values[kept], 0)) if wide else rows @ vectors[:, kept]
+    # Below it directions are what rounding of the points leaves, or of their inner products.
+    rounding = max(100 * float(jnp.finfo(jnp.promote_types(points.dtype, jnp.float32)).eps), 1e-7)
+    if rows.shape[1] > rows.shape[0]:
+        gram = rows @ rows.T
+        factor, order, rank, _ = dpstrf(gram, tol=rounding**2 * gram.diagonal().max(), lower=1)
+        rows = np.tril(factor)[np.argsort(order), : max(rank, 1)]
+    else:
+        values, vectors = np.linalg.eigh(rows.T @ rows)
+        kept = values > rounding**2 * values[-1]
+        kept[-1] = True
+        rows = rows @ vectors[:, kept]
+    found = np.zeros((*present.shape, rows.shape[1]))
+    found[present] = rows
     return found
 
 
@@ -119,16 +126,17 @@ def _fit(trials):
 
 def _search(trial, trials, rank, first, factor, num_refinements):
     """Brackets the threshold, then tries where the fit so far expects it; returns (fit, bound)."""
-    low, high = 0, min(rank, max(2, first))
+    low, high = 0, round(min(rank, max(2, first)))
     while trial(high) < 0.5:
         if high == rank:
             return None, -1
         low, high = high, min(math.ceil(factor * high), rank)
     while not low and high > 1:
-        middle = max(1, math.floor(high / factor))
-        low, high = (middle, high) if trial(middle) < 0.5 else (0, middle)
+        lower = max(1, math.floor(high / factor))
+        low, high = (lower, high) if trial(lower) < 0.5 else (0, lower)
     if not low:
         return None, +1
+    # A sharp threshold is seen by unanimous trials, which are short, rather than by full ones.
     fit, full = _fit(trials), 0
     for number in range(num_refinements + MORE_TRIALS if rank > 2 else 0):
         tried = {one.num_features for one in trials}
@@ -136,17 +144,16 @@ def _search(trial, trials, rank, first, factor, num_refinements):
             break
         wanted = round(fit.num_features * (1 + LOOK * (-1) ** number / fit.slope))
         # Once is enough at the ends, where more dichotomies are tested.
-        full_at = lambda end, tried=tried: end in tried
-        trial(int(np.clip(wanted, 1 + full_at(1), rank - full_at(rank))))
+        trial(int(np.clip(wanted, 1 + (1 in tried), rank - (rank in tried))))
         full += 0 < trials[-1].separable < trials[-1].tested
         fit = _fit(trials)
     for end, side in ((rank, -1), (1, +1)):
-        near = side * (fit.num_features - 2 * side * fit.error - end) < 0
-        if near and end not in {one.num_features for one in trials}:
-            if (trial(end) < 0.5) == (side < 0):
-                return None, side
-            fit = _fit(trials)
-    return fit, 0
+        shares = [one.separable / one.tested for one in trials if one.num_features == end]
+        if not shares and side * (fit.num_features - NEAR * side * fit.error - end) < 0:
+            shares = [trial(end)]
+        if shares and (shares[0] < 0.5) == (side < 0):
+            return None, side
+    return _fit(trials), 0
 
 
 def simulated_capacity(
@@ -197,8 +204,9 @@ def simulated_capacity(
     if expected is not None and not 0 < expected < np.inf:
         raise ValueError(f"expected a positive expected capacity, got {expected}")
     coordinates, present = _coordinates(points, mask), np.asarray(mask) > 0
+    mask = mask.astype(jnp.promote_types(mask.dtype, jnp.float32))
     num_manifolds, _, rank = coordinates.shape
-    padded = jnp.asarray(np.pad(coordinates, ((0, 0), (0, 0), (0, _bucket(rank) - rank))), points.dtype)
+    padded = jnp.asarray(np.pad(coordinates, ((0, 0), (0, 0), (0, _bucket(rank) - rank))), mask.dtype)
     batch_size, trials = min(BATCH, num_dichotomies), []
 
     def separate(num_features, labels, rng):
@@ -231,21 +239,22 @@ def simulated_capacity(
         return counts[0] / counts[2]
 
     # Two points per manifold's dimension at most are needed as a rule; grow from P / 2 rather than start at N.
-    first, factor = (num_manifolds // 2, 2) if expected is None else (round(num_manifolds / expected), 1.25)
+    first, factor = (num_manifolds // 2, 2) if expected is None else (num_manifolds / expected, 1.25)
     fit, bound = _search(trial, trials, rank, first, factor, num_refinements)
     tried, separable, undecided, tested = np.array(trials).T
-    # Within what was tried, whatever the fit says.
-    num_features = float({-1: rank, +1: 1}.get(bound) or np.clip(fit.num_features, tried.min(), tried.max()))
-    nan = float("nan")
+    num_features, error, slope, misfit = fit or (float(rank if bound < 0 else 1), *[float("nan")] * 3)
+    # Nothing is reported beyond what was tried.
+    inside = float(np.clip(num_features, tried.min(), tried.max()))
+    num_features, error = inside, error + abs(num_features - inside)
     return SimulatedCapacity(
         capacity=num_manifolds / num_features,
-        standard_error=nan if bound else num_manifolds / num_features**2 * fit.error,
+        standard_error=num_manifolds / num_features**2 * error,
         num_features=num_features,
         bound=bound,
         tried=tried,
         separable=separable / tested,
         undecided=float(undecided.sum() / tested.sum()),
         tested=tested,
-        slope=nan if bound else fit.slope,
-        misfit=nan if bound else fit.misfit,
+        slope=slope,
+        misfit=misfit,
     )

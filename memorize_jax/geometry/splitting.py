@@ -6,7 +6,6 @@ import jax
 import jax.numpy as jnp
 
 from memorize_jax.geometry.batching import chunked_map
-from memorize_jax.geometry.eigen import symmetric_eigen
 
 # Relaxation of the splitting, and iterations between two looks at the certificates.
 RELAXATION, STEPS_PER_CHECK = 1.7, 20
@@ -23,7 +22,7 @@ def separable_dichotomies(points, mask, projections, labels, *, bias, max_checks
     Args:
       points: [P, M, N], masked points zero.
       mask: [P, M].
-      projections: [T, N, n]; columns of zeros count for nothing.
+      projections: [T, N, n]; zeros from some column on count for nothing.
       labels: [T, P] bool, True for the positive manifolds.
       bias: whether the hyperplane may miss the origin.
       max_checks: most blocks of iterations.
@@ -38,18 +37,33 @@ def separable_dichotomies(points, mask, projections, labels, *, bias, max_checks
         rows = flat @ projection
         rows = rows / jnp.maximum(jnp.sqrt(jnp.sum(rows**2) / jnp.sum(present)), 1e-30)
         if bias:
-            rows = jnp.concatenate([rows, jnp.ones_like(rows[:, :1])], axis=1)
+            rows = jnp.concatenate([jnp.ones_like(rows[:, :1]), rows], axis=1)
         signs = jnp.repeat(jnp.where(own_labels, 1, -1), points.shape[1]).astype(points.dtype)
-        return _split(rows * (signs * present)[:, None], present == 0, max_checks)
+        num_columns = bias + jnp.sum(jnp.any(projection != 0, axis=0))
+        return _split(rows * (signs * present)[:, None], num_columns, present == 0, max_checks)
 
     return chunked_map(separate, (projections, labels), None)
 
 
-def _split(rows, absent, max_checks):
+def _inverse(matrix, size):
+    """Inverse of the first rows and columns of a positive definite matrix, by Gauss-Jordan elimination.
+
+    Written out, and not LAPACK's: on CPU its threads and those of jax wait for one another, a hundred times longer.
+    """
+
+    def eliminate(j, rest):
+        pivot, row = rest[j, j], rest[j]
+        swept = rest - jnp.outer(row, row / pivot)
+        swept = swept.at[j].set(row / pivot).at[:, j].set(row / pivot)
+        return swept.at[j, j].set(-1 / pivot)
+
+    return -jax.lax.fori_loop(0, size, eliminate, matrix)
+
+
+def _split(rows, num_columns, absent, max_checks):
     """Whether some w has rows . w > 0 for all rows that are not absent: (found, undecided)."""
     gram = rows.T @ rows
-    values, vectors = symmetric_eigen(gram)
-    inverse = (vectors / (jnp.maximum(values, 0) + 1e-6 * jnp.trace(gram) / len(gram))) @ vectors.T
+    inverse = _inverse(gram + 1e-6 * jnp.trace(gram) / len(gram) * jnp.eye(len(gram), dtype=rows.dtype), num_columns)
 
     def reach(state):
         """Outputs with a margin, and the nearest to their reflection that a hyperplane can give."""
@@ -66,7 +80,7 @@ def _split(rows, absent, max_checks):
         # weights >= 0 with X' weights = 0 prove that no hyperplane exists.
         weights = jnp.where(absent, 0, jnp.maximum(inside - state, 0))
         mass = jnp.sum(weights)
-        return found, (jnp.linalg.norm(weights @ rows) < 1e-4 * mass) & (mass > 0)
+        return found, (jnp.linalg.norm(weights @ rows) < 3e-5 * mass) & (mass > 0)
 
     def unfinished(carry):
         _, found, refuted, checks = carry
