@@ -168,7 +168,7 @@ class CapacityCheckConfig:
 
     capacity_epochs: str = "best,final"
     capacity_classes: int | None = None
-    capacity_dichotomies: int = 12
+    capacity_dichotomies: int = 40
     capacity_repetitions: int = 1
 
     def validate(self) -> None:
