@@ -159,7 +159,7 @@ class CapacityCheckConfig(AnalysisSettings):
 
     capacity_epochs: str = "best,final"
     capacity_classes: int | None = None
-    capacity_dichotomies: int = 12
+    capacity_dichotomies: int = 40
     capacity_repetitions: int = 1
 
     LEAST: ClassVar[dict] = {"capacity_classes": 2, "capacity_dichotomies": 2, "capacity_repetitions": 1}

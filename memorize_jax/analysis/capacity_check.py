@@ -25,7 +25,7 @@ class RepeatedCapacity(NamedTuple):
 
 
 def repeated_capacity(
-    points, *, key: jax.Array, num_repetitions: int = 1, num_dichotomies: int = 12, expected: float | None = None
+    points, *, key: jax.Array, num_repetitions: int = 1, num_dichotomies: int = 40, expected: float | None = None
 ) -> RepeatedCapacity:
     """Simulates capacity several times, with other projections and labels each time.
 

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from memorize_jax.geometry.batching import chunked_map
 from memorize_jax.geometry.eigen import symmetric_eigen
 from memorize_jax.geometry.orthonormal import orthonormal_columns
+from memorize_jax.geometry.points import is_concrete
 from memorize_jax.geometry.solvers import minimize_smooth
 from memorize_jax.keys import stream
 
@@ -51,23 +52,29 @@ class _Candidate(NamedTuple):
     directions: jax.Array  # [P, max_components], orthonormal columns in centre space, zero beyond K
     cost: jax.Array
     residual_correlation: jax.Array
+    usable: jax.Array  # bool, whether every centre survives
 
 
 def mean_absolute_cosine(gram: jax.Array) -> jax.Array:
-    """Averages |cos| over all pairs of different vectors.
+    """Averages |cos| over all pairs of different vectors that are there.
 
     Args:
       gram: [P, P], their inner products.
 
     Returns:
-      Scalar; a vector of norm zero counts as orthogonal to all.
+      Scalar; a vector that is only rounding has no direction and takes no part. NaN if fewer than two are left.
     """
-    num = gram.shape[0]
-    norm = jnp.sqrt(jnp.maximum(jnp.diagonal(gram), 0))
-    safe = jnp.where(norm > 0, norm, 1)
-    cosine = jnp.abs(gram) / (safe[:, None] * safe[None, :])
-    off_diagonal = jnp.where(jnp.eye(num, dtype=bool), 0, cosine)
-    return jnp.sum(off_diagonal) / max(num * (num - 1), 1)
+    present = _present(gram)
+    norm = jnp.sqrt(jnp.where(present, jnp.diagonal(gram), 1))
+    pairs = present[:, None] & present[None, :] & ~jnp.eye(len(gram), dtype=bool)
+    cosine = jnp.where(pairs, jnp.abs(gram) / (norm[:, None] * norm[None, :]), 0)
+    return jnp.sum(cosine) / jnp.sum(pairs)
+
+
+def _present(gram):
+    """Which vectors are more than the rounding of the longest one."""
+    squares = jnp.diagonal(gram)
+    return squares > 10 * jnp.finfo(gram.dtype).eps * jnp.max(squares)
 
 
 class _Centers(NamedTuple):
@@ -77,6 +84,7 @@ class _Centers(NamedTuple):
     projector: jax.Array  # [P, P], on the range of G
     values: jax.Array  # [P], eigenvalues of G, decreasing
     vectors: jax.Array  # [P, P], a column for each
+    bound: jax.Array  # int32, largest K that leaves the centres a direction: the rank of G minus 1
 
 
 def _decompose(gram):
@@ -85,7 +93,8 @@ def _decompose(gram):
     root = jnp.sqrt(jnp.where(kept, values, 0))
     inverse = jnp.where(kept, 1 / jnp.where(kept, root, 1), 0)
     products = ((vectors * each) @ vectors.T for each in (root**2, root, inverse, kept))
-    return _Centers(*products, values[::-1], vectors[:, ::-1])
+    bound = jnp.maximum(jnp.sum(kept) - 1, 0).astype(jnp.int32)
+    return _Centers(*products, values[::-1], vectors[:, ::-1], bound)
 
 
 def _directions(free, num_components, projector):
@@ -105,8 +114,9 @@ def _cost(residual):
 
 
 def _retained_squared(residual, gram):
-    before = jnp.diagonal(gram)
-    return jnp.where(before > 0, jnp.diagonal(residual) / jnp.where(before > 0, before, 1), 1)
+    """Share that is left of every centre's square; 1 where there was no centre to lose."""
+    present = _present(gram)
+    return jnp.where(present, jnp.diagonal(residual) / jnp.where(present, jnp.diagonal(gram), 1), 1)
 
 
 def _objective(free, num_components, centers, least_retained):
@@ -138,39 +148,42 @@ def _best_of_restarts(key, num_components, max_components, num_restarts, centers
     costs = jax.vmap(_cost)(residuals)
     retained = jnp.min(jax.vmap(_retained_squared, (0, None))(residuals, centers.gram), axis=1)
     usable = jnp.isfinite(costs) & (retained >= (min(LEAST_RETAINED) / 2) ** 2)
-    usable = jnp.where(jnp.any(usable), usable, jnp.isfinite(costs))
-    lowest = jnp.min(jnp.where(usable, costs, jnp.inf))
-    chosen = jnp.argmax(jnp.where(usable & (costs <= (1 + COST_BAND) * lowest), retained, -jnp.inf))
-    return _Candidate(directions[chosen], costs[chosen], mean_absolute_cosine(residuals[chosen]))
+    eligible = jnp.where(jnp.any(usable), usable, jnp.isfinite(costs))
+    lowest = jnp.min(jnp.where(eligible, costs, jnp.inf))
+    chosen = jnp.argmax(jnp.where(eligible & (costs <= (1 + COST_BAND) * lowest), retained, -jnp.inf))
+    return _Candidate(directions[chosen], costs[chosen], mean_absolute_cosine(residuals[chosen]), usable[chosen])
 
 
 def _search_num_components(key, min_components, max_components, num_restarts, centers):
-    """Raises K until the residual correlation has risen `PATIENCE` times; keeps the K with the least."""
+    """Raises K until the residual correlation has risen `PATIENCE` times; keeps the K with the least.
+
+    A K that takes a whole centre away never wins, so that where no other can be had nothing is removed.
+    """
     values = jnp.cumsum(centers.values)
     spread = jnp.sum(values < VARIANCE_SHARE * values[-1]) + 1
-    bound = jnp.minimum(max_components, spread + HEAD_ROOM)
+    bound = jnp.minimum(jnp.minimum(max_components, centers.bound), spread + HEAD_ROOM)
     nothing = _nothing_removed(centers.gram, max_components)
-    worst = nothing._replace(residual_correlation=jnp.full_like(nothing.residual_correlation, jnp.inf))
-    best = nothing if min_components == 0 else worst
+    none = nothing.residual_correlation
+    to_beat = none if min_components == 0 else jnp.full_like(none, jnp.inf)
 
     def unfinished(carry):
         num_components, rises, *_ = carry
         return (num_components <= bound) & (rises < PATIENCE)
 
     def try_next(carry):
-        num_components, rises, previous, best_num, best = carry
+        num_components, rises, previous, least, best_num, best = carry
         tried = _best_of_restarts(
             jax.random.fold_in(key, num_components), num_components, max_components, num_restarts, centers
         )
-        better = tried.residual_correlation < best.residual_correlation
+        correlation = jnp.where(tried.usable, tried.residual_correlation, jnp.inf)
+        better = correlation < least
         best = jax.tree.map(lambda new, old: jnp.where(better, new, old), tried, best)
         best_num = jnp.where(better, num_components, best_num)
         rises = rises + (tried.residual_correlation > previous)
-        return num_components + 1, rises, tried.residual_correlation, best_num, best
+        return num_components + 1, rises, tried.residual_correlation, jnp.minimum(least, correlation), best_num, best
 
-    first = max(min_components, 1)
-    start = (jnp.int32(first), jnp.int32(0), best.residual_correlation, jnp.int32(min_components), best)
-    _, _, _, num_components, best = jax.lax.while_loop(unfinished, try_next, start)
+    start = (jnp.int32(max(min_components, 1)), jnp.int32(0), to_beat, to_beat, jnp.int32(0), nothing)
+    *_, num_components, best = jax.lax.while_loop(unfinished, try_next, start)
     return num_components, best
 
 
@@ -179,14 +192,10 @@ def _nothing_removed(gram, max_components):
         directions=jnp.zeros((len(gram), max_components), gram.dtype),
         cost=_cost(gram),
         residual_correlation=mean_absolute_cosine(gram),
+        usable=jnp.bool_(True),
     )
 
 
-_STATIC = ("num_components", "min_components", "max_components", "num_restarts")
-
-
-@functools.partial(jax.jit, static_argnames=_STATIC)
-@jax.default_matmul_precision("highest")
 def center_structure(
     gram: jax.Array,
     *,
@@ -206,35 +215,36 @@ def center_structure(
     up three times, and the K with the least is taken; K = 0 (remove nothing) takes part unless `min_components`
     says otherwise.
 
+    No K goes beyond the rank of X minus 1, which leaves the centres one direction to differ in; nor does one win that
+    takes a centre away altogether: where there is no other, nothing is removed.
+
     Args:
       gram: [P, P] floating, inner products of the centres about any common origin.
       key: PRNG key of the random starts.
       num_components: K, or None to choose it.
-      min_components: least K to choose from; the published tool uses 1.
-      max_components: static bound on K, lowered to P - 2: with fewer than two free directions all centres align.
+      min_components: least K to choose from, if there is one; the published tool uses 1.
+      max_components: static bound on K, beside that by the rank.
       num_restarts: starts per K.
 
     Returns:
-      CenterStructure.
+      CenterStructure. Inside jit, a forced K beyond the rank gives NaN in all but K and the correlation before.
 
     Raises:
-      ValueError: K outside [0, P - 2].
+      ValueError: K beyond P - 2; outside jit also beyond the rank.
 
     References:
       Cohen, Chung, Lee & Sompolinsky 2020, supplement; Stephenson et al. 2021, appendix A.1.2.
     """
-    num = gram.shape[0]
-    bound = max_num_components(num)
-    if num_components is not None and not 0 <= num_components <= bound:
-        raise ValueError(
-            f"expected num_center_components between 0 and {bound} (number of manifolds minus 2), got {num_components}"
-        )
+    check_num_components(gram, num_components)
+    return _center_structure(gram, key, num_components, min_components, max_components, num_restarts)
+
+
+@functools.partial(jax.jit, static_argnums=(2, 3, 4, 5))
+@jax.default_matmul_precision("highest")
+def _center_structure(gram, key, num_components, min_components, max_components, num_restarts):
+    bound = max_num_components(len(gram))
     max_components = min(max_components, bound) if num_components is None else num_components
-    centering = jnp.eye(num, dtype=gram.dtype) - 1 / num
-    centered = centering @ gram @ centering
-    size = jnp.trace(centered) / num
-    size = jnp.where(size > 0, size, 1)
-    centers = _decompose(centered / size)
+    centering, size, centers = _normalized(gram)
     key = stream(key, "center restarts")
     if max_components == 0:
         chosen, best = jnp.int32(0), _nothing_removed(centers.gram, 0)
@@ -246,6 +256,7 @@ def center_structure(
         best = _best_of_restarts(
             jax.random.fold_in(key, num_components), num_components, max_components, num_restarts, centers
         )
+        best = jax.tree.map(lambda leaf: jnp.where(chosen <= centers.bound, leaf, jnp.nan), best)
     return CenterStructure(
         coefficients=centering @ centers.inverse @ best.directions / jnp.sqrt(size),
         num_components=chosen,
@@ -255,6 +266,35 @@ def center_structure(
     )
 
 
+def _normalized(gram):
+    """The matrix that centres, the mean square of the centres, and the centres in its unit."""
+    num = len(gram)
+    centering = jnp.eye(num, dtype=gram.dtype) - 1 / num
+    centered = centering @ gram @ centering
+    size = jnp.trace(centered) / num
+    size = jnp.where(size > 0, size, 1)
+    return centering, size, _decompose(centered / size)
+
+
 def max_num_components(num_manifolds: int) -> int:
-    """Largest K that leaves the centres of `num_manifolds` manifolds two directions to differ in."""
+    """Largest K for any `num_manifolds` manifolds: their centres about the mean have at most P - 1 dimensions."""
     return max(num_manifolds - 2, 0)
+
+
+def check_num_components(gram: jax.Array, num_components: int | None) -> None:
+    """Refuses a K that would leave the centres no direction to differ in; inside jit only one that never could.
+
+    Args:
+      gram: [P, P], inner products of the centres about any common origin.
+      num_components: K; None passes.
+
+    Raises:
+      ValueError: naming the bound.
+    """
+    if num_components is None:
+        return
+    bound, reason = max_num_components(len(gram)), "number of manifolds minus 2"
+    if 0 <= num_components <= bound and is_concrete(gram) and jnp.all(jnp.isfinite(gram)):
+        bound, reason = int(jax.jit(_normalized)(gram)[2].bound), "rank of the centers minus 1"
+    if not 0 <= num_components <= bound:
+        raise ValueError(f"expected num_center_components between 0 and {bound} ({reason}), got {num_components}")

@@ -24,7 +24,7 @@ class Frames(NamedTuple):
       num_directions: [P], their number D.
       rank: int32 [P], dimension of the span of the offsets.
       center_norm: [P], norm of the centre that is left, in the data's unit; 0 where it vanished.
-      retained: [P], share of the centre's norm that is left.
+      retained: [P], share of the centre's norm that is left; NaN where there was no centre before the removal either.
     """
 
     frame: jax.Array
@@ -110,14 +110,13 @@ def build_frames(grams: Grams, structure: CenterStructure, mask: jax.Array, *, f
     Returns:
       Frames.
     """
-    original = jnp.sqrt(jnp.maximum(jnp.diagonal(grams.centers), 0))
     shared_centers = grams.centers_cross @ structure.coefficients
     shared_offsets = grams.cross @ structure.coefficients
     squared = jnp.diagonal(grams.centers) - jnp.sum(shared_centers**2, axis=1)
     # Rounding leaves a trace of a centre that is not there; below it the radius has no meaning.
     eps = jnp.finfo(mask.dtype).eps
-    trace = 100 * eps * jnp.diagonal(grams.centers) + (4 * eps * grams.size) ** 2
-    vanished = ~(squared > trace)
+    before, trace = grams.center_squares, (4 * eps * grams.size) ** 2
+    absent, vanished = ~(before > trace), ~(squared > 100 * eps * before + trace)
     norm = jnp.where(vanished, 0, jnp.sqrt(jnp.where(vanished, 1, squared)))
     own = grams.own - jnp.einsum("pik,pjk->pij", shared_offsets, shared_offsets)
     own = own / jnp.where(vanished, jnp.nan, norm**2)[:, None, None]
@@ -129,5 +128,5 @@ def build_frames(grams: Grams, structure: CenterStructure, mask: jax.Array, *, f
         num_directions=num_directions,
         rank=rank,
         center_norm=norm * grams.scale,
-        retained=jnp.where(original > 0, norm / jnp.where(original > 0, original, 1), 0),
+        retained=jnp.where(absent, jnp.nan, norm / jnp.sqrt(jnp.where(absent, 1, before))),
     )

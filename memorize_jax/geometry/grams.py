@@ -23,6 +23,7 @@ class Grams(NamedTuple):
       centers: [P, P], centres with centres.
       centers_cross: [P, P], the same numbers; like `cross`, its gradient holds the second factor, and so the
         directions that will be removed, fixed.
+      center_squares: [P], of the centres before the removal of given directions, if there are any.
       size: [], what rounding is relative to: root mean square norm of the points, a quarter of their common offset's.
       scale: [], the unit of length.
       finite: [P] bool, whether all of a manifold's points are finite.
@@ -33,6 +34,7 @@ class Grams(NamedTuple):
     cross: jax.Array
     centers: jax.Array
     centers_cross: jax.Array
+    center_squares: jax.Array
     size: jax.Array
     scale: jax.Array
     finite: jax.Array
@@ -73,6 +75,7 @@ class Reference(NamedTuple):
       scale: [], the unit of length, in that of the origin.
       means: [P, N], in that unit, counted from the origin.
       centers: [P, N], the means about the mean of all points, without the removed directions.
+      center_squares: [P], squares of the same before the removal.
       basis: [K, N] removed directions, or None.
     """
 
@@ -80,6 +83,7 @@ class Reference(NamedTuple):
     scale: jax.Array
     means: jax.Array
     centers: jax.Array
+    center_squares: jax.Array
     basis: jax.Array | None
 
 
@@ -147,10 +151,11 @@ def reference_of(
     means = summaries.mean / scale
     count = jnp.sum(mask, axis=1)
     centers = means - (count / jnp.maximum(jnp.sum(count), 1)) @ means
+    center_squares = jnp.sum(centers**2, axis=1)
     if center_basis is not None:
         center_basis = _rows(center_basis, means.shape[1]).astype(means.dtype)
         centers = centers - (centers @ center_basis.T) @ center_basis
-    return Reference(origin, scale, means, centers, center_basis)
+    return Reference(origin, scale, means, centers, center_squares, center_basis)
 
 
 def inner_products(
@@ -196,6 +201,7 @@ def assemble_grams(own: jax.Array, cross: jax.Array, finite: jax.Array, mask: ja
         cross=cross,
         centers=centers @ centers.T,
         centers_cross=centers @ jax.lax.stop_gradient(centers).T,
+        center_squares=reference.center_squares,
         size=jnp.sqrt(own_mean_square + jnp.mean(jnp.sum(reference.means**2, axis=1)) + jnp.sum(offset**2)),
         scale=reference.scale * origin.unit,
         finite=finite,

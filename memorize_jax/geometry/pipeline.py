@@ -9,9 +9,9 @@ import jax.numpy as jnp
 from memorize_jax.geometry import status as status_flags
 from memorize_jax.geometry.anchors import AnchorStatistics, anchor_statistics
 from memorize_jax.geometry.batching import chunked_map
-from memorize_jax.geometry.centers import center_structure
+from memorize_jax.geometry.centers import center_structure, check_num_components
 from memorize_jax.geometry.frames import build_frames
-from memorize_jax.geometry.grams import Grams, reduce_points
+from memorize_jax.geometry.grams import Grams, reduce_points, reference_of_points
 from memorize_jax.geometry.result import ManifoldGeometry
 from memorize_jax.keys import stream
 
@@ -57,14 +57,7 @@ def _statistics(frames, draws, kappa, chunk, solver_options) -> AnchorStatistics
     return jax.tree.map(lambda leaf: leaf.reshape(num_layers, num_manifolds), found)
 
 
-@functools.partial(
-    jax.jit,
-    static_argnames=("num_draws", "frame", "center_options", "solver_options", "chunk"),
-)
-@jax.default_matmul_precision("highest")
-def geometry_of_layers(
-    layers, mask, key, draws, kappa, center_basis, *, num_draws, frame, center_options, solver_options, chunk
-) -> ManifoldGeometry:
+def geometry_of_layers(layers, mask, key, draws, kappa, center_basis, **options) -> ManifoldGeometry:
     """Computes the geometry of several layers that show the same examples; `layer_geometry` documents it.
 
     Args:
@@ -74,15 +67,37 @@ def geometry_of_layers(
       draws: [P, n, M+1], or None to sample.
       kappa: margin.
       center_basis: None, or [K, N] for all layers.
-      num_draws: n, where `draws` is None.
-      frame: "rank" or "qr".
-      center_options: tuple of (name, value) for `centers.center_structure`.
-      solver_options: tuple of (name, value) for `solvers.nonnegative_qp`.
-      chunk: manifolds per batch of programs.
+      **options: num_draws, n, where `draws` is None; frame, "rank" or "qr"; center_options, a tuple of (name, value)
+        for `centers.center_structure`; solver_options, one for `solvers.nonnegative_qp`; chunk, manifolds per batch of
+        programs.
 
     Returns:
       ManifoldGeometry, every leaf with a leading layer axis.
+
+    Raises:
+      ValueError: outside jit, more centre directions to be removed than a layer's centres have.
     """
+    if num_components := dict(options["center_options"])["num_components"]:
+        for points in layers:
+            check_num_components(_centers_gram(points, mask), num_components)
+    return _geometry_of_layers(layers, mask, key, draws, kappa, center_basis, **options)
+
+
+@jax.jit
+@jax.default_matmul_precision("highest")
+def _centers_gram(points, mask):
+    centers = reference_of_points(points, mask)[0].centers
+    return centers @ centers.T
+
+
+@functools.partial(
+    jax.jit,
+    static_argnames=("num_draws", "frame", "center_options", "solver_options", "chunk"),
+)
+@jax.default_matmul_precision("highest")
+def _geometry_of_layers(
+    layers, mask, key, draws, kappa, center_basis, *, num_draws, frame, center_options, solver_options, chunk
+):
     reduced = [reduce_points(points, mask, center_basis=center_basis) for points in layers]
     options = {"frame": frame, "center_options": center_options, "solver_options": solver_options, "chunk": chunk}
     return geometry_of_grams(reduced, mask, key, draws, kappa, num_draws=num_draws, **options)

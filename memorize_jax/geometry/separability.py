@@ -1,4 +1,4 @@
-"""Exact linear separability of a few hundred points, one dichotomy after the other, on the host."""
+"""Exact linear separability, one dichotomy after the other, on the host."""
 
 import numpy as np
 from scipy.optimize import nnls

@@ -4,25 +4,28 @@ P manifolds are projected to n random features and labelled at random, half of t
 half of these dichotomies are linearly separable the capacity is P / n.
 """
 
-import functools
+import itertools
 import math
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from scipy.special import xlogy
+from scipy.linalg.lapack import dpstrf
 
-from memorize_jax.geometry.eigen import symmetric_eigen
 from memorize_jax.geometry.points import check_points, pad_manifolds
 from memorize_jax.geometry.separability import separable_by_least_squares
-from memorize_jax.keys import stream
+from memorize_jax.geometry.splitting import separable_dichotomies
+from memorize_jax.geometry.threshold import fit_threshold
 
-# Relaxation of the splitting, and iterations between two looks at the certificates.
-RELAXATION, STEPS_PER_CHECK = 1.7, 20
-# Up to so many points the exact method on the host, without compilation, is the faster one.
-FEW_POINTS = 500
 METHODS = ("splitting", "least_squares")
+# A trial ends after its first so many dichotomies if they agree: it is far from the threshold.
+BATCH = 10
+# The ends of the range decide between an estimate and a bound: so many times the dichotomies are tested there, if a fit
+# is no farther from them than so many of its errors.
+AT_ENDS, NEAR = 4, 4
+# Trials beyond the refinements that the fit may ask for, and how far it looks to both sides, in log odds.
+MORE_TRIALS, LOOK = 8, 0.7
 
 
 class SimulatedCapacity(NamedTuple):
@@ -32,12 +35,16 @@ class SimulatedCapacity(NamedTuple):
       capacity: P / n*, or the bound on it that `bound` speaks of.
       standard_error: of the capacity, from the finite number of dichotomies; NaN for a bound.
       num_features: n*, not a whole number in general.
-      bound: 0 for an estimate; -1 if the capacity is below the value given (even all N features separate less than
-        half); +1 if it is above it (a single feature separates more than half).
+      bound: 0 for an estimate; -1 if the capacity is below the value given: even with as many features as the points
+        have dimensions, which no projection adds to, less than half separate; +1 if it is above it: a single feature
+        separates half or more.
       tried: [trials], numbers of features that were tried.
       separable: [trials], share of the dichotomies that were separable there.
       undecided: share of all dichotomies that were neither separated nor shown to be inseparable in the iterations
         allowed; they count as inseparable.
+      tested: [trials], number of dichotomies, each with a projection of its own.
+      slope: of the log odds that a dichotomy separates against log n, fitted at n*; NaN for a bound.
+      misfit: deviance of the fit per degree of freedom, about 1 for a good one; NaN for a bound.
     """
 
     capacity: float
@@ -47,132 +54,106 @@ class SimulatedCapacity(NamedTuple):
     tried: np.ndarray
     separable: np.ndarray
     undecided: float
+    tested: np.ndarray
+    slope: float
+    misfit: float
 
 
-@functools.partial(jax.jit, static_argnames=("max_features", "num_dichotomies", "bias", "max_checks"))
-@jax.default_matmul_precision("highest")
-def separable_dichotomies(points, mask, num_features, key, *, max_features, num_dichotomies, bias, max_checks):
-    """Tests random dichotomies of randomly projected manifolds, all as one batch.
+class _Trial(NamedTuple):
+    num_features: int
+    separable: int
+    undecided: int
+    tested: int
 
-    Douglas-Rachford splitting between the range of X (the outputs a hyperplane can give) and the outputs with a margin
-    of 1. Labels change signs only, so all dichotomies share one factorisation.
 
-    Args:
-      points: [P, M, N], masked points zero.
-      mask: [P, M].
-      num_features: n <= max_features, may be traced.
-      key: PRNG key of the projection and the labels.
-      max_features: static bound on n; n features are used, the others are zero.
-      num_dichotomies: T.
-      bias: whether the hyperplane may miss the origin.
-      max_checks: most blocks of iterations.
+def _coordinates(points, mask):
+    """The points about their mean, in as many coordinates as they have dimensions: [P, M, rank] in float64.
 
-    Returns:
-      (separable [T] bool: a hyperplane was found; undecided [T] bool: neither was one found nor shown not to exist).
+    Random projections do not care which coordinates they start from, and fewer are cheaper.
     """
-    num_manifolds, num_examples, num_inputs = points.shape
-    projection = jax.random.normal(stream(key, "projection"), (num_inputs, max_features), points.dtype)
-    used = (jnp.arange(max_features) < num_features).astype(points.dtype)
-    rows = points.reshape(-1, num_inputs) @ projection * used
-    present = mask.reshape(-1)
-    rows = rows / jnp.maximum(jnp.sqrt(jnp.sum(rows**2) / jnp.maximum(jnp.sum(present), 1)), 1e-30)
-    if bias:
-        rows = jnp.concatenate([rows, jnp.ones_like(rows[:, :1])], axis=1)
-    rows = rows * present[:, None]
-    # Half of the manifolds are positive in every dichotomy.
-    half = jnp.arange(num_manifolds) < num_manifolds // 2
-    labels = jax.vmap(lambda k: jax.random.permutation(k, half))(
-        jax.random.split(stream(key, "dichotomies"), num_dichotomies)
-    )
-    signs = jnp.repeat(jnp.where(labels, 1, -1), num_examples, axis=1).astype(points.dtype)
-    gram = rows.T @ rows
-    ridge = 1e-6 * jnp.trace(gram) / gram.shape[0]
-    values, vectors = symmetric_eigen(gram)
-    inverse = (vectors / (jnp.maximum(values, 0) + ridge)) @ vectors.T
-
-    def outputs(target):
-        """Nearest signed outputs a hyperplane can give, for each dichotomy, and the hyperplane."""
-        plane = (signs * target) @ rows @ inverse
-        return signs * (plane @ rows.T)
-
-    absent = present == 0
-
-    def step(_, state):
-        inside = jnp.where(absent, 0, jnp.maximum(state, 1))
-        reached = outputs(2 * inside - state)
-        return state + RELAXATION * (reached - inside)
-
-    def look(state):
-        inside = jnp.where(absent, 0, jnp.maximum(state, 1))
-        reached = outputs(2 * inside - state)
-        found = jnp.min(jnp.where(absent, jnp.inf, reached), axis=1) > 1e-4
-        # weights >= 0 with X' (y weights) = 0 prove that no hyperplane exists.
-        weights = inside - state
-        weights = jnp.where(absent, 0, jnp.maximum(weights, 0))
-        leak = jnp.linalg.norm((signs * weights) @ rows, axis=1)
-        mass = jnp.sum(weights, axis=1)
-        refuted = (leak < 1e-3 * mass) & (mass > 0)
-        return found, refuted & ~found
-
-    def unfinished(carry):
-        _, found, refuted, checks = carry
-        return (checks < max_checks) & ~jnp.all(found | refuted)
-
-    def advance(carry):
-        state, found, refuted, checks = carry
-        state = jax.lax.fori_loop(0, STEPS_PER_CHECK, step, state)
-        now_found, now_refuted = look(state)
-        # A hyperplane is a proof whenever it turns up; a refutation is a tolerance, and yields to it.
-        found = found | now_found
-        return state, found, (refuted | now_refuted) & ~found, checks + 1
-
-    nothing = jnp.zeros(num_dichotomies, bool)
-    start = (jnp.where(absent, 0, jnp.ones_like(signs)), nothing, nothing, jnp.int32(0))
-    _, found, refuted, _ = jax.lax.while_loop(unfinished, advance, start)
-    return found, ~(found | refuted)
+    present = np.asarray(mask) > 0
+    rows = np.asarray(points, np.float64)[present]
+    # A common shift is no information about classes; without a bias it would be a handicap.
+    rows = rows / max(np.abs(rows).max(), np.finfo(float).tiny)
+    rows = rows - rows.mean(axis=0)
+    # Below it directions are what rounding of the points leaves, or of their inner products.
+    rounding = max(100 * float(jnp.finfo(jnp.promote_types(points.dtype, jnp.float32)).eps), 1e-7)
+    if rows.shape[1] > rows.shape[0]:
+        gram = rows @ rows.T
+        factor, order, rank, _ = dpstrf(gram, tol=rounding**2 * gram.diagonal().max(), lower=1)
+        rows = np.tril(factor)[np.argsort(order), : max(rank, 1)]
+    else:
+        values, vectors = np.linalg.eigh(rows.T @ rows)
+        kept = values > rounding**2 * values[-1]
+        kept[-1] = True
+        rows = rows @ vectors[:, kept]
+    found = np.zeros((*present.shape, rows.shape[1]))
+    found[present] = rows
+    return found
 
 
-def _separable_on_host(points, mask, num_features, key, num_dichotomies, bias):
-    """What `separable_dichotomies` tells, of another random projection and other labels."""
-    points, mask = np.asarray(points, np.float64), np.asarray(mask)
-    rng = np.random.default_rng(np.asarray(jax.random.key_data(key)).ravel())
-    rows = points[mask > 0] @ rng.standard_normal((points.shape[-1], num_features))
+def _draw_dichotomies(rng, num_manifolds, num, whole):
+    """Balanced labellings [T, P] bool: `num` random ones, or if `whole` and they are no more, all there are."""
+    half = num_manifolds // 2
+    # Of an even number, labels and their opposites separate together.
+    fixed = num_manifolds % 2 == 0
+    if whole and math.comb(num_manifolds - fixed, half - fixed) <= num:
+        rest = itertools.combinations(range(int(fixed), num_manifolds), half - fixed)
+        labels = np.zeros((math.comb(num_manifolds - fixed, half - fixed), num_manifolds), bool)
+        for row, chosen in zip(labels, rest, strict=True):
+            row[[0] * fixed + list(chosen)] = True
+        return rng.permutation(labels)
+    return rng.permuted(np.tile(np.arange(num_manifolds) < half, (num, 1)), axis=1)
+
+
+def _separable_exactly(points, mask, projection, positive, bias):
+    """Whether manifolds [P, M, N] separate by labels [P] in a projection [N, n], and whether that stayed open."""
+    rows = points[mask] @ projection
     rows /= max(np.sqrt(np.mean(np.sum(rows**2, axis=1))), np.finfo(float).tiny)
     if bias:
         rows = np.hstack([rows, np.ones((len(rows), 1))])
-    manifold = np.nonzero(mask)[0]
-    positive = np.arange(len(points)) < len(points) // 2
-    signs = [np.where(rng.permutation(positive), 1.0, -1.0)[manifold] for _ in range(num_dichotomies)]
-    return np.array([separable_by_least_squares(rows, own) for own in signs]).T
+    return separable_by_least_squares(rows, np.where(positive, 1.0, -1.0)[np.nonzero(mask)[0]])
 
 
-def _fit_threshold(tried, separable, num_dichotomies):
-    """Logistic fit of the share of separable dichotomies against n: the n of one half and its standard error.
+def _bucket(size):
+    """The power of two from `size` on: a handful of compilations serve all searches."""
+    return max(16, 1 << (size - 1).bit_length())
 
-    The dichotomies of a trial share a projection, so trials scatter more than coins do: the error is that of coins
-    times the root of the deviance per degree of freedom, where that is above 1.
-    """
-    x = np.asarray(tried, float)
-    center, spread = x.mean(), max(x.std(), 1e-9)
-    design = np.stack([np.ones_like(x), (x - center) / spread], axis=1)
-    # Half a success and half a failure more in each trial keep the slope finite when all trials are unanimous.
-    successes, totals = np.asarray(separable) * num_dichotomies + 0.5, num_dichotomies + 1.0
-    beta = np.zeros(2)
-    for _ in range(100):
-        share = 1 / (1 + np.exp(-np.clip(design @ beta, -30, 30)))
-        information = (design * (totals * share * (1 - share))[:, None]).T @ design + 1e-9 * np.eye(2)
-        change = np.linalg.solve(information, design.T @ (successes - totals * share))
-        beta = beta + change * min(1, 2 / max(np.abs(change).max(), 1e-12))
-        if np.abs(change).max() < 1e-8:
+
+def _fit(trials):
+    return fit_threshold(*([getattr(one, name) for one in trials] for name in ("num_features", "separable", "tested")))
+
+
+def _search(trial, trials, rank, first, factor, num_refinements):
+    """Brackets the threshold, then tries where the fit so far expects it; returns (fit, bound)."""
+    low, high = 0, round(min(rank, max(2, first)))
+    while trial(high) < 0.5:
+        if high == rank:
+            return None, -1
+        low, high = high, min(math.ceil(factor * high), rank)
+    while not low and high > 1:
+        lower = max(1, math.floor(high / factor))
+        low, high = (lower, high) if trial(lower) < 0.5 else (0, lower)
+    if not low:
+        return None, +1
+    # A sharp threshold is seen by unanimous trials, which are short, rather than by full ones.
+    fit, full = _fit(trials), 0
+    for number in range(num_refinements + MORE_TRIALS if rank > 2 else 0):
+        tried = {one.num_features for one in trials}
+        if full >= num_refinements and min(tried) <= fit.num_features <= max(tried):
             break
-    middle = -beta[0] / beta[1]
-    gradient = np.array([-1 / beta[1], beta[0] / beta[1] ** 2])
-    counts, misses = np.asarray(separable) * num_dichotomies, (1 - np.asarray(separable)) * num_dichotomies
-    found, missed = num_dichotomies * share, num_dichotomies * (1 - share)
-    deviance = 2 * np.sum(xlogy(counts, counts / found) + xlogy(misses, misses / missed))
-    scatter = deviance / max(len(x) - 2, 1)
-    error = np.sqrt(max(scatter, 1) * gradient @ np.linalg.inv(information) @ gradient)
-    return center + spread * middle, spread * error
+        wanted = round(fit.num_features * (1 + LOOK * (-1) ** number / fit.slope))
+        # Once is enough at the ends, where more dichotomies are tested.
+        trial(int(np.clip(wanted, 1 + (1 in tried), rank - (rank in tried))))
+        full += 0 < trials[-1].separable < trials[-1].tested
+        fit = _fit(trials)
+    for end, side in ((rank, -1), (1, +1)):
+        shares = [one.separable / one.tested for one in trials if one.num_features == end]
+        if not shares and side * (fit.num_features - NEAR * side * fit.error - end) < 0:
+            shares = [trial(end)]
+        if shares and (shares[0] < 0.5) == (side < 0):
+            return None, side
+    return _fit(trials), 0
 
 
 def simulated_capacity(
@@ -182,25 +163,27 @@ def simulated_capacity(
     num_dichotomies: int = 50,
     bias: bool = True,
     num_refinements: int = 4,
-    max_checks: int = 100,
+    max_checks: int = 25,
     expected: float | None = None,
     method: str | None = None,
 ) -> SimulatedCapacity:
-    """Measures capacity by bisection on the number of features until half of random dichotomies separate.
+    """Measures capacity by a search for the number of features at which half of random dichotomies separate.
 
-    Each trial draws a new Gaussian projection and new balanced labels. After the bisection has met, a few trials around
-    the meeting point sharpen it, and a logistic fit through all trials gives n* and its error.
+    Every dichotomy has balanced labels and a Gaussian projection of its own, so that all outcomes are independent. When
+    trials on both sides have met, a few more are made where a logistic fit through all of them expects the threshold,
+    and again wherever the fit moves. Near the dimension of the points, and near a single feature, the end itself is
+    tried, with more dichotomies or all there are: it decides between an estimate and a bound.
 
     Args:
       points: [P, M, N] array or list of [M_i, N]; P >= 2.
       key: PRNG key.
-      num_dichotomies: tested per trial.
+      num_dichotomies: tested per trial; a trial whose first 10 agree ends with them.
       bias: whether the hyperplane may miss the origin.
-      num_refinements: trials after the bisection.
-      max_checks: bounds the work per trial of "splitting" to 20 max_checks iterations.
+      num_refinements: trials near the threshold, after the first ones on both sides.
+      max_checks: bounds the work per dichotomy of "splitting" to 20 max_checks iterations.
       expected: capacity near which the search begins; it only saves trials.
-      method: "splitting", all dichotomies as one batch on the device, or "least_squares", one after the other on the
-        host and exact; None for the latter up to `FEW_POINTS` points.
+      method: "splitting", in batches on the device, or "least_squares", one after the other on the host and exact; None
+        for the former, and the latter for what it leaves undecided. Outcomes do not depend on it otherwise.
 
     Returns:
       SimulatedCapacity; never NaN for want of a bracket, an explicit bound instead.
@@ -220,74 +203,58 @@ def simulated_capacity(
         raise ValueError(f"expected method to be one of {', '.join(METHODS)}, got {method!r}")
     if expected is not None and not 0 < expected < np.inf:
         raise ValueError(f"expected a positive expected capacity, got {expected}")
-    num_manifolds, _, num_inputs = points.shape
-    count = jnp.sum(mask)
-    method = method or ("least_squares" if count <= FEW_POINTS else "splitting")
-    # A common shift is no information about classes; without a bias it would be a handicap.
-    points = (points - jnp.sum(points, axis=(0, 1)) / count) * mask[..., None]
-    points = points / jnp.maximum(jnp.max(jnp.abs(points)), jnp.finfo(points.dtype).tiny)
-    tried, shares, undecided = [], [], []
+    coordinates, present = _coordinates(points, mask), np.asarray(mask) > 0
+    mask = mask.astype(jnp.promote_types(mask.dtype, jnp.float32))
+    num_manifolds, _, rank = coordinates.shape
+    padded = jnp.asarray(np.pad(coordinates, ((0, 0), (0, 0), (0, _bucket(rank) - rank))), mask.dtype)
+    batch_size, trials = min(BATCH, num_dichotomies), []
+
+    def separate(num_features, labels, rng):
+        """(separable, undecided), both [T], of dichotomies [T, P]."""
+        projections = rng.standard_normal((len(labels), rank, num_features), np.float32)
+        found, undecided = np.zeros(len(labels), bool), np.ones(len(labels), bool)
+        if method != "least_squares":
+            shape = (batch_size, padded.shape[-1], _bucket(num_features))
+            pad = [(0, most - size) for most, size in zip(shape, projections.shape, strict=True)]
+            batch = np.pad(projections, pad).astype(padded.dtype), np.pad(labels, (pad[0], (0, 0)))
+            outcomes = separable_dichotomies(padded, mask, *batch, bias=bias, max_checks=max_checks)
+            found, undecided = (np.array(outcome)[: len(labels)] for outcome in outcomes)
+        for i in np.flatnonzero(undecided) if method != "splitting" else ():
+            found[i], undecided[i] = _separable_exactly(coordinates, present, projections[i], labels[i], bias)
+        return found, undecided
 
     def trial(num_features):
-        own_key = jax.random.fold_in(key, len(tried))
-        if method == "least_squares":
-            found, open_ones = _separable_on_host(points, mask, num_features, own_key, num_dichotomies, bias)
-        else:
-            found, open_ones = split(num_features, own_key)
-        tried.append(num_features)
-        shares.append(float(np.mean(found)))
-        undecided.append(float(np.mean(open_ones)))
-        return shares[-1]
-
-    def split(num_features, own_key):
-        # A power of two as static bound: a handful of compilations serve the whole search.
-        bound = min(1 << max(num_features - 1, 1).bit_length(), max(num_inputs, 2))
-        return separable_dichotomies(
-            points,
-            mask,
-            jnp.int32(num_features),
-            own_key,
-            max_features=bound,
-            num_dichotomies=num_dichotomies,
-            bias=bias,
-            max_checks=max_checks,
-        )
-
-    def result(num_features, bound, error=float("nan")):
-        return SimulatedCapacity(
-            capacity=num_manifolds / num_features,
-            standard_error=error,
-            num_features=float(num_features),
-            bound=bound,
-            tried=np.array(tried),
-            separable=np.array(shares),
-            undecided=float(np.mean(undecided)),
-        )
+        seed = jax.random.key_data(jax.random.fold_in(key, len(trials)))
+        rng = np.random.default_rng(np.asarray(seed).ravel())
+        num = num_dichotomies * (AT_ENDS if num_features in (1, rank) else 1)
+        labels = _draw_dichotomies(rng, num_manifolds, num, num_features == rank)
+        counts = np.zeros(3, int)
+        for start in range(0, len(labels), batch_size):
+            batch = labels[start : start + batch_size]
+            found, undecided = separate(num_features, batch, rng)
+            counts += (found.sum(), undecided.sum(), len(batch))
+            if counts[0] in (0, counts[2]):
+                break
+        trials.append(_Trial(num_features, *counts.tolist()))
+        return counts[0] / counts[2]
 
     # Two points per manifold's dimension at most are needed as a rule; grow from P / 2 rather than start at N.
-    factor = 2 if expected is None else 1.2
-    low, high = 0, min(num_inputs, max(2, num_manifolds // 2 if expected is None else round(num_manifolds / expected)))
-    while trial(high) < 0.5:
-        if high == num_inputs:
-            return result(num_inputs, -1)
-        low, high = high, min(math.ceil(factor * high), num_inputs)
-    while not low and high > 1:
-        middle = max(1, math.floor(high / factor)) if expected is not None else 1
-        if trial(middle) < 0.5:
-            low = middle
-        else:
-            high = middle
-    if not low:
-        return result(1, +1)
-    # Near the place that was expected, trials all over the transition tell as much as bisection to the end.
-    width = 0.02 if expected is None else 0.06
-    while high - low > max(1, width * high):
-        middle = (low + high) // 2
-        low, high = (low, middle) if trial(middle) >= 0.5 else (middle, high)
-    meeting = (low + high) / 2
-    for offset in np.linspace(-1, 1, num_refinements):
-        trial(int(np.clip(round(meeting * (1 + 0.06 * offset)), 1, num_inputs)))
-    num_features, error = _fit_threshold(tried, shares, num_dichotomies)
-    if not tried or not min(tried) <= num_features <= max(tried):
-        num_features, error = meeting, max(error, (high - low) / 2)
-    return result(num_features, 0, num_manifolds / num_features**2 * error)
+    first, factor = (num_manifolds // 2, 2) if expected is None else (num_manifolds / expected, 1.25)
+    fit, bound = _search(trial, trials, rank, first, factor, num_refinements)
+    tried, separable, undecided, tested = np.array(trials).T
+    num_features, error, slope, misfit = fit or (float(rank if bound < 0 else 1), *[float("nan")] * 3)
+    # Nothing is reported beyond what was tried.
+    inside = float(np.clip(num_features, tried.min(), tried.max()))
+    num_features, error = inside, error + abs(num_features - inside)
+    return SimulatedCapacity(
+        capacity=num_manifolds / num_features,
+        standard_error=num_manifolds / num_features**2 * error,
+        num_features=num_features,
+        bound=bound,
+        tried=tried,
+        separable=separable / tested,
+        undecided=float(undecided.sum() / tested.sum()),
+        tested=tested,
+        slope=slope,
+        misfit=misfit,
+    )

@@ -10,6 +10,7 @@ NOT_CONVERGED = 4
 CENTER_MOSTLY_REMOVED = 8
 OTHERS_NOT_FINITE = 16
 CHECKPOINT_DAMAGED = 32
+CENTER_REMOVED = 64
 
 MESSAGES = {
     NOT_FINITE: "its points contain NaN or infinite values",
@@ -18,9 +19,11 @@ MESSAGES = {
     CENTER_MOSTLY_REMOVED: "less than 5 % of its centre survives the removal of shared directions",
     OTHERS_NOT_FINITE: "another manifold of its set contains NaN or infinite values",
     CHECKPOINT_DAMAGED: "the checkpoint of its epoch is damaged or missing, so nothing was measured",
+    CENTER_REMOVED: "the removal of shared directions took its whole centre away, so its radius has no meaning: "
+    "remove fewer",
 }
 # Flags whose numbers must not be used; the others are warnings.
-INVALID = NOT_FINITE | CENTER_VANISHED | NOT_CONVERGED | OTHERS_NOT_FINITE | CHECKPOINT_DAMAGED
+INVALID = NOT_FINITE | CENTER_VANISHED | NOT_CONVERGED | OTHERS_NOT_FINITE | CHECKPOINT_DAMAGED | CENTER_REMOVED
 
 # A half-space missed by more than this share of the manifold's size (the centre's distance plus its radius).
 MAX_RESIDUAL = 1e-3
@@ -33,7 +36,7 @@ def flags(finite, center_norm, retained, kkt_residual, radius) -> jax.Array:
     Args:
       finite: [..., P] bool, whether the manifold's points are.
       center_norm: [..., P], 0 where the centre vanished.
-      retained: [..., P], share of the centre that survived.
+      retained: [..., P], share of the centre that survived, NaN where there was none.
       kkt_residual: [..., P], mean distance by which optimality is missed.
       radius: [..., P].
 
@@ -48,7 +51,8 @@ def flags(finite, center_norm, retained, kkt_residual, radius) -> jax.Array:
     return (
         jnp.where(finite, 0, NOT_FINITE)
         | jnp.where(finite & ~all_finite, OTHERS_NOT_FINITE, 0)
-        | jnp.where(vanished, CENTER_VANISHED, 0)
+        | jnp.where(vanished & jnp.isnan(retained), CENTER_VANISHED, 0)
+        | jnp.where(vanished & ~jnp.isnan(retained), CENTER_REMOVED, 0)
         | jnp.where(not_converged, NOT_CONVERGED, 0)
         | jnp.where(removed, CENTER_MOSTLY_REMOVED, 0)
     ).astype(jnp.int32)

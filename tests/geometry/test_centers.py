@@ -81,5 +81,83 @@ def test_impossible_number_of_components_is_named(num_manifolds, bad):
 
 
 def test_mean_absolute_cosine_ignores_the_diagonal_and_vanished_vectors():
-    vectors = np.array([[1.0, 0], [1, 1], [0, 0]])
-    np.testing.assert_allclose(mean_absolute_cosine(jnp.asarray(vectors @ vectors.T)), 2 * 0.5**0.5 / 6, rtol=1e-6)
+    vectors = np.array([[1.0, 0], [1, 1], [0, 0], [1e-5, 1e-5]])
+    np.testing.assert_allclose(mean_absolute_cosine(jnp.asarray(vectors @ vectors.T)), 0.5**0.5, rtol=1e-6)
+    assert np.isnan(mean_absolute_cosine(jnp.zeros((3, 3))))
+
+
+def low_rank_gram(rank, noise=0.0, num_manifolds=10, seed=0):
+    rng = np.random.default_rng(seed)
+    centers = rng.normal(size=(num_manifolds, rank))
+    errors = rng.normal(size=(num_manifolds, num_manifolds)) * noise
+    return jnp.asarray(centers @ centers.T + errors + errors.T, jnp.float32)
+
+
+def retained(gram, structure):
+    """Share of every centre's square about their mean that is left, in float64."""
+    centering = np.eye(len(gram)) - 1 / len(gram)
+    centered = centering @ np.asarray(gram, np.float64) @ centering
+    removed = centered @ np.asarray(structure.coefficients, np.float64)
+    return 1 - np.sum(removed**2, axis=1) / np.diagonal(centered)
+
+
+@pytest.mark.parametrize("noise", [0.0, 1e-7])
+@pytest.mark.parametrize("min_components", [0, 1])
+@pytest.mark.parametrize("rank", [1, 2, 4])
+def test_rank_bounds_the_number_of_components(rank, min_components, noise):
+    gram = low_rank_gram(rank, noise)
+    found = center_structure(gram, key=jax.random.key(0), min_components=min_components)
+    assert min(min_components, rank - 1) <= int(found.num_components) <= rank - 1
+    assert min_components or found.residual_correlation <= found.center_correlation
+    assert np.all(retained(gram, found) > 0.002)
+
+
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2, 3))])
+def test_no_centre_is_taken_away_to_make_the_others_less_correlated(seed):
+    # All but the first centre are orthogonal once its direction is gone.
+    rng = np.random.default_rng(seed)
+    centers = np.eye(9, 12) + 0.5 * np.outer(rng.normal(size=9), np.eye(12)[11])
+    centers[0] = 3 * np.eye(12)[11]
+    gram = jnp.asarray(centers @ centers.T, jnp.float32)
+    for min_components in (0, 1):
+        found = center_structure(gram, key=jax.random.key(seed), min_components=min_components)
+        assert np.all(retained(gram, found) > 0.002)
+        assert np.isfinite(found.residual_correlation)
+
+
+def test_where_every_choice_takes_a_centre_away_nothing_is_removed():
+    # Three centres, two of them opposite: any single direction that is left shows no more than their line.
+    line = np.array([[1.0, 0], [-1, 0], [0, 0]])
+    found = center_structure(jnp.asarray(line @ line.T), key=jax.random.key(0), min_components=1)
+    assert int(found.num_components) == 0
+    np.testing.assert_allclose([found.residual_correlation, found.center_correlation], 1, rtol=1e-5)
+    assert not np.any(found.coefficients)
+
+
+def test_components_beyond_the_rank_are_refused_by_name_and_inside_jit_give_nan():
+    gram = low_rank_gram(3)
+    with pytest.raises(
+        ValueError, match=r"expected num_center_components between 0 and 2 \(rank of the centers minus 1\), got 3"
+    ):
+        center_structure(gram, key=jax.random.key(0), num_components=3)
+    assert int(center_structure(gram, key=jax.random.key(0), num_components=2).num_components) == 2
+    traced = jax.vmap(lambda gram: center_structure(gram, key=jax.random.key(0), num_components=3))
+    found = traced(jnp.stack([gram, low_rank_gram(5)]))
+    np.testing.assert_array_equal(np.isfinite(found.residual_correlation), [False, True])
+    np.testing.assert_array_equal(np.isfinite(found.cost), [False, True])
+    assert np.all(np.isfinite(found.center_correlation))
+
+
+def test_two_equal_centres_and_one_that_is_the_mean_leave_the_rest_as_it_is():
+    rng = np.random.default_rng(0)
+    centers = rng.normal(size=(8, 30))
+    centers[1] = centers[0]
+    centers -= centers.mean(axis=0)
+    with_mean = np.concatenate([centers, np.zeros((1, 30))])
+    alone, beside = (
+        center_structure(jnp.asarray(some @ some.T, jnp.float32), key=jax.random.key(0))
+        for some in (centers, with_mean)
+    )
+    np.testing.assert_allclose(alone.center_correlation, beside.center_correlation, rtol=1e-4)
+    assert int(alone.num_components) == int(beside.num_components)
+    assert int(beside.num_components) <= 6

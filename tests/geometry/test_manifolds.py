@@ -222,6 +222,77 @@ def test_vanished_center_is_a_status_not_a_number():
     assert np.all(np.isfinite(result.capacity[1:]))
 
 
+def on_axes(num_axes):
+    """Ten classes whose points differ along a few axes only."""
+    rng = np.random.default_rng(0)
+    points = rng.normal(size=(10, 1, 8)) * 2 + rng.normal(size=(10, 20, 8))
+    points[..., num_axes:] = 0
+    return points.astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("num_axes", "compat"),
+    [
+        (1, None),
+        (2, "mftma"),
+        *(
+            pytest.param(num_axes, compat, marks=pytest.mark.slow)
+            for num_axes, compat in ((1, "mftma"), (2, None), (3, None), (3, "mftma"), (4, None), (4, "mftma"))
+        ),
+    ],
+)
+def test_few_axes_leave_finite_numbers(num_axes, compat):
+    result = measure(on_axes(num_axes), num_center_components=None, compat=compat)
+    assert np.all(result.status == status.OK)
+    assert np.all(np.isfinite(result.capacity))
+    assert int(result.num_center_components) < num_axes
+    assert compat or result.residual_correlation <= result.center_correlation
+
+
+def test_few_axes_in_double_precision(x64):
+    result = measure(on_axes(2).astype(np.float64), num_center_components=None)
+    assert np.all(np.isfinite(result.capacity))
+    with pytest.raises(ValueError, match=r"between 0 and 1 \(rank of the centers minus 1\), got 2"):
+        measure(on_axes(2).astype(np.float64), num_center_components=2)
+
+
+def test_more_components_than_the_centres_have_are_refused_and_inside_jit_say_so():
+    with pytest.raises(ValueError, match=r"between 0 and 1 \(rank of the centers minus 1\), got 2"):
+        measure(on_axes(2), num_center_components=2)
+    together = np.stack([on_axes(2), on_axes(4)])
+    result = jax.jit(jax.vmap(lambda points: measure(points, num_center_components=2)))(together)
+    assert np.all(result.status[0] == status.CENTER_REMOVED)
+    assert np.all(np.isnan(result.capacity[0]))
+    assert not np.any(result.status[1] & status.INVALID)
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        geometry.layer_geometry(
+            {"wide": on_axes(8), "narrow": on_axes(2)}, key=KEY, num_draws=20, num_center_components=2
+        )
+
+
+def test_what_took_a_centre_away_is_said():
+    result = measure(on_axes(3), num_center_components=None, center_basis=np.eye(8)[:3])
+    assert np.all(result.status == status.CENTER_REMOVED)
+    assert np.all(np.isnan(result.capacity))
+    assert np.all(result.retained_center_norm == 0)
+    assert "the removal of shared directions took" in status.describe(status.CENTER_REMOVED)
+    points = on_axes(8)
+    points[0] += np.mean(points, axis=(0, 1)) - np.mean(points[0], axis=0)
+    points[1:] -= np.mean(points[1:], axis=(0, 1)) - np.mean(points[0], axis=0)
+    result = measure(points, num_center_components=None)
+    assert result.status.tolist() == [status.CENTER_VANISHED] + [0] * 9
+    assert np.isnan(result.summary()["capacity"])
+    assert "coincides with the mean" in status.describe(result.status[0])
+
+
+def test_mostly_removed_by_a_given_basis_is_a_warning():
+    points = on_axes(2)
+    points[..., 2:] += 0.05 * on_axes(8)[..., 2:]
+    result = measure(points, num_center_components=None, center_basis=np.eye(8)[:2])
+    assert np.any(result.status & status.CENTER_MOSTLY_REMOVED)
+    assert np.all(np.isfinite(result.capacity))
+
+
 def test_all_zero_points_give_no_number():
     with pytest.warns(UserWarning, match="^classes 0, 1, 2, 3: its centre"):
         result = measure(np.zeros((4, 5, 6), np.float32))
