@@ -24,7 +24,7 @@ from memorize_jax.locks import BusyError, locked
 MANIFEST, LOCK, BEAT = ".mirror.json", ".mirror.lock", ".mirror.beat"
 BEAT_SECONDS, LOOK_SECONDS, GONE_SECONDS = 20.0, 5.0, 90.0
 AT_ONCE = 8  # most files are small, and most of their time is waiting
-OPTIONS = {"gs": {"consistency": "md5"}, "file": {"auto_mkdir": True}}  # what arrives is compared; folders are made
+OPTIONS = {"gs:/": {"consistency": "md5"}, "file": {"auto_mkdir": True}}  # what arrives is compared; folders are made
 # Locks, what is being written or removed, and what would lie elsewhere.
 NEVER = re.compile(r"(.*/)?(\d+\.(new.*|old)/.*|run\.lock|\.mirror\..*|\..+\.tmp.*|\.{0,2}(/.*)?)")
 # Written last: what has metrics says what it is, and metrics.json knows of the tables after it before they come.
@@ -38,9 +38,9 @@ class Bucket:
     def __init__(self, url: str):
         import fsspec
 
-        self.url, self.token, options = url.rstrip("/"), os.urandom(16).hex(), OPTIONS.get(url.partition("://")[0], {})
+        self.url, self.token, self.taken = url.rstrip("/"), os.urandom(16).hex(), None
         try:  # other machines write too: no lists are kept
-            self._fs, self.root = fsspec.url_to_fs(self.url, use_listings_cache=False, **options)
+            self._fs, self.root = fsspec.url_to_fs(self.url, use_listings_cache=False, **OPTIONS.get(url[:4], {}))
         except ImportError as error:
             raise ValueError(f"workdir {url} needs another package: pip install 'memorize_jax[gcs]'") from error
 
@@ -78,6 +78,7 @@ class Bucket:
                 raise BusyError(f"workdir {self.url} is in use by {now[0][33:]}; wait for it or stop it first")
             if waited >= GONE_SECONDS or (now[0][:32] in earlier and here in now[0]):
                 self.do("rm_file", LOCK)
+                self.taken = now[0][:32]
                 continue
             if not seen:
                 say(f"waiting up to {GONE_SECONDS:.0f} s to see whether {now[0][33:]} still works on {self.url}")
@@ -144,7 +145,7 @@ def mirrored(url: str, root: str, *, say: Callable, on_lost: Callable, seconds: 
         stack.callback(end.set)
         pool.submit(bucket.beat, end)
         token, known = bring_here(bucket, folder, tokens, say)
-        write_json(memory, {"tokens": [token, bucket.token]})
+        write_json(memory, {"tokens": [token, bucket.taken, bucket.token]})  # taken: a list of its holder may be late
         folder.mkdir(exist_ok=True)
         working = pool.submit(work)
         stack.push(finish)
@@ -195,8 +196,7 @@ def bring_here(bucket: Bucket, folder: pathlib.Path, tokens: list[str], say: Cal
     there = {path for path in found if None not in known.get(path, [])[-1:]}  # but what was about to be removed
     here, _ = scan(folder)
     read = sorted(path for path in there if path not in here or known.get(path) != [here[path]])
-    done = "taking over what another machine has done on" if here else "reading"
-    say(f"{done} {bucket.url}: {len(read)} files, to {folder}")
+    say(f"{'taking over what another machine has done on' if here else 'reading'} {bucket.url}: {len(read)} files")
     for path in set(here) - there:
         (folder / path).unlink()
         with contextlib.suppress(OSError):
