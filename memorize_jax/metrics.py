@@ -89,9 +89,9 @@ def write_restores(workdir: pathlib.Path, rows: Sequence[dict], identity: str | 
     files = Run(workdir)
     text = pd.DataFrame(list(rows), columns=list(RESTORES)).to_csv(index=False)
     if identity is not None:
-        # Until the file is replaced it is the old one.
-        before = [checksum(files.restores.read_bytes())] if files.restores.is_file() else [None]
-        _note(files, identity, restores=[*before, checksum(text.encode())])
+        # Until the file is replaced, here or in a bucket, it is an old one.
+        noted = _read_note(files, identity).get("restores", [None])
+        _note(files, identity, restores=[*noted, checksum(text.encode())])
     with replacing(files.restores) as beside:
         beside.write_text(text)
 

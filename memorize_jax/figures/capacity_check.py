@@ -10,8 +10,8 @@ from memorize_jax.study import Study
 def draw_capacity_check(study: Study) -> Drawing:
     """Draws figure 1B: a point for every layer, group, epoch and seed.
 
-    Bars are two standard errors: of the draws, and of the random labellings. Layers with too few features for a
-    simulation, where it only gives a bound, are left out.
+    Bars are two standard errors: of the draws, and of the random labellings. Layers where the simulation only gives a
+    bound are left out.
 
     Args:
       study: with the table capacity_check.
@@ -70,7 +70,9 @@ def _lines(table):
         "filled: last epoch measured; hollow: earlier ones",
     ]
     if bounds:
-        lines.append(f"{bounds} of {len(table)} left out: fewer features than a simulation needs")
+        lines.append(
+            f"{bounds} of {len(table)} left out: half of the labellings separate at no number of features, or at one"
+        )
     return lines
 
 

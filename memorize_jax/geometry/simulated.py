@@ -95,14 +95,10 @@ def _coordinates(points, mask):
 def _draw_dichotomies(rng, num_manifolds, num, whole):
     """Balanced labellings [T, P] bool: `num` random ones, or if `whole` and they are no more, all there are."""
     half = num_manifolds // 2
-    # Of an even number, labels and their opposites separate together.
-    fixed = num_manifolds % 2 == 0
-    if whole and math.comb(num_manifolds - fixed, half - fixed) <= num:
-        rest = itertools.combinations(range(int(fixed), num_manifolds), half - fixed)
-        labels = np.zeros((math.comb(num_manifolds - fixed, half - fixed), num_manifolds), bool)
-        for row, chosen in zip(labels, rest, strict=True):
-            row[[0] * fixed + list(chosen)] = True
-        return rng.permutation(labels)
+    if whole and math.comb(num_manifolds, half) <= num * (2 - num_manifolds % 2):
+        # Of an even number of manifolds, labels and their opposites separate together.
+        every = [own for own in itertools.combinations(range(num_manifolds), half) if num_manifolds % 2 or 0 in own]
+        return rng.permutation(np.array([np.isin(np.arange(num_manifolds), own) for own in every]))
     return rng.permuted(np.tile(np.arange(num_manifolds) < half, (num, 1)), axis=1)
 
 

@@ -135,7 +135,10 @@ def _capacity_check(study):
     }
     rows = study.tables["capacity_check"].sort_values(["epoch", "group", "layer_number"])
     texts = {"epoch": "epoch", "group": "group", "layer": "layer"}
-    note = "A bound other than 0: layers with too few features to fail, or to succeed, at every trial."
+    note = (
+        "A bound of -1: all dimensions of the points together separate less than half of the labellings, so the "
+        "capacity is below; of 1: a single feature separates half, so it is above."
+    )
     return make_view("capacity_check", "Capacity by theory and by simulation", rows, texts, numbers, note=note)
 
 
