@@ -15,7 +15,7 @@ from absl import app, flags, logging
 from experiments import buckets, interruption, trust
 from experiments.configs import CapacityCheckConfig, GeometryConfig
 from experiments.presets import PRESETS, Preset, get_preset, noted_preset
-from memorize_jax.config import Settings
+from memorize_jax.config import RunConfig, Settings
 from memorize_jax.data import LOADERS
 from memorize_jax.memory import available_bytes, readable
 from memorize_jax.models import MODELS
@@ -101,7 +101,12 @@ def define_capacity_check() -> None:
 
 
 SEEDS = flag("seeds", "train an ensemble of these seeds, e.g. 0-9, each in its own folder of --workdir")
-TOGETHER = switch("together", "train the seeds as one program, which an accelerator does faster than one by one")
+
+
+def of_training() -> tuple[Callable[[], None], ...]:
+    """The definitions for `start` of a command that trains a run, or an ensemble."""
+    together = "train the seeds as one program, which an accelerator does faster than one by one"
+    return define_workdir, define_preset, settings(RunConfig), SEEDS, switch("together", together)
 
 
 def given(config) -> dict:

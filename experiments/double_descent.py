@@ -91,7 +91,7 @@ def run(
         # What can be wrong with the last width should not come out after days; the data are in memory once.
         prepared = train.prepare(place, own, splits)
         splits = prepared[0]
-        _test_examples(prepared, manifolds, seed)
+        choose_examples(*prepared, manifolds, seed=seed, names=["test"])
         runs[f"width {width}, seed {seed}"] = (place, own, prepared)
 
     def measured(name):
@@ -122,8 +122,9 @@ def measure(workdir: str | pathlib.Path, config: GeometryConfig, splits: data.Sp
     """
     with opened(workdir, splits) as trained:
         name, number = list(trained.layers.items())[-2]
-        examples = _test_examples((trained.splits, trained.labels), config, trained.config.seed)
-        images, key = trained.splits.test.images[examples], stream(trained.config.seed, "geometry")
+        seed, splits = trained.config.seed, trained.splits
+        examples = choose_examples(splits, trained.labels, config, seed=seed, names=["test"])["test"]
+        images, key = splits.test.images[examples], stream(seed, "geometry")
         options = {"layers": (name,), "options": geometry_options(config)}
         rows = []
         for moment, epoch in (("best", best_epoch(trained.metrics)), ("final", final_epoch(trained.metrics))):
@@ -132,7 +133,7 @@ def measure(workdir: str | pathlib.Path, config: GeometryConfig, splits: data.Sp
             trained.warn_of(measured, epoch, "test", examples)
             accuracies = trained.metrics.set_index("epoch").loc[epoch]
             common = {
-                "seed": trained.config.seed,
+                "seed": seed,
                 "width": trained.config.width,
                 "num_parameters": sum(np.size(leaf) for leaf in jax.tree.leaves(variables["params"])),
                 "moment": moment,
@@ -143,10 +144,6 @@ def measure(workdir: str | pathlib.Path, config: GeometryConfig, splits: data.Sp
             (row,) = geometry_rows(measured, (name,), common, numbers=(number,))
             rows.append({column: row[column] for column in DOUBLE_DESCENT})
         return rows
-
-
-def _test_examples(prepared, config, seed):
-    return choose_examples(*prepared, config, seed=seed, names=["test"])["test"]
 
 
 def main() -> None:

@@ -20,7 +20,6 @@ from experiments.presets import Preset, analyses
 from experiments.record import is_made, tables_of
 from experiments.steps import STEPS, Planned, Step
 from memorize_jax.analysis.claims import VERDICTS
-from memorize_jax.config import RunConfig
 from memorize_jax.figures import Figure, missing, select
 from memorize_jax.figures.capacity_map import FIGURES_OF_CAPACITY_MAP, LEAST_EPOCHS
 from memorize_jax.figures.figure import INSTEAD, RUNS
@@ -227,11 +226,8 @@ def main() -> None:
 if __name__ == "__main__":
     cli.start(
         main,
-        cli.define_workdir,
-        cli.define_preset,
-        *map(cli.settings, (RunConfig, *analyses().values())),
-        cli.SEEDS,
-        cli.TOGETHER,
+        *cli.of_training(),
+        *map(cli.settings, analyses().values()),
         cli.flag("figure", "do and draw only what these figures need, e.g. fig4 or fig3a,fig5f"),
         cli.switch("dry_run", "only show what there is, what would run, and about how long"),
     )

@@ -39,8 +39,8 @@ def prepare(
     config.validate()
     if config.tensorboard:
         check_installed()
-    runs.check_writable(Run(workdir).workdir)
     folder = Run(workdir)
+    runs.check_writable(folder.workdir)
     runs.check_same_run(folder, config)
     splits, labels = load_run_data(config, splits)
     if folder.config.is_file():

@@ -205,12 +205,8 @@ def main() -> None:
 if __name__ == "__main__":
     cli.start(
         main,
-        cli.define_workdir,
-        cli.define_preset,
-        cli.settings(RunConfig),
+        *cli.of_training(),
         cli.settings(GeometryConfig),
-        cli.SEEDS,
-        cli.TOGETHER,
         cli.flag("grid", "FIELD=VALUE,VALUE,... to combine; may be given several times", flags.DEFINE_multi_string),
         cli.flag("file", "TOML file with preset, seeds, [run] and [grid], instead of --grid"),
         cli.flag("cluster", f"one of {', '.join(CLUSTERS)}: where to run; none is this process"),

@@ -115,9 +115,14 @@ def _follow(config):
 
 def main() -> None:
     """Reads the flags and trains."""
-    workdir = cli.required_workdir()
+    workdir, flags, chosen = cli.required_workdir(), cli.FLAGS, cli.chosen()
     try:
-        _train_chosen(workdir)
+        if flags.seeds:
+            check_no_sweep(workdir)
+            seeds = parse_seeds(flags.seeds)
+            ensemble.run(workdir, chosen.run, seeds, run_one=run, plan=chosen.plan(), together=flags.together)
+        else:
+            run(workdir, chosen.run, plan=chosen.plan())
     except jax.errors.JaxRuntimeError as error:
         processes.leave_if_lost(error)
         raise
@@ -125,24 +130,5 @@ def main() -> None:
         print(f"trained: {workdir}; next: python -m experiments.geometry --workdir={workdir}")
 
 
-def _train_chosen(workdir):
-    chosen, flags = cli.chosen(), cli.FLAGS
-    if flags.seeds:
-        check_no_sweep(workdir)
-        seeds = parse_seeds(flags.seeds)
-        ensemble.run(workdir, chosen.run, seeds, run_one=run, plan=chosen.plan(), together=flags.together)
-    else:
-        run(workdir, chosen.run, plan=chosen.plan())
-
-
 if __name__ == "__main__":
-    cli.start(
-        main,
-        cli.define_workdir,
-        cli.define_preset,
-        cli.settings(RunConfig),
-        cli.SEEDS,
-        cli.TOGETHER,
-        *processes.FLAGS,
-        first=processes.join,
-    )
+    cli.start(main, *cli.of_training(), *processes.FLAGS, first=processes.join)

@@ -211,11 +211,8 @@ class EpochStore:
           DamagedCheckpointError: names the leaf.
         """
         folder, restored = self._find(epoch)
-        return {
-            "params": {},
-            "batch_stats": {},
-            **unflatten(restored(folders.read_epoch(folder, epoch, identity=self._identity))),
-        }
+        leaves = folders.read_epoch(folder, epoch, identity=self._identity)
+        return {"params": {}, "batch_stats": {}, **unflatten(restored(leaves))}
 
     def load_layers(self, epoch: int, names: Iterable[str]) -> dict:
         """Restores some layers of an epoch without reading the others.

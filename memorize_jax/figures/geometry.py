@@ -115,26 +115,25 @@ def _obstacle(study: Study, *, stage: str) -> str:
     return not_measured(study, "geometry", study.epochs_of(stage), "--geometry_epochs=best,final")
 
 
+def _entry(name, title, look_for, stage):
+    draw, obstacle, remark = (functools.partial(one, stage=stage) for one in (_draw_stage, _obstacle, _remark))
+    return Figure(name, title, look_for, ("metrics", "geometry"), draw, obstacle, remark=remark)
+
+
 FIGURES_OF_GEOMETRY = (
-    Figure(
+    _entry(
         "fig3a",
         "Geometry by layer at the best epoch",
         "At the epoch that generalises best, restored examples (permuted ones under their true labels) lie like test "
         "examples, and the capacity of both grows with depth; in the paper that of the permuted ones stays as low as "
         "it can be in every layer: nothing is memorised yet.",
-        ("metrics", "geometry"),
-        functools.partial(_draw_stage, stage="best"),
-        functools.partial(_obstacle, stage="best"),
-        remark=functools.partial(_remark, stage="best"),
+        "best",
     ),
-    Figure(
+    _entry(
         "fig3b",
         "Geometry by layer at the final epoch",
         "Once all labels are learned, the capacity of permuted examples rises, in the paper in the last layers only, "
         "and that of the restored ones falls there; early layers are as they were at the best epoch.",
-        ("metrics", "geometry"),
-        functools.partial(_draw_stage, stage="final"),
-        functools.partial(_obstacle, stage="final"),
-        remark=functools.partial(_remark, stage="final"),
+        "final",
     ),
 )

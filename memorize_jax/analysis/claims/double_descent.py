@@ -6,7 +6,7 @@ import itertools
 import numpy as np
 import pandas as pd
 
-from memorize_jax.analysis.claims.evidence import MEMORIZED, MEMORIZED_LEAD, Evidence, NotTestable
+from memorize_jax.analysis.claims.evidence import Evidence, NotTestable, check_memorized
 from memorize_jax.analysis.claims.statement import NOTICEABLE, Statement, Threshold
 
 # Falling, rising and falling takes four.
@@ -68,14 +68,9 @@ def _curve(evidence: Evidence, moment: str, column: str) -> pd.Series:
     if widths < FEWEST_WIDTHS:
         raise NotTestable(f"{widths} widths are too few; train at least {FEWEST_WIDTHS} with --widths")
     last = table[table["moment"] == "final"].iloc[-1]
-    permuted, restored = last["permuted_accuracy"], last["restored_accuracy"]
-    if np.isnan(permuted):
+    if np.isnan(last["permuted_accuracy"]):
         raise NotTestable("no label was permuted")
-    if not (permuted >= MEMORIZED and permuted - restored >= MEMORIZED_LEAD):
-        raise NotTestable(
-            f"training ended before the widest network memorised: {permuted:.0%} of the permuted examples carry their "
-            f"assigned label, {restored:.0%} their true one"
-        )
+    check_memorized(last["permuted_accuracy"], last["restored_accuracy"], "the widest network")
     curve = table[table["moment"] == moment].set_index("width")[column]
     if not np.isfinite(curve).all():
         raise NotTestable(f"no {column} for some width at the {moment} epoch")

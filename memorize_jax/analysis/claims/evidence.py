@@ -24,6 +24,15 @@ class NotTestable(Exception):
     """The tables cannot decide a statement; the message says why."""
 
 
+def check_memorized(permuted: float, restored: float, which: str) -> None:
+    """Raises NotTestable unless accuracies on permuted examples, by assigned and by true labels, are of memorising."""
+    if not (permuted >= MEMORIZED and permuted - restored >= MEMORIZED_LEAD):
+        raise NotTestable(
+            f"training ended before {which} memorised: {permuted:.0%} of the permuted examples carry their "
+            f"assigned label, {restored:.0%} their true one"
+        )
+
+
 class Evidence(NamedTuple):
     """The tables of one seed.
 
@@ -101,12 +110,7 @@ class Evidence(NamedTuple):
     def require_memorized(self) -> None:
         """Raises NotTestable unless the final network has memorised the permuted examples."""
         self.require_permuted()
-        permuted, restored = (self.final(f"{group}_accuracy") for group in ("permuted", "restored"))
-        if not (permuted >= MEMORIZED and permuted - restored >= MEMORIZED_LEAD):
-            raise NotTestable(
-                f"training ended before the network memorised: {permuted:.0%} of the permuted examples carry their "
-                f"assigned label, {restored:.0%} their true one"
-            )
+        check_memorized(self.final("permuted_accuracy"), self.final("restored_accuracy"), "the network")
 
     def require_learned(self) -> None:
         """Raises NotTestable unless the network learned something of the true labels."""
