@@ -13,7 +13,6 @@ from collections.abc import Callable
 from absl import app, flags, logging
 
 from experiments import buckets, interruption, trust
-from experiments.configs import CapacityCheckConfig, GeometryConfig
 from experiments.presets import PRESETS, Preset, get_preset, noted_preset
 from memorize_jax.config import RunConfig, Settings
 from memorize_jax.data import LOADERS
@@ -88,16 +87,6 @@ def define_preset_of_run() -> None:
 def of_analysis(config_class: type[Settings]) -> tuple[Callable[[], None], ...]:
     """The definitions for `start` of the analysis of a run: of its settings, and of what all analyses have."""
     return define_workdir, define_preset_of_run, settings(config_class)
-
-
-def define_manifolds() -> None:
-    """Defines those flags of the geometry step that say which manifolds are measured, and how."""
-    settings(GeometryConfig, "examples_per_class", "num_draws", "num_center_components")()
-
-
-def define_capacity_check() -> None:
-    """Defines the flags of the capacity check."""
-    settings(CapacityCheckConfig)()
 
 
 SEEDS = flag("seeds", "train an ensemble of these seeds, e.g. 0-9, each in its own folder of --workdir")

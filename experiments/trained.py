@@ -219,19 +219,21 @@ def analysis(step: str, before: Callable[[Run], object] = lambda folder: None) -
     return decorate
 
 
-def run_chosen(step: str, run: Callable, drawn: Sequence[str] = ()) -> None:
+def run_chosen(step: str, run: Callable, drawn: Sequence[str] = (), parts: Sequence[str] = ()) -> None:
     """Does what the flags say for a run or every run of an ensemble, draws, and says where the results are.
 
     Args:
-      step: name of the command; of its settings in a preset too, if it has any.
+      step: name of the command.
       run: takes a run's folder and the settings.
       drawn: names of the figures of it.
+      parts: names of the settings in a preset; that of the command, if it has any, unless given.
     """
     workdir = cli.required_workdir()
     settings, options = [], {}
     if step in analyses():
-        settings = [getattr(cli.chosen(workdir, step), step)]
-        options = {"skip_damaged": cli.FLAGS.skip_damaged}
+        parts = parts or (step,)
+        chosen = cli.chosen(workdir, *parts)
+        settings, options = [getattr(chosen, part) for part in parts], {"skip_damaged": cli.FLAGS.skip_damaged}
     tables = tuple(f"{table}.csv" for table in tables_of(step))
     for_each(workdir, lambda folder: run(folder, *settings, **options), tables)
     folder = Run(workdir)
