@@ -75,6 +75,7 @@ def _trim_folder(source: Run, target: Run, name: str) -> None:
         step: {
             **note,
             "identity": None,
+            "made_of": file_checksum(target.metrics),
             "command": published(note["command"]),
             "tables": {name: _sum(target, name) for name in note["tables"]},
         }

@@ -17,7 +17,7 @@ from memorize_jax import models
 from memorize_jax.config import RunConfig
 from memorize_jax.locks import locked
 from memorize_jax.metrics import stored_rows
-from memorize_jax.runs import Run, note_provenance, read_noted
+from memorize_jax.runs import Noted, Run, check_members, member_folders, note_provenance, read_noted
 from memorize_jax.training import NotFiniteLossError, Trainer, is_finished, train_together
 
 
@@ -50,6 +50,10 @@ def run(
     if together and config.on_nan != "stop":
         raise ValueError(f"expected on_nan=stop with --together, got {config.on_nan}")
     configs = {seed: dataclasses.replace(config, seed=seed) for seed in seeds}
+    held = {member: read_noted(Run(member)) for member in member_folders(workdir)}
+    if held:
+        new = {member_folder(workdir, seed): Noted(own) for seed, own in configs.items()}
+        check_members({**new, **held})
     prepared, splits = {}, None
     for seed, own in configs.items():
         # The data are the same for all seeds, and in memory once.

@@ -97,6 +97,8 @@ def parse_grid(texts: Sequence[str]) -> dict[str, list]:
         field, found, values = text.partition("=")
         if not found or not values:
             raise ValueError(f"expected --grid=FIELD=VALUE,VALUE,..., got {text!r}")
+        if field.strip() in grid:
+            raise ValueError(f"expected each field of --grid once, got {field.strip()} again")
         grid[field.strip()] = [_value(value.strip()) for value in values.split(",")]
     return grid
 
@@ -127,6 +129,8 @@ def plan(preset: str, run: Mapping, grid: Mapping[str, list], seeds: str | None)
         if name not in fields:
             raise ValueError(f"expected fields of a run ({', '.join(sorted(fields))}), or seeds apart, got {name!r}")
     for name, values in grid.items():
+        if name not in RunConfig().identity():
+            raise ValueError(f"expected fields of --grid that make another run, got {name}; give it to all by --{name}")
         if not isinstance(values, list) or not values or len(set(map(str, values))) < len(values):
             raise ValueError(f"expected a list of different values for {name}, got {values!r}")
     base = get_preset(preset)

@@ -2,7 +2,7 @@
 
 import pathlib
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import pandas as pd
 
@@ -43,33 +43,43 @@ def member_folder(workdir: str | pathlib.Path, seed: int) -> pathlib.Path:
 
 
 def for_each(
-    workdir: str | pathlib.Path, step: Callable[[str | pathlib.Path], object], tables: tuple[str, ...] = ()
+    workdir: str | pathlib.Path,
+    step: Callable[[str | pathlib.Path], object],
+    tables: tuple[str, ...] = (),
+    seeds: Sequence[int] = (),
 ) -> None:
-    """Does a step of a study for a run, or for every run of an ensemble, whose tables it then puts together.
+    """Does a step of a study for a run, or for the runs of an ensemble, whose tables it then puts together.
 
     Args:
       workdir: of the run or the ensemble.
       step: takes a run's folder.
       tables: names of the result tables that the step makes, each with a column `seed`.
+      seeds: of the members that are asked for; empty for all.
     """
-    members = member_folders(workdir)
+    members = _members(workdir, seeds)
     if members:
-        check_members({member: read_noted(Run(member)) for member in members})
+        check_members({member: read_noted(Run(member)) for member in member_folders(workdir)})
     for member in members or [workdir]:
         step(member)
-    combine(workdir, tables)
+    combine(workdir, tables, seeds)
 
 
-def combine(workdir: str | pathlib.Path, tables: Iterable[str]) -> None:
+def combine(workdir: str | pathlib.Path, tables: Iterable[str], seeds: Sequence[int] = ()) -> None:
     """Puts the tables of the members of an ensemble together, if all of them have one; of a single run does nothing.
 
     Args:
       workdir: of the ensemble.
       tables: names of files in results/.
+      seeds: of the members that are asked for; empty for all.
     """
-    members = [Run(member).results for member in member_folders(workdir)]
+    members = [Run(member).results for member in _members(workdir, seeds)]
     for name in tables:
         if members and all((member / name).is_file() for member in members):
             combined = pd.concat([pd.read_csv(member / name) for member in members], ignore_index=True)
             with replacing(Run(workdir).results / name) as beside:
                 combined.to_csv(beside, index=False)
+
+
+def _members(workdir, seeds):
+    asked = [member_folder(workdir, seed) for seed in seeds]
+    return [member for member in member_folders(workdir) if member in asked or not asked]

@@ -84,7 +84,7 @@ def run(
             if not is_made(Run(folder), step.name, *settings):
                 step.run(folder, *settings, prepared[0])
 
-        for_each(workdir, do)
+        for_each(workdir, do, seeds=seeds)
     # Whatever was done now: a table of all seeds is as new as its parts.
     combine(workdir, [f"{table}.csv" for step in wanted for table in tables_of(step.name)])
     _finish(workdir, figures)

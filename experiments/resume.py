@@ -38,6 +38,8 @@ def resume_point(
         template = Trainer(config, splits, labels).initial_state()
         found = store.load_training_state(template, not_after=len(rows) - 1, on_damage=say)
     if found is None:
+        if stored := store.epochs():
+            say(f"no training state is left in {folder.workdir}: training begins anew, over {len(stored)} epochs")
         store.forget_after(-1)
         return None
     number, state = found

@@ -17,13 +17,13 @@ from absl import flags
 from experiments import cli, ensemble, geometry, train
 from experiments.configs import GeometryConfig
 from experiments.grid import Combination, Sweep, combinations, parse_grid, plan, read_sweep
-from experiments.members import for_each, member_folder
+from experiments.members import combine, for_each, member_folder
 from experiments.presets import Preset
 from experiments.record import is_made
 from memorize_jax.atomic import replacing
 from memorize_jax.config import RunConfig
 from memorize_jax.metrics import stored_rows
-from memorize_jax.runs import Run, member_folders
+from memorize_jax.runs import Run, check_same_run, member_folders
 from memorize_jax.training import is_finished
 
 CLUSTERS = ("none", "local", "slurm")
@@ -49,7 +49,7 @@ def run_one(folder: str | pathlib.Path, config: RunConfig, seeds: list[int], cho
         if not is_made(Run(member), "geometry", chosen.geometry):
             geometry.run(member, chosen.geometry)
 
-    for_each(folder, measure, ("geometry.csv",))
+    for_each(folder, measure, ("geometry.csv",), seeds)
 
 
 def state_of(folder: pathlib.Path, config: RunConfig, seeds: list[int], measured: GeometryConfig) -> dict:
@@ -64,7 +64,10 @@ def state_of(folder: pathlib.Path, config: RunConfig, seeds: list[int], measured
     Returns:
       state (one of `STATES`), epochs (the least over seeds), train_accuracy and test_accuracy at the end (means).
     """
+    own = [dataclasses.replace(config, seed=seed) for seed in seeds] or [config]
     places = [Run(member_folder(folder, seed)) for seed in seeds] or [Run(folder)]
+    for place, asked in zip(places, own, strict=True):
+        check_same_run(place, asked)
     begun = [rows for place in places if (rows := stored_rows(place))]
     if not begun:
         return {"state": "missing", "epochs": 0, "train_accuracy": None, "test_accuracy": None}
@@ -89,7 +92,7 @@ def table_of_runs(workdir: str | pathlib.Path, sweep: Sweep, runs: list[Combinat
       The table, one row per combination.
 
     Raises:
-      ValueError: the folder holds a run or an ensemble.
+      ValueError: the folder holds a run or an ensemble, or that of a combination holds another run.
     """
     place = Run(workdir)
     if place.config.is_file() or member_folders(workdir):
@@ -130,6 +133,9 @@ def run(
     runs, folder = combinations(sweep), Run(workdir).workdir
     table = table_of_runs(workdir, sweep, runs)
     todo = [one for one, state in zip(runs, table["state"], strict=True) if state != "complete"]
+    for one in runs:
+        # Whatever is done now: a table of all seeds is as new as its parts.
+        combine(folder / one.name, ("geometry.csv",), sweep.seeds)
     jobs = [(str(folder / one.name), one.config, sweep.seeds, sweep.preset, together) for one in todo]
     failed = []
     if cluster == "none":

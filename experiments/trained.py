@@ -90,6 +90,8 @@ class Trained(NamedTuple):
             "run": self.config.identity(),
             "identity": self.noted.identity,
             "restores": restores,
+            # "best" and "final" mean other networks once training has gone on.
+            "epochs": len(self.metrics),
             "provenance": provenance(),
             **analysis,
         }

@@ -132,6 +132,7 @@ class RunConfig(Settings):
             "learning_rate": (0 < self.learning_rate < float("inf"), "> 0"),
             "stop_accuracy": (0 <= self.stop_accuracy <= 1, "between 0 and 1"),
             "seed": (0 <= self.seed < 2**31, "between 0 and 2^31 - 1"),
+            "epochs": (self.epochs < 2**31, "below 2^31"),
         }
         for name, (good, expected) in checks.items():
             if not good:

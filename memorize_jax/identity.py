@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -19,26 +20,29 @@ def data_fingerprint(splits: Splits) -> dict[str, str]:
       "images" and "labels" -> 32 hexadecimal digits; of the true labels, in their order.
     """
     return {
-        "images": _digest(splits.train.images, splits.test.images),
-        "labels": _digest(splits.train.labels, splits.test.labels),
+        "images": digest_of(splits.train.images, splits.test.images),
+        "labels": digest_of(splits.train.labels, splits.test.labels),
     }
 
 
-def run_identity(config: RunConfig, fingerprint: dict[str, str]) -> str:
-    """Hashes what defines a run: the settings that decide its outcome, and its data.
+def run_identity(config: RunConfig, fingerprint: dict[str, str], together: Sequence[int] = ()) -> str:
+    """Hashes what defines a run: the settings that decide its outcome, its data, and the program that trains it.
 
     Args:
       config: RunConfig.
       fingerprint: of `data_fingerprint`.
+      together: seeds that are trained as one program with it, which gives other bits.
 
     Returns:
       32 hexadecimal digits; two runs of the same identity are the same run.
     """
-    body = json.dumps({"config": config.identity(), "data": fingerprint}, sort_keys=True)
+    parts = {"config": config.identity(), "data": fingerprint, "together": list(together)}
+    body = json.dumps(parts, sort_keys=True)
     return hashlib.sha256(body.encode()).hexdigest()[:32]
 
 
-def _digest(*arrays):
+def digest_of(*arrays: np.ndarray) -> str:
+    """SHA-256 of arrays, their types, shapes and values, as 32 hexadecimal digits."""
     digest = hashlib.sha256()
     for array in arrays:
         digest.update(f"{array.dtype.str}{array.shape}".encode())

@@ -1,6 +1,7 @@
 """metrics.csv and restores.csv, and the note beside them by which a row that was changed, lost or added is known."""
 
 import pathlib
+import time
 import zlib
 from collections.abc import Sequence
 
@@ -10,6 +11,9 @@ import pandas as pd
 from memorize_jax.atomic import checksum, read_json, replacing, write_json
 from memorize_jax.results import METRICS, RESTORES, read_table
 from memorize_jax.runs import Run, read_noted
+
+# How often, and how far apart, metrics are read while training writes them.
+ATTEMPTS, WAIT_SECONDS = 5, 0.1
 
 
 def write_metrics(workdir: pathlib.Path, rows: Sequence[dict], identity: str | None) -> None:
@@ -46,21 +50,26 @@ def read_metrics(workdir: pathlib.Path, identity: str | None, *, resuming: bool 
     """
     files = Run(workdir)
     train = f"python -m experiments.train --workdir={workdir}"
-    table = read_table(files.metrics, METRICS, train)
     again = f"restore it from a copy, or remove it and train again: {train}"
-    count = len(table)
+    # Training may be writing: a row and its note are not there at once.
+    for _ in range(ATTEMPTS if identity is not None and not resuming else 1):
+        before = _noted_rows(files, identity)
+        content = files.metrics.read_bytes() if files.metrics.is_file() else b""
+        table = read_table(files.metrics, METRICS, train)
+        noted, found = _noted_rows(files, identity), _chain(content, identity or "")
+        if len(table) == len(found) and len(before) <= len(found) <= len(noted):
+            break
+        time.sleep(WAIT_SECONDS)
+    count = min(len(found), len(noted)) if identity is not None else len(table)
     if identity is not None:
-        noted = _read_note(files, identity).get("rows", [])
-        found = _chain(files.metrics.read_bytes(), identity)
         same = next((row for row, pair in enumerate(zip(found, noted, strict=False)) if pair[0] != pair[1]), None)
         if same is not None:
             raise ValueError(
                 f"{files.metrics} is damaged: it is not as training wrote it, from the row of epoch {same} on; {again}"
             )
-        count = min(len(found), len(noted))
-        if not resuming and len(found) < len(noted):
+        if not resuming and len(found) < len(before):
             raise ValueError(
-                f"{files.metrics} lacks the rows of epochs {len(found)} to {len(noted) - 1}: training was killed, "
+                f"{files.metrics} lacks the rows of epochs {len(found)} to {len(before) - 1}: training was killed, "
                 f"or they were removed; go on with: {train}"
             )
         if not resuming and len(found) > len(noted):
@@ -89,11 +98,13 @@ def write_restores(workdir: pathlib.Path, rows: Sequence[dict], identity: str | 
     files = Run(workdir)
     text = pd.DataFrame(list(rows), columns=list(RESTORES)).to_csv(index=False)
     if identity is not None:
-        # Until the file is replaced, here or in a bucket, it is an old one.
-        noted = _read_note(files, identity).get("restores", [None])
-        _note(files, identity, restores=[*noted, checksum(text.encode())])
+        # Until the file is replaced it is the old one.
+        before = checksum(files.restores.read_bytes()) if files.restores.is_file() else None
+        _note(files, identity, restores=[before, checksum(text.encode())])
     with replacing(files.restores) as beside:
         beside.write_text(text)
+    if identity is not None:
+        _note(files, identity, restores=[checksum(text.encode())])
 
 
 def read_restores(workdir: pathlib.Path, identity: str | None) -> list[dict]:
@@ -107,6 +118,13 @@ def read_restores(workdir: pathlib.Path, identity: str | None) -> list[dict]:
     if identity is not None and found not in _read_note(files, identity).get("restores", [None]):
         raise ValueError(f"{files.restores} is not as training wrote it; restore it from a copy, or train again")
     return read_table(files.restores, RESTORES, "training").to_dict("records") if found else []
+
+
+def _noted_rows(files, identity):
+    rows = [] if identity is None else _read_note(files, identity).get("rows", [])
+    if not isinstance(rows, list):
+        raise ValueError(f"{files.metrics_note} is damaged: expected a list of rows, got {rows!r:.60}")
+    return rows
 
 
 def _chain(content, identity):

@@ -6,6 +6,9 @@ from collections.abc import Mapping, Sequence
 from memorize_jax.atomic import checksum, read_json, write_json
 from memorize_jax.runs import Run
 
+# Tables whose rows depend on which epoch is the final one.
+OF_FINAL = ("rewinding", "umap")
+
 
 def read_notes(folder: Run, *, strict: bool = True) -> dict[str, dict]:
     """Reads results/made.json.
@@ -35,10 +38,9 @@ def _read(path):
     notes, sealed = read_json(path)
     parts = {"settings": dict, "tables": dict, "seconds": (int, float)}
     for step, note in notes.items():
-        wrong = [
-            name for name, kind in parts.items() if not isinstance(note, dict) or not isinstance(note.get(name), kind)
-        ]
-        if wrong or (sealed and not isinstance(note.get("command"), str)):
+        is_sound = isinstance(note, dict) and all(isinstance(note.get(name), kind) for name, kind in parts.items())
+        # The first version noted no command, and wrote no checksum.
+        if not is_sound or not isinstance(note.get("command", ""), str) or ("command" in note and not sealed):
             raise ValueError(f"{path} is damaged: expected settings, tables and seconds of {step}, got {note!r:.60}")
     return notes
 
@@ -88,10 +90,14 @@ def check_table(folder: Run, table: str, step: str, identity: str | None, made_b
     if identity is None and "command" not in note:
         return
     fault = ""
-    if note.get("tables", {}).get(table) != file_checksum(path):
+    if not note:
+        fault = "has no note: its command was killed before the end, or it comes from elsewhere"
+    elif note["tables"].get(table) != file_checksum(path):
         fault = "was changed after it was measured, or comes from elsewhere"
-    elif note.get("identity") != identity:
+    elif identity is not None and note.get("identity") != identity:
         fault = "belongs to another run"
+    elif table in OF_FINAL and note.get("made_of") != file_checksum(folder.metrics):
+        fault = "was measured before the training went on"
     if fault:
         raise ValueError(f"{path} {fault}; remove it, or measure it again with: {made_by}")
 
@@ -99,3 +105,17 @@ def check_table(folder: Run, table: str, step: str, identity: str | None, made_b
 def file_checksum(path) -> str | None:
     """CRC-32 of a file; None if there is none."""
     return checksum(path.read_bytes()) if path.is_file() else None
+
+
+def check_same_settings(folders: Sequence[Run], step: str) -> None:
+    """Raises ValueError unless a step was done with the same settings in all folders that note it; names one."""
+    noted = {folder: note["settings"] for folder in folders if (note := read_notes(folder).get(step))}
+    (first, asked), *others = noted.items() or [(None, None)]
+    for folder, held in others:
+        different = [name for name in {**asked, **held} if asked.get(name) != held.get(name)]
+        if different:
+            pairs = ", ".join(f"{name}={held.get(name)} (there: {asked.get(name)})" for name in different)
+            raise ValueError(
+                f"{step} of {folder.workdir} was measured with other settings than that of {first.workdir}: {pairs}; "
+                "measure all of them again with the same"
+            )

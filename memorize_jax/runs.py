@@ -16,7 +16,7 @@ import numpy as np
 from memorize_jax.atomic import read_json, replacing, write_json
 from memorize_jax.config import RunConfig, check_types
 from memorize_jax.data import PermutedLabels, Splits
-from memorize_jax.identity import data_fingerprint, run_identity
+from memorize_jax.identity import data_fingerprint, digest_of, run_identity
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "jaxopt", "numpy")
 
@@ -166,10 +166,15 @@ def check_members(noted: Mapping[pathlib.Path, Noted]) -> None:
       noted: folder -> what its config.json says.
     """
     (first, of_first), *others = noted.items()
+    lost = [path.parent for path in first.parent.glob("seed_*/metrics.csv") if path.parent not in noted]
+    if lost := [path for path in lost if not Run(path).config.is_file()]:
+        raise ValueError(f"{lost[0]} has no config.json; give the command again that trained it, or move it away")
     asked = {**of_first.config.identity(), "data": of_first.data}
     for folder, own in others:
         held = {**own.config.identity(), "data": own.data}
-        different = [name for name in asked if name != "seed" and held[name] != asked[name]]
+        # The first version knew nothing of its data.
+        skipped = {"seed"} | ({"data"} if None in (held["data"], asked["data"]) else set())
+        different = [name for name in asked if name not in skipped and held[name] != asked[name]]
         if different:
             pairs = ", ".join(f"{name}={held[name]} (there: {asked[name]})" for name in different)
             raise ValueError(f"{folder} is of another study than {first}: {pairs}; move one of them elsewhere")
@@ -200,6 +205,8 @@ def read_noted(run: Run) -> Noted:
         raise FileNotFoundError(f"no run in {run.workdir} (no config.json); {_instead(run)}")
     try:
         content, sealed = read_json(run.config)
+        if not sealed and set(content) - {"config", "provenance"}:
+            raise ValueError("parts that only the first version lacked, and no checksum")
         _check_names("parts", content, Noted._fields, ("config", *(Noted._fields if sealed else ())))
         # What is not there is not known: a default would be a guess.
         names = [field.name for field in dataclasses.fields(RunConfig)]
@@ -213,7 +220,9 @@ def read_noted(run: Run) -> Noted:
         for one in noted.provenance:
             if not isinstance(one, dict) or not isinstance(one.get("packages", {}), dict):
                 raise ValueError(f"something else as provenance: {one!r:.60}")
-        if noted.identity is not None and noted.identity != run_identity(config, noted.data):
+        if not all(isinstance(one, str) for one in noted.commands):
+            raise ValueError(f"something else as commands: {noted.commands!r:.60}")
+        if noted.identity is not None and noted.identity != run_identity(config, noted.data, noted.together):
             raise ValueError("another run than its identity says")
         return noted
     except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -270,7 +279,7 @@ def begin(
         noted = read_noted(run)._replace(config=config)
     else:
         data = data_fingerprint(splits)
-        noted = Noted(config, data=data, identity=run_identity(config, data), **plan)
+        noted = Noted(config, data=data, identity=run_identity(config, data, plan.get("together", ())), **plan)
     noted = noted._replace(commands=list(dict.fromkeys([*noted.commands, *filter(None, [command])])))
     write_config(run, config, noted)
     return noted
@@ -314,7 +323,7 @@ def write_labels(run: Run, labels: PermutedLabels, config: RunConfig, identity: 
     run.workdir.mkdir(parents=True, exist_ok=True)
     with replacing(run.labels) as beside:
         about = {"seed": config.seed, "mode": np.array(config.permutation), "identity": np.array(identity or "")}
-        np.savez(beside, **labels._asdict(), **about)
+        np.savez(beside, **labels._asdict(), **about, checksum=np.array(digest_of(*labels)))
 
 
 def read_labels(run: Run, noted: Noted | None = None) -> PermutedLabels:
@@ -335,6 +344,8 @@ def read_labels(run: Run, noted: Noted | None = None) -> PermutedLabels:
             labels = PermutedLabels(content["assigned"], content["true"], content["is_permuted"])
             seed, mode = int(content["seed"]), str(content["mode"])
             identity = str(content["identity"]) if "identity" in content else ""
+            if identity and str(content["checksum"]) != digest_of(*labels):
+                raise ValueError("other labels than were written")
     except Exception as error:  # zip and header readers raise whatever they raise
         raise ValueError(f"{run.labels}: expected the labels of a run, got {error!r}") from error
     if noted is not None:
@@ -343,8 +354,4 @@ def read_labels(run: Run, noted: Noted | None = None) -> PermutedLabels:
         if of != asked:
             name = next(name for name in of if of[name] != asked[name])
             raise ValueError(f"{run.labels} belongs to another run: its {name} is {of[name]}, not {asked[name]}")
-    if len({len(part) for part in labels}) > 1:
-        raise ValueError(
-            f"{run.labels}: expected as many assigned as true labels, got {[len(part) for part in labels]}"
-        )
     return labels

@@ -11,7 +11,7 @@ from memorize_jax import models, results
 from memorize_jax.config import RunConfig
 from memorize_jax.locks import check_no_links, remove_stale_lock
 from memorize_jax.metrics import read_metrics
-from memorize_jax.notes import check_table
+from memorize_jax.notes import check_same_settings, check_table
 from memorize_jax.runs import Run, check_members, member_folders, read_config, read_noted
 from memorize_jax.stages import at_stages, stage_epoch
 
@@ -135,6 +135,7 @@ def _of_seeds(folder, members, kind):
                 parts.append(_table(member, own.identity, name).assign(seed=own.config.seed))
         # A table of some of the seeds would pass for one of all.
         if len(parts) == len(members):
+            check_same_settings(members, TABLES[name][1])
             found[name] = pd.concat(parts, ignore_index=True)
     first = configs[0]
     return Study(
@@ -182,6 +183,9 @@ def read_sweep(workdir: str | pathlib.Path) -> Study:
         raise ValueError(f"{folder.sweep} is damaged: expected the fields that vary; make it again with: {made_by}")
     # The runs speak for themselves; the table only says which ones there are.
     names, known = runs["run"].astype(str), runs["state"] != "missing"
+    for name in names:
+        if pathlib.PurePath(name).name != name or name == ".." or (names == name).sum() > 1:
+            raise ValueError(f"{folder.sweep} is damaged (run {name!r}); make it again with: {made_by}")
     trained = [name for name, there in zip(names, known, strict=True) if there or _is_trained(folder.workdir / name)]
     if not trained:
         raise FileNotFoundError(f"no run of the sweep in {workdir} was trained; go on with: {made_by}")

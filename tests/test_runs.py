@@ -223,7 +223,7 @@ def test_labels_are_stored_without_pickle_and_with_what_made_them(tmp_path):
     run = Run(tmp_path)
     runs.write_labels(run, small_labels(), CONFIG)
     with np.load(run.labels, allow_pickle=False) as content:
-        assert set(content) == {"assigned", "true", "is_permuted", "seed", "mode", "identity"}
+        assert set(content) == {"assigned", "true", "is_permuted", "seed", "mode", "identity", "checksum"}
         assert all(content[name].dtype != object for name in content)
         assert int(content["seed"]) == 7
         assert str(content["mode"]) == "shuffle"

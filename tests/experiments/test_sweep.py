@@ -47,6 +47,7 @@ def test_names_depend_on_what_a_run_is_and_on_nothing_else():
     [
         ({"depth": 3}, {}, "expected fields of a run .*, got 'depth'"),
         ({}, {"seed": [0, 1]}, "or seeds apart, got 'seed'"),
+        ({}, {"epochs": [1, 3]}, "expected fields of --grid that make another run, got epochs"),
         ({}, {"width": 3}, "expected a list of different values for width, got 3"),
         ({}, {"width": [3, 3]}, "expected a list of different values for width"),
         ({}, {"width": ["wide"]}, "expected width to be int, got 'wide'"),
@@ -141,3 +142,25 @@ def test_jobs_go_through_submitit(tmp_path):
     pytest.importorskip("submitit")
     jobs = [(str(tmp_path / "a"), dataclasses.replace(RunConfig(), dataset="nothing"), [], None)]
     assert sweep._submit(tmp_path, jobs, "debug", {"timeout_min": 1}) == [0]
+
+
+def test_a_folder_that_holds_another_combination_is_refused(tmp_path):
+    wanted = plan("smoke", {}, {"width": [8, 16]}, "0")
+    one, other = combinations(wanted)
+    write_config(Run(tmp_path / one.name / "seed_0"), dataclasses.replace(other.config, seed=0))
+    with pytest.raises(ValueError, match=r"holds a run with width=16 \(asked: 8\)"):
+        sweep.table_of_runs(tmp_path, wanted, combinations(wanted))
+
+
+def test_a_field_of_the_grid_is_given_once():
+    with pytest.raises(ValueError, match="expected each field of --grid once, got width again"):
+        parse_grid(["width=8", "width=16"])
+
+
+@pytest.mark.parametrize("name", [".", "..", "../elsewhere", "/elsewhere", "a"])
+def test_a_table_of_runs_names_folders_of_its_own_once(tmp_path, name):
+    made_up_run(tmp_path / "a")
+    runs = {"run": ["a", name], "permuted_fraction": [0.5, 0.5], "seeds": 1, "state": "complete"}
+    pd.DataFrame(runs).to_csv(tmp_path / "runs.csv", index=False)
+    with pytest.raises(ValueError, match=r"runs\.csv is damaged \(run '"):
+        report.run(tmp_path)

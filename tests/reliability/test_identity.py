@@ -3,16 +3,19 @@
 import dataclasses
 import json
 import os
+import re
 import shutil
+import threading
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from experiments import gradients, presets, report, train
+from experiments import gradients, presets, report, rewinding, train
 from memorize_jax import data, identity, metrics
 from memorize_jax.atomic import replacing, write_json
 from memorize_jax.locks import check_no_links, locked, remove_stale_lock
+from memorize_jax.notes import read_notes
 from memorize_jax.runs import Run, note_provenance, read_labels, read_noted, read_provenance, write_config, write_labels
 from memorize_jax.study import read_study
 from tests.reliability.outcome import differences, outcome
@@ -74,9 +77,9 @@ def test_the_fingerprint_of_data_is_that_of_every_byte(changes):
     assert identity.data_fingerprint(SPLITS) == identity.data_fingerprint(data.load("digits", num_train=300))
 
 
-def cut_labels(mine, theirs):
+def cut_labels(mine, theirs, change=lambda part: part[:200]):
     with np.load(mine.labels, allow_pickle=False) as content:
-        parts = {name: content[name][:200] if content[name].ndim else content[name] for name in content}
+        parts = {name: change(content[name]) if content[name].ndim else content[name] for name in content}
     np.savez(mine.labels, **parts)
 
 
@@ -121,7 +124,26 @@ def rows(change):
 
 MIX_UPS = {
     "labels of another seed": (copied("labels.npz"), r"labels\.npz belongs to another run: its seed is 1, not 0"),
-    "labels cut short": (cut_labels, "its true labels are not those of the data set"),
+    "labels cut short": (cut_labels, r"labels\.npz: expected the labels of a run, .*other labels than were written"),
+    "other labels in labels.npz": (
+        lambda mine, theirs: cut_labels(mine, theirs, lambda part: part[::-1]),
+        r"labels\.npz: expected the labels of a run, .*other labels than were written",
+    ),
+    "a configuration without its checksum": (
+        edited("config.json", lambda text: re.sub(r',\s*"checksum": "\w+"', "", text)),
+        "and no checksum",
+    ),
+    "notes without their checksum": (
+        edited("results/made.json", lambda text: re.sub(r',\s*"checksum": "\w+"', "", text)),
+        r"made\.json is damaged",
+    ),
+    "restores.csv removed": (
+        lambda mine, theirs: (
+            metrics.write_restores(mine.workdir, [], read_noted(mine).identity),
+            mine.restores.unlink(),
+        ),
+        r"restores\.csv is not as training wrote it",
+    ),
     "an epoch of another run": (copied("checkpoints/epochs/3"), "epoch 3 is damaged: it belongs to another run"),
     "tables of another run": (copied("results"), r"gradients\.csv belongs to another run; remove it, or measure it"),
     "one table of another run": (copied("results/gradients.csv"), r"gradients\.csv was changed after it was measured"),
@@ -211,6 +233,77 @@ def test_metrics_without_a_note_are_looked_at(tmp_path, text, message):
     (tmp_path / "metrics.csv").write_text(text.format(head=",".join(metrics.METRICS)))
     with pytest.raises(ValueError, match=message):
         metrics.read_metrics(tmp_path, None)
+
+
+def test_metrics_are_read_while_training_writes_them(mine):
+    identity, stop = read_noted(mine).identity, threading.Event()
+    rows = metrics.read_metrics(mine.workdir, identity).to_dict("records")
+
+    def write():
+        while not stop.wait(0.005):
+            rows.append({**rows[-1], "epoch": len(rows)})
+            metrics.write_metrics(mine.workdir, rows, identity)
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    try:
+        lengths = [len(metrics.read_metrics(mine.workdir, identity)) for _ in range(40)]
+    finally:
+        stop.set()
+        thread.join()
+    assert lengths == sorted(lengths)
+    assert lengths[0] < lengths[-1]
+
+
+def test_what_was_begun_before_the_training_went_on_is_not_mixed_with_what_came_after(mine, tmp_path):
+    """A table of the final network is refused once there is another; units of before are not gone on with."""
+    settings = presets.RewindingConfig(rewind_epochs="0", rewind_layers="each")
+    rewinding.run(mine.workdir, settings)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("memorize_jax.partial_tables.write_table", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            rewinding.run(mine.workdir, settings)
+    assert list(mine.results.glob("rewinding.partial.jsonl"))
+    train.run(mine.workdir, dataclasses.replace(CONFIG, epochs=4))
+    with pytest.raises(ValueError, match=r"rewinding\.csv was measured before the training went on; remove it"):
+        read_study(mine.workdir)
+    rewinding.run(mine.workdir, settings)
+    found = (mine.results / "rewinding.csv").read_bytes()
+    rewinding.run(mine.workdir, settings)
+    assert (mine.results / "rewinding.csv").read_bytes() == found
+
+
+def stopped(*_):
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_members_that_were_measured_with_other_settings_are_not_averaged(trained, tmp_path, first):
+    for seed, name in enumerate(("mine", "theirs")):
+        shutil.copytree(trained / name, tmp_path / f"seed_{seed}")
+    assert len(read_study(tmp_path).seeds) == 2
+    gradients.run(tmp_path / f"seed_{int(first)}", dataclasses.replace(LEDGER, gradient_bn="eval"))
+    with pytest.raises(ValueError, match=r"gradients of .*seed_1 was measured with other settings .*: gradient_bn="):
+        read_study(tmp_path)
+
+
+def test_a_member_without_its_configuration_is_named(trained, tmp_path):
+    for seed, name in enumerate(("mine", "theirs")):
+        shutil.copytree(trained / name, tmp_path / f"seed_{seed}")
+    (tmp_path / "seed_1" / "config.json").unlink()
+    with pytest.raises(ValueError, match=r"seed_1 has no config\.json; give the command again that trained it"):
+        read_study(tmp_path)
+
+
+def test_new_notes_stand_beside_those_of_the_first_version(mine):
+    labels = read_labels(mine)
+    write_config(mine, CONFIG)
+    write_labels(mine, labels, CONFIG)
+    old = {"geometry": {"settings": {}, "made_of": "0", "tables": {}, "seconds": 1.0}}
+    (mine.results / "made.json").write_text(json.dumps(old))
+    gradients.run(mine.workdir, LEDGER)
+    assert set(read_notes(mine)) == {"geometry", "gradients"}
+    read_study(mine.workdir)
 
 
 # --- data that change
