@@ -271,7 +271,8 @@ def test_more_components_than_the_centres_have_are_refused_and_inside_jit_say_so
 
 
 def test_what_took_a_centre_away_is_said():
-    result = measure(on_axes(3), num_center_components=None, center_basis=np.eye(8)[:3])
+    with pytest.warns(UserWarning, match="^classes 0, .*: the removal of shared directions took its whole centre away"):
+        result = measure(on_axes(3), num_center_components=None, center_basis=np.eye(8)[:3])
     assert np.all(result.status == status.CENTER_REMOVED)
     assert np.all(np.isnan(result.capacity))
     assert np.all(result.retained_center_norm == 0)
@@ -279,7 +280,8 @@ def test_what_took_a_centre_away_is_said():
     points = on_axes(8)
     points[0] += np.mean(points, axis=(0, 1)) - np.mean(points[0], axis=0)
     points[1:] -= np.mean(points[1:], axis=(0, 1)) - np.mean(points[0], axis=0)
-    result = measure(points, num_center_components=None)
+    with pytest.warns(UserWarning, match="^class 0: its centre coincides with the mean"):
+        result = measure(points, num_center_components=None)
     assert result.status.tolist() == [status.CENTER_VANISHED] + [0] * 9
     assert np.isnan(result.summary()["capacity"])
     assert "coincides with the mean" in status.describe(result.status[0])
@@ -288,7 +290,8 @@ def test_what_took_a_centre_away_is_said():
 def test_mostly_removed_by_a_given_basis_is_a_warning():
     points = on_axes(2)
     points[..., 2:] += 0.05 * on_axes(8)[..., 2:]
-    result = measure(points, num_center_components=None, center_basis=np.eye(8)[:2])
+    with pytest.warns(UserWarning, match="less than 5 % of its centre survives"):
+        result = measure(points, num_center_components=None, center_basis=np.eye(8)[:2])
     assert np.any(result.status & status.CENTER_MOSTLY_REMOVED)
     assert np.all(np.isfinite(result.capacity))
 
