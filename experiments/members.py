@@ -65,13 +65,7 @@ def for_each(
 
 
 def combine(workdir: str | pathlib.Path, tables: Iterable[str], seeds: Sequence[int] = ()) -> None:
-    """Puts the tables of the members of an ensemble together, if all of them have one; of a single run does nothing.
-
-    Args:
-      workdir: of the ensemble.
-      tables: names of files in results/.
-      seeds: of the members that are asked for; empty for all.
-    """
+    """Puts the tables of the members of an ensemble together, if all that are asked for have one; see `for_each`."""
     members = [Run(member).results for member in _members(workdir, seeds)]
     for name in tables:
         if members and all((member / name).is_file() for member in members):

@@ -8,13 +8,9 @@ from memorize_jax.runs import Run, read_noted, runs_in
 
 
 def commands(workdir: str | pathlib.Path) -> list[str]:
-    """Command lines, in order, that made a study, as they were given.
+    """Command lines, in order and each once, that made a study of any kind, as they were given.
 
-    Args:
-      workdir: of a run, an ensemble, a sweep or networks of growing width.
-
-    Returns:
-      Lines, each once; empty if none was noted, as by the first version or by calls from Python.
+    Empty if none was noted, as by the first version or by calls from Python.
     """
     folders = runs_in(workdir)
     trained = [line for folder in folders for line in read_noted(folder).commands]

@@ -97,14 +97,7 @@ class Trained(NamedTuple):
         }
 
     def warn_of(self, found: ManifoldGeometry, epoch: int, group: str, examples: np.ndarray) -> None:
-        """Warns of the classes and layers whose numbers are missing or doubtful, with the reason.
-
-        Args:
-          found: of one group, with a leading layer axis.
-          epoch: at which it was measured.
-          group: its name.
-          examples: [P, M] indices of its manifolds.
-        """
+        """Warns of the classes of a group of [P, M] examples, and of layers, whose numbers are missing or doubtful."""
         given = {"test": self.splits.test.labels, "permuted": self.labels.assigned}.get(group, self.labels.true)
         classes = tuple(given[examples[:, 0]].tolist())
         for problem in dataclasses.replace(found, classes=classes).problems():

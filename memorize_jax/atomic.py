@@ -67,12 +67,7 @@ def checksum(content: bytes) -> str:
 
 
 def write_json(path: pathlib.Path, content: dict) -> None:
-    """Writes a JSON object with a checksum of itself.
-
-    Args:
-      path: of the file.
-      content: without a key "checksum".
-    """
+    """Writes a JSON object, which has no key "checksum", with a checksum of itself."""
     body = json.loads(json.dumps(content))
     with replacing(path) as beside:
         beside.write_text(json.dumps({**body, "checksum": _own_checksum(body)}, indent=2) + "\n")

@@ -23,8 +23,7 @@ class BusyError(OSError):
 def check_no_links(workdir: pathlib.Path) -> None:
     """Refuses a folder in which something is a link: what is written or removed there must not lie elsewhere.
 
-    Args:
-      workdir: the folder, which may itself be reached by a link; it need not be there.
+    The folder may itself be reached by a link, and need not be there.
 
     Raises:
       ValueError: names the first link.

@@ -135,13 +135,9 @@ def check_same_run(run: Run, config: RunConfig) -> None:
 
 
 def check_same_data(run: Run, noted: Noted, splits: Splits, labels: PermutedLabels | None = None) -> None:
-    """Compares the data with those that a run was trained on.
+    """Compares the data, and the run's labels if it has any, with those that it was trained on.
 
-    Args:
-      run: the run.
-      noted: what its config.json says; a run of the first version says nothing about its data.
-      splits: the data as they are now.
-      labels: of the run, if it has any.
+    Of a run of the first version only the true labels are known.
 
     Raises:
       ValueError: other images or other true labels; says which.
@@ -160,11 +156,7 @@ def check_same_data(run: Run, noted: Noted, splits: Splits, labels: PermutedLabe
 
 
 def check_members(noted: Mapping[pathlib.Path, Noted]) -> None:
-    """Raises ValueError unless the runs of an ensemble differ in their seed alone, naming what else differs.
-
-    Args:
-      noted: folder -> what its config.json says.
-    """
+    """Raises ValueError unless the runs of an ensemble, by folder, differ in their seed alone; names what differs."""
     (first, of_first), *others = noted.items()
     lost = [path.parent for path in first.parent.glob("seed_*/metrics.csv") if path.parent not in noted]
     if lost := [path for path in lost if not Run(path).config.is_file()]:

@@ -97,11 +97,6 @@ def _any_array(values, name):
         raise ValueError(f"expected {name} as one array, got {type(values).__name__}: {error}") from error
 
 
-def pad_manifolds(points, name: str = "points") -> tuple[jax.Array, np.ndarray]:
-    """Brings manifolds of equal or unequal size into one array: `read_manifolds` for results without a unit."""
-    return read_manifolds(points, name)[:2]
-
-
 def read_manifolds(points, name: str = "points") -> Manifolds:
     """Reads the points of manifolds of equal or unequal size.
 

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.linalg.lapack import dpstrf
 
-from memorize_jax.geometry.points import check_points, pad_manifolds
+from memorize_jax.geometry.points import read_manifolds
 from memorize_jax.geometry.separability import separable_by_least_squares
 from memorize_jax.geometry.splitting import separable_dichotomies
 from memorize_jax.geometry.threshold import fit_threshold
@@ -191,8 +191,7 @@ def simulated_capacity(
     References:
       Stephenson et al. 2021, appendix A.1.2 and figure 1B; Cohen et al. 2020.
     """
-    points, mask = pad_manifolds(points)
-    check_points(points)
+    points, mask, _ = read_manifolds(points)
     if num_dichotomies < 2:
         raise ValueError(f"expected num_dichotomies >= 2, got {num_dichotomies}")
     if method not in (None, *METHODS):
