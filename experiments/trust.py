@@ -12,8 +12,7 @@ from memorize_jax.atomic import read_json
 from memorize_jax.locks import check_no_links
 from memorize_jax.runs import Run, runs_in
 
-# Fields of a configuration that may name code of the reader's own.
-NAMING = ("dataset", "model")
+NAMING_CODE = ("dataset", "model")
 
 
 def check_workdirs(given: flags.FlagValues) -> str:
@@ -36,7 +35,7 @@ def check_workdirs(given: flags.FlagValues) -> str:
     for run in (run for workdir in filter(None, map(str.strip, workdirs)) for run in runs_in(workdir)):
         try:
             content, _ = read_json(run.config)
-            names = {content["config"].get(field) for field in NAMING}
+            names = {content["config"].get(field) for field in NAMING_CODE}
         except (ValueError, OSError, KeyError, AttributeError, TypeError):
             # Whatever opens the run says what is wrong with it.
             continue

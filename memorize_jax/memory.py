@@ -14,7 +14,6 @@ def available_bytes() -> int:
     if own != resource.RLIM_INFINITY:
         limits.append(own - psutil.Process().memory_info().vms)
     group = pathlib.Path("/sys/fs/cgroup")
-    # No control group, or one without a limit, bounds nothing.
     with contextlib.suppress(OSError, ValueError):
         limits.append(int((group / "memory.max").read_text()) - int((group / "memory.current").read_text()))
     return max(min(limits), 0)

@@ -35,7 +35,6 @@ class Run:
         self.sweep = self.workdir / "runs.csv"
         self.labels = self.workdir / "labels.npz"
         self.metrics = self.workdir / "metrics.csv"
-        # By which a row of these two that was changed is known.
         self.metrics_note = self.workdir / "metrics.json"
         self.restores = self.workdir / "restores.csv"
         self.events = self.workdir / "tensorboard"
