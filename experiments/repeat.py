@@ -8,10 +8,7 @@ from memorize_jax.runs import Run, read_noted, runs_in
 
 
 def commands(workdir: str | pathlib.Path) -> list[str]:
-    """Command lines, in order and each once, that made a study of any kind, as they were given.
-
-    Empty if none was noted, as by the first version or by calls from Python.
-    """
+    """Command lines, in order and each once, that made a study, as they were given; empty if none was noted."""
     folders = runs_in(workdir)
     trained = [line for folder in folders for line in read_noted(folder).commands]
     places = dict.fromkeys([*(folder.workdir for folder in folders), Run(workdir).workdir])

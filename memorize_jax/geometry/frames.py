@@ -115,9 +115,11 @@ def build_frames(grams: Grams, structure: CenterStructure, mask: jax.Array, *, f
     squared = jnp.diagonal(grams.centers) - jnp.sum(shared_centers**2, axis=1)
     # Rounding leaves a trace of a centre that is not there; below it the radius has no meaning.
     eps = jnp.finfo(mask.dtype).eps
-    before, trace = grams.center_squares, (4 * eps * grams.size) ** 2
+    before, given, trace = grams.center_squares, jnp.diagonal(grams.centers), (4 * eps * grams.size) ** 2
     absent, vanished = ~(before > trace), ~(squared > 100 * eps * before + trace)
     norm = jnp.where(vanished, 0, jnp.sqrt(jnp.where(vanished, 1, squared)))
+    # Directions that the caller gives are the caller's: they count only where they leave nothing.
+    whole = jnp.where(given > 100 * eps * before + trace, given, before)
     own = grams.own - jnp.einsum("pik,pjk->pij", shared_offsets, shared_offsets)
     own = own / jnp.where(vanished, jnp.nan, norm**2)[:, None, None]
     qr_directions = grams.num_directions if frame == "qr" else None
@@ -128,5 +130,5 @@ def build_frames(grams: Grams, structure: CenterStructure, mask: jax.Array, *, f
         num_directions=num_directions,
         rank=rank,
         center_norm=norm * grams.scale,
-        retained=jnp.where(absent, jnp.nan, norm / jnp.sqrt(jnp.where(absent, 1, before))),
+        retained=jnp.where(absent, jnp.nan, norm / jnp.sqrt(jnp.where(absent, 1, whole))),
     )
