@@ -85,6 +85,8 @@ def run(trained: Trained, config: CapacityCheckConfig, geometry: GeometryConfig)
                         "num_draws": geometry.num_draws,
                         "num_dichotomies": config.capacity_dichotomies,
                         "num_repetitions": config.capacity_repetitions,
+                        "joint_capacity": float("nan"),
+                        "joint_standard_error": float("nan"),
                     }
                 )
             return rows

@@ -13,12 +13,26 @@ MEASURES = ("capacity", "radius", "dimension", "center_correlation", "capacity_s
 PLACE = ("seed", "epoch", "layer", "layer_number")
 SIZES = ("num_classes", "num_valid_classes", "examples_per_class", "num_draws", "kappa", "status")
 
+# Joint geometry (`geometry.joint_geometry`); `joint_classes` is P', the classes of one dichotomy.
+JOINT = (
+    *("joint_capacity", "joint_capacity_standard_error", "joint_radius", "joint_dimension", "joint_utility"),
+    *("joint_center_alignment", "joint_axis_alignment", "joint_center_axis_alignment", "joint_active_fraction"),
+    *("joint_kkt_residual", "joint_classes", "joint_status"),
+)
+# How far measures move when other examples stand for the classes: standard deviations over so many choices.
+RESAMPLED = (
+    *("example_repeats", "capacity_example_sd", "radius_example_sd", "dimension_example_sd"),
+    "joint_capacity_example_sd",
+)
+# Mean-field capacity with fewer and with more centre directions removed than the K of least residual correlation.
+AROUND_K = ("capacity_fewer_components", "capacity_more_components")
+
 METRICS = ("epoch", "loss", *ACCURACIES, "seconds")
 # Every time the learning rate was halved because the loss was not finite: after which epoch, and what happened.
 RESTORES = ("epoch", "failed_epoch", "failed_step", "learning_rate")
 GEOMETRY = (
     *(*PLACE, "group", *MEASURES, "num_center_components", "residual_correlation"),
-    *("least_retained_center_norm", "largest_kkt_residual", *SIZES),
+    *("least_retained_center_norm", "largest_kkt_residual", *SIZES, *AROUND_K, *JOINT, *RESAMPLED),
 )
 # Accuracy with the layers of one unit as they were at another epoch.
 REWINDING = ("seed", "into", "layer", "layer_number", "num_layers", "rewind_epoch", "bn", "loss", *ACCURACIES)
@@ -47,7 +61,7 @@ DECODING_CHOICE = (
 CAPACITY_CHECK = (
     *(*PLACE, "group", "mean_field_capacity", "mean_field_standard_error", "simulated_capacity"),
     *("simulated_standard_error", "bound", "undecided", "num_classes", "examples_per_class", "num_inputs"),
-    *("num_draws", "num_dichotomies", "num_repetitions"),
+    *("num_draws", "num_dichotomies", "num_repetitions", "joint_capacity", "joint_standard_error"),
 )
 # Places in the plane; `stage` names what the epoch is among init, best and final.
 UMAP = ("seed", "epoch", "stage", "layer", "layer_number", "group", "example", "true", "assigned", "x", "y")
@@ -56,6 +70,8 @@ EXAMPLES = ("seed", "group", "example", "true", "assigned", "height", "width", "
 # Some coordinates of the points of two classes whose centres are opposite.
 SPHERES = ("seed", "example", "label", "axis_0", "axis_1", "axis_2", "axis_3", "axis_4")
 
+# Columns that tables of the first version lack; there they are NaN.
+ADDED = {*AROUND_K, *JOINT, *RESAMPLED, "joint_standard_error"}
 # Columns of text; all others hold numbers.
 TEXT = {
     *("layer", "group", "part", "form", "bn", "weighting", "centering", "method", "labels", "moment", "into", "stage"),
@@ -105,11 +121,12 @@ def read_table(path: str | pathlib.Path, columns: Sequence[str], made_by: str) -
         table = pd.read_csv(path, dtype={"run": str})
     except ValueError as error:
         raise ValueError(f"{path} is damaged ({error}); make the table again with: {made_by}") from error
-    missing = [column for column in columns if column not in table.columns]
-    if missing:
+    lacking = [column for column in columns if column not in table.columns]
+    if missing := [column for column in lacking if column not in ADDED]:
         raise ValueError(f"{path}: expected columns {', '.join(missing)}; make the table again with: {made_by}")
     if table.empty:
         raise ValueError(f"{path} is damaged (no rows); make the table again with: {made_by}")
+    table = table.assign(**dict.fromkeys(lacking, float("nan")))
     for column in columns:
         if column not in TEXT and not pd.api.types.is_numeric_dtype(table[column]):
             wrong = table[column][pd.to_numeric(table[column], errors="coerce").isna()].iloc[0]

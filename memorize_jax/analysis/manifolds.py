@@ -11,7 +11,7 @@ from memorize_jax.analysis.activations import layer_activations
 from memorize_jax.data import ChannelStatistics, standardize
 from memorize_jax.geometry import ManifoldGeometry, layer_geometry, streamed_layer_geometry
 from memorize_jax.geometry.status import CHECKPOINT_DAMAGED
-from memorize_jax.results import GEOMETRY
+from memorize_jax.results import ADDED, GEOMETRY
 
 # All layers of a group are held at once up to this size, else as many classes at a time as fit into the other.
 WHOLE_BYTES, PART_BYTES = 2**29, 2**27
@@ -109,6 +109,7 @@ def geometry_rows(
         own = host[name]
         rows.append(
             {
+                **dict.fromkeys(ADDED & set(GEOMETRY), float("nan")),
                 **common,
                 "layer": name,
                 "layer_number": number,
