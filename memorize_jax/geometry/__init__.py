@@ -11,6 +11,7 @@ from memorize_jax.geometry.ball import ball_capacity
 from memorize_jax.geometry.batching import peak_bytes
 from memorize_jax.geometry.centers import CenterStructure, center_structure, max_num_components
 from memorize_jax.geometry.dimension import TotalDimension, total_dimension
+from memorize_jax.geometry.joint import JointGeometry, joint_geometry, layer_joint_geometry
 from memorize_jax.geometry.layers import layer_geometry
 from memorize_jax.geometry.manifolds import manifold_geometry
 from memorize_jax.geometry.points import from_mftma
@@ -22,6 +23,7 @@ __all__ = [
     "AnchorStatistics",
     "Anchors",
     "CenterStructure",
+    "JointGeometry",
     "ManifoldGeometry",
     "SimulatedCapacity",
     "TotalDimension",
@@ -30,7 +32,9 @@ __all__ = [
     "capacity_radius_dimension",
     "center_structure",
     "from_mftma",
+    "joint_geometry",
     "layer_geometry",
+    "layer_joint_geometry",
     "manifold_geometry",
     "max_num_components",
     "peak_bytes",

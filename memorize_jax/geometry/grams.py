@@ -113,7 +113,12 @@ def origin_of(manifold: jax.Array, mask: jax.Array, largest: jax.Array) -> Origi
 
 
 def _placed(points, mask, origin):
-    return (points / origin.unit - origin.point) * mask[:, None]
+    return (points / origin.unit - origin.point) * mask[..., None]
+
+
+def place(points: jax.Array, mask: jax.Array, reference: Reference) -> jax.Array:
+    """Brings points [..., M, N] of a layer to the place and the unit of its `reference.means`; absent ones are 0."""
+    return _placed(points, mask, reference.origin) / reference.scale
 
 
 def summarize_manifold(points: jax.Array, mask: jax.Array, origin: Origin) -> ManifoldSummary:
@@ -172,7 +177,7 @@ def inner_products(
     Returns:
       (own [M, M], cross [M, P]), see `Grams`.
     """
-    offsets = (_placed(points, mask, reference.origin) / reference.scale - mean) * mask[:, None]
+    offsets = (place(points, mask, reference) - mean) * mask[:, None]
     if reference.basis is not None:
         offsets = offsets - (offsets @ reference.basis.T) @ reference.basis
     return offsets @ offsets.T, offsets @ jax.lax.stop_gradient(reference.centers).T

@@ -56,24 +56,16 @@ def measure_layers(layers, key, classes, **options) -> ManifoldGeometry:
     Returns:
       ManifoldGeometry with a leading layer axis.
     """
-    read = {n: read_manifolds(x, "points" if n is None else f"points of layer {n!r}") for n, x in layers.items()}
-    masks = [one.mask for one in read.values()]
-    if any(mask.shape != masks[0].shape or np.any(mask != masks[0]) for mask in masks):
-        counts = {name: np.sum(one.mask, axis=1, dtype=int).tolist() for name, one in read.items()}
-        raise ValueError(f"expected the same manifolds and examples in every layer, got examples {counts}")
-    if isinstance(layers.get(None), (list, tuple)) and masks[0].sum(axis=1).min() > read[None].points.shape[2]:
+    read, mask, dtype, classes = read_layers(layers, classes)
+    if isinstance(layers.get(None), (list, tuple)) and mask.sum(axis=1).min() > read[None].points.shape[2]:
         warnings.warn(
             "every manifold has more examples than features; if the arrays are features x examples, as for the "
             "published tool, give geometry.from_mftma(points)",
             stacklevel=3,
         )
-    dtype = jnp.result_type(*(one.points.dtype for one in read.values()))
-    options = prepare_options(shape=(len(read), *masks[0].shape, dtype), **options)
-    classes = None if classes is None else tuple(np.asarray(classes).tolist())
-    if classes is not None and len(classes) != len(masks[0]):
-        raise ValueError(f"expected classes [{len(masks[0])}], got {len(classes)}")
+    options = prepare_options(shape=(len(read), *mask.shape, dtype), **options)
     points = tuple(one.points.astype(dtype) for one in read.values())
-    found = geometry_of_layers(points, masks[0].astype(dtype), key, **options)
+    found = geometry_of_layers(points, mask.astype(dtype), key, **options)
     found = dataclasses.replace(found, layers=None if None in read else tuple(read), classes=classes)
     exponents = np.array([[one.exponent] for one in read.values()])
     if exponents.any():
@@ -81,3 +73,29 @@ def measure_layers(layers, key, classes, **options) -> ManifoldGeometry:
     if is_concrete(found.status) and (problems := found.problems()):
         warnings.warn("; ".join(problems), stacklevel=3)
     return found
+
+
+def read_layers(layers, classes, *, keep_origin: bool = False):
+    """Reads the points of all layers, and the names of their classes.
+
+    Args:
+      layers: name -> points; None is the name of points that are no layer.
+      classes: [P], or None.
+      keep_origin: see `points.read_manifolds`.
+
+    Returns:
+      (name -> Manifolds, mask [P, M], the layers' common dtype, classes as a tuple or None).
+
+    Raises:
+      ValueError: layers or classes that do not match, what `points.read_manifolds` raises.
+    """
+    called = {name: "points" if name is None else f"points of layer {name!r}" for name in layers}
+    read = {name: read_manifolds(x, called[name], keep_origin=keep_origin) for name, x in layers.items()}
+    masks = [one.mask for one in read.values()]
+    if any(mask.shape != masks[0].shape or np.any(mask != masks[0]) for mask in masks):
+        counts = {name: np.sum(one.mask, axis=1, dtype=int).tolist() for name, one in read.items()}
+        raise ValueError(f"expected the same manifolds and examples in every layer, got examples {counts}")
+    classes = None if classes is None else tuple(np.asarray(classes).tolist())
+    if classes is not None and len(classes) != len(masks[0]):
+        raise ValueError(f"expected classes [{len(masks[0])}], got {len(classes)}")
+    return read, masks[0], jnp.result_type(*(one.points.dtype for one in read.values())), classes

@@ -97,12 +97,13 @@ def _any_array(values, name):
         raise ValueError(f"expected {name} as one array, got {type(values).__name__}: {error}") from error
 
 
-def read_manifolds(points, name: str = "points") -> Manifolds:
+def read_manifolds(points, name: str = "points", *, keep_origin: bool = False) -> Manifolds:
     """Reads the points of manifolds of equal or unequal size.
 
     Args:
       points: [P, M, N] array, or a list of [M_i, N] arrays.
       name: what to call them.
+      keep_origin: whether wide numbers of the host keep their zero, at the cost of digits where they are far from it.
 
     Returns:
       Manifolds; float64 stays what it is under jax_enable_x64, all else becomes float32. Wide numbers of the host are
@@ -128,16 +129,17 @@ def read_manifolds(points, name: str = "points") -> Manifolds:
     if counts.min() < 1 or shape[2] < 1:
         raise ValueError(f"expected at least 1 example per manifold and 1 feature in {name}, got shape {shape}")
     check_fits(f"{name} {list(shape)}", peak_bytes(1, *shape, 0), "take fewer examples or features")
-    points, exponent = to_floating(parts, name)
+    points, exponent = to_floating(parts, name, keep_origin=keep_origin)
     return Manifolds(points, (np.arange(shape[1]) < counts[:, None]).astype(points.dtype), exponent)
 
 
-def to_floating(parts, name: str = "points") -> tuple[jax.Array, int]:
+def to_floating(parts, name: str = "points", *, keep_origin: bool = False) -> tuple[jax.Array, int]:
     """Brings real numbers to floating point and into one array, padded with zeros; see `read_manifolds`.
 
     Args:
       parts: list of [M_i, N] arrays of `as_array`, or one [P, M, N].
       name: what to call them.
+      keep_origin: see there.
 
     Returns:
       ([P, M, N] floating, exponent as in `Manifolds`).
@@ -152,7 +154,7 @@ def to_floating(parts, name: str = "points") -> tuple[jax.Array, int]:
     dtype = jnp.promote_types(jnp.float32, dtype if jnp.issubdtype(dtype, jnp.floating) else jnp.result_type(float))
     exact = all(isinstance(array, jax.Array) or np.can_cast(array.dtype, dtype) for array in arrays)
     if not exact and all(map(is_concrete, arrays)):
-        return _centered_on_host([np.asarray(part) for part in parts], dtype)
+        return _centered_on_host([np.asarray(part) for part in parts], dtype, keep_origin)
     if isinstance(parts, list):
         most = max(map(len, parts))
         padded = [jnp.pad(jnp.asarray(part, dtype), ((0, most - len(part)), (0, 0))) for part in parts]
@@ -160,13 +162,14 @@ def to_floating(parts, name: str = "points") -> tuple[jax.Array, int]:
     return jnp.asarray(parts, dtype), 0
 
 
-def _centered_on_host(parts, dtype):
+def _centered_on_host(parts, dtype, keep_origin):
     """Takes origin and unit out of numbers that are not exact in `dtype`, in float64, a manifold at a time."""
     exponent = max((exponent_of(part).item() for part in parts), key=abs)
     scaled = lambda part: np.ldexp(np.asarray(part, np.float64), -exponent)
     # Differences to a point are exact for equal points: a constant layer becomes zeros.
     first = scaled(parts[0][0])
     origin = first + sum(np.sum(scaled(part) - first, axis=0) for part in parts) / sum(map(len, parts))
+    origin = 0 if keep_origin else origin
     points = np.zeros((len(parts), max(map(len, parts)), len(first)), dtype)
     for own, part in zip(points, parts, strict=True):
         own[: len(part)] = scaled(part) - origin

@@ -1,6 +1,7 @@
 """What a measurement of manifolds returns."""
 
 import dataclasses
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -9,18 +10,47 @@ import numpy as np
 from memorize_jax.geometry.status import describe
 
 NAMES = ("layers", "classes")
-# Fields without a manifold axis.
-OF_THE_SET = ("center_correlation", "num_center_components", "residual_correlation", "center_cost", "num_draws")
+
+
+class Named:
+    """Numbers of layers and manifolds with their names: what the results of all measurements have in common.
+
+    A pytree whose leaves are the numbers: names of layers and classes stay with it through jit, vmap, pmap and
+    `jax.tree.map`, and two results are of one structure only if their names are the same.
+
+    Attributes:
+      PER_MANIFOLD: fields with a manifold axis, behind that of the layers.
+    """
+
+    PER_MANIFOLD: ClassVar[tuple[str, ...]] = ()
+
+    def __getitem__(self, layer: str):
+        """The result of one layer, without the layer axis; KeyError if there is none of that name."""
+        if layer not in (self.layers or ()):
+            raise KeyError(f"expected a layer out of {self.layers}, got {layer!r}")
+        index = self.layers.index(layer)
+        if jnp.shape(self.num_examples)[-2:-1] != (len(self.layers),):
+            raise KeyError(f"expected a layer axis of {len(self.layers)}, got num_examples {self.num_examples.shape}")
+        # Counted from behind, so that axes that vmap has put in front do not matter.
+        fields = {
+            name: leaf[..., index, :] if name in self.PER_MANIFOLD else leaf[..., index]
+            for name, leaf in vars(self).items()
+            if name not in NAMES
+        }
+        return type(self)(**fields, classes=self.classes)
+
+    def __repr__(self) -> str:
+        """Names and sizes; the numbers are in `summary`."""
+        names = ", ".join(f"{name}={getattr(self, name)}" for name in NAMES)
+        return f"{type(self).__name__}(capacity {getattr(self.capacity, 'shape', self.capacity)}, {names})"
 
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class ManifoldGeometry:
+class ManifoldGeometry(Named):
     """Geometry of P manifolds, with the evidence for every number.
 
     `layer_geometry` returns the same with a leading layer axis on every field; `geometry[layer]` is that of one layer.
-    A pytree whose leaves are the numbers: names of layers and classes stay with it through jit, vmap, pmap and
-    `jax.tree.map`, and two results are of one structure only if their names are the same.
 
     Attributes:
       capacity: [P], mean-field capacity alpha; NaN where `status` says the number cannot be had.
@@ -63,25 +93,10 @@ class ManifoldGeometry:
     layers: tuple[str, ...] | None = dataclasses.field(default=None, metadata={"static": True})
     classes: tuple[int, ...] | None = dataclasses.field(default=None, metadata={"static": True})
 
-    def __getitem__(self, layer: str) -> "ManifoldGeometry":
-        """The geometry of one layer, without the layer axis; KeyError if there is none of that name."""
-        if layer not in (self.layers or ()):
-            raise KeyError(f"expected a layer out of {self.layers}, got {layer!r}")
-        index = self.layers.index(layer)
-        if jnp.shape(self.status)[-2:-1] != (len(self.layers),):
-            raise KeyError(f"expected a layer axis of {len(self.layers)}, got status {jnp.shape(self.status)}")
-        # Counted from behind, so that axes that vmap has put in front do not matter.
-        fields = {
-            name: leaf[..., index] if name in OF_THE_SET else leaf[..., index, :]
-            for name, leaf in vars(self).items()
-            if name not in NAMES
-        }
-        return ManifoldGeometry(**fields, classes=self.classes)
-
-    def __repr__(self) -> str:
-        """Names and sizes; the numbers are in `summary`."""
-        names = ", ".join(f"{name}={getattr(self, name)}" for name in NAMES)
-        return f"ManifoldGeometry(capacity {getattr(self.capacity, 'shape', self.capacity)}, {names})"
+    PER_MANIFOLD: ClassVar[tuple[str, ...]] = (
+        *("capacity", "radius", "dimension", "retained_center_norm", "capacity_standard_error", "kkt_residual"),
+        *("active_fraction", "center_norm", "rank", "num_examples", "status"),
+    )
 
     def problems(self) -> list[str]:
         """Says what is wrong with which class of which layer, a sentence for each kind; of concrete numbers."""

@@ -11,6 +11,8 @@ CENTER_MOSTLY_REMOVED = 8
 OTHERS_NOT_FINITE = 16
 CHECKPOINT_DAMAGED = 32
 CENTER_REMOVED = 64
+BOUND = 128
+COINCIDE = 256
 
 MESSAGES = {
     NOT_FINITE: "its points contain NaN or infinite values",
@@ -21,13 +23,19 @@ MESSAGES = {
     CHECKPOINT_DAMAGED: "the checkpoint of its epoch is damaged or missing, so nothing was measured",
     CENTER_REMOVED: "the removal of shared directions took its whole centre away, so its radius has no meaning: "
     "remove fewer",
+    BOUND: "its joint capacity is only an upper bound: too few dimensions for so many points",
+    COINCIDE: "all of its points coincide, so there is nothing to separate",
 }
 # Flags whose numbers must not be used; the others are warnings.
-INVALID = NOT_FINITE | CENTER_VANISHED | NOT_CONVERGED | OTHERS_NOT_FINITE | CHECKPOINT_DAMAGED | CENTER_REMOVED
+INVALID = (
+    NOT_FINITE | CENTER_VANISHED | NOT_CONVERGED | OTHERS_NOT_FINITE | CHECKPOINT_DAMAGED | CENTER_REMOVED | COINCIDE
+)
 
 # A half-space missed by more than this share of the manifold's size (the centre's distance plus its radius).
 MAX_RESIDUAL = 1e-3
 MIN_RETAINED = 0.05
+# The same for cones, in standard deviations of the Gaussian vector; ||v||^2 is exact to its square.
+MAX_CONE_RESIDUAL = 1e-2
 
 
 def flags(finite, center_norm, retained, kkt_residual, radius) -> jax.Array:
@@ -55,6 +63,27 @@ def flags(finite, center_norm, retained, kkt_residual, radius) -> jax.Array:
         | jnp.where(vanished & ~jnp.isnan(retained), CENTER_REMOVED, 0)
         | jnp.where(not_converged, NOT_CONVERGED, 0)
         | jnp.where(removed, CENTER_MOSTLY_REMOVED, 0)
+    ).astype(jnp.int32)
+
+
+def joint_flags(finite, apart, kkt_residual, saturated) -> jax.Array:
+    """Combines the checks of a joint geometry into one int32.
+
+    Args:
+      finite: [] bool, whether all points are.
+      apart: [] bool, whether any point differs from the origin.
+      kkt_residual: [], mean distance by which optimality is missed, in units of the Gaussian vectors.
+      saturated: [] bool, whether the rank of the points limits the number of features.
+
+    Returns:
+      int32 [], a sum of the flags above; 0 is fine.
+    """
+    usable = finite & apart
+    return (
+        jnp.where(finite, 0, NOT_FINITE)
+        | jnp.where(finite & ~apart, COINCIDE, 0)
+        | jnp.where(usable & ~(kkt_residual <= MAX_CONE_RESIDUAL), NOT_CONVERGED, 0)
+        | jnp.where(usable & saturated, BOUND, 0)
     ).astype(jnp.int32)
 
 

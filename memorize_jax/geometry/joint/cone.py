@@ -1,0 +1,122 @@
+"""Projection of Gaussian vectors on cones of signed points, batched over draws that share their points."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from memorize_jax.geometry.admm import NonnegativeADMM, penalized_inverses
+from memorize_jax.geometry.eigen import symmetric_eigen
+
+# Scaled residual at which the programs end; the squared length is exact to its square.
+TOLERANCES = {jnp.dtype("float32"): 2e-5, jnp.dtype("float64"): 1e-9}
+MAX_UPDATES = 60
+# Conjugate gradients rarely pay before the active points are known.
+POLISH_AFTER = 6
+
+
+class Root(NamedTuple):
+    """Square root of the inner products of points of unit length.
+
+    Attributes:
+      gram: [n, n], C.
+      values: [n], square roots of its eigenvalues; 0 where an eigenvalue is no more than rounding.
+      vectors: [n, n], a column for each.
+      rank: int32 [], how many are not 0.
+    """
+
+    gram: jax.Array
+    values: jax.Array
+    vectors: jax.Array
+    rank: jax.Array
+
+
+class Projections(NamedTuple):
+    """Projections v of the Gaussian vectors t of d draws.
+
+    Attributes:
+      squares: [d], ||v||^2; the only leaf that carries a gradient.
+      weights: [d, n], b: v is the sum of b_i x_i; of the points' signs.
+      linear: [d, n], t . x_i, and where there is a margin the margin of x_i in the direction of its sign.
+      residual: [d], largest distance by which a half-space is missed, in units of t.
+    """
+
+    squares: jax.Array
+    weights: jax.Array
+    linear: jax.Array
+    residual: jax.Array
+
+
+def root_of(gram: jax.Array) -> Root:
+    """Decomposes a Gram matrix.
+
+    Args:
+      gram: [n, n] floating, symmetric; ones on its diagonal, or zeros for points that are not there.
+    """
+    values, vectors = symmetric_eigen(gram)
+    # What float32 leaves where there is nothing would count as a direction of its own, however short it is.
+    kept = values > 10 * jnp.finfo(gram.dtype).eps * jnp.maximum(values[-1], 1)
+    values = jnp.where(kept, values, 0)
+    # The value without that rounding, the gradient of the argument.
+    clean = gram + jax.lax.stop_gradient((vectors * values) @ vectors.T - gram)
+    return Root(clean, jnp.sqrt(values), vectors, jnp.sum(kept).astype(jnp.int32))
+
+
+@jax.custom_vjp
+def project(root: Root, normals: jax.Array, signs: jax.Array, margins: jax.Array) -> Projections:
+    """Projects Gaussian vectors on cones.
+
+        ||v||^2 = max over b of the signs' signs of   2 b' h - b' C b,    h = C^(1/2) g + y margin
+
+    The features vanish: t . x_i is distributed as C^(1/2) g. By the envelope theorem the gradient with respect to C is
+    -b b', and 2 b with respect to h; that of the root solves C^(1/2) dR + dR C^(1/2) = dC.
+
+    Args:
+      root: of the points' inner products C; its gradient is that with respect to `root.gram`.
+      normals: [d, n], g.
+      signs: [d, n] of -1, 1 and 0, y; a point of sign 0 is left out of that draw.
+      margins: [n] >= 0, divided by the points' lengths.
+
+    Returns:
+      Projections.
+
+    References:
+      Amelunxen, Lotz, McCoy & Tropp 2014; Chou et al. 2025, algorithm 2.
+    """
+    return _project_forward(root, normals, signs, margins)[0]
+
+
+def _project_forward(root, normals, signs, margins):
+    linear = ((normals @ root.vectors) * root.values) @ root.vectors.T + signs * margins
+    size = jnp.max(jnp.abs(linear * signs), axis=1, keepdims=True)
+    size = jnp.where(size > 0, size, 1)
+    scaled = linear / size
+    solver = NonnegativeADMM(tol=TOLERANCES[linear.dtype], polish_after=POLISH_AFTER)
+    start = jnp.zeros_like(linear)
+    # Both from the same eigenvalues, so that what counts as rounding is left out of both.
+    inverses = penalized_inverses(root.values**2, root.vectors)
+    state = solver.init_state(start, root.gram, scaled, signs, inverses=inverses)
+    unfinished = lambda carry: (carry[1].error > solver.tol) & (carry[1].iter_num < MAX_UPDATES)
+    advance = lambda carry: tuple(solver.update(*carry, root.gram, scaled, signs))
+    weights, state = jax.lax.while_loop(unfinished, advance, (start, state))
+    weights = weights * size
+    squares = jnp.sum(weights * (2 * linear - weights @ root.gram), axis=1)
+    found = Projections(squares, weights, linear, state.residual * size[:, 0])
+    return found, (root, normals, weights)
+
+
+def _project_backward(saved, cotangents):
+    root, normals, weights = saved
+    weighted = weights * cotangents.squares[:, None]
+    # t . x_i depends on the points by the root: one Sylvester equation for all draws, diagonal in the eigenvectors.
+    outer = root.vectors.T @ (2 * weighted.T @ normals) @ root.vectors
+    sums = root.values[:, None] + root.values[None, :]
+    inner = jnp.where(sums > 0, outer / jnp.where(sums > 0, sums, 1), 0)
+    gram = root.vectors @ ((inner + inner.T) / 2) @ root.vectors.T - weighted.T @ weights
+    rest = jax.tree.map(jnp.zeros_like, (root.values, root.vectors))
+    nothing = jnp.zeros(root.rank.shape, jax.dtypes.float0)
+    margins = jnp.sum(2 * weighted * jnp.sign(weights), axis=0)
+    return Root(gram, *rest, nothing), jnp.zeros_like(normals), jnp.zeros_like(weights), margins
+
+
+project.defvjp(_project_forward, _project_backward)

@@ -1,0 +1,207 @@
+"""From points to the joint geometry of all layers as one program."""
+
+import functools
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from memorize_jax.geometry import status as status_flags
+from memorize_jax.geometry.grams import Reference, reference_of_points
+from memorize_jax.geometry.joint.blocks import Blocks, block_of, origin_and_size
+from memorize_jax.geometry.joint.cone import Root, project, root_of
+from memorize_jax.geometry.joint.effective import anchors_of, forms_of, mean_anchors
+from memorize_jax.geometry.joint.result import JointGeometry
+from memorize_jax.geometry.joint.sampling import Draws, Plan, sample, signs_of
+
+# Share of the rank of the points that n* should stay below. Points in general position take half of the rank as soon as
+# they are as many as it; from nine tenths on a bias is seen (docs/math.md).
+AMPLE, SATURATED = 2 / 3, 0.9
+# Draws that tell about where n* is.
+PILOT_DRAWS = 16
+
+
+class _Measured(NamedTuple):
+    squares: jax.Array  # [d], ||v||^2
+    shares: jax.Array  # [d, B], of the classes in it
+    weights: jax.Array  # [d, B, M], of points of unit length
+    signs: jax.Array  # [d, B, M]
+    linear: jax.Array  # [d, B, M]
+    residual: jax.Array  # [d]
+
+
+def _measure(root: Root, norms, margin, draws: Draws, num_classes, dichotomies) -> _Measured:
+    """Projects the draws of one block."""
+    shape = draws.normals.shape
+    signs = signs_of(draws, (norms > 0).astype(norms.dtype), num_classes, dichotomies=dichotomies)
+    margins = margin / jnp.where(norms > 0, norms, 1)
+    flat = (len(signs), -1)
+    found = project(root, draws.normals.reshape(flat), signs.reshape(flat), margins.reshape(-1))
+    weights, linear = found.weights.reshape(shape), found.linear.reshape(shape)
+    return _Measured(found.squares, jnp.sum(weights * linear, axis=2), weights, signs, linear, found.residual)
+
+
+def _choose_num_classes(root: Root, norms, margin, draws: Draws, plan: Plan, dichotomies):
+    """P': as many of the block's classes as leave n* well below the rank, by a few draws of the first block."""
+    if not plan.adaptive:
+        return jnp.int32(plan.block_size)
+    most = AMPLE * root.rank
+    few = jax.tree.map(lambda leaf: leaf[:PILOT_DRAWS], draws._replace(blocks=None))
+
+    def needed(num_classes):
+        return jnp.mean(_measure(root, norms, margin, few, num_classes, dichotomies).squares)
+
+    def too_many(carry):
+        num_classes, num_features = carry
+        return (num_features > most) & (num_classes > 2)
+
+    def fewer(carry):
+        num_classes, num_features = carry
+        fitting = jnp.floor(num_classes * most / num_features).astype(jnp.int32)
+        num_classes = jnp.maximum(jnp.minimum(fitting, num_classes - 1), 2)
+        return num_classes, needed(num_classes)
+
+    whole = jnp.int32(plan.block_size)
+    return jax.lax.while_loop(too_many, fewer, (whole, needed(whole)))[0]
+
+
+def _standard_error_of_mean(squares):
+    """Standard error of the mean of [S, d] draws; a block takes its own classes, which is no error of the draws."""
+    num_blocks, per_block = squares.shape
+    if per_block < 2:
+        return jnp.std(squares, ddof=1) / jnp.sqrt(squares.size) if num_blocks > 1 else jnp.full((), jnp.nan)
+    spread = jnp.sum((squares - jnp.mean(squares, axis=1, keepdims=True)) ** 2)
+    return jnp.sqrt(spread / (squares.size * num_blocks * (per_block - 1)))
+
+
+def _geometry_of_layer(blocks: Blocks, margin, draws: Draws, plan: Plan, dichotomies, counts) -> JointGeometry:
+    roots = jax.lax.map(root_of, blocks.gram)
+    block = lambda tree, number: jax.tree.map(lambda leaf: leaf[number], tree)
+    num_classes = _choose_num_classes(
+        *jax.lax.stop_gradient((block(roots, 0), blocks.norms[0], margin)), block(draws, 0), plan, dichotomies
+    )
+    found = jax.lax.map(
+        lambda item: _measure(item[0], item[1], margin, item[2], num_classes, dichotomies),
+        (roots, blocks.norms, draws),
+    )
+    num_features = jnp.mean(found.squares)
+    capacity = num_classes / num_features
+    # Only the capacity carries a gradient.
+    fixed, gram, norms = jax.lax.stop_gradient((found, blocks.gram, blocks.norms))
+    anchors = jax.vmap(anchors_of)(fixed.weights, fixed.signs, norms)
+    centers = mean_anchors(anchors, draws.blocks, plan.num_manifolds)
+    forms = jax.lax.map(lambda item: forms_of(*item), (anchors, centers[draws.blocks], gram, fixed.linear))
+    total = jax.tree.map(lambda leaf: jnp.sum(leaf, axis=0), forms)
+    num_draws = found.squares.size
+    axes, shared, fixed_features = total.axes / num_draws, total.shared / num_draws, jnp.mean(fixed.squares)
+    aligned = [each / jnp.maximum(total.pairs, 1) for each in (total.center, total.axis, total.center_axis)]
+    taken = jnp.zeros(plan.num_manifolds, norms.dtype).at[draws.blocks].add(jnp.sum(anchors.taking_part, axis=1))
+    shares = jnp.zeros_like(taken).at[draws.blocks].add(jnp.sum(fixed.shares, axis=1))
+    rank = roots.rank[0]
+    residual = jnp.mean(fixed.residual)
+    flags = status_flags.joint_flags(blocks.finite, jnp.any(norms > 0), residual, fixed_features > SATURATED * rank)
+    blank = lambda value: jnp.where((flags & status_flags.INVALID) != 0, jnp.nan, value)
+    return JointGeometry(
+        capacity=blank(capacity),
+        capacity_standard_error=blank(
+            jax.lax.stop_gradient(capacity) * _standard_error_of_mean(fixed.squares) / fixed_features
+        ),
+        class_capacity=blank(taken / shares),
+        radius=blank(jnp.sqrt(shared / (axes - shared))),
+        dimension=blank(axes / num_classes),
+        utility=blank(shared / fixed_features),
+        center_alignment=blank(aligned[0][0]),
+        axis_alignment=blank(aligned[1][0]),
+        center_axis_alignment=blank(aligned[2][0]),
+        center_alignment_raw=blank(aligned[0][1]),
+        axis_alignment_raw=blank(aligned[1][1]),
+        center_axis_alignment_raw=blank(aligned[2][1]),
+        active_fraction=blank(jnp.sum(fixed.weights != 0) / jnp.maximum(jnp.sum(fixed.signs != 0), 1)),
+        kkt_residual=residual,
+        num_features=blank(fixed_features),
+        rank=rank,
+        classes_per_draw=num_classes,
+        num_draws=jnp.int32(num_draws),
+        num_examples=counts,
+        status=flags,
+    )
+
+
+def _blocks_of_points(points, mask, blocks, center) -> tuple[Blocks, jax.Array]:
+    reference, finite = reference_of_points(points, mask)
+    products = jax.lax.map(lambda own: block_of(points[own], mask[own], reference, center), blocks)
+    return assemble_blocks(*products, reference, finite, mask, center)
+
+
+def assemble_blocks(
+    gram: jax.Array, norms: jax.Array, reference: Reference, finite: jax.Array, mask: jax.Array, center: str
+) -> tuple[Blocks, jax.Array]:
+    """Puts the blocks of a layer together and brings lengths to their own unit.
+
+    Args:
+      gram: [S, B M, B M].
+      norms: [S, B, M].
+      reference: of the layer.
+      finite: [P].
+      mask: [P, M].
+      center: see `blocks.origin_and_size`.
+
+    Returns:
+      (Blocks, distance [] of the centers in the unit of the norms).
+    """
+    present = jnp.sum(norms > 0)
+    unit = jnp.sqrt(jnp.sum(jax.lax.stop_gradient(norms) ** 2) / jnp.maximum(present, 1))
+    unit = jnp.where(unit > 0, unit, 1)
+    distance = origin_and_size(reference, center)[1]
+    return Blocks(gram, norms / unit, jnp.all(finite)), distance / unit
+
+
+def joint_geometry_of_blocks(
+    reduced: list[tuple[Blocks, jax.Array]], mask, draws: Draws, kappa, *, plan: Plan, dichotomies
+) -> JointGeometry:
+    """Computes the joint geometry of layers that have been reduced to inner products.
+
+    Args:
+      reduced: of `assemble_blocks`, for every layer.
+      mask: [P, M].
+      draws: shared by all layers.
+      kappa: margin, in units of the root mean square distance of the centers from the origin.
+      plan: sizes.
+      dichotomies: a name of `sampling.DICHOTOMIES`, or "given".
+
+    Returns:
+      JointGeometry with a leading layer axis.
+    """
+    counts = jnp.sum(mask, axis=1).astype(jnp.int32)
+    stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *reduced)
+
+    def one_layer(item):
+        blocks, distance = item
+        return _geometry_of_layer(blocks, kappa * distance, draws, plan, dichotomies, counts)
+
+    return jax.lax.map(one_layer, stacked)
+
+
+@functools.partial(jax.jit, static_argnames=("plan", "name", "center"))
+@jax.default_matmul_precision("highest")
+def joint_geometry_of_layers(layers, mask, key, draws, dichotomies, kappa, *, plan, name, center) -> JointGeometry:
+    """Computes the joint geometry of several layers that show the same examples.
+
+    Args:
+      layers: tuple of [P, M, N_l] floating arrays.
+      mask: [P, M], 1 where an example is present.
+      key: PRNG key.
+      draws: [n, P, M], or None to sample.
+      dichotomies: [n, P] of -1 and 1, or None.
+      kappa: margin.
+      plan: sizes, static.
+      name: of the dichotomies, static: one of `sampling.DICHOTOMIES`, or "given".
+      center: see `blocks.origin_and_size`, static.
+
+    Returns:
+      JointGeometry with a leading layer axis.
+    """
+    given = name if dichotomies is None else dichotomies
+    sampled = sample(key, plan, mask.shape[1], mask.dtype, dichotomies=given, draws=draws)
+    reduced = [_blocks_of_points(points, mask, sampled.blocks, center) for points in layers]
+    return joint_geometry_of_blocks(reduced, mask, sampled, kappa, plan=plan, dichotomies=name)

@@ -1,0 +1,161 @@
+"""Which classes, labels and Gaussian vectors a draw of the joint geometry consists of."""
+
+import math
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from memorize_jax.keys import stream
+
+DICHOTOMIES = ("balanced", "one_vs_rest")
+# Points whose inner products are held and decomposed together, if the classes are more than fit.
+BLOCK_POINTS = 1024
+# Radius and dimension cost the cube of the classes of a draw.
+BLOCK_CLASSES = 128
+# A block's decomposition costs about as much as the programs of one draw for every so many of its points.
+POINTS_PER_DRAW = 50
+
+
+class Plan(NamedTuple):
+    """Sizes, all of them static.
+
+    Attributes:
+      num_manifolds: P.
+      block_size: B, the classes whose inner products are held together.
+      num_blocks: S.
+      draws_per_block: d; S d draws in all.
+      adaptive: whether a draw takes fewer than B classes where B are too many for the rank of the points.
+    """
+
+    num_manifolds: int
+    block_size: int
+    num_blocks: int
+    draws_per_block: int
+    adaptive: bool
+
+
+class Draws(NamedTuple):
+    """What is random, the same for all layers.
+
+    Attributes:
+      blocks: int32 [S, B], the classes of each block.
+      normals: [S, d, B, M], standard normal, in the space of the examples.
+      order: int32 [S, d, B], permutations: the classes of a draw are those that come first, as many as it takes;
+        "balanced" labels alternate along it.
+      flips: [S, d], -1 or 1, which label comes first.
+      labels: [S, d, B] of -1 and 1, where the caller gives the dichotomies.
+    """
+
+    blocks: jax.Array
+    normals: jax.Array
+    order: jax.Array
+    flips: jax.Array
+    labels: jax.Array | None
+
+
+def make_plan(
+    num_manifolds: int,
+    num_examples: int,
+    *,
+    num_draws: int,
+    classes_per_draw: int | None,
+    num_dichotomies: int | None,
+) -> Plan:
+    """Chooses the sizes.
+
+    Without `classes_per_draw` blocks have at most `BLOCK_POINTS` points and `BLOCK_CLASSES` classes.
+
+    Args:
+      num_manifolds: P.
+      num_examples: M, of the largest manifold.
+      num_draws: wanted in all; rounded up.
+      classes_per_draw: P', or None.
+      num_dichotomies: how many the caller gives, for all P classes; None for random ones.
+    """
+    if num_dichotomies is not None:
+        rounds = -(-num_draws // num_dichotomies)
+        return Plan(num_manifolds, num_manifolds, 1, rounds * num_dichotomies, False)
+    size = classes_per_draw
+    if size is None:
+        most = max(2, min(BLOCK_POINTS // num_examples, BLOCK_CLASSES))
+        # With a divisor of P all classes are drawn equally often.
+        divisor = max((number for number in range(2, most + 1) if num_manifolds % number == 0), default=0)
+        size = min(num_manifolds, most) if num_manifolds <= most or divisor <= most // 2 else divisor
+    if size == num_manifolds:
+        return Plan(num_manifolds, size, 1, num_draws, classes_per_draw is None)
+    at_least = math.ceil(num_manifolds / size)
+    wanted = num_draws / max(4, size * num_examples // POINTS_PER_DRAW)
+    num_blocks = at_least * max(1, round(wanted / at_least))
+    return Plan(num_manifolds, size, num_blocks, -(-num_draws // num_blocks), classes_per_draw is None)
+
+
+def sample(key: jax.Array, plan: Plan, num_examples: int, dtype, *, dichotomies, draws=None) -> Draws:
+    """Samples classes, labels and Gaussian vectors.
+
+    Args:
+      key: PRNG key.
+      plan: sizes.
+      num_examples: M.
+      dtype: floating.
+      dichotomies: a name of `DICHOTOMIES`, or [n, P] of -1 and 1, used in turn.
+      draws: [n, P, M] standard normal to be used instead, where one block holds all classes.
+
+    Returns:
+      Draws.
+    """
+    num_manifolds, size, num_blocks, per_block, _ = plan
+    shape = (num_blocks, per_block, size)
+    key = stream(key, "joint geometry")
+    class_key, normal_key, order_key, flip_key = (jax.random.fold_in(key, number) for number in range(4))
+    if size == num_manifolds:
+        blocks = jnp.broadcast_to(jnp.arange(size, dtype=jnp.int32), (num_blocks, size))
+    else:
+        # Arcs of a circle of all classes, in a new order whenever it has been gone round.
+        per_round = -(-num_manifolds // size)
+        rounds = jnp.arange(-(-num_blocks // per_round))
+        circles = jax.vmap(lambda r: jax.random.permutation(jax.random.fold_in(class_key, r), num_manifolds))(rounds)
+        number = jnp.arange(num_blocks)
+        places = (number[:, None] % per_round * size + jnp.arange(size)) % num_manifolds
+        blocks = circles[number[:, None] // per_round, places].astype(jnp.int32)
+    normals = jax.random.normal(normal_key, (*shape, num_examples), dtype) if draws is None else draws
+    flips = jax.random.rademacher(flip_key, shape[:2], dtype)
+    labels = None
+    if isinstance(dichotomies, str) and dichotomies == "balanced":
+        order = jax.random.permutation(order_key, jnp.broadcast_to(jnp.arange(size), shape), axis=2, independent=True)
+    else:
+        # Every class comes first in turn.
+        order = jnp.broadcast_to((jnp.arange(size) - jnp.arange(per_block)[:, None]) % size, shape)
+        if not isinstance(dichotomies, str):
+            turns = jnp.arange(per_block) % len(dichotomies)
+            labels = jnp.asarray(dichotomies, dtype)[turns][None]
+    return Draws(blocks, normals.reshape(*shape, num_examples), order.astype(jnp.int32), flips, labels)
+
+
+def signs_of(draws: Draws, present: jax.Array, num_classes: jax.Array, *, dichotomies) -> jax.Array:
+    """The label of every point in every draw.
+
+    Args:
+      draws: leaves without the block axis S.
+      present: [B, M], 1 where there is a point that can be told from the origin.
+      num_classes: int32 [], P' <= B.
+      dichotomies: as for `sample`.
+
+    Returns:
+      [d, B, M] of -1, 1, and 0 for points that take no part.
+    """
+    per_block, size = draws.order.shape
+    order = draws.order
+    if isinstance(dichotomies, str) and dichotomies == "balanced":
+        # One permutation serves as many draws as it has windows of P' classes, so that no class is left out for long.
+        windows = size // num_classes
+        number = jnp.arange(per_block)
+        order = (draws.order[number // windows] - (number % windows * num_classes)[:, None]) % size
+    first = order < num_classes
+    if draws.labels is not None:
+        labels = draws.labels
+    elif dichotomies == "balanced":
+        labels = jnp.where(order % 2 == 0, 1, -1) * draws.flips[:, None]
+    else:
+        labels = jnp.where(order == 0, 1, -1)
+    return (labels * first)[..., None] * present
