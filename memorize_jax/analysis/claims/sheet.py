@@ -18,6 +18,7 @@ from memorize_jax.analysis.claims import (
     training,
 )
 from memorize_jax.analysis.claims.evidence import Evidence, NotTestable
+from memorize_jax.analysis.claims.forms import Outcome, weigh
 from memorize_jax.analysis.claims.statement import Claim, Statement
 from memorize_jax.intervals import student_t_interval
 from memorize_jax.study import Study, command
@@ -66,11 +67,21 @@ def judge(statement: Statement, study: Study) -> Claim:
     except NotTestable as untestable:
         reason = str(untestable)
     else:
-        found = student_t_interval(values, level=statement.level)
-        numbers = tuple(float(np.min(value)) for value in (found.mean, found.low, found.high))
-        verdict, reason = _verdict(statement, numbers, len(values), error)
+        if statement.forms is None:
+            numbers, verdict, reason = _outcome(statement, values, error)
+        else:
+            outcomes = [_outcome(statement, own[:, None], error) for own in values.T]
+            names, note = statement.forms(list(seeds.values()))
+            numbers, verdict, reason = weigh(outcomes, names, statement.threshold.sign, note)
     named = (statement.name, statement.statement, statement.figure, statement.quantity)
     return Claim(*named, *numbers, str(statement.threshold), verdict, reason)
+
+
+def _outcome(statement: Statement, values: np.ndarray, error: float) -> Outcome:
+    """What [seeds, parts] values of a quantity say."""
+    found = student_t_interval(values, level=statement.level)
+    numbers = tuple(float(np.min(value)) for value in (found.mean, found.low, found.high))
+    return Outcome(numbers, *_verdict(statement, numbers, len(values), error))
 
 
 def _verdict(
@@ -96,7 +107,7 @@ def _error_of_one(statement: Statement, seeds: dict[int, Evidence]) -> float:
 
 
 def _measured(statement: Statement, seeds: dict[int, Evidence]) -> np.ndarray:
-    """The quantity of every seed, [seeds, parts]."""
+    """The quantity of every seed, [seeds, parts], or [seeds, definitions]."""
     found, reasons = [], {}
     for seed, evidence in seeds.items():
         try:
@@ -110,7 +121,9 @@ def _measured(statement: Statement, seeds: dict[int, Evidence]) -> np.ndarray:
     for seed, reason in reasons.items():
         alike = list(reasons.values()).count(reason) == len(seeds)
         raise NotTestable(reason if alike else f"seed {seed}: {reason}")
-    return statement.over_seeds(found) if statement.over_seeds else np.array(found)[:, None]
+    if statement.over_seeds:
+        return statement.over_seeds(found)
+    return np.array(found) if statement.forms else np.array(found)[:, None]
 
 
 def _evidence(statement: Statement, study: Study) -> dict[int, Evidence]:

@@ -1,6 +1,6 @@
 """What a testable statement is, and what judging it gives."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -47,6 +47,8 @@ class Statement(NamedTuple):
       many_fractions: whether it compares runs of several permuted fractions, as only a sweep has.
       over_seeds: for a quantity that only the seeds together have: takes what `measure` gives for each of them, and
         gives [seeds, parts], of which the part with the least mean decides; None where every seed has its own.
+      forms: for a quantity with several definitions, of which `measure` gives an array: takes the tables of all seeds
+        and gives the names of the definitions, and a note on them or "". It must hold by each (`forms.weigh`).
       sampling_error: takes the tables of one seed and gives the standard error of the quantity from its draws, within
         which of the threshold one seed is not certain; None where draws hardly move it.
     """
@@ -62,6 +64,7 @@ class Statement(NamedTuple):
     level: float = 0.95
     many_fractions: bool = False
     over_seeds: Callable[[list], np.ndarray] | None = None
+    forms: Callable[[Sequence[Evidence]], tuple[Sequence[str], str]] | None = None
     sampling_error: Callable[[Evidence], float] | None = None
 
 
