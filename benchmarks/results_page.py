@@ -14,7 +14,7 @@ from benchmarks.trimmed import EXAMPLES
 from experiments.record import read_record
 from experiments.repeat import commands
 from memorize_jax import figures
-from memorize_jax.analysis.claims import evaluate
+from memorize_jax.analysis.claims import HOLDS, evaluate
 from memorize_jax.atomic import read_json
 from memorize_jax.intervals import student_t_interval
 from memorize_jax.report import words
@@ -186,8 +186,9 @@ def _by_run(study: Study) -> str:
 def _claims(judged: Judged) -> str:
     """How many claims hold, and those that do not."""
     counts = collections.Counter(claim.verdict for claim in judged.claims)
-    holding = ", ".join(f"`{claim.claim}`" for claim in judged.claims if claim.verdict == "holds")
-    text = f"Of {len(judged.claims)} [claims](claims.md) {counts['holds']} hold, {counts['does not hold']} do not, and "
+    holding = ", ".join(f"`{claim.claim}`" for claim in judged.claims if claim.verdict in HOLDS)
+    held = f"{sum(counts[verdict] for verdict in HOLDS)} hold{' (one seed)' * (HOLDS[1] in counts)}"
+    text = f"Of {len(judged.claims)} [claims](claims.md) {held}, {counts['does not hold']} do not, and "
     text += f"{counts['not testable']} are not testable on these tables. Those that hold: {holding or 'none'}."
     failing = [claim for claim in judged.claims if claim.verdict == "does not hold"]
     if not failing:

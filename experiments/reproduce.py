@@ -8,6 +8,7 @@ The same command run again goes on where it stopped, and does nothing twice that
 --figure only what the figure needs is done. A preset of several widths runs `experiments.double_descent`.
 """
 
+import collections
 import dataclasses
 import pathlib
 import time
@@ -19,7 +20,7 @@ from experiments.members import combine, for_each, member_folder, parse_seeds
 from experiments.presets import Preset, analyses
 from experiments.record import is_made, tables_of
 from experiments.steps import STEPS, Planned, Step
-from memorize_jax.analysis.claims import VERDICTS
+from memorize_jax.analysis.claims import HOLDS
 from memorize_jax.figures import Figure, missing, select
 from memorize_jax.figures.capacity_map import FIGURES_OF_CAPACITY_MAP, LEAST_EPOCHS
 from memorize_jax.figures.figure import INSTEAD, RUNS
@@ -187,9 +188,10 @@ def _finish(workdir, figures):
     path = report.run_all(workdir)
     judged = claims.run(workdir)
     for claim in judged:
-        print(f"  {claim.verdict:14} {claim.claim}")
-    holds, fails, open_ = (sum(claim.verdict == verdict for claim in judged) for verdict in VERDICTS)
-    print(f"claims: {holds} hold, {fails} do not, {open_} cannot be tested here\nreport: {path.absolute()}")
+        print(f"  {claim.verdict:16} {claim.claim}")
+    counts = collections.Counter("holds" if claim.verdict in HOLDS else claim.verdict for claim in judged)
+    said = f"{counts['holds']} hold, {counts['does not hold']} do not, {counts['not testable']} cannot be tested here"
+    print(f"claims: {said}\nreport: {path.absolute()}")
 
 
 def _choose_figures(text: str, chosen: Preset) -> list[Figure]:

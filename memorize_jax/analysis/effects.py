@@ -1,5 +1,6 @@
 """What the tables of rewinding and gradients say about the paper's statements, in numbers."""
 
+import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -8,6 +9,8 @@ import pandas as pd
 
 # A layer that wins back less than this share of what memorising cost is said not to recover.
 RECOVERS = 0.1
+# A curve whose range is less than this share of its mean is flat.
+FLAT = 0.02
 
 
 class Recovery(NamedTuple):
@@ -99,6 +102,24 @@ def rewinding_effect(rewinding: pd.DataFrame, metrics: pd.DataFrame, group: str,
     early, late = thirds(hidden)
     means = [float(np.mean([share_of[layer] for layer in chosen])) for chosen in (early, late)]
     return RewindingEffect(float(final), float(peak), tuple(recoveries), early, late, *means)
+
+
+def reversal(values: np.ndarray) -> float:
+    """How far a curve goes against its own direction.
+
+        min(largest rise, largest fall) / (max x - min x)
+
+    Args:
+      values: [n] in order.
+
+    Returns:
+      0 for a monotonic curve and a flat one, whose range is below `FLAT` of its mean; at most 1.
+    """
+    spread = np.ptp(values)
+    if not spread > FLAT * abs(values.mean()):
+        return 0.0
+    steps = [later - earlier for earlier, later in itertools.combinations(values, 2)]
+    return float(max(min(max(steps), -min(steps)), 0) / spread)
 
 
 class RatioRange(NamedTuple):

@@ -11,6 +11,7 @@ CENTER_MOSTLY_REMOVED = 8
 OTHERS_NOT_FINITE = 16
 CHECKPOINT_DAMAGED = 32
 CENTER_REMOVED = 64
+BOUND = 128
 
 MESSAGES = {
     NOT_FINITE: "its points contain NaN or infinite values",
@@ -21,6 +22,7 @@ MESSAGES = {
     CHECKPOINT_DAMAGED: "the checkpoint of its epoch is damaged or missing, so nothing was measured",
     CENTER_REMOVED: "the removal of shared directions took its whole centre away, so its radius has no meaning: "
     "remove fewer",
+    BOUND: "its joint capacity is only an upper bound: too few dimensions for so many points",
 }
 # Flags whose numbers must not be used; the others are warnings.
 INVALID = NOT_FINITE | CENTER_VANISHED | NOT_CONVERGED | OTHERS_NOT_FINITE | CHECKPOINT_DAMAGED | CENTER_REMOVED

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from memorize_jax.analysis.claims import VERDICTS, Claim
+from memorize_jax.analysis.claims import HOLDS, VERDICTS, Claim
 from memorize_jax.figures.figure import RUNS
 from memorize_jax.report import words
 from memorize_jax.report.drawn import TOPICS, draw
@@ -98,9 +98,10 @@ def study_page(study: Study, claims: Sequence[Claim], making: Making, folder: pa
 
 
 def count(claims: Sequence[Claim]) -> dict[str, int]:
-    """Verdict -> how many claims have it."""
+    """Verdict -> how many claims have it; of the two ways to hold those that occur, on one seed or on several."""
     found = Counter(claim.verdict for claim in claims)
-    return {verdict: found[verdict] for verdict in VERDICTS}
+    held = [verdict for verdict in HOLDS if found[verdict]] or HOLDS[:1]
+    return {verdict: found[verdict] for verdict in VERDICTS if verdict in held or verdict not in HOLDS}
 
 
 def _by_reason(claims):

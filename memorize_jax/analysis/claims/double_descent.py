@@ -7,16 +7,17 @@ import numpy as np
 import pandas as pd
 
 from memorize_jax.analysis.claims.evidence import Evidence, NotTestable, check_memorized
+from memorize_jax.analysis.claims.geometries import MEAN_FIELD
+from memorize_jax.analysis.claims.geometry import TENTH
 from memorize_jax.analysis.claims.statement import NOTICEABLE, Statement, Threshold
+from memorize_jax.analysis.effects import reversal
 
 # Falling, rising and falling takes four.
 FEWEST_WIDTHS = 4
 # Moves of accuracy that count: four standard errors of an accuracy of one half on 10,000 images.
 LEAST_ACCURACY = 0.02
-# Moves of the dimension that count, in units of its mean: several times what the sampling of the draws moves it.
+# Moves of the dimension that count, in units of its mean: twice what other examples of the classes move it.
 LEAST_DIMENSION = 0.05
-# A curve whose range is less than this share of its mean is flat.
-FLAT = 0.02
 
 
 def second_fall(curves: np.ndarray, least: float) -> np.ndarray:
@@ -34,32 +35,18 @@ def second_fall(curves: np.ndarray, least: float) -> np.ndarray:
       [seeds, 3]; all zero where the mean never falls again.
     """
     mean = curves.mean(axis=0)
-    chosen = np.array(list(itertools.combinations_with_replacement(range(len(mean)), 4))).T
-    best = _moves(mean, chosen).min(axis=-1).argmax()
-    return _moves(curves, chosen[:, best]) / max(least, NOTICEABLE * np.ptp(mean))
+    return _moves(curves, _turns(mean)) / max(least, NOTICEABLE * np.ptp(mean))
+
+
+def _turns(curve):
+    """The i <= j <= k <= l between which a curve falls, rises and falls most."""
+    chosen = np.array(list(itertools.combinations_with_replacement(range(len(curve)), 4))).T
+    return chosen[:, _moves(curve, chosen).min(axis=-1).argmax()]
 
 
 def _moves(curves, turns):
     first, low, high, last = (curves[..., turn] for turn in turns)
     return np.stack([first - low, high - low, high - last], axis=-1)
-
-
-def reversal(values: np.ndarray) -> float:
-    """How far a curve goes against its own direction.
-
-        min(largest rise, largest fall) / (max x - min x)
-
-    Args:
-      values: [n] in order.
-
-    Returns:
-      0 for a monotonic curve and a flat one, whose range is below `FLAT` of its mean; at most 1.
-    """
-    spread = np.ptp(values)
-    if not spread > FLAT * abs(values.mean()):
-        return 0.0
-    steps = [later - earlier for earlier, later in itertools.combinations(values, 2)]
-    return float(max(min(max(steps), -min(steps)), 0) / spread)
 
 
 def _curve(evidence: Evidence, moment: str, column: str) -> pd.Series:
@@ -97,6 +84,15 @@ def _reversal(evidence: Evidence, moment: str, columns: tuple[str, ...]) -> floa
     return max(reversal(_curve(evidence, moment, column).to_numpy()) for column in columns)
 
 
+def _change_in_region(evidence: Evidence) -> float:
+    error = 1 - _curve(evidence, "final", "test_accuracy").to_numpy()
+    _, low, high, _ = turns = _turns(error)
+    if not _moves(error, turns).min() > LEAST_ACCURACY:
+        raise NotTestable("final test accuracy does not descend twice: there is no region of descent")
+    curves = [_curve(evidence, "final", column).to_numpy() for column in ("radius", "center_correlation")]
+    return max(float(np.ptp(own[low : high + 1]) / own[low : high + 1].mean()) for own in curves)
+
+
 RANGE = "a tenth of the curve's range: smaller turns are noise; a curve within 2 % of its mean is flat, with no turns"
 MOVES = (
     "least of the three moves of the mean curve over seeds, in units of {} or of a tenth of its range if that is more"
@@ -124,6 +120,20 @@ STATEMENTS = (
         RANGE,
         functools.partial(_reversal, moment="final", columns=("radius", "center_correlation")),
         needs=NEEDS,
+        by=MEAN_FIELD,
+        every_seed=True,
+    ),
+    Statement(
+        "radius_and_correlation_unchanged",
+        "4C-E",
+        "Where test accuracy falls with width, radius and centre correlation of test manifolds are unchanged.",
+        "range at the final epoch between these widths, relative to the mean there; of the two curves the larger",
+        Threshold("<", NOTICEABLE),
+        TENTH,
+        _change_in_region,
+        needs=NEEDS,
+        by=MEAN_FIELD,
+        every_seed=True,
     ),
     Statement(
         "dimension_descends_twice",
@@ -131,9 +141,10 @@ STATEMENTS = (
         "The dimension of test manifolds at the final epoch falls, rises and falls again with width.",
         MOVES.format("5 % of its mean"),
         Threshold(">", 1),
-        "smaller moves are noise: 5 % are several times what the sampling of the draws moves it",
+        "smaller moves are noise: 5 % are twice what other examples of the classes move it (2.5 %)",
         functools.partial(_curve, moment="final", column="dimension"),
         needs=NEEDS,
+        by=MEAN_FIELD,
         over_seeds=_dimension_falls_last,
     ),
     Statement(
@@ -145,5 +156,7 @@ STATEMENTS = (
         RANGE,
         functools.partial(_reversal, moment="best", columns=("radius", "center_correlation", "dimension")),
         needs=NEEDS,
+        by=MEAN_FIELD,
+        every_seed=True,
     ),
 )

@@ -18,6 +18,8 @@ LEARNED = 0.1
 NOTHING_LOST = 0.9
 # Fewer hidden layers have no first, middle and last third.
 FEWEST_LAYERS = 3
+# Column of a geometry seen by one of its kinds (`geometries.seen_by`): why a capacity is missing.
+LACKS = "lacks"
 
 
 class NotTestable(Exception):
@@ -60,8 +62,8 @@ class Evidence(NamedTuple):
     @property
     def folder(self) -> pathlib.Path:
         """What a command takes that adds to these tables: the study's folder, of a sweep that of the run."""
-        metrics = self.tables["metrics"]
-        return self.workdir / str(metrics["run"].iloc[0]) if "run" in metrics else self.workdir
+        table = next(iter(self.tables.values()))
+        return self.workdir / str(table["run"].iloc[0]) if "run" in table else self.workdir
 
     def first(self, column: str) -> float:
         """A column of the metrics at the first epoch."""
@@ -136,6 +138,22 @@ class Evidence(NamedTuple):
                 f"too little was lost to win back: the final network has {kept:.0%} of the best one's accuracy"
             )
 
+    @property
+    def measure_again(self) -> str:
+        """What to do where a geometry was measured before there was a joint one."""
+        return f"measure the geometry again with: {command('geometry', self.folder)}"
+
+    def stage_rows(self, table: str) -> pd.Series:
+        """Which rows of a table are of a best or a final epoch; in a sweep each run has its own."""
+        rows, metrics = self.tables[table], self.tables["metrics"]
+        runs = metrics["run"].unique() if "run" in metrics else [None]
+        found = pd.Series(False, index=rows.index)
+        for run in runs:
+            own = metrics if run is None else metrics[metrics["run"] == run]
+            among = rows["epoch"].isin({best_epoch(own), final_epoch(own)})
+            found |= among if run is None else among & (rows["run"] == run)
+        return found
+
     def at_stage(self, table: str, stage: str) -> pd.DataFrame:
         """The rows of the run's best or final epoch.
 
@@ -179,5 +197,26 @@ def by_layer(rows: pd.DataFrame, group: str, column: str, layers: Sequence[str])
         raise NotTestable(f"there are no {group} manifolds")
     found = own.reindex(list(layers))
     if found.isna().any():
-        raise NotTestable(f"no {column} of {group} manifolds at {', '.join(found.index[found.isna()])}")
+        missing = found.index[found.isna()]
+        lacks = rows[(rows["group"] == group) & rows["layer"].isin(missing)].get(LACKS, pd.Series(dtype=str))
+        why = "".join(f": {reason}" for reason in lacks[lacks != ""].iloc[:1])
+        raise NotTestable(f"no {column} of {group} manifolds at {', '.join(missing)}{why}")
     return found
+
+
+def unlike(rows: pd.DataFrame, groups: Sequence[str], column: str, layers: Sequence[str]) -> float:
+    """How far groups differ in a measure.
+
+        largest over smallest of any group - 1
+
+    Args:
+      rows: of the geometry at one epoch.
+      groups: of examples.
+      column: the measure.
+      layers: names.
+
+    Returns:
+      the largest of any layer.
+    """
+    found = pd.DataFrame({group: by_layer(rows, group, column, layers) for group in groups})
+    return float((found.max(axis=1) / found.min(axis=1) - 1).max())

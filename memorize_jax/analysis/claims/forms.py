@@ -10,12 +10,12 @@ class Outcome(NamedTuple):
     Attributes:
       numbers: mean over seeds and the ends of its interval.
       verdict: one of `statement.VERDICTS`.
-      reason: for it.
+      said: what the reason begins with.
     """
 
     numbers: tuple[float, float, float]
     verdict: str
-    reason: str
+    said: list[str]
 
     @property
     def holds(self) -> bool:
@@ -23,17 +23,17 @@ class Outcome(NamedTuple):
         return self.verdict.startswith("holds")
 
 
-def weigh(outcomes: Sequence[Outcome], names: Sequence[str], sign: str, note: str) -> Outcome:
+def weigh(outcomes: Sequence[Outcome], names: Sequence[str], note: str, sign: str) -> Outcome:
     """Chooses what decides: a definition by which the statement fails, if there is one; of several the least favorable.
 
     Args:
       outcomes: of every definition.
       names: of the definitions, e.g. "equation 15".
-      sign: of the threshold.
       note: what else there is to say of the definitions; "" for nothing.
+      sign: of the threshold.
 
     Returns:
-      Outcome, whose reason says what each of them gives, and whether the verdict depends on which is taken.
+      Outcome, which says what each of them gives, and whether the verdict depends on which is taken.
     """
     favor = [one.numbers[0] if sign == ">" else -one.numbers[0] for one in outcomes]
     decides = outcomes[min(range(len(outcomes)), key=lambda index: (outcomes[index].holds, favor[index]))]
@@ -44,4 +44,4 @@ def weigh(outcomes: Sequence[Outcome], names: Sequence[str], sign: str, note: st
     said = f"by {' and '.join(values)}"
     if by[0] and by[1]:
         said = f"depends on the form: holds by {' and '.join(by[1])}, not by {' and '.join(by[0])}"
-    return decides._replace(reason="; ".join([said, *filter(None, [note]), decides.reason]))
+    return decides._replace(said=[said, *decides.said, *filter(None, [note])])

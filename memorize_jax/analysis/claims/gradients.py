@@ -138,7 +138,8 @@ def _by_both_forms(name, figure, statement, quantity, threshold, why, measure: C
         return np.array([measure(evidence, form, **options) for form in FORMS])
 
     quantity = f"{quantity}; by equation 15 and by equation 2 or 16, the less favorable"
-    return Statement(name, figure, statement, quantity, threshold, why, both, needs=NEEDS, forms=names_of_forms)
+    shared = {"needs": NEEDS, "every_seed": True, "forms": names_of_forms}
+    return Statement(name, figure, statement, quantity, threshold, why, both, **shared)
 
 
 def _at_start(name, figure, statement, quantity, threshold, why, measure, above, below) -> Statement:
@@ -163,6 +164,7 @@ STATEMENTS = (
         "a tenth, a third in norm: gradients that vanish do so by orders of magnitude",
         _early_over_late,
         needs=NEEDS,
+        every_seed=True,
     ),
     Statement(
         "gradients_not_small_until_memorized",
@@ -174,6 +176,7 @@ STATEMENTS = (
         "a tenth, a third in norm, as for layers",
         _until_memorized,
         needs=NEEDS,
+        every_seed=True,
     ),
     Statement(
         "unpermuted_gradient_leads_at_start",
@@ -194,6 +197,7 @@ STATEMENTS = (
         "a factor of two: similar",
         _factor_at_end,
         needs=NEEDS,
+        every_seed=True,
     ),
     _at_start(
         "unpermuted_dep_above_ind",

@@ -1,6 +1,7 @@
 """Figures A.4, A.6 and A.7: what the paper says of one network or one data set."""
 
 from memorize_jax.analysis.claims.evidence import Evidence, NotTestable, by_layer
+from memorize_jax.analysis.claims.geometries import JOINT
 from memorize_jax.analysis.claims.geometry import NEAR_BOUND, bound_multiples
 from memorize_jax.analysis.claims.statement import NOTICEABLE, Statement, Threshold
 
@@ -8,13 +9,14 @@ from memorize_jax.analysis.claims.statement import NOTICEABLE, Statement, Thresh
 LAYERS_OF_LAST_BLOCKS = 4
 
 
-def _require(found: str, kind: str, *expected: str) -> None:
+def require_named(found: str, kind: str, *expected: str) -> None:
+    """Raises NotTestable where a statement is about other networks or data sets."""
     if found not in expected:
         raise NotTestable(f"said of the {kind} {' or '.join(expected)}, not of {found}")
 
 
 def _input_correlation(evidence: Evidence) -> float:
-    _require(evidence.dataset, "data set", "spheres", "spheres_small")
+    require_named(evidence.dataset, "data set", "spheres", "spheres_small")
     rows = evidence.tables["geometry"]
     rows = rows[(rows["layer"] == "input") & (rows["group"] == "test")]
     if rows.empty or rows["center_correlation"].isna().any():
@@ -23,7 +25,7 @@ def _input_correlation(evidence: Evidence) -> float:
 
 
 def _bound_before_last_blocks(evidence: Evidence) -> float:
-    _require(evidence.model, "network", "resnet18", "resnet18_tiny")
+    require_named(evidence.model, "network", "resnet18", "resnet18_tiny")
     evidence.require_memorized()
     multiples = bound_multiples(evidence.at_stage("geometry", "final"), evidence.hidden)
     before, within = multiples[:-LAYERS_OF_LAST_BLOCKS], multiples[-LAYERS_OF_LAST_BLOCKS:]
@@ -33,7 +35,7 @@ def _bound_before_last_blocks(evidence: Evidence) -> float:
 
 
 def _layers_easier_for_test(evidence: Evidence) -> float:
-    _require(evidence.dataset, "data set", "tiny_imagenet")
+    require_named(evidence.dataset, "data set", "tiny_imagenet")
     evidence.require_unpermuted()
     evidence.require_peak()
     rows = evidence.at_stage("geometry", "best")
@@ -61,6 +63,8 @@ STATEMENTS = (
         "a quarter, as at the best epoch",
         _bound_before_last_blocks,
         needs=("metrics", "geometry"),
+        by=JOINT,
+        every_seed=True,
     ),
     Statement(
         "tiny_test_easier_than_train",
@@ -71,5 +75,7 @@ STATEMENTS = (
         "more layers than not",
         _layers_easier_for_test,
         needs=("metrics", "geometry"),
+        by=JOINT,
+        every_seed=True,
     ),
 )

@@ -19,6 +19,8 @@ from memorize_jax.analysis.claims import (
 )
 from memorize_jax.analysis.claims.evidence import Evidence, NotTestable
 from memorize_jax.analysis.claims.forms import Outcome, weigh
+from memorize_jax.analysis.claims.geometries import JOINT, MEAN_FIELD, judging, num_components, seen_by
+from memorize_jax.analysis.claims.sampling import SamplingError, sampling_error
 from memorize_jax.analysis.claims.statement import Claim, Statement
 from memorize_jax.intervals import student_t_interval
 from memorize_jax.study import Study, command
@@ -33,15 +35,17 @@ ONE_FRACTION = (
     "the runs have one permuted fraction; compare several with: "
     "python -m experiments.sweep --workdir=OTHER_FOLDER --grid=permuted_fraction=0,0.25,0.5,0.75,1"
 )
+# Tables that a statement judged by a geometry uses where they are there.
+OF_GEOMETRY = ("geometry", "capacity_check")
 NAN = float("nan")
 
 
 def evaluate(study: Study) -> list[Claim]:
     """Judges every claim on a study.
 
-    A claim holds if the mean over seeds and the worse end of its Student-t interval are beyond the threshold; with
-    one seed, if its value is, by more than the error of its draws where that matters. Every seed must be able to
-    decide it.
+    A claim holds if the mean over seeds and the worse end of its Student-t interval are beyond the threshold, or every
+    seed is (`Statement.every_seed`); with one seed, if its value is, by more than the sampling error of a geometry.
+    Every seed must be able to decide it.
 
     Args:
       study: the tables.
@@ -62,48 +66,81 @@ def judge(statement: Statement, study: Study) -> Claim:
     numbers, verdict = (NAN, NAN, NAN), "not testable"
     try:
         seeds = _evidence(statement, study)
-        values = _measured(statement, seeds)
-        error = _error_of_one(statement, seeds)
+        kind = judging(statement.by, list(seeds.values()), statement.needs)
+        values = _measured(statement, _seen(seeds, kind))
     except NotTestable as untestable:
         reason = str(untestable)
     else:
-        if statement.forms is None:
-            numbers, verdict, reason = _outcome(statement, values, error)
-        else:
+        error = _error_of_one(statement, seeds, kind)
+        if statement.forms:
             outcomes = [_outcome(statement, own[:, None], error) for own in values.T]
-            names, note = statement.forms(list(seeds.values()))
-            numbers, verdict, reason = weigh(outcomes, names, statement.threshold.sign, note)
+            numbers, verdict, said = weigh(outcomes, *statement.forms(list(seeds.values())), statement.threshold.sign)
+        else:
+            numbers, verdict, said = _outcome(statement, values, error)
+        reason = "; ".join([*said, statement.why, *_remarks(statement, seeds, kind, error)])
     named = (statement.name, statement.statement, statement.figure, statement.quantity)
     return Claim(*named, *numbers, str(statement.threshold), verdict, reason)
 
 
-def _outcome(statement: Statement, values: np.ndarray, error: float) -> Outcome:
+def _outcome(statement: Statement, values: np.ndarray, error: SamplingError | None) -> Outcome:
     """What [seeds, parts] values of a quantity say."""
     found = student_t_interval(values, level=statement.level)
-    numbers = tuple(float(np.min(value)) for value in (found.mean, found.low, found.high))
+    ends = (values.min(axis=0), values.max(axis=0)) if statement.every_seed else (found.low, found.high)
+    if len(values) == 1:
+        ends = (NAN, NAN)
+    numbers = tuple(float(np.min(value)) for value in (found.mean, *ends))
     return Outcome(numbers, *_verdict(statement, numbers, len(values), error))
 
 
 def _verdict(
-    statement: Statement, numbers: tuple[float, float, float], num_seeds: int, error: float
-) -> tuple[str, str]:
+    statement: Statement, numbers: tuple[float, float, float], num_seeds: int, error: SamplingError | None
+) -> tuple[str, list[str]]:
+    """The verdict, and why it is in doubt where that is why the claim does not hold."""
     mean, low, high = numbers
     worse = low if statement.threshold.sign == ">" else high
     if not statement.threshold.passed_by(mean):
-        return "does not hold", statement.why
-    if num_seeds > 1 and not statement.threshold.passed_by(worse):
-        return "does not hold", f"not certain with {num_seeds} seeds; {statement.why}"
-    if abs(mean - statement.threshold.value) < error:
-        size = f"{mean:.4f} is within {error:.4f}, one standard error of its draws, of the threshold"
-        return "does not hold", f"not certain: {size}; {statement.why}"
-    return "holds", statement.why
+        return "does not hold", []
+    if num_seeds > 1:
+        if statement.threshold.passed_by(worse):
+            return "holds", []
+        which = f", one of which gives {worse:.4g}" if statement.every_seed else ""
+        return "does not hold", [f"not certain with {num_seeds} seeds{which}"]
+    if error and abs(mean - statement.threshold.value) < error.size:
+        size = f"{mean:.4f} is within {error.size:.4f}, one standard error of its {error.sources}, of the threshold"
+        return "does not hold", [f"not certain: {size}"]
+    return "holds (one seed)", []
 
 
-def _error_of_one(statement: Statement, seeds: dict[int, Evidence]) -> float:
-    """The error of a single seed's draws; of several seeds the interval tells it."""
-    if statement.sampling_error is None or len(seeds) > 1:
-        return 0.0
-    return statement.sampling_error(*seeds.values())
+def _error_of_one(statement: Statement, seeds: dict[int, Evidence], kind: str | None) -> SamplingError | None:
+    """The error of a single seed's draws and examples; of several seeds the interval tells it."""
+    if kind is None or len(seeds) > 1 or "geometry" not in statement.needs:
+        return None
+    return sampling_error(statement.measure, *_seen(seeds, kind).values())
+
+
+def _remarks(statement, seeds, kind, error) -> list[str]:
+    """By which geometry a statement was judged, what the other one says, and what is in the error of one seed."""
+    if kind is None:
+        return []
+    components = num_components(list(seeds.values()))
+    of_mean_field = f" ({components})" if components else ""
+    what = "capacity" if statement.by == JOINT else "geometry"
+    said = [f"judged by {kind} {what}{of_mean_field if kind == MEAN_FIELD else ''}"]
+    if error:
+        sources = f"{error.sources} alone" if error.sources == "draws" else error.sources
+        said.append(f"standard error {error.size:.2g} of {sources}")
+    other = JOINT if kind == MEAN_FIELD else MEAN_FIELD
+    if not set(OF_GEOMETRY) & set(statement.needs):
+        return said
+    try:
+        beside = float(np.min(_measured(statement, _seen(seeds, other)).mean(axis=0)))
+    except NotTestable:
+        return said
+    return [*said, f"by {other} {what}{of_mean_field if other == MEAN_FIELD else ''}: {beside:.4g}"]
+
+
+def _seen(seeds: dict[int, Evidence], kind: str | None) -> dict[int, Evidence]:
+    return {seed: seen_by(own, kind) if kind else own for seed, own in seeds.items()}
 
 
 def _measured(statement: Statement, seeds: dict[int, Evidence]) -> np.ndarray:
@@ -133,12 +170,17 @@ def _evidence(statement: Statement, study: Study) -> dict[int, Evidence]:
         if name not in study.tables:
             raise NotTestable(_missing(name, study))
         tables[name] = study.tables[name]
+    seeds = _seeds(tables.values())
     if "run" in study.tables.get("metrics", ()):
         tables = _of_sweep(statement, study, tables)
     elif statement.many_fractions:
         raise NotTestable(ONE_FRACTION)
+    # Says of a geometry what it is to be compared with, and which K it was measured with; nothing needs them.
+    for name in OF_GEOMETRY if statement.by else ():
+        if name in study.tables:
+            tables.setdefault(name, _of_runs(study.tables[name], tables))
     common = (study.workdir, study.model, study.dataset, study.layers)
-    found = {seed: Evidence(*common, _of_seed(tables, seed)) for seed in _seeds(tables.values())}
+    found = {seed: Evidence(*common, _of_seed(tables, seed)) for seed in seeds}
     return {seed: own._replace(unfinished=_is_unfinished(study, seed, own.tables)) for seed, own in found.items()}
 
 
@@ -162,6 +204,12 @@ def _of_sweep(statement: Statement, study: Study, tables: dict[str, pd.DataFrame
                 made_by = command(name, study.workdir / str(run))
                 raise NotTestable(f"{which} has no table {name}; make it with: {made_by}")
     return {name: table[table["run"].isin(runs["run"])] for name, table in tables.items()}
+
+
+def _of_runs(table: pd.DataFrame, tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    """The rows of the runs that these tables are of."""
+    judged = next(iter(tables.values()))
+    return table[table["run"].isin(judged["run"])] if "run" in judged else table
 
 
 def _require_alike(metrics: pd.DataFrame, varies: Sequence[str], many_fractions: bool) -> None:
@@ -214,9 +262,14 @@ def as_markdown(statements: Sequence[Statement] = STATEMENTS) -> str:
       Markdown.
     """
     rows = [
-        f"| `{one.name}` | {one.figure} | {one.statement} | {one.quantity} | {one.threshold} | {one.why} |"
+        f"| `{one.name}` | {one.figure} | {one.statement} | {one.quantity} | {one.by or '–'} | {one.threshold} | "
+        f"{one.why} |"
         for one in statements
     ]
     return "\n".join(
-        ["| claim | figure | statement | quantity | threshold | why this threshold |", "|" + "---|" * 6, *rows]
+        [
+            "| claim | figure | statement | quantity | judged by | threshold | why this threshold |",
+            "|" + "---|" * 7,
+            *rows,
+        ]
     )

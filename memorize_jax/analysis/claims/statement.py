@@ -7,7 +7,8 @@ import numpy as np
 
 from memorize_jax.analysis.claims.evidence import Evidence
 
-VERDICTS = ("holds", "does not hold", "not testable")
+HOLDS = ("holds", "holds (one seed)")
+VERDICTS = (*HOLDS, "does not hold", "not testable")
 # A relative change, or a difference of shares, that counts; several thresholds are this one.
 NOTICEABLE = 0.1
 
@@ -45,12 +46,13 @@ class Statement(NamedTuple):
       needs: names of the tables in `study.TABLES` that it reads.
       level: of the Student-t interval over seeds.
       many_fractions: whether it compares runs of several permuted fractions, as only a sweep has.
+      by: which geometry judges it, one of `geometries.KINDS`, the other one being shown beside; None where none does.
+      every_seed: whether each seed must pass, and the interval is from the lowest to the highest of them. For the
+        largest of many layers, a share and whatever else ends at 0 or 1: an interval about the mean would reach beyond.
       over_seeds: for a quantity that only the seeds together have: takes what `measure` gives for each of them, and
         gives [seeds, parts], of which the part with the least mean decides; None where every seed has its own.
       forms: for a quantity with several definitions, of which `measure` gives an array: takes the tables of all seeds
         and gives the names of the definitions, and a note on them or "". It must hold by each (`forms.weigh`).
-      sampling_error: takes the tables of one seed and gives the standard error of the quantity from its draws, within
-        which of the threshold one seed is not certain; None where draws hardly move it.
     """
 
     name: str
@@ -63,9 +65,10 @@ class Statement(NamedTuple):
     needs: tuple[str, ...] = ("metrics",)
     level: float = 0.95
     many_fractions: bool = False
+    by: str | None = None
+    every_seed: bool = False
     over_seeds: Callable[[list], np.ndarray] | None = None
     forms: Callable[[Sequence[Evidence]], tuple[Sequence[str], str]] | None = None
-    sampling_error: Callable[[Evidence], float] | None = None
 
 
 class Claim(NamedTuple):
@@ -77,11 +80,12 @@ class Claim(NamedTuple):
       figure: the paper's figure, e.g. "2A".
       quantity: what was measured, with its unit.
       measured: the value; mean over seeds; NaN if not testable.
-      low: lower end of the interval over seeds; NaN with one seed.
+      low: lower end of the interval over seeds, or the lowest of them (`Statement.every_seed`); NaN with one seed.
       high: upper end.
       threshold: that decides, as text: "> 0.1".
       verdict: one of `VERDICTS`.
-      reason: why it is not testable here, or why the threshold is what it is.
+      reason: why it is not testable here, or why the threshold is what it is, by which geometry it was judged, and
+        what the other one says.
     """
 
     claim: str

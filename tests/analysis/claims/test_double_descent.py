@@ -15,6 +15,8 @@ HELD = {
     "dimension_descends_twice": 2 / 0.5,
     # The radius goes from 1.3 to 1.31; its range is 0.6.
     "radius_and_correlation_monotonic": 0.01 / 0.6,
+    # Accuracy falls from the second to the third width; the correlation is at 0.21 and 0.2, the radius at 1.4 and 1.3.
+    "radius_and_correlation_unchanged": 0.1 / 1.35,
     "best_epoch_monotonic": 0.01 / 0.6,
 }
 
@@ -30,6 +32,7 @@ def test_what_holds(name, value):
         ("accuracy_descends_twice", "test_accuracy", 0.3, {"moment": "final", "width": 2}, 0.0),
         ("dimension_descends_twice", "dimension", 9.5, {"moment": "final", "width": 2}, 0.0),
         ("radius_and_correlation_monotonic", "center_correlation", 0.4, {"moment": "final", "width": 4}, 0.2 / 0.35),
+        ("radius_and_correlation_unchanged", "radius", 1.2, {"moment": "final", "width": 3}, 0.2 / 1.3),
         ("best_epoch_monotonic", "dimension", 10.0, {"moment": "best", "width": 8}, 4 / 4),
     ],
 )
