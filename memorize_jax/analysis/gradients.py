@@ -124,7 +124,7 @@ def measure_gradients(
     batches: Iterable[tuple[np.ndarray, np.ndarray]],
     bn: str = "train",
 ) -> Ledger:
-    """Measures the base vectors of every layer in one pass over the data, and their inner products.
+    """Measures the base vectors of every layer in one pass back over the data, and their inner products.
 
         A_g = <sum_c P_L(c|x) dN_c(x)/dw>_g,   M_g = <sum_c P_M(c|x) dN_c(x)/dw>_g,   U_g = <1/P sum_c dN_c(x)/dw>_g
 
