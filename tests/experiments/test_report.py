@@ -73,7 +73,7 @@ def test_claims_come_first_and_all_of_them(page, smoke_run):
     assert parts[0] == "claims"
     assert parts[-2:] == ["tables", "making"]
     for verdict, number in claims["verdict"].value_counts().items():
-        name = verdict.replace(" ", "-")
+        name = re.sub(r"[^a-z]+", "-", verdict).strip("-")
         assert re.search(rf'<li class="{name}"><b>{number}</b>', page)
         assert page.count(f'<span class="badge {name}">') == (0 if verdict == "not testable" else number)
 

@@ -138,11 +138,6 @@ class Evidence(NamedTuple):
                 f"too little was lost to win back: the final network has {kept:.0%} of the best one's accuracy"
             )
 
-    @property
-    def measure_again(self) -> str:
-        """What to do where a geometry was measured before there was a joint one."""
-        return f"measure the geometry again with: {command('geometry', self.folder)}"
-
     def stage_rows(self, table: str) -> pd.Series:
         """Which rows of a table are of a best or a final epoch; in a sweep each run has its own."""
         rows, metrics = self.tables[table], self.tables["metrics"]
@@ -199,8 +194,11 @@ def by_layer(rows: pd.DataFrame, group: str, column: str, layers: Sequence[str])
     if found.isna().any():
         missing = found.index[found.isna()]
         lacks = rows[(rows["group"] == group) & rows["layer"].isin(missing)].get(LACKS, pd.Series(dtype=str))
-        why = "".join(f": {reason}" for reason in lacks[lacks != ""].iloc[:1])
-        raise NotTestable(f"no {column} of {group} manifolds at {', '.join(missing)}{why}")
+        for reason in lacks[lacks != ""].iloc[:1]:
+            # What all rows lack is not said of these layers.
+            where = "" if (rows[LACKS] == reason).all() else f"{group} manifolds at {', '.join(missing)}: "
+            raise NotTestable(f"{where}{reason}")
+        raise NotTestable(f"no {column} of {group} manifolds at {', '.join(missing)}")
     return found
 
 

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import pandas as pd
 
 from memorize_jax.analysis.claims.evidence import LACKS, Evidence
-from memorize_jax.geometry.status import BOUND, MESSAGES
+from memorize_jax.geometry.status import BOUND, describe
+from memorize_jax.study import command
 
 # Joint capacity falls back on simulated capacity, which agrees with it, where a table has none.
 JOINT, MEAN_FIELD, SIMULATED = "joint", "mean-field", "simulated"
@@ -65,11 +66,10 @@ def seen_by(evidence: Evidence, kind: str) -> Evidence:
 def _geometry(evidence: Evidence, kind: str) -> pd.DataFrame:
     rows = evidence.tables["geometry"].assign(**{LACKS: ""})
     if kind == JOINT:
-        bound = rows["joint_status"].fillna(0).astype(int) & BOUND > 0
-        missing = rows["joint_capacity"].isna()
-        rows.loc[missing, LACKS] = f"no joint one was measured there; {evidence.measure_again}"
-        rows.loc[bound, LACKS] = MESSAGES[BOUND]
-        rows = rows.assign(**{measure: rows[f"joint_{measure}"].mask(bound) for measure in MEASURES})
+        status = rows["joint_status"].fillna(0).astype(int)
+        unusable = rows["joint_capacity"].isna() | (status & BOUND > 0)
+        rows.loc[unusable, LACKS] = status[unusable].map(describe).where(status > 0, _again(rows, evidence))
+        rows = rows.assign(**{measure: rows[f"joint_{measure}"].mask(unusable) for measure in MEASURES})
     elif kind == SIMULATED:
         rows = _simulated(rows, evidence)
     errors = {measure: ERRORS[kind].get(measure, ()) for measure in MEASURES}
@@ -84,10 +84,16 @@ def _simulated(rows: pd.DataFrame, evidence: Evidence) -> pd.DataFrame:
     key = [name for name in ("run", "epoch", "layer", "group") if name in rows]
     own = ["simulated_capacity", "simulated_standard_error", "bound", "examples_per_class"]
     rows = rows.drop(columns="examples_per_class").merge(check[[*key, *own]], on=key, how="left")
-    again = f"no joint one was measured, and none simulated there; {evidence.measure_again}"
-    rows.loc[rows["simulated_capacity"].isna(), LACKS] = again
-    rows.loc[rows["bound"].fillna(0) != 0, LACKS] = f"the simulated one is only a bound; {evidence.measure_again}"
-    return rows.assign(capacity=rows["simulated_capacity"].where(rows["bound"] == 0))
+    found = rows["bound"] == 0
+    rows.loc[~found, LACKS] = _again(rows, evidence)
+    return rows.assign(capacity=rows["simulated_capacity"].where(found))
+
+
+def _again(rows: pd.DataFrame, evidence: Evidence) -> pd.Series:
+    """What to do about rows without joint capacity, which tables of the first version do not have."""
+    runs = rows["run"] if "run" in rows else pd.Series("", index=rows.index)
+    made_by = runs.map(lambda run: command("geometry", evidence.workdir / run))
+    return "there is no joint capacity; measure the geometry again with: " + made_by
 
 
 def num_components(evidence: Sequence[Evidence]) -> str:

@@ -34,20 +34,16 @@ def sampling_error(measure: Callable[[Evidence], float], evidence: Evidence) -> 
       evidence: of one seed, seen by the geometry that judges.
 
     Returns:
-      SamplingError; None where the quantity takes no geometry or no error of it was measured.
+      SamplingError; None where the measures have no errors, as radii of tables without other examples.
     """
-    geometry = evidence.tables.get("geometry")
-    if geometry is None:
-        return None
-    rows = evidence.stage_rows("geometry")
+    rows = evidence.tables["geometry"][evidence.stage_rows("geometry")]
     value, squares = measure(evidence), 0.0
-    for _, own in geometry[rows].groupby([name for name in ("run", "group", "epoch") if name in geometry]):
+    for _, own in rows.groupby([name for name in ("run", "group", "epoch") if name in rows]):
         moved = [_moved(measure, evidence, own.index, sign) - value for sign in (-1, 1)]
         squares += np.nanmax(np.square([0.0, *moved]))
-    with_examples = bool(geometry[rows]["with_examples"].all())
-    return (
-        SamplingError(float(np.sqrt(squares)), "draws and examples" if with_examples else "draws") if squares else None
-    )
+    if not squares:
+        return None
+    return SamplingError(float(np.sqrt(squares)), "draws and examples" if rows["with_examples"].all() else "draws")
 
 
 def _moved(measure, evidence, index, sign):

@@ -129,6 +129,8 @@ def _remarks(statement, seeds, kind, error) -> list[str]:
     if error:
         sources = f"{error.sources} alone" if error.sources == "draws" else error.sources
         said.append(f"standard error {error.size:.2g} of {sources}")
+    elif len(seeds) == 1 and "geometry" in statement.needs:
+        said.append("sampling error not measured")
     other = JOINT if kind == MEAN_FIELD else MEAN_FIELD
     if not set(OF_GEOMETRY) & set(statement.needs):
         return said

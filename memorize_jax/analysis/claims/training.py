@@ -1,6 +1,5 @@
 """Figure 2A: accuracies over training."""
 
-import numpy as np
 import pandas as pd
 
 from memorize_jax.analysis.claims.evidence import Evidence, NotTestable
@@ -71,9 +70,8 @@ def _time_to_converge(evidence: Evidence) -> float:
     evidence.require_learned()
     metrics = evidence.tables["metrics"]
     first, final = (end("permuted_accuracy") for end in (evidence.first, evidence.final))
-    # Accuracy wavers: it is there where it does not go back.
-    reached = np.minimum.accumulate(metrics["permuted_accuracy"].to_numpy()[::-1])[::-1]
-    begun, done = (metrics["epoch"][reached >= first + share * (final - first)].iloc[0] for share in CONVERGING)
+    levels = (first + share * (final - first) for share in CONVERGING)
+    begun, done = (metrics["epoch"][metrics["permuted_accuracy"] >= level].iloc[0] for level in levels)
     return float((done - begun) / metrics["epoch"].iloc[-1])
 
 

@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from memorize_jax.analysis.claims.double_descent import reversal, second_fall
+from memorize_jax.analysis.claims.double_descent import second_fall
+from memorize_jax.analysis.effects import reversal
 from tests.analysis.claims.invented import assert_judged, edited, judged, study, widths, without
 
 HELD = {

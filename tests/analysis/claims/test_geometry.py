@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy.optimize import nnls
 
 from tests.analysis.claims.invented import BEST, FINAL, assert_judged, edited, judged, study, without
 from tests.analysis.claims.test_training import no_permuted, stopped
@@ -146,10 +147,27 @@ def multiple_of_bound(points, rng):
     return num_examples / 2 / np.mean(1 / np.array(capacities))
 
 
-@pytest.mark.parametrize("num_classes", [10, 40])
-def test_capacity_above_the_bound_comes_from_few_directions_and_not_from_few_classes(num_classes):
-    # As the reason of the threshold of permuted_at_lower_bound says.
-    rng = np.random.default_rng(num_classes)
-    points = rng.normal(size=(num_classes, 10, 200))
-    assert multiple_of_bound(points, rng) == pytest.approx(1, abs=0.06)
-    assert multiple_of_bound(points / np.arange(1, 201), rng) > 1.15
+def multiple_of_bound_by_cones(points, rng, num_draws=40):
+    """P / E ||v||^2 in units of 2/M, v the projection of a draw on the cone of all signed points."""
+    num_classes, num_examples, num_features = points.shape
+    flat, lengths = points.reshape(-1, num_features), []
+    for _ in range(num_draws):
+        labels = rng.permutation(np.repeat([-1, 1], num_classes // 2))
+        cone, draw = (np.repeat(labels, num_examples)[:, None] * flat).T, rng.normal(size=num_features)
+        lengths.append(np.sum(draw**2) - nnls(cone, draw)[1] ** 2)
+    return num_classes * num_examples / 2 / np.mean(lengths)
+
+
+@pytest.mark.parametrize(("num_true", "mean_field"), [(10, 1.30), (80, 1.02)])
+def test_mean_field_capacity_lies_above_the_bound_where_true_classes_are_few(num_true, mean_field):
+    """Random labels on tight true classes, as in late layers: a hyperplane separates no more than the bound.
+
+    As the reason of the threshold of permuted_at_lower_bound says.
+    """
+    rng = np.random.default_rng(0)
+    num_classes, num_examples, num_features = 10, 20, 200
+    true = rng.permutation(np.arange(num_classes * num_examples) % num_true)
+    points = rng.normal(size=(num_true, num_features))[true] + 0.3 * rng.normal(size=(len(true), num_features))
+    points = (points - points.mean(axis=0)).reshape(num_classes, num_examples, num_features)
+    assert multiple_of_bound(points, rng) == pytest.approx(mean_field, abs=0.06)
+    assert multiple_of_bound_by_cones(points, rng) == pytest.approx(1.01, abs=0.08)

@@ -43,6 +43,28 @@ def test_without_permuted_labels_nothing_about_memorizing_is_confirmed():
     assert held(base) == {"theory_matches_simulation", "gradients_do_not_vanish", "unpermuted_dep_above_ind"}
 
 
+# "unpermuted" is another word.
+ABOUT_PERMUTED = re.compile(r"\bpermuted|restored|memori|other labels|true label", re.IGNORECASE)
+
+
+@pytest.mark.parametrize(
+    "base",
+    [
+        no_permuted(study()),
+        no_permuted(study(model="resnet18", dataset="tiny_imagenet")),
+        edited(widths(), "double_descent", "permuted_accuracy", np.nan, seed=0),
+        without(
+            without(fractions(), "metrics", permuted_fraction=(0.5, 1.0)), "geometry", permuted_fraction=(0.5, 1.0)
+        ),
+    ],
+)
+def test_a_run_with_fraction_0_decides_nothing_about_permuted_examples(base):
+    """Whatever its tables have: also rows of groups that it cannot have."""
+    about = [claim for claim in evaluate(base) if ABOUT_PERMUTED.search(claim.statement + claim.quantity)]
+    assert len(about) > len(STATEMENTS) // 2
+    assert {claim.claim for claim in about if claim.verdict != "not testable"} == set()
+
+
 def test_a_run_of_one_epoch_confirms_no_memorizing():
     base = study()
     base = base._replace(tables={**base.tables, "metrics": base.tables["metrics"][:2]})
@@ -120,6 +142,34 @@ def test_one_seed_within_the_error_of_its_draws_is_not_certain():
     # Beyond the threshold nothing is to be weighed, and several seeds have an interval.
     assert "not certain" not in at_bound(1.2516).reason
     assert at_bound(1.2484, seeds=(0, 1)).verdict == "holds"
+
+
+def accuracies(*found):
+    base = study(seeds=tuple(range(len(found))))
+    for seed, accuracy in enumerate(found):
+        base = edited(base, "metrics", "train_accuracy", accuracy, epoch=FINAL, seed=seed)
+    return judged("training_is_fitted", base)
+
+
+def test_of_what_ends_at_0_or_1_every_seed_must_pass():
+    """Student's interval about 0.9903, 0.9907 and 0.9906 begins at 0.9900; each of them passed the stopping rule."""
+    claim = accuracies(0.9903, 0.9907, 0.99058)
+    assert (claim.verdict, claim.low, claim.high) == ("holds", 0.9903, 0.9907)
+    claim = accuracies(0.9899, 0.999, 0.999)
+    assert (claim.verdict, claim.low, claim.high) == ("does not hold", 0.9899, 0.999)
+    assert claim.reason.startswith("not certain with 3 seeds, one of which gives 0.9899; the accuracy at")
+
+
+def test_the_largest_of_any_layer_has_no_impossible_interval():
+    base = study(seeds=(0, 1, 2))
+    for seed, factor in enumerate((0.99, 1.0, 1.03)):
+        where = {"group": "restored", "epoch": 2, "layer": "linear3", "seed": seed}
+        base = edited(base, "geometry", "joint_capacity", f"* {factor}", **where)
+    claim = judged("restored_capacity_like_test", base)
+    found = [0.05, 0.05, 1.05 * 1.03 - 1]
+    assert (claim.measured, claim.low, claim.high) == pytest.approx((np.mean(found), min(found), max(found)))
+    assert np.mean(found) - stats.t.ppf(0.995, 2) * stats.sem(found) < 0
+    assert claim.verdict == "holds"
 
 
 def test_one_seed_that_cannot_decide_is_not_left_out():
