@@ -103,7 +103,8 @@ class GradientsConfig(AnalysisSettings):
       gradient_epochs: which epochs: comma-separated numbers and best, final, all, log.
       gradient_bn: statistics of BatchNorm: train, those of mixed batches, or eval, the running ones.
       gradient_weighting: of a group: subset, the mean over it, or share, its share in the mean over all (equation 22).
-      gradient_centering: over what the mean gradient taken off both parts (equation 13) goes.
+      gradient_centering: over what the mean gradient taken off both parts (equation 13) goes; those of equation 16 go
+        over the data set.
     """
 
     gradient_epochs: str = "log,best,final"

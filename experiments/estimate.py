@@ -10,6 +10,7 @@ import numpy as np
 from experiments.presets import Preset
 from memorize_jax import data, models
 from memorize_jax.analysis.activations import BATCH, HOST_BYTES, flat_reader
+from memorize_jax.analysis.gradients import NUM_VECTORS
 from memorize_jax.config import RunConfig
 from memorize_jax.data import GROUPS, Splits
 from memorize_jax.geometry import peak_bytes
@@ -104,8 +105,8 @@ def seconds_of(step: str, chosen: Preset, work: Work) -> float | None:
     known = {
         "geometry": manifolds * geometry.num_draws * PROGRAM_SECONDS,
         "rewinding": networks * (layers + 1) * 1.2 * work.forward_seconds,
-        # Three base vectors of two groups, each a pass forward and back.
-        "gradients": epochs(chosen.gradients.gradient_epochs) * 6 * 3 * work.forward_seconds,
+        # Every base vector a pass forward and back.
+        "gradients": epochs(chosen.gradients.gradient_epochs) * NUM_VECTORS * 3 * work.forward_seconds,
         "capacity_check": searches * SEARCH_SECONDS * (points / 300) ** 2,
         "decoding": reads * layers * PROBE_SECONDS,
     }
@@ -124,8 +125,8 @@ def bytes_of(step: str, chosen: Preset, work: Work) -> int:
     needed = {
         # Parameters, gradients and Adam's moments, on the device and on their way to the disk; and what gradients need.
         "train": 8 * network + work.data_bytes + 3 * batch,
-        # Sums of six base vectors and what rounding lost of them, old and new, and those of a batch.
-        "gradients": 26 * network + work.data_bytes + 7 * batch,
+        # Sums of base vectors and what rounding lost of them, old and new, and those of a batch.
+        "gradients": (4 * NUM_VECTORS + 2) * network + work.data_bytes + (NUM_VECTORS + 1) * batch,
         "geometry": SOLVER_BYTES + 2 * network + points,
         "capacity_check": SOLVER_BYTES + 2 * network + points,
         "decoding": network + 2 * layer + max(layer, min(HOST_BYTES, layers)),

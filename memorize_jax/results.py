@@ -43,10 +43,10 @@ DOUBLE_DESCENT = (
     *("seed", "width", "num_parameters", "moment", "epoch", "layer", "layer_number", *ACCURACIES),
     *(*MEASURES, "num_center_components", *SIZES),
 )
-# Squared norms and cosines of the parts of the gradient, by layer and group.
+# Squared norms and cosines of the parts of the gradient, by layer and group; `data_classes` is P of the data set.
 GRADIENTS = (
     *(*PLACE, "group", "part", "squared_norm", "cosine_with_ind", "cosine_with_permuted", "num_examples"),
-    *("form", "bn", "weighting", "centering"),
+    *("data_classes", "form", "bn", "weighting", "centering"),
 )
 DECODING = (
     *(*PLACE, "method", "labels", "train_accuracy", "restored_accuracy", "validation_accuracy"),
@@ -71,7 +71,7 @@ EXAMPLES = ("seed", "group", "example", "true", "assigned", "height", "width", "
 SPHERES = ("seed", "example", "label", "axis_0", "axis_1", "axis_2", "axis_3", "axis_4")
 
 # Columns that tables of the first version lack; there they are NaN.
-ADDED = {*AROUND_K, *JOINT, *RESAMPLED, "joint_standard_error"}
+ADDED = {*AROUND_K, *JOINT, *RESAMPLED, "joint_standard_error", "data_classes"}
 # Columns of text; all others hold numbers.
 TEXT = {
     *("layer", "group", "part", "form", "bn", "weighting", "centering", "method", "labels", "moment", "into", "stage"),

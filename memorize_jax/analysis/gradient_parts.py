@@ -4,55 +4,64 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from memorize_jax.analysis.gradients import GROUPS, Ledger
+from memorize_jax.analysis.gradients import GROUPS, NUM_VECTORS, TERMS, Ledger
 from memorize_jax.models import Layer
 
 WEIGHTINGS = ("subset", "share")
 CENTERINGS = ("dataset", "subset")
 PARTS = ("full", "dep", "ind")
+# The mean gradient taken off both parts: that of equation 15 over classes as well, that of equation 16 class by class.
+FORMS = ("eq15", "eq16")
 
 
 def parts(
-    counts: np.ndarray, *, weighting: str = "subset", centering: str = "dataset"
+    counts: np.ndarray, *, weighting: str = "subset", centering: str = "dataset", form: str = "eq15"
 ) -> dict[tuple[str, str], np.ndarray]:
     """The coefficients of every part on every group in the base vectors.
 
         full_g = M_g - A_g,   dep_g = gbar - A_g,   ind_g = M_g - gbar          (paper eq. 15)
 
     with gbar the mean gradient of equation 13, and "all" the sum of the groups weighted by their shares. A part is
-    zero on all examples when its distribution is uniform.
+    zero on all examples when its distribution is uniform. Equation 16 takes the mean gradient of every class off
+    instead, gbar_c: dep_g = -<P_L(c|x) (g_c - gbar_c)>, ind_g = <P_M(c|x) (g_c - gbar_c)>. Both parts are zero on all
+    examples when their distribution is the same for every example; they add up to the full gradient only if classes
+    are assigned and predicted equally often.
 
     Args:
       counts: [2], unpermuted and permuted examples.
       weighting: "subset": a group's part is the mean over its examples, as in figure 5; "share": that times its share
         of all examples, so that the groups add up to all (eq. 22).
-      centering: of a group: gbar over the whole "dataset", as equation 13 has it, or over the "subset" itself.
+      centering: of a group: gbar over the whole "dataset", as equation 13 has it, or over the "subset" itself; the
+        gbar_c of equation 16 are means over the whole data set in any case.
+      form: one of `FORMS`.
 
     Returns:
-      (group, part) -> [6]; groups all, unpermuted, permuted, without those that are empty.
+      (group, part) -> [10]; groups all, unpermuted, permuted, without those that are empty.
 
     Raises:
-      ValueError: unknown weighting or centering.
+      ValueError: unknown weighting, centering or form.
     """
     if weighting not in WEIGHTINGS:
         raise ValueError(f"expected weighting to be one of {', '.join(WEIGHTINGS)}, got {weighting!r}")
     if centering not in CENTERINGS:
         raise ValueError(f"expected centering to be one of {', '.join(CENTERINGS)}, got {centering!r}")
+    if form not in FORMS:
+        raise ValueError(f"expected form to be one of {', '.join(FORMS)}, got {form!r}")
     share = np.asarray(counts) / np.sum(counts)
-    # [2, 6] each: what picks A, M and U of a group.
-    label, model, uniform = np.moveaxis(np.eye(6).reshape(2, 3, 6), 1, 0)
-    mean = share @ uniform
-    found = {}
-    for part in PARTS:
-        own_mean = mean if centering == "dataset" else uniform
-        plus = own_mean if part == "dep" else model
-        minus = own_mean if part == "ind" else label
-        total = (mean if part == "dep" else share @ model) - (mean if part == "ind" else share @ label)
-        found["all", part] = total
-        for index, group in enumerate(GROUPS):
-            if counts[index]:
-                weight = share[index] if weighting == "share" else 1.0
-                found[group, part] = weight * np.broadcast_to(plus - minus, (2, 6))[index]
+    # [2, 10] each: what picks a base vector of a group.
+    label, model, uniform, centered_label, centered_model = np.moveaxis(
+        np.eye(NUM_VECTORS).reshape(2, len(TERMS), NUM_VECTORS), 1, 0
+    )
+    mean = uniform if centering == "subset" else np.broadcast_to(share @ uniform, uniform.shape)
+    by_part = {
+        "eq15": {"full": model - label, "dep": mean - label, "ind": model - mean},
+        "eq16": {"full": model - label, "dep": -centered_label, "ind": centered_model},
+    }[form]
+    found = {("all", part): share @ vectors for part, vectors in by_part.items()}
+    for index, group in enumerate(GROUPS):
+        if counts[index]:
+            weight = share[index] if weighting == "share" else 1.0
+            found |= {(group, part): weight * vectors[index] for part, vectors in by_part.items()}
     return found
 
 
@@ -69,32 +78,34 @@ def gradient_rows(
       centering: see `parts`.
 
     Returns:
-      list of dicts, one per layer, group and part; the last layer has further ones of form "eq16" for dep and ind.
+      list of dicts, one per layer, group and part of form "eq15", and one more of form "eq16" for dep and ind.
     """
-    forms = parts(ledger.counts, weighting=weighting, centering=centering)
     counts = dict(zip(GROUPS, map(int, ledger.counts), strict=True)) | {"all": int(np.sum(ledger.counts))}
-    grams = [(layer, ledger.grams[layer.name], "eq15") for layer in layers] + [(layers[-1], ledger.last_layer, "eq16")]
     rows = []
-    for layer, gram, form in grams:
-        for (group, part), coefficients in forms.items():
-            if form == "eq16" and part == "full":
-                continue
-            rows.append(
-                {
-                    **common,
-                    "layer": layer.name,
-                    "layer_number": layer.number,
-                    "group": group,
-                    "part": part,
-                    "squared_norm": max(float(coefficients @ gram @ coefficients), 0.0),
-                    "cosine_with_ind": cosine(gram, coefficients, forms[group, "ind"]),
-                    "cosine_with_permuted": cosine(gram, coefficients, forms.get(("permuted", part))),
-                    "num_examples": counts[group],
-                    "form": form,
-                    "weighting": weighting,
-                    "centering": centering,
-                }
-            )
+    for form in FORMS:
+        vectors = parts(ledger.counts, weighting=weighting, centering=centering, form=form)
+        for layer in layers:
+            gram = ledger.grams[layer.name]
+            for (group, part), coefficients in vectors.items():
+                if (form, part) == ("eq16", "full"):
+                    continue
+                rows.append(
+                    {
+                        **common,
+                        "layer": layer.name,
+                        "layer_number": layer.number,
+                        "group": group,
+                        "part": part,
+                        "squared_norm": max(float(coefficients @ gram @ coefficients), 0.0),
+                        "cosine_with_ind": cosine(gram, coefficients, vectors[group, "ind"]),
+                        "cosine_with_permuted": cosine(gram, coefficients, vectors.get(("permuted", part))),
+                        "num_examples": counts[group],
+                        "data_classes": ledger.num_classes,
+                        "form": form,
+                        "weighting": weighting,
+                        "centering": centering if form == "eq15" else "dataset",
+                    }
+                )
     return rows
 
 
@@ -102,9 +113,9 @@ def cosine(gram: np.ndarray, first: np.ndarray, second: np.ndarray | None) -> fl
     """Cosine of the angle between two linear forms.
 
     Args:
-      gram: [6, 6] of the base vectors.
-      first: [6] coefficients.
-      second: [6], or None for a vector that does not exist.
+      gram: [10, 10] of the base vectors.
+      first: [10] coefficients.
+      second: [10], or None for a vector that does not exist.
 
     Returns:
       In [-1, 1]; NaN where a vector is zero or does not exist.

@@ -1,4 +1,4 @@
-"""The gradient ledger: six base vectors per layer, and the Gram matrix every norm, ratio and cosine follows from."""
+"""The gradient ledger: ten base vectors per layer, and the Gram matrix every norm, ratio and cosine follows from."""
 
 import functools
 from collections.abc import Iterable, Sequence
@@ -14,27 +14,35 @@ from memorize_jax.models import Layer
 
 BN_MODES = ("train", "eval")
 # Order of the base vectors: for each group, the gradient of the mean logit of the assigned label (A), under the model's
-# distribution (M), and under the uniform one (U).
+# distribution (M), under the uniform one (U), and A and M centered class by class (see `measure_gradients`).
 GROUPS = ("unpermuted", "permuted")
-TERMS = ("assigned", "model", "uniform")
+TERMS = ("assigned", "model", "uniform", "assigned_centered", "model_centered")
+NUM_VECTORS = len(GROUPS) * len(TERMS)
 
 
 class Ledger(NamedTuple):
     """Inner products of the base vectors of a network.
 
     Attributes:
-      grams: name of the layer -> [6, 6] float64, over all parameters of its unit.
-      last_layer: [6, 6] float64, of the last layer's kernel with the terms of equation 16, see `class_centered`.
+      grams: name of the layer -> [10, 10] float64, over all parameters of its unit.
       counts: [2], unpermuted and permuted examples.
+      num_classes: P.
     """
 
     grams: dict[str, np.ndarray]
-    last_layer: np.ndarray
     counts: np.ndarray
+    num_classes: int
 
 
-def logit_cotangents(logits: jax.Array, assigned: jax.Array, is_permuted: jax.Array, mask: jax.Array) -> jax.Array:
-    """Computes the six linear forms in the logits whose gradients are accumulated.
+def logit_cotangents(
+    logits: jax.Array,
+    assigned: jax.Array,
+    is_permuted: jax.Array,
+    mask: jax.Array,
+    marginals: jax.Array,
+    shares: jax.Array,
+) -> jax.Array:
+    """Computes the ten linear forms in the logits whose gradients are accumulated.
 
     Not A, M and U themselves but M - A, M - U and U, from which they follow: the full gradient late in training and
     the label-independent part early in training are small differences of large vectors, and would be rounded away.
@@ -44,9 +52,13 @@ def logit_cotangents(logits: jax.Array, assigned: jax.Array, is_permuted: jax.Ar
       assigned: [n] integer labels.
       is_permuted: [n] bool.
       mask: [n], 0 for padding.
+      marginals: [2, 2, num_classes], the mean over each group of P_L and of P_M.
+      shares: [2], of the groups in all examples.
 
     Returns:
-      [6, n, num_classes]: for each group, P_M - P_L, P_M - 1/P and 1/P, zero outside the group.
+      [10, n, num_classes]: for each group, P_M - P_L, P_M - 1/P and 1/P, zero outside the group; then P_L and P_M in
+      the group, less the group's share times its mean of them everywhere: what is taken off class by class is a mean
+      over all examples, weighted by how often the group has the class.
     """
     num_classes = logits.shape[-1]
     model = jax.nn.softmax(logits)
@@ -54,27 +66,41 @@ def logit_cotangents(logits: jax.Array, assigned: jax.Array, is_permuted: jax.Ar
     others = model * (1 - label)
     # -(1 - P_M(label)) as the sum of the others keeps its digits when the model is certain.
     residual = others - label * jnp.sum(others, axis=-1, keepdims=True)
-    forms = jnp.stack([residual, model - 1 / num_classes, jnp.full_like(model, 1 / num_classes)])
+    forms = jnp.stack([residual, model - 1 / num_classes, jnp.full_like(model, 1 / num_classes), label, model])
     groups = jnp.stack([~is_permuted, is_permuted]) * mask
-    return (groups[:, None, :, None] * forms).reshape(6, *logits.shape)
+    own = groups[:, None, :, None] * forms
+    taken_off = shares[:, None, None, None] * marginals[:, :, None, :] * mask[:, None]
+    return own.at[:, 3:].add(-taken_off).reshape(NUM_VECTORS, *logits.shape)
+
+
+def _apply(model, variables, params, images, batch, statistics, bn):
+    """The logits of one batch."""
+    indices, mask = batch
+    own, inputs = {**variables, "params": params}, standardize(images[indices], statistics)
+    if bn == "eval":
+        return model.apply(own, inputs, train=False)
+    return model.apply(own, inputs, train=True, mask=mask, mutable=["batch_stats"])[0]
+
+
+@functools.partial(jax.jit, static_argnames=("model", "bn"))
+def _model_sums(variables, images, is_permuted, batch, statistics, *, model, bn):
+    """[2, num_classes]: the model's probabilities of one batch, added up in each group."""
+    indices, mask = batch
+    with jax.default_matmul_precision("highest"):
+        logits = _apply(model, variables, variables["params"], images, batch, statistics, bn)
+        inside = is_permuted[indices]
+        return (jnp.stack([~inside, inside]) * mask) @ jax.nn.softmax(logits)
 
 
 @functools.partial(jax.jit, static_argnames=("model", "bn"), donate_argnums=0)
-def _accumulate(sums, variables, images, assigned, is_permuted, batch, statistics, *, model, bn):
+def _accumulate(sums, variables, images, assigned, is_permuted, batch, statistics, marginals, shares, *, model, bn):
     """Adds the gradients of one batch to (sums, what rounding lost of them)."""
     indices, mask = batch
-    inputs = standardize(images[indices], statistics)
-
-    def logits_of(params):
-        own = {**variables, "params": params}
-        if bn == "eval":
-            return model.apply(own, inputs, train=False)
-        return model.apply(own, inputs, train=True, mask=mask, mutable=["batch_stats"])[0]
-
     with jax.default_matmul_precision("highest"):
+        logits_of = lambda params: _apply(model, variables, params, images, batch, statistics, bn)
         logits, pull = jax.vjp(logits_of, variables["params"])
-        forms = logit_cotangents(logits, assigned[indices], is_permuted[indices], mask)
-        # One pull-back of all six: a batch dimension, not six programs.
+        forms = logit_cotangents(logits, assigned[indices], is_permuted[indices], mask, marginals, shares)
+        # One pull-back of all ten: a batch dimension, not ten programs.
         gradients = jax.vmap(lambda form: pull(form)[0])(forms)
 
     def add(high, low, term):
@@ -98,11 +124,16 @@ def measure_gradients(
     batches: Iterable[tuple[np.ndarray, np.ndarray]],
     bn: str = "train",
 ) -> Ledger:
-    """Measures the base vectors of every layer in one pass over the data, and their inner products.
+    """Measures the base vectors of every layer in one pass back over the data, and their inner products.
 
         A_g = <sum_c P_L(c|x) dN_c(x)/dw>_g,   M_g = <sum_c P_M(c|x) dN_c(x)/dw>_g,   U_g = <1/P sum_c dN_c(x)/dw>_g
 
-    for g = unpermuted, permuted, so that the gradient of the loss on g is M_g - A_g (paper eqs. 9 and 12). Sums over
+    for g = unpermuted, permuted, so that the gradient of the loss on g is M_g - A_g (paper eqs. 9 and 12); and, with
+    the mean gradient of every class over all examples, gbar_c = <dN_c(x)/dw>, the parts of equation 16
+
+        A_g - sum_c <P_L(c|x)>_g gbar_c = <sum_c P_L(c|x) (dN_c(x)/dw - gbar_c)>_g,   and the same of M_g and P_M.
+
+    No gbar_c is held: what is taken off is the gradient of one weighted mean of the logits of all examples. Sums over
     batches are compensated, inner products are taken in float64.
 
     Args:
@@ -124,53 +155,41 @@ def measure_gradients(
     """
     if bn not in BN_MODES:
         raise ValueError(f"expected bn to be one of {', '.join(BN_MODES)}, got {bn!r}")
-    zeros = lambda: jax.tree.map(lambda leaf: jnp.zeros((6, *leaf.shape), leaf.dtype), variables["params"])
-    sums = (zeros(), zeros())
+    batches = list(batches)
     data = (jnp.asarray(images), jnp.asarray(labels.assigned), jnp.asarray(labels.is_permuted))
-    for batch in batches:
-        sums = _accumulate(sums, variables, *data, batch, statistics, model=model, bn=bn)
     permuted = int(np.sum(labels.is_permuted))
     counts = np.array([len(labels.assigned) - permuted, permuted])
+    model_sums = sum(
+        np.asarray(_model_sums(variables, data[0], data[2], batch, statistics, model=model, bn=bn), np.float64)
+        for batch in batches
+    )
+    num_classes = model_sums.shape[-1]
+    label_sums = [
+        np.bincount(np.asarray(labels.assigned)[labels.is_permuted == group], minlength=num_classes)
+        for group in (False, True)
+    ]
+    marginals = np.stack([label_sums, model_sums], axis=1) / np.maximum(counts, 1)[:, None, None]
+    centering = (np.float32(marginals), np.float32(counts / counts.sum()))
+    zeros = lambda: jax.tree.map(lambda leaf: jnp.zeros((NUM_VECTORS, *leaf.shape), leaf.dtype), variables["params"])
+    sums = (zeros(), zeros())
+    for batch in batches:
+        sums = _accumulate(sums, variables, *data, batch, statistics, *centering, model=model, bn=bn)
     grams = {}
     for layer in layers:
         held = [tuple(part[module] for part in sums) for module in layer.modules if module in sums[0]]
         leaves = [
-            _base(high, low, counts) for pair in held for high, low in zip(*map(jax.tree.leaves, pair), strict=True)
+            _base(high, low, counts).reshape(NUM_VECTORS, -1)
+            for pair in held
+            for high, low in zip(*map(jax.tree.leaves, pair), strict=True)
         ]
-        grams[layer.name] = sum(leaf.reshape(6, -1) @ leaf.reshape(6, -1).T for leaf in leaves)
-    last = layers[-1].name
-    kernel, bias = (_base(*(part[last][name] for part in sums), counts) for name in ("kernel", "bias"))
-    centered = class_centered(kernel, bias, counts).reshape(6, -1)
-    return Ledger(grams, centered @ centered.T, counts)
+        grams[layer.name] = sum(leaf @ leaf.T for leaf in leaves)
+    return Ledger(grams, counts, num_classes)
 
 
 def _base(high, low, counts):
-    """[6, ...] float64: A, M, U of each group, as means over the group, from the sums of M - A, M - U, U."""
-    sums = (np.asarray(high, np.float64) + np.asarray(low, np.float64)).reshape(2, 3, *high.shape[1:])
-    residual, tilt, uniform = np.moveaxis(sums, 1, 0) / np.maximum(counts, 1).reshape(2, *(1,) * (sums.ndim - 2))
+    """[10, ...] float64: the base vectors, means over the groups, from the sums that `logit_cotangents` gave."""
+    sums = (np.asarray(high, np.float64) + np.asarray(low, np.float64)).reshape(2, len(TERMS), *high.shape[1:])
+    means = sums / np.maximum(counts, 1).reshape(2, *(1,) * (sums.ndim - 1))
+    residual, tilt, uniform, *centered = np.moveaxis(means, 1, 0)
     model = tilt + uniform
-    return np.stack([model - residual, model, uniform], axis=1).reshape(high.shape)
-
-
-def class_centered(kernel: np.ndarray, bias: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Turns the last layer's base vectors into those of equation 16, centred by the mean activation class by class.
-
-        dL_dep/dW[b, c] = -<P_L(c|x) (phi_b(x) - phibar_b)>,   dL_ind/dW[b, c] = <P_M(c|x) (phi_b(x) - phibar_b)>
-
-    Equation 15 takes off <1/P> phibar in place of <P_L(c|x)> phibar: the two agree if every class is assigned, and
-    predicted, equally often. Only then do the parts of equation 16 add up to the full gradient.
-
-    Args:
-      kernel: [6, features, P], base vectors of the last layer's kernel.
-      bias: [6, P], of its bias: the mean of each distribution.
-      counts: [2], unpermuted and permuted examples.
-
-    Returns:
-      [6, features, P]; the uniform vectors, which equation 16 does not need, are zero, so that `parts` applies.
-    """
-    by_group = kernel.reshape(2, 3, *kernel.shape[1:])
-    num_classes = kernel.shape[-1]
-    mean_activation = num_classes * np.tensordot(counts / counts.sum(), by_group[:, 2, :, 0], axes=1)
-    centered = kernel - mean_activation[None, :, None] * bias[:, None, :]
-    centered.reshape(by_group.shape)[:, 2] = 0
-    return centered
+    return np.stack([model - residual, model, uniform, *centered], axis=1).reshape(high.shape)

@@ -14,7 +14,8 @@ from memorize_jax.study import Study, command
 GROUPS = ("all", "unpermuted", "permuted")
 # Powers of ten either side of the neutral colour, as in the paper.
 RANGE = 2.5
-
+# The other form that the paper gives, equation 2 or 16, is in the table as well.
+OF_FORM = "Parts as in equation 15."
 
 # What a gradient is of one seed.
 KEYS = ["seed", "epoch", "layer_number"]
@@ -144,6 +145,7 @@ def _norm(letter, group, look_for):
 
 def _ratio(letter, title, above, below, what, look_for):
     groups = tuple(dict.fromkeys((above[0], below[0])))
+    look_for = f"{look_for} {OF_FORM}"
     return _entry(f"fig5{letter}", title, look_for, draw_ratio, groups, above=above, below=below, what=what)
 
 
@@ -197,7 +199,7 @@ FIGURES_OF_GRADIENTS = (
         "figa1",
         "The two parts of the gradient",
         "The label-dependent part of permuted examples is close to nothing early in training, and both parts grow "
-        "towards the end, where they cancel each other.",
+        f"towards the end, where they cancel each other. {OF_FORM}",
         draw_parts,
         GROUPS[1:],
     ),

@@ -1,3 +1,5 @@
+import itertools
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -5,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from memorize_jax.analysis.gradient_parts import cosine, gradient_rows, parts
+from memorize_jax.analysis.gradient_parts import FORMS, cosine, gradient_rows, parts
 from memorize_jax.analysis.gradients import measure_gradients
 from memorize_jax.data import ChannelStatistics, PermutedLabels, standardize
 from memorize_jax.intervals import student_t_interval
@@ -110,7 +112,8 @@ GROUPS = {
 
 
 @pytest.mark.parametrize("bn", ["train", "eval"])
-def test_the_ledger_equals_equation_15_example_by_example_in_float64(x64, bn):
+def test_the_ledger_equals_equations_15_and_16_example_by_example_in_float64(x64, bn):
+    """Equation 16 for every layer: the mean gradient of each class over all examples is taken off, in so many words."""
     images, labels = problem(60)
     variables = random_variables()
     rows = rows_of(ledger_of(variables, images, labels, bn=bn))
@@ -118,23 +121,28 @@ def test_the_ledger_equals_equation_15_example_by_example_in_float64(x64, bn):
     one_hot = np.eye(CLASSES)[labels.assigned]
     for own in LAYERS:
         every = logits[own.name]
-        centered = every - every.mean((0, 1))
-        vectors = {}
-        for group, members in GROUPS.items():
-            chosen = members(labels)
-            vectors[group, "full"] = losses[own.name][chosen].mean(0)
-            vectors[group, "dep"] = -np.einsum("nc,ncw->w", one_hot[chosen], centered[chosen]) / chosen.sum()
-            vectors[group, "ind"] = np.einsum("nc,ncw->w", model[chosen], centered[chosen]) / chosen.sum()
-            # Claim 1.
-            np.testing.assert_allclose(
-                vectors[group, "dep"] + vectors[group, "ind"], vectors[group, "full"], atol=1e-12, rtol=1e-9
-            )
-        angle = lambda a, b: a @ b / np.sqrt((a @ a) * (b @ b))
-        for (group, part), vector in vectors.items():
-            row = rows[own.name, group, part, "eq15"]
-            np.testing.assert_allclose(row["squared_norm"], vector @ vector, rtol=1e-5)
-            np.testing.assert_allclose(row["cosine_with_ind"], angle(vector, vectors[group, "ind"]), atol=1e-5)
-            np.testing.assert_allclose(row["cosine_with_permuted"], angle(vector, vectors["permuted", part]), atol=1e-5)
+        for form, mean in (("eq15", every.mean((0, 1))), ("eq16", every.mean(0))):
+            centered, vectors = every - mean, {}
+            for group, members in GROUPS.items():
+                chosen = members(labels)
+                vectors[group, "full"] = losses[own.name][chosen].mean(0)
+                vectors[group, "dep"] = -np.einsum("nc,ncw->w", one_hot[chosen], centered[chosen]) / chosen.sum()
+                vectors[group, "ind"] = np.einsum("nc,ncw->w", model[chosen], centered[chosen]) / chosen.sum()
+                if form == "eq15":
+                    # Claim 1.
+                    np.testing.assert_allclose(
+                        vectors[group, "dep"] + vectors[group, "ind"], vectors[group, "full"], atol=1e-12, rtol=1e-9
+                    )
+            angle = lambda a, b: a @ b / np.sqrt((a @ a) * (b @ b))
+            for (group, part), vector in vectors.items():
+                if (form, part) == ("eq16", "full"):
+                    continue
+                row = rows[own.name, group, part, form]
+                np.testing.assert_allclose(row["squared_norm"], vector @ vector, rtol=1e-5)
+                np.testing.assert_allclose(row["cosine_with_ind"], angle(vector, vectors[group, "ind"]), atol=1e-5)
+                np.testing.assert_allclose(
+                    row["cosine_with_permuted"], angle(vector, vectors["permuted", part]), atol=1e-5
+                )
 
 
 def test_a_small_gradient_left_of_large_parts_keeps_its_digits(x64):
@@ -193,12 +201,13 @@ def test_dep_vanishes_for_uniform_labels_and_ind_for_a_uniform_model():
     variables = random_variables()
     variables["params"]["linear2"] = jax.tree.map(np.zeros_like, variables["params"]["linear2"])
     uniform = rows_of(ledger_of(variables, images, labels))
-    for own in LAYERS:
-        tiny = 1e-11 * rows[own.name, "all", "ind", "eq15"]["squared_norm"]
-        assert rows[own.name, "all", "dep", "eq15"]["squared_norm"] < tiny
+    for own, form in itertools.product(LAYERS, FORMS):
+        tiny = 1e-11 * rows[own.name, "all", "ind", form]["squared_norm"]
+        assert rows[own.name, "all", "dep", form]["squared_norm"] < tiny
     # Where the last layer is zero nothing reaches the layer before.
-    dep, ind = (uniform["linear2", "all", part, "eq15"]["squared_norm"] for part in ("dep", "ind"))
-    assert ind < 1e-11 * dep
+    for form in FORMS:
+        dep, ind = (uniform["linear2", "all", part, form]["squared_norm"] for part in ("dep", "ind"))
+        assert ind < 1e-11 * dep
 
 
 def slope_of(x, y):
@@ -261,8 +270,34 @@ def test_shares_add_up_and_centering_leaves_the_full_gradient_alone():
         np.testing.assert_array_equal(found["permuted", "full"], parts(counts, weighting="share")["permuted", "full"])
         for group in ("all", "unpermuted", "permuted"):
             np.testing.assert_allclose(found[group, "dep"] + found[group, "ind"], found[group, "full"])
+    found = parts(counts, weighting="share", form="eq16")
+    for part in ("full", "dep", "ind"):
+        np.testing.assert_allclose(found["unpermuted", part] + found["permuted", part], found["all", part])
     means = parts(counts)
     np.testing.assert_allclose(0.25 * means["permuted", "ind"], parts(counts, weighting="share")["permuted", "ind"])
+
+
+def test_only_equation_15_depends_on_what_the_mean_gradient_goes_over(x64):
+    images, labels = problem(24)
+    ledger = ledger_of(random_variables(), images, labels)
+    dataset, subset = (rows_of(ledger, centering=centering) for centering in ("dataset", "subset"))
+    for key, row in subset.items():
+        assert row["centering"] == ("subset" if key[-1] == "eq15" else "dataset")
+        assert row["data_classes"] == CLASSES
+        changed = row["squared_norm"] != pytest.approx(dataset[key]["squared_norm"])
+        assert changed == (key[-1] == "eq15" and key[1] != "all" and key[2] != "full")
+
+
+@pytest.mark.parametrize("permuted", [False, True])
+def test_one_group_alone_is_all_examples(permuted):
+    images, labels = problem(24)
+    labels = labels._replace(is_permuted=np.full(24, permuted))
+    rows = rows_of(ledger_of(random_variables(), images, labels))
+    group = "permuted" if permuted else "unpermuted"
+    assert {key[1] for key in rows} == {"all", group}
+    for own, part, form in itertools.product(LAYERS, ("dep", "ind"), FORMS):
+        norms = [rows[own.name, name, part, form]["squared_norm"] for name in ("all", group)]
+        assert norms[0] == pytest.approx(norms[1], rel=1e-12) != 0
 
 
 def test_an_empty_group_has_no_rows():
@@ -279,6 +314,7 @@ def test_the_cosine_with_nothing_is_unknown():
     [
         (lambda: parts(np.ones(2), weighting="half"), "expected weighting to be one of subset, share, got 'half'"),
         (lambda: parts(np.ones(2), centering="none"), "expected centering to be one of dataset, subset, got 'none'"),
+        (lambda: parts(np.ones(2), form="eq2"), "expected form to be one of eq15, eq16, got 'eq2'"),
         (lambda: ledger_of({}, *problem(4), bn="batch"), "expected bn to be one of train, eval, got 'batch'"),
     ],
 )

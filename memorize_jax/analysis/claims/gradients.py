@@ -1,134 +1,158 @@
 """Figures 5 and A.1: the parts of the gradient."""
 
-import functools
+from collections.abc import Callable
 
 import numpy as np
-import pandas as pd
 
 from memorize_jax.analysis.claims.evidence import Evidence, NotTestable
+from memorize_jax.analysis.claims.ledger import (
+    FEWEST_PERMUTED,
+    FORMS,
+    factor,
+    measure_again,
+    names_of_forms,
+    ratios,
+    require_many_permuted,
+    rows_at,
+    rows_of,
+    start_epochs,
+    total,
+)
 from memorize_jax.analysis.claims.statement import NOTICEABLE, Statement, Threshold
-from memorize_jax.analysis.effects import ratio_range, thirds
-from memorize_jax.study import command
+from memorize_jax.analysis.claims.training import HALF
+from memorize_jax.analysis.effects import thirds
 
-# Training has left its start once the loss is below this share of the first one: the output is no longer uniform.
-AT_START = 0.9
 # "Much larger": twice the norm.
 MUCH = 4
 # "Similar": within a factor of two.
 SIMILAR = 2
 
 
-def _ledger(evidence: Evidence) -> pd.DataFrame:
-    table = evidence.tables["gradients"]
-    if (table["weighting"] != "subset").any():
-        # Shares would put the ratio of the groups' sizes into the ratio of their gradients.
-        raise NotTestable("groups were weighted by their shares; measure with --gradient_weighting=subset")
-    return table[table["form"] == "eq15"]
-
-
-def start_epochs(evidence: Evidence) -> list[int]:
-    """The measured epochs near initialisation, where the loss is still within a tenth of the first one.
-
-    Args:
-      evidence: with metrics and gradients.
-
-    Returns:
-      at least one epoch.
-
-    Raises:
-      NotTestable: no gradient was measured there, or the loss hardly changed in all of the training.
-    """
-    metrics = evidence.tables["metrics"]
-    left = metrics[metrics["loss"] < AT_START * metrics["loss"].iloc[0]]["epoch"]
-    if left.empty:
-        raise NotTestable("the loss never fell by a tenth: there is nothing that near initialisation differs from")
-    measured = np.sort(_ledger(evidence)["epoch"].unique())
-    found = [int(epoch) for epoch in measured if epoch < left.iloc[0]]
-    if not found:
-        made_by = f"{command('gradients', evidence.folder)} --gradient_epochs=log,best,final"
-        raise NotTestable(f"no gradient was measured near initialisation; measure it with: {made_by}")
-    return found
-
-
-def _ratios_at_start(evidence: Evidence, above: tuple[str, str], below: tuple[str, str]) -> tuple[float, float]:
+def _ratios_at_start(
+    evidence: Evidence, form: str, above: tuple[str, str], below: tuple[str, str]
+) -> tuple[float, float]:
     """Lowest and highest ratio of squared norms of any layer, geometric means over the epochs at the start."""
     evidence.require_unpermuted()
     if "permuted" in (above[0], below[0]):
         evidence.require_permuted()
-    found = [ratio_range(_ledger(evidence), epoch, above, below) for epoch in start_epochs(evidence)]
-    if None in found or any(one.low <= 0 for one in found):
-        raise NotTestable("a part of the gradient is zero or was not measured")
-    low, high = (np.exp(np.mean(np.log([getattr(one, end) for one in found]))) for end in ("low", "high"))
+        require_many_permuted(evidence)
+    found = [ratios(rows_of(evidence, form), epoch, above, below) for epoch in start_epochs(evidence)]
+    low, high = np.exp(np.mean(np.log(found), axis=0))
     return float(low), float(high)
 
 
-def _lowest(evidence: Evidence, above: tuple[str, str], below: tuple[str, str]) -> float:
-    return _ratios_at_start(evidence, above, below)[0]
+def _lowest(evidence: Evidence, form: str, above: tuple[str, str], below: tuple[str, str]) -> float:
+    return _ratios_at_start(evidence, form, above, below)[0]
 
 
-def _highest(evidence: Evidence, above: tuple[str, str], below: tuple[str, str]) -> float:
-    return _ratios_at_start(evidence, above, below)[1]
+def _highest(evidence: Evidence, form: str, above: tuple[str, str], below: tuple[str, str]) -> float:
+    return _ratios_at_start(evidence, form, above, below)[1]
 
 
-def _largest_factor(evidence: Evidence, above: tuple[str, str], below: tuple[str, str]) -> float:
-    low, high = _ratios_at_start(evidence, above, below)
-    return max(high, 1 / low)
+def _largest_factor(evidence: Evidence, form: str) -> float:
+    """Between ind of both groups, at any measured epoch."""
+    evidence.require_memorized()
+    evidence.require_unpermuted()
+    # At the start no label matters to it: the end must have been measured.
+    rows_at(evidence, form, "final")
+    rows = rows_of(evidence, form)
+    epochs = np.sort(rows["epoch"].unique())
+    return max(factor(*ratios(rows, epoch, ("unpermuted", "ind"), ("permuted", "ind"))) for epoch in epochs)
+
+
+def _equilibrium(evidence: Evidence, form: str) -> float:
+    """The first measured epoch from which on dep and ind are similar in every layer, in units of the best epoch."""
+    evidence.require_memorized()
+    evidence.require_peak()
+    best, _ = (rows_at(evidence, form, stage)["epoch"].iloc[0] for stage in ("best", "final"))
+    rows = rows_of(evidence, form)
+    since = float("nan")
+    for epoch in np.sort(rows["epoch"].unique())[::-1]:
+        if factor(*ratios(rows, epoch, ("unpermuted", "dep"), ("unpermuted", "ind"))) >= SIMILAR:
+            break
+        since = epoch
+    return 0.0 if np.isnan(since) else float(since / best)
 
 
 def _early_over_late(evidence: Evidence) -> float:
     evidence.require_hidden_layers()
-    rows = _ledger(evidence)
+    rows = rows_of(evidence)
     rows = rows[(rows["group"] == "all") & (rows["part"] == "full")]
     norms = rows.pivot(index="epoch", columns="layer", values="squared_norm")
     early, late = (norms[list(third)].mean(axis=1) for third in thirds(evidence.hidden))
     return float((early / late).min())
 
 
-def _total(rows: pd.DataFrame, group: str, part: str) -> pd.Series:
-    """Squared norm over all layers, by epoch."""
-    own = rows[(rows["group"] == group) & (rows["part"] == part)]
-    if own.empty:
-        raise NotTestable(f"there are no {group} examples")
-    return own.groupby("epoch")["squared_norm"].sum()
+def _until_memorized(evidence: Evidence) -> float:
+    evidence.require_memorized()
+    evidence.require_peak()
+    rows_at(evidence, "eq15", "best")
+    metrics, norms = evidence.tables["metrics"], total(rows_of(evidence), "all", "full")
+    memorized = metrics.loc[metrics["permuted_accuracy"] >= HALF, "epoch"].min()
+    first = start_epochs(evidence)[0]
+    return float(norms[norms.index <= memorized].min() / norms[first])
 
 
-def _eq15_at(evidence: Evidence, stage: str) -> pd.DataFrame:
-    return evidence._replace(tables={**evidence.tables, "gradients": _ledger(evidence)}).at_stage("gradients", stage)
+def _leads_at_start(evidence: Evidence) -> float:
+    evidence.require_unpermuted()
+    evidence.require_permuted()
+    require_many_permuted(evidence)
+    rows, epochs = rows_of(evidence), start_epochs(evidence)
+    unpermuted, permuted = (total(rows, group, "full")[epochs] for group in ("unpermuted", "permuted"))
+    return float(np.exp(np.mean(np.log(unpermuted / permuted))))
 
 
 def _factor_at_end(evidence: Evidence) -> float:
     evidence.require_memorized()
-    rows = _eq15_at(evidence, "final")
-    unpermuted, permuted = (_total(rows, group, "full").iloc[0] for group in ("unpermuted", "permuted"))
-    return float(max(unpermuted / permuted, permuted / unpermuted))
+    rows = rows_at(evidence, "eq15", "final")
+    ratio = float(total(rows, "unpermuted", "full").iloc[0] / total(rows, "permuted", "full").iloc[0])
+    return factor(ratio, ratio)
 
 
-def _start_over_peak(evidence: Evidence) -> float:
+def _permuted_over_unpermuted(evidence: Evidence, form: str) -> float:
     evidence.require_memorized()
-    # What the start is compared with must have been measured.
-    _eq15_at(evidence, "final")
-    total = _total(_ledger(evidence), "permuted", "dep")
-    return float(total[start_epochs(evidence)].mean() / total.max())
+    evidence.require_unpermuted()
+    require_many_permuted(evidence)
+    first, rows = start_epochs(evidence)[0], rows_of(evidence, form)
+    if first > 0:
+        raise NotTestable(
+            f"no gradient was measured at epoch 0; {measure_again(evidence)} --gradient_epochs=log,best,final"
+        )
+    permuted, unpermuted = (total(rows, group, "dep")[0] for group in ("permuted", "unpermuted"))
+    return float(permuted / unpermuted)
 
 
-def _growth(evidence: Evidence) -> float:
+def _growth(evidence: Evidence, form: str) -> float:
     evidence.require_memorized()
     evidence.require_peak()
-    best, final = (_eq15_at(evidence, stage) for stage in ("best", "final"))
+    best, final = (rows_at(evidence, form, stage) for stage in ("best", "final"))
     return min(
-        float(_total(final, group, part).iloc[0] / _total(best, group, part).iloc[0])
+        float(total(final, group, part).iloc[0] / total(best, group, part).iloc[0])
         for group in ("unpermuted", "permuted")
         for part in ("dep", "ind")
     )
 
 
+def _by_both_forms(name, figure, statement, quantity, threshold, why, measure: Callable, **options) -> Statement:
+    def both(evidence):
+        return np.array([measure(evidence, form, **options) for form in FORMS])
+
+    quantity = f"{quantity}; by equation 15 and by equation 2 or 16, the less favorable"
+    shared = {"needs": NEEDS, "every_seed": True, "forms": names_of_forms}
+    return Statement(name, figure, statement, quantity, threshold, why, both, **shared)
+
+
 def _at_start(name, figure, statement, quantity, threshold, why, measure, above, below) -> Statement:
-    quantity = f"{quantity}, squared norms, geometric mean over the epochs before the loss fell by a tenth"
-    partial = functools.partial(measure, above=above, below=below)
-    return Statement(name, figure, statement, quantity, threshold, why, partial, needs=NEEDS)
+    return _by_both_forms(
+        name, figure, statement, f"{quantity}{NEAR_START}", threshold, why, measure, above=above, below=below
+    )
 
 
 NEEDS = ("metrics", "gradients")
+NEAR_START = (
+    ", squared norms, geometric mean over epoch 0 and the epochs before test accuracy reached twice what chance gives"
+)
+IF_MANY = f"; with fewer than {FEWEST_PERMUTED} permuted examples per class not testable"
 STATEMENTS = (
     Statement(
         "gradients_do_not_vanish",
@@ -140,6 +164,29 @@ STATEMENTS = (
         "a tenth, a third in norm: gradients that vanish do so by orders of magnitude",
         _early_over_late,
         needs=NEEDS,
+        every_seed=True,
+    ),
+    Statement(
+        "gradients_not_small_until_memorized",
+        "5A",
+        "The gradient is not small until well after memorization.",
+        "squared norm on all examples over all layers, the least of any measured epoch until half of the permuted "
+        "examples are fitted, over that of the first one",
+        Threshold(">", 0.1),
+        "a tenth, a third in norm, as for layers",
+        _until_memorized,
+        needs=NEEDS,
+        every_seed=True,
+    ),
+    Statement(
+        "unpermuted_gradient_leads_at_start",
+        "5B-C",
+        "Near initialisation the gradient comes from unpermuted examples.",
+        f"squared norm on unpermuted over that on permuted examples, over all layers{NEAR_START}{IF_MANY}",
+        Threshold(">", MUCH),
+        "four, twice in norm: clearly larger",
+        _leads_at_start,
+        needs=NEEDS,
     ),
     Statement(
         "groups_contribute_alike_at_the_end",
@@ -150,6 +197,7 @@ STATEMENTS = (
         "a factor of two: similar",
         _factor_at_end,
         needs=NEEDS,
+        every_seed=True,
     ),
     _at_start(
         "unpermuted_dep_above_ind",
@@ -162,13 +210,23 @@ STATEMENTS = (
         ("unpermuted", "dep"),
         ("unpermuted", "ind"),
     ),
+    _by_both_forms(
+        "parts_equilibrate_late",
+        "5D",
+        "On unpermuted examples both parts become equally large, and only late.",
+        "first measured epoch from which on dep and ind on unpermuted examples are, in every layer, within a factor of "
+        "two, squared norms, over the best epoch; 0 if there is none",
+        Threshold(">", 1),
+        "later than the best epoch: while the network memorises",
+        _equilibrium,
+    ),
     _at_start(
         "permuted_dep_below_ind",
         "5E",
         "Near initialisation the label-dependent part is the smaller one on permuted examples.",
         "dep over ind on permuted examples, the highest of any layer",
         Threshold("<", 1),
-        "the statement itself, which names no size",
+        f"the statement itself, which names no size{IF_MANY}",
         _highest,
         ("permuted", "dep"),
         ("permuted", "ind"),
@@ -179,34 +237,31 @@ STATEMENTS = (
         "Near initialisation the label-dependent part comes from unpermuted examples.",
         "dep on unpermuted over dep on permuted examples, the lowest of any layer",
         Threshold(">", MUCH),
-        "four, twice in norm: clearly larger",
+        f"four, twice in norm: clearly larger{IF_MANY}",
         _lowest,
         ("unpermuted", "dep"),
         ("permuted", "dep"),
     ),
-    _at_start(
+    _by_both_forms(
         "ind_alike_on_both_groups",
         "5",
-        "Near initialisation the label-independent part is about as large on both groups.",
-        "factor between ind on unpermuted and on permuted examples, the largest of any layer",
+        "Throughout training the label-independent part is about as large on both groups.",
+        "factor between ind on unpermuted and on permuted examples, squared norms, the largest of any layer and any "
+        "measured epoch",
         Threshold("<", SIMILAR),
-        "a factor of two: roughly equal",
+        "a factor of two: roughly equal; at the end the paper has it slightly larger on unpermuted examples (A.1)",
         _largest_factor,
-        ("unpermuted", "ind"),
-        ("permuted", "ind"),
     ),
-    Statement(
+    _by_both_forms(
         "permuted_dep_starts_near_zero",
         "A.1",
-        "Near initialisation permuted examples contribute close to nothing by their labels.",
-        "dep on permuted examples over all layers, squared norm, mean over the epochs before the loss fell by a tenth, "
-        "over its highest value",
+        "Early in training permuted examples contribute close to nothing by their labels.",
+        "dep on permuted over dep on unpermuted examples, squared norms over all layers, at epoch 0",
         Threshold("<", NOTICEABLE),
-        "a tenth of what it becomes",
-        _start_over_peak,
-        needs=NEEDS,
+        f"a tenth, a third in norm{IF_MANY}",
+        _permuted_over_unpermuted,
     ),
-    Statement(
+    _by_both_forms(
         "parts_grow_while_they_cancel",
         "A.1",
         "Both parts grow to the end of training, though their sum goes to zero.",
@@ -214,6 +269,5 @@ STATEMENTS = (
         Threshold(">", 1),
         "the statement itself, which names no size",
         _growth,
-        needs=NEEDS,
     ),
 )

@@ -18,6 +18,7 @@ from memorize_jax.analysis.claims import (
     training,
 )
 from memorize_jax.analysis.claims.evidence import Evidence, NotTestable
+from memorize_jax.analysis.claims.forms import Outcome, weigh
 from memorize_jax.analysis.claims.geometries import JOINT, MEAN_FIELD, judging, num_components, seen_by
 from memorize_jax.analysis.claims.sampling import SamplingError, sampling_error
 from memorize_jax.analysis.claims.statement import Claim, Statement
@@ -70,16 +71,25 @@ def judge(statement: Statement, study: Study) -> Claim:
     except NotTestable as untestable:
         reason = str(untestable)
     else:
-        found = student_t_interval(values, level=statement.level)
-        ends = (values.min(axis=0), values.max(axis=0)) if statement.every_seed else (found.low, found.high)
-        if len(seeds) == 1:
-            ends = (NAN, NAN)
-        numbers = tuple(float(np.min(value)) for value in (found.mean, *ends))
         error = _error_of_one(statement, seeds, kind)
-        verdict, doubt = _verdict(statement, numbers, len(values), error)
-        reason = "; ".join([*doubt, statement.why, *_remarks(statement, seeds, kind, error)])
+        if statement.forms:
+            outcomes = [_outcome(statement, own[:, None], error) for own in values.T]
+            numbers, verdict, said = weigh(outcomes, *statement.forms(list(seeds.values())), statement.threshold.sign)
+        else:
+            numbers, verdict, said = _outcome(statement, values, error)
+        reason = "; ".join([*said, statement.why, *_remarks(statement, seeds, kind, error)])
     named = (statement.name, statement.statement, statement.figure, statement.quantity)
     return Claim(*named, *numbers, str(statement.threshold), verdict, reason)
+
+
+def _outcome(statement: Statement, values: np.ndarray, error: SamplingError | None) -> Outcome:
+    """What [seeds, parts] values of a quantity say."""
+    found = student_t_interval(values, level=statement.level)
+    ends = (values.min(axis=0), values.max(axis=0)) if statement.every_seed else (found.low, found.high)
+    if len(values) == 1:
+        ends = (NAN, NAN)
+    numbers = tuple(float(np.min(value)) for value in (found.mean, *ends))
+    return Outcome(numbers, *_verdict(statement, numbers, len(values), error))
 
 
 def _verdict(
@@ -136,7 +146,7 @@ def _seen(seeds: dict[int, Evidence], kind: str | None) -> dict[int, Evidence]:
 
 
 def _measured(statement: Statement, seeds: dict[int, Evidence]) -> np.ndarray:
-    """The quantity of every seed, [seeds, parts]."""
+    """The quantity of every seed, [seeds, parts], or [seeds, definitions]."""
     found, reasons = [], {}
     for seed, evidence in seeds.items():
         try:
@@ -150,7 +160,9 @@ def _measured(statement: Statement, seeds: dict[int, Evidence]) -> np.ndarray:
     for seed, reason in reasons.items():
         alike = list(reasons.values()).count(reason) == len(seeds)
         raise NotTestable(reason if alike else f"seed {seed}: {reason}")
-    return statement.over_seeds(found) if statement.over_seeds else np.array(found)[:, None]
+    if statement.over_seeds:
+        return statement.over_seeds(found)
+    return np.array(found) if statement.forms else np.array(found)[:, None]
 
 
 def _evidence(statement: Statement, study: Study) -> dict[int, Evidence]:

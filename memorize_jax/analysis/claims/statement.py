@@ -1,6 +1,6 @@
 """What a testable statement is, and what judging it gives."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -51,6 +51,8 @@ class Statement(NamedTuple):
         largest of many layers, a share and whatever else ends at 0 or 1: an interval about the mean would reach beyond.
       over_seeds: for a quantity that only the seeds together have: takes what `measure` gives for each of them, and
         gives [seeds, parts], of which the part with the least mean decides; None where every seed has its own.
+      forms: for a quantity with several definitions, of which `measure` gives an array: takes the tables of all seeds
+        and gives the names of the definitions, and a note on them or "". It must hold by each (`forms.weigh`).
     """
 
     name: str
@@ -66,6 +68,7 @@ class Statement(NamedTuple):
     by: str | None = None
     every_seed: bool = False
     over_seeds: Callable[[list], np.ndarray] | None = None
+    forms: Callable[[Sequence[Evidence]], tuple[Sequence[str], str]] | None = None
 
 
 class Claim(NamedTuple):

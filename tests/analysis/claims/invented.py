@@ -71,8 +71,10 @@ def _rewinding(layers):
     return pd.DataFrame(rows)
 
 
-# (unpermuted dep, unpermuted ind, permuted dep, permuted ind) by epoch, the same in every layer.
-NORMS = {0: (8.0, 1.0, 0.5, 1.2), 1: (8.0, 1.0, 0.5, 1.2), 2: (8.0, 1.0, 5.0, 1.2), 4: (16.0, 3.0, 10.0, 2.4)}
+# (unpermuted dep, unpermuted ind, permuted dep, permuted ind) by epoch, the same in every layer, by equation 15.
+NORMS = {0: (8.0, 1.0, 0.5, 1.2), 1: (8.0, 1.0, 0.5, 1.2), 2: (8.0, 1.0, 5.0, 1.2), 4: (16.0, 12.0, 10.0, 9.6)}
+# By equation 16 ind is smaller.
+IND_BY_EQUATION_16 = 0.8
 
 
 def _gradients(layers):
@@ -81,10 +83,14 @@ def _gradients(layers):
         for position, layer in enumerate(layers):
             found = {("unpermuted", "dep"): dep_u, ("unpermuted", "ind"): ind_u}
             found |= {("permuted", "dep"): dep_p, ("permuted", "ind"): ind_p}
-            found |= {("unpermuted", "full"): 1.5, ("permuted", "full"): 1.0, ("all", "full"): 1.0 + (position > 0)}
-            for (group, part), norm in found.items():
-                rows.append({"epoch": epoch, "layer": layer, "group": group, "part": part, "squared_norm": norm})
-    return pd.DataFrame(rows).assign(form="eq15", weighting="subset")
+            full = {("unpermuted", "full"): 1.5, ("permuted", "full"): 1.0 if epoch else 0.25}
+            full |= {("all", "full"): 1.0 + (position > 0)}
+            common = {"epoch": epoch, "layer": layer}
+            for form, smaller in (("eq15", 1.0), ("eq16", IND_BY_EQUATION_16)):
+                for (group, part), norm in (found | (full if form == "eq15" else {})).items():
+                    norm *= smaller if part == "ind" else 1.0
+                    rows.append({**common, "form": form, "group": group, "part": part, "squared_norm": norm})
+    return pd.DataFrame(rows).assign(weighting="subset", num_examples=5000.0, data_classes=10.0)
 
 
 def _decoding(layers):

@@ -1,0 +1,47 @@
+"""Statements about a quantity that the paper defines in two ways: they are judged by each of them."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+
+class Outcome(NamedTuple):
+    """What one definition gives.
+
+    Attributes:
+      numbers: mean over seeds and the ends of its interval.
+      verdict: one of `statement.VERDICTS`.
+      said: what the reason begins with.
+    """
+
+    numbers: tuple[float, float, float]
+    verdict: str
+    said: list[str]
+
+    @property
+    def holds(self) -> bool:
+        """Whether the statement holds by this definition."""
+        return self.verdict.startswith("holds")
+
+
+def weigh(outcomes: Sequence[Outcome], names: Sequence[str], note: str, sign: str) -> Outcome:
+    """Chooses what decides: a definition by which the statement fails, if there is one; of several the least favorable.
+
+    Args:
+      outcomes: of every definition.
+      names: of the definitions, e.g. "equation 15".
+      note: what else there is to say of the definitions; "" for nothing.
+      sign: of the threshold.
+
+    Returns:
+      Outcome, which says what each of them gives, and whether the verdict depends on which is taken.
+    """
+    favor = [one.numbers[0] if sign == ">" else -one.numbers[0] for one in outcomes]
+    decides = outcomes[min(range(len(outcomes)), key=lambda index: (outcomes[index].holds, favor[index]))]
+    values = [f"{name} ({one.numbers[0]:.3g})" for name, one in zip(names, outcomes, strict=True)]
+    by = {
+        passed: [value for value, one in zip(values, outcomes, strict=True) if one.holds == passed] for passed in (0, 1)
+    }
+    said = f"by {' and '.join(values)}"
+    if by[0] and by[1]:
+        said = f"depends on the form: holds by {' and '.join(by[1])}, not by {' and '.join(by[0])}"
+    return decides._replace(said=[said, *decides.said, *filter(None, [note])])
