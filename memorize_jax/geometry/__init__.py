@@ -17,7 +17,7 @@ from memorize_jax.geometry.manifolds import manifold_geometry
 from memorize_jax.geometry.points import from_mftma
 from memorize_jax.geometry.result import ManifoldGeometry
 from memorize_jax.geometry.simulated import SimulatedCapacity, simulated_capacity
-from memorize_jax.geometry.streaming import streamed_layer_geometry
+from memorize_jax.geometry.streaming import streamed_geometries, streamed_layer_geometry
 
 __all__ = [
     "AnchorStatistics",
@@ -40,6 +40,7 @@ __all__ = [
     "peak_bytes",
     "simulated_capacity",
     "solve_anchors",
+    "streamed_geometries",
     "streamed_layer_geometry",
     "total_dimension",
 ]

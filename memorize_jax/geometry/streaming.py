@@ -1,4 +1,4 @@
-"""All layers of a network too wide to hold at once: a few manifolds at a time, twice."""
+"""All layers of a network too wide to hold at once: a few manifolds at a time."""
 
 import dataclasses
 from collections.abc import Callable, Mapping
@@ -9,6 +9,11 @@ import numpy as np
 
 from memorize_jax.geometry.batching import chunked_map
 from memorize_jax.geometry.grams import assemble_grams, inner_products, origin_of, reference_of, summarize_manifold
+from memorize_jax.geometry.joint.blocks import block_of
+from memorize_jax.geometry.joint.measure import joint_options
+from memorize_jax.geometry.joint.pipeline import assemble_blocks, joint_geometry_of_blocks
+from memorize_jax.geometry.joint.result import JointGeometry
+from memorize_jax.geometry.joint.sampling import sample
 from memorize_jax.geometry.options import prepare_options
 from memorize_jax.geometry.pipeline import geometry_of_grams
 from memorize_jax.geometry.points import as_array, to_floating
@@ -42,6 +47,32 @@ def streamed_layer_geometry(
     Raises:
       ValueError: fewer than two manifolds, layers that are no real numbers, wrong options.
     """
+    return streamed_geometries(layers_of, inputs, manifolds_at_a_time=manifolds_at_a_time, key=key, **options)[0]
+
+
+def streamed_geometries(
+    layers_of: Callable[[jax.Array], Mapping[str, jax.Array]],
+    inputs: jax.Array,
+    *,
+    manifolds_at_a_time: int,
+    key: jax.Array,
+    joint: Mapping | None = None,
+    **options,
+) -> tuple[ManifoldGeometry, JointGeometry | None]:
+    """Measures mean-field and joint geometry of every layer without ever holding a whole layer; call it inside `jit`.
+
+    Args:
+      layers_of: as for `streamed_layer_geometry`.
+      inputs: [P, M, ...].
+      manifolds_at_a_time: see there.
+      key: PRNG key.
+      joint: options of `joint_geometry`; None leaves it out. All layers of the classes whose inner products it needs
+        together, 1,024 points as a rule, are then held at a time, and computed once more for each such set of classes.
+      **options: those of `layer_geometry`.
+
+    Returns:
+      (ManifoldGeometry, JointGeometry or None), every leaf with a leading axis in the order of the layers.
+    """
     num_manifolds, num_examples = inputs.shape[:2]
     if num_manifolds < 2:
         raise ValueError(f"expected at least 2 manifolds, got {num_manifolds}: capacity is about telling them apart")
@@ -57,27 +88,52 @@ def streamed_layer_geometry(
     with jax.default_matmul_precision("highest"):
         origins = [origin_of(points, mask[0], jnp.max(jnp.abs(points))) for points in points_of(inputs[0])]
         dtype = jnp.result_type(*(origin.point for origin in origins))
-        shape = (len(origins), num_manifolds, num_examples, dtype)
+        mask, shape = mask.astype(dtype), (len(origins), num_manifolds, num_examples, dtype)
         options = prepare_options(center_basis=None, shape=shape, **options)
         del options["center_basis"]
-        found = _measure(points_of, inputs, manifolds_at_a_time, key, mask.astype(dtype), origins, options)
-    return dataclasses.replace(found, layers=tuple(names))
+        references, finite = _references(points_of, inputs, manifolds_at_a_time, mask, origins)
+        arguments = (points_of, inputs, mask, references, finite)
+        found = _measure(*arguments, manifolds_at_a_time, key, options)
+        jointly = None if joint is None else _measure_jointly(*arguments, key, shape, **joint)
+    named = lambda result: result and dataclasses.replace(result, layers=tuple(names))
+    return named(found), named(jointly)
 
 
-def _measure(points_of, inputs, num_at_a_time, key, mask, origins, options):
+def _references(points_of, inputs, num_at_a_time, mask, origins):
     def summaries_of(own_inputs):
         return [summarize_manifold(x, mask[0], o) for x, o in zip(points_of(own_inputs), origins, strict=True)]
 
+    summaries = chunked_map(summaries_of, inputs, num_at_a_time)
+    references = [reference_of(summary, mask, origin) for summary, origin in zip(summaries, origins, strict=True)]
+    return references, [summary.finite for summary in summaries]
+
+
+def _measure(points_of, inputs, mask, references, finite, num_at_a_time, key, options):
     def products_of(item):
         own_inputs, number = item
         points = points_of(own_inputs)
         return [inner_products(x, mask[0], r.means[number], r) for x, r in zip(points, references, strict=True)]
 
-    summaries = chunked_map(summaries_of, inputs, num_at_a_time)
-    references = [reference_of(summary, mask, origin) for summary, origin in zip(summaries, origins, strict=True)]
     products = chunked_map(products_of, (inputs, jnp.arange(inputs.shape[0])), num_at_a_time)
     reduced = [
-        assemble_grams(own, cross, summary.finite, mask, reference)
-        for (own, cross), summary, reference in zip(products, summaries, references, strict=True)
+        assemble_grams(own, cross, fine, mask, reference)
+        for (own, cross), fine, reference in zip(products, finite, references, strict=True)
     ]
     return geometry_of_grams(reduced, mask, key, **options)
+
+
+def _measure_jointly(points_of, inputs, mask, references, finite, key, shape, *, center="all", **options):
+    chosen = joint_options(shape, **options)
+    plan, name, kappa = chosen["plan"], chosen["name"], chosen["kappa"]
+    given = name if chosen["dichotomies"] is None else chosen["dichotomies"]
+    draws = sample(key, plan, mask.shape[1], mask.dtype, dichotomies=given, draws=chosen["draws"])
+
+    def block(classes):
+        points = jax.vmap(points_of)(inputs[classes])
+        return [block_of(x, mask[: len(classes)], r, center) for x, r in zip(points, references, strict=True)]
+
+    reduced = [
+        assemble_blocks(*products, reference, fine, mask, center)
+        for products, reference, fine in zip(jax.lax.map(block, draws.blocks), references, finite, strict=True)
+    ]
+    return joint_geometry_of_blocks(reduced, mask, draws, kappa, plan=plan, dichotomies=name)

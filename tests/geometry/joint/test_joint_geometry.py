@@ -256,3 +256,20 @@ def test_bad_points():
 def test_wrong_options(options, message):
     with pytest.raises(ValueError, match=message):
         geometry.joint_geometry(small(), key=KEY, **options)
+
+
+def test_streamed_is_the_same():
+    inputs = np.float32(small())
+    weights = np.random.default_rng(0).standard_normal((90, 50)).astype(np.float32)
+    layers_of = lambda own: {"input": own, "hidden": jnp.maximum(own @ weights, 0)}
+    options = {"num_draws": 30, "classes_per_draw": 4}
+
+    @jax.jit
+    def streamed(inputs):
+        return geometry.streamed_geometries(layers_of, inputs, manifolds_at_a_time=2, key=KEY, joint=options)[1]
+
+    held = {name: value.reshape(6, 12, -1) for name, value in layers_of(inputs.reshape(72, 90)).items()}
+    expected, found = geometry.layer_joint_geometry(held, key=KEY, **options), streamed(inputs)
+    assert found.layers == ("input", "hidden")
+    for field in ("capacity", "class_capacity", "radius", "dimension", "rank"):
+        np.testing.assert_allclose(getattr(found, field), getattr(expected, field), rtol=1e-3, err_msg=field)
