@@ -65,7 +65,7 @@ def solve_batch(
         start = jnp.zeros_like(linear), jnp.full(linear.shape[:1], jnp.inf, linear.dtype)
     params, residual = start
     num_worst = -(-linear.shape[0] // 8)
-    state = solver.init_state(params, gram, linear, residual=residual)
+    state = solver.init_state(params, gram, linear, residual)
 
     def unfinished_by_many(carry):
         _, state = carry
@@ -107,24 +107,9 @@ def _summary(residual):
     return jnp.maximum(jnp.mean(residual), jnp.max(residual) / TAIL)
 
 
-def penalized_inverses(values: jax.Array, vectors: jax.Array) -> jax.Array:
-    """(K + penalty I)^-1 for each of `PENALTIES`, [len(PENALTIES), M, M], from the eigenvalues and vectors of K."""
-    return jnp.stack([(vectors / (values + penalty)) @ vectors.T for penalty in PENALTIES])
-
-
-def _allowed(values, signs):
-    """The nearest values that have the wanted signs."""
-    return jnp.maximum(values, 0) if signs is None else jnp.where(values * signs > 0, values, 0)
-
-
-def _forbidden(values, signs):
-    """What `_allowed` takes off."""
-    return values - _allowed(values, signs)
-
-
-def _solve_active(start, gram, linear, signs):
-    """Solves K a = b on the points where `start` is not 0, a = 0 elsewhere, and clips what changes its sign."""
-    active = (start != 0).astype(start.dtype)
+def _solve_active(start, gram, linear):
+    """Solves K a = b on the points where `start` is positive, a = 0 elsewhere, and clips what turns negative."""
+    active = (start > 0).astype(start.dtype)
     residual = (linear - start @ gram) * active
 
     def step(_, carry):
@@ -139,15 +124,12 @@ def _solve_active(start, gram, linear, signs):
 
     squared = jnp.sum(residual**2, axis=-1, keepdims=True)
     solution, *_ = jax.lax.fori_loop(0, POLISH_STEPS, step, (start, residual, residual, squared))
-    return _allowed(solution, signs)
+    return jnp.maximum(solution, 0)
 
 
 @dataclasses.dataclass(eq=False)
 class NonnegativeADMM(base.IterativeSolver):
     """Solves min_{a >= 0} 1/2 a' K a - a' b for many b at once; K has a unit diagonal.
-
-    With `signs` [n, M] of -1, 0 and 1 the constraint is that a has these signs, 0 meaning a = 0: programs that differ
-    in the signs of their points still share K.
 
     Over-relaxed ADMM on the split a = z, z >= 0. One inverse serves the whole batch and an iteration is one matrix
     product, which suits CPU, GPU and TPU alike. One update is `STEPS_PER_UPDATE` iterations; if they do not suffice,
@@ -158,7 +140,6 @@ class NonnegativeADMM(base.IterativeSolver):
       maxiter: most updates.
       tol: stop when the scaled residual |min(a, K a - b)| is below this on average over the batch, and below `TAIL`
         times this for all of it.
-      polish_after: updates after which these equations are solved.
 
     References:
       Boyd et al. 2011, Distributed optimization via ADMM, section 5.2 and 3.4.3.
@@ -166,7 +147,6 @@ class NonnegativeADMM(base.IterativeSolver):
 
     maxiter: int = 80
     tol: float = 1e-6
-    polish_after: int = 0
     verbose: bool | int = False
     implicit_diff: bool = False
     jit: bool = True
@@ -174,37 +154,29 @@ class NonnegativeADMM(base.IterativeSolver):
     unroll: bool = False
 
     def init_state(
-        self,
-        init_params: jax.Array,
-        gram: jax.Array,
-        linear: jax.Array,
-        signs: jax.Array | None = None,
-        *,
-        residual: jax.Array | None = None,
-        inverses: jax.Array | None = None,
+        self, init_params: jax.Array, gram: jax.Array, linear: jax.Array, residual: jax.Array | None = None
     ) -> ADMMState:
         """Factorises once, unless all is solved. init_params: [n, M]; gram: [M, M]; linear: [n, M]; residual: [n]."""
         if residual is None:
-            residual = self._residual(init_params, gram, linear, signs)
+            residual = self._residual(init_params, gram, linear)
         error = _summary(residual)
-        if inverses is None:
-            inverses = jax.lax.cond(
-                error > self.tol,
-                lambda: penalized_inverses(*symmetric_eigen(gram)),
-                lambda: jnp.zeros((len(PENALTIES), *gram.shape), gram.dtype),
-            )
+
+        def factorise():
+            values, vectors = symmetric_eigen(gram)
+            return jnp.stack([(vectors / (values + penalty)) @ vectors.T for penalty in PENALTIES])
+
         return ADMMState(
             iter_num=jnp.int32(0),
             error=error,
             residual=residual,
-            dual=_forbidden(linear - init_params @ gram, signs) / PENALTIES[0],
-            inverses=inverses,
+            dual=jnp.minimum(linear - init_params @ gram, 0) / PENALTIES[0],
+            inverses=jax.lax.cond(
+                error > self.tol, factorise, lambda: jnp.zeros((len(PENALTIES), *gram.shape), gram.dtype)
+            ),
             which=jnp.int32(0),
         )
 
-    def update(
-        self, params: jax.Array, state: ADMMState, gram: jax.Array, linear: jax.Array, signs: jax.Array | None = None
-    ) -> base.OptStep:
+    def update(self, params: jax.Array, state: ADMMState, gram: jax.Array, linear: jax.Array) -> base.OptStep:
         """Does `STEPS_PER_UPDATE` iterations and measures the residual."""
         penalties = jnp.asarray(PENALTIES, gram.dtype)
         penalty, inverse = penalties[state.which], state.inverses[state.which]
@@ -213,17 +185,17 @@ class NonnegativeADMM(base.IterativeSolver):
             positive, dual = carry
             free = (linear + penalty * (positive - dual)) @ inverse
             relaxed = RELAXATION * free + (1 - RELAXATION) * positive
-            projected = _allowed(relaxed + dual, signs)
+            projected = jnp.maximum(relaxed + dual, 0)
             return projected, relaxed + dual - projected
 
         positive, dual = jax.lax.fori_loop(0, STEPS_PER_UPDATE, step, (params, state.dual))
-        residual = self._residual(positive, gram, linear, signs)
+        residual = self._residual(positive, gram, linear)
 
         def polish(positive, dual, residual):
-            polished = _solve_active(positive, gram, linear, signs)
-            polished_residual = self._residual(polished, gram, linear, signs)
+            polished = _solve_active(positive, gram, linear)
+            polished_residual = self._residual(polished, gram, linear)
             better = (polished_residual < residual)[:, None]
-            implied = _forbidden(linear - polished @ gram, signs) / penalty
+            implied = jnp.minimum(linear - polished @ gram, 0) / penalty
             return (
                 jnp.where(better, polished, positive),
                 jnp.where(better, implied, dual),
@@ -231,27 +203,19 @@ class NonnegativeADMM(base.IterativeSolver):
             )
 
         positive, dual, residual = jax.lax.cond(
-            (_summary(residual) > self.tol) & (state.iter_num >= self.polish_after),
-            polish,
-            lambda *carry: carry,
-            positive,
-            dual,
-            residual,
+            _summary(residual) > self.tol, polish, lambda *carry: carry, positive, dual, residual
         )
         iter_num = state.iter_num + 1
         which = (iter_num // UPDATES_PER_PENALTY) % len(PENALTIES)
         dual = _rescale(dual, state.which, which)
         return base.OptStep(positive, ADMMState(iter_num, _summary(residual), residual, dual, state.inverses, which))
 
-    def _residual(self, params, gram, linear, signs):
-        return jnp.max(jnp.abs(self.optimality_fun(params, gram, linear, signs)), axis=-1)
+    def _residual(self, params, gram, linear):
+        return jnp.max(jnp.abs(self.optimality_fun(params, gram, linear)), axis=-1)
 
-    def optimality_fun(
-        self, params: jax.Array, gram: jax.Array, linear: jax.Array, signs: jax.Array | None = None
-    ) -> jax.Array:
-        """Zero at the solution: min(a, K a - b), both times the signs, [n, M]."""
-        slack = params @ gram - linear
-        return jnp.minimum(params, slack) if signs is None else jnp.minimum(signs * params, signs * slack)
+    def optimality_fun(self, params: jax.Array, gram: jax.Array, linear: jax.Array) -> jax.Array:
+        """Zero at the solution: min(a, K a - b), [n, M]."""
+        return jnp.minimum(params, params @ gram - linear)
 
     def __post_init__(self):
         super().__post_init__()

@@ -5,14 +5,8 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from memorize_jax.geometry.admm import NonnegativeADMM, penalized_inverses
 from memorize_jax.geometry.eigen import symmetric_eigen
-
-# Scaled residual at which the programs end; the squared length is exact to its square.
-TOLERANCES = {jnp.dtype("float32"): 2e-5, jnp.dtype("float64"): 1e-9}
-MAX_UPDATES = 60
-# Conjugate gradients rarely pay before the active points are known.
-POLISH_AFTER = 6
+from memorize_jax.geometry.joint.solver import choose_penalty, solve_signed
 
 
 class Root(NamedTuple):
@@ -62,8 +56,18 @@ def root_of(gram: jax.Array) -> Root:
     return Root(clean, jnp.sqrt(values), vectors, jnp.sum(kept).astype(jnp.int32))
 
 
+def linear_of(root: Root, normals: jax.Array, signs: jax.Array, margins: jax.Array) -> jax.Array:
+    """What the points see of the Gaussian vectors: h = C^(1/2) g + y margin, [d, n]; arguments of `project`."""
+    return ((normals @ root.vectors) * root.values) @ root.vectors.T + signs * margins
+
+
+def penalty_of(root: Root, normals: jax.Array, signs: jax.Array, margins: jax.Array) -> jax.Array:
+    """The penalty that suits these programs, [], for `project`; a few draws tell."""
+    return choose_penalty(root.values**2, root.vectors, linear_of(root, normals, signs, margins), signs)
+
+
 @jax.custom_vjp
-def project(root: Root, normals: jax.Array, signs: jax.Array, margins: jax.Array) -> Projections:
+def project(root: Root, normals: jax.Array, signs: jax.Array, margins: jax.Array, penalty: jax.Array) -> Projections:
     """Projects Gaussian vectors on cones.
 
         ||v||^2 = max over b of the signs' signs of   2 b' h - b' C b,    h = C^(1/2) g + y margin
@@ -76,6 +80,7 @@ def project(root: Root, normals: jax.Array, signs: jax.Array, margins: jax.Array
       normals: [d, n], g.
       signs: [d, n] of -1, 1 and 0, y; a point of sign 0 is left out of that draw.
       margins: [n] >= 0, divided by the points' lengths.
+      penalty: of the solver; results do not depend on it.
 
     Returns:
       Projections.
@@ -83,30 +88,18 @@ def project(root: Root, normals: jax.Array, signs: jax.Array, margins: jax.Array
     References:
       Amelunxen, Lotz, McCoy & Tropp 2014; Chou et al. 2025, algorithm 2.
     """
-    return _project_forward(root, normals, signs, margins)[0]
+    return _project_forward(root, normals, signs, margins, penalty)[0]
 
 
-def _project_forward(root, normals, signs, margins):
-    linear = ((normals @ root.vectors) * root.values) @ root.vectors.T + signs * margins
-    size = jnp.max(jnp.abs(linear * signs), axis=1, keepdims=True)
-    size = jnp.where(size > 0, size, 1)
-    scaled = linear / size
-    solver = NonnegativeADMM(tol=TOLERANCES[linear.dtype], polish_after=POLISH_AFTER)
-    start = jnp.zeros_like(linear)
-    # Both from the same eigenvalues, so that what counts as rounding is left out of both.
-    inverses = penalized_inverses(root.values**2, root.vectors)
-    state = solver.init_state(start, root.gram, scaled, signs, inverses=inverses)
-    unfinished = lambda carry: (carry[1].error > solver.tol) & (carry[1].iter_num < MAX_UPDATES)
-    advance = lambda carry: tuple(solver.update(*carry, root.gram, scaled, signs))
-    weights, state = jax.lax.while_loop(unfinished, advance, (start, state))
-    weights = weights * size
+def _project_forward(root, normals, signs, margins, penalty):
+    linear = linear_of(root, normals, signs, margins)
+    weights, residual = solve_signed(root.values**2, root.vectors, linear, signs, penalty)
     squares = jnp.sum(weights * (2 * linear - weights @ root.gram), axis=1)
-    found = Projections(squares, weights, linear, state.residual * size[:, 0])
-    return found, (root, normals, weights)
+    return Projections(squares, weights, linear, residual), (root, normals, weights, penalty)
 
 
 def _project_backward(saved, cotangents):
-    root, normals, weights = saved
+    root, normals, weights, penalty = saved
     weighted = weights * cotangents.squares[:, None]
     # t . x_i depends on the points by the root: one Sylvester equation for all draws, diagonal in the eigenvectors.
     outer = root.vectors.T @ (2 * weighted.T @ normals) @ root.vectors
@@ -116,7 +109,8 @@ def _project_backward(saved, cotangents):
     rest = jax.tree.map(jnp.zeros_like, (root.values, root.vectors))
     nothing = jnp.zeros(root.rank.shape, jax.dtypes.float0)
     margins = jnp.sum(2 * weighted * jnp.sign(weights), axis=0)
-    return Root(gram, *rest, nothing), jnp.zeros_like(normals), jnp.zeros_like(weights), margins
+    others = jnp.zeros_like(normals), jnp.zeros_like(weights), margins, jnp.zeros_like(penalty)
+    return Root(gram, *rest, nothing), *others
 
 
 project.defvjp(_project_forward, _project_backward)

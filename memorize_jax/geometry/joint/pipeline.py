@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from memorize_jax.geometry import status as status_flags
 from memorize_jax.geometry.grams import Reference, reference_of_points
 from memorize_jax.geometry.joint.blocks import Blocks, block_of, origin_and_size
-from memorize_jax.geometry.joint.cone import Root, project, root_of
+from memorize_jax.geometry.joint.cone import Root, penalty_of, project, root_of
 from memorize_jax.geometry.joint.effective import anchors_of, forms_of, mean_anchors
 from memorize_jax.geometry.joint.result import JointGeometry
 from memorize_jax.geometry.joint.sampling import Draws, Plan, sample, signs_of
@@ -30,39 +30,51 @@ class _Measured(NamedTuple):
     residual: jax.Array  # [d]
 
 
-def _measure(root: Root, norms, margin, draws: Draws, num_classes, dichotomies) -> _Measured:
+class _Program(NamedTuple):
+    """What the programs of one block depend on beside the draws."""
+
+    root: Root
+    norms: jax.Array  # [B, M]
+    margin: jax.Array  # []
+
+    def of(self, draws: Draws, num_classes, dichotomies):
+        """Arguments of `cone.project` for draws of P' classes, points in one axis: root, normals, signs, margins."""
+        present = (self.norms > 0).astype(self.norms.dtype)
+        signs = signs_of(draws, present, num_classes, dichotomies=dichotomies)
+        margins = self.margin / jnp.where(self.norms > 0, self.norms, 1)
+        flat = (len(signs), -1)
+        return self.root, draws.normals.reshape(flat), signs.reshape(flat), margins.reshape(-1)
+
+
+def _measure(program: _Program, draws: Draws, num_classes, penalty, dichotomies) -> _Measured:
     """Projects the draws of one block."""
-    shape = draws.normals.shape
-    signs = signs_of(draws, (norms > 0).astype(norms.dtype), num_classes, dichotomies=dichotomies)
-    margins = margin / jnp.where(norms > 0, norms, 1)
-    flat = (len(signs), -1)
-    found = project(root, draws.normals.reshape(flat), signs.reshape(flat), margins.reshape(-1))
-    weights, linear = found.weights.reshape(shape), found.linear.reshape(shape)
+    arguments = program.of(draws, num_classes, dichotomies)
+    found = project(*arguments, penalty)
+    signs, weights, linear = (each.reshape(draws.normals.shape) for each in (arguments[2], found.weights, found.linear))
     return _Measured(found.squares, jnp.sum(weights * linear, axis=2), weights, signs, linear, found.residual)
 
 
-def _choose_num_classes(root: Root, norms, margin, draws: Draws, plan: Plan, dichotomies):
-    """P': as many of the block's classes as leave n* well below the rank, by a few draws of the first block."""
-    if not plan.adaptive:
-        return jnp.int32(plan.block_size)
-    most = AMPLE * root.rank
+def _try_few(program: _Program, draws: Draws, plan: Plan, dichotomies):
+    """What a few draws of the first block tell: P', as many classes as leave n* well below the rank; the penalty."""
     few = jax.tree.map(lambda leaf: leaf[:PILOT_DRAWS], draws._replace(blocks=None))
+    most = AMPLE * program.root.rank
 
-    def needed(num_classes):
-        return jnp.mean(_measure(root, norms, margin, few, num_classes, dichotomies).squares)
+    def look(num_classes):
+        arguments = program.of(few, num_classes, dichotomies)
+        penalty = penalty_of(*arguments)
+        num_features = jnp.mean(project(*arguments, penalty).squares) if plan.adaptive else jnp.zeros_like(most)
+        return num_classes, penalty, num_features
 
     def too_many(carry):
-        num_classes, num_features = carry
+        num_classes, _, num_features = carry
         return (num_features > most) & (num_classes > 2)
 
     def fewer(carry):
-        num_classes, num_features = carry
+        num_classes, _, num_features = carry
         fitting = jnp.floor(num_classes * most / num_features).astype(jnp.int32)
-        num_classes = jnp.maximum(jnp.minimum(fitting, num_classes - 1), 2)
-        return num_classes, needed(num_classes)
+        return look(jnp.maximum(jnp.minimum(fitting, num_classes - 1), 2))
 
-    whole = jnp.int32(plan.block_size)
-    return jax.lax.while_loop(too_many, fewer, (whole, needed(whole)))[0]
+    return jax.lax.while_loop(too_many, fewer, look(jnp.int32(plan.block_size)))[:2]
 
 
 def _standard_error_of_mean(squares):
@@ -76,12 +88,11 @@ def _standard_error_of_mean(squares):
 
 def _geometry_of_layer(blocks: Blocks, margin, draws: Draws, plan: Plan, dichotomies, counts) -> JointGeometry:
     roots = jax.lax.map(root_of, blocks.gram)
-    block = lambda tree, number: jax.tree.map(lambda leaf: leaf[number], tree)
-    num_classes = _choose_num_classes(
-        *jax.lax.stop_gradient((block(roots, 0), blocks.norms[0], margin)), block(draws, 0), plan, dichotomies
-    )
+    first = jax.tree.map(lambda leaf: leaf[0], (roots, blocks.norms, draws))
+    program = _Program(*first[:2], margin)
+    num_classes, penalty = _try_few(jax.lax.stop_gradient(program), first[2], plan, dichotomies)
     found = jax.lax.map(
-        lambda item: _measure(item[0], item[1], margin, item[2], num_classes, dichotomies),
+        lambda item: _measure(_Program(*item[:2], margin), item[2], num_classes, penalty, dichotomies),
         (roots, blocks.norms, draws),
     )
     num_features = jnp.mean(found.squares)
@@ -97,7 +108,7 @@ def _geometry_of_layer(blocks: Blocks, margin, draws: Draws, plan: Plan, dichoto
     aligned = [each / jnp.maximum(total.pairs, 1) for each in (total.center, total.axis, total.center_axis)]
     taken = jnp.zeros(plan.num_manifolds, norms.dtype).at[draws.blocks].add(jnp.sum(anchors.taking_part, axis=1))
     shares = jnp.zeros_like(taken).at[draws.blocks].add(jnp.sum(fixed.shares, axis=1))
-    rank = roots.rank[0]
+    rank = first[0].rank
     residual = jnp.mean(fixed.residual)
     flags = status_flags.joint_flags(blocks.finite, jnp.any(norms > 0), residual, fixed_features > SATURATED * rank)
     blank = lambda value: jnp.where((flags & status_flags.INVALID) != 0, jnp.nan, value)
