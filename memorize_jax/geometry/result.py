@@ -10,7 +10,10 @@ from memorize_jax.geometry.status import describe
 
 NAMES = ("layers", "classes")
 # Fields without a manifold axis.
-OF_THE_SET = ("center_correlation", "num_center_components", "residual_correlation", "center_cost", "num_draws")
+OF_THE_SET = (
+    *("center_correlation", "num_center_components", "residual_correlation", "center_cost", "num_draws"),
+    *("capacity_fewer_components", "capacity_more_components"),
+)
 
 
 @jax.tree_util.register_dataclass
@@ -30,6 +33,9 @@ class ManifoldGeometry:
       num_center_components: int32 [], K removed.
       residual_correlation: [], mean |cos| between centres after it.
       center_cost: [], the minimised 1/2 sum of cos^2.
+      capacity_fewer_components: [], capacity of the set (its harmonic mean) with fewer centre directions removed, see
+        `vary_components`; NaN if not asked for, or where fewer cannot be had.
+      capacity_more_components: [], the same with more.
       retained_center_norm: [P], share of each centre that survived the removal.
       capacity_standard_error: [P], from the finite number of draws.
       kkt_residual: [P], largest distance by which a program misses optimality.
@@ -51,6 +57,8 @@ class ManifoldGeometry:
     num_center_components: jax.Array
     residual_correlation: jax.Array
     center_cost: jax.Array
+    capacity_fewer_components: jax.Array
+    capacity_more_components: jax.Array
     retained_center_norm: jax.Array
     capacity_standard_error: jax.Array
     kkt_residual: jax.Array
