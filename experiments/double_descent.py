@@ -125,7 +125,7 @@ def measure(workdir: str | pathlib.Path, config: GeometryConfig, splits: data.Sp
         seed, splits = trained.config.seed, trained.splits
         examples = choose_examples(splits, trained.labels, config, seed=seed, names=["test"])["test"]
         images, key = splits.test.images[examples], stream(seed, "geometry")
-        options = {"layers": (name,), "options": geometry_options(config)}
+        options = {"layers": (name,), "options": geometry_options(config, vary_components=False)}
         rows = []
         for moment, epoch in (("best", best_epoch(trained.metrics)), ("final", final_epoch(trained.metrics))):
             variables = trained.store.load(epoch)

@@ -85,20 +85,19 @@ PRESETS = {
     "smoke": Preset(
         "seconds; for tests",
         RunConfig(dataset="digits", width=32, learning_rate=3e-3, epochs=4),
-        GeometryConfig(examples_per_class=10, num_draws=20, num_center_components=1),
+        GeometryConfig(examples_per_class=10, num_draws=20),
         DecodingConfig(decoding_epochs="0,final", decoding_dynamics=3, probe_examples=300),
     ),
     "digits": Preset(
         "scikit-learn's handwritten digits, half of the labels permuted; about a minute on two cores",
         RunConfig(dataset="digits", width=256, learning_rate=1e-4, epochs=1000),
-        # One component for all layers: with ten classes a K that jumps between layers hides what the layers do.
-        GeometryConfig(examples_per_class=30, num_draws=300, num_center_components=1),
+        GeometryConfig(examples_per_class=30, num_draws=300),
         DecodingConfig(decoding_dynamics=6, probe_examples=1000),
     ),
     "spheres": Preset(
         "the paper's synthetic spheres (A.5) at CPU size, half of the labels permuted; minutes on two cores",
         RunConfig(dataset="spheres_small", width=256, learning_rate=3e-4, epochs=300),
-        GeometryConfig(examples_per_class=50, num_draws=200, num_center_components=1),
+        GeometryConfig(examples_per_class=50, num_draws=200),
     ),
     "spheres_mlp": Preset(
         "the paper's spheres and MLP at full size (table 1, figures A.3 and A.4); accelerator",
@@ -108,14 +107,12 @@ PRESETS = {
         "Fashion-MNIST, all 60,000 images, MLP, half of the labels permuted; an hour on two cores",
         # 99 % after some 200 epochs; larger batches or smaller steps take longer on a processor.
         RunConfig(dataset="fashion_mnist", width=512, learning_rate=5e-4, batch_size=256, epochs=300),
-        GeometryConfig(num_center_components=1),
     ),
     # The convolutional networks start as in PyTorch, the language of the authors' published geometry tool; the paper
     # itself does not say.
     "fashion_vgg16": Preset(
         "Fashion-MNIST padded to 32 x 32 x 3, VGG16, half of the labels permuted; accelerator",
         RunConfig(dataset="fashion_mnist_32", model="vgg16", init="torch"),
-        GeometryConfig(num_center_components=1),
     ),
     "cifar100_alexnet": Preset(
         "the paper's AlexNet on CIFAR-100 (table 2, figure A.5), half of the labels permuted; accelerator",
@@ -145,7 +142,7 @@ PRESETS = {
         RunConfig(
             dataset="fashion_mnist_14", num_train=1000, learning_rate=2e-3, batch_size=125, epochs=60, **_DESCENT
         ),
-        GeometryConfig(num_center_components=1, num_draws=200),
+        GeometryConfig(num_draws=200),
         widths="1,2,3,4,6,8",
     ),
     # Ketha and Ramaswamy's networks; --permuted_fraction=0.2, 0.4, 0.6, 0.8 are their degrees of corruption. They print
@@ -153,14 +150,12 @@ PRESETS = {
     "masc_mlp_fashion_mnist": Preset(
         "the decoding paper's MLP on Fashion-MNIST, 40 % of the labels drawn anew from all classes; accelerator",
         RunConfig(model="masc_mlp", learning_rate=2e-4, **_MASC),
-        GeometryConfig(num_center_components=1),
     ),
     "masc_cnn_fashion_mnist": Preset(
         "the decoding paper's CNN on Fashion-MNIST, 40 % of the labels drawn anew from all classes; accelerator",
         RunConfig(model="masc_cnn", learning_rate=2e-4, **_MASC),
-        GeometryConfig(num_center_components=1),
         # The layers that the paper probes: the flattened output of the convolutions is that of conv6.
-        DecodingConfig(decoding_layers="input,conv6,linear7,linear8,linear9"),
+        decoding=DecodingConfig(decoding_layers="input,conv6,linear7,linear8,linear9"),
     ),
 }
 

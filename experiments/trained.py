@@ -279,7 +279,7 @@ def choose_examples(
     return chosen
 
 
-def geometry_options(config: GeometryConfig) -> tuple[tuple[str, object], ...]:
+def geometry_options(config: GeometryConfig, *, vary_components: bool = True) -> tuple[tuple[str, object], ...]:
     """What `analysis.network_geometry` is asked: its options with their names, as jit's static argument."""
     components = None if config.num_center_components < 0 else config.num_center_components
     return (
@@ -287,4 +287,5 @@ def geometry_options(config: GeometryConfig) -> tuple[tuple[str, object], ...]:
         ("kappa", config.kappa),
         ("num_center_components", components),
         ("compat", config.compat),
+        ("vary_components", vary_components),
     )

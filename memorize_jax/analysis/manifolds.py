@@ -11,7 +11,7 @@ from memorize_jax.analysis.activations import layer_activations
 from memorize_jax.data import ChannelStatistics, standardize
 from memorize_jax.geometry import ManifoldGeometry, layer_geometry, streamed_layer_geometry
 from memorize_jax.geometry.status import CHECKPOINT_DAMAGED
-from memorize_jax.results import ADDED, GEOMETRY
+from memorize_jax.results import ADDED, AROUND_K, GEOMETRY
 
 # All layers of a group are held at once up to this size, else as many classes at a time as fit into the other.
 WHOLE_BYTES, PART_BYTES = 2**29, 2**27
@@ -116,6 +116,7 @@ def geometry_rows(
                 **{column: float(value) for column, value in own.summary().items()},
                 "num_center_components": int(own.num_center_components),
                 "residual_correlation": float(own.residual_correlation),
+                **{column: float(getattr(own, column)) for column in AROUND_K},
                 "least_retained_center_norm": float(np.min(own.retained_center_norm)),
                 "largest_kkt_residual": float(np.max(own.kkt_residual)),
                 "num_classes": len(own.capacity),

@@ -19,6 +19,7 @@ def manifold_geometry(
     center_basis: jax.Array | None = None,
     frame: str = "rank",
     compat: str | None = None,
+    vary_components: bool = False,
     draws: jax.Array | None = None,
     solver: str = "active_set",
     tol: float | None = None,
@@ -46,6 +47,8 @@ def manifold_geometry(
       center_basis: [K, N], orthonormal directions to remove instead.
       frame: "rank" or "qr"; see `frames.build_frames`. Only the dimension depends on it.
       compat: "mftma" follows the published tool: frame "qr" and K >= 1.
+      vary_components: whether to measure the set's capacity also with max(1, round(P / 20)) centre directions fewer and
+        more than K removed, which takes three times as many programs.
       draws: [n, M+1] or [P, n, M+1], to be used instead of sampling: M coordinates in the space of the examples and
         one along the centre.
       solver: see `solvers.nonnegative_qp`, as are `tol` and `maxiter`.
@@ -78,6 +81,7 @@ def manifold_geometry(
         center_basis=center_basis,
         frame=frame,
         compat=compat,
+        vary_components=vary_components,
         draws=draws,
         solver=solver,
         tol=tol,

@@ -20,6 +20,7 @@ def prepare_options(
     center_basis=None,
     frame: str = "rank",
     compat: str | None = None,
+    vary_components: bool = False,
     draws=None,
     solver: str = "active_set",
     tol: float | None = None,
@@ -46,7 +47,7 @@ def prepare_options(
         raise ValueError(f"expected kappa >= 0, got {kappa}")
     if center_basis is not None and num_center_components is not None:
         raise ValueError("expected either center_basis or num_center_components, got both")
-    *_, num_manifolds, num_examples, dtype = shape
+    num_layers, num_manifolds, num_examples, dtype = shape
     if draws is not None:
         draws = jnp.asarray(draws, dtype)
         if draws.ndim not in (2, 3) or draws.shape[-1] != num_examples + 1:
@@ -57,12 +58,18 @@ def prepare_options(
     # An accelerator has its own memory, of which nothing is known here.
     if jax.default_backend() == "cpu":
         count = num_draws if draws is None else draws.shape[1]
-        needed = peak_bytes(*shape[:3], 0, count, chunk=chunk, itemsize=dtype.itemsize)
+        num_variants = num_layers * (3 if vary_components else 1)
+        needed = peak_bytes(num_variants, num_manifolds, num_examples, 0, count, chunk=chunk, itemsize=dtype.itemsize)
         what = f"{count} draws for each of {num_manifolds} manifolds of {num_examples} examples"
         check_fits(what, needed, "lower num_draws, chunk or the number of examples")
     if center_basis is not None:
         center_basis, num_center_components = jnp.asarray(center_basis), 0
-    center_options = {"num_components": num_center_components, "min_components": 1 if compat == "mftma" else 0}
+    center_options = {
+        "num_components": num_center_components,
+        "min_components": 1 if compat == "mftma" else 0,
+        # Around directions that the caller gives there is nothing to vary.
+        "neighbors": vary_components and center_basis is None,
+    }
     return {
         "draws": draws,
         "kappa": kappa,

@@ -3,13 +3,41 @@
 import jax
 import jax.numpy as jnp
 
+# Columns that are eliminated together: one after the other among themselves, by matrix products from all that follow.
+BLOCK = 14
+
 
 def _inverse_factor(gram, num_components):
     """Inverse of the lower Cholesky factor of a symmetric matrix whose part beyond K is the identity.
 
-    Written out, and not LAPACK's, for the reason that `eigen` gives; K is small.
+    Written out, and not LAPACK's: `eigen` says why not a batch of them, and one by one they wait for threads.
     """
-    rows = jnp.arange(gram.shape[0])
+    size = len(gram)
+    if size <= BLOCK:
+        return _inverse_factor_of_block(gram, num_components)
+    num_blocks = -(-size // BLOCK)
+    padding = [(0, num_blocks * BLOCK - size)] * 2
+    rows = jnp.arange(num_blocks * BLOCK)
+    beyond = jnp.diag((rows >= size).astype(gram.dtype))
+    gram = jnp.pad(gram, padding) + beyond
+
+    def eliminate(block, carry):
+        rest, inverse = carry
+        first = block * BLOCK
+        own = jax.lax.dynamic_slice(rest, (first, first), (BLOCK, BLOCK))
+        factor = _inverse_factor_of_block(own, BLOCK)
+        panel = jax.lax.dynamic_slice(rest, (0, first), (len(rows), BLOCK)) @ factor.T
+        below = jnp.where((rows >= first + BLOCK)[:, None], panel, 0)
+        done = factor @ jax.lax.dynamic_slice(inverse, (first, 0), (BLOCK, len(rows)))
+        inverse = jax.lax.dynamic_update_slice(inverse, done, (first, 0))
+        return rest - below @ below.T, inverse - below @ done
+
+    num_needed = -(-num_components // BLOCK)
+    return jax.lax.fori_loop(0, num_needed, eliminate, (gram, jnp.eye(len(rows), dtype=gram.dtype)))[1][:size, :size]
+
+
+def _inverse_factor_of_block(gram, num_components):
+    rows = jnp.arange(len(gram))
 
     def eliminate(j, carry):
         rest, inverse = carry

@@ -131,13 +131,23 @@ def geometry_of_grams(
     def center_and_frame(one_layer):
         centers = jax.lax.stop_gradient(one_layer.centers)
         structure = center_structure(centers, key=key, **dict(center_options))
-        return structure, build_frames(one_layer, structure, mask, frame=frame)
+        removed = [structure.coefficients, *(() if structure.neighbors is None else structure.neighbors)]
+        frames = [build_frames(one_layer, structure._replace(coefficients=each), mask, frame=frame) for each in removed]
+        return structure, jax.tree.map(lambda *leaves: jnp.stack(leaves), *frames)
 
     structure, frames = jax.lax.map(center_and_frame, grams)
+    num_variants = frames.rank.shape[1]
+    # Other numbers of directions are more layers: one program, and the same draws.
+    frames = jax.tree.map(lambda leaf: leaf.swapaxes(0, 1).reshape(-1, *leaf.shape[2:]), frames)
     statistics = _statistics(frames, draws, kappa, chunk, dict(solver_options))
     flags = status_flags.flags(
-        grams.finite, frames.center_norm, frames.retained, statistics.mean_kkt_residual, statistics.radius
+        jnp.tile(grams.finite, (num_variants, 1)),
+        *(frames.center_norm, frames.retained, statistics.mean_kkt_residual, statistics.radius),
     )
+    capacity = jnp.where((flags & status_flags.INVALID) != 0, jnp.nan, statistics.capacity)
+    varied = 1 / jnp.mean(1 / capacity.reshape(num_variants, -1, num_manifolds)[1:], axis=-1)
+    fewer, more = varied if num_variants > 1 else jnp.full((2, len(reduced)), jnp.nan, mask.dtype)
+    frames, statistics, flags = jax.tree.map(lambda leaf: leaf[: len(reduced)], (frames, statistics, flags))
     invalid = (flags & status_flags.INVALID) != 0
     blank = lambda value: jnp.where(invalid, jnp.nan, value)
     return ManifoldGeometry(
@@ -148,6 +158,8 @@ def geometry_of_grams(
         num_center_components=structure.num_components,
         residual_correlation=structure.residual_correlation,
         center_cost=structure.cost,
+        capacity_fewer_components=fewer,
+        capacity_more_components=more,
         retained_center_norm=frames.retained,
         capacity_standard_error=blank(statistics.capacity_standard_error),
         kkt_residual=statistics.kkt_residual,

@@ -60,6 +60,9 @@ class ManifoldGeometry(Named):
       num_center_components: int32 [], K removed.
       residual_correlation: [], mean |cos| between centres after it.
       center_cost: [], the minimised 1/2 sum of cos^2.
+      capacity_fewer_components: [], capacity of the set (its harmonic mean) with fewer centre directions removed, see
+        `vary_components`; NaN if not asked for, or where fewer cannot be had.
+      capacity_more_components: [], the same with more.
       retained_center_norm: [P], share of each centre that survived the removal.
       capacity_standard_error: [P], from the finite number of draws.
       kkt_residual: [P], largest distance by which a program misses optimality.
@@ -81,6 +84,8 @@ class ManifoldGeometry(Named):
     num_center_components: jax.Array
     residual_correlation: jax.Array
     center_cost: jax.Array
+    capacity_fewer_components: jax.Array
+    capacity_more_components: jax.Array
     retained_center_norm: jax.Array
     capacity_standard_error: jax.Array
     kkt_residual: jax.Array

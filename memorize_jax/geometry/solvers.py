@@ -1,8 +1,7 @@
-"""Sole owner of jaxopt: the non-negative quadratic program and the smooth minimiser."""
+"""The non-negative quadratic program by a choice of methods; with `admm`, the owner of jaxopt."""
 
 import functools
 import warnings
-from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -121,20 +120,3 @@ def nonnegative_qp(
     multipliers = scaled * size / root
     multipliers = jnp.where(present, multipliers, 0)
     return QPSolution(multipliers, kkt_residual(gram, jnp.where(present, linear, 0), multipliers))
-
-
-def minimize_smooth(objective: Callable, start: jax.Array, *args, tol: float, maxiter: int) -> jax.Array:
-    """Minimises a smooth function by L-BFGS.
-
-    Args:
-      objective: (x, *args) -> scalar, differentiable.
-      start: the start point, any shape.
-      *args: arrays passed on to `objective`.
-      tol: stop when the gradient's norm is below this.
-      maxiter: most iterations.
-
-    Returns:
-      The last iterate, same shape as `start`; whether it is good is for the caller to measure.
-    """
-    solver = jaxopt.LBFGS(objective, maxiter=maxiter, tol=tol, linesearch="zoom", maxls=20)
-    return solver.run(start, *args).params

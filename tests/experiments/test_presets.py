@@ -78,3 +78,7 @@ def test_analysing_nothing_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(cli, "FLAGS", Flags())
     with pytest.raises(FileNotFoundError, match=r"train one with: python -m experiments\.train"):
         cli.chosen(tmp_path)
+
+
+def test_no_preset_forces_a_number_of_center_components():
+    assert {preset.geometry.num_center_components for preset in PRESETS.values()} == {-1}

@@ -1,7 +1,10 @@
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.optimize
 
 from memorize_jax.geometry.centers import center_structure, mean_absolute_cosine
 from tests.oracles import reference
@@ -161,3 +164,76 @@ def test_two_equal_centres_and_one_that_is_the_mean_leave_the_rest_as_it_is():
     np.testing.assert_allclose(alone.center_correlation, beside.center_correlation, rtol=1e-4)
     assert int(alone.num_components) == int(beside.num_components)
     assert int(beside.num_components) <= 6
+
+
+def scipy_cost(gram, num_components, seed=0, num_starts=6):
+    """Least cost in float64 with nothing kept from vanishing: the gradient by differences, the directions by QR."""
+    num = len(gram)
+    centering = np.eye(num) - 1 / num
+    values, vectors = np.linalg.eigh(centering @ gram @ centering)
+    centers = (vectors * np.sqrt(np.maximum(values, 0)))[:, values > 1e-9 * values[-1]]
+
+    def cost(flat):
+        directions = np.linalg.qr(flat.reshape(-1, num_components))[0]
+        left = centers - centers @ directions @ directions.T
+        left = left / np.linalg.norm(left, axis=1, keepdims=True)
+        return 0.5 * np.sum((left @ left.T) ** 2)
+
+    rng = np.random.default_rng(seed)
+    starts = rng.normal(size=(num_starts, centers.shape[1] * num_components))
+    return min(scipy.optimize.minimize(cost, start).fun for start in starts)
+
+
+@pytest.mark.parametrize("num_components", [1, 2])
+def test_cost_is_what_scipy_finds(x64, num_components):
+    rng = np.random.default_rng(4)
+    centers = rng.normal(size=(9, 2)) @ rng.normal(size=(2, 60)) + 0.7 * rng.normal(size=(9, 60))
+    gram = centers @ centers.T
+    found = center_structure(jnp.asarray(gram), key=jax.random.key(0), num_components=num_components)
+    # The most stable restart within 3 % of the lowest cost, some of which SciPy's may take a center away for.
+    assert scipy_cost(gram, num_components) * (1 - 1e-6) <= found.cost
+    assert found.cost <= 1.03 * scipy_cost(gram, num_components)
+
+
+@functools.cache
+def many_shared_directions(num_shared=30, num_manifolds=100):
+    rng = np.random.default_rng(5)
+    shared = rng.normal(size=(num_manifolds, num_shared)) @ rng.normal(size=(num_shared, 500))
+    centers = shared + rng.normal(size=(num_manifolds, 500))
+    return jnp.asarray(centers @ centers.T, jnp.float32)
+
+
+@pytest.mark.slow
+def test_what_is_chosen_has_the_cost_of_what_is_forced():
+    gram = many_shared_directions()
+    chosen, again = (center_structure(gram, key=jax.random.key(0)) for _ in range(2))
+    np.testing.assert_array_equal(chosen.coefficients, again.coefficients)
+    forced = center_structure(gram, key=jax.random.key(0), num_components=int(chosen.num_components))
+    np.testing.assert_allclose(chosen.cost, forced.cost, rtol=0.03)
+    for fewer in (10, 20):
+        assert (
+            center_structure(gram, key=jax.random.key(0), num_components=fewer).residual_correlation
+            > chosen.residual_correlation
+        )
+
+
+def test_no_constant_bounds_the_number_of_components_and_neighbors_are_a_twentieth_away():
+    gram = many_shared_directions()
+    found = center_structure(gram, key=jax.random.key(0), neighbors=True)
+    num = int(found.num_components)
+    assert 25 <= num <= 35
+    assert found.coefficients.shape == (100, 98)
+    count = lambda coefficients: int(np.sum(np.any(np.asarray(coefficients) != 0, axis=0)))
+    assert [count(found.coefficients), *map(count, found.neighbors)] == [num, num - 5, num + 5]
+    centering = np.eye(100) - 1 / 100
+    centered = centering @ np.asarray(gram, np.float64) @ centering
+    for coefficients in found.neighbors:
+        products = np.asarray(coefficients, np.float64).T @ centered @ np.asarray(coefficients, np.float64)
+        np.testing.assert_allclose(products, np.diag(np.round(np.diagonal(products))), atol=1e-3)
+
+
+@pytest.mark.parametrize(("num_components", "there"), [(0, [False, True]), (3, [True, True]), (8, [True, False])])
+def test_a_neighbor_that_there_is_not_is_not_a_number(num_components, there):
+    gram = low_rank_gram(9, num_manifolds=10)
+    found = center_structure(gram, key=jax.random.key(0), num_components=num_components, neighbors=True)
+    np.testing.assert_array_equal(np.isfinite(found.neighbors).all(axis=(1, 2)), there)

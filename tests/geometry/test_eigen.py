@@ -32,6 +32,11 @@ def test_what_numpy_finds():
     "measure",
     [
         lambda points: geometry.manifold_geometry(points[0], key=jax.random.key(0), num_draws=5).capacity,
+        lambda points: (
+            geometry.manifold_geometry(
+                points[0], key=jax.random.key(0), num_draws=5, vary_components=True
+            ).capacity_more_components
+        ),
         lambda points: jax.grad(
             lambda points: geometry.manifold_geometry(
                 points, key=jax.random.key(0), num_draws=5, num_center_components=1
@@ -46,7 +51,7 @@ def test_what_numpy_finds():
         )(points),
         jax.vmap(lambda one: geometry.total_dimension(one).participation_ratio),
     ],
-    ids=["search", "gradient", "vmap", "dimension"],
+    ids=["search", "neighbors", "gradient", "vmap", "dimension"],
 )
 def test_no_lapack_call_takes_a_batch_on_cpu(measure):
     # Two of them at once on two cores never end with jaxlib 0.10.

@@ -338,3 +338,33 @@ def test_layers_must_show_the_same_examples():
         geometry.layer_geometry({"a": cloud(), "b": cloud(num_examples=7)}, key=KEY)
     with pytest.raises(ValueError, match="expected at least one layer"):
         geometry.layer_geometry({}, key=KEY)
+
+
+@pytest.mark.slow
+def test_capacity_around_a_forced_number_is_that_of_the_numbers_beside_it():
+    found = measure(cloud(num_manifolds=8), num_center_components=2, vary_components=True)
+    alone = [measure(cloud(num_manifolds=8), num_center_components=number) for number in (1, 2, 3)]
+    varied = found.capacity_fewer_components, found.summary()["capacity"], found.capacity_more_components
+    np.testing.assert_allclose(varied, [one.summary()["capacity"] for one in alone], rtol=1e-4)
+    np.testing.assert_allclose(found.radius, alone[1].radius, rtol=1e-4)
+    assert np.isnan(alone[1].capacity_fewer_components)
+    assert np.isnan(alone[1].capacity_more_components)
+
+
+def test_capacity_around_a_chosen_number_under_jit_and_by_layers():
+    layers = {"plain": cloud(num_manifolds=8), "shared": cloud(num_manifolds=8) + 4 * np.eye(8, 20)[:, :1, None].mT}
+    options = {"key": KEY, "num_draws": 60, "vary_components": True}
+    found = jax.jit(lambda layers: geometry.layer_geometry(layers, **options))(layers)
+    plain = geometry.layer_geometry(layers, **options | {"vary_components": False})
+    np.testing.assert_array_equal(found.num_center_components, plain.num_center_components)
+    np.testing.assert_allclose(found.capacity, plain.capacity, rtol=1e-3)
+    for name in layers:
+        there = int(found[name].num_center_components) > 0
+        assert np.isfinite(found[name].capacity_fewer_components) == there
+        assert np.isfinite(found[name].capacity_more_components)
+
+
+def test_around_a_given_basis_there_is_nothing_to_vary():
+    found = measure(cloud(), num_center_components=None, center_basis=np.eye(20)[:1], vary_components=True)
+    assert np.isnan(found.capacity_fewer_components)
+    assert np.isnan(found.capacity_more_components)

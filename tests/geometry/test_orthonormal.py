@@ -43,3 +43,17 @@ def test_vmap_is_a_loop(columns):
     several = jnp.stack([columns, 2 * columns + 1e-3 * columns**2])
     together = jax.vmap(orthonormal_columns, (0, None))(several, 3)
     np.testing.assert_allclose(together, jnp.stack([orthonormal_columns(one, 3) for one in several]), atol=1e-12)
+
+
+@pytest.mark.parametrize("num_components", [1, 14, 15, 40])
+def test_many_columns_are_those_of_a_qr_decomposition(x64, num_components):
+    columns = jnp.asarray(np.random.default_rng(2).standard_normal((60, 50))).at[:, num_components:].set(0)
+    found = orthonormal_columns(columns, num_components)
+    expected = jnp.linalg.qr(columns[:, :num_components])[0]
+    np.testing.assert_allclose(found @ found.T, expected @ expected.T, atol=1e-10)
+    np.testing.assert_array_equal(found[:, num_components:], 0)
+    target = np.random.default_rng(3).standard_normal((60, 60))
+    value = lambda directions: jnp.sum(jnp.cos(target * (directions @ directions.T)))
+    gradient = jax.grad(lambda columns: value(orthonormal_columns(columns, num_components)))(columns)
+    expected = jax.grad(lambda columns: value(jnp.linalg.qr(columns)[0]))(columns[:, :num_components])
+    np.testing.assert_allclose(gradient[:, :num_components], expected, atol=1e-8)

@@ -1,0 +1,125 @@
+"""L-BFGS for many starts at once, with one evaluation of the function an iteration."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+# Pairs of steps and changes of the gradient that are remembered.
+MEMORY = 8
+# A step must gain this share of what the slope promises, but for the rounding of the value itself.
+SUFFICIENT, ROUNDING = 1e-4, 2.0
+# A start is done when so many steps in a row gained less than the tolerance.
+SMALL_GAINS = 3
+
+
+class _State(NamedTuple):
+    count: jax.Array  # evaluations
+    point: jax.Array  # [R, n]
+    value: jax.Array  # [R]
+    gradient: jax.Array  # [R, n]
+    direction: jax.Array  # [R, n]
+    step: jax.Array  # [R], length of the step to try next, in directions
+    moves: jax.Array  # [MEMORY, R, n], a ring
+    changes: jax.Array  # [MEMORY, R, n], of the gradient
+    curvature: jax.Array  # [MEMORY, R], 1 / (move . change); 0 for a pair that says nothing
+    scale: jax.Array  # [R], of the inverse Hessian to begin with
+    small: jax.Array  # int32 [R], small gains in a row
+    done: jax.Array  # bool [R]
+
+
+def minimize_batch(value_and_gradient: Callable, start: jax.Array, *, maxiter: jax.Array | int, tol: float):
+    """Minimizes a smooth function from many starts.
+
+    Every iteration evaluates one point for each start. A step that does not gain enough is shortened by the minimum of
+    the parabola through what is known, so that no start waits for the line search of another.
+
+    Args:
+      value_and_gradient: points [R, ...] -> (values [R], gradients [R, ...]).
+      start: [R, ...] floating.
+      maxiter: most evaluations.
+      tol: a start is done when its value falls by less than this share of itself, three times in a row.
+
+    Returns:
+      (points [R, ...], values [R]), no value above that at its start; whether they are good is for the caller to
+      measure.
+    """
+    shape, eps = start.shape, jnp.finfo(start.dtype).eps
+
+    def evaluate(point):
+        value, gradient = value_and_gradient(point.reshape(shape))
+        return value, gradient.reshape(point.shape)
+
+    def advance(state):
+        moved = state.step[:, None] * state.direction
+        value, gradient = evaluate(state.point + moved)
+        slope = state.step * _dot(state.gradient, state.direction)
+        allowed = SUFFICIENT * slope + ROUNDING * eps * jnp.abs(state.value)
+        taken = (value - state.value <= allowed) & ~state.done
+        take = lambda new, old: jnp.where(taken.reshape(-1, *[1] * (new.ndim - 1)), new, old)
+
+        change = gradient - state.gradient
+        product, square = _dot(moved, change), _dot(change, change)
+        useful = taken & (product > eps**0.5 * jnp.sqrt(square * _dot(moved, moved)))
+        newest = state.count % MEMORY
+        moves, changes = state.moves.at[newest].set(moved), state.changes.at[newest].set(change)
+        curvature = state.curvature.at[newest].set(jnp.where(useful, 1 / jnp.where(useful, product, 1), 0))
+        scale = jnp.where(useful, product / jnp.where(useful, square, 1), state.scale)
+
+        gradient = take(gradient, state.gradient)
+        direction = -_inverse_hessian_product(gradient, newest, moves, changes, curvature, scale)
+        downhill = _dot(direction, gradient) < 0
+        direction = take(jnp.where(downhill[:, None], direction, -gradient), state.direction)
+        bend = value - state.value - slope
+        shorter = jnp.where(bend > 0, -slope / (2 * jnp.where(bend > 0, bend, 1)), 0)
+        step = jnp.where(taken, 1, state.step * jnp.clip(shorter, 0.1, 0.5))
+        small = jnp.where(taken, (state.small + 1) * (state.value - value < tol * jnp.abs(value)), state.small)
+        done = state.done | (small >= SMALL_GAINS) | (step < eps)
+        value, point = take(value, state.value), take(state.point + moved, state.point)
+        return _State(
+            state.count + 1, point, value, gradient, direction, step, moves, changes, curvature, scale, small, done
+        )
+
+    point = start.reshape(shape[0], -1)
+    value, gradient = evaluate(point)
+    length = jnp.sqrt(_dot(gradient, gradient))
+    first = jnp.minimum(1, 0.3 * jnp.sqrt(_dot(point, point)) / jnp.where(length > 0, length, 1))
+    state = _State(
+        count=jnp.int32(0),
+        point=point,
+        value=value,
+        gradient=gradient,
+        direction=-gradient,
+        step=first,
+        moves=jnp.zeros((MEMORY, *point.shape), point.dtype),
+        changes=jnp.zeros((MEMORY, *point.shape), point.dtype),
+        curvature=jnp.zeros((MEMORY, len(point)), point.dtype),
+        scale=jnp.ones_like(value),
+        small=jnp.zeros(len(point), jnp.int32),
+        done=length == 0,
+    )
+    state = jax.lax.while_loop(lambda state: (state.count < maxiter) & ~jnp.all(state.done), advance, state)
+    return state.point.reshape(shape), state.value
+
+
+def _dot(one, other):
+    return jnp.sum(one * other, axis=-1)
+
+
+def _inverse_hessian_product(gradient, newest, moves, changes, curvature, scale):
+    """The two loops of Nocedal: from the newest pair to the oldest, and back."""
+
+    def back(age, carry):
+        rest, shares = carry
+        pair = (newest - age) % MEMORY
+        share = curvature[pair] * _dot(moves[pair], rest)
+        return rest - share[:, None] * changes[pair], shares.at[pair].set(share)
+
+    def forth(number, rest):
+        pair = (newest + 1 + number) % MEMORY
+        share = curvature[pair] * _dot(changes[pair], rest)
+        return rest + (shares[pair] - share)[:, None] * moves[pair]
+
+    rest, shares = jax.lax.fori_loop(0, MEMORY, back, (gradient, jnp.zeros_like(curvature)))
+    return jax.lax.fori_loop(0, MEMORY, forth, rest * scale[:, None])
