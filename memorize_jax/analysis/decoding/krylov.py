@@ -17,7 +17,7 @@ import numpy as np
 import scipy.linalg
 
 from memorize_jax.analysis.decoding.spectra import RANK_TOLERANCE
-from memorize_jax.analysis.decoding.threads import one_thread
+from memorize_jax.threads import one_thread
 
 # Up to this number of features, or of examples, a full decomposition costs less than iterating.
 FULL_SIZE = 1024

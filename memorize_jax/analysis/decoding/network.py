@@ -11,8 +11,8 @@ from memorize_jax.analysis.activations import hosted_activations, layer_activati
 from memorize_jax.analysis.decoding.layers import VARIANTS, Examples, read_layer
 from memorize_jax.analysis.decoding.linear import first_components, replace_head
 from memorize_jax.analysis.decoding.subspaces import fit_subspaces
-from memorize_jax.analysis.decoding.threads import one_thread
 from memorize_jax.data import ChannelStatistics, Splits, standardize
+from memorize_jax.threads import one_thread
 
 # What the last layer multiplies; in a convolutional network the last analysed activation need not be it.
 HEAD_INPUT = "head_input"

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from memorize_jax.analysis.decoding.threads import one_thread
+from memorize_jax.threads import one_thread
 
 # Up to this size a full decomposition costs less than iterating.
 FULL_SIZE = 1024

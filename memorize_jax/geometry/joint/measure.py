@@ -1,6 +1,7 @@
 """Entry points: the joint geometry of a set of manifolds, and of all layers of a network."""
 
 import dataclasses
+import functools
 import warnings
 from collections.abc import Mapping, Sequence
 
@@ -15,6 +16,7 @@ from memorize_jax.geometry.joint.sampling import DICHOTOMIES, Plan, make_plan
 from memorize_jax.geometry.layers import read_layers
 from memorize_jax.geometry.points import as_array, is_concrete
 from memorize_jax.memory import check_fits
+from memorize_jax.threads import one_thread
 
 
 def joint_geometry(
@@ -108,7 +110,13 @@ def _measure_layers(layers, key, classes, *, center="all", **options):
     read, mask, dtype, classes = read_layers(layers, classes, keep_origin=center == "none")
     arguments = joint_options((len(read), *mask.shape, dtype), **options)
     points = tuple(one.points.astype(dtype) for one in read.values())
-    found = joint_geometry_of_layers(points, mask.astype(dtype), key, **arguments, center=center)
+    measure = functools.partial(joint_geometry_of_layers, points, mask.astype(dtype), key, **arguments, center=center)
+    if all(map(is_concrete, jax.tree.leaves((points, key, arguments)))):
+        # Threads of LAPACK would wait for those of jax.
+        with one_thread():
+            found = jax.block_until_ready(measure())
+    else:
+        found = measure()
     found = dataclasses.replace(found, layers=None if None in read else tuple(read), classes=classes)
     if is_concrete(found.status) and (problems := found.problems()):
         warnings.warn("; ".join(problems), stacklevel=3)

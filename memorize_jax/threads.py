@@ -14,6 +14,7 @@ def _controller():
 def one_thread() -> contextlib.AbstractContextManager:
     """Keeps BLAS and OpenMP to one thread inside a `with`: on small matrices threads mostly wait for one another.
 
-    On two busy cores that made ten eigendecompositions of 200 x 200 take seconds instead of hundredths.
+    On two busy cores that made an eigendecomposition of 1,000 x 1,000 take four seconds instead of a fourteenth of one.
+    It reaches the LAPACK that jax calls on a processor too.
     """
     return _controller().limit(limits=1)
