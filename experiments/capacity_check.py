@@ -16,7 +16,7 @@ from experiments.progress import bar
 from experiments.trained import Trained, analysis, choose_examples, geometry_options, run_chosen
 from memorize_jax.analysis.activations import flat_reader, hosted_activations
 from memorize_jax.analysis.capacity_check import repeated_capacity
-from memorize_jax.analysis.manifolds import compiled_network_geometry
+from memorize_jax.analysis.manifolds import compiled_network_geometries
 from memorize_jax.keys import stream
 from memorize_jax.results import CAPACITY_CHECK
 
@@ -49,7 +49,7 @@ def run(trained: Trained, config: CapacityCheckConfig, geometry: GeometryConfig)
             epoch, group = unit
             variables = load(epoch)
             images = (test if group == "test" else train).images[examples[group]]
-            theory = compiled_network_geometry(
+            theory = compiled_network_geometries(
                 model, variables, images, statistics, stream(seed, "geometry"), layers=names[1:], options=options
             ).summary()
             capacity, error = theory["capacity"], theory["capacity_standard_error"]
