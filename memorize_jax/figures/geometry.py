@@ -67,8 +67,10 @@ def draw_geometry(
         if measure in (*KINDS, "center_correlation"):
             axis.set_ylim(bottom=0)
         axis.set_ylabel(MEASURES[measure])
-    for axis in list(axes.flat)[len(measures) :]:
-        axis.set_visible(False)
+    tops = [axis.get_ylim()[1] for axis, measure in zip(axes.flat, measures, strict=False) if measure in KINDS]
+    for axis, _ in zip(axes.flat, tops, strict=False):
+        # Two capacities side by side are compared.
+        axis.set_ylim(top=max(tops))
     for axis in list(axes.flat)[len(measures) - 2 : len(measures)]:
         layer_axis(axis, layers)
         axis.tick_params(labelbottom=True)
@@ -76,7 +78,11 @@ def draw_geometry(
     entries = dict(zip(*reversed(axes[0][0].get_legend_handles_labels()), strict=True))
     order = sorted(entries, key=lambda label: label == "faded: best epoch")
     handles = [entries[label] for label in order]
-    figure.legend(handles, order, loc="outside lower center", ncols=6, frameon=False, fontsize=9)
+    if len(measures) % 2:
+        axes.flat[-1].axis("off")
+        axes.flat[-1].legend(handles, order, loc="center", frameon=False)
+    else:
+        figure.legend(handles, order, loc="outside lower center", ncols=6, frameon=False, fontsize=9)
     heading(figure, *lines)
     return figure
 
