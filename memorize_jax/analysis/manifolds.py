@@ -15,7 +15,7 @@ from memorize_jax.geometry import (
     ManifoldGeometry,
     layer_geometry,
     layer_joint_geometry,
-    streamed_layer_geometry,
+    streamed_geometries,
 )
 from memorize_jax.geometry.status import CHECKPOINT_DAMAGED
 from memorize_jax.results import ADDED, AROUND_K, GEOMETRY
@@ -52,7 +52,7 @@ def network_geometries(
     """Measures the mean-field and the joint geometry of every layer for one group of examples; jit-able as it is.
 
     The network runs once for both. If the activations of all layers together would take more than `WHOLE_BYTES`, it
-    runs on a few classes at a time, twice (`geometry.streamed_layer_geometry`).
+    runs on a few classes at a time, more than once (`geometry.streamed_geometries`).
 
     Args:
       model: flax.linen module.
@@ -75,16 +75,15 @@ def network_geometries(
     num_classes, num_examples = images.shape[:2]
     shapes = jax.eval_shape(layers_of, jax.ShapeDtypeStruct(images.shape[1:], images.dtype))
     class_bytes = sum(shape.size * shape.dtype.itemsize for shape in shapes.values())
+    joint = {"num_draws": joint_draws, "kappa": options.get("kappa", 0.0)} if joint_draws else None
     if num_classes * class_bytes > WHOLE_BYTES:
         at_a_time = max(1, PART_BYTES // class_bytes)
-        found = streamed_layer_geometry(layers_of, images, manifolds_at_a_time=at_a_time, key=key, **options)
-        return NetworkGeometry(found, None)
+        options |= {"manifolds_at_a_time": at_a_time, "key": key, "joint": joint}
+        return NetworkGeometry(*streamed_geometries(layers_of, images, **options))
     activations = layers_of(images.reshape(-1, *images.shape[2:]))
     points = {name: value.reshape(num_classes, num_examples, -1) for name, value in activations.items()}
-    joint = None
-    if joint_draws:
-        joint = layer_joint_geometry(points, key=key, num_draws=joint_draws, kappa=options.get("kappa", 0.0))
-    return NetworkGeometry(layer_geometry(points, key=key, **options), joint)
+    found = layer_geometry(points, key=key, **options)
+    return NetworkGeometry(found, joint and layer_joint_geometry(points, key=key, **joint))
 
 
 def network_geometry(model: nn.Module, variables: dict, images: jax.Array, **options) -> ManifoldGeometry:
