@@ -35,6 +35,7 @@ def accuracy_view(study: Study) -> View:
 JOINT = {
     "joint_capacity": Number("joint capacity", ".4f"),
     "joint_capacity_standard_error": Number("± standard error", ".4f"),
+    "joint_capacity_example_sd": Number("± over examples", ".4f"),
     "joint_radius": Number("joint radius", ".3f"),
     "joint_dimension": Number("joint dimension", ".2f"),
     "joint_classes": Number("classes of a draw", "d"),
