@@ -15,8 +15,8 @@ from memorize_jax.intervals import LEVEL
 from memorize_jax.study import Study
 
 MEASURES = {
-    "joint_capacity": LABEL,
     "capacity": LABEL,
+    "joint_capacity": LABEL,
     "radius": "radius $R$ (centre distances)",
     "dimension": "dimension $D$ (directions)",
     "center_correlation": "centre correlation ρ (0 to 1)",
@@ -41,7 +41,7 @@ LEVELS = {"alexnet": (0.95, "A.5"), "resnet18": (0.95, "A.6"), "resnet18_tiny": 
 def draw_geometry(
     geometry: pd.DataFrame, *, lines: tuple[str, ...] = (), behind: pd.DataFrame | None = None, level: float = LEVEL
 ) -> Drawing:
-    """Draws the measures by layer, a curve per group; joint capacity first, if it was measured.
+    """Draws the measures by layer, a curve per group; joint capacity too, if it was measured.
 
     Args:
       geometry: rows of one epoch of each seed, as in results/geometry.csv.
@@ -60,8 +60,8 @@ def draw_geometry(
         _draw_groups(axis, geometry, measure, layers, level)
         if measure in KINDS:
             draw_bound(axis, geometry)
-            if len(measures) == len(MEASURES):
-                axis.set_title(KINDS[measure], fontsize=9)
+        if measure in KINDS and has_joint(geometry):
+            axis.set_title(KINDS[measure], fontsize=9)
         if measure == "dimension":
             axis.set_title(f"of {examples_note(geometry)} examples per class", fontsize=9)
         if measure in (*KINDS, "center_correlation"):
@@ -71,6 +71,8 @@ def draw_geometry(
     for axis, _ in zip(axes.flat, tops, strict=False):
         # Two capacities side by side are compared.
         axis.set_ylim(top=max(tops))
+    for axis in list(axes.flat)[len(measures) :]:
+        axis.remove()
     for axis in list(axes.flat)[len(measures) - 2 : len(measures)]:
         layer_axis(axis, layers)
         axis.tick_params(labelbottom=True)
@@ -78,11 +80,7 @@ def draw_geometry(
     entries = dict(zip(*reversed(axes[0][0].get_legend_handles_labels()), strict=True))
     order = sorted(entries, key=lambda label: label == "faded: best epoch")
     handles = [entries[label] for label in order]
-    if len(measures) % 2:
-        axes.flat[-1].axis("off")
-        axes.flat[-1].legend(handles, order, loc="center", frameon=False)
-    else:
-        figure.legend(handles, order, loc="outside lower center", ncols=6, frameon=False, fontsize=9)
+    figure.legend(handles, order, loc="outside lower center", ncols=6, frameon=False, fontsize=9)
     heading(figure, *lines)
     return figure
 

@@ -44,7 +44,8 @@ def _logarithms(rows):
     own = own.where(~is_bound(own))
     parts = {"utility": own["joint_utility"], "radius": 1 + own["joint_radius"] ** -2}
     parts |= {"dimension": 1 / own["joint_dimension"], "capacity": own["joint_capacity"]}
-    return np.log(pd.DataFrame(parts).astype(float))
+    found = pd.DataFrame(parts).astype(float)
+    return np.log(found.where(found > 0))
 
 
 @drawn(**{"hatch.linewidth": 0.5})
