@@ -14,13 +14,13 @@ from memorize_jax.figures.style import Drawing, drawn, group_style, groups_in, l
 from memorize_jax.intervals import LEVEL
 from memorize_jax.study import Study
 
-MEASURES = {
-    "capacity": LABEL,
-    "joint_capacity": LABEL,
-    "radius": "radius $R$ (centre distances)",
-    "dimension": "dimension $D$ (directions)",
-    "center_correlation": "centre correlation ρ (0 to 1)",
-}
+MEASURES = (
+    ("capacity", LABEL),
+    ("joint_capacity", LABEL),
+    ("radius", "radius $R$ (centre distances)"),
+    ("dimension", "dimension $D$ (directions)"),
+    ("center_correlation", "centre correlation ρ (0 to 1)"),
+)
 # Measure -> its standard errors, of the draws and of the choice of examples; they are independent.
 ERRORS = {
     "joint_capacity": ("joint_capacity_standard_error", "joint_capacity_example_sd"),
@@ -51,7 +51,7 @@ def draw_geometry(
         where other examples were measured, of the choice of examples.
     """
     layers = geometry.sort_values("layer_number").drop_duplicates("layer")["layer"].tolist()
-    measures = [measure for measure in MEASURES if measure != "joint_capacity" or has_joint(geometry)]
+    measures = _measured(geometry)
     rows = -(-len(measures) // 2)
     figure, axes = subplots(rows, 2, figsize=(9.6, 1.2 + 2.8 * rows), sharex=True)
     for axis, measure in zip(axes.flat, measures, strict=False):
@@ -66,7 +66,7 @@ def draw_geometry(
             axis.set_title(f"of {examples_note(geometry)} examples per class", fontsize=9)
         if measure in (*KINDS, "center_correlation"):
             axis.set_ylim(bottom=0)
-        axis.set_ylabel(MEASURES[measure])
+        axis.set_ylabel(measures[measure])
     tops = [axis.get_ylim()[1] for axis, measure in zip(axes.flat, measures, strict=False) if measure in KINDS]
     for axis, _ in zip(axes.flat, tops, strict=False):
         # Two capacities side by side are compared.
@@ -83,6 +83,11 @@ def draw_geometry(
     figure.legend(handles, order, loc="outside lower center", ncols=6, frameon=False, fontsize=9)
     heading(figure, *lines)
     return figure
+
+
+def _measured(geometry):
+    """Measure -> its label; joint capacity only if it was measured."""
+    return {name: label for name, label in MEASURES if name != "joint_capacity" or has_joint(geometry)}
 
 
 def _draw_groups(axis, geometry, measure, layers, level, faded=False):
@@ -110,7 +115,7 @@ def _draw_stage(study: Study, path: pathlib.Path, *, stage: str) -> pathlib.Path
     level, figure = _level(study)
     rows = study.at_stage("geometry", stage)
     behind = study.at_stage("geometry", "best") if stage == "final" and not _why_not_faded(study) else None
-    measures = [measure for measure in MEASURES if measure != "joint_capacity" or has_joint(rows)]
+    measures = list(_measured(rows))
     fewest = min(fewest_seeds(own, ("group", "layer"), measures) for own in (rows, behind) if own is not None)
     note = seeds_note(study, level, fewest)
     if len(study.seeds) == 1:
