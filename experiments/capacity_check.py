@@ -1,4 +1,4 @@
-"""Compares mean-field capacity with simulated capacity: the same manifolds, layer by layer, for the four groups.
+"""Compares mean-field and joint capacity with simulated capacity: the same manifolds, layer by layer, four groups.
 
     python -m experiments.capacity_check --workdir=runs/mine --capacity_epochs=best,final --capacity_repetitions=3
 
@@ -16,20 +16,20 @@ from experiments.progress import bar
 from experiments.trained import Trained, analysis, choose_examples, geometry_options, run_chosen
 from memorize_jax.analysis.activations import flat_reader, hosted_activations
 from memorize_jax.analysis.capacity_check import repeated_capacity
-from memorize_jax.analysis.manifolds import compiled_network_geometry
+from memorize_jax.analysis.manifolds import compiled_network_geometries, geometry_rows
 from memorize_jax.keys import stream
 from memorize_jax.results import CAPACITY_CHECK
 
 
 @analysis("capacity_check")
 def run(trained: Trained, config: CapacityCheckConfig, geometry: GeometryConfig) -> None:
-    """Measures both capacities of a run and writes results/capacity_check.csv.
+    """Measures the three capacities of a run and writes results/capacity_check.csv.
 
     Args:
       trained: the run.
       config: CapacityCheckConfig.
-      geometry: which manifolds, and how the mean-field capacity is measured; its margin is not used: simulations have
-        none.
+      geometry: which manifolds, and how mean-field and joint capacity are measured; its margin is not used:
+        simulations have none.
     """
     seed, train, test = trained.config.seed, trained.splits.train, trained.splits.test
     epochs = trained.select_epochs(config.capacity_epochs)
@@ -49,21 +49,21 @@ def run(trained: Trained, config: CapacityCheckConfig, geometry: GeometryConfig)
             epoch, group = unit
             variables = load(epoch)
             images = (test if group == "test" else train).images[examples[group]]
-            theory = compiled_network_geometry(
+            found = compiled_network_geometries(
                 model, variables, images, statistics, stream(seed, "geometry"), layers=names[1:], options=options
-            ).summary()
-            capacity, error = theory["capacity"], theory["capacity_standard_error"]
+            )
+            theory = geometry_rows(found.mean_field, names, {}, joint=found.joint)
             flat = images.reshape(-1, *images.shape[2:])
             rows = []
             for index, (name, (shown,)) in enumerate(hosted_activations(read, variables, [flat], names)):
                 progress.set_postfix(epoch=epoch, group=group, layer=name)
-                points = shown.reshape(*examples[group].shape, -1)
+                own, points = theory[index], shown.reshape(*examples[group].shape, -1)
                 simulated = repeated_capacity(
                     points,
                     key=stream(seed, "capacity check"),
                     num_repetitions=config.capacity_repetitions,
                     num_dichotomies=config.capacity_dichotomies,
-                    expected=float(capacity[index]) if capacity[index] > 0 else None,
+                    expected=own["capacity"] if own["capacity"] > 0 else None,
                 )
                 progress.update()
                 rows.append(
@@ -73,8 +73,8 @@ def run(trained: Trained, config: CapacityCheckConfig, geometry: GeometryConfig)
                         "layer": name,
                         "layer_number": numbers[index],
                         "group": group,
-                        "mean_field_capacity": float(capacity[index]),
-                        "mean_field_standard_error": float(error[index]),
+                        "mean_field_capacity": own["capacity"],
+                        "mean_field_standard_error": own["capacity_standard_error"],
                         "simulated_capacity": simulated.capacity,
                         "simulated_standard_error": simulated.standard_error,
                         "bound": simulated.bound,
@@ -85,8 +85,8 @@ def run(trained: Trained, config: CapacityCheckConfig, geometry: GeometryConfig)
                         "num_draws": geometry.num_draws,
                         "num_dichotomies": config.capacity_dichotomies,
                         "num_repetitions": config.capacity_repetitions,
-                        "joint_capacity": float("nan"),
-                        "joint_standard_error": float("nan"),
+                        "joint_standard_error": own["joint_capacity_standard_error"],
+                        **{name: own[name] for name in ("joint_capacity", "joint_classes", "joint_status")},
                     }
                 )
             return rows
@@ -99,7 +99,7 @@ def run(trained: Trained, config: CapacityCheckConfig, geometry: GeometryConfig)
 
 
 if __name__ == "__main__":
-    manifolds = cli.settings(GeometryConfig, "examples_per_class", "num_draws", "num_center_components")
+    manifolds = cli.settings(GeometryConfig, "examples_per_class", "num_draws", "num_center_components", "joint_draws")
     parts = ("capacity_check", "geometry")
     command = functools.partial(run_chosen, "capacity_check", run, ("fig1b",), parts)
     cli.start(command, *cli.of_analysis(CapacityCheckConfig), manifolds)

@@ -38,6 +38,9 @@ class GeometryConfig(AnalysisSettings):
       kappa: margin of the capacity.
       num_center_components: shared centre directions to remove; -1 chooses the number layer by layer.
       compat: 'mftma' for the published tool's conventions.
+      joint_draws: draws of the joint geometry, in which all classes keep their places; 0 measures none.
+      example_repeats: measure so many times, with other examples of the classes; the spread is a column, the numbers
+        are those of the first choice.
     """
 
     geometry_epochs: str = "best,final"
@@ -47,8 +50,16 @@ class GeometryConfig(AnalysisSettings):
     kappa: float = 0.0
     num_center_components: int = -1
     compat: str | None = None
+    joint_draws: int = 200
+    example_repeats: int = 1
 
-    LEAST: ClassVar[dict] = {"examples_per_class": 2, "max_classes": 2, "num_draws": 2}
+    LEAST: ClassVar[dict] = {
+        "examples_per_class": 2,
+        "max_classes": 2,
+        "num_draws": 2,
+        "joint_draws": 0,
+        "example_repeats": 1,
+    }
 
     def validate(self) -> None:
         """Checks every field that can be checked without the data; raises ValueError."""
@@ -57,6 +68,7 @@ class GeometryConfig(AnalysisSettings):
             "kappa": (0 <= self.kappa < float("inf"), ">= 0"),
             "num_center_components": (self.num_center_components >= -1, ">= 0, or -1 to choose it"),
             "compat": (self.compat in (None, "mftma"), "to be 'mftma' or not given"),
+            "joint_draws": (self.joint_draws != 1, ">= 2, or 0 to measure no joint geometry"),
         }
         for name, (good, expected) in checks.items():
             if not good:

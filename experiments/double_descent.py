@@ -22,7 +22,7 @@ from experiments.record import recorded
 from experiments.trained import choose_examples, geometry_options, opened
 from memorize_jax import data, figures
 from memorize_jax.analysis import best_epoch, final_epoch, geometry_rows
-from memorize_jax.analysis.manifolds import compiled_network_geometry
+from memorize_jax.analysis.manifolds import compiled_network_geometries
 from memorize_jax.config import RunConfig
 from memorize_jax.keys import stream
 from memorize_jax.locks import locked
@@ -125,11 +125,14 @@ def measure(workdir: str | pathlib.Path, config: GeometryConfig, splits: data.Sp
         seed, splits = trained.config.seed, trained.splits
         examples = choose_examples(splits, trained.labels, config, seed=seed, names=["test"])["test"]
         images, key = splits.test.images[examples], stream(seed, "geometry")
-        options = {"layers": (name,), "options": geometry_options(config, vary_components=False)}
+        own = geometry_options(dataclasses.replace(config, joint_draws=0), vary_components=False)
+        options = {"layers": (name,), "options": own}
         rows = []
         for moment, epoch in (("best", best_epoch(trained.metrics)), ("final", final_epoch(trained.metrics))):
             variables = trained.store.load(epoch)
-            measured = compiled_network_geometry(trained.model(), variables, images, trained.statistics, key, **options)
+            measured = compiled_network_geometries(
+                trained.model(), variables, images, trained.statistics, key, **options
+            )
             trained.warn_of(measured, epoch, "test", examples)
             accuracies = trained.metrics.set_index("epoch").loc[epoch]
             common = {
@@ -141,7 +144,7 @@ def measure(workdir: str | pathlib.Path, config: GeometryConfig, splits: data.Sp
                 "kappa": config.kappa,
                 **{column: float(accuracies[column]) for column in ACCURACIES},
             }
-            (row,) = geometry_rows(measured, (name,), common, numbers=(number,))
+            (row,) = geometry_rows(measured.mean_field, (name,), common, numbers=(number,))
             rows.append({column: row[column] for column in DOUBLE_DESCENT})
         return rows
 

@@ -14,6 +14,8 @@ from memorize_jax.analysis.gradients import NUM_VECTORS
 from memorize_jax.config import RunConfig
 from memorize_jax.data import GROUPS, Splits
 from memorize_jax.geometry import peak_bytes
+from memorize_jax.geometry.joint.measure import joint_peak_bytes
+from memorize_jax.geometry.joint.sampling import POINTS_PER_DRAW, make_plan
 from memorize_jax.metrics import stored_rows
 from memorize_jax.runs import Run
 
@@ -25,6 +27,8 @@ CALL_SECONDS = 2e-3
 START_SECONDS = 5.0
 # One draw of one manifold at one layer: a quadratic program of 50 unknowns.
 PROGRAM_SECONDS = 4e-5
+# One draw of the joint geometry of points at one layer, for every product of two points.
+PAIR_SECONDS = 1.5e-8
 # Fitting all probes to one layer of a thousand examples.
 PROBE_SECONDS = 0.15
 # One simulated capacity of 300 points.
@@ -98,16 +102,17 @@ def seconds_of(step: str, chosen: Preset, work: Work) -> float | None:
     epochs = lambda spec: _count(spec, work.epochs)
     layers, networks = work.num_layers + 1, epochs(chosen.rewinding.rewind_epochs)
     classes = min(work.num_classes, geometry.max_classes or work.num_classes)
-    manifolds = epochs(geometry.geometry_epochs) * len(GROUPS) * classes * layers
     searches = epochs(check.capacity_epochs) * len(GROUPS) * layers * check.capacity_repetitions
-    points = min(classes, check.capacity_classes or classes) * (geometry.examples_per_class or 0)
     reads = epochs(decoding.decoding_epochs) * decoding.probe_examples / 1000 + decoding.decoding_dynamics / 4
+    of_epoch = lambda classes: len(GROUPS) * layers * _geometry_seconds(geometry, classes)
+    checked = min(classes, check.capacity_classes or classes)
     known = {
-        "geometry": manifolds * geometry.num_draws * PROGRAM_SECONDS,
+        "geometry": epochs(geometry.geometry_epochs) * geometry.example_repeats * of_epoch(classes),
         "rewinding": networks * (layers + 1) * 1.2 * work.forward_seconds,
         # Every base vector a pass forward and back.
         "gradients": epochs(chosen.gradients.gradient_epochs) * NUM_VECTORS * 3 * work.forward_seconds,
-        "capacity_check": searches * SEARCH_SECONDS * (points / 300) ** 2,
+        "capacity_check": epochs(check.capacity_epochs) * of_epoch(checked)
+        + searches * SEARCH_SECONDS * (checked * (geometry.examples_per_class or 0) / 300) ** 2,
         "decoding": reads * layers * PROBE_SECONDS,
     }
     return START_SECONDS + known[step] if step in known else None
@@ -120,6 +125,11 @@ def bytes_of(step: str, chosen: Preset, work: Work) -> int:
     classes = min(work.num_classes, chosen.geometry.max_classes or work.num_classes)
     each = chosen.geometry.examples_per_class or work.num_examples // work.num_classes
     points = peak_bytes(len(work.widths), classes, each, sum(work.widths), chosen.geometry.num_draws)
+    if chosen.geometry.joint_draws:
+        # One geometry after the other: the larger counts.
+        mean_field = peak_bytes(len(work.widths), classes, each, 0, chosen.geometry.num_draws)
+        joint = joint_peak_bytes(_joint_plan(chosen.geometry, classes, each), len(work.widths), each)
+        points += max(0, joint - mean_field)
     column = np.dtype(chosen.decoding.decoding_dtype).itemsize * work.num_examples
     layer, layers = column * max(work.widths), column * sum(work.widths)
     needed = {
@@ -142,6 +152,23 @@ def about(seconds: float | None) -> str:
         if seconds >= 1.5 * size:
             return f"about {seconds / size:.0f} {unit}"
     return f"about {max(seconds, 1):.0f} s"
+
+
+def _geometry_seconds(geometry, classes):
+    """Of one layer of one group."""
+    seconds = classes * geometry.num_draws * PROGRAM_SECONDS
+    if not geometry.joint_draws or not geometry.examples_per_class:
+        return seconds
+    plan = _joint_plan(geometry, classes, geometry.examples_per_class)
+    points = plan.block_size * geometry.examples_per_class
+    # A block's decomposition costs as much as some draws.
+    draws = plan.num_blocks * (plan.draws_per_block + points / POINTS_PER_DRAW)
+    return seconds + draws * points**2 * PAIR_SECONDS
+
+
+def _joint_plan(geometry, classes, examples):
+    draws = geometry.joint_draws
+    return make_plan(classes, examples, num_draws=draws, classes_per_draw=None, num_dichotomies=None)
 
 
 def _count(spec, epochs):

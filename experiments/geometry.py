@@ -17,9 +17,9 @@ import warnings
 
 from experiments import cli
 from experiments.configs import GeometryConfig
-from experiments.trained import Trained, analysis, choose_examples, geometry_options, run_chosen
-from memorize_jax.analysis import analyze, geometry_rows, missing_rows, read_points
-from memorize_jax.analysis.manifolds import compiled_network_geometry
+from experiments.trained import Trained, analysis, can_be_resampled, choose_examples, geometry_options, run_chosen
+from memorize_jax.analysis import analyze, geometry_rows, missing_rows, read_points, with_example_spread
+from memorize_jax.analysis.manifolds import compiled_network_geometries
 from memorize_jax.keys import stream
 from memorize_jax.results import GEOMETRY, write_table
 from memorize_jax.runs import Run, check_writable
@@ -38,6 +38,12 @@ def run(trained: Trained, config: GeometryConfig) -> None:
     model, statistics, key = trained.model(), trained.statistics, stream(seed, "geometry")
     options = geometry_options(config)
     load = functools.lru_cache(maxsize=1)(trained.store.load)
+    others = {group: [] for group in examples}
+    if config.example_repeats > 1:
+        for group in can_be_resampled(splits, trained.labels, examples):
+            for repeat in range(1, config.example_repeats):
+                again = {"seed": seed, "names": [group], "repeat": repeat}
+                others[group].append(choose_examples(splits, trained.labels, config, **again)[group])
 
     def common(unit):
         epoch, group = unit
@@ -45,12 +51,16 @@ def run(trained: Trained, config: GeometryConfig) -> None:
 
     def measured(unit):
         epoch, group = unit
-        images = (splits.test if group == "test" else splits.train).images[examples[group]]
-        found = compiled_network_geometry(
-            model, load(epoch), images, statistics, key, layers=layers[1:], options=options
-        )
-        trained.warn_of(found, epoch, group, examples[group])
-        return geometry_rows(found, layers, common(unit), numbers=numbers)
+        repeats = []
+        for chosen in (examples[group], *others[group]):
+            images = (splits.test if group == "test" else splits.train).images[chosen]
+            found = compiled_network_geometries(
+                model, load(epoch), images, statistics, key, layers=layers[1:], options=options
+            )
+            if not repeats:
+                trained.warn_of(found, epoch, group, chosen)
+            repeats.append(geometry_rows(found.mean_field, layers, common(unit), joint=found.joint, numbers=numbers))
+        return with_example_spread(repeats)
 
     def unmeasured(unit):
         options = {"shape": examples[unit[1]].shape, "num_draws": config.num_draws, "numbers": numbers}
@@ -79,6 +89,8 @@ def run_on_points(points: str, workdir: str | pathlib.Path, config: GeometryConf
     Returns:
       Path of the table.
     """
+    if config.example_repeats > 1:
+        raise ValueError(f"expected example_repeats 1 with --points, got {config.example_repeats}: vary --seed instead")
     folder = Run(workdir)
     check_writable(folder.workdir)
     folder.workdir.mkdir(parents=True, exist_ok=True)

@@ -85,7 +85,7 @@ PRESETS = {
     "smoke": Preset(
         "seconds; for tests",
         RunConfig(dataset="digits", width=32, learning_rate=3e-3, epochs=4),
-        GeometryConfig(examples_per_class=10, num_draws=20),
+        GeometryConfig(examples_per_class=10, num_draws=20, joint_draws=20),
         DecodingConfig(decoding_epochs="0,final", decoding_dynamics=3, probe_examples=300),
     ),
     "digits": Preset(

@@ -19,11 +19,11 @@ from experiments.presets import analyses
 from experiments.progress import bar
 from experiments.record import recorded, tables_of
 from memorize_jax import data, figures, models
-from memorize_jax.analysis import INPUT, select_epochs
+from memorize_jax.analysis import INPUT, NetworkGeometry, select_epochs
 from memorize_jax.checkpoints import DamagedCheckpointError, EpochStore
 from memorize_jax.config import RunConfig
 from memorize_jax.data import GROUPS, ChannelStatistics, PermutedLabels, Splits
-from memorize_jax.geometry import ManifoldGeometry
+from memorize_jax.geometry.status import INVALID
 from memorize_jax.keep import kept_epochs
 from memorize_jax.keys import stream
 from memorize_jax.locks import locked
@@ -96,11 +96,18 @@ class Trained(NamedTuple):
             **analysis,
         }
 
-    def warn_of(self, found: ManifoldGeometry, epoch: int, group: str, examples: np.ndarray) -> None:
-        """Warns of the classes of a group of [P, M] examples, and of layers, whose numbers are missing or doubtful."""
+    def warn_of(self, found: NetworkGeometry, epoch: int, group: str, examples: np.ndarray) -> None:
+        """Warns of the classes of a group of [P, M] examples, and of layers, whose numbers are missing or doubtful.
+
+        A joint capacity that is only a bound is not warned of: it is so in every narrow layer, and its row says so.
+        """
         given = {"test": self.splits.test.labels, "permuted": self.labels.assigned}.get(group, self.labels.true)
         classes = tuple(given[examples[:, 0]].tolist())
-        for problem in dataclasses.replace(found, classes=classes).problems():
+        problems = dataclasses.replace(found.mean_field, classes=classes).problems()
+        if found.joint is not None:
+            invalid = np.asarray(found.joint.status) & INVALID
+            problems += dataclasses.replace(found.joint, status=invalid).problems()
+        for problem in dict.fromkeys(problems):
             print(f"warning: epoch {epoch}, {group}: {problem}", file=sys.stderr)
 
     def make_table(
@@ -240,7 +247,13 @@ def run_chosen(step: str, run: Callable, drawn: Sequence[str] = (), parts: Seque
 
 
 def choose_examples(
-    splits: Splits, labels: PermutedLabels, config: GeometryConfig, *, seed: int, names: Sequence[str] = GROUPS
+    splits: Splits,
+    labels: PermutedLabels,
+    config: GeometryConfig,
+    *,
+    seed: int,
+    names: Sequence[str] = GROUPS,
+    repeat: int = 0,
 ) -> dict[str, np.ndarray]:
     """Chooses the examples of every group's manifolds.
 
@@ -250,6 +263,7 @@ def choose_examples(
       config: GeometryConfig.
       seed: of the run.
       names: of the groups.
+      repeat: number of another choice, see `data.manifold_indices`.
 
     Returns:
       group -> [P, M] indices into the training set (the test set for "test"); a group that is empty in this run
@@ -271,6 +285,7 @@ def choose_examples(
                 key=stream(seed, "geometry examples"),
                 name=name,
                 max_classes=config.max_classes,
+                repeat=repeat,
             )
         except ValueError as error:
             problems.append(str(error))
@@ -279,8 +294,33 @@ def choose_examples(
     return chosen
 
 
+def can_be_resampled(splits: Splits, labels: PermutedLabels, examples: Mapping[str, np.ndarray]) -> list[str]:
+    """The groups whose classes all have more examples than stand for them; warns of the others.
+
+    Args:
+      splits: the data.
+      labels: of the training set.
+      examples: of `choose_examples`.
+    """
+    groups = data.example_groups(labels, splits.test.labels)
+    found = []
+    for name, chosen in examples.items():
+        given = dict(zip(*groups[name], strict=True))
+        counts = np.bincount(groups[name].labels)
+        whole = [label for label in map(given.get, chosen[:, 0]) if counts[label] <= chosen.shape[1]]
+        if whole:
+            print(
+                f"warning: {name}: all examples of class {', '.join(map(str, whole))} are measured, so there are no "
+                "others and no spread over them; lower --examples_per_class",
+                file=sys.stderr,
+            )
+        else:
+            found.append(name)
+    return found
+
+
 def geometry_options(config: GeometryConfig, *, vary_components: bool = True) -> tuple[tuple[str, object], ...]:
-    """What `analysis.network_geometry` is asked: its options with their names, as jit's static argument."""
+    """What `analysis.network_geometries` is asked: its options with their names, as jit's static argument."""
     components = None if config.num_center_components < 0 else config.num_center_components
     return (
         ("num_draws", config.num_draws),
@@ -288,4 +328,5 @@ def geometry_options(config: GeometryConfig, *, vary_components: bool = True) ->
         ("num_center_components", components),
         ("compat", config.compat),
         ("vary_components", vary_components),
+        ("joint_draws", config.joint_draws),
     )

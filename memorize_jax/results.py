@@ -57,11 +57,12 @@ DECODING_CHOICE = (
     *("seed", "epoch", "method", "labels", "validation_accuracy", "layer", "test_accuracy"),
     *("clean_layer", "clean_test_accuracy", "oracle_layer", "oracle_test_accuracy"),
 )
-# Capacity by theory and by simulation; `bound` other than 0: the simulated one is only a bound.
+# Capacity by both theories and by simulation; `bound` other than 0: the simulated one is only a bound.
 CAPACITY_CHECK = (
     *(*PLACE, "group", "mean_field_capacity", "mean_field_standard_error", "simulated_capacity"),
     *("simulated_standard_error", "bound", "undecided", "num_classes", "examples_per_class", "num_inputs"),
     *("num_draws", "num_dichotomies", "num_repetitions", "joint_capacity", "joint_standard_error"),
+    *("joint_classes", "joint_status"),
 )
 # Places in the plane; `stage` names what the epoch is among init, best and final.
 UMAP = ("seed", "epoch", "stage", "layer", "layer_number", "group", "example", "true", "assigned", "x", "y")

@@ -34,7 +34,7 @@ LIBRARY = {
     "runs": {"config", "data", "atomic", "identity"},
     "study": {"config", "locks", "metrics", "models", "notes", "results", "runs", "stages"},
     "report": {"analysis", "figures", "intervals", "stages", "study"},
-    "figures": {"atomic", "intervals", "stages", "study"},
+    "figures": {"atomic", "geometry", "intervals", "stages", "study"},
     "intervals": set(),
     "stages": set(),
 }

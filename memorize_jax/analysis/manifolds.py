@@ -1,7 +1,8 @@
 """Geometry of the class manifolds of a network: groups of examples in, table rows out."""
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import flax.linen as nn
 import jax
@@ -9,15 +10,35 @@ import numpy as np
 
 from memorize_jax.analysis.activations import layer_activations
 from memorize_jax.data import ChannelStatistics, standardize
-from memorize_jax.geometry import ManifoldGeometry, layer_geometry, streamed_layer_geometry
+from memorize_jax.geometry import (
+    JointGeometry,
+    ManifoldGeometry,
+    layer_geometry,
+    layer_joint_geometry,
+    streamed_geometries,
+)
 from memorize_jax.geometry.status import CHECKPOINT_DAMAGED
 from memorize_jax.results import ADDED, AROUND_K, GEOMETRY
 
 # All layers of a group are held at once up to this size, else as many classes at a time as fit into the other.
 WHOLE_BYTES, PART_BYTES = 2**29, 2**27
+# Of which a table keeps how far they move with the choice of examples.
+SPREAD = ("capacity", "radius", "dimension", "joint_capacity")
 
 
-def network_geometry(
+class NetworkGeometry(NamedTuple):
+    """Both geometries of the layers of a network, on the same points.
+
+    Attributes:
+      mean_field: ManifoldGeometry with a leading layer axis: the input first.
+      joint: JointGeometry, likewise; None where it was not measured.
+    """
+
+    mean_field: ManifoldGeometry
+    joint: JointGeometry | None
+
+
+def network_geometries(
     model: nn.Module,
     variables: dict,
     images: jax.Array,
@@ -25,12 +46,13 @@ def network_geometry(
     statistics: ChannelStatistics,
     layers: tuple[str, ...],
     key: jax.Array,
+    joint_draws: int = 200,
     **options,
-) -> ManifoldGeometry:
-    """Measures the geometry of every layer for one group of examples; jit-able as it is.
+) -> NetworkGeometry:
+    """Measures the mean-field and the joint geometry of every layer for one group of examples; jit-able as it is.
 
-    If the activations of all layers together would take more than `WHOLE_BYTES`, the network runs on a few classes
-    at a time, twice (`geometry.streamed_layer_geometry`).
+    The network runs once for both. If the activations of all layers together would take more than `WHOLE_BYTES`, it
+    runs on a few classes at a time, more than once (`geometry.streamed_geometries`).
 
     Args:
       model: flax.linen module.
@@ -39,10 +61,11 @@ def network_geometry(
       statistics: standardise the images.
       layers: names of the analysed layers.
       key: PRNG key; the same for all groups and epochs makes their differences free of sampling noise.
-      **options: of `geometry.layer_geometry`.
+      joint_draws: of the joint geometry; 0 measures none.
+      **options: of `geometry.layer_geometry`; the margin is that of both.
 
     Returns:
-      ManifoldGeometry with a leading layer axis: the input first, then `layers`.
+      NetworkGeometry.
     """
 
     def layers_of(own_images):
@@ -52,19 +75,27 @@ def network_geometry(
     num_classes, num_examples = images.shape[:2]
     shapes = jax.eval_shape(layers_of, jax.ShapeDtypeStruct(images.shape[1:], images.dtype))
     class_bytes = sum(shape.size * shape.dtype.itemsize for shape in shapes.values())
+    joint = {"num_draws": joint_draws, "kappa": options.get("kappa", 0.0)} if joint_draws else None
     if num_classes * class_bytes > WHOLE_BYTES:
         at_a_time = max(1, PART_BYTES // class_bytes)
-        return streamed_layer_geometry(layers_of, images, manifolds_at_a_time=at_a_time, key=key, **options)
+        options |= {"manifolds_at_a_time": at_a_time, "key": key, "joint": joint}
+        return NetworkGeometry(*streamed_geometries(layers_of, images, **options))
     activations = layers_of(images.reshape(-1, *images.shape[2:]))
     points = {name: value.reshape(num_classes, num_examples, -1) for name, value in activations.items()}
-    return layer_geometry(points, key=key, **options)
+    found = layer_geometry(points, key=key, **options)
+    return NetworkGeometry(found, joint and layer_joint_geometry(points, key=key, **joint))
+
+
+def network_geometry(model: nn.Module, variables: dict, images: jax.Array, **options) -> ManifoldGeometry:
+    """Measures the mean-field geometry alone; arguments and options of `network_geometries`."""
+    return network_geometries(model, variables, images, **options, joint_draws=0).mean_field
 
 
 # At module level, so that the seeds of an ensemble, and all steps of a study, share what is compiled.
 @functools.partial(jax.jit, static_argnames=("model", "layers", "options"))
-def compiled_network_geometry(model, variables, images, statistics, key, *, layers, options) -> ManifoldGeometry:
-    """`network_geometry` as one program; `options` as a tuple of pairs."""
-    return network_geometry(model, variables, images, statistics=statistics, layers=layers, key=key, **dict(options))
+def compiled_network_geometries(model, variables, images, statistics, key, *, layers, options) -> NetworkGeometry:
+    """`network_geometries` as one program; `options` as a tuple of pairs."""
+    return network_geometries(model, variables, images, statistics=statistics, layers=layers, key=key, **dict(options))
 
 
 def group_geometry(
@@ -90,7 +121,12 @@ def group_geometry(
 
 
 def geometry_rows(
-    geometry: ManifoldGeometry, layers: tuple[str, ...], common: Mapping, *, numbers: tuple[int, ...] | None = None
+    geometry: ManifoldGeometry,
+    layers: tuple[str, ...],
+    common: Mapping,
+    *,
+    joint: JointGeometry | None = None,
+    numbers: tuple[int, ...] | None = None,
 ) -> list[dict]:
     """Turns the result for one group into table rows, one a layer.
 
@@ -98,12 +134,13 @@ def geometry_rows(
       geometry: with a leading layer axis.
       layers: names of those wanted; each is looked up in the result.
       common: columns that are the same in every row.
+      joint: of the same layers; None where it was not measured.
       numbers: of these layers in the paper's table; None for their positions.
 
     Returns:
       list of dicts; a class whose numbers could not be had makes the summary NaN and is counted.
     """
-    host = jax.tree.map(np.asarray, geometry)
+    host, joint = jax.tree.map(np.asarray, (geometry, joint))
     rows = []
     for name, number in zip(layers, numbers or range(len(layers)), strict=True):
         own = host[name]
@@ -124,8 +161,34 @@ def geometry_rows(
                 "examples_per_class": int(own.num_examples.min()),
                 "num_draws": int(own.num_draws),
                 "status": int(np.bitwise_or.reduce(own.status)),
+                **({} if joint is None else _joint_columns(joint[name])),
+                "example_repeats": 1,
             }
         )
+    return rows
+
+
+def _joint_columns(own):
+    columns = {f"joint_{name}": float(value) for name, value in own.summary().items()}
+    columns |= {f"joint_{name}": float(getattr(own, name)) for name in ("active_fraction", "kkt_residual")}
+    return columns | {"joint_classes": int(own.classes_per_draw), "joint_status": int(own.status)}
+
+
+def with_example_spread(repeats: Sequence[list[dict]]) -> list[dict]:
+    """Adds to the rows of one choice of examples how far other choices move their numbers.
+
+    Args:
+      repeats: `geometry_rows` of the same layers for every choice, the first that of the table.
+
+    Returns:
+      the first rows with standard deviations over all choices, NaN where there is but one or any has no number.
+    """
+    rows = [{**row, "example_repeats": len(repeats)} for row in repeats[0]]
+    if len(repeats) > 1:
+        for row, *others in zip(rows, *repeats[1:], strict=True):
+            for column in SPREAD:
+                values = [own[column] for own in (row, *others)]
+                row[f"{column}_example_sd"] = float(np.std(values, ddof=1))
     return rows
 
 
@@ -145,7 +208,7 @@ def missing_rows(
       list of dicts with the columns of `geometry_rows`.
     """
     known = {"num_classes": shape[0], "num_valid_classes": 0, "examples_per_class": shape[1], "num_draws": num_draws}
-    known |= {"num_center_components": 0, "status": CHECKPOINT_DAMAGED, **common}
+    known |= {"num_center_components": 0, "status": CHECKPOINT_DAMAGED, "joint_status": CHECKPOINT_DAMAGED, **common}
     return [
         {**dict.fromkeys(GEOMETRY, float("nan")), **known, "layer": name, "layer_number": number}
         for name, number in zip(layers, numbers, strict=True)

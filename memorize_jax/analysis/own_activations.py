@@ -14,9 +14,9 @@ import pandas as pd
 from memorize_jax import figures
 from memorize_jax.analysis.manifolds import geometry_rows
 from memorize_jax.data import Group, manifold_indices
-from memorize_jax.geometry import ManifoldGeometry, layer_geometry
+from memorize_jax.geometry import JointGeometry, ManifoldGeometry, layer_geometry, layer_joint_geometry
 from memorize_jax.geometry.points import as_array, as_labels, has_bad
-from memorize_jax.geometry.status import describe
+from memorize_jax.geometry.status import INVALID, describe
 from memorize_jax.memory import check_fits
 from memorize_jax.results import GEOMETRY
 
@@ -41,6 +41,7 @@ class Analysis:
 
     Attributes:
       geometry: ManifoldGeometry with a leading layer axis; `geometry.classes` are the caller's labels.
+      joint: JointGeometry of the same examples, likewise; None where it was not measured.
       layers: names in the order of that axis.
       seed: of the examples chosen and the draws.
       kappa: margin.
@@ -49,6 +50,7 @@ class Analysis:
     """
 
     geometry: ManifoldGeometry
+    joint: JointGeometry | None
     layers: tuple[str, ...]
     seed: int
     kappa: float
@@ -70,19 +72,22 @@ class Analysis:
         """
         if per == "layer":
             common = {"seed": self.seed, "epoch": 0, "group": GROUP, "kappa": self.kappa}
-            return pd.DataFrame(geometry_rows(self.geometry, self.layers, common), columns=list(GEOMETRY))
+            rows = geometry_rows(self.geometry, self.layers, common, joint=self.joint)
+            return pd.DataFrame(rows, columns=list(GEOMETRY))
         if per != "class":
             raise ValueError(f"expected per to be layer or class, got {per!r}")
         parts = []
         for name in self.layers:
             own = {field: np.asarray(leaf) for field, leaf in vars(self.geometry[name]).items() if np.ndim(leaf) == 1}
             reasons = [describe(each) for each in own["status"]]
+            if self.joint is not None:
+                own["joint_class_capacity"] = np.asarray(self.joint[name].class_capacity)
             named = {"layer": name, "label": own.pop("classes")}
             parts.append(pd.DataFrame({**named, **own, "reason": reasons, "rows": list(self.indices.values())}))
         return pd.concat(parts, ignore_index=True)
 
     def plot(self, path: str | pathlib.Path) -> pathlib.Path:
-        """Draws the four measures by layer into a file (.svg, .png, .pdf) and returns its path."""
+        """Draws the measures by layer into a file (.svg, .png, .pdf) and returns its path."""
         return figures.draw_geometry(self.to_dataframe(), pathlib.Path(path))
 
 
@@ -96,9 +101,10 @@ def analyze(
     unequal: str = "mask",
     num_draws: int = 300,
     kappa: float = 0.0,
+    joint_draws: int = 200,
     **options,
 ) -> Analysis:
-    """Measures the geometry of activations, whatever framework they come from.
+    """Measures mean-field and joint geometry of activations, whatever framework they come from.
 
     Args:
       activations: name -> array [n, ...] per layer, in order, or one array [n, ...]; anything NumPy can read, and
@@ -111,10 +117,12 @@ def analyze(
         "subsample", all on as many as the smallest has.
       num_draws: Gaussian draws per manifold.
       kappa: margin.
+      joint_draws: Gaussian draws of the joint geometry; 0 measures none.
       **options: of `geometry.layer_geometry`.
 
     Warns:
-      UserWarning: as `geometry.manifold_geometry`; also where no class has more than one example.
+      UserWarning: as `geometry.manifold_geometry` and `geometry.joint_geometry`; also where no class has more than one
+        example.
 
     Raises:
       ValueError: activations that are no real numbers, labels that are no integers, or both that do not match; too few
@@ -158,10 +166,22 @@ def analyze(
     if there.max() == 1:
         warnings.warn("every class has a single example: there are no manifolds, only points", stacklevel=2)
     points = {name: [values[own] for own in indices.values()] for name, values in layers.items()}
-    options |= {"num_draws": num_draws, "kappa": kappa, "classes": list(indices)}
-    geometry = layer_geometry(points, key=jax.random.key(seed), **options)
+    shared = {"key": jax.random.key(seed), "kappa": kappa, "classes": list(indices)}
+    geometry = layer_geometry(points, num_draws=num_draws, **shared, **options)
+    joint = _joint(points, geometry, num_draws=joint_draws, **shared) if joint_draws else None
     taken = _taken(np.array([len(own) for own in indices.values()]), there, len(classes))
-    return Analysis(geometry, tuple(layers), seed, kappa, indices, taken)
+    return Analysis(geometry, joint, tuple(layers), seed, kappa, indices, taken)
+
+
+def _joint(points, geometry, **options):
+    """The joint geometry, with warnings of those layers that have not been warned of."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        joint = layer_joint_geometry(points, **options)
+    is_known = np.all(np.asarray(geometry.status) & INVALID, axis=1)
+    if problems := dataclasses.replace(joint, status=np.where(is_known, 0, joint.status)).problems():
+        warnings.warn("; ".join(problems), stacklevel=3)
+    return joint
 
 
 def _taken(taken, there, num_classes):

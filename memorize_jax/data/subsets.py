@@ -54,6 +54,7 @@ def manifold_indices(
     key: jax.Array,
     name: str = "group",
     max_classes: int | None = None,
+    repeat: int = 0,
 ) -> np.ndarray:
     """Chooses the examples that stand for each class manifold.
 
@@ -64,6 +65,8 @@ def manifold_indices(
       key: PRNG key; each class has its own stream, so the choice for one does not depend on the others.
       name: of the group, for the error message.
       max_classes: use at most this many classes, drawn from the key.
+      repeat: number of another choice for the same classes; one that shares no example with those before it as long as
+        the class has enough.
 
     Returns:
       [classes, M] indices, classes in increasing order.
@@ -90,5 +93,8 @@ def manifold_indices(
     chosen = []
     for label in classes:
         members = group.indices[group.labels == label]
-        chosen.append(np.random.default_rng([*seed, int(label)]).permutation(members)[:examples_per_class])
+        # In the same order as long as it has M more, then in a new one.
+        turn, place = divmod(repeat, len(members) // examples_per_class)
+        order = np.random.default_rng([*seed, int(label), *([turn] if turn else [])]).permutation(members)
+        chosen.append(order[place * examples_per_class : (place + 1) * examples_per_class])
     return np.stack(chosen)

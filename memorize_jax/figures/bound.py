@@ -1,4 +1,4 @@
-"""The lower bound 2/M of capacity, and where there is none."""
+"""What M points a class leave unsaid: the lower bound 2/M of capacity, and that dimensions are lower bounds."""
 
 import pandas as pd
 
@@ -43,3 +43,26 @@ def bound_remark(table: pd.DataFrame, line: str = "grey line") -> str:
     whose = "the capacities" if len(margins) == table["kappa"].nunique() else "some of the capacities"
     kappas = " and ".join(f"{kappa:g}" for kappa in margins)
     return f"No lower bound is drawn where there is none: {whose} are with a margin (κ = {kappas})."
+
+
+def examples_note(table: pd.DataFrame) -> str:
+    """How many examples stand for a class: "M = 50".
+
+    Args:
+      table: with a column examples_per_class.
+    """
+    least, most = table["examples_per_class"].min(), table["examples_per_class"].max()
+    return f"M = {least:g}" if least == most else f"M = {least:g} to {most:g}"
+
+
+def dimension_remark(table: pd.DataFrame) -> str:
+    """What a caption says of dimensions.
+
+    Args:
+      table: see `examples_note`.
+    """
+    return (
+        f"Dimensions are those of {examples_note(table)} examples per class. Few points do not fill many dimensions: "
+        "with M = 50 any value above about 4 is a lower bound. Of a true dimension of 10, 50 examples show 67 %, 100 "
+        "75 %, 200 82 %, 400 87 %, 800 90 %."
+    )

@@ -16,6 +16,7 @@ from memorize_jax.figures.geometry import FIGURES_OF_GEOMETRY
 from memorize_jax.figures.gradients import FIGURES_OF_GRADIENTS
 from memorize_jax.figures.rewinding import FIGURES_OF_REWINDING
 from memorize_jax.figures.spheres import FIGURES_OF_SPHERES
+from memorize_jax.figures.split import FIGURES_OF_SPLIT
 from memorize_jax.figures.training import FIGURES_OF_TRAINING
 from memorize_jax.figures.umap import FIGURES_OF_UMAP
 from memorize_jax.study import Study
@@ -32,6 +33,7 @@ FIGURES: dict[str, Figure] = {
         *FIGURES_OF_UMAP,
         *FIGURES_OF_SPHERES,
         *FIGURES_OF_GEOMETRY,
+        *FIGURES_OF_SPLIT,
         *FIGURES_OF_CAPACITY_MAP,
         *FIGURES_OF_FRACTIONS,
         *FIGURES_OF_REWINDING,

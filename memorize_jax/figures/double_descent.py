@@ -2,7 +2,7 @@
 
 import functools
 
-from memorize_jax.figures.bound import bound_remark, draw_bound
+from memorize_jax.figures.bound import bound_remark, dimension_remark, draw_bound, examples_note
 from memorize_jax.figures.curves import draw_mean, heading, seeds_note, subject
 from memorize_jax.figures.figure import Figure
 from memorize_jax.figures.style import Drawing, drawn, subplots
@@ -54,7 +54,8 @@ def draw_double_descent(study: Study, *, columns: tuple[str, ...]) -> Drawing:
         above.set_xlabel("width", fontsize=9)
     handles, labels = axes[0][0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False, fontsize=9)
-    layer = "" if columns == ("test_accuracy",) else f"test manifolds at {table['layer'].iloc[0]}"
+    layer = f"test manifolds at {table['layer'].iloc[0]}, {examples_note(table)} examples per class"
+    layer = "" if columns == ("test_accuracy",) else layer
     heading(figure, subject(study), layer, seeds_note(study, LEVEL, fewest))
     return figure
 
@@ -65,7 +66,8 @@ def _wide(table, moment, column):
 
 
 def _remark(study: Study, *, columns: tuple[str, ...]) -> str:
-    return bound_remark(study.tables["double_descent"]) if "capacity" in columns else ""
+    remarks = {"capacity": bound_remark, "dimension": dimension_remark}
+    return " ".join(own(study.tables["double_descent"]) for column, own in remarks.items() if column in columns)
 
 
 def _entry(name, title, look_for, *columns):

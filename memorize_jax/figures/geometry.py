@@ -3,20 +3,35 @@
 import functools
 import pathlib
 
+import numpy as np
 import pandas as pd
 
-from memorize_jax.figures.bound import bound_remark, draw_bound
+from memorize_jax.figures.bound import bound_remark, dimension_remark, draw_bound, examples_note
 from memorize_jax.figures.curves import draw_mean, epochs_note, fewest_seeds, heading, seeds_note, subject
 from memorize_jax.figures.figure import Figure, not_measured
+from memorize_jax.figures.joint import KINDS, LABEL, bounds_remark, has_joint, is_bound
 from memorize_jax.figures.style import Drawing, drawn, group_style, groups_in, layer_axis, subplots
 from memorize_jax.intervals import LEVEL
 from memorize_jax.study import Study
 
 MEASURES = (
-    ("capacity", "capacity α (classes per feature)"),
+    ("capacity", LABEL),
+    ("joint_capacity", LABEL),
     ("radius", "radius $R$ (centre distances)"),
     ("dimension", "dimension $D$ (directions)"),
     ("center_correlation", "centre correlation ρ (0 to 1)"),
+)
+# Measure -> its standard errors, of the draws and of the choice of examples; they are independent.
+ERRORS = {
+    "joint_capacity": ("joint_capacity_standard_error", "joint_capacity_example_sd"),
+    "capacity": ("capacity_standard_error", "capacity_example_sd"),
+    "radius": ("radius_example_sd",),
+    "dimension": ("dimension_example_sd",),
+}
+JOINT_REMARK = (
+    "Two capacities are shown. Joint capacity leaves all classes where they are, and is what a hyperplane separates; "
+    "mean-field capacity, the paper's, gives every class an orientation of its own, and lies above where classes vary "
+    "along the same directions. Radius, dimension and centre correlation are those of the mean-field theory."
 )
 # Network -> level and figure of the paper; it says none for others, which then have that of figure 3, of VGG16.
 LEVELS = {"alexnet": (0.95, "A.5"), "resnet18": (0.95, "A.6"), "resnet18_tiny": (0.95, "A.7")}
@@ -26,27 +41,41 @@ LEVELS = {"alexnet": (0.95, "A.5"), "resnet18": (0.95, "A.6"), "resnet18_tiny": 
 def draw_geometry(
     geometry: pd.DataFrame, *, lines: tuple[str, ...] = (), behind: pd.DataFrame | None = None, level: float = LEVEL
 ) -> Drawing:
-    """Draws the four measures by layer, a curve per group.
+    """Draws the measures by layer, a curve per group; joint capacity too, if it was measured.
 
     Args:
       geometry: rows of one epoch of each seed, as in results/geometry.csv.
       lines: above the figure.
       behind: rows of another epoch, drawn faded.
-      level: of the intervals, where there are several seeds; with one, bars are two standard errors of the draws.
+      level: of the intervals, where there are several seeds; with one, bars are two standard errors, of the draws and,
+        where other examples were measured, of the choice of examples.
     """
     layers = geometry.sort_values("layer_number").drop_duplicates("layer")["layer"].tolist()
-    figure, axes = subplots(2, 2, figsize=(9.6, 6.8), sharex=True)
-    for axis, (measure, label) in zip(axes.flat, MEASURES, strict=True):
+    measures = _measured(geometry)
+    rows = -(-len(measures) // 2)
+    figure, axes = subplots(rows, 2, figsize=(9.6, 1.2 + 2.8 * rows), sharex=True)
+    for axis, measure in zip(axes.flat, measures, strict=False):
         if behind is not None:
             _draw_groups(axis, behind, measure, layers, level, faded=True)
         _draw_groups(axis, geometry, measure, layers, level)
-        if measure == "capacity":
+        if measure in KINDS:
             draw_bound(axis, geometry)
-        if measure in ("capacity", "center_correlation"):
+        if measure in KINDS and has_joint(geometry):
+            axis.set_title(KINDS[measure], fontsize=9)
+        if measure == "dimension":
+            axis.set_title(f"of {examples_note(geometry)} examples per class", fontsize=9)
+        if measure in (*KINDS, "center_correlation"):
             axis.set_ylim(bottom=0)
-        axis.set_ylabel(label)
-    for axis in axes[-1]:
+        axis.set_ylabel(measures[measure])
+    tops = [axis.get_ylim()[1] for axis, measure in zip(axes.flat, measures, strict=False) if measure in KINDS]
+    for axis, _ in zip(axes.flat, tops, strict=False):
+        # Two capacities side by side are compared.
+        axis.set_ylim(top=max(tops))
+    for axis in list(axes.flat)[len(measures) :]:
+        axis.remove()
+    for axis in list(axes.flat)[len(measures) - 2 : len(measures)]:
         layer_axis(axis, layers)
+        axis.tick_params(labelbottom=True)
     # The faded curves come last, and once.
     entries = dict(zip(*reversed(axes[0][0].get_legend_handles_labels()), strict=True))
     order = sorted(entries, key=lambda label: label == "faded: best epoch")
@@ -56,8 +85,13 @@ def draw_geometry(
     return figure
 
 
+def _measured(geometry):
+    """Measure -> its label; joint capacity only if it was measured."""
+    return {name: label for name, label in MEASURES if name != "joint_capacity" or has_joint(geometry)}
+
+
 def _draw_groups(axis, geometry, measure, layers, level, faded=False):
-    places = range(len(layers))
+    places = np.arange(len(layers))
     for index, group in enumerate(groups_in(geometry["group"])):
         own = geometry[geometry["group"] == group]
         values = own.pivot(index="seed", columns="layer", values=measure).reindex(columns=layers)
@@ -65,8 +99,15 @@ def _draw_groups(axis, geometry, measure, layers, level, faded=False):
         if faded:
             style |= {"alpha": 0.35, "linewidth": 2.5, "label": None if index else "faded: best epoch"}
         draw_mean(axis, places, values, level=level, band=not faded, **style)
-        if measure == "capacity" and len(values) == 1 and not faded:
-            errors = own.set_index("layer")["capacity_standard_error"].reindex(layers)
+        if faded:
+            continue
+        if measure == "joint_capacity":
+            bounds = np.isin(layers, own[is_bound(own)]["layer"])
+            hollow = {"linestyle": "", "marker": style["marker"], "markersize": style["markersize"]}
+            hollow |= {"markerfacecolor": "white", "markeredgecolor": style["color"], "zorder": 3}
+            axis.plot(places[bounds], values.mean()[bounds], **hollow)
+        if len(values) == 1 and measure in ERRORS:
+            errors = np.sqrt((own.set_index("layer")[list(ERRORS[measure])] ** 2).sum(axis=1)).reindex(layers)
             axis.errorbar(places, values.iloc[0], 2 * errors, fmt="none", ecolor=style["color"], capsize=2)
 
 
@@ -74,11 +115,12 @@ def _draw_stage(study: Study, path: pathlib.Path, *, stage: str) -> pathlib.Path
     level, figure = _level(study)
     rows = study.at_stage("geometry", stage)
     behind = study.at_stage("geometry", "best") if stage == "final" and not _why_not_faded(study) else None
-    measures = [measure for measure, _ in MEASURES]
+    measures = list(_measured(rows))
     fewest = min(fewest_seeds(own, ("group", "layer"), measures) for own in (rows, behind) if own is not None)
     note = seeds_note(study, level, fewest)
     if len(study.seeds) == 1:
-        note += "; bars of the capacity: two standard errors of the Gaussian draws"
+        examples = " and of the choice of examples" if rows["example_repeats"].max() > 1 else ""
+        note += f"; bars: two standard errors of the Gaussian draws{examples}"
     else:
         note += f", as in the paper's figure {figure}"
     lines = (f"{epochs_note(study, stage)}: {subject(study)}", note)
@@ -98,7 +140,9 @@ def _why_not_faded(study):
 
 
 def _remark(study: Study, *, stage: str) -> str:
-    sentences = [bound_remark(study.at_stage("geometry", stage))]
+    rows = study.at_stage("geometry", stage)
+    sentences = [bound_remark(rows), *([JOINT_REMARK] if has_joint(rows) else [])]
+    sentences += [bounds_remark(rows, "Hollow points are"), dimension_remark(rows)]
     if stage == "final":
         why = _why_not_faded(study)
         sentences.append(f"No curves are drawn faded behind: {why}." if why else "Drawn faded: the best epoch.")
@@ -108,7 +152,7 @@ def _remark(study: Study, *, stage: str) -> str:
             f"Bands are {100 * level:g} % intervals, as in the paper's figure {figure}; the claims sheet judges these "
             f"measures by {100 * LEVEL:g} % intervals, as in its figure 3, whatever the network."
         )
-    return " ".join(sentences)
+    return " ".join(filter(None, sentences))
 
 
 def _obstacle(study: Study, *, stage: str) -> str:

@@ -17,7 +17,7 @@ from memorize_jax.report.views import Number, View, make_view
 from memorize_jax.study import Study
 
 # What the paper's argument stands on: training, geometry, rewinding, gradients.
-MAIN = ("fig2a", "fig3a", "fig3b", "fig4b", "fig5d", "fig5f", "map_capacity")
+MAIN = ("fig2a", "fig3a", "fig3b", "fig4b", "fig5d", "fig5f", "map_joint_capacity", "map_capacity")
 
 
 class Compared(NamedTuple):

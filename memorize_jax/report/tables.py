@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 import pandas as pd
 
+from memorize_jax.figures.bound import dimension_remark
+from memorize_jax.figures.joint import has_joint
 from memorize_jax.report import words
 from memorize_jax.report.views import Number, View, make_view, plain_view
 from memorize_jax.stages import at_stages, best_epoch, final_epoch
@@ -29,6 +31,28 @@ def accuracy_view(study: Study) -> View:
     return make_view("metrics", "Accuracy", rows, texts, numbers, whole=study.tables["metrics"])
 
 
+# Columns that tables may lack.
+JOINT = {
+    "joint_capacity": Number("joint capacity", ".4f"),
+    "joint_capacity_standard_error": Number("± standard error", ".4f"),
+    "joint_capacity_example_sd": Number("± over examples", ".4f"),
+    "joint_radius": Number("joint radius", ".3f"),
+    "joint_dimension": Number("joint dimension", ".2f"),
+    "joint_classes": Number("classes of a draw", "d"),
+    "joint_status": Number("joint status", "d"),
+}
+SPREAD = {"capacity_example_sd": Number("± over examples", ".4f")}
+JOINT_CHECK = {
+    "joint_capacity": Number("joint", ".4f"),
+    "joint_standard_error": Number("± standard error", ".4f"),
+    "joint_classes": Number("classes of a draw", "d"),
+}
+
+
+def _if_there(table, numbers):
+    return {column: number for column, number in numbers.items() if table[column].notna().any()}
+
+
 def _geometry(study):
     geometry = study.tables["geometry"]
     rows = at_stages(geometry, {seed: study.metrics_of(seed) for seed in study.seeds})
@@ -37,17 +61,23 @@ def _geometry(study):
         rows = geometry.assign(stage=[f"epoch {epoch}" for epoch in geometry["epoch"]])
     rows = rows.sort_values(["stage", "group", "layer_number"])
     numbers = {
-        "capacity": Number("capacity", ".4f"),
+        **_if_there(geometry, JOINT),
+        "capacity": Number("mean-field capacity", ".4f"),
         "capacity_standard_error": Number("± standard error", ".4f"),
+        **_if_there(geometry, SPREAD),
         "radius": Number("radius", ".3f"),
         "dimension": Number("dimension", ".2f"),
+        "examples_per_class": Number("M, examples per class", "d"),
         "center_correlation": Number("centre correlation", ".3f"),
         "num_center_components": Number("components removed", "d"),
         "least_retained_center_norm": Number("least centre kept", ".2f"),
         "status": Number("status", "d"),
     }
     flagged = int((rows["status"] != 0).sum())
-    note = f"{flagged} rows carry a status other than 0; see the last column." if flagged else ""
+    notes = [f"{flagged} rows carry a status other than 0; see the last column."] if flagged else []
+    if has_joint(geometry):
+        notes.append("A joint status of 128: the joint capacity is only an upper bound.")
+    note = " ".join([*notes, dimension_remark(rows)])
     texts = {"stage": "epoch", "group": "group", "layer": "layer"}
     return make_view("geometry", "Geometry", rows, texts, numbers, note=note, whole=geometry)
 
@@ -126,14 +156,16 @@ def _decoding(study):
 
 
 def _capacity_check(study):
+    table = study.tables["capacity_check"]
     numbers = {
-        "mean_field_capacity": Number("theory", ".4f"),
+        **_if_there(table, JOINT_CHECK),
+        "mean_field_capacity": Number("mean-field", ".4f"),
         "mean_field_standard_error": Number("± standard error", ".4f"),
         "simulated_capacity": Number("simulated", ".4f"),
         "simulated_standard_error": Number("± standard error", ".4f"),
         "bound": Number("a bound only", "d"),
     }
-    rows = study.tables["capacity_check"].sort_values(["epoch", "group", "layer_number"])
+    rows = table.sort_values(["epoch", "group", "layer_number"])
     texts = {"epoch": "epoch", "group": "group", "layer": "layer"}
     note = (
         "A bound of -1: all dimensions of the points together separate less than half of the labellings, so the "
@@ -167,6 +199,7 @@ def _double_descent(study):
         "capacity": Number("capacity", ".4f"),
         "radius": Number("radius", ".3f"),
         "dimension": Number("dimension", ".2f"),
+        "examples_per_class": Number("M, examples per class", "d"),
         "center_correlation": Number("centre correlation", ".3f"),
     }
     rows = study.tables["double_descent"].sort_values(["moment", "width"])

@@ -1,3 +1,4 @@
+import functools
 import io
 import pickle
 import zipfile
@@ -8,9 +9,12 @@ import numpy as np
 import pytest
 import scipy.io
 
-from memorize_jax import geometry
-from memorize_jax.analysis import analyze, read_points
+from memorize_jax import analysis, geometry
+from memorize_jax.analysis import read_points
 from memorize_jax.results import GEOMETRY
+
+# What a test is not about need not be compiled.
+analyze = functools.partial(analysis.analyze, joint_draws=0)
 
 
 def activations():
@@ -31,6 +35,33 @@ def test_one_call_gives_a_table_and_a_plot(tmp_path):
     assert table["capacity"][1] > 2 * table["capacity"][0]
     assert table["examples_per_class"].tolist() == [12, 12]
     assert result.plot(tmp_path / "own.svg").read_text().startswith("<?xml")
+
+
+def test_both_geometries_come_with_one_call(tmp_path):
+    layers, labels = activations()
+    # Two features hold no two classes of twelve; the dead layer is warned of once.
+    layers |= {"narrow": layers["early"][:, :2], "dead": 0 * layers["early"]}
+    with pytest.warns(UserWarning, match="layer '") as said:
+        result = analysis.analyze(layers, labels, num_draws=50, joint_draws=60, num_center_components=0)
+    joint = [str(one.message) for one in said if "joint" in str(one.message)]
+    assert joint == ["layer 'narrow': its joint capacity is only an upper bound: too few dimensions for so many points"]
+    assert "dead" not in joint[0]
+    table = result.to_dataframe()
+    np.testing.assert_allclose(table["joint_capacity"], result.joint.capacity, rtol=1e-6)
+    assert table["joint_status"].tolist() == result.joint.status.tolist()
+    assert table["joint_capacity"][1] > table["joint_capacity"][0]
+    classes = result.to_dataframe(per="class")
+    late = classes[classes["layer"] == "late"]
+    np.testing.assert_allclose(1 / np.mean(1 / late["joint_class_capacity"]), table["joint_capacity"][1], rtol=1e-4)
+    expected = geometry.joint_geometry(
+        [layers["late"].reshape(72, -1)[rows] for rows in result.indices.values()], key=jax.random.key(0), num_draws=60
+    )
+    assert table["joint_capacity"][1] == pytest.approx(float(expected.capacity), rel=1e-3)
+    assert result.plot(tmp_path / "own.svg").stat().st_size > 0
+    without = analyze(layers["early"], labels, num_draws=20, num_center_components=0)
+    assert without.joint is None
+    assert "joint_class_capacity" not in without.to_dataframe(per="class")
+    assert without.to_dataframe()["joint_capacity"].isna().all()
 
 
 def test_labels_may_have_gaps_and_one_array_is_one_layer():

@@ -132,3 +132,17 @@ def test_too_few_examples_names_group_class_and_count():
 def test_nothing_at_all_is_no_choice(options):
     with pytest.raises(ValueError, match=f"expected {next(iter(options))} >= 1, got 0"):
         choose(evenly(90), **options)
+
+
+def test_other_choices_are_of_the_same_classes_and_of_other_examples_as_long_as_there_are_any():
+    labels = np.repeat(np.arange(6), 8)
+    group = Group(np.arange(48), labels.astype(np.int32))
+    options = {"num_classes": 6, "examples_per_class": 3, "key": jax.random.key(0), "max_classes": 4}
+    chosen = [manifold_indices(group, **options, repeat=repeat) for repeat in range(4)]
+    np.testing.assert_array_equal(chosen[0], manifold_indices(group, **options))
+    for own in chosen:
+        np.testing.assert_array_equal(labels[own], np.repeat(labels[chosen[0][:, :1]], 3, axis=1))
+        assert all(len(set(row)) == 3 for row in own.tolist())
+    # Eight examples are two choices of three that share none; the third is in another order.
+    assert not set(chosen[0].ravel()) & set(chosen[1].ravel())
+    assert any(set(one) not in (set(first), set(second)) for first, second, one in zip(*chosen[:3], strict=True))

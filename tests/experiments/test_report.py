@@ -137,7 +137,7 @@ def test_an_ensemble_has_a_page_over_its_seeds_and_its_members_have_theirs(seeds
     assert "--seeds=0,1" in page
     assert not re.search(r"\bnan\b", without_data(page))
     over = pd.read_csv(Run(seeds).results / "over_seeds.csv")
-    assert set(over["measure"]) == {"capacity", "radius", "dimension", "center_correlation"}
+    assert set(over["measure"]) == {"capacity", "joint_capacity", "radius", "dimension", "center_correlation"}
     assert (over["num_seeds"] == 2).all()
     np.testing.assert_allclose(over["mean"], 0.5)
 

@@ -8,7 +8,7 @@ import pandas as pd
 
 from memorize_jax import models
 from memorize_jax.data import GROUPS
-from memorize_jax.results import DECODING, DOUBLE_DESCENT, GEOMETRY, REWINDING
+from memorize_jax.results import ADDED, CAPACITY_CHECK, DECODING, DOUBLE_DESCENT, GEOMETRY, REWINDING
 from memorize_jax.study import Study
 
 EPOCHS = (0, 1, 2, 4, 8, 16)
@@ -41,10 +41,31 @@ def geometry(model, seeds=(0,), groups=GROUPS, epochs=EPOCHS):
                 for layer, number in _numbers(model).items():
                     capacity = 0.04 + 0.001 * number * (1 + index) * (1 + epoch / 8) + 0.003 * seed
                     row = dict.fromkeys(GEOMETRY, 0.0) | {"capacity_standard_error": 0.002, "examples_per_class": 50}
+                    # Of the output the joint capacity is only a bound.
+                    joint = {"utility": 0.5 + 0.01 * epoch, "radius": 1.5 - number / 100, "dimension": 20 - epoch / 8}
+                    joint |= {"capacity": joint["utility"] * (1 + joint["radius"] ** -2) / joint["dimension"]}
+                    joint |= {"capacity_standard_error": 0.001, "status": 128 * (layer == list(_numbers(model))[-1])}
+                    row |= {f"joint_{name}": value for name, value in joint.items()} | {"example_repeats": 1}
                     row |= {"radius": 1.5 - 10 * capacity / 4, "dimension": 30 - 100 * capacity}
                     row |= {"seed": seed, "epoch": epoch, "layer": layer, "layer_number": number}
                     rows.append(row | {"group": group, "capacity": capacity, "center_correlation": 0.1 + 0.01 * number})
     return pd.DataFrame(rows)
+
+
+def first_version(table):
+    """The geometry, or the capacity check, as the first version wrote it, read by this one."""
+    return table.assign(**{column: np.nan for column in ADDED & set(table)})
+
+
+def capacity_check(model="mlp", seeds=(0,)):
+    """Mean-field capacities lie above simulated ones, joint ones on them."""
+    rows = geometry(model, seeds, epochs=())
+    simulated = rows["capacity"] * 0.8
+    found = {"mean_field_capacity": rows["capacity"], "joint_capacity": simulated, "simulated_capacity": simulated}
+    errors = dict.fromkeys(("mean_field_standard_error", "joint_standard_error", "simulated_standard_error"), 0.002)
+    fixed = {"num_classes": 10, "joint_classes": 10, "bound": rows["joint_status"].map({0: 0, 128: -1})}
+    table = rows.drop(columns="joint_capacity").assign(**found, **errors, **fixed)
+    return table.reindex(columns=["seed", *CAPACITY_CHECK[1:]])
 
 
 def rewinding(model, seeds=(0,), into="final"):
@@ -99,6 +120,7 @@ def study(model="mlp", seeds=(0,), workdir=WORKDIR):
     tables = {
         "metrics": metrics(seeds),
         "geometry": geometry(model, seeds),
+        "capacity_check": capacity_check(model, seeds),
         "rewinding": rewinding(model, seeds),
         "gradients": gradients(model, seeds),
         "decoding": read,

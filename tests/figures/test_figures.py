@@ -3,9 +3,11 @@ from xml.etree import ElementTree
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
 
 from memorize_jax.figures import ALIASES, FIGURES, caption, draw_geometry, missing, select
+from memorize_jax.figures.split import PARTS, split_change
 from memorize_jax.models import MODELS, layer_names
 from tests.commands import ROOT, python
 from tests.figures import invented
@@ -39,6 +41,9 @@ LABELS = {
     "fig3a": {"layer", "capacity α (classes per feature)", "radius $R$ (centre distances)", "lower bound 2/M"},
     "fig3b": {"layer", "dimension $D$ (directions)", "centre correlation ρ (0 to 1)", "faded: best epoch", "restored"},
     "map_capacity": {"layer", "epoch", "capacity α (classes per feature)", "line: lower\nbound 2/M", "permuted"},
+    "fig3_split": {"layer", "change of log joint capacity", "by utility", "by dimension", "restored", "unpermuted"},
+    "map_joint_capacity": {"layer", "epoch", "joint: what a hyperplane separates", "line: lower\nbound 2/M"},
+    "figa8_joint": {"share of permuted labels", "capacity α (classes per feature)", "last layer: conv7"},
     "figa8": {"share of permuted labels", "capacity α (classes per feature)", "lower bound 2/M", "last layer: conv7"},
     "fig4a": {"rewind epoch", "accuracy on assigned training labels (%)", "linear1", "linear5+linear6"},
     "fig4b": {"rewind epoch", "accuracy on test (%)", "best epoch of training"},
@@ -360,6 +365,119 @@ def test_activations_of_any_network_have_curves(tmp_path, monkeypatch):
     assert len(line(saved[-1].axes[0], "all").get_ydata()) == 7
 
 
+# --- joint geometry
+
+
+def first_version(study):
+    """A study whose tables the first version wrote."""
+    new = {name: invented.first_version(study.tables[name]) for name in ("geometry", "capacity_check")}
+    return study._replace(tables=study.tables | new)
+
+
+def test_joint_capacity_stands_beside_the_mean_field_one_and_bounds_are_hollow(tmp_path, monkeypatch):
+    study = invented.study()
+    figure = drawn("fig3b", study, tmp_path, watch(monkeypatch))
+    table = study.tables["geometry"].query("group == 'restored' and epoch == 16").sort_values("layer_number")
+    for axis, column in zip(figure.axes, ("capacity", "joint_capacity", "radius", "dimension"), strict=False):
+        np.testing.assert_allclose(line(axis, "restored").get_ydata(), table[column])
+    assert figure.axes[0].get_ylim() == figure.axes[1].get_ylim()
+    assert figure.axes[3].get_title() == "of M = 50 examples per class"
+    hollow = [own for own in figure.axes[1].get_lines() if own.get_markerfacecolor() == "white"]
+    assert [own.get_xdata().tolist() for own in hollow] == 4 * [[6]]
+    said = caption(FIGURES["fig3b"], study)
+    assert "upper bounds (linear6)" in said
+    assert (
+        "with M = 50 any value above about 4 is a lower bound. Of a true dimension of 10, 50 examples show 67 %" in said
+    )
+
+
+def test_bars_of_one_seed_are_of_draws_and_of_examples(tmp_path, monkeypatch):
+    table = invented.geometry("mlp").assign(example_repeats=3, joint_capacity_example_sd=0.003, radius_example_sd=0.05)
+    study = with_table("geometry", table.assign(joint_capacity_standard_error=0.004))
+    figure = drawn("fig3a", study, tmp_path, watch(monkeypatch))
+    assert "of the Gaussian draws and of the choice of examples" in figure.get_suptitle()
+    for axis, size in ((figure.axes[1], 0.005), (figure.axes[2], 0.05)):
+        (low, high), *_ = axis.collections[0].get_segments()
+        assert high[1] - low[1] == pytest.approx(4 * size)
+    assert "choice of examples" not in drawn("fig3a", invented.study(), tmp_path, watch(monkeypatch)).get_suptitle()
+
+
+def test_tables_of_the_first_version_are_drawn_without_joint_capacity(tmp_path, monkeypatch):
+    study, saved = first_version(invented.study()), watch(monkeypatch)
+    assert len(drawn("fig3b", study, tmp_path, saved).axes) == 4
+    assert complaints(saved[-1]) == []
+    assert "oint capacity" not in caption(FIGURES["fig3b"], study)
+    (axis,) = drawn("fig1b", study, tmp_path, saved).axes
+    assert axis.get_xlabel() == "mean-field capacity α (classes per feature)"
+    for name in ("fig3_split", "map_joint_capacity"):
+        reason = "no joint geometry; measure it with: python -m experiments.geometry --workdir=/made/up"
+        assert reason in missing(FIGURES[name], study)
+    assert missing(FIGURES["map_capacity"], study) == ""
+
+
+def test_figure_1b_shows_both_theories_against_the_simulation(tmp_path, monkeypatch):
+    study = invented.study()
+    table = study.tables["capacity_check"]
+    fewer = study._replace(tables=study.tables | {"capacity_check": table.assign(joint_classes=7)})
+    figure = drawn("fig1b", fewer, tmp_path, watch(monkeypatch))
+    assert complaints(figure) == []
+    assert [axis.get_xlabel().partition(" ")[0] for axis in figure.axes] == ["mean-field", "joint"]
+    assert "joint: 7 of the classes in a draw" in figure.get_suptitle()
+    for axis, column in zip(figure.axes, ("mean_field_capacity", "joint_capacity"), strict=True):
+        (own,) = [own for own in axis.containers if own.get_label() == "restored"]
+        last = table.query("group == 'restored' and epoch == 16 and bound == 0")
+        np.testing.assert_allclose(own[0].get_xdata().astype(float), last[column])
+        np.testing.assert_allclose(own[0].get_ydata().astype(float), last["simulated_capacity"])
+    assert "in a draw" not in drawn("fig1b", study, tmp_path, watch(monkeypatch)).get_suptitle()
+
+
+def test_the_map_of_joint_capacity_is_of_its_column(tmp_path, monkeypatch):
+    study = invented.study()
+    figure = drawn("map_joint_capacity", study, tmp_path, watch(monkeypatch))
+    own = study.tables["geometry"].query("group == 'unpermuted'")
+    wide = own.pivot(index="layer_number", columns="epoch", values="joint_capacity")
+    np.testing.assert_allclose(figure.axes[0].collections[0].get_array(), wide)
+
+
+def rows(**columns):
+    known = {"seed": 0, "group": "permuted", "layer": ["first", "last"], "layer_number": [1, 2], "joint_status": 0}
+    return pd.DataFrame(known | {f"joint_{name}": values for name, values in columns.items()})
+
+
+def test_the_change_of_capacity_splits_exactly():
+    """By hand: 1/2 (1 + 1) / 10 = .1, then 1/2 (1 + 3) / 8 = .25: by the radius 2, by the dimension 10/8."""
+    radius = [1.0, 1.0], [3**-0.5, 1.0]
+    before = rows(utility=[0.5, 0.5], radius=radius[0], dimension=[10.0, 10.0], capacity=[0.1, 0.1])
+    after = rows(utility=[0.5, 0.8], radius=radius[1], dimension=[8.0, 10.0], capacity=[0.25, 0.16])
+    found = split_change(before, after).set_index("layer")
+    np.testing.assert_allclose(found.loc["first", list(PARTS)].astype(float), np.log([1, 2, 1.25]), atol=1e-12)
+    np.testing.assert_allclose(found.loc["last", list(PARTS)].astype(float), np.log([1.6, 1, 1]), atol=1e-12)
+    np.testing.assert_allclose(found["capacity"], np.log([2.5, 1.6]))
+    bound = split_change(before.assign(joint_status=[0, 128]), after).set_index("layer")
+    assert bound.loc["last", [*PARTS, "capacity"]].isna().all()
+    assert bound.loc["first", "capacity"] == pytest.approx(np.log(2.5))
+
+
+@pytest.mark.parametrize("seeds", [(0,), (0, 1, 2)])
+def test_bars_of_the_split_add_up_to_the_point(seeds, tmp_path, monkeypatch):
+    study = invented.study(seeds=seeds)
+    figure = drawn("fig3_split", study, tmp_path, watch(monkeypatch))
+    assert complaints(figure) == []
+    axis = figure.axes[1]
+    assert axis.get_title() == "permuted"
+    heights = sum(np.array([bar.get_height() for bar in bars]) for bars in axis.containers if bars.get_label() in PARTS)
+    (point,) = [own for own in axis.containers if own.get_label() == "sum"]
+    np.testing.assert_allclose(heights[:-1], point[0].get_ydata()[:-1])
+    table = study.tables["geometry"].query("group == 'permuted' and layer == 'linear2'").set_index(["seed", "epoch"])
+    logs = np.log(table["joint_capacity"])
+    assert heights[2] == pytest.approx(np.mean([logs[seed, 16 + seed] - logs[seed, 2 + seed] for seed in seeds]))
+    # A bound is no number.
+    assert np.isnan(point[0].get_ydata()[-1])
+    assert "Without bars are joint capacities known only as upper bounds (linear6)" in caption(
+        FIGURES["fig3_split"], study
+    )
+
+
 # --- what cannot be drawn
 
 
@@ -394,11 +512,23 @@ def by_shares(seeds=(0,)):
     return with_table("gradients", invented.gradients("mlp", seeds).assign(weighting="share"), seeds)
 
 
+def first_version_of_sweep():
+    study = invented.sweep()
+    return study._replace(tables=study.tables | {"geometry": invented.first_version(study.tables["geometry"])})
+
+
 OBSTACLES = {
     "no final epoch": (
         "fig3b",
         without_final_epoch,
         "geometry was not measured at epoch 16; measure it with: .* --geometry_epochs=best,final",
+    ),
+    "nothing changed": ("fig3_split", one_epoch, "best and final epoch are one"),
+    "one of the two": ("fig3_split", without_final_epoch, "geometry was not measured at epoch 16"),
+    "no joint fractions": (
+        "figa8_joint",
+        first_version_of_sweep,
+        "no joint geometry; measure it with: .*experiments.geometry",
     ),
     "two epochs": (
         "map_capacity",

@@ -1,0 +1,93 @@
+"""Both geometries of a network, and the rows that they become."""
+
+import functools
+
+import jax
+import numpy as np
+import pytest
+
+from memorize_jax import data, models
+from memorize_jax.analysis import geometry_rows, layer_activations, manifolds, network_geometry, with_example_spread
+from memorize_jax.geometry import layer_joint_geometry
+from memorize_jax.geometry.status import CHECKPOINT_DAMAGED
+from memorize_jax.results import GEOMETRY, JOINT, RESAMPLED
+
+KEY = jax.random.key(0)
+LAYERS = ("linear1", "linear2")
+OPTIONS = {"layers": LAYERS, "key": KEY, "num_draws": 20, "num_center_components": 0}
+
+
+@pytest.fixture(scope="module")
+def network():
+    """A function of options that measures four classes of six images, and the points of its layers."""
+    images = np.random.default_rng(0).normal(size=(4, 6, 30)).astype(np.float32)
+    model = models.create("mlp", num_classes=4, width=40)
+    variables = model.init(KEY, images[0])
+    statistics = data.channel_statistics(images.reshape(24, 30))
+    shown = layer_activations(model, variables, data.standardize(images.reshape(24, 30), statistics), LAYERS)
+    points = {name: value.reshape(4, 6, -1) for name, value in shown.items()}
+    measure = lambda f, **changes: jax.jit(functools.partial(f, model, statistics=statistics, **OPTIONS, **changes))(
+        variables, images
+    )
+    return measure, points
+
+
+def test_joint_geometry_is_that_of_the_layers_on_the_same_points(network):
+    measure, points = network
+    found = measure(manifolds.network_geometries, joint_draws=30)
+    expected = layer_joint_geometry(points, key=KEY, num_draws=30)
+    assert found.joint.layers == ("input", *LAYERS)
+    np.testing.assert_allclose(found.joint.capacity, expected.capacity, rtol=1e-4)
+    alone = measure(network_geometry)
+    np.testing.assert_allclose(found.mean_field.capacity, alone.capacity, rtol=1e-5)
+
+    rows = geometry_rows(
+        found.mean_field, found.joint.layers, {"seed": 0, "epoch": 3, "group": "test", "kappa": 0.0}, joint=found.joint
+    )
+    assert [set(row) for row in rows] == 3 * [set(GEOMETRY)]
+    for row in rows:
+        own = found.joint[row["layer"]]
+        assert row["joint_capacity"] == pytest.approx(float(own.capacity))
+        assert row["joint_capacity_standard_error"] == pytest.approx(float(own.capacity_standard_error))
+        assert (row["joint_classes"], row["joint_status"]) == (int(own.classes_per_draw), int(own.status))
+        parts = row["joint_utility"] * (1 + row["joint_radius"] ** -2) / row["joint_dimension"]
+        assert row["joint_capacity"] == pytest.approx(parts, rel=1e-4)
+        assert not np.isnan([row[name] for name in JOINT]).any()
+    # Wide layers, a few classes at a time.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(manifolds, "WHOLE_BYTES", 0)
+        streamed = measure(manifolds.network_geometries, joint_draws=30)
+    np.testing.assert_allclose(streamed.joint.capacity, found.joint.capacity, rtol=1e-3)
+    np.testing.assert_allclose(streamed.mean_field.capacity, found.mean_field.capacity, rtol=1e-3)
+
+
+def test_without_draws_there_is_no_joint_geometry(network):
+    found = network[0](manifolds.network_geometries, joint_draws=0)
+    assert found.joint is None
+    (row,) = geometry_rows(found.mean_field, ("linear1",), {"seed": 0, "epoch": 3, "group": "test", "kappa": 0.0})
+    assert set(row) == set(GEOMETRY)
+    assert np.isnan([row[name] for name in JOINT]).all()
+
+
+def test_the_spread_over_examples_is_the_standard_deviation():
+    repeats = [
+        [{"capacity": capacity, "radius": 1.0, "dimension": float("nan"), "joint_capacity": 2 * capacity}]
+        for capacity in (1.0, 2.0, 6.0)
+    ]
+    (row,) = with_example_spread(repeats)
+    assert (row["capacity"], row["joint_capacity"], row["example_repeats"]) == (1.0, 2.0, 3)
+    # Mean 3, deviations -2, -1, 3: the squares are 14 together.
+    assert row["capacity_example_sd"] == pytest.approx(7**0.5)
+    assert row["joint_capacity_example_sd"] == pytest.approx(2 * 7**0.5)
+    assert row["radius_example_sd"] == 0
+    assert np.isnan(row["dimension_example_sd"])
+    (one,) = with_example_spread(repeats[:1])
+    assert one["example_repeats"] == 1
+    assert not set(one) & set(RESAMPLED[1:])
+
+
+def test_a_damaged_epoch_has_no_numbers_and_says_why():
+    rows = manifolds.missing_rows(LAYERS, {"epoch": 3}, shape=(4, 6), num_draws=20, numbers=(1, 2))
+    assert [set(row) for row in rows] == 2 * [set(GEOMETRY)]
+    assert [row["joint_status"] for row in rows] == 2 * [CHECKPOINT_DAMAGED]
+    assert all(np.isnan(row[name]) for row in rows for name in (*JOINT[:-1], *RESAMPLED))
