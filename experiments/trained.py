@@ -31,6 +31,7 @@ from memorize_jax.metrics import read_metrics, read_restores
 from memorize_jax.partial_tables import make_table
 from memorize_jax.runs import Noted, Run, check_same_data, check_writable, provenance, read_labels, read_noted
 from memorize_jax.study import read_study
+from memorize_jax.threads import one_thread
 
 
 class Trained(NamedTuple):
@@ -143,7 +144,8 @@ class Trained(NamedTuple):
         def guarded(unit):
             progress.set_postfix_str(" ".join(map(str, unit)) if isinstance(unit, tuple) else str(unit))
             try:
-                return make_rows(unit)
+                with one_thread():
+                    return make_rows(unit)
             except (DamagedCheckpointError, FileNotFoundError) as error:
                 if not self.skip_damaged:
                     raise ValueError(
