@@ -100,7 +100,7 @@ PRESETS = {
         GeometryConfig(examples_per_class=50, num_draws=200),
     ),
     "spheres_mlp": Preset(
-        "the paper's spheres and MLP at full size (table 1, figures A.3 and A.4); accelerator",
+        "the paper's spheres and MLP at full size (table 1, figures A.3 and A.4); a quarter of an hour on two cores",
         RunConfig(dataset="spheres"),
     ),
     "fashion_mnist": Preset(
