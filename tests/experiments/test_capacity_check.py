@@ -52,6 +52,9 @@ def test_theory_is_that_of_the_geometry_step_on_the_points_that_are_simulated(co
     same = geometry.loc[list(table[keys].itertuples(index=False, name=None))]
     np.testing.assert_allclose(table["mean_field_capacity"], same["capacity"], rtol=1e-5)
     np.testing.assert_allclose(table["mean_field_standard_error"], same["capacity_standard_error"], rtol=1e-4)
+    np.testing.assert_allclose(table["joint_capacity"], same["joint_capacity"], rtol=1e-4)
+    np.testing.assert_allclose(table["joint_standard_error"], same["joint_capacity_standard_error"], rtol=1e-3)
+    np.testing.assert_array_equal(table[["joint_classes", "joint_status"]], same[["joint_classes", "joint_status"]])
     assert [points.shape for points in simulated] == [(10, 10, number) for number in table["num_inputs"]]
     assert table["num_inputs"][:7].tolist() == [64, 32, 32, 32, 32, 32, 10]
     (drawn,) = figures.draw(read_study(copied), ["fig1b"])
