@@ -26,6 +26,7 @@ from memorize_jax.study import Study, read_study
 ABOUT = {
     "digits": "The first command of the README: small enough for everybody, with every analysis.",
     "fashion_mlp": "The MLP on all images at full resolution, half of the labels permuted, from three seeds: claims with intervals.",
+    "spheres_mlp": "Figures A.3 and A.4 at full size, a hundred classes: the paper's own experiment, a quarter of an hour on two cores.",
     "fashion_fractions": "Figure A.8: a narrower MLP on more and more permuted labels, all images at half resolution.",
     "fashion_conv": "A narrow ResNet18, three seeds, on a sixth of the images at half resolution: all of them would take two cores hours.",
 }

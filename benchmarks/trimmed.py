@@ -15,8 +15,8 @@ from memorize_jax.runs import Run, member_folders, read_labels, read_noted, writ
 from memorize_jax.study import TABLES, read_study
 
 DIGITS = 6
-# Pixels: many bytes, and no number of theirs is discussed.
-LEFT_OUT = ("examples",)
+# Pixels and places in the plane: many bytes, and no number of theirs is discussed.
+LEFT_OUT = ("examples", "umap")
 UNFINISHED = "unfinished"
 # Beside config.json: how many examples there were.
 EXAMPLES = "examples.json"
