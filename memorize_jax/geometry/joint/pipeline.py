@@ -88,7 +88,9 @@ def _standard_error_of_mean(squares, plan: Plan):
     spread = jnp.sum((squares - jnp.mean(squares, axis=1, keepdims=True)) ** 2)
     within = spread / (squares.size * num_blocks * (per_block - 1)) if per_block > 1 else 0.0
     if num_rounds > 1:
-        within = jnp.maximum(within, jnp.var(jnp.mean(squares.reshape(num_rounds, -1), axis=1), ddof=1) / num_rounds)
+        between = jnp.var(jnp.mean(squares.reshape(num_rounds, -1), axis=1), ddof=1) / num_rounds
+        # A few rounds vary by chance: less than two standard deviations of that are no evidence.
+        within = jnp.where(between > within * (1 + 2 * (2 / (num_rounds - 1)) ** 0.5), between, within)
     elif per_block < 2:
         within = jnp.var(squares, ddof=1) / squares.size if num_blocks > 1 else jnp.nan
     return jnp.sqrt(within)
