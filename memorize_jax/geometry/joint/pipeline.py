@@ -77,13 +77,23 @@ def _try_few(program: _Program, draws: Draws, plan: Plan, dichotomies):
     return jax.lax.while_loop(too_many, fewer, look(jnp.int32(plan.block_size)))[:2]
 
 
-def _standard_error_of_mean(squares):
-    """Standard error of the mean of [S, d] draws; a block takes its own classes, which is no error of the draws."""
+def _standard_error_of_mean(squares, plan: Plan):
+    """Standard error of the mean of [S, d] draws, of which blocks share the classes.
+
+    Each block draws classes of its own, and only a whole round takes all of them: means of rounds are independent. What
+    they vary beyond their draws is the choice of classes that go together; a single round cannot show it.
+    """
     num_blocks, per_block = squares.shape
-    if per_block < 2:
-        return jnp.std(squares, ddof=1) / jnp.sqrt(squares.size) if num_blocks > 1 else jnp.full((), jnp.nan)
+    num_rounds = num_blocks // -(-plan.num_manifolds // plan.block_size)
     spread = jnp.sum((squares - jnp.mean(squares, axis=1, keepdims=True)) ** 2)
-    return jnp.sqrt(spread / (squares.size * num_blocks * (per_block - 1)))
+    within = spread / (squares.size * num_blocks * (per_block - 1)) if per_block > 1 else 0.0
+    if num_rounds > 1:
+        between = jnp.var(jnp.mean(squares.reshape(num_rounds, -1), axis=1), ddof=1) / num_rounds
+        # A few rounds vary by chance: less than two standard deviations of that are no evidence.
+        within = jnp.where(between > within * (1 + 2 * (2 / (num_rounds - 1)) ** 0.5), between, within)
+    elif per_block < 2:
+        within = jnp.var(squares, ddof=1) / squares.size if num_blocks > 1 else jnp.nan
+    return jnp.sqrt(within)
 
 
 def _geometry_of_layer(blocks: Blocks, margin, draws: Draws, plan: Plan, dichotomies, counts) -> JointGeometry:
@@ -115,7 +125,7 @@ def _geometry_of_layer(blocks: Blocks, margin, draws: Draws, plan: Plan, dichoto
     return JointGeometry(
         capacity=blank(capacity),
         capacity_standard_error=blank(
-            jax.lax.stop_gradient(capacity) * _standard_error_of_mean(fixed.squares) / fixed_features
+            jax.lax.stop_gradient(capacity) * _standard_error_of_mean(fixed.squares, plan) / fixed_features
         ),
         class_capacity=blank(taken / shares),
         radius=blank(jnp.sqrt(shared / (axes - shared))),

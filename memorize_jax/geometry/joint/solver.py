@@ -3,6 +3,8 @@
 import jax
 import jax.numpy as jnp
 
+from memorize_jax.geometry.joint.interior import solve_by_interior_point
+
 # Candidates for the penalty of the splitting: few shared directions want a large one, many weak ones a small one, and
 # the wrong one costs ten times the iterations.
 PENALTIES = (1.0, 0.3, 0.1, 0.03)
@@ -143,5 +145,25 @@ def solve_signed(
 
     nothing = jnp.zeros_like(scaled)
     start = (jnp.int32(0), nothing, nothing, jnp.full_like(size[:, 0], jnp.inf))
-    weights = jax.lax.while_loop(unfinished, attempt, start)[1]
+    _, weights, _, excess = jax.lax.while_loop(unfinished, attempt, start)
+    weights = _solve_rest(weights, excess, gram, scaled, signs)
     return weights * size, _excess(weights, gram, scaled, signs)[1] * size[:, 0]
+
+
+def _solve_rest(weights, excess, gram, linear, signs):
+    """Solves one after the other what the splitting gave up: points whose directions differ in size by orders."""
+
+    def left(carry):
+        return _unsolved(carry[1]) > 1
+
+    def solve_worst(carry):
+        weights, excess = carry
+        worst = jnp.argmax(excess)
+        found = solve_by_interior_point(gram, linear[worst], signs[worst])
+        own, before = (
+            _excess(each[None], gram, linear[worst][None], signs[worst][None])[1][0] for each in (found, weights[worst])
+        )
+        # Whatever came of it, there is no other try.
+        return weights.at[worst].set(jnp.where(own < before, found, weights[worst])), excess.at[worst].set(0)
+
+    return jax.lax.while_loop(left, solve_worst, (weights, excess))[0]
