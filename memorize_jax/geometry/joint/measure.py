@@ -53,7 +53,8 @@ def joint_geometry(
       dichotomies: "balanced", halves at random (if P' is odd they differ by one); "one_vs_rest", each class in turn; or
         [n, P] of -1 and 1, used in turn, each equally often.
       kappa: margin >= 0, in units of the root mean square distance of the class centers from the origin.
-      center: "all" takes the mean of all points as the origin, through which the hyperplanes go; "none" the data's own.
+      center: "all" takes the mean of all points as the origin, through which the hyperplanes go (`simulated_capacity`
+        with its default `bias=True` lets them miss it, which saves about one feature); "none" the data's own.
       classes_per_draw: P'; None for as many as the rank allows and 1,024 points hold, all where `dichotomies` are
         given.
       draws: [n, P M] standard normal, to be used instead of sampling: t . x_i / |x_i| are entries of C^(1/2) g, with C

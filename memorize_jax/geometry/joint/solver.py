@@ -146,7 +146,9 @@ def solve_signed(
     nothing = jnp.zeros_like(scaled)
     start = (jnp.int32(0), nothing, nothing, jnp.full_like(size[:, 0], jnp.inf))
     _, weights, _, excess = jax.lax.while_loop(unfinished, attempt, start)
-    weights = _solve_rest(weights, excess, gram, scaled, signs)
+    if gram.dtype == jnp.float64:
+        # In float32 what is left is rounding of C, which no method mends.
+        weights = _solve_rest(weights, excess, gram, scaled, signs)
     return weights * size, _excess(weights, gram, scaled, signs)[1] * size[:, 0]
 
 
