@@ -1,6 +1,8 @@
 import fcntl
+import gc
 import json
 import os
+import pathlib
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 # Nearly all the time of the tests is compilation; the same program less optimised compiles three times as fast.
@@ -26,6 +28,21 @@ def made_once(tmp_path_factory, name, make):
             make(base / f"{name}.new")
             (base / f"{name}.new").rename(base / name)
     return base / name
+
+
+# Of memory mappings a process may have 65,530 as a rule. Every compiled program takes some, and where none is left the
+# compiler crashes.
+MANY_MAPPINGS = 30_000
+
+
+@pytest.fixture(autouse=True, scope="module")
+def mappings():
+    """Forgets compiled programs when they are many."""
+    yield
+    maps = pathlib.Path("/proc/self/maps")
+    if maps.is_file() and maps.read_bytes().count(b"\n") > MANY_MAPPINGS:
+        jax.clear_caches()
+        gc.collect()
 
 
 @pytest.fixture
