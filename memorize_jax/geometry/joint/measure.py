@@ -30,6 +30,7 @@ def joint_geometry(
     center: str = "all",
     classes_per_draw: int | None = None,
     draws: jax.Array | None = None,
+    chunk: int | None = None,
 ) -> JointGeometry:
     """Measures how many random features a hyperplane needs to separate manifolds that lie as they do to one another.
 
@@ -59,6 +60,8 @@ def joint_geometry(
         given.
       draws: [n, P M] standard normal, to be used instead of sampling: t . x_i / |x_i| are entries of C^(1/2) g, with C
         the cosines between all points. Every draw then takes all classes.
+      chunk: draws whose anchors are held at a time, chunk x P'^2 M numbers; None for all. Inner products of
+        all points that go together are held in any case.
 
     Returns:
       JointGeometry. Inside jit, bad data give NaN and a status.
@@ -73,7 +76,7 @@ def joint_geometry(
       Amelunxen, Lotz, McCoy & Tropp 2014; Chou et al. 2025, arXiv 2503.18114, algorithm 2.
     """
     options = {"num_draws": num_draws, "dichotomies": dichotomies, "kappa": kappa, "center": center}
-    options |= {"classes_per_draw": classes_per_draw, "draws": draws}
+    options |= {"classes_per_draw": classes_per_draw, "draws": draws, "chunk": chunk}
     found = _measure_layers({None: points}, key, classes, **options)
     return jax.tree.map(lambda leaf: leaf[0], found)
 
@@ -132,6 +135,7 @@ def joint_options(
     kappa: float = 0.0,
     classes_per_draw: int | None = None,
     draws=None,
+    chunk: int | None = None,
 ) -> dict:
     """Validates the options that `joint_geometry` documents.
 
@@ -148,6 +152,8 @@ def joint_options(
         raise ValueError(f"expected num_draws >= 2, got {num_draws}")
     if is_concrete(kappa) and not 0 <= kappa < np.inf:
         raise ValueError(f"expected kappa >= 0, got {kappa}")
+    if chunk is not None and chunk < 1:
+        raise ValueError(f"expected chunk >= 1, got {chunk}")
     if classes_per_draw is not None and not 2 <= classes_per_draw <= num_manifolds:
         raise ValueError(f"expected classes_per_draw between 2 and {num_manifolds}, got {classes_per_draw}")
     name, given = dichotomies, None
@@ -175,10 +181,12 @@ def joint_options(
         num_draws=num_draws,
         classes_per_draw=num_manifolds if whole else classes_per_draw,
         num_dichotomies=None if given is None else len(given),
-    )
+    )._replace(chunk=chunk)
     if jax.default_backend() == "cpu":
         what = f"the inner products of {plan.num_blocks} x {plan.block_size} classes of {num_examples} examples"
-        check_fits(what, joint_peak_bytes(plan, num_layers, num_examples, dtype.itemsize), "lower classes_per_draw")
+        check_fits(
+            what, joint_peak_bytes(plan, num_layers, num_examples, dtype.itemsize), "lower classes_per_draw or chunk"
+        )
     return {"draws": draws, "dichotomies": given, "kappa": kappa, "plan": plan, "name": name}
 
 
@@ -197,7 +205,8 @@ def joint_peak_bytes(plan: Plan, num_layers: int, num_examples: int, itemsize: i
     points = plan.block_size * num_examples
     # The Gram matrices of all layers; of one layer their roots; of one block what its solution needs.
     grams = points**2 * (plan.num_blocks * (num_layers + 2) + 6)
-    draws = plan.draws_per_block * points * (8 * plan.num_blocks + plan.block_size)
+    at_a_time = min(plan.chunk or plan.draws_per_block, plan.draws_per_block)
+    draws = points * (8 * plan.num_blocks * plan.draws_per_block + plan.block_size * at_a_time)
     return itemsize * (grams + draws)
 
 

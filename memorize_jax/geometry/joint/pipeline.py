@@ -7,10 +7,11 @@ import jax
 import jax.numpy as jnp
 
 from memorize_jax.geometry import status as status_flags
+from memorize_jax.geometry.batching import chunked_map
 from memorize_jax.geometry.grams import Reference, reference_of_points
 from memorize_jax.geometry.joint.blocks import Blocks, block_of, origin_and_size
 from memorize_jax.geometry.joint.cone import Root, penalty_of, project, root_of
-from memorize_jax.geometry.joint.effective import anchors_of, forms_of, mean_anchors
+from memorize_jax.geometry.joint.effective import Anchors, Forms, anchors_of, forms_of, mean_anchors
 from memorize_jax.geometry.joint.result import JointGeometry
 from memorize_jax.geometry.joint.sampling import Draws, Plan, sample, signs_of
 
@@ -96,6 +97,13 @@ def _standard_error_of_mean(squares, plan: Plan):
     return jnp.sqrt(within)
 
 
+def _forms_in_chunks(anchors: Anchors, centers, gram, linear, chunk) -> Forms:
+    if chunk is None:
+        return forms_of(anchors, centers, gram, linear)
+    one = lambda draw: forms_of(*jax.tree.map(lambda leaf: leaf[None], draw[:1]), centers, gram, draw[1][None])
+    return jax.tree.map(lambda leaf: jnp.sum(leaf, axis=0), chunked_map(one, (anchors, linear), chunk))
+
+
 def _geometry_of_layer(blocks: Blocks, margin, draws: Draws, plan: Plan, dichotomies, counts) -> JointGeometry:
     roots = jax.lax.map(root_of, blocks.gram)
     first = jax.tree.map(lambda leaf: leaf[0], (roots, blocks.norms, draws))
@@ -111,7 +119,9 @@ def _geometry_of_layer(blocks: Blocks, margin, draws: Draws, plan: Plan, dichoto
     fixed, gram, norms = jax.lax.stop_gradient((found, blocks.gram, blocks.norms))
     anchors = jax.vmap(anchors_of)(fixed.weights, fixed.signs, norms)
     centers = mean_anchors(anchors, draws.blocks, plan.num_manifolds)
-    forms = jax.lax.map(lambda item: forms_of(*item), (anchors, centers[draws.blocks], gram, fixed.linear))
+    forms = jax.lax.map(
+        lambda item: _forms_in_chunks(*item, plan.chunk), (anchors, centers[draws.blocks], gram, fixed.linear)
+    )
     total = jax.tree.map(lambda leaf: jnp.sum(leaf, axis=0), forms)
     num_draws = found.squares.size
     axes, shared, fixed_features = total.axes / num_draws, total.shared / num_draws, jnp.mean(fixed.squares)

@@ -26,6 +26,7 @@ class Plan(NamedTuple):
       num_blocks: S.
       draws_per_block: d; S d draws in all.
       adaptive: whether a draw takes fewer than B classes where B are too many for the rank of the points.
+      chunk: draws of a block whose anchors are held at a time; None for all.
     """
 
     num_manifolds: int
@@ -33,6 +34,7 @@ class Plan(NamedTuple):
     num_blocks: int
     draws_per_block: int
     adaptive: bool
+    chunk: int | None = None
 
 
 class Draws(NamedTuple):
@@ -104,7 +106,7 @@ def sample(key: jax.Array, plan: Plan, num_examples: int, dtype, *, dichotomies,
     Returns:
       Draws.
     """
-    num_manifolds, size, num_blocks, per_block, _ = plan
+    num_manifolds, size, num_blocks, per_block, *_ = plan
     shape = (num_blocks, per_block, size)
     key = stream(key, "joint geometry")
     class_key, normal_key, order_key, flip_key = (jax.random.fold_in(key, number) for number in range(4))

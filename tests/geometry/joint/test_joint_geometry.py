@@ -193,6 +193,13 @@ def test_layers_jit_and_vmap_agree_with_one_by_one():
     np.testing.assert_allclose(mapped, [one(points).capacity for points in batch], rtol=1e-4)
 
 
+def test_chunks_change_nothing():
+    points = np.float32(small())
+    whole, parts = (geometry.joint_geometry(points, key=KEY, num_draws=30, chunk=chunk) for chunk in (None, 7))
+    for field in ("capacity", "radius", "dimension", "utility", "center_alignment", "axis_alignment_raw"):
+        np.testing.assert_allclose(getattr(whole, field), getattr(parts, field), rtol=1e-4, err_msg=field)
+
+
 def test_subsets_of_classes_measure_the_same():
     points = np.float32(oracle.spheres(12, 20, 300, 4, 1.0))
     whole = geometry.joint_geometry(points, key=KEY)
@@ -243,6 +250,7 @@ def test_bad_points():
     ("options", "message"),
     [
         ({"num_draws": 1}, "expected num_draws >= 2, got 1"),
+        ({"chunk": 0}, "expected chunk >= 1, got 0"),
         ({"kappa": -1.0}, "expected kappa >= 0, got -1.0"),
         ({"center": "mean"}, "expected center to be one of all, none, got 'mean'"),
         ({"dichotomies": "all"}, "expected dichotomies to be one of balanced, one_vs_rest or an array, got 'all'"),
