@@ -51,7 +51,12 @@ def read_studies(folder: pathlib.Path) -> list[Judged]:
     names = sorted(path.name for path in folder.iterdir() if path.is_dir())
     names.sort(key=lambda name: list(ABOUT).index(name) if name in ABOUT else len(ABOUT))
     studies = [(name, read_study(folder / name)) for name in names]
-    return [Judged(name, study, evaluate(study)) for name, study in studies]
+    return [Judged(name, study, _anywhere(evaluate(study), folder / name, name)) for name, study in studies]
+
+
+def _anywhere(claims, folder, name):
+    """The claims, whose commands do not name the place of these files."""
+    return [claim._replace(reason=claim.reason.replace(str(folder), f"runs/{name}")) for claim in claims]
 
 
 def chosen_figures(study: Study) -> list[figures.Figure]:

@@ -33,7 +33,7 @@ LIBRARY = {
     "partial_tables": {"results"},
     "runs": {"config", "data", "atomic", "identity"},
     "study": {"config", "locks", "metrics", "models", "notes", "results", "runs", "stages"},
-    "report": {"analysis", "figures", "intervals", "stages", "study"},
+    "report": {"analysis", "figures", "geometry", "intervals", "stages", "study"},
     "figures": {"atomic", "geometry", "intervals", "stages", "study"},
     "intervals": set(),
     "stages": set(),

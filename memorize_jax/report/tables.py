@@ -6,6 +6,7 @@ import pandas as pd
 
 from memorize_jax.figures.bound import dimension_remark
 from memorize_jax.figures.joint import has_joint
+from memorize_jax.geometry.status import BOUND
 from memorize_jax.report import words
 from memorize_jax.report.views import Number, View, make_view, plain_view
 from memorize_jax.stages import at_stages, best_epoch, final_epoch
@@ -34,12 +35,8 @@ def accuracy_view(study: Study) -> View:
 # Columns that tables may lack.
 JOINT = {
     "joint_capacity": Number("joint capacity", ".4f"),
-    "joint_capacity_standard_error": Number("± standard error", ".4f"),
+    "joint_capacity_standard_error": Number("± error", ".4f"),
     "joint_capacity_example_sd": Number("± over examples", ".4f"),
-    "joint_radius": Number("joint radius", ".3f"),
-    "joint_dimension": Number("joint dimension", ".2f"),
-    "joint_classes": Number("classes of a draw", "d"),
-    "joint_status": Number("joint status", "d"),
 }
 SPREAD = {"capacity_example_sd": Number("± over examples", ".4f")}
 JOINT_CHECK = {
@@ -63,20 +60,21 @@ def _geometry(study):
     numbers = {
         **_if_there(geometry, JOINT),
         "capacity": Number("mean-field capacity", ".4f"),
-        "capacity_standard_error": Number("± standard error", ".4f"),
+        "capacity_standard_error": Number("± error", ".4f"),
         **_if_there(geometry, SPREAD),
         "radius": Number("radius", ".3f"),
         "dimension": Number("dimension", ".2f"),
-        "examples_per_class": Number("M, examples per class", "d"),
+        "examples_per_class": Number("M", "d"),
         "center_correlation": Number("centre correlation", ".3f"),
-        "num_center_components": Number("components removed", "d"),
-        "least_retained_center_norm": Number("least centre kept", ".2f"),
+        "num_center_components": Number("K", "d"),
         "status": Number("status", "d"),
     }
     flagged = int((rows["status"] != 0).sum())
     notes = [f"{flagged} rows carry a status other than 0; see the last column."] if flagged else []
     if has_joint(geometry):
-        notes.append("A joint status of 128: the joint capacity is only an upper bound.")
+        bounds = int((rows["joint_status"].fillna(0).astype(int) & BOUND > 0).sum())
+        notes.append(f"In {bounds} rows the joint capacity is only an upper bound (column joint_status of the file).")
+    notes.append("M: examples of a class; K: shared directions of the centers that were removed.")
     note = " ".join([*notes, dimension_remark(rows)])
     texts = {"stage": "epoch", "group": "group", "layer": "layer"}
     return make_view("geometry", "Geometry", rows, texts, numbers, note=note, whole=geometry)

@@ -318,7 +318,8 @@ FLAGS = {
     "gradients": OF_RUN | GRADIENTS_FLAGS,
     "double_descent": {*OF_ALL, "preset", "seeds", "widths"} | RUN_FLAGS | GEOMETRY_FLAGS,
     "examples": OF_ALL,
-    "capacity_check": {*OF_RUN, "examples_per_class", "num_draws"} | {"num_center_components"} | CAPACITY_CHECK_FLAGS,
+    "capacity_check": {*OF_RUN, "examples_per_class", "num_draws", "joint_draws", "num_center_components"}
+    | CAPACITY_CHECK_FLAGS,
     "umap": OF_RUN | UMAP_FLAGS,
     "spheres": OF_ALL,
     "figures": {*OF_ALL, "figure"},
