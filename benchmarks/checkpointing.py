@@ -21,9 +21,9 @@ from benchmarks import document
 from benchmarks.tables import table
 from experiments.presets import get_preset
 from memorize_jax import data, models
-from memorize_jax.checkpoints import EpochStore
 from memorize_jax.keys import stream
-from memorize_jax.results import METRICS, write_table
+from memorize_jax.storage.checkpoints import EpochStore
+from memorize_jax.storage.tables import METRICS, write_table
 from memorize_jax.training import Trainer
 
 MODULE = "benchmarks.checkpointing"

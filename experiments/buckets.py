@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import jax
 from absl import flags
 
-from memorize_jax.bucket import local_folder, mirrored
+from memorize_jax.storage.bucket import local_folder, mirrored
 
 LOCAL_DIR = "~/.cache/memorize_jax"
 

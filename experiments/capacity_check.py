@@ -3,7 +3,7 @@
     python -m experiments.capacity_check --workdir=runs/mine --capacity_epochs=best,final --capacity_repetitions=3
 
 Writes results/capacity_check.csv and figures/fig1b.svg in the run's folder; for an ensemble, over all of its seeds. A
-simulation looks for the number of random features at which half of random labellings of the classes are separable:
+simulation looks for the number of random features at which half of random labelings of the classes are separable:
 its cost grows with the square of the number of classes, so --capacity_classes limits them.
 """
 
@@ -12,13 +12,13 @@ import functools
 
 from experiments import cli
 from experiments.configs import CapacityCheckConfig, GeometryConfig
-from experiments.progress import bar
 from experiments.trained import Trained, analysis, choose_examples, geometry_options, run_chosen
-from memorize_jax.analysis.activations import flat_reader, hosted_activations
+from memorize_jax.activations import flat_reader, hosted_activations
 from memorize_jax.analysis.capacity_check import repeated_capacity
 from memorize_jax.analysis.manifolds import compiled_network_geometries, geometry_rows
 from memorize_jax.keys import stream
-from memorize_jax.results import CAPACITY_CHECK
+from memorize_jax.progress import bar
+from memorize_jax.storage.tables import CAPACITY_CHECK
 
 
 @analysis("capacity_check")

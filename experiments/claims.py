@@ -14,10 +14,10 @@ import textwrap
 from collections.abc import Sequence
 
 from experiments import cli
-from memorize_jax.analysis.claims import VERDICTS, Claim, as_markdown, evaluate
-from memorize_jax.results import CLAIMS, write_table
-from memorize_jax.runs import Run, check_writable
-from memorize_jax.study import read_study
+from memorize_jax.claims import VERDICTS, Claim, as_markdown, evaluate
+from memorize_jax.runs.folder import Run, check_writable
+from memorize_jax.storage.tables import CLAIMS, write_table
+from memorize_jax.studies.study import read_study
 
 WIDTH = 110
 INDENT = " " * 4

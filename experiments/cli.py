@@ -12,13 +12,15 @@ from collections.abc import Callable
 
 from absl import app, flags, logging
 
-from experiments import buckets, interruption, trust
+from experiments import buckets, trust
 from experiments.presets import PRESETS, Preset, get_preset, noted_preset
+from memorize_jax import interruption
 from memorize_jax.config import RunConfig, Settings
 from memorize_jax.data import LOADERS
 from memorize_jax.memory import available_bytes, readable
 from memorize_jax.models import MODELS
-from memorize_jax.runs import Run, member_folders, read_noted
+from memorize_jax.runs.folder import Run, member_folders
+from memorize_jax.runs.noted import read_noted
 
 FLAGS = flags.FLAGS
 
@@ -108,7 +110,7 @@ def chosen(workdir: str | pathlib.Path | None = None, *analyses: str) -> Preset:
     """The settings to start from with the flags that were given put over them, validated.
 
     Args:
-      workdir: of the run or ensemble that is analysed: without --preset, what it has noted is taken.
+      workdir: of the run or ensemble that is analyzed: without --preset, what it has noted is taken.
       *analyses: whose settings are printed, with where they come from.
 
     Raises:

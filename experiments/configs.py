@@ -17,7 +17,7 @@ class AnalysisSettings(Settings):
           ValueError: expected X, got Y.
         """
         # Here, for analysis takes a second to import and training does without.
-        from memorize_jax.analysis.epochs import check_epochs
+        from memorize_jax.epochs import check_epochs
 
         super().validate()
         for name, value in dataclasses.asdict(self).items():
@@ -36,7 +36,7 @@ class GeometryConfig(AnalysisSettings):
       max_classes: use at most this many classes, drawn from the seed.
       num_draws: Gaussian draws per manifold.
       kappa: margin of the capacity.
-      num_center_components: shared centre directions to remove; -1 chooses the number layer by layer.
+      num_center_components: shared center directions to remove; -1 chooses the number layer by layer.
       compat: 'mftma' for the published tool's conventions.
       joint_draws: draws of the joint geometry, in which all classes keep their places; 0 measures none.
       example_repeats: measure so many times, with other examples of the classes; the spread is a column, the numbers
@@ -166,7 +166,7 @@ class CapacityCheckConfig(AnalysisSettings):
     Attributes:
       capacity_epochs: which epochs: comma-separated numbers and best, final, all, log.
       capacity_classes: simulate at most this many classes, drawn from the seed; all of the geometry's if not given.
-      capacity_dichotomies: random labellings tested at each number of features that is tried.
+      capacity_dichotomies: random labelings tested at each number of features that is tried.
       capacity_repetitions: independent simulations, whose mean is reported.
     """
 

@@ -1,4 +1,4 @@
-"""Reads true labels out of the layers of a network that memorised wrong ones.
+"""Reads true labels out of the layers of a network that memorized wrong ones.
 
     python -m experiments.decoding --workdir=runs/mine --decoding_epochs=0,best,final
 
@@ -18,11 +18,11 @@ from experiments.configs import DecodingConfig
 from experiments.trained import Trained, analysis, run_chosen
 from memorize_jax import models
 from memorize_jax.analysis import INPUT, decoding, final_epoch
-from memorize_jax.results import DECODING, DECODING_CHOICE, write_table
+from memorize_jax.storage.tables import DECODING, DECODING_CHOICE, write_table
 
 
 def spread_epochs(last: int, number: int) -> list[int]:
-    """Spreads epochs over a run, evenly on a logarithmic scale: memorisation begins early.
+    """Spreads epochs over a run, evenly on a logarithmic scale: memorization begins early.
 
     Args:
       last: epoch of the run.

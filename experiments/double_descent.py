@@ -25,11 +25,12 @@ from memorize_jax.analysis import best_epoch, final_epoch, geometry_rows
 from memorize_jax.analysis.manifolds import compiled_network_geometries
 from memorize_jax.config import RunConfig
 from memorize_jax.keys import stream
-from memorize_jax.locks import locked
-from memorize_jax.partial_tables import make_table
-from memorize_jax.results import DOUBLE_DESCENT
-from memorize_jax.runs import Run, check_writable, provenance
-from memorize_jax.study import read_study
+from memorize_jax.runs.folder import Run, check_writable
+from memorize_jax.runs.provenance import provenance
+from memorize_jax.storage.lock import locked
+from memorize_jax.storage.partial_tables import make_table
+from memorize_jax.storage.tables import DOUBLE_DESCENT
+from memorize_jax.studies.study import read_study
 
 # Columns of metrics.csv that go into the table.
 ACCURACIES = tuple(column for column in DOUBLE_DESCENT if column.endswith("_accuracy"))

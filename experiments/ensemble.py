@@ -8,16 +8,16 @@ import dataclasses
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
 
-from experiments import interruption
 from experiments.members import member_folder
-from experiments.progress import bar
 from experiments.resume import say
 from experiments.run_folder import curves, enter, open_store, prepare, store_epoch
-from memorize_jax import models
+from memorize_jax import interruption, models
 from memorize_jax.config import RunConfig
-from memorize_jax.locks import locked
-from memorize_jax.metrics import stored_rows
-from memorize_jax.runs import Noted, Run, check_members, member_folders, note_provenance, read_noted
+from memorize_jax.progress import bar
+from memorize_jax.runs.folder import Run, member_folders
+from memorize_jax.runs.metrics import stored_rows
+from memorize_jax.runs.noted import Noted, check_members, note_provenance, read_noted
+from memorize_jax.storage.lock import locked
 from memorize_jax.training import NotFiniteLossError, Trainer, is_finished, train_together
 
 

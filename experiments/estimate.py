@@ -9,15 +9,15 @@ import numpy as np
 
 from experiments.presets import Preset
 from memorize_jax import data, models
-from memorize_jax.analysis.activations import BATCH, HOST_BYTES, flat_reader
+from memorize_jax.activations import BATCH, HOST_BYTES, flat_reader
 from memorize_jax.analysis.gradients import NUM_VECTORS
 from memorize_jax.config import RunConfig
 from memorize_jax.data import GROUPS, Splits
 from memorize_jax.geometry import peak_bytes
 from memorize_jax.geometry.joint.measure import joint_peak_bytes
 from memorize_jax.geometry.joint.sampling import POINTS_PER_DRAW, make_plan
-from memorize_jax.metrics import stored_rows
-from memorize_jax.runs import Run
+from memorize_jax.runs.folder import Run
+from memorize_jax.runs.metrics import stored_rows
 
 # Share of the speed of one large matrix product that layers reach, with all that is done beside them.
 EFFICIENCY = 0.3
@@ -45,11 +45,11 @@ class Work(NamedTuple):
       epoch_seconds: of training and of its evaluation.
       epochs: that the run has, or may have.
       num_classes: of the data.
-      num_layers: analysed ones.
+      num_layers: analyzed ones.
       data_bytes: of all images.
       num_examples: of training and test set.
       num_parameters: of the network.
-      widths: features of the input and of every analysed layer.
+      widths: features of the input and of every analyzed layer.
     """
 
     forward_seconds: float

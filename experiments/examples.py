@@ -15,7 +15,7 @@ from experiments.trained import Trained, analysis, run_chosen
 from memorize_jax.config import RunConfig
 from memorize_jax.data import Splits
 from memorize_jax.keys import stream
-from memorize_jax.results import EXAMPLES, write_table
+from memorize_jax.storage.tables import EXAMPLES, write_table
 
 SHOWN = 8
 

@@ -10,8 +10,8 @@ import pathlib
 
 from experiments import cli
 from memorize_jax.figures import caption, draw, missing, select
-from memorize_jax.runs import check_writable
-from memorize_jax.study import read_study
+from memorize_jax.runs.folder import check_writable
+from memorize_jax.studies.study import read_study
 
 
 def run(workdir: str | pathlib.Path, names: str = "all") -> list[pathlib.Path]:

@@ -21,8 +21,8 @@ from experiments.trained import Trained, analysis, can_be_resampled, choose_exam
 from memorize_jax.analysis import analyze, geometry_rows, missing_rows, read_points, with_example_spread
 from memorize_jax.analysis.manifolds import compiled_network_geometries
 from memorize_jax.keys import stream
-from memorize_jax.results import GEOMETRY, write_table
-from memorize_jax.runs import Run, check_writable
+from memorize_jax.runs.folder import Run, check_writable
+from memorize_jax.storage.tables import GEOMETRY, write_table
 
 
 @analysis("geometry")

@@ -17,7 +17,7 @@ from memorize_jax import models
 from memorize_jax.analysis.gradient_parts import gradient_rows
 from memorize_jax.analysis.gradients import measure_gradients
 from memorize_jax.keys import stream
-from memorize_jax.results import GRADIENTS
+from memorize_jax.storage.tables import GRADIENTS
 from memorize_jax.training.devices import split_batches
 
 FIGURES = (*(f"fig5{letter}" for letter in "abcdefg"), "figa1")

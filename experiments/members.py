@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable, Sequence
 
 import pandas as pd
 
-from memorize_jax.atomic import replacing
-from memorize_jax.runs import Run, check_members, member_folders, read_noted
+from memorize_jax.runs.folder import Run, member_folders
+from memorize_jax.runs.noted import check_members, read_noted
+from memorize_jax.storage.files import replacing
 
 # More are a mistake rather than a wish.
 MOST_SEEDS = 1000

@@ -12,7 +12,7 @@ from experiments.configs import (
     UmapConfig,
 )
 from memorize_jax.config import RunConfig
-from memorize_jax.runs import Noted
+from memorize_jax.runs.noted import Noted
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,9 +7,11 @@ import sys
 import time
 from collections.abc import Callable
 
-from memorize_jax.notes import are_made, note_tables, read_notes
-from memorize_jax.runs import Run, provenance, read_noted
-from memorize_jax.study import TABLES
+from memorize_jax.runs.folder import Run
+from memorize_jax.runs.noted import read_noted
+from memorize_jax.runs.notes import are_made, note_tables, read_notes
+from memorize_jax.runs.provenance import provenance
+from memorize_jax.studies.study import TABLES
 
 
 def tables_of(step: str) -> tuple[str, ...]:

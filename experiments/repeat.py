@@ -3,8 +3,9 @@
 import pathlib
 import shlex
 
-from memorize_jax.notes import read_notes
-from memorize_jax.runs import Run, read_noted, runs_in
+from memorize_jax.runs.folder import Run, runs_in
+from memorize_jax.runs.noted import read_noted
+from memorize_jax.runs.notes import read_notes
 
 
 def commands(workdir: str | pathlib.Path) -> list[str]:

@@ -12,13 +12,14 @@ import pathlib
 from experiments import claims, cli
 from experiments.repeat import commands
 from memorize_jax import figures
-from memorize_jax.analysis.claims import evaluate
-from memorize_jax.atomic import replacing
-from memorize_jax.intervals import over_seeds
+from memorize_jax.claims import evaluate
+from memorize_jax.epochs import at_stages
 from memorize_jax.report import Compared, Making, comparison_page, study_page
-from memorize_jax.runs import Run, check_writable, member_folders, read_config, read_provenance, runs_in
-from memorize_jax.stages import at_stages
-from memorize_jax.study import Study, read_study
+from memorize_jax.runs.folder import Run, check_writable, member_folders, runs_in
+from memorize_jax.runs.noted import read_config, read_provenance
+from memorize_jax.statistics import over_seeds
+from memorize_jax.storage.files import replacing
+from memorize_jax.studies.study import Study, read_study
 
 
 def run(workdir: str | pathlib.Path) -> pathlib.Path:

@@ -20,13 +20,13 @@ from experiments.members import combine, for_each, member_folder, parse_seeds
 from experiments.presets import Preset, analyses
 from experiments.record import is_made, tables_of
 from experiments.steps import STEPS, Planned, Step
-from memorize_jax.analysis.claims import HOLDS
+from memorize_jax.claims import HOLDS
 from memorize_jax.figures import Figure, missing, select
 from memorize_jax.figures.capacity_map import FIGURES_OF_CAPACITY_MAP, LEAST_EPOCHS
 from memorize_jax.figures.figure import INSTEAD, RUNS
 from memorize_jax.memory import readable
-from memorize_jax.runs import Run, check_no_sweep, member_folders
-from memorize_jax.study import read_study
+from memorize_jax.runs.folder import Run, check_no_sweep, member_folders
+from memorize_jax.studies.study import read_study
 
 
 def run(

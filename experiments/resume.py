@@ -5,13 +5,14 @@ import sys
 
 import jax
 
-from experiments.progress import bar
-from memorize_jax import metrics
-from memorize_jax.checkpoints import EpochStore
 from memorize_jax.config import RunConfig
 from memorize_jax.data import PermutedLabels, Splits
-from memorize_jax.metrics import stored_rows
-from memorize_jax.runs import Run, note_provenance, read_noted
+from memorize_jax.progress import bar
+from memorize_jax.runs import metrics
+from memorize_jax.runs.folder import Run
+from memorize_jax.runs.metrics import stored_rows
+from memorize_jax.runs.noted import note_provenance, read_noted
+from memorize_jax.storage.checkpoints import EpochStore
 from memorize_jax.training import NotFiniteLossError, Trainer, TrainState, is_finished, rate_stretches, train
 
 # Beyond a thousandth of the rate it is not the rate.

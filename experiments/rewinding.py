@@ -18,7 +18,7 @@ from memorize_jax import models
 from memorize_jax.analysis import final_epoch
 from memorize_jax.analysis.rewinding import recalibrated, rewinding_row, rewound_network, select_units
 from memorize_jax.data import standardize
-from memorize_jax.results import REWINDING
+from memorize_jax.storage.tables import REWINDING
 from memorize_jax.training import Trainer
 from memorize_jax.training.devices import split_batches
 

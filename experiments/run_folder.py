@@ -9,14 +9,16 @@ import numpy as np
 
 from experiments.presets import Preset
 from experiments.record import command_line
-from memorize_jax import data, models, runs
-from memorize_jax.checkpoints import EpochStore, check_space
+from memorize_jax import data, models
 from memorize_jax.config import RunConfig
 from memorize_jax.data import PermutedLabels, Splits
-from memorize_jax.event_files import check_installed, event_file
 from memorize_jax.keys import stream
-from memorize_jax.metrics import write_metrics
-from memorize_jax.runs import Noted, Run
+from memorize_jax.runs.folder import Run, check_writable
+from memorize_jax.runs.labels import read_labels, write_labels
+from memorize_jax.runs.metrics import write_metrics
+from memorize_jax.runs.noted import Noted, begin, check_same_data, check_same_run, read_noted
+from memorize_jax.storage.checkpoints import EpochStore, check_space
+from memorize_jax.storage.tensorboard import check_installed, event_file
 from memorize_jax.training import Epoch, create_state, optimizer
 
 
@@ -40,8 +42,8 @@ def prepare(
     if config.tensorboard:
         check_installed()
     folder = Run(workdir)
-    runs.check_writable(folder.workdir)
-    runs.check_same_run(folder, config)
+    check_writable(folder.workdir)
+    check_same_run(folder, config)
     splits, labels = load_run_data(config, splits)
     if folder.config.is_file():
         _check_data(folder, splits)
@@ -51,8 +53,8 @@ def prepare(
 
 def _check_data(folder, splits):
     """Refuses to go on with other data, or with labels.npz of another run."""
-    noted = runs.read_noted(folder)
-    runs.check_same_data(folder, noted, splits, runs.read_labels(folder, noted) if folder.labels.is_file() else None)
+    noted = read_noted(folder)
+    check_same_data(folder, noted, splits, read_labels(folder, noted) if folder.labels.is_file() else None)
 
 
 def enter(
@@ -78,16 +80,16 @@ def enter(
       ValueError: the folder holds another run, or one that was trained in another way.
     """
     # Once more: another process may have made a run here since `prepare`.
-    runs.check_same_run(folder, config)
+    check_same_run(folder, config)
     if folder.config.is_file():
         _check_data(folder, splits)
-        if (way := list(runs.read_noted(folder).together)) != list(together):
+        if (way := list(read_noted(folder).together)) != list(together):
             how = f"together with seeds {', '.join(map(str, way))}, in their ensemble's folder" if way else "alone"
             raise ValueError(f"the run in {folder.workdir} was trained {how}, and goes on in that way only")
     plan = {**(plan or Preset("", config).plan()), "together": list(together)}
-    noted = runs.begin(folder, config, splits, plan, command_line())
+    noted = begin(folder, config, splits, plan, command_line())
     if not folder.labels.is_file():
-        runs.write_labels(folder, labels, config, noted.identity)
+        write_labels(folder, labels, config, noted.identity)
     return noted
 
 

@@ -9,12 +9,12 @@ from experiments import cli
 from experiments.trained import Trained, analysis, run_chosen
 from memorize_jax.config import RunConfig
 from memorize_jax.data import Splits
-from memorize_jax.results import SPHERES, write_table
-from memorize_jax.runs import read_config
+from memorize_jax.runs.noted import read_config
+from memorize_jax.storage.tables import SPHERES, write_table
 
 AXES = tuple(column for column in SPHERES if column.startswith("axis_"))
 DATASETS = ("spheres", "spheres_small")
-# The centres of classes 0 and 1 are opposite each other on axis 0.
+# The centers of classes 0 and 1 are opposite each other on axis 0.
 PAIR = (0, 1)
 
 

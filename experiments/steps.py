@@ -16,8 +16,8 @@ from memorize_jax.analysis.rewinding import select_units
 from memorize_jax.config import RunConfig
 from memorize_jax.data import PermutedLabels, Splits
 from memorize_jax.memory import check_fits
-from memorize_jax.metrics import stored_rows
-from memorize_jax.runs import Run
+from memorize_jax.runs.folder import Run
+from memorize_jax.runs.metrics import stored_rows
 from memorize_jax.training import is_finished
 
 

@@ -20,10 +20,11 @@ from experiments.grid import Combination, Sweep, combinations, parse_grid, plan,
 from experiments.members import combine, for_each, member_folder
 from experiments.presets import Preset
 from experiments.record import is_made
-from memorize_jax.atomic import replacing
 from memorize_jax.config import RunConfig
-from memorize_jax.metrics import stored_rows
-from memorize_jax.runs import Run, check_same_run, member_folders
+from memorize_jax.runs.folder import Run, member_folders
+from memorize_jax.runs.metrics import stored_rows
+from memorize_jax.runs.noted import check_same_run
+from memorize_jax.storage.files import replacing
 from memorize_jax.training import is_finished
 
 CLUSTERS = ("none", "local", "slurm")

@@ -14,16 +14,18 @@ from collections.abc import Mapping
 
 import jax
 
-from experiments import cli, ensemble, interruption, processes
+from experiments import cli, ensemble, processes
 from experiments.members import parse_seeds
-from experiments.progress import bar
 from experiments.resume import halve_rate, read_restores, resume_point
 from experiments.run_folder import curves, enter, load_run_data, open_store, prepare, store_epoch
-from memorize_jax.checkpoints import reached_preemption
+from memorize_jax import interruption
 from memorize_jax.config import RunConfig
 from memorize_jax.data import PermutedLabels, Splits
-from memorize_jax.locks import locked
-from memorize_jax.runs import Run, check_no_sweep, note_provenance
+from memorize_jax.progress import bar
+from memorize_jax.runs.folder import Run, check_no_sweep
+from memorize_jax.runs.noted import note_provenance
+from memorize_jax.storage.checkpoints import reached_preemption
+from memorize_jax.storage.lock import locked
 from memorize_jax.training import NotFiniteLossError, Trainer, is_finished, rate_stretches, share_resume, train
 
 

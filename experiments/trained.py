@@ -16,21 +16,24 @@ from experiments import cli
 from experiments.configs import GeometryConfig
 from experiments.members import for_each
 from experiments.presets import analyses
-from experiments.progress import bar
 from experiments.record import recorded, tables_of
 from memorize_jax import data, figures, models
 from memorize_jax.analysis import INPUT, NetworkGeometry, select_epochs
-from memorize_jax.checkpoints import DamagedCheckpointError, EpochStore
 from memorize_jax.config import RunConfig
 from memorize_jax.data import GROUPS, ChannelStatistics, PermutedLabels, Splits
+from memorize_jax.epochs import kept_epochs
 from memorize_jax.geometry.status import INVALID
-from memorize_jax.keep import kept_epochs
 from memorize_jax.keys import stream
-from memorize_jax.locks import locked
-from memorize_jax.metrics import read_metrics, read_restores
-from memorize_jax.partial_tables import make_table
-from memorize_jax.runs import Noted, Run, check_same_data, check_writable, provenance, read_labels, read_noted
-from memorize_jax.study import read_study
+from memorize_jax.progress import bar
+from memorize_jax.runs.folder import Run, check_writable
+from memorize_jax.runs.labels import read_labels
+from memorize_jax.runs.metrics import read_metrics, read_restores
+from memorize_jax.runs.noted import Noted, check_same_data, read_noted
+from memorize_jax.runs.provenance import provenance
+from memorize_jax.storage.checkpoints import DamagedCheckpointError, EpochStore
+from memorize_jax.storage.lock import locked
+from memorize_jax.storage.partial_tables import make_table
+from memorize_jax.studies.study import read_study
 from memorize_jax.threads import one_thread
 
 
@@ -62,7 +65,7 @@ class Trained(NamedTuple):
 
     @property
     def layers(self) -> dict[str, int]:
-        """Name -> number in the paper's table, of the input and of every analysed layer."""
+        """Name -> number in the paper's table, of the input and of every analyzed layer."""
         return {INPUT: 0, **{layer.name: layer.number for layer in models.layers(self.config.model)}}
 
     @property

@@ -7,10 +7,10 @@ import sys
 
 from absl import flags
 
-from memorize_jax import own_code
-from memorize_jax.atomic import read_json
-from memorize_jax.locks import check_no_links
-from memorize_jax.runs import Run, runs_in
+from memorize_jax import plugins
+from memorize_jax.runs.folder import Run, runs_in
+from memorize_jax.storage.files import read_json
+from memorize_jax.storage.lock import check_no_links
 
 NAMING_CODE = ("dataset", "model")
 
@@ -39,7 +39,7 @@ def check_workdirs(given: flags.FlagValues) -> str:
         except (ValueError, OSError, KeyError, AttributeError, TypeError):
             # Whatever opens the run says what is wrong with it.
             continue
-        for name in sorted(name for name in names if isinstance(name, str) and own_code.is_own(name)):
+        for name in sorted(name for name in names if isinstance(name, str) and plugins.is_own(name)):
             _announce(run, name, trusted=given.trust_code or name in _named_here(given))
         if content.get("identity") is None and not warning:
             warning = (

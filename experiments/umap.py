@@ -1,4 +1,4 @@
-"""Draws the last hidden layer, and an earlier one, in the plane: who is near whom, before and after memorising.
+"""Draws the last hidden layer, and an earlier one, in the plane: who is near whom, before and after memorizing.
 
     python -m experiments.umap --workdir=runs/mine --umap_epochs=0,best,final
 
@@ -16,13 +16,13 @@ from experiments import cli
 from experiments.configs import UmapConfig
 from experiments.trained import Trained, analysis, run_chosen
 from memorize_jax import data, models
+from memorize_jax.activations import flat_reader, hosted_activations
 from memorize_jax.analysis import best_epoch, final_epoch
-from memorize_jax.analysis.activations import flat_reader, hosted_activations
 from memorize_jax.analysis.embedding import embed, umap_version
 from memorize_jax.data import Group
 from memorize_jax.keys import stream
 from memorize_jax.models.layers import Layer
-from memorize_jax.results import UMAP
+from memorize_jax.storage.tables import UMAP
 
 
 def choose_layers(model: str) -> list[Layer]:

@@ -1,1 +1,1 @@
-"""memorize_jax: see where and when a deep network memorises."""
+"""memorize_jax: see where and when a deep network memorizes."""

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from memorize_jax.data import MODES, SCALINGS
 from memorize_jax.data import check_name as check_dataset
-from memorize_jax.keep import check_keep
+from memorize_jax.epochs import check_keep
 from memorize_jax.models import INITS, check_dropout
 from memorize_jax.models import check_name as check_model
 
@@ -65,7 +65,7 @@ class RunConfig(Settings):
       permutation: how, see `data.permute_labels`.
       learning_rate: of Adam.
       batch_size: global, over all devices.
-      seed: of initialisation, permutation, order of examples and geometry draws.
+      seed: of initialization, permutation, order of examples and geometry draws.
       epochs: most epochs.
       stop_accuracy: training accuracy on the assigned labels above which training stops.
       extra_epochs: epochs to go on after that.

@@ -5,8 +5,8 @@ import os
 import pathlib
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
-# Nearly all the time of the tests is compilation; the same program less optimised compiles three times as fast.
-# `.ci/run` repeats the comparisons with published numbers at full optimisation.
+# Nearly all the time of the tests is compilation; the same program less optimized compiles three times as fast.
+# `.ci/run` repeats the comparisons with published numbers at full optimization.
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 # Two workers on two cores: threads of LAPACK would wait for those of jax.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

@@ -1,6 +1,6 @@
 import pandas as pd
 
-from memorize_jax.stages import at_stages, best_epoch, final_epoch, stage_epoch
+from memorize_jax.epochs import at_stages, best_epoch, final_epoch, stage_epoch
 
 
 def measured():

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-# A layer that wins back less than this share of what memorising cost is said not to recover.
+# A layer that wins back less than this share of what memorizing cost is said not to recover.
 RECOVERS = 0.1
 # A curve whose range is less than this share of its mean is flat.
 FLAT = 0.02
@@ -20,7 +20,7 @@ class Recovery(NamedTuple):
       layer: its name.
       rewind_epoch: the best one.
       accuracy: there.
-      share: of the difference between the peak of training and the final network: 1 undoes the memorising.
+      share: of the difference between the peak of training and the final network: 1 undoes the memorizing.
     """
 
     layer: str
@@ -75,7 +75,7 @@ def thirds(layers: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 
 def rewinding_effect(rewinding: pd.DataFrame, metrics: pd.DataFrame, group: str, output: str) -> RewindingEffect | None:
-    """Measures how much of what memorising cost comes back when layers are rewound.
+    """Measures how much of what memorizing cost comes back when layers are rewound.
 
     Args:
       rewinding: table of one run, layers rewound in the final network.

@@ -45,6 +45,6 @@ def embed(points: np.ndarray, *, seed: int, num_neighbors: int = 15) -> np.ndarr
 
     reducer = umap.UMAP(n_neighbors=min(num_neighbors, len(points) - 1), random_state=seed, n_jobs=1)
     with warnings.catch_warnings():
-        # Of a graph in pieces, as classes that are learnt make it: it then starts from a simpler place.
+        # Of a graph in pieces, as classes that are learned make it: it then starts from a simpler place.
         warnings.filterwarnings("ignore", module=r"umap|sklearn|pynndescent|numba|scipy")
         return np.asarray(reducer.fit_transform(np.asarray(points, np.float32)), np.float32)

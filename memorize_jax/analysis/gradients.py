@@ -142,9 +142,9 @@ def measure_gradients(
       images: [n, ...].
       labels: of these images.
       layers: of the network in order; a layer's vectors hold all parameters of its unit.
-      statistics: standardise the images.
+      statistics: standardize the images.
       batches: (indices [b], mask [b]), together every example once.
-      bn: "train" normalises by the statistics of each batch, in which both groups are mixed, and the gradient goes
+      bn: "train" normalizes by the statistics of each batch, in which both groups are mixed, and the gradient goes
         through them, as in training; "eval" by the running ones.
 
     Returns:

@@ -8,7 +8,7 @@ import flax.linen as nn
 import jax
 import numpy as np
 
-from memorize_jax.analysis.activations import layer_activations
+from memorize_jax.activations import layer_activations
 from memorize_jax.data import ChannelStatistics, standardize
 from memorize_jax.geometry import (
     JointGeometry,
@@ -18,7 +18,7 @@ from memorize_jax.geometry import (
     streamed_geometries,
 )
 from memorize_jax.geometry.status import CHECKPOINT_DAMAGED
-from memorize_jax.results import ADDED, AROUND_K, GEOMETRY
+from memorize_jax.storage.tables import ADDED, AROUND_K, GEOMETRY
 
 # All layers of a group are held at once up to this size, else as many classes at a time as fit into the other.
 WHOLE_BYTES, PART_BYTES = 2**29, 2**27
@@ -58,8 +58,8 @@ def network_geometries(
       model: flax.linen module.
       variables: params and batch_stats.
       images: [P, M, ...], M examples of each of P classes.
-      statistics: standardise the images.
-      layers: names of the analysed layers.
+      statistics: standardize the images.
+      layers: names of the analyzed layers.
       key: PRNG key; the same for all groups and epochs makes their differences free of sampling noise.
       joint_draws: of the joint geometry; 0 measures none.
       **options: of `geometry.layer_geometry`; the margin is that of both.

@@ -116,7 +116,7 @@ def recalibrated(model: nn.Module, variables: dict, batches: Iterable[tuple[jax.
     Args:
       model: flax.linen module without dropout.
       variables: params and batch_stats.
-      batches: (inputs [n, ...], mask [n]) of the training set, standardised.
+      batches: (inputs [n, ...], mask [n]) of the training set, standardized.
 
     Returns:
       params and batch_stats.

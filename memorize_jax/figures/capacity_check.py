@@ -4,7 +4,7 @@ from memorize_jax.figures.curves import heading, subject
 from memorize_jax.figures.figure import Figure
 from memorize_jax.figures.joint import is_bound
 from memorize_jax.figures.style import COLORS, FLOOR, MARKERS, Drawing, drawn, groups_in, subplots
-from memorize_jax.study import Study
+from memorize_jax.studies.study import Study
 
 # Theory -> columns of its capacity and its standard error.
 THEORIES = {
@@ -17,7 +17,7 @@ THEORIES = {
 def draw_capacity_check(study: Study) -> Drawing:
     """Draws figure 1B, for mean-field and for joint capacity: a point for every layer, group, epoch and seed.
 
-    Bars are two standard errors: of the draws, and of the random labellings. Layers where the simulation or the joint
+    Bars are two standard errors: of the draws, and of the random labelings. Layers where the simulation or the joint
     capacity is only a bound are left out.
 
     Args:
@@ -89,7 +89,7 @@ def _lines(table):
         lines.append(f"joint: {least if least == most else f'{least} to {most}'} of the classes in a draw")
     if bounds:
         lines.append(
-            f"{bounds} of {len(table)} left out: half of the labellings separate at no number of features, or at one"
+            f"{bounds} of {len(table)} left out: half of the labelings separate at no number of features, or at one"
         )
     return lines
 
@@ -99,7 +99,7 @@ FIGURES_OF_CAPACITY_CHECK = (
         "fig1b",
         "Simulated capacity against theory",
         "Each point is a layer and a group of examples. On the diagonal the theory says at how many features random "
-        "labellings of the classes really stop being separable. The theory of the paper is mean-field: of many classes "
+        "labelings of the classes really stop being separable. The theory of the paper is mean-field: of many classes "
         "that extend in random directions. Its points lie near the diagonal in the paper, with a hundred classes; "
         "points below it are of classes that vary along the same directions, and few classes scatter more. Joint "
         "capacity, where it was measured, leaves the classes as they lie: its points are on the diagonal.",

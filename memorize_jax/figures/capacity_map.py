@@ -8,14 +8,14 @@ from memorize_jax.figures.figure import Figure
 from memorize_jax.figures.heat import by_layer_and_epoch, draw_heat, limits, too_few_shared
 from memorize_jax.figures.joint import KINDS, LABEL, bounds_remark, no_joint
 from memorize_jax.figures.style import Drawing, drawn, groups_in, subplots
-from memorize_jax.study import Study
+from memorize_jax.studies.study import Study
 
 LEAST_EPOCHS = 3
 
 
 @drawn()
 def draw_capacity_map(study: Study, *, column: str = "capacity") -> Drawing:
-    """Draws the capacity of each group by layer and epoch, on one colour scale.
+    """Draws the capacity of each group by layer and epoch, on one color scale.
 
     Args:
       study: a run or an ensemble with the geometry of several epochs.
@@ -59,7 +59,7 @@ def _obstacle(study: Study, *, column: str) -> str:
 def _remark(study: Study, *, column: str) -> str:
     geometry = study.tables["geometry"]
     bounds = bounds_remark(geometry, "Some are") if column == "joint_capacity" else ""
-    return " ".join(filter(None, (bound_remark(geometry, "line on the colour bar"), bounds)))
+    return " ".join(filter(None, (bound_remark(geometry, "line on the color bar"), bounds)))
 
 
 def _entry(name, title, look_for, column):

@@ -19,7 +19,7 @@ from memorize_jax.figures.spheres import FIGURES_OF_SPHERES
 from memorize_jax.figures.split import FIGURES_OF_SPLIT
 from memorize_jax.figures.training import FIGURES_OF_TRAINING
 from memorize_jax.figures.umap import FIGURES_OF_UMAP
-from memorize_jax.study import Study
+from memorize_jax.studies.study import Study
 
 __all__ = ["ALIASES", "FIGURES", "Alias", "Figure", "caption", "draw", "missing", "select"]
 

@@ -5,16 +5,16 @@ import numpy as np
 from memorize_jax.figures.curves import draw_mean, heading, interpolated, seeds_note, subject
 from memorize_jax.figures.figure import Figure, not_measured
 from memorize_jax.figures.style import MARKER_CYCLE, Drawing, drawn, epoch_axis, layer_axis, shade, subplots
-from memorize_jax.study import Study
+from memorize_jax.studies.study import Study
 
-# Method of results/decoding.csv -> (colour, marker, name in a legend); what is not here is in the table only.
+# Method of results/decoding.csv -> (color, marker, name in a legend); what is not here is in the table only.
 METHODS = {
     "masc": ("#0072B2", "o", "subspaces, 99 % of variance"),
     "masc_0.75": ("#56B4E9", "s", "subspaces, 75 %"),
     "masc_1": ("#009E73", "^", "one direction"),
     "class_mean": ("#E69F00", "D", "class mean"),
     "lda": ("#D55E00", "v", "linear discriminant"),
-    "knn": ("#999999", "P", "nearest neighbours"),
+    "knn": ("#999999", "P", "nearest neighbors"),
     "logistic": ("#AA4499", "X", "logistic regression"),
 }
 LABELS = {"assigned": "probes fitted to assigned labels", "true": "probes fitted to true labels"}
@@ -123,7 +123,7 @@ FIGURES_OF_DECODING = (
     Figure(
         "decoding_epochs",
         "What probes read while the network trains",
-        "Early layers keep what they know of the true labels when the network, dashed, loses it to memorisation. The "
+        "Early layers keep what they know of the true labels when the network, dashed, loses it to memorization. The "
         "dotted line is the network with its last layer replaced. Not in the paper.",
         ("decoding",),
         draw_decoding_dynamics,

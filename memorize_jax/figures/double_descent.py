@@ -6,12 +6,12 @@ from memorize_jax.figures.bound import bound_remark, dimension_remark, draw_boun
 from memorize_jax.figures.curves import draw_mean, heading, seeds_note, subject
 from memorize_jax.figures.figure import Figure
 from memorize_jax.figures.style import Drawing, drawn, subplots
-from memorize_jax.study import Study
+from memorize_jax.studies.study import Study
 
 LABELS = {
     "test_accuracy": "accuracy on test (%)",
-    "radius": "radius $R$ (centre distances)",
-    "center_correlation": "centre correlation ρ (0 to 1)",
+    "radius": "radius $R$ (center distances)",
+    "center_correlation": "center correlation ρ (0 to 1)",
     "dimension": "dimension $D$ (directions)",
     "capacity": "capacity α (classes per feature)",
 }
@@ -86,8 +86,8 @@ FIGURES_OF_DOUBLE_DESCENT = (
     ),
     _entry(
         "fig4d",
-        "Double descent: radius and centre correlation",
-        "Radius and centre correlation of the test manifolds change steadily with model size in the paper, at the "
+        "Double descent: radius and center correlation",
+        "Radius and center correlation of the test manifolds change steadily with model size in the paper, at the "
         "final epoch as at the best.",
         "radius",
         "center_correlation",
@@ -102,7 +102,7 @@ FIGURES_OF_DOUBLE_DESCENT = (
     _entry(
         "descent_capacity",
         "Double descent: capacity",
-        "What radius, dimension and centre correlation come to: the capacity of the test manifolds. Not in the paper.",
+        "What radius, dimension and center correlation come to: the capacity of the test manifolds. Not in the paper.",
         "capacity",
     ),
 )

@@ -4,7 +4,7 @@ import pathlib
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from memorize_jax.study import TABLES, Study, command
+from memorize_jax.studies.study import TABLES, Study, command
 
 RUNS = ("run", "ensemble")
 # Kind of study that a figure is drawn from -> what to do with a study of another kind.

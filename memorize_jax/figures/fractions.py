@@ -4,13 +4,13 @@ import functools
 
 import pandas as pd
 
+from memorize_jax.epochs import at_stages
 from memorize_jax.figures.bound import bound_remark, draw_bound
 from memorize_jax.figures.curves import draw_mean, heading, seeds_note
 from memorize_jax.figures.figure import INSTEAD, Figure
 from memorize_jax.figures.joint import KINDS, LABEL, bounds_remark, no_joint
 from memorize_jax.figures.style import Drawing, drawn, group_style, groups_in, subplots
-from memorize_jax.stages import at_stages
-from memorize_jax.study import Study, command, three_layers
+from memorize_jax.studies.study import Study, command, three_layers
 
 LEVEL = 0.95
 # More rows than these cannot be compared by eye.
@@ -129,7 +129,7 @@ FIGURES_OF_FRACTIONS = (
         "Capacity against the share of permuted labels",
         "At the first hidden layer and the middle convolution (without convolutions: the middle hidden layer) the "
         "groups agree and hardly depend on the share of permuted labels. At the last hidden layer the capacity of test "
-        "examples falls with it in the paper, and that of permuted examples rises: they are memorised there. The "
+        "examples falls with it in the paper, and that of permuted examples rises: they are memorized there. The "
         "output does not count: it has as many features as classes whatever the network does.",
         "capacity",
     ),

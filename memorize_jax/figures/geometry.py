@@ -11,15 +11,15 @@ from memorize_jax.figures.curves import draw_mean, epochs_note, fewest_seeds, he
 from memorize_jax.figures.figure import Figure, not_measured
 from memorize_jax.figures.joint import KINDS, LABEL, bounds_remark, has_joint, is_bound
 from memorize_jax.figures.style import Drawing, drawn, group_style, groups_in, layer_axis, subplots
-from memorize_jax.intervals import LEVEL
-from memorize_jax.study import Study
+from memorize_jax.statistics import LEVEL
+from memorize_jax.studies.study import Study
 
 MEASURES = (
     ("capacity", LABEL),
     ("joint_capacity", LABEL),
-    ("radius", "radius $R$ (centre distances)"),
+    ("radius", "radius $R$ (center distances)"),
     ("dimension", "dimension $D$ (directions)"),
-    ("center_correlation", "centre correlation ρ (0 to 1)"),
+    ("center_correlation", "center correlation ρ (0 to 1)"),
 )
 # Measure -> its standard errors, of the draws and of the choice of examples; they are independent.
 ERRORS = {
@@ -31,7 +31,7 @@ ERRORS = {
 JOINT_REMARK = (
     "Two capacities are shown. Joint capacity leaves all classes where they are, and is what a hyperplane separates; "
     "mean-field capacity, the paper's, gives every class an orientation of its own, and lies above where classes vary "
-    "along the same directions. Radius, dimension and centre correlation are those of the mean-field theory."
+    "along the same directions. Radius, dimension and center correlation are those of the mean-field theory."
 )
 # Network -> level and figure of the paper; it says none for others, which then have that of figure 3, of VGG16.
 LEVELS = {"alexnet": (0.95, "A.5"), "resnet18": (0.95, "A.6"), "resnet18_tiny": (0.95, "A.7")}
@@ -168,9 +168,9 @@ FIGURES_OF_GEOMETRY = (
     _entry(
         "fig3a",
         "Geometry by layer at the best epoch",
-        "At the epoch that generalises best, restored examples (permuted ones under their true labels) lie like test "
+        "At the epoch that generalizes best, restored examples (permuted ones under their true labels) lie like test "
         "examples, and the capacity of both grows with depth; in the paper that of the permuted ones stays as low as "
-        "it can be in every layer: nothing is memorised yet.",
+        "it can be in every layer: nothing is memorized yet.",
         "best",
     ),
     _entry(

@@ -9,10 +9,10 @@ from memorize_jax.figures.curves import heading, mean_note, subject
 from memorize_jax.figures.figure import Figure
 from memorize_jax.figures.heat import by_layer_and_epoch, draw_heat, limits, too_few_shared
 from memorize_jax.figures.style import Drawing, drawn, subplots
-from memorize_jax.study import Study, command
+from memorize_jax.studies.study import Study, command
 
 GROUPS = ("all", "unpermuted", "permuted")
-# Powers of ten either side of the neutral colour, as in the paper.
+# Powers of ten either side of the neutral color, as in the paper.
 RANGE = 2.5
 # The other form that the paper gives, equation 2 or 16, is in the table as well.
 OF_FORM = "Parts as in equation 15."
@@ -53,7 +53,7 @@ def _size(names, columns=1, rows=1):
 
 @drawn()
 def draw_norm(study: Study, *, group: str) -> Drawing:
-    """Draws figure 5A, B or C: the full gradient on a group, layer by epoch, on one colour scale for the three.
+    """Draws figure 5A, B or C: the full gradient on a group, layer by epoch, on one color scale for the three.
 
     Args:
       study: a run or an ensemble.
@@ -153,15 +153,15 @@ FIGURES_OF_GRADIENTS = (
     _norm(
         "a",
         "all",
-        "No row turns dark towards the early layers: gradients do not vanish there, so vanishing is not why early "
-        "layers do not memorise. A, B and C share a colour scale.",
+        "No row turns dark toward the early layers: gradients do not vanish there, so vanishing is not why early "
+        "layers do not memorize. A, B and C share a color scale.",
     ),
     _norm("b", "unpermuted", "Examples that kept their label: their gradient leads early in training."),
     _norm(
         "c",
         "permuted",
-        "Examples with permuted labels: towards the end they contribute as much as the others, and more where "
-        "memorising is not yet done.",
+        "Examples with permuted labels: toward the end they contribute as much as the others, and more where "
+        "memorizing is not yet done.",
     ),
     _ratio(
         "d",
@@ -199,7 +199,7 @@ FIGURES_OF_GRADIENTS = (
         "figa1",
         "The two parts of the gradient",
         "The label-dependent part of permuted examples is close to nothing early in training, and both parts grow "
-        f"towards the end, where they cancel each other. {OF_FORM}",
+        f"toward the end, where they cancel each other. {OF_FORM}",
         draw_parts,
         GROUPS[1:],
     ),

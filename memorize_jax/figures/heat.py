@@ -8,7 +8,7 @@ import pandas as pd
 
 from memorize_jax.figures.curves import fewest_seeds
 from memorize_jax.figures.style import epoch_ticks
-from memorize_jax.study import Study, command
+from memorize_jax.studies.study import Study, command
 
 
 class Means(NamedTuple):
@@ -79,7 +79,7 @@ def draw_heat(axis, values: pd.DataFrame, names: Mapping[int, str], **colors):
       **colors: of `pcolormesh`.
 
     Returns:
-      What a colour bar is made of.
+      What a color bar is made of.
     """
     edges = _edges(np.asarray(values.columns, float))
     # A picture inside the drawing: browsers show seams between thousands of small rectangles.

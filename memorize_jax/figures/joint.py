@@ -3,7 +3,7 @@
 import pandas as pd
 
 from memorize_jax.geometry.status import BOUND
-from memorize_jax.study import Study, command
+from memorize_jax.studies.study import Study, command
 
 # Capacity -> what a figure calls it.
 KINDS = {

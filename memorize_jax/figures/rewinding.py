@@ -7,7 +7,7 @@ import numpy as np
 from memorize_jax.figures.curves import draw_mean, epochs_note, heading, interpolated, seeds_note, subject
 from memorize_jax.figures.figure import Figure
 from memorize_jax.figures.style import MARKER_CYCLE, Drawing, drawn, epoch_axis, shade, subplots
-from memorize_jax.study import Study, command
+from memorize_jax.studies.study import Study, command
 
 LEVEL = 0.95
 ACCURACIES = {
@@ -126,9 +126,9 @@ FIGURES_OF_REWINDING = (
     _entry(
         "fig4b",
         "Rewinding one layer: accuracy on test",
-        "Where a curve rises above its right end, the final network, towards the peak of early stopping, the dotted "
+        "Where a curve rises above its right end, the final network, toward the peak of early stopping, the dotted "
         "line, rewinding that "
-        "layer undoes memorisation. In the paper the last convolution gets back to more than 90 % of the peak, and "
+        "layer undoes memorization. In the paper the last convolution gets back to more than 90 % of the peak, and "
         "early layers only approach the final accuracy from below.",
         "test",
     ),
@@ -136,7 +136,7 @@ FIGURES_OF_REWINDING = (
         "rewinding_restored",
         "Rewinding one layer: true labels of the permuted examples",
         "The same for what the network knows of permuted examples against the labels it was taught: where a rewound "
-        "layer lifts the curve, memorisation of wrong labels sat in that layer. Not in the paper.",
+        "layer lifts the curve, memorization of wrong labels sat in that layer. Not in the paper.",
         "restored",
         _restored_obstacle,
     ),

@@ -5,14 +5,14 @@ import numpy as np
 from memorize_jax.figures.curves import first_seed_note, heading
 from memorize_jax.figures.figure import Figure
 from memorize_jax.figures.style import COLORS, Drawing, drawn, subplots
-from memorize_jax.study import Study
+from memorize_jax.studies.study import Study
 
-# Of the two classes: none of the groups' colours.
+# Of the two classes: none of the groups' colors.
 CLASS_STYLES = ({"color": "#E69F00", "marker": "o"}, {"color": "#56B4E9", "marker": "^"})
 
 
 def threshold_accuracy(values: np.ndarray, labels: np.ndarray) -> float:
-    """Accuracy of the rule "positive means class 0", which the sphere's centres +e and -e make the best one.
+    """Accuracy of the rule "positive means class 0", which the sphere's centers +e and -e make the best one.
 
     Args:
       values: [n] coordinate.
@@ -87,9 +87,9 @@ FIGURES_OF_SPHERES = (
     Figure(
         "figa3",
         "The synthetic spheres",
-        "Classes 0 and 1 have opposite centres on feature 0, where a threshold tells most, not all, of their examples "
+        "Classes 0 and 1 have opposite centers on feature 0, where a threshold tells most, not all, of their examples "
         "apart; the other features tell nothing. The network still learns: test accuracy peaks and falls again while "
-        "the permuted examples are memorised.",
+        "the permuted examples are memorized.",
         ("spheres", "metrics"),
         draw_spheres,
         _obstacle,

@@ -1,16 +1,16 @@
-"""What the change of joint capacity while memorising consists of (no figure of the paper)."""
+"""What the change of joint capacity while memorizing consists of (no figure of the paper)."""
 
 import numpy as np
 import pandas as pd
 
+from memorize_jax.epochs import STAGES
 from memorize_jax.figures.bound import dimension_remark, examples_note
 from memorize_jax.figures.curves import epochs_note, fewest_seeds, heading, seeds_note, subject
 from memorize_jax.figures.figure import Figure, not_measured
 from memorize_jax.figures.joint import bounds_remark, is_bound, no_joint
 from memorize_jax.figures.style import Drawing, drawn, groups_in, layer_axis, subplots
-from memorize_jax.intervals import LEVEL, student_t_interval
-from memorize_jax.stages import STAGES
-from memorize_jax.study import Study
+from memorize_jax.statistics import LEVEL, student_t_interval
+from memorize_jax.studies.study import Study
 
 # Part -> color and hatch; none is a color of a group.
 PARTS = {
@@ -126,7 +126,7 @@ FIGURES_OF_SPLIT = (
         "Joint capacity grows when class manifolds become smaller (radius), vary in fewer directions (dimension), or "
         "lie better to one another (utility). Every bar is the part of one of the three in the change of the logarithm "
         "of capacity, upward if it raised the capacity; the three add up exactly to the black diamond; 0.1 is about "
-        "10 %. Where the network memorises, the sum is above zero for permuted examples and below zero for restored "
+        "10 %. Where the network memorizes, the sum is above zero for permuted examples and below zero for restored "
         "ones: look which part does it, and in which layers. Not in the paper.",
         ("metrics", "geometry"),
         draw_split,

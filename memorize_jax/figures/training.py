@@ -5,7 +5,7 @@ import numpy as np
 from memorize_jax.figures.curves import by_seed, draw_mean, heading, seeds_note, subject
 from memorize_jax.figures.figure import Figure
 from memorize_jax.figures.style import Drawing, drawn, group_style, mark_epochs, subplots
-from memorize_jax.study import Study
+from memorize_jax.studies.study import Study
 
 PANELS = (
     ("assigned labels, and test", ("train", "test")),

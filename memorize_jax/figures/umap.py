@@ -5,7 +5,7 @@ import functools
 from memorize_jax.figures.curves import first_seed_note, heading, subject
 from memorize_jax.figures.figure import Figure
 from memorize_jax.figures.style import COLORS, Drawing, colormaps, drawn, subplots
-from memorize_jax.study import Study
+from memorize_jax.studies.study import Study
 
 GROUPS = ("unpermuted", "permuted", "restored", "test")
 STAGE_NAMES = {"init": "untrained", "best": "best epoch", "final": "final epoch"}
@@ -14,7 +14,7 @@ MARKERS = "os^Dv<>PX*"
 
 @drawn(**{"axes.grid": False})
 def draw_umap(study: Study, *, earlier: bool = False) -> Drawing:
-    """Draws figure 2B or A.2: a row per epoch, a column per group, coloured by the labels the group is analysed under.
+    """Draws figure 2B or A.2: a row per epoch, a column per group, colored by the labels the group is analyzed under.
 
     Args:
       study: with the table umap; of several seeds the first is drawn, for places of different seeds have nothing in
@@ -51,7 +51,7 @@ def _draw_panel(axis, rows, label):
     colors = colormaps["tab10"]
     for value in sorted(rows[label].unique()):
         own = rows[rows[label] == value]
-        # Ten colours are too many to tell apart by colour alone.
+        # Ten colors are too many to tell apart by color alone.
         style = {"color": colors(value % 10), "marker": MARKERS[value % len(MARKERS)]}
         axis.scatter(own["x"], own["y"], s=9, linewidth=0, alpha=0.85, label=f"class {value}", **style)
     # The axes of UMAP have neither meaning nor unit.
@@ -74,7 +74,7 @@ FIGURES_OF_UMAP = (
     Figure(
         "fig2b",
         "The last hidden layer in the plane",
-        "Points of a colour share a label; near points have like activations, distances between clusters and the axes "
+        "Points of a color share a label; near points have like activations, distances between clusters and the axes "
         "mean nothing. In the paper, at the best epoch unpermuted, restored and test examples form clusters by class, "
         "permuted ones are mixed; at the final epoch the permuted ones form clusters and the restored ones are mixed.",
         ("umap",),
@@ -84,7 +84,7 @@ FIGURES_OF_UMAP = (
     Figure(
         "figa2",
         "An earlier layer in the plane",
-        "As figure 2B for a layer before those that memorise (row 15 of the table in the paper's VGG16, else the "
+        "As figure 2B for a layer before those that memorize (row 15 of the table in the paper's VGG16, else the "
         "middle one): in the paper restored examples lie like unpermuted and test ones even at the final epoch.",
         ("umap",),
         functools.partial(draw_umap, earlier=True),

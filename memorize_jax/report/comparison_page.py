@@ -7,14 +7,14 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from memorize_jax.analysis.claims import Claim
+from memorize_jax.claims import Claim
 from memorize_jax.figures import FIGURES, missing
 from memorize_jax.figures.figure import RUNS
 from memorize_jax.report import words
 from memorize_jax.report.page import csv_address, embedded, render
 from memorize_jax.report.study_page import UNDECIDED, count
 from memorize_jax.report.views import Number, View, make_view
-from memorize_jax.study import Study
+from memorize_jax.studies.study import Study
 
 # What the paper's argument stands on: training, geometry, rewinding, gradients.
 MAIN = ("fig2a", "fig3a", "fig3b", "fig4b", "fig5d", "fig5f", "map_joint_capacity", "map_capacity")

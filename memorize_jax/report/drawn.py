@@ -6,13 +6,13 @@ from typing import NamedTuple
 
 from memorize_jax.figures import FIGURES, Figure, caption, missing
 from memorize_jax.report.page import embedded
-from memorize_jax.study import Study
+from memorize_jax.studies.study import Study
 
 # Table that a figure is drawn from -> title of the part of the page where it stands, in the order of the page.
 TOPICS = {
     "metrics": "The course of training",
     "geometry": "Geometry of the class manifolds, layer by layer",
-    "rewinding": "Undoing memorisation by rewinding layers",
+    "rewinding": "Undoing memorization by rewinding layers",
     "gradients": "Where the gradient comes from",
     "decoding": "What the layers still know: subspace probes",
     "double_descent": "Networks of growing width",

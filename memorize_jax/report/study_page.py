@@ -7,13 +7,13 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from memorize_jax.analysis.claims import HOLDS, VERDICTS, Claim
+from memorize_jax.claims import HOLDS, VERDICTS, Claim
 from memorize_jax.figures.figure import RUNS
 from memorize_jax.report import words
 from memorize_jax.report.drawn import TOPICS, draw
 from memorize_jax.report.page import csv_address, render
 from memorize_jax.report.tables import views
-from memorize_jax.study import Study
+from memorize_jax.studies.study import Study
 
 # Ketha and Ramaswamy (2025), test accuracy in %: network at the end, best layer by assigned and by true labels.
 PUBLISHED_DEGREES = (20, 40, 60, 80)

@@ -4,13 +4,13 @@ from collections.abc import Callable
 
 import pandas as pd
 
+from memorize_jax.epochs import at_stages, best_epoch, final_epoch
 from memorize_jax.figures.bound import dimension_remark
 from memorize_jax.figures.joint import has_joint
 from memorize_jax.geometry.status import BOUND
 from memorize_jax.report import words
 from memorize_jax.report.views import Number, View, make_view, plain_view
-from memorize_jax.stages import at_stages, best_epoch, final_epoch
-from memorize_jax.study import Study
+from memorize_jax.studies.study import Study
 
 # Title, numerator, denominator; each (group, part).
 RATIOS = {
@@ -65,7 +65,7 @@ def _geometry(study):
         "radius": Number("radius", ".3f"),
         "dimension": Number("dimension", ".2f"),
         "examples_per_class": Number("M", "d"),
-        "center_correlation": Number("centre correlation", ".3f"),
+        "center_correlation": Number("center correlation", ".3f"),
         "num_center_components": Number("K", "d"),
         "status": Number("status", "d"),
     }
@@ -131,7 +131,7 @@ def _decoding_choice(study):
     }
     note = (
         "Test accuracy at the final epoch. Held-out examples are a tenth of the training set, held out from the probe. "
-        "The network was trained on them, so by assigned labels the layer that memorised most looks best."
+        "The network was trained on them, so by assigned labels the layer that memorized most looks best."
     )
     texts, whole = {"method": "probe", "labels": "fitted to"}, study.tables["decoding_choice"]
     return make_view("decoding_choice", "Probes of the layers", rows, texts, numbers, note=note, whole=whole)
@@ -166,7 +166,7 @@ def _capacity_check(study):
     rows = table.sort_values(["epoch", "group", "layer_number"])
     texts = {"epoch": "epoch", "group": "group", "layer": "layer"}
     note = (
-        "A bound of -1: all dimensions of the points together separate less than half of the labellings, so the "
+        "A bound of -1: all dimensions of the points together separate less than half of the labelings, so the "
         "capacity is below; of 1: a single feature separates half, so it is above."
     )
     return make_view("capacity_check", "Capacity by theory and by simulation", rows, texts, numbers, note=note)
@@ -198,7 +198,7 @@ def _double_descent(study):
         "radius": Number("radius", ".3f"),
         "dimension": Number("dimension", ".2f"),
         "examples_per_class": Number("M, examples per class", "d"),
-        "center_correlation": Number("centre correlation", ".3f"),
+        "center_correlation": Number("center correlation", ".3f"),
     }
     rows = study.tables["double_descent"].sort_values(["moment", "width"])
     return make_view("double_descent", "By width", rows, {"moment": "epoch", "width": "width"}, numbers)

@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from memorize_jax.intervals import LEVEL, student_t_interval
 from memorize_jax.report.page import NO_BREAK, csv_address, shown
+from memorize_jax.statistics import LEVEL, student_t_interval
 
 
 class Number(NamedTuple):

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from memorize_jax.analysis.effects import RatioRange, RewindingEffect, ratio_range, rewinding_effect
-from memorize_jax.stages import best_epoch, final_epoch
-from memorize_jax.study import Study
+from memorize_jax.epochs import best_epoch, final_epoch
+from memorize_jax.studies.study import Study
 
 # Group of metrics.csv -> what its accuracy is.
 GROUPS = {

@@ -127,7 +127,7 @@ def train_together(
     resume: tuple[int, Sequence[TrainState | None], Sequence[list[dict]]] | None = None,
     on_step: Callable[[], None] = lambda: None,
 ) -> None:
-    """Trains several seeds as one program, each until it has memorised its labels or used up its epochs.
+    """Trains several seeds as one program, each until it has memorized its labels or used up its epochs.
 
     Which members are in the program at an epoch follows from the epochs at which they finished, so that training that
     was interrupted goes on with the same program.

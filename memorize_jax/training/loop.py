@@ -191,7 +191,7 @@ def train(
     resume: tuple[int, TrainState, list[dict]] | None = None,
     on_step: Callable[[], None] = lambda: None,
 ) -> TrainState:
-    """Trains until the assigned labels are memorised, or the epochs are used up.
+    """Trains until the assigned labels are memorized, or the epochs are used up.
 
     Args:
       config: RunConfig.

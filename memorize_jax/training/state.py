@@ -16,7 +16,7 @@ class TrainState(NamedTuple):
     Attributes:
       params: plain dict of the model's parameters.
       batch_stats: plain dict of running statistics; empty without BatchNorm.
-      opt_state: of the optimiser.
+      opt_state: of the optimizer.
       step: int32, steps done.
     """
 
@@ -37,13 +37,13 @@ def optimizer(learning_rate: float) -> optax.GradientTransformation:
 
 
 def create_state(model: nn.Module, sample: jax.Array, *, seed: int, tx: optax.GradientTransformation) -> TrainState:
-    """Initialises parameters and optimiser.
+    """Initializes parameters and optimizer.
 
     Args:
       model: flax.linen module.
-      sample: [1, ...], one standardised input.
+      sample: [1, ...], one standardized input.
       seed: its stream "initialization" is used.
-      tx: the optimiser.
+      tx: the optimizer.
 
     Returns:
       TrainState at step 0.

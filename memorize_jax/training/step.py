@@ -38,8 +38,8 @@ def make_train_step(
 
     Args:
       model: flax.linen module, made with axis_name "data".
-      tx: the optimiser.
-      statistics: standardise the inputs.
+      tx: the optimizer.
+      statistics: standardize the inputs.
       dropout_key: PRNG key, from which and the number of steps done each step derives its own; not needed for a
         model without dropout.
 
@@ -92,7 +92,7 @@ def make_predict_step(model: nn.Module, statistics: ChannelStatistics) -> Callab
 
     Args:
       model: flax.linen module.
-      statistics: standardise the inputs.
+      statistics: standardize the inputs.
 
     Returns:
       (variables, images, labels, batch) -> (predicted class [n] int32, loss [n]), per device.

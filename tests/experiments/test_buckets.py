@@ -10,9 +10,10 @@ import pandas as pd
 import pytest
 
 from experiments import buckets, presets, train
-from memorize_jax.bucket import local_folder
-from memorize_jax.checkpoints import EpochStore
-from memorize_jax.runs import Run, check_same_run
+from memorize_jax.runs.folder import Run
+from memorize_jax.runs.noted import check_same_run
+from memorize_jax.storage.bucket import local_folder
+from memorize_jax.storage.checkpoints import EpochStore
 from tests.commands import ROOT, python
 
 URL = "memory://bucket/runs/mine"
@@ -44,7 +45,8 @@ def test_a_command_works_in_a_folder_and_speaks_of_the_bucket(tmp_path, capsys, 
 
 TRAINS = """
 import dataclasses, sys, types
-from experiments import buckets, interruption, presets, train
+from experiments import buckets, presets, train
+from memorize_jax import interruption
 
 flags = types.SimpleNamespace(workdir=sys.argv[1], local_dir=sys.argv[2])
 config = dataclasses.replace(presets.PRESETS["smoke"].run, epochs=30, stop_accuracy=1.0)

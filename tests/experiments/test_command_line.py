@@ -8,12 +8,14 @@ import pandas as pd
 import pytest
 
 from experiments import geometry, presets, train
-from memorize_jax.checkpoints import EpochStore
 from memorize_jax.config import RunConfig
 from memorize_jax.data import GROUPS, LOADERS
 from memorize_jax.models import MODELS
-from memorize_jax.results import GEOMETRY, METRICS, read_table
-from memorize_jax.runs import Run, read_config, read_labels, write_config
+from memorize_jax.runs.folder import Run
+from memorize_jax.runs.labels import read_labels
+from memorize_jax.runs.noted import read_config, write_config
+from memorize_jax.storage.checkpoints import EpochStore
+from memorize_jax.storage.tables import GEOMETRY, METRICS, read_table
 from tests.commands import EXPERIMENTS, python
 from tests.experiments.made_up import LAYERS, made_up_run
 

@@ -6,10 +6,11 @@ import pytest
 from experiments import ensemble, train
 from experiments.members import for_each, parse_seeds
 from experiments.presets import get_preset
-from memorize_jax.checkpoints import EpochStore
-from memorize_jax.metrics import read_metrics, write_metrics
-from memorize_jax.runs import Run, member_folders, read_noted
-from memorize_jax.study import read_study
+from memorize_jax.runs.folder import Run, member_folders
+from memorize_jax.runs.metrics import read_metrics, write_metrics
+from memorize_jax.runs.noted import read_noted
+from memorize_jax.storage.checkpoints import EpochStore
+from memorize_jax.studies.study import read_study
 from tests.reliability.outcome import differences, outcome
 
 SMOKE = get_preset("smoke")

@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 
 from experiments import gradients, presets, rewinding, train
-from memorize_jax.checkpoints import EpochStore
 from memorize_jax.config import RunConfig
-from memorize_jax.results import GRADIENTS, METRICS, REWINDING, read_table
-from memorize_jax.runs import Run
+from memorize_jax.runs.folder import Run
+from memorize_jax.storage.checkpoints import EpochStore
+from memorize_jax.storage.tables import GRADIENTS, METRICS, REWINDING, read_table
 
 LAYERS = [f"linear{number}" for number in range(1, 7)]
 ACCURACIES = [column for column in METRICS if column.endswith("accuracy")]

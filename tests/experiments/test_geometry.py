@@ -14,7 +14,7 @@ from experiments.trained import choose_examples, opened
 from memorize_jax.analysis import geometry_rows
 from memorize_jax.geometry import status
 from memorize_jax.keys import stream
-from memorize_jax.results import GEOMETRY, JOINT, RESAMPLED, read_table
+from memorize_jax.storage.tables import GEOMETRY, JOINT, RESAMPLED, read_table
 
 LABELS = np.repeat(np.arange(4), [4, 6, 6, 6])
 CONFIG = GeometryConfig(examples_per_class=None, num_draws=20, num_center_components=0, joint_draws=0)
@@ -25,7 +25,7 @@ def test_a_dead_layer_and_what_was_taken_are_said(tmp_path, capsys):
     np.savez(tmp_path / "own.npz", labels=LABELS, good=good, relu7=0 * good)
     table = geometry.run_on_points(tmp_path / "own.npz", tmp_path / "out", CONFIG, seed=0)
     said = capsys.readouterr()
-    assert said.err.startswith("warning: layer 'relu7', classes 0, 1, 2, 3: its centre")
+    assert said.err.startswith("warning: layer 'relu7', classes 0, 1, 2, 3: its center")
     assert said.err.count("\n") == 1
     assert said.out == "measured on all 4 to 6 examples of each of 4 classes\n"
     rows = pd.read_csv(table).set_index("layer")

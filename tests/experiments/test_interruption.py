@@ -38,7 +38,7 @@ def start(*arguments):
 
 SCRIPT = """
 import contextlib, gc, hashlib, os, signal, sys, time, weakref
-from experiments import interruption
+from memorize_jax import interruption
 number = int(sys.argv[1])
 def strike():
     os.kill(os.getpid(), number)

@@ -9,8 +9,9 @@ from experiments import presets, record, reproduce, steps
 from experiments.estimate import PROGRAM_BYTES, SOLVER_BYTES, Work, about, bytes_of, measure_work, seconds_of
 from memorize_jax import data
 from memorize_jax.figures import select
-from memorize_jax.metrics import write_metrics
-from memorize_jax.runs import Run, read_noted
+from memorize_jax.runs.folder import Run
+from memorize_jax.runs.metrics import write_metrics
+from memorize_jax.runs.noted import read_noted
 from tests.commands import python
 from tests.experiments.made_up import made_up_run
 

@@ -8,8 +8,9 @@ from experiments.configs import GeometryConfig
 from experiments.grid import combinations, parse_grid, plan, read_sweep
 from experiments.record import recorded
 from memorize_jax.config import RunConfig
-from memorize_jax.results import METRICS
-from memorize_jax.runs import Run, write_config
+from memorize_jax.runs.folder import Run
+from memorize_jax.runs.noted import write_config
+from memorize_jax.storage.tables import METRICS
 from tests.experiments.made_up import made_up_run
 
 FILE = """

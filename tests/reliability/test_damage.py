@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from memorize_jax import data
-from memorize_jax.checkpoints import DamagedCheckpointError, EpochStore
-from memorize_jax.runs import Run
+from memorize_jax.runs.folder import Run
+from memorize_jax.storage.checkpoints import DamagedCheckpointError, EpochStore
 from tests.reliability.damage import damage_all
 from tests.reliability.flips import flip_all
 from tests.test_checkpoints import assert_equal_trees, filled_store, state, variables

@@ -12,12 +12,15 @@ import pandas as pd
 import pytest
 
 from experiments import gradients, presets, report, rewinding, train
-from memorize_jax import data, identity, metrics
-from memorize_jax.atomic import replacing, write_json
-from memorize_jax.locks import check_no_links, locked, remove_stale_lock
-from memorize_jax.notes import read_notes
-from memorize_jax.runs import Run, note_provenance, read_labels, read_noted, read_provenance, write_config, write_labels
-from memorize_jax.study import read_study
+from memorize_jax import data
+from memorize_jax.runs import identity, metrics
+from memorize_jax.runs.folder import Run
+from memorize_jax.runs.labels import read_labels, write_labels
+from memorize_jax.runs.noted import note_provenance, read_noted, read_provenance, write_config
+from memorize_jax.runs.notes import read_notes
+from memorize_jax.storage.files import replacing, write_json
+from memorize_jax.storage.lock import check_no_links, locked, remove_stale_lock
+from memorize_jax.studies.study import read_study
 from tests.reliability.outcome import differences, outcome
 
 CONFIG = dataclasses.replace(presets.PRESETS["smoke"].run, epochs=3, width=16, num_train=300)
@@ -159,7 +162,7 @@ MIX_UPS = {
     ),
     "another seed, resealed": (resealed, "another run than its identity says"),
     "a newer version": (
-        edited("config.json", lambda text: text.replace('"preset"', '"colour"')),
+        edited("config.json", lambda text: text.replace('"preset"', '"color"')),
         r"config\.json: expected the configuration of a run",
     ),
     "a table edited": (
@@ -260,7 +263,7 @@ def test_what_was_begun_before_the_training_went_on_is_not_mixed_with_what_came_
     settings = presets.RewindingConfig(rewind_epochs="0", rewind_layers="each")
     rewinding.run(mine.workdir, settings)
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("memorize_jax.partial_tables.write_table", stopped)
+        patched.setattr("memorize_jax.storage.partial_tables.write_table", stopped)
         with pytest.raises(KeyboardInterrupt):
             rewinding.run(mine.workdir, settings)
     assert list(mine.results.glob("rewinding.partial.jsonl"))

@@ -12,12 +12,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments import interruption, resume, run_folder
+from experiments import resume, run_folder
 from experiments import train as train_experiment
-from memorize_jax.checkpoints import EpochStore
-from memorize_jax.checkpoints import store as store_module
-from memorize_jax.results import RESTORES, read_table
-from memorize_jax.runs import Run
+from memorize_jax import interruption
+from memorize_jax.runs.folder import Run
+from memorize_jax.storage.checkpoints import EpochStore
+from memorize_jax.storage.checkpoints import store as store_module
+from memorize_jax.storage.tables import RESTORES, read_table
 from memorize_jax.training import NotFiniteLossError, rate_stretches
 from memorize_jax.training import loop as training_loop
 from tests.reliability.outcome import differences, outcome

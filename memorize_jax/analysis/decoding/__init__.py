@@ -1,4 +1,4 @@
-"""Subspace probes: reading true labels out of the layers of a network that memorised wrong ones."""
+"""Subspace probes: reading true labels out of the layers of a network that memorized wrong ones."""
 
 from memorize_jax.analysis.decoding.choice import choose_layers
 from memorize_jax.analysis.decoding.layers import RULES, VARIANTS, Examples, choose_examples, read_layer

@@ -10,9 +10,9 @@ CRITERIA = {"": "validation_accuracy", "clean_": "clean_validation_accuracy", "o
 def choose_layers(table: pd.DataFrame) -> pd.DataFrame:
     """Chooses a layer for every epoch, method and kind of labels.
 
-    Held-out examples are held out from the probe only. A network that memorised their assigned labels shows them in
-    its last layers, so a choice by assigned labels leans towards the layers that memorised most; the choice by true
-    labels needs a tenth of the training set relabelled, and the oracle the test set.
+    Held-out examples are held out from the probe only. A network that memorized their assigned labels shows them in
+    its last layers, so a choice by assigned labels leans toward the layers that memorized most; the choice by true
+    labels needs a tenth of the training set relabeled, and the oracle the test set.
 
     Args:
       table: with the columns of results/decoding.csv; rows without a validation accuracy take no part.

@@ -7,14 +7,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from memorize_jax.analysis.activations import hosted_activations, layer_activations, run_in_batches
+from memorize_jax.activations import hosted_activations, layer_activations, run_in_batches
 from memorize_jax.analysis.decoding.layers import VARIANTS, Examples, read_layer
 from memorize_jax.analysis.decoding.linear import first_components, replace_head
 from memorize_jax.analysis.decoding.subspaces import fit_subspaces
 from memorize_jax.data import ChannelStatistics, Splits, standardize
 from memorize_jax.threads import one_thread
 
-# What the last layer multiplies; in a convolutional network the last analysed activation need not be it.
+# What the last layer multiplies; in a convolutional network the last analyzed activation need not be it.
 HEAD_INPUT = "head_input"
 
 
@@ -26,7 +26,7 @@ def make_reader(
     Args:
       model: flax.linen module.
       statistics: bring the images to the range the network expects.
-      layers: names of the analysed layers.
+      layers: names of the analyzed layers.
       head: name of the last layer.
 
     Returns:

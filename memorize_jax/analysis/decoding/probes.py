@@ -18,7 +18,7 @@ def fit_probe(name: str, activations: np.ndarray, labels: np.ndarray):
     """Fits a probe to a layer.
 
     Args:
-      name: "lda", linear discriminant analysis with the pooled covariance; "knn", the majority of the 5 neighbours
+      name: "lda", linear discriminant analysis with the pooled covariance; "knn", the majority of the 5 neighbors
         nearest in angle; "logistic", multinomial regression on activations divided by their root mean square.
       activations: [n, d].
       labels: [n] integer.
@@ -37,7 +37,7 @@ def fit_probe(name: str, activations: np.ndarray, labels: np.ndarray):
     # One factor for the layer: the strength of regularisation must not depend on the unit of its activations.
     unit = float(np.sqrt(np.mean(np.square(activations, dtype=np.float64)))) or 1.0
     if name == "knn":
-        # Neighbours in angle are neighbours in distance among unit vectors; zero stays where it is.
+        # Neighbors in angle are neighbors in distance among unit vectors; zero stays where it is.
         model, prepare = KNeighborsClassifier(min(NUM_NEIGHBORS, len(labels))), _unit_vectors
     elif name == "lda":
         model, prepare = LinearDiscriminantAnalysis(solver="lsqr"), lambda points: points / unit

@@ -39,7 +39,7 @@ def fit_subspaces(
 ) -> Subspaces:
     """Fits a subspace to the activations of every class.
 
-    The directions of a class are the leading right singular vectors of its activations, which are not centred: as many
+    The directions of a class are the leading right singular vectors of its activations, which are not centered: as many
     as are needed for their share of the squared singular values to exceed `variance`, or `num_components` of them. A
     class that spans fewer directions gets what it spans.
 

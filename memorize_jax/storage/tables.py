@@ -1,0 +1,135 @@
+"""Tables: their columns, and how they are written and read."""
+
+import pathlib
+from collections.abc import Sequence
+
+import pandas as pd
+
+from memorize_jax.storage.files import replacing
+
+# What tables have in common.
+ACCURACIES = ("train_accuracy", "unpermuted_accuracy", "permuted_accuracy", "restored_accuracy", "test_accuracy")
+MEASURES = ("capacity", "radius", "dimension", "center_correlation", "capacity_standard_error")
+PLACE = ("seed", "epoch", "layer", "layer_number")
+SIZES = ("num_classes", "num_valid_classes", "examples_per_class", "num_draws", "kappa", "status")
+
+# Joint geometry (`geometry.joint_geometry`); `joint_classes` is P', the classes of one dichotomy.
+JOINT = (
+    *("joint_capacity", "joint_capacity_standard_error", "joint_radius", "joint_dimension", "joint_utility"),
+    *("joint_center_alignment", "joint_axis_alignment", "joint_center_axis_alignment", "joint_active_fraction"),
+    *("joint_kkt_residual", "joint_classes", "joint_status"),
+)
+# How far measures move when other examples stand for the classes: standard deviations over so many choices.
+RESAMPLED = (
+    *("example_repeats", "capacity_example_sd", "radius_example_sd", "dimension_example_sd"),
+    "joint_capacity_example_sd",
+)
+# Mean-field capacity with fewer and with more center directions removed than the K of least residual correlation.
+AROUND_K = ("capacity_fewer_components", "capacity_more_components")
+
+METRICS = ("epoch", "loss", *ACCURACIES, "seconds")
+# Every time the learning rate was halved because the loss was not finite: after which epoch, and what happened.
+RESTORES = ("epoch", "failed_epoch", "failed_step", "learning_rate")
+GEOMETRY = (
+    *(*PLACE, "group", *MEASURES, "num_center_components", "residual_correlation"),
+    *("least_retained_center_norm", "largest_kkt_residual", *SIZES, *AROUND_K, *JOINT, *RESAMPLED),
+)
+# Accuracy with the layers of one unit as they were at another epoch.
+REWINDING = ("seed", "into", "layer", "layer_number", "num_layers", "rewind_epoch", "bn", "loss", *ACCURACIES)
+# What the paper says, and whether the tables show it.
+CLAIMS = ("claim", "figure", "statement", "quantity", "measured", "low", "high", "threshold", "verdict", "reason")
+# Accuracy and the geometry of the test set's manifolds by width; `moment` is best or final.
+DOUBLE_DESCENT = (
+    *("seed", "width", "num_parameters", "moment", "epoch", "layer", "layer_number", *ACCURACIES),
+    *(*MEASURES, "num_center_components", *SIZES),
+)
+# Squared norms and cosines of the parts of the gradient, by layer and group; `data_classes` is P of the data set.
+GRADIENTS = (
+    *(*PLACE, "group", "part", "squared_norm", "cosine_with_ind", "cosine_with_permuted", "num_examples"),
+    *("data_classes", "form", "bn", "weighting", "centering"),
+)
+DECODING = (
+    *(*PLACE, "method", "labels", "train_accuracy", "restored_accuracy", "validation_accuracy"),
+    *("clean_validation_accuracy", "test_accuracy", "num_features", "num_fitted", "least_components"),
+    "most_components",
+)
+DECODING_CHOICE = (
+    *("seed", "epoch", "method", "labels", "validation_accuracy", "layer", "test_accuracy"),
+    *("clean_layer", "clean_test_accuracy", "oracle_layer", "oracle_test_accuracy"),
+)
+# Capacity by both theories and by simulation; `bound` other than 0: the simulated one is only a bound.
+CAPACITY_CHECK = (
+    *(*PLACE, "group", "mean_field_capacity", "mean_field_standard_error", "simulated_capacity"),
+    *("simulated_standard_error", "bound", "undecided", "num_classes", "examples_per_class", "num_inputs"),
+    *("num_draws", "num_dichotomies", "num_repetitions", "joint_capacity", "joint_standard_error"),
+    *("joint_classes", "joint_status"),
+)
+# Places in the plane; `stage` names what the epoch is among init, best and final.
+UMAP = ("seed", "epoch", "stage", "layer", "layer_number", "group", "example", "true", "assigned", "x", "y")
+# Images of a few training examples; `pixels` are height x width x channels bytes in base64.
+EXAMPLES = ("seed", "group", "example", "true", "assigned", "height", "width", "channels", "pixels")
+# Some coordinates of the points of two classes whose centers are opposite.
+SPHERES = ("seed", "example", "label", "axis_0", "axis_1", "axis_2", "axis_3", "axis_4")
+
+# Columns that tables of the first version lack; there they are NaN.
+ADDED = {*AROUND_K, *JOINT, *RESAMPLED, "joint_standard_error", "data_classes"}
+# Columns of text; all others hold numbers.
+TEXT = {
+    *("layer", "group", "part", "form", "bn", "weighting", "centering", "method", "labels", "moment", "into", "stage"),
+    *("pixels", "clean_layer", "oracle_layer", "run", "state"),
+    *(set(CLAIMS) - {"measured", "low", "high"}),
+}
+
+
+def write_table(path: str | pathlib.Path, rows: Sequence[dict], columns: Sequence[str]) -> None:
+    """Writes a table whole: readers see the old one or the new one, never half of it.
+
+    Args:
+      path: of the csv file; its folder is made.
+      rows: one dict per row, with exactly the columns.
+      columns: their order.
+
+    Raises:
+      ValueError: a row lacks a column or has one too many.
+    """
+    for row in rows:
+        if set(row) != set(columns):
+            raise ValueError(f"expected columns {sorted(columns)}, got {sorted(row)}")
+    with replacing(pathlib.Path(path)) as beside:
+        pd.DataFrame(list(rows), columns=list(columns)).to_csv(beside, index=False)
+
+
+def read_table(path: str | pathlib.Path, columns: Sequence[str], made_by: str) -> pd.DataFrame:
+    """Reads a table.
+
+    Args:
+      path: of the csv file.
+      columns: that it must have.
+      made_by: the command that makes it, for the error message.
+
+    Returns:
+      A data frame.
+
+    Raises:
+      FileNotFoundError: no such table; says what makes it.
+      ValueError: a column is missing, there are no rows, or it is not a table.
+    """
+    path = pathlib.Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"no table {path}; make it with: {made_by}")
+    try:
+        # A run's name is a hash, which may look like a number.
+        table = pd.read_csv(path, dtype={"run": str})
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged ({error}); make the table again with: {made_by}") from error
+    lacking = [column for column in columns if column not in table.columns]
+    if missing := [column for column in lacking if column not in ADDED]:
+        raise ValueError(f"{path}: expected columns {', '.join(missing)}; make the table again with: {made_by}")
+    if table.empty:
+        raise ValueError(f"{path} is damaged (no rows); make the table again with: {made_by}")
+    table = table.assign(**dict.fromkeys(lacking, float("nan")))
+    for column in columns:
+        if column not in TEXT and not pd.api.types.is_numeric_dtype(table[column]):
+            wrong = table[column][pd.to_numeric(table[column], errors="coerce").isna()].iloc[0]
+            raise ValueError(f"{path} is damaged ({column} {wrong!r}); make the table again with: {made_by}")
+    return table

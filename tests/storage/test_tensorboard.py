@@ -1,0 +1,123 @@
+import contextlib
+import dataclasses
+import importlib.util
+import math
+import shutil
+import struct
+
+import pytest
+
+from experiments import presets, run_folder, train
+from memorize_jax.runs.folder import Run
+from memorize_jax.runs.noted import read_config
+from memorize_jax.storage.tables import METRICS, read_table
+from memorize_jax.storage.tensorboard import check_installed, event_file, tag
+
+CONFIG = presets.PRESETS["smoke"].run
+
+
+def rows(number):
+    values = dict.fromkeys(METRICS, 0.25) | {"seconds": 2.0, "permuted_accuracy": math.nan}
+    return [values | {"epoch": epoch, "loss": 2.0 - epoch} for epoch in range(number)]
+
+
+def events(folder):
+    """All events in the files of a folder; every record's checksums are compared."""
+    pytest.importorskip("tensorboardX")
+    from tensorboardX.crc32c import crc32c
+    from tensorboardX.proto.event_pb2 import Event
+
+    def is_sound(content, check):
+        rotated = (crc32c(content) >> 15 | crc32c(content) << 17) + 0xA282EAD8
+        return struct.pack("<I", rotated & 0xFFFFFFFF) == check
+
+    found = []
+    for path in sorted(folder.iterdir()):
+        content, at = path.read_bytes(), 0
+        while at < len(content):
+            (size,) = struct.unpack_from("<Q", content, at)
+            body = content[at + 12 : at + 12 + size]
+            assert is_sound(content[at : at + 8], content[at + 8 : at + 12])
+            assert is_sound(body, content[at + 12 + size : at + 16 + size])
+            found.append(Event.FromString(body))
+            at += 16 + size
+    return found
+
+
+def points(folder):
+    """[(epoch, curve, value)] as they stand in the files."""
+    return [(event.step, value.tag, value.simple_value) for event in events(folder) for value in event.summary.value]
+
+
+def expected(table):
+    return [
+        (row["epoch"], tag(name), pytest.approx(row[name]))
+        for row in table
+        for name in METRICS
+        if name != "epoch" and not math.isnan(row[name])
+    ]
+
+
+def test_every_metric_of_every_epoch_is_a_point_but_for_nan(tmp_path):
+    pytest.importorskip("tensorboardX")
+    with event_file(tmp_path / "events", rows(2)) as add:
+        assert points(tmp_path / "events") == expected(rows(2))
+        add(rows(3)[2])
+        # On disk at once: a TensorBoard that watches sees it.
+        assert points(tmp_path / "events") == expected(rows(3))
+    assert (1, "loss", 1.0) in points(tmp_path / "events")
+    assert "accuracy/permuted" not in {curve for _, curve, _ in points(tmp_path / "events")}
+
+
+def test_an_epoch_that_is_done_again_is_there_once(tmp_path):
+    pytest.importorskip("tensorboardX")
+    with event_file(tmp_path / "events", []) as add:
+        for row in rows(5):
+            add(row)
+    (file,) = (tmp_path / "events").iterdir()
+    file.write_bytes(file.read_bytes()[:-7])  # killed while it wrote
+    with event_file(tmp_path / "events", rows(3)) as add:
+        add(rows(4)[3])
+    assert points(tmp_path / "events") == expected(rows(4))
+    # What a TensorBoard showed before is to be forgotten.
+    assert [event.step for event in events(tmp_path / "events") if event.HasField("session_log")] == [0]
+
+
+def test_earlier_epochs_have_the_times_they_took(tmp_path):
+    pytest.importorskip("tensorboardX")
+    with event_file(tmp_path / "events", rows(3)):
+        pass
+    times = [event.wall_time for event in events(tmp_path / "events") if event.summary.value]
+    assert times == sorted(times)
+    assert times[-1] - times[0] == pytest.approx(4, abs=0.1)
+
+
+def test_without_the_package_one_sentence_says_so(monkeypatch, tmp_path):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ValueError, match=r"needs tensorboardX: pip install 'memorize_jax\[tensorboard\]'"):
+        check_installed()
+    with pytest.raises(ValueError, match="needs tensorboardX"):
+        train.prepare(tmp_path / "new", dataclasses.replace(CONFIG, tensorboard=True))
+    assert not (tmp_path / "new").exists()
+
+
+def test_it_is_the_same_run_with_and_without():
+    assert dataclasses.replace(CONFIG, tensorboard=True).identity() == CONFIG.identity()
+
+
+def test_a_run_goes_on_with_curves_and_its_table_can_be_read_meanwhile(monkeypatch, tmp_path, smoke_run):
+    pytest.importorskip("tensorboardX")
+    run, lengths = Run(shutil.copytree(smoke_run, tmp_path / "run")), []
+
+    @contextlib.contextmanager
+    def watched(*arguments):
+        with run_folder.curves(*arguments) as draw:
+            yield lambda row: (draw(row), lengths.append(len(read_table(run.metrics, METRICS, ""))))
+
+    monkeypatch.setattr(train, "curves", watched)
+    longer = dataclasses.replace(CONFIG, tensorboard=True, epochs=CONFIG.epochs + 2, stop_accuracy=1.0)
+    train.run(run.workdir, longer)
+    assert lengths == [CONFIG.epochs + 2, CONFIG.epochs + 3]
+    table = read_table(run.metrics, METRICS, "").to_dict("records")
+    assert points(run.events) == expected(table)
+    assert read_config(run).tensorboard
