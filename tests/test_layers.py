@@ -1,8 +1,6 @@
 import ast
 import pathlib
 
-import pytest
-
 ROOT = pathlib.Path(__file__).parent.parent
 
 # Part of the library -> the parts it may import besides itself. What is not an arrow here is forbidden.
@@ -37,13 +35,13 @@ LIBRARY = {
 OWNERS = {
     "jaxopt": {"memorize_jax.geometry.solvers", "memorize_jax.geometry.admm"},
     "orbax": {"memorize_jax.storage.checkpoints.trees"},
-    "jinja2": {"memorize_jax.report.page"},
+    "jinja2": {"memorize_jax.pages.page"},
     "matplotlib": {"memorize_jax.figures.style"},
-    "sklearn": {"memorize_jax.data.digits", "memorize_jax.analysis.decoding.probes"},
+    "sklearn": {"memorize_jax.data.digits", "memorize_jax.measurements.decoding.probes"},
     "fsspec": {"memorize_jax.storage.bucket"},
     "tensorboardX": {"memorize_jax.storage.tensorboard"},
     "threadpoolctl": {"memorize_jax.threads"},
-    "umap": {"memorize_jax.analysis.embedding"},
+    "umap": {"memorize_jax.measurements.umap.embedding"},
     "tensorflow": {"memorize_jax.data.tfds_sources"},
     "tensorflow_datasets": {"memorize_jax.data.tfds_sources"},
     "third_party": set(),

@@ -218,3 +218,14 @@ def unlike(rows: pd.DataFrame, groups: Sequence[str], column: str, layers: Seque
     """
     found = pd.DataFrame({group: by_layer(rows, group, column, layers) for group in groups})
     return float((found.max(axis=1) / found.min(axis=1) - 1).max())
+
+
+def require_named(found: str, kind: str, *expected: str) -> None:
+    """Raises NotTestable where a statement is about other networks or data sets."""
+    if found not in expected:
+        raise NotTestable(f"said of the {kind} {' or '.join(expected)}, not of {found}")
+
+
+def fall_of_test(evidence: Evidence) -> float:
+    """Fall of test accuracy from its peak to the end, relative to the peak."""
+    return 1 - evidence.final("test_accuracy") / evidence.peak("test_accuracy")

@@ -122,3 +122,9 @@ def check_same_settings(folders: Sequence[Run], step: str) -> None:
                 f"{step} of {folder.workdir} was measured with other settings than that of {first.workdir}: {pairs}; "
                 "measure all of them again with the same"
             )
+
+
+def step_of(folder: Run, table: str) -> str:
+    """The command that made a table, as its note says; the table's own name if there is no note."""
+    notes = read_notes(folder, strict=False)
+    return next((step for step, note in notes.items() if table in note["tables"]), table)

@@ -2,10 +2,10 @@ import dataclasses
 
 import pandas as pd
 import pytest
-
-from experiments import ensemble, train
 from experiments.members import for_each, parse_seeds
 from experiments.presets import get_preset
+
+from experiments import ensemble, train
 from memorize_jax.runs.folder import Run, member_folders
 from memorize_jax.runs.metrics import read_metrics, write_metrics
 from memorize_jax.runs.noted import read_noted

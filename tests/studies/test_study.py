@@ -3,10 +3,10 @@ import dataclasses
 import numpy as np
 import pandas as pd
 import pytest
-
-from experiments import sweep
 from experiments.grid import combinations, plan
 from experiments.members import member_folder
+
+from experiments import sweep
 from memorize_jax import models
 from memorize_jax.config import RunConfig
 from memorize_jax.runs.folder import Run
