@@ -28,8 +28,7 @@ from memorize_jax.keys import stream
 from memorize_jax.runs.folder import Run, check_writable
 from memorize_jax.runs.provenance import provenance
 from memorize_jax.storage.lock import locked
-from memorize_jax.storage.partial_tables import make_table
-from memorize_jax.storage.tables import DOUBLE_DESCENT
+from memorize_jax.storage.tables import DOUBLE_DESCENT, make_table
 from memorize_jax.studies.study import read_study
 
 # Columns of metrics.csv that go into the table.

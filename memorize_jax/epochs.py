@@ -1,4 +1,4 @@
-"""Epochs: which networks stay on disk, which are the best and the final one, and how a choice of them is written."""
+"""Epochs: the best and the final one, which networks stay on disk, and how a choice of epochs is written."""
 
 import re
 from collections.abc import Collection, Mapping, Sequence
@@ -7,53 +7,9 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-EXPECTED = "all, every:K with K >= 1, log, or best,last"
-
-
-class Kept(NamedTuple):
-    """Epochs that stay on disk.
-
-    Attributes:
-      snapshots: by `keep`; in its own precision.
-      full: the best and the last, always in full precision.
-    """
-
-    snapshots: frozenset[int]
-    full: frozenset[int]
-
-
-def check_keep(keep: str) -> None:
-    """Raises ValueError unless `keep` is a choice of epochs that `kept_epochs` knows."""
-    if keep not in ("all", "log", "best,last") and not re.fullmatch(r"every:0*[1-9]\d*", keep):
-        raise ValueError(f"expected keep to be {EXPECTED}, got {keep!r}")
-
-
-def kept_epochs(keep: str, test_accuracies: Sequence[float]) -> Kept:
-    """Says which networks are kept.
-
-    Args:
-      keep: "all"; "every:K": 0, K, 2K, ...; "log": 0, 1, 2, 3, 4, 6, 8, 12, 16, 24, ...; or "best,last": no others.
-      test_accuracies: of the epochs 0 .. last.
-
-    Returns:
-      Kept; the best epoch is the first of those with the highest test accuracy.
-    """
-    last = len(test_accuracies) - 1
-    best = int(np.nanargmax(test_accuracies)) if np.isfinite(test_accuracies).any() else last
-    return Kept(frozenset(snapshots(keep, last)), frozenset({best, last}))
-
-
-def snapshots(keep: str, last: int) -> Sequence[int]:
-    """The epochs of 0 .. `last` whose networks are kept besides the best and the last; a range where there are many."""
-    if keep == "log":
-        powers = [2**power for power in range(last.bit_length())]
-        return sorted(epoch for epoch in {0, *powers, *(power + power // 2 for power in powers)} if epoch <= last)
-    if keep == "best,last":
-        return ()
-    return range(0, last + 1, 1 if keep == "all" else int(keep.removeprefix("every:")))
-
-
+# The stages of training that are compared; what a choice of epochs may say besides numbers.
 STAGES = ("best", "final")
+WORDS = (*STAGES, "all", "log")
 
 
 def best_epoch(metrics: pd.DataFrame) -> int:
@@ -72,63 +28,91 @@ def stage_epoch(metrics: pd.DataFrame, stage: str) -> int:
 
 
 def at_stages(table: pd.DataFrame, metrics: Mapping[int, pd.DataFrame]) -> pd.DataFrame:
-    """Keeps the rows of every seed's own best and final epoch, and says which of the two they are.
+    """Keeps the rows of every seed's own best and final epoch, and says in a column `stage` which of the two they are.
 
     Args:
-      table: with columns seed and epoch.
+      table: with columns seed and epoch; a row is there twice afterwards if its epoch is both.
       metrics: seed -> table of its run.
-
-    Returns:
-      the rows, with a column `stage`; a row is there twice if its epoch is both.
     """
-    parts = []
-    for seed, own in table.groupby("seed"):
-        for stage in STAGES:
-            parts.append(own[own["epoch"] == stage_epoch(metrics[seed], stage)].assign(stage=stage))
+    parts = [
+        own[own["epoch"] == stage_epoch(metrics[seed], stage)].assign(stage=stage)
+        for seed, own in table.groupby("seed")
+        for stage in STAGES
+    ]
     return pd.concat(parts, ignore_index=True)
 
 
-WORDS = ("best", "final", "all", "log")
+class Kept(NamedTuple):
+    """Epochs that stay on disk.
+
+    Attributes:
+      snapshots: by `keep`; in its own precision.
+      full: the best and the last, always in full precision.
+    """
+
+    snapshots: frozenset[int]
+    full: frozenset[int]
 
 
-def select_epochs(spec: str, metrics: pd.DataFrame, kept: Collection[int] | None = None) -> list[int]:
-    """Reads a choice of epochs.
+def check_keep(keep: str) -> None:
+    """Raises ValueError unless `keep` is a choice of epochs that `kept_epochs` knows."""
+    if keep not in ("all", "log", "best,last") and not re.fullmatch(r"every:0*[1-9]\d*", keep):
+        raise ValueError(f"expected keep to be all, every:K with K >= 1, log, or best,last, got {keep!r}")
+
+
+def kept_epochs(keep: str, test_accuracies: Sequence[float]) -> Kept:
+    """Says which networks are kept; the best epoch is the first of those with the highest test accuracy.
 
     Args:
-      spec: comma-separated epoch numbers and the words best, final, all, and log: 0, 1, 2, 3, 4, 6, 8, 12, 16, 24, ...
-      metrics: table of the run.
-      kept: epochs whose networks the run keeps, which all and log choose from; None for every epoch.
-
-    Returns:
-      epoch numbers in increasing order, each once.
-
-    Raises:
-      ValueError: an unknown word, or an epoch the run does not have.
+      keep: "all"; "every:K": 0, K, 2K, ...; "log": 0, 1, 2, 3, 4, 6, 8, 12, 16, 24, ...; or "best,last": no others.
+      test_accuracies: of the epochs 0 .. last.
     """
-    words = {
-        "best": lambda: [best_epoch(metrics)],
-        "final": lambda: [final_epoch(metrics)],
-        "all": lambda: there,
-        "log": lambda: kept_epochs("log", metrics["test_accuracy"].tolist()).snapshots.intersection(there),
-    }
-    there = metrics["epoch"].tolist() if kept is None else kept
-    chosen = set()
-    for item in spec.split(","):
-        item = item.strip()
-        if item in words:
-            chosen.update(words[item]())
-        elif item.isdecimal() and int(item) in set(metrics["epoch"]):
-            chosen.add(int(item))
-        else:
-            raise ValueError(
-                f"expected epochs to be numbers between 0 and {final_epoch(metrics)} "
-                f"or {', '.join(WORDS)}, got {item!r}"
-            )
-    return sorted(chosen)
+    last = len(test_accuracies) - 1
+    best = int(np.nanargmax(test_accuracies)) if np.isfinite(test_accuracies).any() else last
+    return Kept(frozenset(snapshots(keep, last)), frozenset({best, last}))
+
+
+def snapshots(keep: str, last: int) -> Sequence[int]:
+    """The epochs of 0 .. `last` whose networks are kept besides the best and the last; a range where there are many."""
+    if keep == "log":
+        powers = [2**power for power in range(last.bit_length())]
+        return sorted(epoch for epoch in {0, *powers, *(power + power // 2 for power in powers)} if epoch <= last)
+    if keep == "best,last":
+        return ()
+    return range(0, last + 1, 1 if keep == "all" else int(keep.removeprefix("every:")))
 
 
 def check_epochs(name: str, spec: str) -> None:
     """Raises ValueError unless every item of `spec` is a number or one of `WORDS`; needs no run."""
-    for item in spec.split(","):
-        if item.strip() not in WORDS and not item.strip().isdecimal():
+    for item in _items(spec):
+        if item not in WORDS and not item.isdecimal():
             raise ValueError(f"expected {name} to be numbers or {', '.join(WORDS)}, got {item!r}")
+
+
+def select_epochs(spec: str, metrics: pd.DataFrame, kept: Collection[int] | None = None) -> list[int]:
+    """Reads a choice of epochs; returns them in increasing order, each once.
+
+    Args:
+      spec: comma-separated epoch numbers and the words best, final, all, and log, see `kept_epochs`.
+      metrics: table of the run.
+      kept: epochs whose networks the run keeps, which all and log choose from; None for every epoch.
+
+    Raises:
+      ValueError: an unknown word, or an epoch the run does not have.
+    """
+    epochs, final = set(metrics["epoch"].tolist()), final_epoch(metrics)
+    there, chosen = epochs if kept is None else set(kept), set()
+    for item in _items(spec):
+        if item in STAGES:
+            chosen.add(stage_epoch(metrics, item))
+        elif item in WORDS:
+            chosen |= there if item == "all" else there.intersection(snapshots("log", final))
+        elif item.isdecimal() and int(item) in epochs:
+            chosen.add(int(item))
+        else:
+            raise ValueError(f"expected epochs to be numbers between 0 and {final} or {', '.join(WORDS)}, got {item!r}")
+    return sorted(chosen)
+
+
+def _items(spec):
+    return [item.strip() for item in spec.split(",")]
