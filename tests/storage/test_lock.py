@@ -12,12 +12,13 @@ from tests.commands import python
 
 def test_the_second_is_told_who_the_first_is_and_may_enter_after_it(tmp_path):
     workdir = tmp_path / "deep" / "run"
-    with pytest.raises(KeyError), locked(workdir):
+    with locked(workdir):
         with pytest.raises(BusyError, match=f"process {os.getpid()} on {socket.gethostname()} since"), locked(workdir):
             pass
         assert json.loads((workdir / HOLDER).read_text())["pid"] == os.getpid()
-        raise KeyError
     assert not list(workdir.iterdir())
+    with pytest.raises(KeyError), locked(workdir):
+        raise KeyError
     with locked(workdir):
         pass
 
