@@ -14,12 +14,12 @@ WORDS = (*STAGES, "all", "log")
 
 def best_epoch(metrics: pd.DataFrame) -> int:
     """The epoch with the highest test accuracy, the first of equals: the paper's selection, made on the test set."""
-    return int(metrics.loc[metrics["test_accuracy"].idxmax(), "epoch"])
+    return int(metrics["epoch"].tolist()[metrics["test_accuracy"].argmax()])
 
 
 def final_epoch(metrics: pd.DataFrame) -> int:
     """The last epoch."""
-    return int(metrics["epoch"].max())
+    return int(max(metrics["epoch"].tolist()))
 
 
 def stage_epoch(metrics: pd.DataFrame, stage: str) -> int:
@@ -35,8 +35,8 @@ def at_stages(table: pd.DataFrame, metrics: Mapping[int, pd.DataFrame]) -> pd.Da
       metrics: seed -> table of its run.
     """
     parts = [
-        own[own["epoch"] == stage_epoch(metrics[seed], stage)].assign(stage=stage)
-        for seed, own in table.groupby("seed")
+        table[(table["seed"] == seed) & (table["epoch"] == stage_epoch(metrics[seed], stage))].assign(stage=stage)
+        for seed in sorted(set(table["seed"].tolist()))
         for stage in STAGES
     ]
     return pd.concat(parts, ignore_index=True)

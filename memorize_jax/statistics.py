@@ -1,7 +1,7 @@
 """Mean and interval over seeds."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 import pandas as pd
@@ -71,7 +71,7 @@ def over_seeds(
     for values, own in table.groupby(list(by), sort=False):
         for measure in measures:
             found = student_t_interval(own[measure].to_numpy(), level=level)
-            about = {**dict(zip(by, values, strict=True)), "measure": measure}
+            about = {**dict(zip(by, cast(tuple, values), strict=True)), "measure": measure}
             summary = {name: float(getattr(found, name)) for name in ("mean", "low", "high")}
             rows.append({**about, **summary, "num_seeds": int(found.count)})
     return pd.DataFrame(rows)

@@ -98,9 +98,9 @@ def check_table(folder: Run, table: str, step: str, identity: str | None, made_b
 
 def check_same_settings(folders: Sequence[Run], step: str) -> None:
     """Raises ValueError unless a step was done with the same settings in all folders that note it; names one."""
-    noted = {folder: note["settings"] for folder in folders if (note := read_notes(folder).get(step))}
-    (first, asked), *others = noted.items() or [(None, None)]
-    for folder, held in others:
+    noted = [(folder, note["settings"]) for folder in folders if (note := read_notes(folder).get(step))]
+    for folder, held in noted[1:]:
+        first, asked = noted[0]
         # Which epochs were chosen only decides which rows there are.
         names = [name for name in {**asked, **held} if not name.endswith(("_epochs", "_dynamics"))]
         if different := [name for name in names if asked.get(name) != held.get(name)]:

@@ -6,6 +6,7 @@ import os
 import pathlib
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 
+import numpy as np
 import pandas as pd
 
 from memorize_jax.storage.files import checksum, write_text
@@ -138,7 +139,8 @@ def read_table(
     table = table.assign(**dict.fromkeys(lacking, float("nan")))
     for column in columns:
         if column not in text and not pd.api.types.is_numeric_dtype(table[column]):
-            wrong = table[column][pd.to_numeric(table[column], errors="coerce").isna()].iloc[0]
+            is_wrong = np.isnan(np.asarray(pd.to_numeric(table[column], errors="coerce"), float))
+            wrong = table[column].tolist()[is_wrong.argmax()]
             raise ValueError(f"{path} is damaged ({column} {wrong!r}); {again}")
     return table
 

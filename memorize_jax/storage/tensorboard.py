@@ -34,7 +34,7 @@ def event_file(folder: pathlib.Path, rows: Sequence[dict]) -> Iterator[Callable[
     # EventsWriter rather than SummaryWriter, whose thread would wait for ever for a disk that is full.
     from tensorboardX import summary
     from tensorboardX.event_file_writer import EventsWriter
-    from tensorboardX.proto.event_pb2 import Event, SessionLog
+    from tensorboardX.proto.event_pb2 import Event, SessionLog  # pyright: ignore[reportAttributeAccessIssue]
 
     folder.mkdir(exist_ok=True)
     for old in folder.glob("events.out.tfevents.*"):

@@ -78,7 +78,7 @@ def read_epoch(
 
 
 def read_some(
-    folder: pathlib.Path, epoch: int, chosen: Callable[[str], bool], *, identity: str | None = None
+    folder: pathlib.Path, epoch: int, *, chosen: Callable[[str], bool], identity: str | None = None
 ) -> dict[str, np.ndarray]:
     """Reads the arrays whose names are `chosen`, each from its own file; checked as in `read_epoch`, and faster."""
     manifest = read_manifest(folder / str(epoch), epoch, identity)

@@ -23,8 +23,6 @@ class Manifest(NamedTuple):
     """What a folder held when it was written.
 
     Attributes:
-      folder: of the checkpoint.
-      epoch: its number.
       files: path in the folder -> (bytes, CRC-32).
       leaves: name -> (CRC-32 of the array in memory, type, shape).
     """
@@ -72,11 +70,7 @@ def read_manifest(folder: pathlib.Path, epoch: int, identity: str | None = None)
 
 
 def check_files(manifest: Manifest, names: Collection[str] | None = None) -> None:
-    """Compares the files of a folder with its manifest.
-
-    Args:
-      manifest: of the folder.
-      names: of the leaves whose files matter, besides those of no leaf; None for all.
+    """Compares the files of a folder with its manifest: those of the leaves `names`, or all, and those of no leaf.
 
     Raises:
       DamagedCheckpointError: names the epoch, the leaf and what is wrong with its file.
@@ -107,11 +101,7 @@ def check_leaves(manifest: Manifest, leaves: Mapping[str, np.ndarray]) -> None:
 
 
 def raw_leaf(manifest: Manifest, name: str) -> np.ndarray | None:
-    """Reads one array from its file, which is much faster than asking Orbax.
-
-    Returns:
-      The array, to be compared by `check_leaves`; None if its file is not simply its bytes, or not as it was.
-    """
+    """Reads one array from its file, much faster than Orbax; None if that is not simply its bytes, or not as it was."""
     _, dtype, shape = manifest.leaves[name]
     dtype = jax.numpy.dtype(dtype)
     size = math.prod(shape) * dtype.itemsize
@@ -133,7 +123,7 @@ def _leaf_checksum(leaf):
     """CRC-32 of an array: its type, shape and values."""
     header = f"{leaf.dtype.name}{leaf.shape}".encode()
     # As bytes: NumPy lends no buffer of bfloat16.
-    return zlib.crc32(np.ascontiguousarray(leaf).reshape(-1).view(np.uint8), zlib.crc32(header))
+    return zlib.crc32(np.ascontiguousarray(leaf).reshape(-1).view(np.uint8).data, zlib.crc32(header))
 
 
 def _size_and_checksum(path):

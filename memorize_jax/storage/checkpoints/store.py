@@ -79,7 +79,7 @@ class EpochStore:
         complete: bool,
         test_accuracies: Sequence[float] | None = None,
     ) -> bool:
-        """Stores the network of an epoch, and from time to time the training state.
+        """Stores the network of an epoch, and from time to time the training state; returns whether it did that.
 
         Waits for the epoch before, copies to host memory and returns; the arrays may be donated afterwards.
 
@@ -89,9 +89,6 @@ class EpochStore:
           training_state: pytree that resuming needs; None to store none.
           complete: store the training state in any case, as at the end.
           test_accuracies: of the epochs 0 .. epoch, which decide what stays; None to keep everything in full.
-
-        Returns:
-          Whether the training state is stored.
 
         Raises:
           RuntimeError: the epoch is stored already.
@@ -139,8 +136,8 @@ class EpochStore:
 
     def _store(self, epoch, network, state, test_accuracies):
         try:
-            full, short = self._wanted(test_accuracies)
-            if full is None or epoch in full:
+            full, short = ({epoch}, set()) if test_accuracies is None else self._wanted(test_accuracies)
+            if epoch in full:
                 folders.write_epoch(self._full, epoch, network, self._identity)
             if epoch in short:
                 folders.write_epoch(self._short, epoch, _cast(network, np.float32, jax.numpy.bfloat16), self._identity)
@@ -151,7 +148,7 @@ class EpochStore:
                 self._state_cost = time.monotonic() - started
                 for old in folders.stored_epochs(self._states)[:-NUM_STATES]:
                     folders.remove_epoch(self._states, old)
-            if full is not None:
+            if test_accuracies is not None:
                 self._prune(full, short)
         except Exception as error:
             for folder in (self._full, self._short, self._states):
@@ -163,9 +160,7 @@ class EpochStore:
             raise failure from error
 
     def _wanted(self, test_accuracies):
-        """Epochs to keep in full (None for all of them) and in short."""
-        if test_accuracies is None:
-            return None, frozenset()
+        """Epochs to keep in full and in short."""
         snapshots, full = kept_epochs(self._keep, test_accuracies)
         return (full | snapshots, frozenset()) if self._keep_dtype == "float32" else (full, snapshots)
 
@@ -186,11 +181,9 @@ class EpochStore:
         return sorted({*folders.stored_epochs(self._full), *folders.stored_epochs(self._short)})
 
     def load(self, epoch: int) -> dict:
-        """Restores the network of an epoch.
+        """Restores params and batch_stats of an epoch, with NumPy leaves whatever device they were saved from.
 
-        Returns:
-          params and batch_stats with NumPy leaves, whatever device they were saved from; what was kept in bfloat16
-          comes back as float32.
+        What was kept in bfloat16 comes back as float32.
 
         Raises:
           FileNotFoundError: no such epoch; names those there are.
@@ -206,23 +199,20 @@ class EpochStore:
           names: of modules, as the keys of params, e.g. "conv12" for kernel and bias, "conv12_bn" for scale, offset
             and running statistics; those of no parameters have no entry in the result.
 
-        Returns:
-          params and batch_stats of these alone, as of `load`, whose errors are also raised.
-
         Raises:
           KeyError: none of the names has parameters.
+          Exception: as of `load`.
         """
         names = set(names)
-        chosen = lambda leaf: leaf.split(".")[1] in names
-        found = self._restored(epoch, lambda *place, **run: folders.read_some(*place, chosen, **run))
+        found = self._restored(epoch, folders.read_some, chosen=lambda leaf: leaf.split(".")[1] in names)
         if not any(found.values()):
             raise KeyError(f"epoch {epoch} has no layer {', '.join(sorted(names))}")
         return found
 
-    def _restored(self, epoch, read):
+    def _restored(self, epoch, read, **options):
         for folder in (self._full, self._short):
             if epoch in folders.stored_epochs(folder):
-                leaves = read(folder, epoch, identity=self._identity)
+                leaves = read(folder, epoch, identity=self._identity, **options)
                 if folder == self._short:
                     leaves = _cast(leaves, jax.numpy.bfloat16, np.float32)
                 return {"params": {}, "batch_stats": {}, **unflatten(leaves)}
@@ -231,15 +221,12 @@ class EpochStore:
         raise FileNotFoundError(f"no checkpoint of epoch {epoch} in {self._folder}; stored: {span}")
 
     def faults(self, test_accuracies: Sequence[float], *, finished: bool) -> dict[int, str]:
-        """Finds out which networks that should be stored are damaged or missing.
+        """Says of every network that should be stored and is damaged or missing, by epoch, what is wrong.
 
         Args:
           test_accuracies: of the epochs 0 .. last.
           finished: no epoch will follow: also the best must be there. Before that it may have been removed because a
             later one, which training is about to redo, was better.
-
-        Returns:
-          epoch -> what is wrong, in one sentence.
         """
         full, short = self._wanted(test_accuracies)
         snapshots, _ = kept_epochs(self._keep, test_accuracies)
@@ -258,15 +245,12 @@ class EpochStore:
     def load_training_state(
         self, template: Any, *, not_after: int | None = None, on_damage: Callable[[str], None] = lambda _: None
     ) -> tuple[int, Any] | None:
-        """Restores the newest training state that is sound, and not of an epoch later than `not_after`.
+        """Restores the newest sound training state of an epoch up to `not_after`: (epoch, state), or None if none is.
 
         Args:
           template: a state of the same structure.
           not_after: None for the last epoch.
           on_damage: called with a sentence about each damaged state that is passed over.
-
-        Returns:
-          (epoch, state), or None if there is none.
         """
         for epoch in reversed(folders.stored_epochs(self._states)):
             if not_after is not None and epoch > not_after:
