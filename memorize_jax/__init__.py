@@ -22,14 +22,12 @@ _NAMES = {
     "measurements": ("memorize_jax.measurements", None),
     "models": ("memorize_jax.models", None),
 }
-__all__ = ["__version__", *_NAMES]  # noqa: PLE0604
+__all__ = ["__version__", *_NAMES]
 
 
 def __getattr__(name):
     if name == "__version__":
-        import importlib.metadata
-
-        return importlib.metadata.version("memorize_jax")
+        return importlib.import_module("importlib.metadata").version("memorize_jax")
     if name not in _NAMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     module, attribute = _NAMES[name]

@@ -263,7 +263,7 @@ def test_what_was_begun_before_the_training_went_on_is_not_mixed_with_what_came_
     settings = presets.RewindingConfig(rewind_epochs="0", rewind_layers="each")
     rewinding.run(mine.workdir, settings)
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("memorize_jax.storage.partial_tables.write_table", stopped)
+        patched.setattr("memorize_jax.storage.tables.write_table", stopped)
         with pytest.raises(KeyboardInterrupt):
             rewinding.run(mine.workdir, settings)
     assert list(mine.results.glob("rewinding.partial.jsonl"))
@@ -413,13 +413,13 @@ def test_only_what_is_named_like_our_own_is_cleared_away(mine, name):
 
 
 def test_a_stale_lock_tells_nobody_who_left_it(mine):
-    lock = mine.workdir / "run.lock"
+    lock, holder = (mine.workdir / name for name in ("run.lock", "run.holder.json"))
     lock.write_text('{"host": "my-laptop", "command": "secret"}')
     report.run(mine.workdir)
     assert not lock.exists()
     with locked(mine.workdir):
         remove_stale_lock(mine.workdir)
-        assert "host" in lock.read_text()
+        assert "host" in holder.read_text()
 
 
 def test_a_file_system_without_locks_is_one_clear_line(tmp_path, monkeypatch):
