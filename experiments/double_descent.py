@@ -15,9 +15,8 @@ from collections.abc import Mapping, Sequence
 import jax
 import numpy as np
 
-from experiments import cli, train
+from experiments import cli
 from experiments.configs import GeometryConfig
-from experiments.members import member_folder, parse_seeds
 from experiments.record import recorded
 from experiments.trained import choose_examples, geometry_options, opened
 from memorize_jax import data, figures
@@ -26,7 +25,10 @@ from memorize_jax.analysis.manifolds import compiled_network_geometries
 from memorize_jax.config import RunConfig
 from memorize_jax.keys import stream
 from memorize_jax.runs.folder import Run, check_writable
+from memorize_jax.runs.prepare import prepare
 from memorize_jax.runs.provenance import provenance
+from memorize_jax.runs.seeds import parse_seeds, seed_folder
+from memorize_jax.runs.train import train_run
 from memorize_jax.storage.lock import locked
 from memorize_jax.storage.partial_tables import make_table
 from memorize_jax.storage.tables import DOUBLE_DESCENT
@@ -88,16 +90,16 @@ def run(
     runs, splits = {}, None
     for width, seed in itertools.product(widths, seeds):
         place, own = folder.workdir / f"width_{width}", dataclasses.replace(config, width=width, seed=seed)
-        place = member_folder(place, seed) if len(seeds) > 1 else place
+        place = seed_folder(place, seed) if len(seeds) > 1 else place
         # What can be wrong with the last width should not come out after days; the data are in memory once.
-        prepared = train.prepare(place, own, splits)
+        prepared = prepare(place, own, splits)
         splits = prepared[0]
         choose_examples(*prepared, manifolds, seed=seed, names=["test"])
         runs[f"width {width}, seed {seed}"] = (place, own, prepared)
 
     def measured(name):
         place, own, prepared = runs[name]
-        train.run(place, own, prepared, plan)
+        train_run(place, own, prepared, plan)
         return measure(place, manifolds, splits)
 
     settings = {

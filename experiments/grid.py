@@ -9,9 +9,9 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from experiments.members import parse_seeds
 from experiments.presets import Preset, get_preset
 from memorize_jax.config import RunConfig
+from memorize_jax.runs.seeds import parse_seeds
 
 PARTS = ("preset", "seeds", "run", "grid")
 # A sweep of more is a slip of the pen.

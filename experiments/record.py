@@ -2,15 +2,13 @@
 
 import dataclasses
 import functools
-import shlex
-import sys
 import time
 from collections.abc import Callable
 
 from memorize_jax.runs.folder import Run
 from memorize_jax.runs.noted import read_noted
 from memorize_jax.runs.notes import are_made, note_tables, read_notes
-from memorize_jax.runs.provenance import provenance
+from memorize_jax.runs.provenance import command_line, provenance
 from memorize_jax.studies.study import TABLES
 
 
@@ -73,12 +71,6 @@ def read_record(folder: Run) -> dict[str, dict]:
 def identity_in(folder: Run) -> str | None:
     """The identity of the run in a folder; None in the folder of several runs."""
     return read_noted(folder).identity if folder.config.is_file() else None
-
-
-def command_line() -> str:
-    """The line with which this process was started; "" if it was not one of the experiments."""
-    name = getattr(sys.modules["__main__"].__spec__, "name", "") or ""
-    return shlex.join(["python", "-m", name, *sys.argv[1:]]) if name.startswith("experiments.") else ""
 
 
 def _settings(arguments, switches=()):

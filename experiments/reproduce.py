@@ -14,9 +14,8 @@ import pathlib
 import time
 from collections.abc import Sequence
 
-from experiments import claims, cli, double_descent, ensemble, report, steps, train
+from experiments import claims, cli, double_descent, report, steps
 from experiments.estimate import about, measure_work
-from experiments.members import combine, for_each, member_folder, parse_seeds
 from experiments.presets import Preset, analyses
 from experiments.record import is_made, tables_of
 from experiments.steps import STEPS, Planned, Step
@@ -26,6 +25,9 @@ from memorize_jax.figures.capacity_map import FIGURES_OF_CAPACITY_MAP, LEAST_EPO
 from memorize_jax.figures.figure import INSTEAD, RUNS
 from memorize_jax.memory import readable
 from memorize_jax.runs.folder import Run, check_no_sweep, member_folders
+from memorize_jax.runs.prepare import prepare
+from memorize_jax.runs.seeds import combine, for_each, parse_seeds, seed_folder
+from memorize_jax.runs.train import train_run, train_seeds
 from memorize_jax.studies.study import read_study
 
 
@@ -55,10 +57,10 @@ def run(
     if not seeds and (members := member_folders(workdir)):
         held = ",".join(member.name.removeprefix("seed_") for member in members)
         raise ValueError(f"workdir {workdir} holds an ensemble; go on with it by --seeds={held}")
-    folders = [Run(member_folder(workdir, seed)) for seed in seeds] or [Run(workdir)]
+    folders = [Run(seed_folder(workdir, seed)) for seed in seeds] or [Run(workdir)]
     if seeds:
         chosen = dataclasses.replace(chosen, run=dataclasses.replace(chosen.run, seed=seeds[0]))
-    prepared = train.prepare(folders[0].workdir, chosen.run)
+    prepared = prepare(folders[0].workdir, chosen.run)
     if figures:
         figures = _possible(figures, folders, chosen.run, prepared[0])
     chosen, wanted = _with_epochs_of_maps(chosen, figures, folders), _steps(figures)
@@ -73,9 +75,9 @@ def run(
     if training.todo:
         print("train", flush=True)
         if seeds:
-            ensemble.run(workdir, chosen.run, seeds, run_one=train.run, plan=chosen.plan(), together=together)
+            train_seeds(workdir, chosen.run, seeds, plan=chosen.plan(), together=together)
         else:
-            train.run(workdir, chosen.run, prepared, chosen.plan())
+            train_run(workdir, chosen.run, prepared, chosen.plan())
     todo = [step for step, one in zip(wanted, planned, strict=True) if one.todo]
     for number, step in enumerate(todo, start=1):
         print(f"[{number}/{len(todo)}] {step.name}", flush=True)

@@ -97,7 +97,7 @@ def check_steps(
       steps: those to be done.
       folders: of the runs, trained or not.
       chosen: all settings.
-      prepared: what `train.prepare` returned.
+      prepared: what `runs.prepare.prepare` returned.
     """
     names = {step.name for step in steps}
     if "decoding" in names:

@@ -14,16 +14,17 @@ import sys
 import pandas as pd
 from absl import flags
 
-from experiments import cli, ensemble, geometry, train
+from experiments import cli, geometry
 from experiments.configs import GeometryConfig
 from experiments.grid import Combination, Sweep, combinations, parse_grid, plan, read_sweep
-from experiments.members import combine, for_each, member_folder
 from experiments.presets import Preset
 from experiments.record import is_made
 from memorize_jax.config import RunConfig
 from memorize_jax.runs.folder import Run, member_folders
 from memorize_jax.runs.metrics import stored_rows
 from memorize_jax.runs.noted import check_same_run
+from memorize_jax.runs.seeds import combine, for_each, seed_folder
+from memorize_jax.runs.train import train_run, train_seeds
 from memorize_jax.storage.files import replacing
 from memorize_jax.training import is_finished
 
@@ -42,9 +43,9 @@ def run_one(folder: str | pathlib.Path, config: RunConfig, seeds: list[int], cho
       together: train the seeds as one program.
     """
     if seeds:
-        ensemble.run(folder, config, seeds, run_one=train.run, plan=chosen.plan(), together=together)
+        train_seeds(folder, config, seeds, plan=chosen.plan(), together=together)
     else:
-        train.run(folder, config, plan=chosen.plan())
+        train_run(folder, config, plan=chosen.plan())
 
     def measure(member):
         if not is_made(Run(member), "geometry", chosen.geometry):
@@ -66,7 +67,7 @@ def state_of(folder: pathlib.Path, config: RunConfig, seeds: list[int], measured
       state (one of `STATES`), epochs (the least over seeds), train_accuracy and test_accuracy at the end (means).
     """
     own = [dataclasses.replace(config, seed=seed) for seed in seeds] or [config]
-    places = [Run(member_folder(folder, seed)) for seed in seeds] or [Run(folder)]
+    places = [Run(seed_folder(folder, seed)) for seed in seeds] or [Run(folder)]
     for place, asked in zip(places, own, strict=True):
         check_same_run(place, asked)
     begun = [rows for place in places if (rows := stored_rows(place))]

@@ -14,7 +14,6 @@ import pandas as pd
 
 from experiments import cli
 from experiments.configs import GeometryConfig
-from experiments.members import for_each
 from experiments.presets import analyses
 from experiments.record import recorded, tables_of
 from memorize_jax import data, figures, models
@@ -30,6 +29,7 @@ from memorize_jax.runs.labels import read_labels
 from memorize_jax.runs.metrics import read_metrics, read_restores
 from memorize_jax.runs.noted import Noted, check_same_data, read_noted
 from memorize_jax.runs.provenance import provenance
+from memorize_jax.runs.seeds import for_each
 from memorize_jax.storage.checkpoints import DamagedCheckpointError, EpochStore
 from memorize_jax.storage.lock import locked
 from memorize_jax.storage.partial_tables import make_table

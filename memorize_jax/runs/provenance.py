@@ -3,7 +3,9 @@
 import importlib.metadata
 import pathlib
 import platform
+import shlex
 import subprocess
+import sys
 
 import jax
 
@@ -22,3 +24,9 @@ def provenance() -> dict:
         "device": f"{len(devices)} x {devices[0].device_kind}",
         "commit": asked.stdout.strip() or "unknown",
     }
+
+
+def command_line() -> str:
+    """The line with which this process was started; "" if it was not one of the experiments."""
+    name = getattr(sys.modules["__main__"].__spec__, "name", "") or ""
+    return shlex.join(["python", "-m", name, *sys.argv[1:]]) if name.startswith("experiments.") else ""

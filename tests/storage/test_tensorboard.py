@@ -7,9 +7,12 @@ import struct
 
 import pytest
 
-from experiments import presets, run_folder, train
+from experiments import presets
 from memorize_jax.runs.folder import Run
 from memorize_jax.runs.noted import read_config
+from memorize_jax.runs.prepare import prepare
+from memorize_jax.runs.session import Session
+from memorize_jax.runs.train import train_run
 from memorize_jax.storage.tables import METRICS, read_table
 from memorize_jax.storage.tensorboard import check_installed, event_file, tag
 
@@ -97,7 +100,7 @@ def test_without_the_package_one_sentence_says_so(monkeypatch, tmp_path):
     with pytest.raises(ValueError, match=r"needs tensorboardX: pip install 'memorize_jax\[tensorboard\]'"):
         check_installed()
     with pytest.raises(ValueError, match="needs tensorboardX"):
-        train.prepare(tmp_path / "new", dataclasses.replace(CONFIG, tensorboard=True))
+        prepare(tmp_path / "new", dataclasses.replace(CONFIG, tensorboard=True))
     assert not (tmp_path / "new").exists()
 
 
@@ -110,13 +113,14 @@ def test_a_run_goes_on_with_curves_and_its_table_can_be_read_meanwhile(monkeypat
     run, lengths = Run(shutil.copytree(smoke_run, tmp_path / "run")), []
 
     @contextlib.contextmanager
-    def watched(*arguments):
-        with run_folder.curves(*arguments) as draw:
+    def watched(session):
+        with curves(session) as draw:
             yield lambda row: (draw(row), lengths.append(len(read_table(run.metrics, METRICS, ""))))
 
-    monkeypatch.setattr(train, "curves", watched)
+    curves = Session.curves
+    monkeypatch.setattr(Session, "curves", watched)
     longer = dataclasses.replace(CONFIG, tensorboard=True, epochs=CONFIG.epochs + 2, stop_accuracy=1.0)
-    train.run(run.workdir, longer)
+    train_run(run.workdir, longer)
     assert lengths == [CONFIG.epochs + 2, CONFIG.epochs + 3]
     table = read_table(run.metrics, METRICS, "").to_dict("records")
     assert points(run.events) == expected(table)

@@ -1,4 +1,4 @@
-"""An ensemble is a folder of runs, one for each seed: `seed_0`, `seed_1`, ... ."""
+"""An ensemble is a folder of runs that differ in their seed: `seed_0`, `seed_1`, ... ."""
 
 import pathlib
 import re
@@ -15,17 +15,7 @@ MOST_SEEDS = 1000
 
 
 def parse_seeds(text: str) -> list[int]:
-    """Reads a list of seeds.
-
-    Args:
-      text: numbers and ranges with commas between them, e.g. "0-9" or "0,3,7-8".
-
-    Returns:
-      The seeds in order, each once.
-
-    Raises:
-      ValueError: expected X, got Y.
-    """
+    """Reads numbers and ranges with commas between them, e.g. "0-9" or "0,3,7-8"; the seeds in order, each once."""
     seeds = set()
     for part in text.split(","):
         found = re.fullmatch(r"\s*(\d{1,9})\s*(?:-\s*(\d{1,9})\s*)?", part)
@@ -38,7 +28,7 @@ def parse_seeds(text: str) -> list[int]:
     return sorted(seeds)
 
 
-def member_folder(workdir: str | pathlib.Path, seed: int) -> pathlib.Path:
+def seed_folder(workdir: str | pathlib.Path, seed: int) -> pathlib.Path:
     """The folder of one seed's run."""
     return Run(workdir).workdir / f"seed_{seed}"
 
@@ -52,29 +42,28 @@ def for_each(
     """Does a step of a study for a run, or for the runs of an ensemble, whose tables it then puts together.
 
     Args:
-      workdir: of the run or the ensemble.
       step: takes a run's folder.
       tables: names of the result tables that the step makes, each with a column `seed`.
-      seeds: of the members that are asked for; empty for all.
+      seeds: those that are asked for; empty for all.
     """
-    members = _members(workdir, seeds)
-    if members:
-        check_members({member: read_noted(Run(member)) for member in member_folders(workdir)})
-    for member in members or [workdir]:
-        step(member)
+    asked = _asked(workdir, seeds)
+    if asked:
+        check_members({folder: read_noted(Run(folder)) for folder in member_folders(workdir)})
+    for folder in asked or [workdir]:
+        step(folder)
     combine(workdir, tables, seeds)
 
 
 def combine(workdir: str | pathlib.Path, tables: Iterable[str], seeds: Sequence[int] = ()) -> None:
-    """Puts the tables of the members of an ensemble together, if all that are asked for have one; see `for_each`."""
-    members = [Run(member).results for member in _members(workdir, seeds)]
+    """Puts the tables of an ensemble's runs together, if all that are asked for have one; see `for_each`."""
+    results = [Run(folder).results for folder in _asked(workdir, seeds)]
     for name in tables:
-        if members and all((member / name).is_file() for member in members):
-            combined = pd.concat([pd.read_csv(member / name) for member in members], ignore_index=True)
+        if results and all((one / name).is_file() for one in results):
+            combined = pd.concat([pd.read_csv(one / name) for one in results], ignore_index=True)
             with replacing(Run(workdir).results / name) as beside:
                 combined.to_csv(beside, index=False)
 
 
-def _members(workdir, seeds):
-    asked = [member_folder(workdir, seed) for seed in seeds]
-    return [member for member in member_folders(workdir) if member in asked or not asked]
+def _asked(workdir, seeds):
+    asked = [seed_folder(workdir, seed) for seed in seeds]
+    return [folder for folder in member_folders(workdir) if folder in asked or not asked]

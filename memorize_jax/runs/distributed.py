@@ -1,4 +1,4 @@
-"""Flags of a run on several processes: a TPU pod slice, several GPU machines, or two processes on a laptop."""
+"""Several processes that train one run: a TPU pod slice, several GPU machines, or two processes on a laptop."""
 
 import contextlib
 import errno
@@ -11,8 +11,6 @@ import time
 import jax
 from jax._src import distributed
 
-from experiments import cli
-
 # A process that does not come, and one that is gone, end the others within a minute.
 MEET_SECONDS, GONE_SECONDS, BEAT_SECONDS = 45, 20.0, 2.0
 # JAX ends them with a core dump; it is to come later.
@@ -20,44 +18,38 @@ HEARTBEAT_SECONDS, SHUTDOWN_SECONDS = 60, 20
 BEATS = "memorize_jax/beats"
 
 
-# For `cli.start`; all but the first where the processes do not find one another by themselves.
-FLAGS = (
-    cli.switch(
-        "distributed",
-        "one of several processes that train together; on a TPU pod slice, Slurm or Open MPI they find one another",
-    ),
-    cli.flag("coordinator", "address:port of process 0, elsewhere"),
-    cli.integer("num_processes", "how many there are, elsewhere"),
-    cli.integer("process_id", "which one this is, from 0, elsewhere"),
-)
+def join(
+    coordinator: str | None = None, num_processes: int | None = None, process_id: int | None = None, *, detect: bool
+) -> None:
+    """Meets the other processes, if there are any; call it before anything else touches a device.
 
-
-def join() -> None:
-    """Meets the other processes, if the flags say so; call it before anything else touches a device.
+    Args:
+      coordinator: address:port of process 0; needed, with the two others, where JAX cannot detect the cluster.
+      process_id: which one this is, from 0.
+      detect: whether the processes find one another, as on a TPU pod slice, with Slurm or Open MPI.
 
     Raises:
-      ValueError: flags that do not go together.
+      ValueError: arguments that do not go together.
     """
-    flags = cli.FLAGS
-    explicit = {name: getattr(flags, name) for name in ("coordinator", "num_processes", "process_id")}
+    explicit = {"coordinator": coordinator, "num_processes": num_processes, "process_id": process_id}
     missing = [name for name, value in explicit.items() if value is None]
     if 0 < len(missing) < len(explicit):
         raise ValueError(f"expected --coordinator, --num_processes and --process_id together, got no --{missing[0]}")
-    if not missing and not 0 <= flags.process_id < flags.num_processes:
-        raise ValueError(f"expected process_id between 0 and {flags.num_processes - 1}, got {flags.process_id}")
-    if missing and not flags.distributed:
+    if coordinator is not None and num_processes is not None and process_id is not None:
+        if not 0 <= process_id < num_processes:
+            raise ValueError(f"expected process_id between 0 and {num_processes - 1}, got {process_id}")
+        _check_address(coordinator, listens=process_id == 0)
+    elif not detect:
         return
-    if not missing:
-        _check_address(explicit["coordinator"], listens=flags.process_id == 0)
     print(f"waiting up to {MEET_SECONDS} s for the other processes", file=sys.stderr)
     # JAX itself would abort with a core dump.
     giving_up = threading.Timer(MEET_SECONDS, _give_up)
     giving_up.start()
     try:
         jax.distributed.initialize(
-            explicit["coordinator"],
-            explicit["num_processes"],
-            explicit["process_id"],
+            coordinator,
+            num_processes,
+            process_id,
             initialization_timeout=2 * MEET_SECONDS,
             heartbeat_timeout_seconds=HEARTBEAT_SECONDS,
             shutdown_timeout_seconds=SHUTDOWN_SECONDS,
@@ -118,7 +110,7 @@ def leave_if_lost(error: Exception) -> None:
 
 
 def _leave(reason):
-    again = "start all of them again with the same command: it goes on from the last stored epoch"
+    again = "start all of them again with the same command: it resumes from the last stored epoch"
     _end(f"another process is gone ({reason}); {again}")
 
 
