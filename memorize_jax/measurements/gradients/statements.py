@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from memorize_jax.claims.evidence import Evidence, NotTestable
+from memorize_jax.claims.evidence import HALF, Evidence, NotTestable
 from memorize_jax.claims.shapes import thirds
 from memorize_jax.claims.statement import NOTICEABLE, Statement, Threshold
 from memorize_jax.measurements.gradients.shares import (
@@ -20,7 +20,6 @@ from memorize_jax.measurements.gradients.shares import (
     start_epochs,
     total,
 )
-from memorize_jax.measurements.training.statements import HALF
 
 # "Much larger": twice the norm.
 MUCH = 4
