@@ -2,12 +2,12 @@
 
 import pathlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pandas as pd
 
 from memorize_jax.config import RunConfig
-from memorize_jax.data import Splits
+from memorize_jax.data import PermutedLabels, Splits
 from memorize_jax.measurements.driver import is_measured, measure
 from memorize_jax.measurements.measurement import Measurement
 from memorize_jax.measurements.registry import get_measurement, open_study
@@ -26,6 +26,10 @@ def train_and_measure(
     preset: Preset,
     names: Sequence[str],
     together: bool = False,
+    *,
+    is_trained: bool = False,
+    prepared: tuple[Splits, PermutedLabels] | None = None,
+    say: Callable[[str], None] = lambda text: None,
 ) -> None:
     """Trains and measures one combination of a plan, or resumes it; arguments can be pickled for a job of its own.
 
@@ -36,30 +40,26 @@ def train_and_measure(
       preset: settings, which new runs note.
       names: of the measurements.
       together: train the seeds as one program.
+      is_trained: only measure.
+      prepared: what `runs.prepare.prepare` returned, if it was called before.
+      say: takes what is about to be done.
     """
-    if seeds:
-        train_seeds(folder, config, seeds, plan=preset.plan(), together=together)
-    else:
-        train_run(folder, config, plan=preset.plan())
-    for name in names:
-        measure_missing(folder, seeds, get_measurement(name), preset)
+    if not is_trained:
+        say("train")
+        if seeds:
+            train_seeds(folder, config, seeds, plan=preset.plan(), together=together)
+        else:
+            train_run(folder, config, prepared, preset.plan())
+    for number, name in enumerate(names, start=1):
+        say(f"[{number}/{len(names)}] {name}")
+        measurement = get_measurement(name)
+        settings = preset.of_all(measurement)
 
+        def step(member, measurement=measurement, settings=settings):
+            if not is_measured(measurement, Run(member), settings):
+                measure(measurement, member, settings, splits=prepared[0] if prepared else None)
 
-def measure_missing(
-    folder: str | pathlib.Path,
-    seeds: Sequence[int],
-    measurement: Measurement,
-    preset: Preset,
-    splits: Splits | None = None,
-) -> None:
-    """Measures a run, or every seed of one, unless that was done with the same settings."""
-    settings = preset.of_all(measurement)
-
-    def step(member):
-        if not is_measured(measurement, Run(member), settings):
-            measure(measurement, member, settings, splits=splits)
-
-    for_each(folder, step, tables_of([measurement]), seeds)
+        for_each(folder, step, tables_of([measurement]), seeds)
 
 
 def tables_of(wanted: Sequence[Measurement]) -> tuple[str, ...]:

@@ -26,8 +26,8 @@ def definitions() -> tuple[cli.Definition, ...]:
     """Of the flags."""
     return (
         *cli.of_measurement(get_measurement("geometry")),
-        cli.flag("points", "npz file with labels [n] and activations [n, ...], instead of a run"),
-        cli.integer("seed", "Seed of the examples chosen and the draws, with --points"),
+        cli.flag("points", "Npz file with labels [n] and activations [n, ...], measured instead of a run."),
+        cli.integer("seed", "Seed of the examples chosen and the draws, with --points."),
     )
 
 
@@ -48,7 +48,6 @@ def measure_points(points: str, workdir: str | pathlib.Path, settings: GeometryS
     Args:
       points: path of the npz file.
       workdir: folder for the results; must not hold a training run.
-      settings: which of them are measured, and how.
       seed: of the examples chosen and the draws.
 
     Returns:

@@ -10,7 +10,8 @@ import numpy as np
 
 from memorize_jax.config import RunConfig, check_types
 from memorize_jax.data import PermutedLabels, Splits
-from memorize_jax.runs.folder import Run, check_no_sweep, nearest_folder
+from memorize_jax.invocation import command_line_of
+from memorize_jax.runs.folder import Run, check_no_sweep, nearest_folder, sweep_command
 from memorize_jax.runs.identity import data_fingerprint, run_identity
 from memorize_jax.runs.provenance import provenance
 from memorize_jax.storage.files import read_json, write_json
@@ -20,9 +21,8 @@ class Noted(NamedTuple):
     """What config.json holds.
 
     Attributes:
-      config: RunConfig.
       preset: name of the one that the settings were taken from; None if it is not known.
-      settings: name of an analysis -> its settings, which it takes unless told otherwise.
+      settings: name of a measurement -> its settings, which it takes unless told otherwise.
       identity: of the run, see `identity.run_identity`; None for a run of the first version.
       data: fingerprint of the data; None for a run of the first version.
       together: seeds that are trained as one program with this one; empty for a run that is trained alone.
@@ -103,9 +103,6 @@ def read_config(run: Run) -> RunConfig:
 def read_noted(run: Run) -> Noted:
     """Reads what a run says about itself.
 
-    Args:
-      run: the run.
-
     Raises:
       FileNotFoundError: the folder holds no run; says what it holds instead, or how to make one.
       NotADirectoryError: it is no folder.
@@ -125,7 +122,7 @@ def read_noted(run: Run) -> Noted:
         _check_names("settings", content["config"], names, RunConfig().identity())
         config = RunConfig(**content["config"])
         config.validate()
-        # The first version noted where a run was begun, or last gone on with.
+        # The first version noted where a run was begun, or last resumed.
         origin = content.get("provenance") or []
         noted = Noted(**{**content, "config": config, "provenance": origin if isinstance(origin, list) else [origin]})
         check_types(noted)
@@ -155,19 +152,16 @@ def _instead(run):
     """What to do about a folder that holds no run."""
     if (run.results / "geometry.csv").is_file() and (run.figures / "geometry.svg").is_file():
         made = "results/geometry.csv and figures/geometry.svg"
-        return f"it holds results of experiments.geometry --points, from which only {made} are made"
+        return f"it holds results of geometry --points, from which only {made} are made"
     if (above := Run(run.workdir.parent)).sweep.is_file():
-        sweep = f"python -m experiments.sweep --workdir={above.workdir} and the flags of the sweep"
-        return f"it is of the sweep in {above.workdir}, which goes on with: {sweep}"
-    return f"train one with: python -m experiments.train --workdir={run.workdir}"
+        return f"it is of the sweep in {above.workdir}; resume that with: {sweep_command(above)}"
+    return f"train one with: {command_line_of('train', run.workdir)}"
 
 
 def write_config(run: Run, config: RunConfig, noted: Noted | None = None) -> None:
-    """Writes the configuration with all that a run notes about itself.
+    """Writes the configuration with all that a run notes about itself; its folder is made.
 
     Args:
-      run: the run; its folder is made.
-      config: RunConfig.
       noted: the rest; None for nothing but versions, device and commit.
     """
     run.workdir.mkdir(parents=True, exist_ok=True)
@@ -178,13 +172,11 @@ def write_config(run: Run, config: RunConfig, noted: Noted | None = None) -> Non
 def begin(
     run: Run, config: RunConfig, splits: Splits, plan: Mapping = types.MappingProxyType({}), command: str = ""
 ) -> Noted:
-    """Writes config.json of a run that is begun, or notes in it how long one is to go on.
+    """Writes config.json of a run that is begun, or notes in it how long one is to be trained further.
 
     Args:
-      run: the run, which `check_same_run` and `check_same_data` have let through.
-      config: RunConfig.
-      splits: the data.
-      plan: preset, settings (of every analysis) and together, see `Noted`; what a run has noted stays.
+      run: which `check_same_run` and `check_same_data` have let through.
+      plan: preset, settings (of every measurement) and together, see `Noted`; what a run has noted stays.
       command: line that was given; "" if there was none.
     """
     if run.config.is_file():
