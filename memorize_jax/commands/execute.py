@@ -123,8 +123,9 @@ def execute(
         raise ValueError(
             f"{len(failed)} of {len(todo)} runs failed: {', '.join(failed)}; the same command tries them again"
         )
-    for name in {table for one in wanted if one.axes for table in one.tables}:
-        _write_together(folder, name)
+    for one in wanted:
+        if one.axes:
+            _write_together(folder, one)
     return table
 
 
@@ -133,12 +134,12 @@ def is_complete(run: Run, wanted: Sequence[Measurement], preset: Preset) -> bool
     return all(is_measured(one, run, preset.of_all(one)) for one in wanted)
 
 
-def _write_together(folder, name):
-    """Writes the table of all runs of a study into its own results/."""
+def _write_together(folder, measurement):
+    """Writes the tables of a measurement of all runs of a study into its own results/."""
     study = open_study(folder)
-    if name in study.tables:
+    for name, about in measurement.tables.items():
         with replacing(Run(folder).results / f"{name}.csv") as beside:
-            study.tables[name].to_csv(beside, index=False)
+            study.tables[name][list(about.columns)].to_csv(beside, index=False)
 
 
 def _submit(folder, jobs, cluster, options):
