@@ -18,6 +18,12 @@ class Answer(NamedTuple):
     output: str
 
 
+class Flags(dict):
+    """Flags that were given, all others None."""
+
+    __getattr__ = dict.get
+
+
 def python(*arguments, stdin="", cwd=ROOT, **environment) -> subprocess.CompletedProcess:
     """Runs Python with these arguments, at the root of the repository, with these environment variables on top."""
     return subprocess.run(

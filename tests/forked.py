@@ -2,8 +2,8 @@
 
     python -m tests.forked < jobs.json
 
-with [[module, flag, ...], ...] on standard input; prints [[exit code, standard error, standard output], ...]. The module
-"memorize" stands for the console script.
+with [[module, flag, ...], ...] on standard input; prints [[exit code, standard error, standard output], ...]. The
+module "memorize" stands for the console script.
 """
 
 import importlib

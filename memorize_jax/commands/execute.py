@@ -35,12 +35,10 @@ def train_and_measure(
 
     Args:
       folder: of the run, or of its seeds.
-      config: of the run.
       seeds: in folders of their own; () for the configuration's own.
       preset: settings, which new runs note.
       names: of the measurements.
       together: train the seeds as one program.
-      is_trained: only measure.
       prepared: what `runs.prepare.prepare` returned, if it was called before.
       say: takes what is about to be done.
     """
@@ -80,9 +78,6 @@ def execute(
     """Does what is missing of a study with axes; a run that fails does not stop the others.
 
     Args:
-      workdir: of the study.
-      plan: its runs.
-      preset: settings of all measurements.
       wanted: measurements to make in every run.
       together: train the seeds of a combination as one program.
       cluster: "none" does one run after the other in this process, "local" and "slurm" submit jobs.

@@ -20,9 +20,6 @@ GROUPS = {
 def accuracies(study: Study) -> pd.DataFrame:
     """Accuracy of every group at the best and the final epoch, and the highest of any epoch.
 
-    Args:
-      study: the tables.
-
     Returns:
       columns seed, group, accuracy_of, best, peak, final.
     """

@@ -10,19 +10,19 @@ from memorize_jax.analysis.examples import choose_examples
 from memorize_jax.analysis.settings import GeometrySettings
 from memorize_jax.commands import commands
 from memorize_jax.config import RunConfig
-from memorize_jax.data import GROUPS, LOADERS
-from memorize_jax.measurements.registry import get_measurement, measurements, settings_classes
+from memorize_jax.data import GROUPS
+from memorize_jax.measurements.registry import get_measurement, settings_classes
 from memorize_jax.models import MODELS
 from memorize_jax.presets import PRESETS
 from memorize_jax.runs.folder import Run
 from memorize_jax.runs.labels import read_labels
-from memorize_jax.runs.noted import read_config, read_noted, write_config
+from memorize_jax.runs.noted import read_config, read_noted
 from memorize_jax.runs.prepare import prepare
 from memorize_jax.runs.train import train_run
 from memorize_jax.storage.checkpoints import EpochStore
 from memorize_jax.storage.tables import GEOMETRY, METRICS, read_table
 from tests.commands import EXPERIMENTS, ROOT, forked, python
-from tests.experiments.made_up import LAYERS, made_up_run
+from tests.experiments.made_up import LAYERS
 
 SMOKE = PRESETS["smoke"]
 
@@ -73,187 +73,6 @@ def test_geometry_has_a_row_for_every_epoch_group_and_layer(smoke_run):
 def test_groups_that_are_empty_have_no_manifolds(tmp_path, fraction, groups):
     prepared = prepare(tmp_path, dataclasses.replace(SMOKE.run, permuted_fraction=fraction))
     assert set(choose_examples(*prepared, SMOKE.of("geometry"), seed=0)) == groups
-
-
-# --- bad input
-
-# Name -> (command, flags, what the one line must say). {here} is a folder that holds a run with seed 0 in "run",
-# a file "notes.txt", a sweep with one run "abc" in "swept", and in "points" what --points leaves; the workdir is
-# {here}/new unless a flag says otherwise.
-BAD = {
-    "dataset": (
-        "train",
-        ["--dataset=cifar"],
-        f"one of {', '.join(sorted(LOADERS))}, or MODULE:NAME of your own, got 'cifar'",
-    ),
-    "model": (
-        "train",
-        ["--model=transformer"],
-        f"expected model to be one of {', '.join(sorted(MODELS))}, or MODULE:NAME of your own, got 'transformer'",
-    ),
-    "a model the images do not fit": (
-        "train",
-        ["--model=vgg16"],
-        "expected images of at least 32 x 32 for model vgg16, got (8, 8, 1)",
-    ),
-    "dropout": ("train", ["--dropout=0.5"], "expected no dropout for model mlp"),
-    "preset": ("reproduce", ["--preset=huge"], f"one of {', '.join(PRESETS)}, got 'huge'"),
-    "data files": (
-        "train",
-        ["--dataset=fashion_mnist", "--data_dir=/nonexistent"],
-        "no train-images-idx3-ubyte[.gz] in /nonexistent; install Debian's package dataset-fashion-mnist",
-    ),
-    "too many examples": (
-        "reproduce",
-        ["--preset=smoke", "--examples_per_class=200"],
-        "at least 200 unpermuted examples in every class, got 71 in class 0, 73 in class 1",
-    ),
-    "scaling": ("train", ["--scaling=none"], "expected scaling to be one of channels, symmetric, got 'none'"),
-    "a layer to decode": (
-        "reproduce",
-        ["--preset=smoke", "--decoding_layers=input,conv1"],
-        "expected decoding_layers to be all or some of input, linear1",
-    ),
-    "examples for probes": (
-        "decoding",
-        ["--probe_examples=3", "--workdir={here}/run"],
-        "expected probe_examples >= 10, got 3",
-    ),
-    "another run": (
-        "reproduce",
-        ["--preset=smoke", "--seed=1", "--workdir={here}/run"],
-        "holds a run with seed=0 (asked: 1)",
-    ),
-    "layers to rewind": (
-        "rewinding",
-        ["--rewind_layers=last:0", "--workdir={here}/run"],
-        "expected rewind_layers to be comma-separated each",
-    ),
-    "spheres of digits": (
-        "spheres",
-        ["--workdir={here}/run"],
-        "spheres of the run in {here}/run cannot be measured: its data set is digits, not spheres or spheres_small",
-    ),
-    "widths": ("double_descent", ["--widths=1,x"], "expected widths like 1,2,4,8, got '1,x'"),
-    "a file": ("train", ["--workdir={here}/notes.txt"], "notes.txt is not a folder"),
-    "a figure": ("figures", ["--figure=fig9", "--workdir={here}/run"], "expected figures among all, fig1a"),
-    "a workdir of another kind": (
-        "report",
-        ["--workdir=s3://bucket/run"],
-        "expected a folder or gs://BUCKET/PATH, got s3://bucket/run",
-    ),
-    "no workdir": ("train", ["--workdir="], "expected --workdir=FOLDER"),
-    "a figure to do all for": ("reproduce", ["--preset=smoke", "--figure=fig99"], "expected figures among all, fig1a"),
-    "a figure of other networks": (
-        "reproduce",
-        ["--preset=smoke", "--figure=fig4c"],
-        "fig4c cannot be drawn: needs networks of several widths; make them with: python -m experiments.double_descent",
-    ),
-    "a figure of other data": (
-        "reproduce",
-        ["--preset=digits", "--figure=figa3", "--dry_run"],
-        "figa3 cannot be drawn: its data set is digits, not spheres or spheres_small",
-    ),
-    "no figure at all": ("reproduce", ["--preset=smoke", "--figure=,"], "expected figures among all, fig1a"),
-    "rewinding of what is not there": (
-        "reproduce",
-        ["--preset=smoke", "--rewind_layers=conv"],
-        "got 'conv'; the network has no convolutions",
-    ),
-    "an epoch after the last": (
-        "reproduce",
-        ["--preset=smoke", "--geometry_epochs=50"],
-        "expected geometry_epochs of at most 4, the last epoch of the run, got 50",
-    ),
-    **{
-        f"{name} of no run": (name, [], "train one with: python -m experiments.train --workdir={here}/new")
-        for name, one in measurements().items()
-        if one.measures and not one.axes
-    },
-    **{
-        f"{name} of a sweep": (
-            name,
-            ["--workdir={here}/swept", *flags],
-            "{here}/swept holds a sweep; give one of its runs as --workdir, e.g. {here}/swept/abc",
-        )
-        for name, flags in {
-            **{name: [] for name, one in measurements().items() if one.measures and not one.axes},
-            "train": ["--seeds=0-1"],
-            "reproduce": ["--dry_run"],
-            "double_descent": ["--preset=double_descent_small"],
-        }.items()
-    },
-    "a run in a sweep": (
-        "train",
-        ["--workdir={here}/swept", "--preset=smoke"],
-        "{here}/swept holds a sweep; give one of its runs",
-    ),
-    "a sweep in a run": (
-        "sweep",
-        ["--workdir={here}/run", "--grid=width=8", "--dry_run"],
-        "{here}/run holds a single run; choose another --workdir for a sweep",
-    ),
-    **{
-        f"{name} of points": (
-            name,
-            ["--workdir={here}/points"],
-            "no run in {here}/points (no config.json); it holds results of geometry --points, from which",
-        )
-        for name in ("figures", "claims", "report")
-    },
-    **{
-        f"{name} of a file": (name, ["--workdir={here}/notes.txt"], "notes.txt is not a folder")
-        for name in ("figures", "claims", "geometry", "report", "reproduce")
-    },
-    "no folders to compare": ("report", ["--workdirs=,"], "with two or more different folders, got none"),
-    "a bucket to compare": (
-        "report",
-        ["--workdirs={here}/run,gs://foo/bar"],
-        "expected --workdirs to be folders on this machine, got gs://foo/bar",
-    ),
-    "one folder to compare": ("report", ["--workdirs={here}/run"], "with two or more different folders"),
-    "a stray argument": ("report", ["{here}/run"], "expected only flags like --workdir=FOLDER, got '{here}/run'"),
-    "a table that no command line describes": ("sweep", [], "expected --grid=FIELD=VALUE,VALUE,... or --file=SWEEP"),
-    "one seed of a sweep": ("sweep", ["--grid=width=8", "--seed=3"], "expected --seeds=0-9 instead of --seed"),
-}
-
-
-def contents(folder):
-    return {path.relative_to(folder): path.is_file() and path.read_bytes() for path in folder.rglob("*")}
-
-
-@pytest.fixture(scope="session")
-def refusals(tmp_path_factory):
-    """Name -> (what a command with that bad input did, what it had to say, whether any file changed)."""
-    folders, before, jobs = {}, {}, []
-    for name, (command, flags, _) in BAD.items():
-        here = folders[name] = tmp_path_factory.mktemp("bad")
-        made_up_run(here / "run")
-        write_config(Run(here / "run"), SMOKE.run)
-        (here / "notes.txt").write_text("mine")
-        write_config(Run(here / "swept" / "abc"), SMOKE.run)
-        Run(here / "swept").sweep.write_text("run,width,seeds,state\nabc,8,1,missing\n")
-        points = Run(made_up_run(here / "points"))
-        points.config.unlink()
-        points.metrics.unlink()
-        points.figures.mkdir()
-        (points.figures / "geometry.svg").write_text("<svg/>")
-        before[name] = contents(here)
-        jobs.append([f"experiments.{command}", f"--workdir={here}/new", *(flag.format(here=here) for flag in flags)])
-    return {
-        name: (answer, BAD[name][2].format(here=here), contents(here) == before[name])
-        for (name, here), answer in zip(folders.items(), forked(jobs), strict=True)
-    }
-
-
-@pytest.mark.parametrize("name", BAD)
-def test_bad_input_is_one_line_and_changes_nothing(refusals, name):
-    refusal, message, nothing_changed = refusals[name]
-    (line,) = refusal.error.strip().splitlines()
-    assert line.startswith("error: ")
-    assert message in line
-    assert refusal.code in (1, 2)
-    assert nothing_changed
 
 
 # --- help
@@ -308,7 +127,7 @@ def test_help_says_what_every_flag_means_in_a_sentence(command, helps):
     found = described(text.partition("Try --helpfull")[0])
     assert set(found) == flags_of(command)
     for said in found.values():
-        sentence = re.sub(r"( \(default: .*?\)| \(an? \w+\)|;? ?repeat this option.*)+$", "", said)
+        sentence = re.sub(r"( \(default: '.*?'\)| \(an? \w+\)|;? ?repeat this option.*)+$", "", said)
         assert re.match(r"[A-Z].*[.]$", sentence), said
 
 

@@ -9,13 +9,7 @@ from memorize_jax.commands import cli
 from memorize_jax.presets import PRESETS, get_preset, noted_preset
 from memorize_jax.runs.folder import Run
 from memorize_jax.runs.noted import Noted, read_noted, write_config
-
-
-class Flags(dict):
-    """Flags that were given, all others None."""
-
-    def __getattr__(self, name):
-        return self.get(name)
+from tests.commands import Flags
 
 
 @pytest.fixture

@@ -34,9 +34,7 @@ def swept(tmp_path_factory):
     plan = make_plan(RunConfig(), {"permuted_fraction": [0.0, 0.5], "model": ["mlp", "masc_mlp"]}, "0-1")
     for one in plan.runs()[:-1]:
         for member, config in plan.folders(folder, one).items():
-            made_up_run(
-                member.workdir, dataclasses.replace(config, epochs=2 + 98 * config.seed, stop_accuracy=1.0)
-            )
+            made_up_run(member.workdir, dataclasses.replace(config, epochs=2 + 98 * config.seed, stop_accuracy=1.0))
     write_runs(folder, plan, lambda run: False)
     return folder, [one.name for one in plan.runs()]
 
