@@ -16,7 +16,6 @@ class Preset:
 
     Attributes:
       summary: a line on what it is, for `--help` and the report.
-      run: settings of the training.
       settings: name of a measurement -> those of its settings that are not the defaults.
       widths: of a study of growing width, in the form of its flag; "" for a study of one network.
       name: under which it is found; None for settings that belong to no preset.

@@ -13,6 +13,7 @@ import dataclasses
 import pathlib
 import sys
 import warnings
+from typing import Any
 
 from memorize_jax.activations_api import analyze, read_points
 from memorize_jax.analysis.settings import GeometrySettings
@@ -47,8 +48,7 @@ def measure_points(points: str, workdir: str | pathlib.Path, settings: GeometryS
 
     Args:
       points: path of the npz file.
-      workdir: folder for the results; must not hold a training run.
-      seed: of the examples chosen and the draws.
+      workdir: must not hold a training run.
 
     Returns:
       Path of the table.
@@ -65,10 +65,10 @@ def measure_points(points: str, workdir: str | pathlib.Path, settings: GeometryS
             f"workdir {workdir} holds a training run; choose another --workdir for the results of --points"
         )
     activations, labels = read_points(points)
-    chosen = {"seed": seed, "examples_per_class": settings.examples_per_class, "max_classes": settings.max_classes}
+    chosen: dict[str, Any] = {"seed": seed, "max_classes": settings.max_classes, **dict(settings.options())}
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always", UserWarning)
-        result = analyze(activations, labels, **chosen, **dict(settings.options()))
+        result = analyze(activations, labels, examples_per_class=settings.examples_per_class, **chosen)
     for one in said:
         print(f"warning: {one.message}", file=sys.stderr)
     print(f"measured on {result.taken}")

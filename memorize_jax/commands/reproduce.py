@@ -51,8 +51,6 @@ def run(
     """Does what is missing of a study: of one network, or of the widths of a preset.
 
     Args:
-      workdir: folder of the run, or of the runs.
-      preset: all settings.
       seeds: in folders of their own, e.g. "0-2"; None for the one of the configuration.
       figures: to draw, and to do nothing else for; () for the whole study.
       dry_run: only print the plan.

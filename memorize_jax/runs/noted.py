@@ -62,8 +62,9 @@ def check_same_data(run: Run, noted: Noted, splits: Splits, labels: PermutedLabe
     Raises:
       ValueError: other images or other true labels; says which.
     """
-    found = data_fingerprint(splits) if noted.data else {}
-    changed = {name for name in found if found[name] != noted.data.get(name)}
+    known = noted.data or {}
+    found = data_fingerprint(splits) if known else {}
+    changed = {name for name in found if found[name] != known.get(name)}
     if labels is not None and not np.array_equal(labels.true, splits.train.labels):
         changed.add("labels")
     if changed:
@@ -131,7 +132,7 @@ def read_noted(run: Run) -> Noted:
                 raise ValueError(f"something else as provenance: {one!r:.60}")
         if not all(isinstance(one, str) for one in noted.commands):
             raise ValueError(f"something else as commands: {noted.commands!r:.60}")
-        if noted.identity is not None and noted.identity != run_identity(config, noted.data, noted.together):
+        if noted.identity is not None and noted.identity != run_identity(config, noted.data or {}, noted.together):
             raise ValueError("another run than its identity says")
         return noted
     except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -198,4 +199,4 @@ def note_provenance(run: Run) -> None:
 
 def read_provenance(run: Run) -> list[dict]:
     """What is noted about the versions, devices and commits that took part; empty if nothing was noted."""
-    return read_noted(run).provenance
+    return list(read_noted(run).provenance)

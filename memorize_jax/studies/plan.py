@@ -89,10 +89,8 @@ def make_plan(
     """Checks a plan of several runs.
 
     Args:
-      config: of every run.
       axes: field -> list of values.
-      seeds: text for `parse_seeds`, or None.
-      by_value: see `StudyPlan`.
+      seeds: text for `parse_seeds`.
 
     Raises:
       ValueError: a field that there is not or that makes no other run, or no list of values.
@@ -147,16 +145,13 @@ def read_plan(path: str | pathlib.Path) -> dict[str, Any]:
 
 
 def parse_grid(texts: Sequence[str]) -> dict[str, list]:
-    """Reads lists of values from the command line.
+    """Reads lists of values from the command line; raises ValueError where there is no "=", or no value.
 
     Args:
       texts: e.g. ["permuted_fraction=0,0.5,1", "model=mlp,vgg16"].
 
     Returns:
       field -> values; numbers where the text is one.
-
-    Raises:
-      ValueError: no "=", or no values.
     """
     grid = {}
     for text in texts:
@@ -189,18 +184,14 @@ def _typed(name, value):
 
 
 def state_of(folders: Mapping[Run, RunConfig], is_complete: Callable[[Run], bool]) -> dict[str, Any]:
-    """Tells how far the seeds of a combination are.
+    """Tells how far the seeds of a combination are; raises ValueError if a folder holds another run.
 
     Args:
-      folders: of all seeds, with their configurations.
       is_complete: whether everything that is asked for was measured in the folder of a finished run.
 
     Returns:
       state ("missing", "unfinished", "trained" or "complete"), epochs (the least over seeds), train_accuracy and
       test_accuracy at the end (means).
-
-    Raises:
-      ValueError: a folder holds another run.
     """
     for folder, config in folders.items():
         check_same_run(folder, config)
@@ -210,9 +201,9 @@ def state_of(folders: Mapping[Run, RunConfig], is_complete: Callable[[Run], bool
     state = "unfinished"
     if len(begun) == len(folders) and all(has_ended(folders[folder], rows) for folder, rows in begun.items()):
         state = "complete" if all(map(is_complete, folders)) else "trained"
-    last = pd.DataFrame([rows[-1] for rows in begun.values()])
-    accuracies = {name: float(last[name].mean()) for name in ("train_accuracy", "test_accuracy")}
-    return {"state": state, "epochs": int(last["epoch"].min()), **accuracies}
+    last = [rows[-1] for rows in begun.values()]
+    means = {name: pd.Series([row[name] for row in last]).mean() for name in ("train_accuracy", "test_accuracy")}
+    return {"state": state, "epochs": min(int(row["epoch"]) for row in last), **means}
 
 
 def has_ended(config: RunConfig, rows: Sequence[Mapping]) -> bool:
@@ -221,13 +212,7 @@ def has_ended(config: RunConfig, rows: Sequence[Mapping]) -> bool:
 
 
 def write_runs(workdir: str | pathlib.Path, plan: StudyPlan, is_complete: Callable[[Run], bool]) -> pd.DataFrame:
-    """Writes runs.csv, the index of a study with axes: a row for every combination, with its state.
-
-    Args:
-      is_complete: see `state_of`.
-
-    Returns:
-      The table.
+    """Writes runs.csv, the index of a study with axes: a row for every combination, see `state_of`; returns it.
 
     Raises:
       ValueError: the folder holds a run or an ensemble, or that of a combination holds another run.

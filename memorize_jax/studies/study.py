@@ -68,7 +68,7 @@ class Study(NamedTuple):
     def metrics_of(self, seed: int) -> pd.DataFrame:
         """The metrics of one seed."""
         table = self.tables["metrics"]
-        return table[table["seed"] == seed]
+        return table.loc[table["seed"] == seed]
 
     def epochs_of(self, stage: str) -> dict[int, int]:
         """Seed -> its own epoch of a stage, "best" or "final"."""
@@ -77,7 +77,7 @@ class Study(NamedTuple):
     def at_stage(self, table: str, stage: str) -> pd.DataFrame:
         """The rows of a table at every seed's own epoch of a stage, "best" or "final"."""
         rows = at_stages(self.tables[table], {seed: self.metrics_of(seed) for seed in self.seeds})
-        return rows[rows["stage"] == stage]
+        return rows.loc[rows["stage"] == stage]
 
     def command(self, table: str, folder: str | pathlib.Path | None = None) -> str:
         """The command that makes a table of this study, or of the run in a folder."""
