@@ -345,7 +345,7 @@ def test_a_run_of_the_first_version_is_read_by_its_true_labels_alone(mine):
 def test_provenance_grows_and_is_never_replaced(mine, monkeypatch):
     (first,) = read_provenance(mine)
     other = {**first, "device": "8 x TPU v4"}
-    monkeypatch.setattr("memorize_jax.runs.provenance", lambda: other)
+    monkeypatch.setattr("memorize_jax.runs.noted.provenance", lambda: other)
     # Nothing is trained: nobody took part.
     train.run(mine.workdir, CONFIG)
     assert read_provenance(mine) == [first]

@@ -5,7 +5,7 @@ import optax
 import pytest
 
 from memorize_jax.epochs import kept_epochs
-from memorize_jax.storage.checkpoints import EpochStore, bytes_needed, check_space, disk
+from memorize_jax.storage.checkpoints import EpochStore, bytes_needed, check_space, disk, folders
 from memorize_jax.training import TrainState
 from tests.eight_devices import trainer_steps
 
@@ -43,8 +43,11 @@ def filled_store(folder, epochs):
         fill(store, epochs, complete=epochs[-1:])
 
 
-def test_every_epoch_and_the_last_state_come_back_bit_for_bit_as_numpy(tmp_path):
+@pytest.mark.parametrize("by_orbax", [False, True])
+def test_every_epoch_and_the_last_state_come_back_bit_for_bit_as_numpy(tmp_path, monkeypatch, by_orbax):
     filled_store(tmp_path, range(4))
+    if by_orbax:
+        monkeypatch.setattr(folders, "raw_leaf", lambda manifest, name: None)
     with EpochStore(tmp_path) as store:
         assert store.epochs() == [0, 1, 2, 3]
         for epoch in (3, 0, 2, 1):

@@ -4,7 +4,7 @@ import os
 import pathlib
 import re
 import shutil
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -63,30 +63,24 @@ def stored_epochs(folder: pathlib.Path) -> list[int]:
 
 
 def read_epoch(
-    folder: pathlib.Path, epoch: int, names: Collection[str] | None = None, *, identity: str | None = None
+    folder: pathlib.Path, epoch: int, chosen: Callable[[str], bool] | None = None, *, identity: str | None = None
 ) -> dict[str, np.ndarray]:
-    """Reads the arrays `names`, or all, and compares files and values with their checksums.
+    """Reads the arrays whose names are `chosen`, each from its own file, and compares them with their checksums.
+
+    Without a choice all are read, and every file of the folder is compared besides.
 
     Raises:
       DamagedCheckpointError: names the epoch, the leaf and what is wrong.
     """
     manifest = read_manifest(folder / str(epoch), epoch, identity)
-    check_files(manifest, names)
-    leaves = read_leaves(manifest.folder, manifest.leaves if names is None else names)
-    check_leaves(manifest, leaves)
-    return leaves
-
-
-def read_some(
-    folder: pathlib.Path, epoch: int, *, chosen: Callable[[str], bool], identity: str | None = None
-) -> dict[str, np.ndarray]:
-    """Reads the arrays whose names are `chosen`, each from its own file; checked as in `read_epoch`, and faster."""
-    manifest = read_manifest(folder / str(epoch), epoch, identity)
-    names = [name for name in manifest.leaves if chosen(name)]
+    if chosen is None:
+        check_files(manifest)
+    names = [name for name in manifest.leaves if chosen is None or chosen(name)]
     leaves = {name: leaf for name in names if (leaf := raw_leaf(manifest, name)) is not None}
     if len(leaves) < len(names):
         # Either this says what is damaged, or the files are laid out in another way, which Orbax knows.
-        return read_epoch(folder, epoch, names, identity=identity)
+        check_files(manifest, names)
+        leaves = read_leaves(manifest.folder, names)
     check_leaves(manifest, leaves)
     return leaves
 

@@ -189,7 +189,7 @@ class EpochStore:
           FileNotFoundError: no such epoch; names those there are.
           DamagedCheckpointError: names the leaf.
         """
-        return self._restored(epoch, folders.read_epoch)
+        return self._restored(epoch)
 
     def load_layers(self, epoch: int, names: Iterable[str]) -> dict:
         """Restores some layers of an epoch without reading the others, whose damage is not looked for.
@@ -204,15 +204,15 @@ class EpochStore:
           Exception: as of `load`.
         """
         names = set(names)
-        found = self._restored(epoch, folders.read_some, chosen=lambda leaf: leaf.split(".")[1] in names)
+        found = self._restored(epoch, lambda leaf: leaf.split(".")[1] in names)
         if not any(found.values()):
             raise KeyError(f"epoch {epoch} has no layer {', '.join(sorted(names))}")
         return found
 
-    def _restored(self, epoch, read, **options):
+    def _restored(self, epoch, chosen=None):
         for folder in (self._full, self._short):
             if epoch in folders.stored_epochs(folder):
-                leaves = read(folder, epoch, identity=self._identity, **options)
+                leaves = folders.read_epoch(folder, epoch, chosen, identity=self._identity)
                 if folder == self._short:
                     leaves = _cast(leaves, jax.numpy.bfloat16, np.float32)
                 return {"params": {}, "batch_stats": {}, **unflatten(leaves)}
