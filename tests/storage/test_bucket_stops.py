@@ -162,21 +162,16 @@ def test_a_holder_that_shows_itself_is_named(slept):
     assert slept.seconds == bucket.LOOK_SECONDS
 
 
-@pytest.mark.parametrize("content", [None, b"\xff unknown", b""])
-def test_a_holder_that_does_not_move_is_gone_after_a_while(slept, content):
+@pytest.mark.parametrize("content", [None, b"\xff unknown", b"", "leaves"])
+def test_a_holder_that_does_not_move_is_gone_after_a_while_and_one_that_leaves_at_once(slept, store, content):
     held()
-    if content is not None:
+    if content == "leaves":
+        slept.meanwhile = lambda: store.pop(PLACE + LOCK)
+    elif content is not None:
         put(LOCK, content)
     acquired().check()
-    assert slept.seconds == bucket.GONE_SECONDS
+    assert slept.seconds == (bucket.LOOK_SECONDS if content == "leaves" else bucket.GONE_SECONDS)
     assert SAID[-1].startswith("waiting up to 90 s to see whether")
-
-
-def test_a_holder_that_leaves_makes_room_at_once(slept, store):
-    held()
-    slept.meanwhile = lambda: store.pop(PLACE + LOCK)
-    acquired().check()
-    assert slept.seconds == bucket.LOOK_SECONDS
 
 
 def test_an_earlier_command_in_this_folder_on_this_machine_is_gone_for_sure(slept):

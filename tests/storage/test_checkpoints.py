@@ -73,15 +73,12 @@ def test_types_are_kept_and_a_network_without_batch_statistics_gets_an_empty_dic
     assert {name: leaf.dtype.name for name, leaf in found["params"].items()} == {name: name for name in saved}
 
 
-def test_an_empty_store_says_so(tmp_path):
+def test_what_is_stored_is_refused_and_what_is_not_names_what_is(tmp_path):
     with EpochStore(tmp_path) as store:
         assert store.epochs() == []
         assert store.load_training_state(state(0)) is None
         with pytest.raises(FileNotFoundError, match=r"no checkpoint of epoch 0 in .*; stored: none"):
             store.load(0)
-
-
-def test_what_is_stored_is_refused_and_what_is_not_names_what_is(tmp_path):
     filled_store(tmp_path, range(2, 4))
     # An empty folder is no checkpoint, whatever its name.
     (tmp_path / "epochs" / "7").mkdir()
@@ -95,16 +92,10 @@ def test_what_is_stored_is_refused_and_what_is_not_names_what_is(tmp_path):
             store.save(2, variables(2), state(2), complete=False)
 
 
-def test_the_training_state_is_stored_when_asked_for(tmp_path):
+def test_states_are_stored_when_asked_for_and_epochs_to_be_redone_are_forgotten_and_saved_again(tmp_path):
     with EpochStore(tmp_path) as store:
-        fill(store, range(2), complete=[0])
-        assert store.load_training_state(state(0))[0] == 0
-        assert store.epochs() == [0, 1]
-
-
-def test_epochs_to_be_redone_are_forgotten_and_can_be_saved_again(tmp_path):
-    filled_store(tmp_path, range(4))
-    with EpochStore(tmp_path) as store:
+        fill(store, range(4), complete=[0, 2])
+        assert store.load_training_state(state(0))[0] >= 2
         store.forget_after(1)
         assert store.epochs() == [0, 1]
         assert store.load_training_state(state(0))[0] <= 1

@@ -192,16 +192,10 @@ class EpochStore:
         return self._restored(epoch)
 
     def load_layers(self, epoch: int, names: Iterable[str]) -> dict:
-        """Restores some layers of an epoch without reading the others, whose damage is not looked for.
+        """Restores, as `load`, some layers of an epoch without reading the others, whose damage is not looked for.
 
-        Args:
-          epoch: its number.
-          names: of modules, as the keys of params, e.g. "conv12" for kernel and bias, "conv12_bn" for scale, offset
-            and running statistics; those of no parameters have no entry in the result.
-
-        Raises:
-          KeyError: none of the names has parameters.
-          Exception: as of `load`.
+        The names are the keys of params, e.g. "conv12" for kernel and bias, "conv12_bn" for scale, offset and running
+        statistics; those of no parameters have no entry in the result, and KeyError is raised if all are.
         """
         names = set(names)
         found = self._restored(epoch, lambda leaf: leaf.split(".")[1] in names)
@@ -247,10 +241,7 @@ class EpochStore:
     ) -> tuple[int, Any] | None:
         """Restores the newest sound training state of an epoch up to `not_after`: (epoch, state), or None if none is.
 
-        Args:
-          template: a state of the same structure.
-          not_after: None for the last epoch.
-          on_damage: called with a sentence about each damaged state that is passed over.
+        The state has the structure and types of `template`. A damaged one is passed over after a call of `on_damage`.
         """
         for epoch in reversed(folders.stored_epochs(self._states)):
             if not_after is not None and epoch > not_after:
