@@ -12,7 +12,7 @@ import numpy as np
 
 from memorize_jax.epochs import kept_epochs
 from memorize_jax.storage.checkpoints import folders
-from memorize_jax.storage.checkpoints.manifest import DamagedCheckpointError
+from memorize_jax.storage.checkpoints.folders import DamagedCheckpointError
 from memorize_jax.storage.checkpoints.trees import flatten, path_name, unflatten
 
 # A training state is three times the size of a network and only the newest is of use: writing it takes at most this
