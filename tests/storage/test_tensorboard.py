@@ -6,9 +6,12 @@ import struct
 
 import pytest
 
-from experiments import presets, run_folder, train
+from experiments import presets
 from memorize_jax.runs.folder import Run
 from memorize_jax.runs.noted import read_config
+from memorize_jax.runs.prepare import prepare
+from memorize_jax.runs.session import Session
+from memorize_jax.runs.train import train_run
 from memorize_jax.storage.tables import METRICS, read_table
 from memorize_jax.storage.tensorboard import check_installed, event_file, tag
 
@@ -93,22 +96,23 @@ def test_without_the_package_one_sentence_says_so(monkeypatch, tmp_path):
     with pytest.raises(ValueError, match=r"needs tensorboardX: pip install 'memorize_jax\[tensorboard\]'"):
         check_installed()
     with pytest.raises(ValueError, match="needs tensorboardX"):
-        train.prepare(tmp_path / "new", WITH_CURVES)
+        prepare(tmp_path / "new", WITH_CURVES)
     assert not (tmp_path / "new").exists()
 
 
 def test_a_run_is_resumed_with_curves_and_its_table_can_be_read_meanwhile(monkeypatch, tmp_path):
     assert WITH_CURVES.identity() == CONFIG.identity()
-    train.run(tmp_path / "run", CONFIG)
+    train_run(tmp_path / "run", CONFIG)
     run, lengths = Run(tmp_path / "run"), []
 
     @contextlib.contextmanager
-    def watched(*arguments):
-        with run_folder.curves(*arguments) as draw:
+    def watched(session):
+        with curves(session) as draw:
             yield lambda row: (draw(row), lengths.append(len(read_table(run.metrics, METRICS, ""))))
 
-    monkeypatch.setattr(train, "curves", watched)
-    train.run(run.workdir, WITH_CURVES)
+    curves = Session.curves
+    monkeypatch.setattr(Session, "curves", watched)
+    train_run(run.workdir, WITH_CURVES)
     assert lengths == [3, 4]
     table = read_table(run.metrics, METRICS, "").to_dict("records")
     assert points(run.events) == expected(table)
