@@ -155,7 +155,7 @@ def mirrored(url: str, root: str, *, say: Callable, on_lost: Callable, seconds: 
 
 
 def stage(path: str) -> int:
-    """The place of a file in the order of writing, which leaves a run that can be resumed wherever the writing stops."""
+    """The place of a file in the order of writing: wherever that stops, it leaves a run that can be resumed."""
     if "/checkpoints/" in f"/{path}":
         return int("/resume/" in path)
     return next((3 + place for place, name in enumerate(LAST) if f"/{path}".endswith(f"/{name}")), 2)
