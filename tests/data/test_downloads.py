@@ -10,7 +10,7 @@ import pytest
 from experiments import run_folder
 from memorize_jax import data, memory
 from memorize_jax.config import RunConfig
-from memorize_jax.data import fashion_mnist, tiny_imagenet
+from memorize_jax.data import mnist, tiny_imagenet
 from memorize_jax.data.downloads import POINTER, Wanted, find, missing
 from tests.data import test_cifar, test_tiny_imagenet
 from tests.data.test_cifar import archive  # noqa: F401 (a fixture)
@@ -105,16 +105,16 @@ def test_a_gzip_file_that_lost_its_ending_is_read(tmp_path):
 @pytest.mark.parametrize("name", ["mnist", "fashion_mnist"])
 def test_a_set_under_the_name_of_the_other_is_refused(tmp_path, name):
     (other,) = {"mnist", "fashion_mnist"} - {name}
-    labels = np.array(fashion_mnist.FIRST_LABELS[other], np.uint8)
+    labels = np.array(mnist.FIRST_LABELS[other], np.uint8)
     write_idx(tmp_path, train_labels=idx(labels), train_images=idx(np.zeros((10, 28, 28), np.uint8)))
     refused(name, tmp_path, f"expected {name}, got {other}", str(tmp_path))
     assert len(data.load(other, data_dir=str(tmp_path)).train.labels) == 10
 
 
-@pytest.mark.skipif(not pathlib.Path(fashion_mnist.DEBIAN_FOLDER).is_dir(), reason="needs dataset-fashion-mnist")
+@pytest.mark.skipif(not pathlib.Path(mnist.DEBIAN_FOLDER).is_dir(), reason="needs dataset-fashion-mnist")
 def test_the_first_labels_are_those_of_the_real_set():
-    labels = fashion_mnist.read_idx(pathlib.Path(fashion_mnist.DEBIAN_FOLDER, "train-labels-idx1-ubyte.gz"))
-    assert labels[:10].tolist() == fashion_mnist.FIRST_LABELS["fashion_mnist"]
+    labels = mnist.read_idx(pathlib.Path(fashion_mnist.DEBIAN_FOLDER, "train-labels-idx1-ubyte.gz"))
+    assert labels[:10].tolist() == mnist.FIRST_LABELS["fashion_mnist"]
 
 
 @pytest.mark.parametrize("name", ["mnist", "fashion_mnist"])

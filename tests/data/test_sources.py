@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from memorize_jax import data
-from memorize_jax.data.fashion_mnist import DEBIAN_FOLDER, read_idx
+from memorize_jax.data.mnist import DEBIAN_FOLDER, read_idx
 
 # --- digits
 

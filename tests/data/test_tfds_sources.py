@@ -10,7 +10,7 @@ import pytest
 
 from memorize_jax import data
 from memorize_jax.data import cifar
-from memorize_jax.data.fashion_mnist import DEBIAN_FOLDER, FILES
+from memorize_jax.data.mnist import DEBIAN_FOLDER, FILES
 from tests import commands
 from tests.data import test_cifar, test_sources
 
