@@ -24,7 +24,6 @@ class Archive(NamedTuple):
       label_bytes: before the pixels of each record; the last is the label, a first one of two is the coarse label.
     """
 
-    name: str
     file: str
     train: tuple[str, ...]
     test: str
@@ -33,24 +32,24 @@ class Archive(NamedTuple):
     num_classes: int
 
 
-CIFAR10 = Archive(
-    "cifar10",
-    "cifar-10-binary.tar.gz",
-    tuple(f"cifar-10-batches-bin/data_batch_{number}.bin" for number in range(1, 6)),
-    "cifar-10-batches-bin/test_batch.bin",
-    (10_000, 10_000),
-    1,
-    10,
-)
-CIFAR100 = Archive(
-    "cifar100",
-    "cifar-100-binary.tar.gz",
-    ("cifar-100-binary/train.bin",),
-    "cifar-100-binary/test.bin",
-    (50_000, 10_000),
-    2,
-    100,
-)
+ARCHIVES = {
+    "cifar10": Archive(
+        "cifar-10-binary.tar.gz",
+        tuple(f"cifar-10-batches-bin/data_batch_{number}.bin" for number in range(1, 6)),
+        "cifar-10-batches-bin/test_batch.bin",
+        records_per_member=(10_000, 10_000),
+        label_bytes=1,
+        num_classes=10,
+    ),
+    "cifar100": Archive(
+        "cifar-100-binary.tar.gz",
+        ("cifar-100-binary/train.bin",),
+        "cifar-100-binary/test.bin",
+        records_per_member=(50_000, 10_000),
+        label_bytes=2,
+        num_classes=100,
+    ),
+}
 
 
 def _members(path: pathlib.Path, sizes: dict[str, int]) -> dict[str, bytes]:
@@ -90,15 +89,23 @@ def _files(folder: pathlib.Path, sizes: dict[str, int]) -> dict[str, bytes]:
     return {name: path.read_bytes() for name, path in paths.items()}
 
 
-def read_archive(path: pathlib.Path, archive: Archive) -> Splits:
-    """Reads an archive, compressed or not, or the folder in it; nothing is extracted.
+def load(name: str, data_dir: str | None = None) -> Splits:
+    """Loads images [n, 32, 32, 3] and fine labels from an archive or the folder in it if one is there, else by TFDS.
 
-    Returns:
-      Images [n, 32, 32, 3] uint8 in the order of the files, which is also TFDS's order by id; fine labels.
-
-    Raises:
-      ValueError: damaged, or not this archive.
+    The order of the archive is also TFDS's order by id. Nothing is extracted.
     """
+    archive, folder = ARCHIVES[name], data_folder(data_dir)
+    inside, _, test = archive.test.partition("/")
+    wanted = Wanted(
+        # The archive first: it has a checksum.
+        (archive.file, archive.file.removesuffix(".gz"), inside, test),
+        f"put the binary version (not the python or Matlab version), {SOURCE}/{archive.file}, there as it is",
+        "cifar",
+        inside=(test,),
+    )
+    path = find(wanted, folder)
+    if path is None:
+        return tfds_sources.load(name, data_dir, by_hand=missing(wanted, folder))
     length = archive.label_bytes + PIXELS
     num_train, num_test = archive.records_per_member
     sizes = dict.fromkeys(archive.train, num_train * length) | {archive.test: num_test * length}
@@ -110,35 +117,6 @@ def read_archive(path: pathlib.Path, archive: Archive) -> Splits:
         if labels.max() >= archive.num_classes:
             raise ValueError(f"{path}: expected labels below {archive.num_classes}, got {labels.max()}")
         images = records[:, archive.label_bytes :].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
-        return Split(np.ascontiguousarray(images), labels, archive.num_classes, archive.name)
+        return Split(np.ascontiguousarray(images), labels, archive.num_classes, name)
 
     return Splits(split(archive.train), split([archive.test]))
-
-
-def _load(archive: Archive, data_dir: str | None) -> Splits:
-    folder, (inside, _, test) = data_folder(data_dir), archive.test.partition("/")
-    # The archive first: it has a checksum. Last a file of the folder, which may have another name.
-    wanted = Wanted(
-        (archive.file, archive.file.removesuffix(".gz"), inside, test),
-        f"put the binary version (not the python or Matlab version), {SOURCE}/{archive.file}, there as it is",
-        "cifar",
-    )
-    path = find(wanted, folder)
-    if path is None:
-        return tfds_sources.load(archive.name, data_dir, by_hand=missing(wanted, folder))
-    return read_archive(path.parent if path.name == test else path, archive)
-
-
-def load_cifar10(data_dir: str | None = None) -> Splits:
-    """Loads CIFAR-10 [n, 32, 32, 3] from its archive or the folder in it if one is in `data_dir`, else by TFDS.
-
-    Raises:
-      FileNotFoundError: not there and not to be had, or a folder with files missing; says how to get it.
-      ValueError: a damaged archive or folder.
-    """
-    return _load(CIFAR10, data_dir)
-
-
-def load_cifar100(data_dir: str | None = None) -> Splits:
-    """Loads CIFAR-100 with its 100 fine labels; the rest is as for `load_cifar10`."""
-    return _load(CIFAR100, data_dir)

@@ -11,7 +11,7 @@ TEST_FRACTION = 0.2
 SPLIT_SEED = 0
 
 
-def load_digits(data_dir: str | None = None) -> Splits:
+def load(data_dir: str | None = None) -> Splits:
     """Loads the digits, [n, 8, 8, 1] uint8 in 0 .. 16, with a fixed, class-stratified 80/20 split."""
     del data_dir
     from sklearn import datasets

@@ -24,17 +24,14 @@ class Wanted(NamedTuple):
       advice: what to download, and from where.
       word: names that contain it are listed first, because they are likely other versions of the data set.
       below: subfolders of the data folder that are searched before the folder itself.
+      inside: those of the names that are files of the wanted folder, which may have any name.
     """
 
     names: tuple[str, ...]
     advice: str
     word: str
     below: tuple[str, ...] = ()
-
-    def places(self, folder: pathlib.Path) -> list[pathlib.Path]:
-        """Folders to search, downloads/manual because TFDS does; `folder` may be what is looked for itself."""
-        folder = folder.parent if folder.name in self.names else folder
-        return [folder / place for place in (*self.below, "", "downloads/manual")]
+    inside: tuple[str, ...] = ()
 
 
 def data_folder(data_dir: str | None) -> pathlib.Path:
@@ -43,9 +40,12 @@ def data_folder(data_dir: str | None) -> pathlib.Path:
 
 
 def find(wanted: Wanted, folder: pathlib.Path) -> pathlib.Path | None:
-    """Finds the best of a data set's files or folders."""
-    paths = (place / name for name in wanted.names for place in wanted.places(folder))
-    return next((path for path in paths if path.exists()), None)
+    """Finds the best of a data set's files or folders; `folder` may be what is looked for itself."""
+    folder = folder.parent if folder.name in wanted.names else folder
+    # downloads/manual, because TFDS looks there.
+    places = [folder / place for place in (*wanted.below, "", "downloads/manual")]
+    path = next((place / name for name in wanted.names for place in places if (place / name).exists()), None)
+    return path.parent if path and path.name in wanted.inside else path
 
 
 def first_bytes(path: pathlib.Path) -> bytes:

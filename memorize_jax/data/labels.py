@@ -54,9 +54,6 @@ def permute_labels(
       mode: "shuffle" permutes the chosen labels among themselves (the class histogram stays), "uniform" draws each
         from all classes, "exclude_true" from all classes but its own.
       stratified: choose the same share of every class, to the nearest whole example, instead of any examples.
-
-    Raises:
-      ValueError: fraction outside [0, 1], unknown mode, labels out of range.
     """
     true = np.asarray(labels)
     if true.ndim != 1 or not np.issubdtype(true.dtype, np.integer):

@@ -31,11 +31,11 @@ def _names(stem):
 
 
 def _wanted(advice: str, *below: str) -> Wanted:
-    names = (name for stems in FILES.values() for stem in stems for name in _names(stem))
-    return Wanted(tuple(names), advice, "mnist", (*below, "raw"))
+    names = tuple(name for stems in FILES.values() for stem in stems for name in _names(stem))
+    return Wanted(names, advice, "mnist", (*below, "raw"), inside=names)
 
 
-# Folders of torchvision (raw and those above it) and of Keras.
+# The folders are those of torchvision (the first, with raw in it) and of Keras.
 WANTED = {
     "mnist": _wanted(
         "put its four idx files (train-images-idx3-ubyte.gz, ...; no npz, no table) there", "MNIST/raw", "mnist"
@@ -61,11 +61,7 @@ def _idx(path: pathlib.Path) -> Iterator[tuple[IO[bytes], tuple[int, ...]]]:
 
 
 def read_idx(path: pathlib.Path) -> UInt8[np.ndarray, "..."]:
-    """Reads one idx file of unsigned bytes, compressed or not; the header states its shape.
-
-    Raises:
-      ValueError: not an idx file of bytes, too large for memory, or shorter or longer than its header says.
-    """
+    """Reads one idx file of unsigned bytes, compressed or not; the header states its shape."""
     with _idx(path) as (stream, shape):
         size = math.prod(shape)
         memory.check_fits(f"{path}: an array {list(shape)}", size, "is it the right file?")
@@ -77,81 +73,59 @@ def read_idx(path: pathlib.Path) -> UInt8[np.ndarray, "..."]:
     return np.frombuffer(content, np.uint8).reshape(shape)
 
 
-def _load_idx_files(folder: pathlib.Path, name: str) -> Splits:
-    advice = WANTED[name].advice
+def load(name: str, data_dir: str | None = None) -> Splits:
+    """Loads mnist or fashion_mnist [n, 28, 28, 1] from idx files if they are there, else by TFDS.
+
+    Fashion-MNIST is by default that of Debian's package; TFDS only reads a copy that it has prepared before.
+    """
+    wanted, is_fashion = WANTED[name], name == "fashion_mnist"
+    folder = data_folder(data_dir or (DEBIAN_FOLDER if is_fashion else None))
+    found = find(wanted, folder)
+    if found is None:
+        by_hand = missing(wanted, folder)
+        if is_fashion and not (data_dir and tfds_sources.is_prepared(name, data_dir)):
+            raise FileNotFoundError(f"{name}: no data in {folder}; {by_hand}")
+        return tfds_sources.load(name, data_dir, by_hand=by_hand)
 
     def path_of(stem):
-        for path in (folder / file for file in _names(stem)):
+        for path in (found / file for file in _names(stem)):
             if path.is_file():
                 return path
-        raise FileNotFoundError(f"{name}: no {stem}[.gz] in {folder}; {advice} (the folder {seen(folder)})")
+        raise FileNotFoundError(f"{name}: no {stem}[.gz] in {found}; {wanted.advice} (the folder {seen(found)})")
 
-    paths = {split: [path_of(stem) for stem in stems] for split, stems in FILES.items()}
+    paths = {part: [path_of(stem) for stem in stems] for part, stems in FILES.items()}
     # All headers before any content: a small file may unpack to a very large one.
-    for split, (of_images, of_labels) in paths.items():
+    for part, (of_images, of_labels) in paths.items():
         with _idx(of_images) as (_, images), _idx(of_labels) as (_, labels):
             if images[1:] != (28, 28) or labels != images[:1] or not images[0]:
                 raise ValueError(
-                    f"{folder}: images {list(images)} and labels {list(labels)} of {split} do not belong together; "
+                    f"{found}: images {list(images)} and labels {list(labels)} of {part} do not belong together; "
                     "expected [n, 28, 28] and [n], n >= 1"
                 )
 
-    def read(split):
-        images, labels = (read_idx(path) for path in paths[split])
-        where = f"{folder}: images and labels of {split} do not belong together"
-        return check_split(Split(images[..., None], labels, 10, name), split, where)
+    def read(part):
+        images, labels = (read_idx(path) for path in paths[part])
+        where = f"{found}: images and labels of {part} do not belong together"
+        return check_split(Split(images[..., None], labels, 10, name), part, where)
 
     train = read("train")
     for other, first in FIRST_LABELS.items():
         if other != name and train.labels[: len(first)].tolist() == first:
-            raise ValueError(f"{folder}: expected {name}, got {other}, whose files have the same names; {advice}")
+            raise ValueError(f"{found}: expected {name}, got {other}, whose files have the same names; {wanted.advice}")
     return Splits(train, read("test"))
 
 
-def load_mnist(data_dir: str | None = None) -> Splits:
-    """Loads MNIST [n, 28, 28, 1] from its four idx files if they are in `data_dir`, else by TFDS.
-
-    Raises:
-      FileNotFoundError: not there and not to be had; says what was looked for and how to get it.
-      ValueError: a damaged file.
-    """
-    folder = data_folder(data_dir)
-    found = find(WANTED["mnist"], folder)
-    if found is None:
-        return tfds_sources.load("mnist", data_dir, by_hand=missing(WANTED["mnist"], folder))
-    return _load_idx_files(found.parent, "mnist")
-
-
-def load_fashion_mnist(data_dir: str | None = None) -> Splits:
-    """Loads Fashion-MNIST [n, 28, 28, 1] from its four idx files, or from a copy that TFDS prepared.
-
-    Args:
-      data_dir: None for the folder of Debian's package.
-
-    Raises:
-      FileNotFoundError: a file is missing; says what was looked for, where, and how to get it.
-      ValueError: a damaged file.
-    """
-    wanted, folder = WANTED["fashion_mnist"], data_folder(data_dir or DEBIAN_FOLDER)
-    found = find(wanted, folder)
-    if found is not None:
-        return _load_idx_files(found.parent, "fashion_mnist")
-    if data_dir and tfds_sources.is_prepared("fashion_mnist", data_dir):
-        return tfds_sources.load("fashion_mnist", data_dir, by_hand=wanted.advice)
-    raise FileNotFoundError(f"fashion_mnist: no {FILES['train'][0]}[.gz] in {folder}; {missing(wanted, folder)}")
-
-
-def load_fashion_mnist_32(data_dir: str | None = None) -> Splits:
+def load_32(data_dir: str | None = None) -> Splits:
     """Loads Fashion-MNIST in the shape of CIFAR: padded by two black pixels to 32 x 32, three equal channels."""
 
     def enlarged(split):
         padded = np.pad(split.images, ((0, 0), (2, 2), (2, 2), (0, 0)))
         return split._replace(images=np.repeat(padded, 3, axis=-1), name="fashion_mnist_32")
 
-    return Splits(*map(enlarged, load_fashion_mnist(data_dir)))
+    return Splits(*map(enlarged, load("fashion_mnist", data_dir)))
 
 
-def load_fashion_mnist_14(data_dir: str | None = None) -> Splits:
+def load_14(data_dir: str | None = None) -> Splits:
     """Loads Fashion-MNIST at a size for CPU: means of 2 x 2 pixels [n, 14, 14, 1], the first 2,000 test images."""
 
     def reduced(split, num):
@@ -160,5 +134,5 @@ def load_fashion_mnist_14(data_dir: str | None = None) -> Splits:
         pooled = ((blocks.sum(axis=(2, 4), dtype=np.uint16) + 2) // 4).astype(np.uint8)
         return split._replace(images=pooled, labels=split.labels[:num], name="fashion_mnist_14")
 
-    whole = load_fashion_mnist(data_dir)
+    whole = load("fashion_mnist", data_dir)
     return Splits(reduced(whole.train, len(whole.train.labels)), reduced(whole.test, SMALL_TEST))

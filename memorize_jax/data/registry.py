@@ -1,6 +1,7 @@
 """Name -> data set."""
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
@@ -10,16 +11,16 @@ from memorize_jax.data.labels import stratified_choice
 from memorize_jax.data.splits import Splits, check_splits
 
 LOADERS: dict[str, Callable[..., Splits]] = {
-    "cifar10": cifar.load_cifar10,
-    "cifar100": cifar.load_cifar100,
-    "digits": digits.load_digits,
-    "fashion_mnist": mnist.load_fashion_mnist,
-    "fashion_mnist_14": mnist.load_fashion_mnist_14,
-    "fashion_mnist_32": mnist.load_fashion_mnist_32,
-    "mnist": mnist.load_mnist,
-    "spheres": spheres.load_spheres,
-    "spheres_small": spheres.load_spheres_small,
-    "tiny_imagenet": tiny_imagenet.load_tiny_imagenet,
+    "cifar10": partial(cifar.load, "cifar10"),
+    "cifar100": partial(cifar.load, "cifar100"),
+    "digits": digits.load,
+    "fashion_mnist": partial(mnist.load, "fashion_mnist"),
+    "fashion_mnist_14": mnist.load_14,
+    "fashion_mnist_32": mnist.load_32,
+    "mnist": partial(mnist.load, "mnist"),
+    "spheres": lambda data_dir: spheres.make_spheres(),
+    "spheres_small": lambda data_dir: spheres.make_spheres(**spheres.SMALL),
+    "tiny_imagenet": tiny_imagenet.load,
 }
 
 

@@ -30,9 +30,6 @@ def make_spheres(
       sphere_dimension: d, dimension of each sphere's span.
       radius: r, in units of the distance between a center and the origin.
       span: "with_center" or "random".
-
-    Raises:
-      ValueError: an odd number of classes, too few features, or an unknown span.
     """
     if num_classes % 2 or num_classes < 2:
         raise ValueError(f"expected an even number of classes (centers come in pairs), got {num_classes}")
@@ -66,20 +63,12 @@ def make_spheres(
     return Splits(split(0, train_per_class), split(train_per_class, per_class))
 
 
-def load_spheres(data_dir: str | None = None) -> Splits:
-    """Makes the paper's set: 100 spheres, r = 5, d = 30, D = 1024, 500 + 100 examples each (205 MB)."""
-    del data_dir
-    return make_spheres()
-
-
-def load_spheres_small(data_dir: str | None = None) -> Splits:
-    """Makes a set of the same kind at CPU size: 20 spheres, r = 5, d = 10, D = 128, 200 + 50 examples each."""
-    del data_dir
-    return make_spheres(
-        num_classes=20,
-        num_features=128,
-        sphere_dimension=10,
-        train_per_class=200,
-        test_per_class=50,
-        name="spheres_small",
-    )
+# A set of the same kind at CPU size.
+SMALL = {
+    "num_classes": 20,
+    "num_features": 128,
+    "sphere_dimension": 10,
+    "train_per_class": 200,
+    "test_per_class": 50,
+    "name": "spheres_small",
+}

@@ -24,11 +24,7 @@ class Splits(NamedTuple):
 
 
 def check_splits(splits: object, name: str) -> Splits:
-    """Checks what a function outside this package returned as data set `name`; gives NumPy arrays, labels as int32.
-
-    Raises:
-      ValueError: expected X, got Y; with advice where one fits.
-    """
+    """Checks what a function outside this package returned as data set `name`; gives NumPy arrays, labels as int32."""
     where = f"dataset {name}"
     if not isinstance(splits, Splits) or not all(isinstance(split, Split) for split in splits):
         of = f" of {', '.join(type(part).__name__ for part in splits)}" if isinstance(splits, tuple) else ""
@@ -90,7 +86,7 @@ def _advice(images, labels):
     if not images.size:
         return "; there is nothing in it"
     if images.dtype == np.uint8 and images.ndim == 3:
-        return "; grey images need their one channel: images[..., None]"
+        return "; gray images need their one channel: images[..., None]"
     if images.dtype != np.float32 and (images.dtype, images.ndim) != (np.uint8, 4):
         return "; give images.astype(np.float32), or for images of 0 to 255 np.uint8 [n, height, width, channels]"
     return "; labels[:, 0] are [n], or labels.argmax(axis=1) of one-hot labels" if labels.ndim == 2 else ""

@@ -24,9 +24,6 @@ def channel_statistics(images: Shaped[np.ndarray, "n *shape"], scaling: str = "c
       images: [n, height, width, channels] uint8; other data are left as they are: mean 0, deviation 1.
       scaling: "channels", mean 0 and deviation 1 of every channel of these images; "symmetric", from [0, 255] to
         [-1, 1], whatever the images.
-
-    Raises:
-      ValueError: unknown scaling.
     """
     if scaling not in SCALINGS:
         raise ValueError(f"expected scaling to be one of {', '.join(SCALINGS)}, got {scaling!r}")

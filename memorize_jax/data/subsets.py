@@ -57,9 +57,6 @@ def manifold_indices(
       max_classes: use at most this many classes, drawn from the key.
       repeat: number of another choice for the same classes; it shares no example with those before it as long as the
         class has enough.
-
-    Raises:
-      ValueError: classes have fewer than M examples; names them. Or M or `max_classes` is below 1.
     """
     for setting, value in (("examples_per_class", examples_per_class), ("max_classes", max_classes)):
         if value is not None and value < 1:

@@ -1,5 +1,8 @@
 """Sole owner of tensorflow_datasets: reads prepared sets without TensorFlow, prepares them with it, once."""
 
+# TensorFlow and TFDS are an extra, which need not be installed where types are checked.
+# pyright: reportMissingImports=false, reportMissingModuleSource=false
+
 import importlib.util
 
 import numpy as np
@@ -25,15 +28,8 @@ def load(name: str, data_dir: str | None, *, by_hand: str) -> Splits:
 
     Preparing needs TensorFlow and, unless the original files are in downloads/manual of the data folder, the network.
     Reading needs neither. Examples are in the order of their ids; sets without ids (mnist, fashion_mnist) are in the
-    order TFDS shuffled them to, the same for every copy of one version.
-
-    Args:
-      by_hand: what a person without TFDS can do, for the error message.
-
-    Raises:
-      FileNotFoundError: neither data nor the packages to prepare them; says what to do.
-      ValueError: the prepared copy cannot be read without TensorFlow, or the originals could not be had or are not
-        what they should be.
+    order TFDS shuffled them to, the same for every copy of one version. `by_hand` is what a person without TFDS can
+    do, for the error message.
     """
     folder = data_folder(data_dir)
     prepared = is_prepared(name, data_dir)

@@ -23,9 +23,13 @@ SIDE = 64
 # The longest of its files, the annotations, has 0.4 MB; anything longer is not of this data set.
 MOST_BYTES = 4 << 20
 IMAGES_PER_TASK = 500
-# The zip file first: it has checksums, and a folder may have been unpacked in part. The last: of a folder under
-# another name.
-WANTED = Wanted((f"{FOLDER}.zip", FOLDER, "wnids.txt"), f"download {SOURCE} and give its folder as --data_dir", "tiny")
+WANTED = Wanted(
+    # The zip file first: it has checksums, and a folder may have been unpacked in part.
+    (f"{FOLDER}.zip", FOLDER, "wnids.txt"),
+    f"download {SOURCE} and give its folder as --data_dir",
+    "tiny",
+    inside=("wnids.txt",),
+)
 WORDNET_ID = re.compile(r"n\d{8}")
 
 Reader = Callable[[str], bytes]
@@ -35,7 +39,16 @@ Reader = Callable[[str], bytes]
 def _reader(path: pathlib.Path) -> Iterator[Reader]:
     """Gives a function that reads one file by its name inside the data set; nothing is extracted."""
     if path.is_dir():
-        yield _folder_reader(path)
+        root = path.resolve()
+
+        def from_folder(name):
+            file = unpacked_file(path, name, SOURCE).resolve()
+            if not file.is_relative_to(root):
+                raise ValueError(f"{path / name}: expected a file inside {root}, got a link to {file}")
+            _check_size(file.stat().st_size, path / name)
+            return file.read_bytes()
+
+        yield from_folder
         return
     first_bytes(path)
     try:
@@ -43,40 +56,24 @@ def _reader(path: pathlib.Path) -> Iterator[Reader]:
     except zipfile.BadZipFile as error:
         raise ValueError(f"{path}: damaged zip file ({error})") from error
     with archive:
-        yield _zip_reader(path, archive)
+        # An archive that was packed again may have ./ before its names.
+        members = {posixpath.normpath(info.filename): info for info in archive.infolist()}
 
+        def from_zip(name):
+            info = members.get(f"{FOLDER}/{name}")
+            if info is None:
+                held = listed(members)
+                raise FileNotFoundError(
+                    f"{path}: expected a member {FOLDER}/{name}; download {SOURCE} again (it holds {held})"
+                )
+            _check_size(info.file_size, f"{path}: {name}")
+            try:
+                return archive.read(info)
+            # An encrypted member is a RuntimeError, a kind of compression unknown to zipfile one of its subclasses.
+            except (*DAMAGE, RuntimeError) as error:
+                raise ValueError(f"{path}: damaged at {name} ({error})") from error
 
-def _folder_reader(path: pathlib.Path) -> Reader:
-    root = path.resolve()
-
-    def read(name):
-        file = unpacked_file(path, name, SOURCE).resolve()
-        if not file.is_relative_to(root):
-            raise ValueError(f"{path / name}: expected a file inside {root}, got a link to {file}")
-        _check_size(file.stat().st_size, path / name)
-        return file.read_bytes()
-
-    return read
-
-
-def _zip_reader(path: pathlib.Path, archive: zipfile.ZipFile) -> Reader:
-    # An archive that was packed again may have ./ before its names.
-    members = {posixpath.normpath(info.filename): info for info in archive.infolist()}
-
-    def read(name):
-        info = members.get(f"{FOLDER}/{name}")
-        if info is None:
-            raise FileNotFoundError(
-                f"{path}: expected a member {FOLDER}/{name}; download {SOURCE} again (it holds {listed(members)})"
-            )
-        _check_size(info.file_size, f"{path}: {name}")
-        try:
-            return archive.read(info)
-        # An encrypted member is a RuntimeError, a kind of compression unknown to zipfile one of its subclasses.
-        except (*DAMAGE, RuntimeError) as error:
-            raise ValueError(f"{path}: damaged at {name} ({error})") from error
-
-    return read
+        yield from_zip
 
 
 def _check_size(size, where):
@@ -114,14 +111,14 @@ def _images(read: Reader, names: list[str], path) -> UInt8[np.ndarray, "n 64 64 
     return images
 
 
-def _annotations(text: str, classes: list[str], num_test: int, path) -> Int32[np.ndarray, " n"]:
+def _annotations(text: str, classes: list[str], path) -> Int32[np.ndarray, " n"]:
     """Reads the class of val_0.JPEG, val_1.JPEG, ..."""
     label_of = {wordnet_id: label for label, wordnet_id in enumerate(classes)}
     rows = dict(line.split("\t")[:2] for line in text.splitlines() if line.count("\t") >= 1)
-    names = [f"val_{number}.JPEG" for number in range(num_test)]
+    names = [f"val_{number}.JPEG" for number in range(NUM_TEST)]
     if rows.keys() != set(names) or not set(rows.values()) <= label_of.keys():
         raise ValueError(
-            f"{path}: expected val_annotations.txt to give one of {len(classes)} classes for each of {num_test} "
+            f"{path}: expected val_annotations.txt to give one of {len(classes)} classes for each of {NUM_TEST} "
             f"images, got {len(rows)} images of {len(set(rows.values()))} classes"
         )
     return np.array([label_of[rows[name]] for name in names], np.int32)
@@ -134,49 +131,30 @@ def _text(read: Reader, name: str, path) -> str:
         raise ValueError(f"{path}: expected text in {name}, got {error}") from error
 
 
-def read_tiny_imagenet(
-    path: pathlib.Path,
-    *,
-    num_classes: int = NUM_CLASSES,
-    train_per_class: int = TRAIN_PER_CLASS,
-    num_test: int = NUM_TEST,
-) -> Splits:
-    """Reads images [n, 64, 64, 3] from the zip file, without extracting it, or from the folder in it.
+def load(data_dir: str | None = None) -> Splits:
+    """Loads images [n, 64, 64, 3] from the zip file, without extracting it, or from the folder in it.
 
     All names of files are made here or checked against those made here, so none can lead outside. Classes are in the
     order of their WordNet ids. The official validation set is the test set: the official test set has no labels.
-
-    Raises:
-      FileNotFoundError: a file is missing.
-      ValueError: a file is damaged or of the wrong size.
-    """
-    with _reader(path) as read:
-        classes = sorted(set(_text(read, "wnids.txt", path).split()))
-        wrong = [name for name in classes if not WORDNET_ID.fullmatch(name)]
-        if wrong or len(classes) != num_classes:
-            raise ValueError(
-                f"{path}: expected {num_classes} WordNet ids like n01443537 in wnids.txt, got {len(classes)}"
-                + (f" with {wrong[0]!r}" if wrong else "")
-            )
-        test_labels = _annotations(_text(read, "val/val_annotations.txt", path), classes, num_test, path)
-        train_labels = np.repeat(np.arange(num_classes, dtype=np.int32), train_per_class)
-        train = [f"train/{name}/images/{name}_{number}.JPEG" for name in classes for number in range(train_per_class)]
-        test = [f"val/images/val_{number}.JPEG" for number in range(num_test)]
-        return Splits(
-            Split(_images(read, train, path), train_labels, num_classes, "tiny_imagenet"),
-            Split(_images(read, test, path), test_labels, num_classes, "tiny_imagenet"),
-        )
-
-
-def load_tiny_imagenet(data_dir: str | None = None) -> Splits:
-    """Loads Tiny ImageNet from `data_dir`; decoding takes half a minute and 1.4 GB.
-
-    Raises:
-      FileNotFoundError: not there, or incomplete; says how to get it.
-      ValueError: a damaged file.
+    Decoding takes half a minute and 1.4 GB.
     """
     folder = data_folder(data_dir)
     path = find(WANTED, folder)
     if path is None:
         raise FileNotFoundError(f"tiny_imagenet: no data in {folder}; {missing(WANTED, folder)}")
-    return read_tiny_imagenet(path.parent if path.name == WANTED.names[-1] else path)
+    with _reader(path) as read:
+        classes = sorted(set(_text(read, "wnids.txt", path).split()))
+        wrong = [name for name in classes if not WORDNET_ID.fullmatch(name)]
+        if wrong or len(classes) != NUM_CLASSES:
+            raise ValueError(
+                f"{path}: expected {NUM_CLASSES} WordNet ids like n01443537 in wnids.txt, got {len(classes)}"
+                + (f" with {wrong[0]!r}" if wrong else "")
+            )
+        test_labels = _annotations(_text(read, "val/val_annotations.txt", path), classes, path)
+        train_labels = np.repeat(np.arange(NUM_CLASSES, dtype=np.int32), TRAIN_PER_CLASS)
+        train = [f"train/{name}/images/{name}_{number}.JPEG" for name in classes for number in range(TRAIN_PER_CLASS)]
+        test = [f"val/images/val_{number}.JPEG" for number in range(NUM_TEST)]
+        return Splits(
+            Split(_images(read, train, path), train_labels, NUM_CLASSES, "tiny_imagenet"),
+            Split(_images(read, test, path), test_labels, NUM_CLASSES, "tiny_imagenet"),
+        )

@@ -1,8 +1,10 @@
-"""Batch normalisation over the real examples of a global batch."""
+"""Batch normalization over the real examples of a global batch."""
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Shaped
 
 # PyTorch's values; Flax's momentum of 0.99 would lag two epochs behind at 49 steps an epoch.
 MOMENTUM = 0.9
@@ -10,12 +12,11 @@ EPSILON = 1e-5
 
 
 class BatchNorm(nn.Module):
-    """Batch normalisation whose statistics ignore padding and do not depend on the number of devices.
+    """Batch normalization whose statistics ignore padding and do not depend on the number of devices.
 
     `flax.linen.BatchNorm` averages the means of the devices, which is the mean of the batch only if every device
     has as many real examples as the others; one that has none makes it NaN. Here sums and counts are added up.
-    Variables have the names of `flax.linen.BatchNorm`: params scale and bias, batch_stats mean and var, each
-    [channels]; var is the biased variance.
+    Variables have the names of `flax.linen.BatchNorm`: params scale and bias, batch_stats mean and (biased) var.
 
     Attributes:
       dtype: of the output; statistics are float32 or wider.
@@ -26,16 +27,14 @@ class BatchNorm(nn.Module):
     axis_name: str | None = None
 
     @nn.compact
-    def __call__(self, x: jax.Array, train: bool, mask: jax.Array | None = None) -> jax.Array:
-        """Normalises each channel.
+    def __call__(
+        self, x: Float[Array, "n *shape"], train: bool, mask: Shaped[Array | np.ndarray, " n"] | None = None
+    ) -> Float[Array, "n *shape"]:
+        """Normalizes each channel (last axis).
 
         Args:
-          x: [n, ..., channels].
           train: use and store the statistics of this batch rather than the running ones.
-          mask: [n], 0 or False for examples the statistics leave out; None for none.
-
-        Returns:
-          The shape of x.
+          mask: 0 or False for examples the statistics leave out; None for none.
         """
         channels = x.shape[-1:]
         wide = jnp.promote_types(self.dtype, jnp.float32)
@@ -45,7 +44,7 @@ class BatchNorm(nn.Module):
         running_var = self.variable("batch_stats", "var", jnp.ones, channels, wide)
         x = x.astype(wide)
         if train:
-            # While initialising there is no axis yet, whatever the name.
+            # While initializing there is no axis yet, whatever the name.
             mean, var = _moments(x, mask, None if self.is_initializing() else self.axis_name)
             if not self.is_initializing():
                 running_mean.value = MOMENTUM * running_mean.value + (1 - MOMENTUM) * mean

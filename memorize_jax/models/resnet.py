@@ -3,21 +3,16 @@
 from typing import NamedTuple
 
 import flax.linen as nn
-import jax
 
 from memorize_jax.models.layers import AFTER_ADDITION, AFTER_BATCH_NORM, LOGITS, Layer, layer
-from memorize_jax.models.network import Network
+from memorize_jax.models.network import Images, Logits, Mask, Network
 
 
 class Block(NamedTuple):
-    """A residual block, by its rows in table 4.
+    """A residual block: rows in table 4 of its convolutions, channels in units of the width.
 
-    Attributes:
-      first: row of the first convolution.
-      second: row of the second.
-      skip: row of the 1 x 1 convolution on the skip connection, None if that is the identity. Such a block halves
-        height and width.
-      multiple: channels in units of the width.
+    `skip` is the 1 x 1 convolution on the skip connection, None if that is the identity; a block with one halves
+    height and width.
     """
 
     first: int
@@ -56,12 +51,11 @@ LAYERS_TINY = _layers(1)
 class ResNet18(Network):
     """A first convolution, eight residual blocks, global average pooling, a linear layer.
 
-    Convolutions on skip connections have parameters but are not analysed, as in the paper; they belong to the unit of
-    the layer they are added to.
+    Convolutions on skip connections have parameters but are not analyzed, as in the paper; they belong to the
+    group of the layer they are added to.
 
     Attributes:
-      width: k of the paper's section 3.3, channels of the first stage; 64 is standard. The stages have k, 2k, 4k and
-        8k.
+      width: k of the paper's section 3.3; the stages have k, 2k, 4k and 8k channels.
       large_images: start as in table 5 with a 7 x 7 convolution (stride 2, as for ImageNet; the table prints none)
         and a 3 x 3 pooling rather than with a 3 x 3 convolution.
     """
@@ -70,18 +64,13 @@ class ResNet18(Network):
     large_images: bool = False
 
     @nn.compact
-    def __call__(self, x: jax.Array, train: bool = False, mask: jax.Array | None = None) -> jax.Array:
-        """Maps images [n, height, width, channels] to logits [n, num_classes].
-
-        Args:
-          x: standardised images.
-          train: normalise by the statistics of the batch.
-          mask: [n], 0 for examples the statistics leave out.
-        """
+    def __call__(self, x: Images, train: bool = False, mask: Mask | None = None) -> Logits:
+        """Maps images to logits."""
         size, stride = (7, 2) if self.large_images else (3, 1)
-        x = self.tap(nn.relu(self.conv_norm(x, self.width, size, "conv1", train, mask, stride)), "conv1")
+        x = self.record(nn.relu(self.conv_norm(x, self.width, size, "conv1", train, mask, stride)), "conv1")
         if self.large_images:
-            x = nn.max_pool(x, (3, 3), (2, 2), padding=((1, 1), (1, 1)))
+            padding = ((1, 1), (1, 1))
+            x = nn.max_pool(x, (3, 3), (2, 2), padding)  # pyright: ignore[reportArgumentType] (flax says str alone)
         for block in BLOCKS:
             x = self._block(x, block, train, mask)
         return self.logits(x.mean((1, 2)), self._name("linear", LINEAR))
@@ -92,8 +81,8 @@ class ResNet18(Network):
     def _block(self, x, block, train, mask):
         features, stride = block.multiple * self.width, 1 if block.skip is None else 2
         first, second = self._name("conv", block.first), self._name("conv", block.second)
-        y = self.tap(nn.relu(self.conv_norm(x, features, 3, first, train, mask, stride)), first)
+        y = self.record(nn.relu(self.conv_norm(x, features, 3, first, train, mask, stride)), first)
         y = self.conv_norm(y, features, 3, second, train, mask)
         if block.skip is not None:
             x = self.conv_norm(x, features, 1, self._name("conv", block.skip), train, mask, stride)
-        return self.tap(nn.relu(x + y), second)
+        return self.record(nn.relu(x + y), second)

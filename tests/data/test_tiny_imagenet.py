@@ -1,5 +1,4 @@
 import io
-import pathlib
 import zipfile
 
 import numpy as np
@@ -8,21 +7,31 @@ import pytest
 
 from memorize_jax import data
 from memorize_jax.data import tiny_imagenet
-from memorize_jax.data.tiny_imagenet import read_tiny_imagenet
+from tests.data.refusal import POINTER_FILE, refused
 
 # Not in alphabetical order, as in the original.
 CLASSES = ("n02124075", "n01443537", "n03444034")
-SIZES = {"num_classes": 3, "train_per_class": 2, "num_test": 4}
 TEST_CLASSES = ("n03444034", "n01443537", "n01443537", "n02124075")
+TRAIN_IMAGE = "train/n01443537/images/n01443537_1.JPEG"
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch):
+    """Tiny ImageNet with as few images as the tests make."""
+    for name, size in (("NUM_CLASSES", 3), ("TRAIN_PER_CLASS", 2), ("NUM_TEST", 4)):
+        monkeypatch.setattr(tiny_imagenet, name, size)
 
 
 def picture(seed, side=64, mode="RGB", kind="JPEG"):
-    """A flat image of a colour of its own: it survives compression."""
+    """A flat image of a color of its own: it survives compression."""
     color = np.random.default_rng(seed).integers(0, 256, 3)
     image = PIL.Image.fromarray(np.broadcast_to(color, (side, side, 3)).astype(np.uint8)).convert(mode)
     stream = io.BytesIO()
     image.save(stream, kind, quality=95)
     return stream.getvalue(), np.asarray(image.convert("RGB"))
+
+
+JPEG = picture(0)[0]
 
 
 def contents():
@@ -33,11 +42,15 @@ def contents():
         for number in range(2):
             files[f"train/{name}/images/{name}_{number}.JPEG"] = picture(10 * index + number)[0]
     for number in range(4):
-        # One of them is grey, as some are in the original.
+        # One of them is gray, as some are in the original.
         files[f"val/images/val_{number}.JPEG"] = picture(100 + number, mode="L" if number == 1 else "RGB")[0]
     rows = (f"val_{number}.JPEG\t{name}\t0\t32\t44\t62\n" for number, name in enumerate(TEST_CLASSES))
     files["val/val_annotations.txt"] = "".join(rows).encode()
     return files
+
+
+FILES = contents()
+ANNOTATIONS = FILES["val/val_annotations.txt"]
 
 
 def write_folder(folder, files):
@@ -49,6 +62,7 @@ def write_folder(folder, files):
 
 
 def write_zip(folder, files):
+    folder.mkdir(parents=True, exist_ok=True)
     path = folder / "tiny-imagenet-200.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in {"../../outside": b"x", **files}.items():
@@ -56,49 +70,50 @@ def write_zip(folder, files):
     return path
 
 
-WRITERS = {"folder": write_folder, "zip": write_zip}
-
-
-@pytest.fixture(params=WRITERS)
+@pytest.fixture(params=[write_folder, write_zip])
 def write(request):
-    return WRITERS[request.param]
+    return request.param
 
 
-def test_images_and_labels(write, tmp_path):
-    splits = read_tiny_imagenet(write(tmp_path, contents()), **SIZES)
-    np.testing.assert_array_equal(splits.train.labels, [0, 0, 1, 1, 2, 2])
-    np.testing.assert_array_equal(splits.test.labels, [sorted(CLASSES).index(name) for name in TEST_CLASSES])
-    expected = [picture(10 * label + number)[1] for label in range(3) for number in range(2)]
-    np.testing.assert_allclose(splits.train.images.astype(int), expected, atol=3)
-    expected = [picture(100 + number, mode="L" if number == 1 else "RGB")[1] for number in range(4)]
-    np.testing.assert_allclose(splits.test.images.astype(int), expected, atol=3)
-    for split in splits:
-        assert split.images.dtype == np.uint8
-        assert split.labels.dtype == np.int32
-        assert (split.num_classes, split.name) == (3, "tiny_imagenet")
+def num_test(data_dir):
+    return len(data.load("tiny_imagenet", data_dir=str(data_dir)).test.labels)
 
 
 @pytest.mark.parametrize("place", ["", "downloads/manual"])
-def test_it_is_found_in_the_data_folder(write, place, tmp_path, monkeypatch):
-    (tmp_path / place).mkdir(parents=True, exist_ok=True)
-    path = write(tmp_path / place, contents())
-    monkeypatch.setattr(tiny_imagenet, "read_tiny_imagenet", lambda found: found)
-    assert data.load("tiny_imagenet", data_dir=str(tmp_path)) == path
+def test_images_and_labels_and_nothing_is_extracted(write, place, tmp_path):
+    write(tmp_path / place, FILES)
+    before = sorted(tmp_path.parent.rglob("*"))
+    splits = data.load("tiny_imagenet", data_dir=str(tmp_path))
+    assert sorted(tmp_path.parent.rglob("*")) == before
+    np.testing.assert_array_equal(splits.train.labels, [0, 0, 1, 1, 2, 2])
+    np.testing.assert_array_equal(splits.test.labels, [sorted(CLASSES).index(name) for name in TEST_CLASSES])
+    train = [picture(10 * label + number)[1] for label in range(3) for number in range(2)]
+    test = [picture(100 + number, mode="L" if number == 1 else "RGB")[1] for number in range(4)]
+    for split, expected in zip(splits, (train, test), strict=True):
+        np.testing.assert_allclose(split.images.astype(int), expected, atol=3)
+        assert (split.images.dtype, split.labels.dtype) == (np.uint8, np.int32)
+        assert (split.num_classes, split.name) == (3, "tiny_imagenet")
 
 
-def test_a_zip_file_is_not_extracted(tmp_path):
-    (tmp_path / "in").mkdir()
-    read_tiny_imagenet(write_zip(tmp_path / "in", contents()), **SIZES)
-    assert [path.name for path in tmp_path.rglob("*")] == ["in", "tiny-imagenet-200.zip"]
+def test_a_whole_zip_file_wins_over_a_folder_that_was_unpacked_in_part(tmp_path):
+    folder = write_folder(tmp_path, {"wnids.txt": b"n01443537"})
+    refused("tiny_imagenet", tmp_path, "expected 3 WordNet ids")
+    path = write_zip(tmp_path, FILES)
+    assert [num_test(given) for given in (tmp_path, folder, path)] == [4, 4, 4]
 
 
-def test_nothing_there_says_how_to_get_it(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"http://cs231n.stanford.edu/tiny-imagenet-200.zip"):
-        data.load("tiny_imagenet", data_dir=str(tmp_path))
+def test_it_may_be_given_itself_and_under_another_name(tmp_path):
+    folder = write_folder(tmp_path, FILES)
+    assert num_test(folder) == 4
+    folder.rename(tmp_path / "renamed")
+    assert num_test(tmp_path / "renamed") == 4
 
 
-TRAIN_IMAGE = "train/n01443537/images/n01443537_1.JPEG"
-ANNOTATIONS = contents()["val/val_annotations.txt"].decode()
+def test_a_zip_file_packed_again_is_read_and_one_of_something_else_shows_what_it_holds(tmp_path):
+    write_zip(tmp_path, {f"./{name}": content for name, content in FILES.items()})
+    assert num_test(tmp_path) == 4
+    write_zip(tmp_path, {"other.txt": b"x"})
+    refused("tiny_imagenet", tmp_path, "it holds", "tiny-imagenet-200/other.txt", kind=FileNotFoundError)
 
 
 @pytest.mark.parametrize(
@@ -107,51 +122,58 @@ ANNOTATIONS = contents()["val/val_annotations.txt"].decode()
         ("wnids.txt", b"n01443537\nn02124075", "expected 3 WordNet ids like n01443537 in wnids.txt, got 2"),
         ("wnids.txt", b"n01443537\nn02124075\n../../etc", "got 3 with '../../etc'"),
         ("wnids.txt", b"\xff\xfe", "expected text in wnids.txt"),
-        ("val/val_annotations.txt", ANNOTATIONS.replace("val_2", "../../val_2").encode(), "val_annotations.txt"),
-        ("val/val_annotations.txt", ANNOTATIONS.replace("n03444034", "n99999999").encode(), "val_annotations.txt"),
-        ("val/val_annotations.txt", ANNOTATIONS.partition("\n")[2].encode(), "got 3 images of 2 classes"),
+        ("val/val_annotations.txt", ANNOTATIONS.replace(b"val_2", b"../../val_2"), "val_annotations.txt"),
+        ("val/val_annotations.txt", ANNOTATIONS.replace(b"n03444034", b"n99999999"), "val_annotations.txt"),
+        ("val/val_annotations.txt", ANNOTATIONS.partition(b"\n")[2], "got 3 images of 2 classes"),
         (TRAIN_IMAGE, b"no image", "expected a JPEG image"),
-        (TRAIN_IMAGE, picture(0)[0][:400], "expected a JPEG image"),
-        (TRAIN_IMAGE, picture(0, kind="PNG")[0], "expected a JPEG image"),
+        (TRAIN_IMAGE, b"", "got 0 bytes that are none"),
+        (TRAIN_IMAGE, JPEG[:30], "that are none, or not all of one"),
+        (TRAIN_IMAGE, JPEG[:400], "expected a JPEG image"),
+        (TRAIN_IMAGE, JPEG[:-3], "that are none, or not all of one"),
+        (TRAIN_IMAGE, picture(0, kind="PNG")[0], r"they start with b'\x89PNG"),
         (TRAIN_IMAGE, picture(0, side=65)[0], "expected 64 x 64 pixels, got 65 x 65"),
+        # The header of an image of four thousand million pixels.
+        (TRAIN_IMAGE, JPEG.replace(b"\x08\0\x40\0\x40", b"\x08\xff\xff\xff\xff"), "expected a JPEG image"),
         (TRAIN_IMAGE, bytes(5 << 20), "expected at most 4194304 bytes, got 5242880"),
     ],
 )
-def test_what_is_wrong_is_named(write, name, content, words, tmp_path):
-    path = write(tmp_path, {**contents(), name: content})
-    with pytest.raises(ValueError, match=words) as error:
-        read_tiny_imagenet(path, **SIZES)
-    assert str(path) in str(error.value)
-    assert "\n" not in str(error.value)
-    if name == TRAIN_IMAGE:
-        assert TRAIN_IMAGE in str(error.value)
+def test_what_is_wrong_is_named_by_its_path_in_the_data_set(write, name, content, words, tmp_path):
+    path = write(tmp_path, {**FILES, name: content})
+    where = TRAIN_IMAGE if name == TRAIN_IMAGE else ""
+    refused("tiny_imagenet", tmp_path, path, where, words)
 
 
 @pytest.mark.parametrize("name", ["wnids.txt", "val/images/val_3.JPEG", TRAIN_IMAGE])
 def test_a_missing_file_is_named(write, name, tmp_path):
-    files = contents()
-    del files[name]
-    with pytest.raises(FileNotFoundError, match=name):
-        read_tiny_imagenet(write(tmp_path, files), **SIZES)
+    write(tmp_path, {other: content for other, content in FILES.items() if other != name} | {"wnids.txt~": b""})
+    refused("tiny_imagenet", tmp_path, name, "again", kind=FileNotFoundError)
+
+
+def test_what_is_missing_says_what_is_there_and_how_to_get_it(tmp_path):
+    source = "http://cs231n.stanford.edu/tiny-imagenet-200.zip"
+    (tmp_path / "tiny-imagenet-100.zip").touch()
+    refused("tiny_imagenet", tmp_path, source, "it holds tiny-imagenet-100.zip", kind=FileNotFoundError)
+    write_folder(tmp_path, {"words.txt": b""})
+    refused("tiny_imagenet", tmp_path, source, "file wnids.txt", "folder holds words.txt", kind=FileNotFoundError)
+    write_folder(tmp_path, {"wnids.txt": POINTER_FILE})
+    refused("tiny_imagenet", tmp_path, "tiny-imagenet-200/wnids.txt", "git lfs pull")
+    (tmp_path / "tiny-imagenet-200.zip").write_bytes(POINTER_FILE)
+    refused("tiny_imagenet", tmp_path, "tiny-imagenet-200.zip", "git lfs pull")
 
 
 def test_a_link_out_of_the_folder_is_not_followed(tmp_path):
-    path = write_folder(tmp_path, contents())
-    secret = tmp_path / "secret.JPEG"
-    secret.write_bytes((path / TRAIN_IMAGE).read_bytes())
-    (path / TRAIN_IMAGE).unlink()
-    (path / TRAIN_IMAGE).symlink_to(secret)
-    with pytest.raises(ValueError, match="expected a file inside"):
-        read_tiny_imagenet(path, **SIZES)
+    path = write_folder(tmp_path / "data", FILES)
+    (path / TRAIN_IMAGE).rename(tmp_path / "secret.JPEG")
+    (path / TRAIN_IMAGE).symlink_to(tmp_path / "secret.JPEG")
+    refused("tiny_imagenet", path, "expected a file inside")
 
 
 @pytest.mark.parametrize("damage", ["truncated", "flipped"])
 def test_a_damaged_zip_file_is_named(damage, tmp_path):
-    path = write_zip(tmp_path, contents())
-    whole = bytearray(pathlib.Path(path).read_bytes())
+    path = write_zip(tmp_path, FILES)
+    whole = bytearray(path.read_bytes())
     # The second file of the archive: any byte of it is data.
     middle = whole.index(b"n01443537_0.JPEG") + 100
     whole[middle] ^= 255
     path.write_bytes(whole[:middle] if damage == "truncated" else whole)
-    with pytest.raises(ValueError, match="damaged"):
-        read_tiny_imagenet(path, **SIZES)
+    refused("tiny_imagenet", tmp_path, path, "damaged")
