@@ -10,7 +10,7 @@ from jaxtyping import Float32, Int, Int32, UInt8
 class Split(NamedTuple):
     """Labeled examples: images, or float32 features of data that are not images; labels in 0 .. num_classes - 1."""
 
-    images: UInt8[np.ndarray, "n height width channels"] | Float32[np.ndarray, "n *features"]
+    images: UInt8[np.ndarray, "n height width channels"] | Float32[np.ndarray, "n ..."]
     labels: Int32[np.ndarray, " n"]
     num_classes: int
     name: str

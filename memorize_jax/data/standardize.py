@@ -17,7 +17,7 @@ class ChannelStatistics(NamedTuple):
     deviation: Float32[np.ndarray, " channels"]
 
 
-def channel_statistics(images: Shaped[np.ndarray, "n *shape"], scaling: str = "channels") -> ChannelStatistics:
+def channel_statistics(images: Shaped[np.ndarray, "n ..."], scaling: str = "channels") -> ChannelStatistics:
     """Decides how images are brought to the range that a network expects.
 
     Args:

@@ -4,6 +4,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import DTypeLike
 from jaxtyping import Array, Float, Shaped
 
 # PyTorch's values; Flax's momentum of 0.99 would lag two epochs behind at 49 steps an epoch.
@@ -23,19 +24,14 @@ class BatchNorm(nn.Module):
       axis_name: of the devices that share a batch, or None outside `pmap`.
     """
 
-    dtype: jnp.dtype = jnp.float32
+    dtype: DTypeLike = jnp.float32
     axis_name: str | None = None
 
     @nn.compact
     def __call__(
-        self, x: Float[Array, "n *shape"], train: bool, mask: Shaped[Array | np.ndarray, " n"] | None = None
-    ) -> Float[Array, "n *shape"]:
-        """Normalizes each channel (last axis).
-
-        Args:
-          train: use and store the statistics of this batch rather than the running ones.
-          mask: 0 or False for examples the statistics leave out; None for none.
-        """
+        self, x: Float[Array, "n ..."], train: bool, mask: Shaped[Array | np.ndarray, " n"] | None = None
+    ) -> Float[Array, "n ..."]:
+        """Normalizes each channel (last axis); in training by the statistics of the batch, where the mask is not 0."""
         channels = x.shape[-1:]
         wide = jnp.promote_types(self.dtype, jnp.float32)
         scale = self.param("scale", nn.initializers.ones_init(), channels, wide)

@@ -21,7 +21,7 @@ class Dropout(nn.Module):
     axis_name: str | None = None
 
     @nn.compact
-    def __call__(self, x: Float[Array, "n *shape"], train: bool) -> Float[Array, "n *shape"]:
+    def __call__(self, x: Float[Array, "n ..."], train: bool) -> Float[Array, "n ..."]:
         """Drops units if `train`."""
         if not train or self.rate == 0:
             return x

@@ -3,6 +3,7 @@
 import flax.linen as nn
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import DTypeLike
 from jaxtyping import Array, Float, Shaped
 
 from memorize_jax.models.batch_norm import BatchNorm
@@ -10,7 +11,7 @@ from memorize_jax.models.convolution import convolve
 from memorize_jax.models.initializers import kernel_and_bias_init
 from memorize_jax.models.layers import norm_name
 
-Inputs = Float[Array | np.ndarray, "n *shape"]
+Inputs = Float[Array | np.ndarray, "n ..."]
 Images = Float[Array | np.ndarray, "n height width channels"]
 Logits = Float[Array, "n num_classes"]
 # Zero or False for examples that the statistics of a batch leave out.
@@ -32,11 +33,11 @@ class Network(nn.Module):
 
     num_classes: int
     width: int
-    dtype: jnp.dtype = jnp.float32
+    dtype: DTypeLike = jnp.float32
     initialization: str = "lecun"
     axis_name: str | None = None
 
-    def record(self, x: Float[Array, "n *shape"], name: str) -> Float[Array, "n *shape"]:
+    def record(self, x: Float[Array, "n ..."], name: str) -> Float[Array, "n ..."]:
         """Records the activation of a layer for analyses; gives it back."""
         self.sow("intermediates", f"{name}_out", x)
         return x

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import flax.linen as nn
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 
 from memorize_jax import plugins
 from memorize_jax.models import alexnet, masc, mlp, resnet, vgg
@@ -17,9 +18,9 @@ class Entry(NamedTuple):
     """One kind of network.
 
     Attributes:
-      constructor: takes num_classes, dtype, initialization and axis_name, where they are given also width and dropout,
-        all as keywords, and returns a module; see `network.Network`.
-      layers: analyzed layers in order; the last one's representation is the logits.
+      constructor: takes the keywords num_classes, dtype, initialization and axis_name, where they are given also width
+        and dropout; see `network.Network`.
+      layers: analyzed layers in order; the last one is the logits.
       smallest_image: least height and width of its inputs; None if they need not be images.
       has_dropout: whether the paper's table has dropout.
       stackable: dense layers alone; convolutions of several networks at once are slow.
@@ -91,7 +92,7 @@ def create(
     *,
     num_classes: int,
     width: int | None = None,
-    dtype=jnp.float32,
+    dtype: DTypeLike = jnp.float32,
     init: str = "lecun",
     dropout: float | None = None,
     axis_name: str | None = None,

@@ -16,10 +16,9 @@ KEY = jax.random.key(0)
 
 
 class Table(NamedTuple):
-    """What a paper says of a network.
+    """What a paper says of a network, by the rows of its table.
 
-    `shapes`: row -> height (= width) and channels of what is recorded, or its units; `kernels`: row -> size of the
-    convolution; those of 1 x 1 are on skip connections.
+    `shapes`: height (= width) and channels of what is recorded, or its units; `kernels`: sizes of convolutions.
     """
 
     inputs: tuple[int, ...]
@@ -28,78 +27,33 @@ class Table(NamedTuple):
     parameters: int
     multiply_adds: int
 
+    def rows(self, name):
+        return {row: value for rows, value in getattr(self, name).items() for row in rows}
 
+
+VGG16 = {(1, 2): (32, 64), (4, 5): (16, 128), (7, 8, 9): (8, 256), (11, 12, 13): (4, 512), (15, 16, 17): (2, 512)}
+RESNET18 = {(1, 2, 3, 4, 5): (32, 64), (6, 7, 9, 10): (16, 128), (11, 12, 14, 15): (8, 256), (16, 17, 19, 20): (4, 512)}
+TINY = {(3, 4, 5, 6): (16, 64), (7, 8, 10, 11): (8, 128), (12, 13, 15, 16): (4, 256), (17, 18, 20, 21): (2, 512)}
+ALEXNET = {(1,): (8, 64), (3,): (4, 192), (5,): (2, 384), (6,): (2, 256), (7,): (2, 1024)}
+MASC_CNN = {(1, 2): (28, 16), (3, 4): (14, 32), (5,): (7, 64), (6,): (3, 64), (7, 8, 9): 250, (10,): 10}
+MASC_MLP = {(1,): 128, (2,): 512, (3, 4): 2048, (5,): 10}
+# Kernels of 1 x 1 are on skip connections.
+RESNET18_KERNELS = {(1, *range(2, 8), *range(9, 13), *range(14, 18), 19, 20): 3, (8, 13, 18): 1}
+TINY_KERNELS = {(1,): 7, (*range(3, 9), *range(10, 14), *range(15, 19), 20, 21): 3, (9, 14, 19): 1}
+CIFAR = (32, 32, 3)
 TABLES = {
     # 5 x 1024^2 + 1024 x 100 and the biases.
-    "mlp": Table((1024,), dict.fromkeys(range(1, 6), 1024) | {6: 100}, {}, 5_350_500, 5_345_280),
+    "mlp": Table((1024,), {(1, 2, 3, 4, 5): 1024, (6,): 100}, {}, 5_350_500, 5_345_280),
     # 22.0 M multiplications in the convolutions, 0.1 M in the linear layer.
-    "alexnet": Table(
-        (32, 32, 3),
-        {1: (8, 64), 3: (4, 192), 5: (2, 384), 6: (2, 256), 7: (2, 1024), 9: 100},
-        {1: 11, 3: 5, 5: 3, 6: 3, 7: 3},
-        4_342_436,
-        22_134_784,
-    ),
-    "vgg16": Table(
-        (32, 32, 3),
-        {
-            **dict.fromkeys((1, 2), (32, 64)),
-            **dict.fromkeys((4, 5), (16, 128)),
-            **dict.fromkeys((7, 8, 9), (8, 256)),
-            **dict.fromkeys((11, 12, 13), (4, 512)),
-            **dict.fromkeys((15, 16, 17), (2, 512)),
-            **dict.fromkeys((19, 20), 4096),
-            21: 100,
-        },
-        dict.fromkeys((1, 2, 4, 5, 7, 8, 9, 11, 12, 13, 15, 16, 17), 3),
-        34_011_172,
-        332_480_512,
-    ),
+    "alexnet": Table(CIFAR, ALEXNET | {(9,): 100}, {(1,): 11, (3,): 5, (5, 6, 7): 3}, 4_342_436, 22_134_784),
+    "vgg16": Table(CIFAR, VGG16 | {(19, 20): 4096, (21,): 100}, {sum(VGG16, ()): 3}, 34_011_172, 332_480_512),
     # torchvision's count for a ResNet18 with a 3 x 3 stem and 100 classes.
-    "resnet18": Table(
-        (32, 32, 3),
-        {
-            **dict.fromkeys((1, 2, 3, 4, 5), (32, 64)),
-            **dict.fromkeys((6, 7, 9, 10), (16, 128)),
-            **dict.fromkeys((11, 12, 14, 15), (8, 256)),
-            **dict.fromkeys((16, 17, 19, 20), (4, 512)),
-            22: 100,
-        },
-        {row: 1 if row in (8, 13, 18) else 3 for row in range(1, 21)},
-        11_220_132,
-        555_468_800,
-    ),
-    "resnet18_tiny": Table(
-        (64, 64, 3),
-        {
-            1: (32, 64),
-            **dict.fromkeys((3, 4, 5, 6), (16, 64)),
-            **dict.fromkeys((7, 8, 10, 11), (8, 128)),
-            **dict.fromkeys((12, 13, 15, 16), (4, 256)),
-            **dict.fromkeys((17, 18, 20, 21), (2, 512)),
-            23: 200,
-        },
-        {1: 7} | {row: 1 if row in (9, 14, 19) else 3 for row in range(3, 22)},
-        11_279_112,
-        148_148_224,
-    ),
+    "resnet18": Table(CIFAR, RESNET18 | {(22,): 100}, RESNET18_KERNELS, 11_220_132, 555_468_800),
+    "resnet18_tiny": Table((64, 64, 3), {(1,): (32, 64), **TINY, (23,): 200}, TINY_KERNELS, 11_279_112, 148_148_224),
     # 784 x 128 + 128 x 512 + 512 x 2048 + 2048^2 + 2048 x 10 and the biases.
-    "masc_mlp": Table((28, 28, 1), {1: 128, 2: 512, 3: 2048, 4: 2048, 5: 10}, {}, 5_433_994, 5_429_248),
+    "masc_mlp": Table((28, 28, 1), MASC_MLP, {}, 5_433_994, 5_429_248),
     # 576 units after the poolings; the last layer has no bias.
-    "masc_cnn": Table(
-        (28, 28, 1),
-        {
-            **dict.fromkeys((1, 2), (28, 16)),
-            **dict.fromkeys((3, 4), (14, 32)),
-            5: (7, 64),
-            6: (3, 64),
-            **dict.fromkeys((7, 8, 9), 250),
-            10: 10,
-        },
-        dict.fromkeys(range(1, 7), 3),
-        344_042,
-        7_609_740,
-    ),
+    "masc_cnn": Table((28, 28, 1), MASC_CNN, {(1, 2, 3, 4, 5, 6): 3}, 344_042, 7_609_740),
 }
 
 
@@ -107,7 +61,7 @@ TABLES = {
 def abstract(name, **options):
     """Shapes of the variables, of what is recorded and of what layers give, in the order they are computed; logits."""
     table = TABLES[name]
-    model = models.create(name, num_classes=list(table.shapes.values())[-1], **options)
+    model = models.create(name, num_classes=[*table.shapes.values()][-1], **options)
     x = jax.ShapeDtypeStruct((2, *table.inputs), jnp.float32)
     variables = jax.eval_shape(model.init, KEY, x)
     outputs = {}
@@ -132,25 +86,27 @@ def test_every_network_has_a_table():
 @pytest.mark.parametrize("name", TABLES)
 def test_layers_are_the_rows_of_the_table(name):
     table, (variables, recorded, outputs, logits) = TABLES[name], abstract(name)
-    layers, names = models.layers(name), models.layer_names(name)
-    assert [layer.number for layer in layers] == sorted(table.shapes)
-    assert [int(re.sub("[a-z]", "", layer)) for layer in names] == sorted(table.shapes)
+    layers, names, shapes = models.layers(name), models.layer_names(name), table.rows("shapes")
+    assert [layer.number for layer in layers] == sorted(shapes)
+    assert [int(re.sub("[a-z]", "", layer)) for layer in names] == sorted(shapes)
     # Skip convolutions are computed last in their block and are not analyzed.
     assert tuple(layer for layer in outputs if layer in names) == names == tuple(layer.name for layer in layers)
     assert set(recorded) == set(names)
     for layer in layers:
-        shape = table.shapes[layer.number]
+        shape = shapes[layer.number]
         expected = (shape,) if isinstance(shape, int) else (shape[0], *shape)
         assert recorded[layer.name].shape == (2, *expected), layer
     assert layers[-1].recorded == "logits"
-    assert logits.shape == (2, table.shapes[layers[-1].number])
+    assert logits.shape == (2, shapes[layers[-1].number])
     # Each position of an output, of the two examples, applies the whole kernel once.
     kernels = {key: leaf["kernel"] for key, leaf in variables["params"].items() if "kernel" in leaf}
     assert sum(kernels[key].size * (out.size // out.shape[-1] // 2) for key, out in outputs.items()) == (
         table.multiply_adds
     )
     assert sum(leaf.size for leaf in jax.tree.leaves(variables["params"])) == table.parameters
-    assert {int(key[4:]): leaf.shape[0] for key, leaf in kernels.items() if key.startswith("conv")} == table.kernels
+    assert {int(key[4:]): leaf.shape[0] for key, leaf in kernels.items() if key.startswith("conv")} == (
+        table.rows("kernels")
+    )
 
 
 @pytest.mark.parametrize("name", TABLES)
@@ -159,7 +115,9 @@ def test_a_layer_and_its_batch_norm_are_found_by_name(name):
     params, stats = variables["params"], variables.get("batch_stats", {})
     has_norm = name.startswith(("vgg", "resnet"))
     assert set(variables) == ({"params", "batch_stats"} if has_norm else {"params"})
-    assert {int(key[4:-3]) for key in params if key.endswith("_bn")} == set(TABLES[name].kernels if has_norm else ())
+    assert {int(key[4:-3]) for key in params if key.endswith("_bn")} == set(
+        TABLES[name].rows("kernels") if has_norm else ()
+    )
     for layer in models.layer_names(name):
         if has_norm and layer.startswith("conv"):
             assert set(params[layer]) == {"kernel"}
