@@ -18,8 +18,8 @@ LOADERS: dict[str, Callable[..., Splits]] = {
     "fashion_mnist_14": mnist.load_14,
     "fashion_mnist_32": mnist.load_32,
     "mnist": partial(mnist.load, "mnist"),
-    "spheres": lambda data_dir: spheres.make_spheres(),
-    "spheres_small": lambda data_dir: spheres.make_spheres(**spheres.SMALL),
+    "spheres": lambda data_dir=None: spheres.make_spheres(),
+    "spheres_small": lambda data_dir=None: spheres.make_spheres(**spheres.SMALL),
     "tiny_imagenet": tiny_imagenet.load,
 }
 
@@ -34,17 +34,12 @@ def check_name(name: str) -> None:
 
 
 def load(name: str, *, data_dir: str | None = None, num_train: int | None = None) -> Splits:
-    """Loads a data set.
+    """Loads a data set; what is missing, damaged or not a data set raises an error that says what to do.
 
     Args:
       name: one of `LOADERS`; or MODULE:NAME, a function of yours that takes `data_dir` and returns Splits.
       data_dir: folder of its files, for those that have files.
       num_train: keep so many training examples, the same share of every class and always the same ones; None for all.
-
-    Raises:
-      ValueError: unknown name, damaged files, more training examples asked for than there are, or a function of
-        yours that returns something else.
-      FileNotFoundError: missing files; says where they were looked for and how to get them.
     """
     check_name(name)
     splits = check_splits(_own(name, data_dir), name) if plugins.is_own(name) else LOADERS[name](data_dir=data_dir)

@@ -2,17 +2,16 @@
 
 import gzip
 import importlib.util
-import pathlib
 import shutil
 
 import numpy as np
 import pytest
 
 from memorize_jax import data
-from memorize_jax.data import cifar
 from memorize_jax.data.mnist import DEBIAN_FOLDER
 from tests import commands
-from tests.data import test_cifar, test_mnist
+from tests.data import test_mnist
+from tests.data.archives import SMALL
 from tests.data.refusal import refused
 
 NEEDED = ("tensorflow_datasets", "tensorflow", "array_record", "importlib_resources")
@@ -102,14 +101,12 @@ def prepared(name, folder):
 
 def place_small_cifar(name, folder, monkeypatch):
     """Puts a small archive, whole enough for TFDS, into downloads/manual."""
-    archive = test_cifar.SMALL[name]
-    monkeypatch.setitem(cifar.ARCHIVES, name, archive)
-    inside = pathlib.Path(archive.test).parent
-    labels = "\n".join(f"class {number}" for number in range(archive.num_classes)).encode()
+    small = SMALL[name]
+    small.shrink(monkeypatch)
+    labels = "\n".join(f"class {number}" for number in range(small.num_classes)).encode()
     coarse = "\n".join(f"group {number}" for number in range(20)).encode()
-    texts = {f"{inside}/batches.meta.txt": labels, f"{inside}/fine_label_names.txt": labels}
-    contents = test_cifar.contents(name) | texts | {f"{inside}/coarse_label_names.txt": coarse}
-    test_cifar.write(folder / "downloads" / "manual" / archive.file, contents)
+    texts = {"batches.meta.txt": labels, "fine_label_names.txt": labels, "coarse_label_names.txt": coarse}
+    small.pack(folder / "downloads" / "manual", small.contents | texts)
 
 
 def place_idx_files(folder, write):
