@@ -13,33 +13,10 @@ def permute(labels, fraction=0.5, *, seed=0, num_classes=7, **options):
     return permute_labels(labels, fraction, key=jax.random.key(seed), num_classes=num_classes, **options)
 
 
-def check(labels, found, fraction, mode, stratified):
-    """What holds for any labels."""
-    permuted, num_classes = found.is_permuted, int(labels.max(initial=0)) + 1
-    assert permuted.sum() == round(fraction * len(labels))
-    assert np.all((found.assigned >= 0) & (found.assigned < max(num_classes, 5)))
-    np.testing.assert_array_equal(found.true, labels)
-    np.testing.assert_array_equal(found.assigned[~permuted], labels[~permuted])
-    if stratified:
-        share = permuted.sum() / max(len(labels), 1)
-        assert np.all(np.abs(np.bincount(labels[permuted], minlength=num_classes) - share * np.bincount(labels)) < 1)
-    if mode == "shuffle":
-        np.testing.assert_array_equal(np.sort(found.assigned), np.sort(labels))
-    if mode == "exclude_true":
-        assert not np.any(found.assigned[permuted] == labels[permuted])
-
-
-@pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("stratified", [True, False])
-@pytest.mark.parametrize("fraction", [0.0, 0.1, 0.333, 0.5, 0.987, 1.0])
-def test_exactly_the_asked_examples_are_permuted(fraction, stratified, mode):
-    check(UNEVEN, permute(UNEVEN, fraction, mode=mode, stratified=stratified), fraction, mode, stratified)
-
-
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=150, deadline=None, derandomize=True)
 @given(
     labels=st.lists(st.integers(0, 4), max_size=60),
-    fraction=st.floats(0, 1),
+    fraction=st.sampled_from([0.0, 1.0]) | st.floats(0, 1),
     mode=st.sampled_from(MODES),
     stratified=st.booleans(),
     seed=st.integers(0, 2**31 - 1),
@@ -47,7 +24,19 @@ def test_exactly_the_asked_examples_are_permuted(fraction, stratified, mode):
 def test_holds_for_any_labels(labels, fraction, mode, stratified, seed):
     labels = np.array(labels, int)
     found = permute(labels, fraction, num_classes=5, mode=mode, stratified=stratified, seed=seed)
-    check(labels, found, fraction, mode, stratified)
+    permuted = found.is_permuted
+    assert permuted.sum() == round(fraction * len(labels))
+    assert np.all((found.assigned >= 0) & (found.assigned < 5))
+    np.testing.assert_array_equal(found.true, labels)
+    np.testing.assert_array_equal(found.assigned[~permuted], labels[~permuted])
+    if stratified:
+        share = permuted.sum() / max(len(labels), 1)
+        expected = share * np.bincount(labels, minlength=5)
+        assert np.all(np.abs(np.bincount(labels[permuted], minlength=5) - expected) < 1)
+    if mode == "shuffle":
+        np.testing.assert_array_equal(np.sort(found.assigned), np.sort(labels))
+    if mode == "exclude_true":
+        assert not np.any(found.assigned[permuted] == labels[permuted])
 
 
 def test_stratification_gives_equal_shares_of_equal_classes_and_chance_does_not():
@@ -59,24 +48,16 @@ def test_stratification_gives_equal_shares_of_equal_classes_and_chance_does_not(
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("num_classes", [2, 5])
-def test_every_true_class_can_get_every_class(mode, num_classes):
+def test_every_true_class_gets_every_class_equally_often_its_own_too_and_then_counts_as_permuted(mode, num_classes):
     labels = np.repeat(np.arange(num_classes), 400)
     found = permute(labels, 1.0, mode=mode, num_classes=num_classes)
+    assert found.is_permuted.all()
     table = np.zeros((num_classes, num_classes), int)
     np.add.at(table, (found.true, found.assigned), 1)
     allowed = ~np.eye(num_classes, dtype=bool) if mode == "exclude_true" else np.ones_like(table, bool)
     assert np.all((table > 0) == allowed)
     expected = len(labels) / num_classes / allowed.sum(axis=1)
     assert np.all(np.abs(table[allowed] - expected[0]) < 5 * np.sqrt(expected[0]))
-
-
-@pytest.mark.parametrize("mode", ["uniform", "shuffle"])
-def test_about_one_in_p_gets_its_own_label_back_and_still_counts_as_permuted(mode):
-    labels = np.repeat(np.arange(7), 2000)
-    found = permute(labels, 0.5, mode=mode)
-    own = (found.assigned == found.true)[found.is_permuted]
-    assert abs(own.mean() - 1 / 7) < 4 * np.sqrt(1 / 7 * 6 / 7 / own.size)
-    assert own.size == 7000
 
 
 @pytest.mark.parametrize("mode", MODES)
