@@ -1,7 +1,7 @@
-"""What Ctrl-C and a termination signal do: an analysis stops at once, training finishes its epoch if there is time.
+"""Ctrl-C and SIGTERM: an analysis stops at once, training finishes its epoch if there is time.
 
 A handler runs wherever the main thread happens to be. What it raises in a destructor or in a callback of the garbage
-collector is dropped, and while compiled code works no handler runs at all; so a thread beside the main one sees to it
+collector is dropped, and while compiled code works no handler runs at all; so a thread beside the main one makes sure
 that a signal ends the process nevertheless.
 """
 
@@ -33,14 +33,13 @@ class Terminated(KeyboardInterrupt):
     """The process was asked to end (SIGTERM)."""
 
 
-ERRORS = {signal.SIGINT: Interrupted, signal.SIGTERM: Terminated}
-SAID = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
+ERRORS: dict[int, type[KeyboardInterrupt]] = {signal.SIGINT: Interrupted, signal.SIGTERM: Terminated}
 
 
 def end(number: int, *_) -> None:
     """Ends the process as a signal asks, with one line and the usual exit code; files that are open are not closed."""
     # Not through sys.stderr, which the main thread may hold.
-    os.write(2, f"{SAID[number]}; the same command goes on from here\n".encode())
+    os.write(2, f"{ERRORS[number].__name__}. Progress is saved; rerun the same command to resume.\n".encode())
     os._exit(128 + number)
 
 
@@ -69,11 +68,11 @@ class _Signals:
     Attributes:
       deferring: whether SIGTERM is only noted.
       asked: when it was noted.
-      number: of the signal that an exception was raised for.
+      number: of the signal that an exception was raised for; 0 for none.
     """
 
     def __init__(self):
-        self.deferring, self.asked, self.number = False, None, None
+        self.deferring, self.asked, self.number = False, None, 0
         self._is_heard, self._error = False, None
 
     def __call__(self, number, _):
@@ -128,7 +127,7 @@ class _Signals:
                 if number == _DROPPED:
                     time.sleep(0.02)
                     repeated += 1
-                    signal.pthread_kill(threading.main_thread().ident, self.number)
+                    signal.pthread_kill(threading.main_thread().ident or 0, self.number)
                 elif repeated and number == self.number:
                     repeated -= 1
                 elif number in ERRORS:
@@ -152,7 +151,7 @@ def terminable() -> Iterator[None]:
             yield
         except (RuntimeError, ValueError) as error:
             # What compiled code made of the exception that it met; a disk or a bucket has something to say of its own.
-            if signals.number is not None:
+            if signals.number:
                 raise ERRORS[signals.number] from error
             raise
         finally:

@@ -1,4 +1,4 @@
-"""Progress bars with the numbers in them."""
+"""What is said on standard error while something runs: progress bars with numbers in them, and warnings."""
 
 import sys
 
@@ -6,17 +6,12 @@ from tqdm import tqdm
 
 
 def bar(description: str, unit: str, total: int, *, done: int = 0) -> tqdm:
-    """Makes a progress bar.
-
-    Args:
-      description: shown before it.
-      unit: what is counted; "" for a bar that is not shown.
-      total: how many.
-      done: how many were done before.
-
-    Returns:
-      A tqdm bar on standard error; in a log file it writes a line every ten seconds rather than many a second.
-    """
+    """Makes a progress bar; with the unit "", one that is not shown. In a log file it writes every ten seconds."""
     seldom = 0.1 if sys.stderr.isatty() else 10.0
     shown = {"mininterval": seldom, "maxinterval": seldom, "disable": not unit}
     return tqdm(total=total, initial=done, desc=description, unit=unit, **shown)
+
+
+def warn(text: str) -> None:
+    """Writes a warning."""
+    print(f"warning: {text}", file=sys.stderr)

@@ -4,9 +4,9 @@ import shutil
 
 import pandas as pd
 import pytest
+from experiments.estimate import PROGRAM_BYTES, SOLVER_BYTES, Work, about, bytes_of, measure_work, seconds_of
 
 from experiments import presets, record, reproduce, steps
-from experiments.estimate import PROGRAM_BYTES, SOLVER_BYTES, Work, about, bytes_of, measure_work, seconds_of
 from memorize_jax import data
 from memorize_jax.figures import select
 from memorize_jax.runs.folder import Run
@@ -38,7 +38,7 @@ def done(monkeypatch):
 
     monkeypatch.setattr(reproduce, "STEPS", [noting(step) for step in steps.STEPS])
     monkeypatch.setattr(steps, "STEPS", reproduce.STEPS)
-    monkeypatch.setattr(reproduce.train, "run", lambda *arguments: names.append("train"))
+    monkeypatch.setattr(reproduce, "train_run", lambda *arguments: names.append("train"))
     return names
 
 
