@@ -25,10 +25,9 @@ def make_spheres(
     the pair perfectly.
 
     Args:
-      num_classes: P, even.
-      num_features: D.
+      num_classes: even.
       sphere_dimension: d, dimension of each sphere's span.
-      radius: r, in units of the distance between a center and the origin.
+      radius: in units of the distance between a center and the origin.
       span: "with_center" or "random".
     """
     if num_classes % 2 or num_classes < 2:

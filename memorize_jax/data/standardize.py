@@ -18,12 +18,9 @@ class ChannelStatistics(NamedTuple):
 
 
 def channel_statistics(images: Shaped[np.ndarray, "n ..."], scaling: str = "channels") -> ChannelStatistics:
-    """Decides how images are brought to the range that a network expects.
+    """Decides how uint8 images [n, height, width, channels] are scaled; other data stay as they are.
 
-    Args:
-      images: [n, height, width, channels] uint8; other data are left as they are: mean 0, deviation 1.
-      scaling: "channels", mean 0 and deviation 1 of every channel of these images; "symmetric", from [0, 255] to
-        [-1, 1], whatever the images.
+    "channels" gives mean 0 and deviation 1 of every channel of these images, "symmetric" brings [0, 255] to [-1, 1].
     """
     if scaling not in SCALINGS:
         raise ValueError(f"expected scaling to be one of {', '.join(SCALINGS)}, got {scaling!r}")

@@ -13,11 +13,7 @@ GROUPS = ("unpermuted", "permuted", "restored", "test")
 
 
 class Group(NamedTuple):
-    """Examples with the labels they are analyzed under.
-
-    Attributes:
-      indices: into the training set, or into the test set for the group "test".
-    """
+    """Examples of the training set, or of the test set in the group "test", with the labels they are analyzed under."""
 
     indices: Int[np.ndarray, " n"]
     labels: Int[np.ndarray, " n"]

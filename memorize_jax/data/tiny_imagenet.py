@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Int32, UInt8
 
 from memorize_jax import memory
-from memorize_jax.data.downloads import DAMAGE, Wanted, data_folder, find, first_bytes, listed, missing, unpacked_file
+from memorize_jax.data.downloads import DAMAGE, Wanted, data_folder, find, listed, missing, opened, unpacked_file
 from memorize_jax.data.splits import Split, Splits
 
 SOURCE = "http://cs231n.stanford.edu/tiny-imagenet-200.zip"
@@ -50,22 +50,15 @@ def _reader(path: pathlib.Path) -> Iterator[Reader]:
 
         yield from_folder
         return
-    first_bytes(path)
-    try:
-        archive = zipfile.ZipFile(path)
-    except zipfile.BadZipFile as error:
-        raise ValueError(f"{path}: damaged zip file ({error})") from error
-    with archive:
+    with opened(path, "zip file") as stream, zipfile.ZipFile(stream) as archive:
         # An archive that was packed again may have ./ before its names.
         members = {posixpath.normpath(info.filename): info for info in archive.infolist()}
 
         def from_zip(name):
             info = members.get(f"{FOLDER}/{name}")
             if info is None:
-                held = listed(members)
-                raise FileNotFoundError(
-                    f"{path}: expected a member {FOLDER}/{name}; download {SOURCE} again (it holds {held})"
-                )
+                advice = f"download {SOURCE} again (it holds {listed(members)})"
+                raise FileNotFoundError(f"{path}: expected a member {FOLDER}/{name}; {advice}")
             _check_size(info.file_size, f"{path}: {name}")
             try:
                 return archive.read(info)

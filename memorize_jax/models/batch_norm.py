@@ -17,11 +17,8 @@ class BatchNorm(nn.Module):
 
     `flax.linen.BatchNorm` averages the means of the devices, which is the mean of the batch only if every device
     has as many real examples as the others; one that has none makes it NaN. Here sums and counts are added up.
-    Variables have the names of `flax.linen.BatchNorm`: params scale and bias, batch_stats mean and (biased) var.
-
-    Attributes:
-      dtype: of the output; statistics are float32 or wider.
-      axis_name: of the devices that share a batch, or None outside `pmap`.
+    Variables have the names of `flax.linen.BatchNorm`: params scale and bias, batch_stats mean and (biased) var; they
+    are float32 or wider whatever the dtype of the output. Devices of `axis_name` share a batch.
     """
 
     dtype: DTypeLike = jnp.float32

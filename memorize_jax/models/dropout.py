@@ -7,14 +7,10 @@ from jaxtyping import Array, Float
 
 
 class Dropout(nn.Module):
-    """Zeroes units at random and scales the others up, as `flax.linen.Dropout`, from the stream "dropout" in rngs.
+    """Zeroes a share of the units at random and scales the others up, as `flax.linen.Dropout`, by rngs["dropout"].
 
-    Each example draws from its own key, derived from its position in the global batch: the mask neither depends on
-    how a batch is split over devices nor on how much padding follows it.
-
-    Attributes:
-      rate: share of units dropped, in [0, 1).
-      axis_name: of the devices that share a batch, each holding equally many examples; None outside `pmap`.
+    Each example draws from its own key, derived from its position in the global batch: the mask depends neither on
+    how a batch is split over the devices of `axis_name`, each with equally many examples, nor on padding after it.
     """
 
     rate: float

@@ -13,8 +13,7 @@ class Layer(NamedTuple):
     """A layer whose representation is analyzed.
 
     Attributes:
-      name: kind and number, e.g. "conv16"; its parameters are stored under it, its BatchNorm under `<name>_bn`, and
-        its activation is sown as `<name>_out`.
+      name: kind and number, e.g. "conv16"; see `network.Network` for what is stored under it.
       number: of the row in the paper's table (appendix A.10), which counts pooling layers and skip convolutions too.
       recorded: where in the layer its activation is recorded.
       skip: name of the convolution on the skip connection that is added before that, None if there is none.

@@ -38,7 +38,7 @@ class Network(nn.Module):
     axis_name: str | None = None
 
     def record(self, x: Float[Array, "n ..."], name: str) -> Float[Array, "n ..."]:
-        """Records the activation of a layer for analyses; gives it back."""
+        """Sows the activation of a layer for analyses; gives it back."""
         self.sow("intermediates", f"{name}_out", x)
         return x
 

@@ -38,12 +38,8 @@ class ResNet18(Network):
     """A first convolution, eight residual blocks, global average pooling, a linear layer.
 
     Convolutions on skip connections have parameters but are not analyzed, as in the paper; they belong to the
-    group of the layer they are added to.
-
-    Attributes:
-      width: k of the paper's section 3.3; the stages have k, 2k, 4k and 8k channels.
-      large_images: start as in table 5 with a 7 x 7 convolution (stride 2, as for ImageNet; the table prints none)
-        and a 3 x 3 pooling rather than with a 3 x 3 convolution.
+    group of the layer they are added to. The width is k of section 3.3. For large images it starts as in table 5 with
+    a 7 x 7 convolution (stride 2, as for ImageNet; the table prints none) and a 3 x 3 pooling.
     """
 
     width: int = 64
