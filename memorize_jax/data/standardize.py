@@ -1,12 +1,12 @@
 """Standardization of images on the device, after the gather: data sets stay uint8."""
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Float32, Num, Shaped
 
-AnyArray = Array | np.ndarray
+AnyArray = TypeVar("AnyArray", Array, np.ndarray)
 SCALINGS = ("channels", "symmetric")
 
 

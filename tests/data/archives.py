@@ -14,16 +14,10 @@ from memorize_jax.data import cifar, tiny_imagenet
 
 
 class Small(NamedTuple):
-    """A small data set.
+    """A small data set: files by their names in its folder, (images, labels) of training and test.
 
     Attributes:
-      file: name of the archive.
-      folder: that all files are in.
-      contents: name in the folder -> bytes.
-      splits: (images, labels) of training and test.
-      num_classes: P.
       shrink: takes a monkeypatch; makes the reader expect the small set.
-      write: takes a path and contents; makes an archive.
       last: the file that is read last.
       other: another version of the data set.
     """
