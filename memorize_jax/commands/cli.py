@@ -46,11 +46,6 @@ def switch(name: str, text: str) -> Definition:
     return flag(name, text, flags.DEFINE_bool, False)
 
 
-def integer(name: str, text: str) -> Definition:
-    """A definition for `start` of a flag that takes a whole number."""
-    return flag(name, text, flags.DEFINE_integer)
-
-
 def settings(settings_class: type[Settings], *names: str) -> Definition:
     """A definition for `start` of the flags of all fields of a class of settings, or of some."""
 
@@ -114,10 +109,6 @@ def chosen(workdir: str | pathlib.Path | None = None, shown: Sequence[str] = ())
     Args:
       workdir: of the run, or runs, that are measured: without --preset, what is noted there is taken.
       shown: measurements whose settings are printed, with where they come from.
-
-    Raises:
-      ValueError: a preset or a value that does not exist.
-      OSError: no run in workdir.
     """
     if FLAGS.preset or workdir is None:
         preset, whence = get_preset(FLAGS.preset), f"of preset {FLAGS.preset}"

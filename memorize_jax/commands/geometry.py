@@ -15,6 +15,8 @@ import sys
 import warnings
 from typing import Any
 
+from absl import flags
+
 from memorize_jax.activations_api import analyze, read_points
 from memorize_jax.analysis.settings import GeometrySettings
 from memorize_jax.commands import cli, measure
@@ -28,7 +30,7 @@ def definitions() -> tuple[cli.Definition, ...]:
     return (
         *cli.of_measurement(get_measurement("geometry")),
         cli.flag("points", "Npz file with labels [n] and activations [n, ...], measured instead of a run."),
-        cli.integer("seed", "Seed of the examples chosen and the draws, with --points."),
+        cli.flag("seed", "Seed of the examples chosen and the draws, with --points.", flags.DEFINE_integer),
     )
 
 

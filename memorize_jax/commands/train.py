@@ -9,6 +9,7 @@ The same command run again resumes where the run stopped, however it stopped; wi
 """
 
 import jax
+from absl import flags
 
 from memorize_jax.commands import cli
 from memorize_jax.commands.execute import train_and_measure
@@ -28,15 +29,15 @@ def definitions() -> tuple[cli.Definition, ...]:
             "Train with other processes, which find one another on a TPU pod slice, Slurm or Open MPI.",
         ),
         cli.flag("coordinator", f"Address and port of process 0, as HOST:PORT; {elsewhere}"),
-        cli.integer("num_processes", f"How many processes there are; {elsewhere}"),
-        cli.integer("process_id", f"Which process this is, from 0; {elsewhere}"),
+        cli.flag("num_processes", f"How many processes there are; {elsewhere}", flags.DEFINE_integer),
+        cli.flag("process_id", f"Which process this is, from 0; {elsewhere}", flags.DEFINE_integer),
     )
 
 
 def first() -> None:
     """Meets the other processes, if the flags say so."""
-    flags = cli.FLAGS
-    distributed.join(flags.coordinator, flags.num_processes, flags.process_id, detect=flags.distributed)
+    given = cli.FLAGS
+    distributed.join(given.coordinator, given.num_processes, given.process_id, detect=given.distributed)
 
 
 def main() -> None:

@@ -68,7 +68,7 @@ def check_same_data(run: Run, noted: Noted, splits: Splits, labels: PermutedLabe
     if labels is not None and not np.array_equal(labels.true, splits.train.labels):
         changed.add("labels")
     if changed:
-        what = " and ".join({"images": "images", "labels": "true labels"}[name] for name in sorted(changed))
+        what = " and ".join(sorted(changed)).replace("labels", "true labels")
         raise ValueError(
             f"the run in {run.workdir} was trained on other data: its {what} are not those of the data set "
             f"{noted.config.dataset}; were files replaced (--data_dir), does a loader shuffle without a fixed seed, "
@@ -198,5 +198,5 @@ def note_provenance(run: Run) -> None:
 
 
 def read_provenance(run: Run) -> list[dict]:
-    """What is noted about the versions, devices and commits that took part; empty if nothing was noted."""
+    """Versions, devices and commits that took part; empty if nothing was noted."""
     return list(read_noted(run).provenance)

@@ -16,12 +16,12 @@ from memorize_jax.models import MODELS
 from memorize_jax.presets import PRESETS
 from memorize_jax.runs.folder import Run
 from memorize_jax.runs.labels import read_labels
-from memorize_jax.runs.noted import read_config, read_noted
+from memorize_jax.runs.noted import read_config
 from memorize_jax.runs.prepare import prepare
 from memorize_jax.runs.train import train_run
 from memorize_jax.storage.checkpoints import EpochStore
 from memorize_jax.storage.tables import GEOMETRY, METRICS, read_table
-from tests.commands import EXPERIMENTS, ROOT, forked, python
+from tests.commands import EXPERIMENTS, ROOT, python
 from tests.experiments.made_up import LAYERS
 
 SMOKE = PRESETS["smoke"]
@@ -136,36 +136,6 @@ def test_help_shows_defaults_and_choices(helps):
     assert "Adam learning rate. Default: the preset's, else 0.0001." in found["learning_rate"]
     assert "One of channels, symmetric. Default: the preset's, else channels." in found["scaling"]
     assert f"One of {', '.join(sorted(MODELS))}." in found["model"]
-
-
-def test_the_console_script_is_the_same_and_names_itself(smoke_run, tmp_path, helps):
-    jobs = [
-        ["memorize"],
-        ["memorize", "--help"],
-        ["experiments"],
-        ["memorize", "lern"],
-        ["experiments", "lern"],
-        ["memorize", "train", "--help"],
-        ["memorize", "geometry", f"--workdir={tmp_path / 'a b'}"],
-        ["memorize", "train", f"--workdir={tmp_path / 'run'}", "--preset=smoke", "--width=4", "--epochs=1"],
-    ]
-    bare, asked, module, wrong, wrong_module, trains, refused, trained = forked(jobs)
-    assert bare == asked
-    assert bare.code == 0
-    listed = re.findall(r"^  memorize (\w+)  ", bare.output, flags=re.MULTILINE)
-    assert listed == re.findall(r"^  python -m experiments\.(\w+)  ", module.output, flags=re.MULTILINE)
-    assert listed == list(commands())
-    for answer, called in ((wrong, "memorize "), (wrong_module, "python -m experiments.")):
-        first, *others = answer.error.splitlines()
-        assert (answer.code, answer.output) == (1, "")
-        assert first == "error: expected a command, got 'lern'; they are:"
-        assert sum(line.startswith(f"  {called}") for line in others) == len(listed)
-    assert described(trains.output) == described(helps["train"])
-    assert "    memorize train --workdir=runs/mine" in trains.output
-    assert "python -m" not in trains.output
-    assert f"train one with: memorize train --workdir='{tmp_path}/a b'" in refused.error
-    assert f"next: memorize geometry --workdir={tmp_path}/run\n" in trained.output
-    assert read_noted(Run(tmp_path / "run")).commands == [" ".join(jobs[-1])]
 
 
 def test_what_training_needs_not_is_not_imported():

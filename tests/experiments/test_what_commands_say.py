@@ -1,13 +1,18 @@
-"""What a command says when it cannot do what it is asked for: one line, exit code 1, and no file has changed."""
+"""What commands say, all of them run in one process: when they cannot do what they are asked for one line and exit code
+1, and no file has changed; and the same whichever way they are called.
+"""
+
+import re
 
 import pytest
 
+from memorize_jax.commands import commands
 from memorize_jax.data import LOADERS
 from memorize_jax.measurements.registry import measurements
 from memorize_jax.models import MODELS
 from memorize_jax.presets import PRESETS
 from memorize_jax.runs.folder import Run
-from memorize_jax.runs.noted import write_config
+from memorize_jax.runs.noted import read_noted, write_config
 from tests.commands import forked
 from tests.experiments.made_up import made_up_run
 
@@ -23,7 +28,7 @@ BAD = {
     "train --model=cnn": f"model to be one of {', '.join(sorted(MODELS))}, or MODULE:NAME of your own, got 'cnn'",
     "train --model=vgg16": "expected images of at least 32 x 32 for model vgg16, got (8, 8, 1)",
     "train --dropout=0.5": "expected no dropout for model mlp",
-    "train --dataset=fashion_mnist --data_dir=/nonexistent": "no train-images-idx3-ubyte[.gz] in /nonexistent; install "
+    "train --dataset=fashion_mnist --data_dir=/nonexistent": "fashion_mnist: no data in /nonexistent; install "
     "Debian's package dataset-fashion-mnist",
     "train --scaling=none": "expected scaling to be one of channels, symmetric, got 'none'",
     "train --workdir={here}/notes.txt": "notes.txt is not a folder",
@@ -74,6 +79,20 @@ BAD = {
 }
 
 
+# Ways to call a command.
+SCRIPT = (
+    "memorize",
+    "memorize --help",
+    "experiments",
+    "memorize lern",
+    "experiments lern",
+    "memorize train --help",
+    "experiments.train --help",
+    "memorize geometry --workdir={here}/~new",
+    "memorize train --workdir={here}/run --preset=smoke --width=4 --epochs=1",
+)
+
+
 def contents(folder):
     return {path.relative_to(folder): path.is_file() and path.read_bytes() for path in folder.rglob("*")}
 
@@ -95,8 +114,8 @@ MISTAKE = "raise jax.errors.JaxRuntimeError('INTERNAL: a mistake of ours')"
 
 
 @pytest.fixture(scope="module")
-def refusals(tmp_path_factory):
-    """Command line -> (what it did, what it had to say, whether a file changed); what happens in one -> its answer."""
+def answers(tmp_path_factory):
+    """Line of `BAD` -> (answer, what it had to say, whether a file changed); of the other tables -> answer."""
     folders, before, jobs = {}, {}, []
     for line in BAD:
         here = folders[line] = tmp_path_factory.mktemp("bad")
@@ -113,18 +132,20 @@ def refusals(tmp_path_factory):
         before[line] = contents(here)
         command, *flags = line.format(here=here).split()
         jobs.append([f"experiments.{command}", f"--workdir={here}/new", *flags])
-    happens = [*HAPPENS, MISTAKE]
-    answers = forked([*jobs, *(["tests.failing_command", f"--happens={line}"] for line in happens)])
+    happens, here = [*HAPPENS, MISTAKE], tmp_path_factory.mktemp("script")
+    jobs += [["tests.failing_command", f"--happens={line}"] for line in happens]
+    jobs += [line.format(here=here).split() for line in SCRIPT]
+    answers = forked(jobs)
     refused = {
         line: (answer, BAD[line].format(here=here), contents(here) == before[line])
         for (line, here), answer in zip(folders.items(), answers, strict=False)
     }
-    return refused | dict(zip(happens, answers[len(jobs) :], strict=True))
+    return refused | dict(zip((*happens, *SCRIPT), answers[len(BAD) :], strict=True)) | {"here": here}
 
 
 @pytest.mark.parametrize("line", BAD)
-def test_bad_input_is_one_line_and_changes_nothing(refusals, line):
-    refusal, message, nothing_changed = refusals[line]
+def test_bad_input_is_one_line_and_changes_nothing(answers, line):
+    refusal, message, nothing_changed = answers[line]
     (said,) = refusal.error.strip().splitlines()
     assert said.startswith("error: ")
     assert message in said
@@ -133,8 +154,8 @@ def test_bad_input_is_one_line_and_changes_nothing(refusals, line):
 
 
 @pytest.mark.parametrize("happens", HAPPENS)
-def test_too_little_memory_or_space_is_one_line_with_advice(refusals, happens):
-    code, error, _ = refusals[happens]
+def test_too_little_memory_or_space_is_one_line_with_advice(answers, happens):
+    code, error, _ = answers[happens]
     begins, ends = HAPPENS[happens]
     assert code == 1
     assert error.startswith(begins)
@@ -142,6 +163,26 @@ def test_too_little_memory_or_space_is_one_line_with_advice(refusals, happens):
     assert error.count("\n") == 1
 
 
-def test_another_error_of_the_runtime_keeps_its_traceback(refusals):
-    assert refusals[MISTAKE].code == 1
-    assert "Traceback" in refusals[MISTAKE].error
+def test_another_error_of_the_runtime_keeps_its_traceback(answers):
+    assert answers[MISTAKE].code == 1
+    assert "Traceback" in answers[MISTAKE].error
+
+
+def test_the_console_script_is_the_same_and_names_itself(answers):
+    bare, asked, module, wrong, wrong_module, script, door, refused, trained = (answers[line] for line in SCRIPT)
+    here = answers["here"]
+    assert bare == asked
+    assert bare.code == 0
+    listed = re.findall(r"^  memorize (\w+)  ", bare.output, flags=re.MULTILINE)
+    assert listed == re.findall(r"^  python -m experiments\.(\w+)  ", module.output, flags=re.MULTILINE)
+    assert listed == list(commands())
+    for answer, called in ((wrong, "memorize "), (wrong_module, "python -m experiments.")):
+        first, *others = answer.error.splitlines()
+        assert (answer.code, answer.output) == (1, "")
+        assert first == "error: expected a command, got 'lern'; they are:"
+        assert sum(line.startswith(f"  {called}") for line in others) == len(listed)
+    assert "    memorize train --workdir=runs/mine" in script.output
+    assert script.output.replace("memorize train", "python -m experiments.train") == door.output
+    assert f"train one with: memorize train --workdir='{here}/~new'" in refused.error
+    assert f"next: memorize geometry --workdir={here}/run\n" in trained.output
+    assert read_noted(Run(here / "run")).commands == [SCRIPT[-1].format(here=here)]
