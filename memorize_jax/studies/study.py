@@ -85,14 +85,12 @@ class Study(NamedTuple):
 
 
 def three_layers(layers: Sequence[str]) -> dict[str, str]:
-    """The first, the middle and the last hidden layer of a network, which figure A.8 compares.
+    """The first, the middle and the last hidden layer of a network, by these words, which figure A.8 compares.
+
+    Where there are convolutions, the middle layer is the middle one of them, as in the paper.
 
     Args:
-      layers: names of the analyzed layers in order; the last is the output, which is no hidden one. Where there are
-        convolutions, the middle layer is the middle one of them, as in the paper.
-
-    Returns:
-      "first", "middle" and "last" -> name.
+      layers: names of the analyzed layers in order; the last is the output, which is no hidden one.
     """
     # A network of one layer has no other to show.
     hidden = list(layers[:-1]) or list(layers)
@@ -105,7 +103,7 @@ def read_study(workdir: str | pathlib.Path, tables: Mapping[str, Columns]) -> St
 
     Args:
       workdir: folder of a run, of the seeds of one, or of runs that differ in other fields.
-      tables: name -> Columns, of all tables that there may be.
+      tables: all that there may be.
 
     Raises:
       FileNotFoundError: no run there, or one that was not trained; says which command to use.
