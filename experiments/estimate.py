@@ -14,8 +14,7 @@ from memorize_jax.analysis.gradients import NUM_VECTORS
 from memorize_jax.config import RunConfig
 from memorize_jax.data import GROUPS, Splits
 from memorize_jax.geometry import peak_bytes
-from memorize_jax.geometry.joint.measure import joint_peak_bytes
-from memorize_jax.geometry.joint.sampling import POINTS_PER_DRAW, make_plan
+from memorize_jax.geometry.joint.sampling import POINTS_PER_DRAW, joint_peak_bytes, make_plan
 from memorize_jax.metrics import stored_rows
 from memorize_jax.runs import Run
 

@@ -71,7 +71,7 @@ COMPOSES = {
 }
 # Package -> the only modules that import it.
 OWNERS = {
-    "jaxopt": {"memorize_jax.geometry.solvers", "memorize_jax.geometry.admm"},
+    "jaxopt": {"memorize_jax.geometry.qp.solve", "memorize_jax.geometry.qp.admm"},
     "orbax": {"memorize_jax.checkpoints.trees"},
     "jinja2": {"memorize_jax.report.page"},
     "matplotlib": {"memorize_jax.figures.style"},

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int32, PRNGKeyArray
 
 from memorize_jax.geometry.eigen import symmetric_eigen
 from memorize_jax.geometry.lbfgs import minimize_batch
@@ -27,46 +28,28 @@ EVALUATIONS, CONTINUED, POLISHED = 150, 30, 300
 
 
 class Centers(NamedTuple):
-    """Centers about their mean, in the unit of their mean square, by their P x P inner products.
+    """Centers about their mean, in the unit of their mean square, by their P x P inner products."""
 
-    Attributes:
-      gram: [P, P], G without what is only rounding.
-      root: [P, P], centers in the axes of their principal components, decreasing: root @ root.T = G. Axes beyond the
-        rank are zero, so that no gradient leads out of the span of the centers.
-      inverse: [P, P], from these axes to the combinations of centers that lie along them.
-      axes: [P, P], eigenvectors of G, zero beyond the rank.
-      bound: int32, largest K that leaves the centers a direction: the rank of G minus 1.
-    """
-
-    gram: jax.Array
-    root: jax.Array
-    inverse: jax.Array
-    axes: jax.Array
-    bound: jax.Array
+    gram: Float[Array, "P P"]  # G without what is only rounding
+    # centers in the axes of their principal components, decreasing: root @ root.T = G. Axes beyond the rank are zero,
+    # so that no gradient leads out of the span of the centers.
+    root: Float[Array, "P P"]
+    inverse: Float[Array, "P P"]  # from these axes to the combinations of centers that lie along them
+    axes: Float[Array, "P P"]  # eigenvectors of G, zero beyond the rank
+    bound: Int32[Array, ""]  # largest K that leaves the centers a direction: the rank of G minus 1
 
 
 class Candidate(NamedTuple):
-    """Directions to remove, and what is left.
+    """Directions to remove, and what is left."""
 
-    Attributes:
-      directions: [P, W], orthonormal columns in the axes of `Centers`; zero beyond K.
-      cost: scalar, 1/2 sum of cos^2 over all pairs.
-      residual_correlation: scalar, mean |cos|.
-      usable: bool, whether every center survives.
-    """
-
-    directions: jax.Array
-    cost: jax.Array
-    residual_correlation: jax.Array
-    usable: jax.Array
+    directions: Float[Array, "P W"]  # orthonormal columns in the axes of `Centers`; zero beyond K
+    cost: Float[Array, ""]  # 1/2 sum of cos^2 over all pairs
+    residual_correlation: Float[Array, ""]  # mean |cos|
+    usable: Bool[Array, ""]  # whether every center survives
 
 
-def decompose(gram: jax.Array) -> Centers:
-    """Brings centers into the axes of their principal components.
-
-    Args:
-      gram: [P, P], G, about the mean of the centers.
-    """
+def decompose(gram: Float[Array, "P P"]) -> Centers:
+    """Brings centers, given by their inner products about their mean, into the axes of their principal components."""
     values, vectors = symmetric_eigen(gram)
     values, vectors = values[::-1], vectors[:, ::-1]
     kept = values > jnp.finfo(gram.dtype).eps * 10 * gram.shape[0] * values[0]
@@ -77,14 +60,10 @@ def decompose(gram: jax.Array) -> Centers:
     return Centers(root @ root.T, root, axes / scales, axes, bound)
 
 
-def mean_absolute_cosine(gram: jax.Array) -> jax.Array:
-    """Averages |cos| over all pairs of different vectors that are there.
+def mean_absolute_cosine(gram: Float[Array, "P P"]) -> Float[Array, ""]:
+    """Averages |cos| over all pairs of different vectors, given by their inner products.
 
-    Args:
-      gram: [P, P], their inner products.
-
-    Returns:
-      Scalar; a vector that is only rounding has no direction and takes no part. NaN if fewer than two are left.
+    A vector that is only rounding has no direction and takes no part. NaN if fewer than two are left.
     """
     present = _present(gram)
     norm = jnp.sqrt(jnp.where(present, jnp.diagonal(gram), 1))
@@ -160,17 +139,10 @@ def _shares_in_turn(num_starts, dtype):
     return jnp.resize(jnp.asarray(LEAST_RETAINED, dtype), num_starts)
 
 
-def best_of_restarts(key, num_components: int, num_restarts: int, centers: Centers) -> Candidate:
+def best_of_restarts(key: PRNGKeyArray, num_components: int, num_restarts: int, centers: Centers) -> Candidate:
     """Minimizes the cost for one K from many starts and keeps the most stable of the good ones.
 
-    Args:
-      key: PRNG key of the starts; one of them is the leading principal components of the centers.
-      num_components: K.
-      num_restarts: R.
-      centers: of `decompose`.
-
-    Returns:
-      Candidate, its directions [P, K].
+    One of the starts is the leading principal components of the centers.
     """
     draws = jax.random.normal(key, (num_restarts, len(centers.gram), num_components), centers.gram.dtype)
     starts = _starts(draws, centers)
@@ -187,13 +159,13 @@ def nothing_removed(centers: Centers, width: int) -> Candidate:
 
 
 class _Walk(NamedTuple):
-    tried: jax.Array  # int32, K of the last step
-    chains: jax.Array  # [4, P, W], the directions found for it, one for each share of LEAST_RETAINED
-    chosen: jax.Array  # int32, the best K so far
+    tried: Int32[Array, ""]  # K of the last step
+    chains: Float[Array, "4 P W"]  # the directions found for it, one for each share of LEAST_RETAINED
+    chosen: Int32[Array, ""]  # the best K so far
     best: Candidate
-    best_chains: jax.Array  # [4, P, W]
-    polished: jax.Array  # bool, whether the best has been brought to its end
-    found: jax.Array | None  # [P - 1, P, W], the directions for every K
+    best_chains: Float[Array, "4 P W"]
+    polished: Bool[Array, ""]  # whether the best has been brought to its end
+    found: Float[Array, "P-1 P W"] | None  # the directions for every K
 
 
 def neighbor_distance(num_manifolds: int) -> int:
@@ -201,10 +173,12 @@ def neighbor_distance(num_manifolds: int) -> int:
     return max(1, (num_manifolds + 10) // 20)
 
 
-def search(key, min_components: int, num_restarts: int, centers: Centers, *, neighbors: bool = False):
+def search(
+    key: PRNGKeyArray, min_components: int, num_restarts: int, centers: Centers, *, neighbors: bool = False
+) -> tuple[Int32[Array, ""], Candidate, tuple[Float[Array, "2 P W"], Int32[Array, " 2"]] | None]:
     """Raises K while the residual correlation falls, and keeps the K with the least.
 
-    Every K goes on from the directions for K - 1, a chain for each share of `LEAST_RETAINED`. Where P is small each
+    Every K continues from the directions for K - 1, a chain for each share of `LEAST_RETAINED`. Where P is small each
     also starts anew; where it is not, chains are followed with few evaluations, and only the K that is chosen is
     brought to its end. A K that takes a whole center away never wins, so that where no other can be had nothing is
     removed.
@@ -217,8 +191,7 @@ def search(key, min_components: int, num_restarts: int, centers: Centers, *, nei
       neighbors: whether the directions on either side are wanted.
 
     Returns:
-      (K, Candidate with directions [P, P - 2], (directions [2, P, P - 2] for `neighbor_distance` fewer and more, as
-      far as K goes, and their numbers [2]) or None).
+      (K, Candidate, None or directions for `neighbor_distance` fewer and more, as far as K goes, and their numbers).
     """
     num, dtype = len(centers.gram), centers.gram.dtype
     most, num_chains, distance = num - 2, len(LEAST_RETAINED), neighbor_distance(num)

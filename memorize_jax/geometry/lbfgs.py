@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
+from jaxtyping import Array, Bool, Float, Int32
 
 # Pairs of steps and changes of the gradient that are remembered.
 MEMORY = 8
@@ -15,21 +17,23 @@ SMALL_GAINS = 3
 
 
 class _State(NamedTuple):
-    count: jax.Array  # evaluations
-    point: jax.Array  # [R, n]
-    value: jax.Array  # [R]
-    gradient: jax.Array  # [R, n]
-    direction: jax.Array  # [R, n]
-    step: jax.Array  # [R], length of the step to try next, in directions
-    moves: jax.Array  # [MEMORY, R, n], a ring
-    changes: jax.Array  # [MEMORY, R, n], of the gradient
-    curvature: jax.Array  # [MEMORY, R], 1 / (move . change); 0 for a pair that says nothing
-    scale: jax.Array  # [R], of the inverse Hessian to begin with
-    small: jax.Array  # int32 [R], small gains in a row
-    done: jax.Array  # bool [R]
+    count: Int32[Array, ""]  # evaluations
+    point: Float[Array, "R n"]
+    value: Float[Array, " R"]
+    gradient: Float[Array, "R n"]
+    direction: Float[Array, "R n"]
+    step: Float[Array, " R"]  # length of the step to try next, in directions
+    moves: Float[Array, "memory R n"]  # a ring
+    changes: Float[Array, "memory R n"]  # of the gradient
+    curvature: Float[Array, "memory R"]  # 1 / (move . change); 0 for a pair that says nothing
+    scale: Float[Array, " R"]  # of the inverse Hessian to begin with
+    small: Int32[Array, " R"]  # small gains in a row
+    done: Bool[Array, " R"]
 
 
-def minimize_batch(value_and_gradient: Callable, start: jax.Array, *, maxiter: jax.Array | int, tol: float):
+def minimize_batch(
+    value_and_gradient: Callable, start: Float[Array, "R *n"], *, maxiter: ArrayLike, tol: float
+) -> tuple[Float[Array, "R *n"], Float[Array, " R"]]:
     """Minimizes a smooth function from many starts.
 
     Every iteration evaluates one point for each start. A step that does not gain enough is shortened by the minimum of
@@ -37,13 +41,12 @@ def minimize_batch(value_and_gradient: Callable, start: jax.Array, *, maxiter: j
 
     Args:
       value_and_gradient: points [R, ...] -> (values [R], gradients [R, ...]).
-      start: [R, ...] floating.
+      start: one point each.
       maxiter: most evaluations.
       tol: a start is done when its value falls by less than this share of itself, three times in a row.
 
     Returns:
-      (points [R, ...], values [R]), no value above that at its start; whether they are good is for the caller to
-      measure.
+      (points, values), no value above that at its start; whether they are good is for the caller to measure.
     """
     shape, eps = start.shape, jnp.finfo(start.dtype).eps
 

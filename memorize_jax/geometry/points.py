@@ -14,17 +14,11 @@ COMFORTABLE = 60
 
 
 class Manifolds(NamedTuple):
-    """Points of P manifolds, brought into one array.
+    """Points of P manifolds, brought into one array."""
 
-    Attributes:
-      points: [P, M, N] floating, 0 where an example is absent.
-      mask: [P, M], 1 where an example is present.
-      exponent: of the power of two that the points were divided by; as a rule 0.
-    """
-
-    points: jax.Array
-    mask: np.ndarray
-    exponent: int
+    points: jax.Array  # [P, M, N] floating, 0 where an example is absent
+    mask: np.ndarray  # [P, M], 1 where an example is present
+    exponent: int  # of the power of two that the points were divided by; as a rule 0
 
 
 def is_concrete(array) -> bool:
@@ -35,12 +29,7 @@ def is_concrete(array) -> bool:
 def as_array(values, name: str = "points") -> np.ndarray | jax.Array:
     """Reads an array of real numbers of any shape: what NumPy can read, jax arrays, PyTorch tensors on any device.
 
-    Args:
-      values: the numbers.
-      name: what to call them.
-
-    Returns:
-      jax arrays as they are, all others as NumPy arrays, of their own dtype.
+    Arrays of jax stay as they are, all others become NumPy arrays of their own dtype.
 
     Raises:
       ValueError: complex numbers, dates, text, objects, raw bytes, masked values, rows of unequal length.
@@ -59,15 +48,7 @@ def as_array(values, name: str = "points") -> np.ndarray | jax.Array:
 
 
 def as_labels(labels, count: int | None = None, name: str = "labels") -> np.ndarray:
-    """Reads the class of every example.
-
-    Args:
-      labels: [n] integer, of any framework.
-      count: n, if it is known.
-      name: what to call them.
-
-    Returns:
-      [n] integer.
+    """Reads the class of every example: [n] integers >= 0 of any framework.
 
     Raises:
       ValueError: anything else, whole numbers among floats included; negative labels, which as a rule mean none.
@@ -100,14 +81,13 @@ def _any_array(values, name):
 def read_manifolds(points, name: str = "points", *, keep_origin: bool = False) -> Manifolds:
     """Reads the points of manifolds of equal or unequal size.
 
+    float64 stays what it is under jax_enable_x64, all else becomes float32. Wide numbers of the host are centered
+    first, and divided by a power of two if they are very large or small, so that nothing is lost.
+
     Args:
       points: [P, M, N] array, or a list of [M_i, N] arrays.
       name: what to call them.
       keep_origin: whether wide numbers of the host keep their zero, at the cost of digits where they are far from it.
-
-    Returns:
-      Manifolds; float64 stays what it is under jax_enable_x64, all else becomes float32. Wide numbers of the host are
-      centred first, and divided by a power of two if they are very large or small, so that nothing is lost.
 
     Raises:
       ValueError: what `as_array` refuses, wrong number of axes, unequal features, an empty manifold, fewer than two
@@ -134,19 +114,7 @@ def read_manifolds(points, name: str = "points", *, keep_origin: bool = False) -
 
 
 def to_floating(parts, name: str = "points", *, keep_origin: bool = False) -> tuple[jax.Array, int]:
-    """Brings real numbers to floating point and into one array, padded with zeros; see `read_manifolds`.
-
-    Args:
-      parts: list of [M_i, N] arrays of `as_array`, or one [P, M, N].
-      name: what to call them.
-      keep_origin: see there.
-
-    Returns:
-      ([P, M, N] floating, exponent as in `Manifolds`).
-
-    Raises:
-      ValueError: concrete points that are NaN or infinite.
-    """
+    """Brings arrays of `as_array` to floating point and into one [P, M, N], padded with zeros; see `read_manifolds`."""
     check_points(parts, name)
     arrays = parts if isinstance(parts, list) else [parts]
     dtype = jnp.result_type(*arrays)
@@ -184,12 +152,7 @@ def exponent_of(array: np.ndarray, axis: int | None = None) -> np.ndarray:
 
 
 def check_points(points, name: str = "points") -> None:
-    """Raises ValueError naming the first bad value of concrete points; inside jit it leaves that to the status.
-
-    Args:
-      points: [P, M, N], or a list of [M_i, N].
-      name: what to call them.
-    """
+    """Raises ValueError naming the first bad value of concrete points; inside jit it leaves that to the status."""
     parts = points if isinstance(points, list) else [points]
     if not all(map(is_concrete, parts)):
         return
@@ -210,17 +173,7 @@ def has_bad(array: np.ndarray) -> bool:
 
 
 def from_mftma(manifolds) -> list[np.ndarray]:
-    """Turns manifolds as the published tool takes them, features x examples, into what `manifold_geometry` takes.
-
-    Args:
-      manifolds: list of [N, M_i] arrays.
-
-    Returns:
-      list of [M_i, N] arrays.
-
-    Raises:
-      ValueError: an array of another number of axes.
-    """
+    """Turns manifolds as the published tool takes them, [N, M_i], into what `manifold_geometry` takes, [M_i, N]."""
     arrays = [as_array(one, f"manifold {index}") for index, one in enumerate(manifolds)]
     if any(array.ndim != 2 for array in arrays):
         raise ValueError(f"expected a list of [N, M_i] arrays, got shapes {[array.shape for array in arrays][:8]}")

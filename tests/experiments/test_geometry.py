@@ -25,7 +25,7 @@ def test_a_dead_layer_and_what_was_taken_are_said(tmp_path, capsys):
     np.savez(tmp_path / "own.npz", labels=LABELS, good=good, relu7=0 * good)
     table = geometry.run_on_points(tmp_path / "own.npz", tmp_path / "out", CONFIG, seed=0)
     said = capsys.readouterr()
-    assert said.err.startswith("warning: layer 'relu7', classes 0, 1, 2, 3: its centre")
+    assert said.err.startswith("warning: layer 'relu7', classes 0, 1, 2, 3: its center")
     assert said.err.count("\n") == 1
     assert said.out == "measured on all 4 to 6 examples of each of 4 classes\n"
     rows = pd.read_csv(table).set_index("layer")

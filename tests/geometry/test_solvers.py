@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from memorize_jax.geometry.solvers import SOLVERS, kkt_residual, nonnegative_qp
+from memorize_jax.geometry.qp.solve import SOLVERS, kkt_residual, nonnegative_qp
 from tests.oracles.anchors import project
 
 

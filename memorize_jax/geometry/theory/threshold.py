@@ -1,5 +1,6 @@
 """The number of features at which half of the dichotomies separate: a curve through the trials, and its error."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -17,22 +18,17 @@ GRID = 61, 17
 
 
 class Threshold(NamedTuple):
-    """Fit of share = q / (1 + (2 q - 1) exp(-slope (n / n* - 1))), which is 1/2 at n*, to the trials.
+    """Fit of share = q / (1 + (2 q - 1) exp(-slope (n / n* - 1))), which is 1/2 at n*, to the trials."""
 
-    Attributes:
-      num_features: n*.
-      error: its standard error.
-      slope: of log(share / (q - share)) against log n, at n*.
-      misfit: deviance per degree of freedom, about 1 for a curve that fits.
-    """
-
-    num_features: float
-    error: float
-    slope: float
-    misfit: float
+    num_features: float  # n*
+    error: float  # its standard error
+    slope: float  # of log(share / (q - share)) against log n, at n*
+    misfit: float  # deviance per degree of freedom, about 1 for a curve that fits
 
 
-def fit_threshold(tried, separable, tested) -> Threshold:
+def fit_threshold(
+    tried: Sequence | np.ndarray, separable: Sequence | np.ndarray, tested: Sequence | np.ndarray
+) -> Threshold:
     """Fits the share of separable dichotomies against the number of features.
 
     All outcomes are independent, as every dichotomy has a projection of its own. The fit is the mean over thresholds,
@@ -41,12 +37,9 @@ def fit_threshold(tried, separable, tested) -> Threshold:
     them cover 95 %.
 
     Args:
-      tried: [trials], numbers of features.
-      separable: [trials], number of separable dichotomies.
-      tested: [trials], number of dichotomies.
-
-    Returns:
-      Threshold.
+      tried: numbers of features.
+      separable: numbers of separable dichotomies.
+      tested: numbers of dichotomies.
     """
     n, found, tested = (np.asarray(values, float) for values in (tried, separable, tested))
     thresholds, slopes = np.linspace(0.7 * n.min(), 1.4 * n.max(), GRID[0]), np.geomspace(*SLOPES, GRID[1])
