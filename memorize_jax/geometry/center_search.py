@@ -184,14 +184,10 @@ def search(
     removed.
 
     Args:
-      key: PRNG key.
       min_components: least K to choose from, if there is one.
       num_restarts: starts for each K where P is small, chains included.
-      centers: of `decompose`.
-      neighbors: whether the directions on either side are wanted.
-
-    Returns:
-      (K, Candidate, None or directions for `neighbor_distance` fewer and more, as far as K goes, and their numbers).
+      neighbors: whether to return also directions for `neighbor_distance` fewer and more, as far as K goes, and their
+        numbers.
     """
     num, dtype = len(centers.gram), centers.gram.dtype
     most, num_chains, distance = num - 2, len(LEAST_RETAINED), neighbor_distance(num)

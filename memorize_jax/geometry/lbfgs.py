@@ -32,9 +32,9 @@ class _State(NamedTuple):
 
 
 def minimize_batch(
-    value_and_gradient: Callable, start: Float[Array, "R *n"], *, maxiter: ArrayLike, tol: float
-) -> tuple[Float[Array, "R *n"], Float[Array, " R"]]:
-    """Minimizes a smooth function from many starts.
+    value_and_gradient: Callable, start: Float[Array, "R ..."], *, maxiter: ArrayLike, tol: float
+) -> tuple[Float[Array, "R ..."], Float[Array, " R"]]:
+    """Minimizes a smooth function from many starts; returns points and values, none above that at its start.
 
     Every iteration evaluates one point for each start. A step that does not gain enough is shortened by the minimum of
     the parabola through what is known, so that no start waits for the line search of another.
@@ -44,9 +44,6 @@ def minimize_batch(
       start: one point each.
       maxiter: most evaluations.
       tol: a start is done when its value falls by less than this share of itself, three times in a row.
-
-    Returns:
-      (points, values), no value above that at its start; whether they are good is for the caller to measure.
     """
     shape, eps = start.shape, jnp.finfo(start.dtype).eps
 

@@ -24,16 +24,12 @@ from memorize_jax.geometry.points import is_concrete, read_manifolds
 from memorize_jax.geometry.result import JointGeometry, ManifoldGeometry
 from memorize_jax.threads import one_thread
 
+Options = GeometryOptions | None
 Result = TypeVar("Result", ManifoldGeometry, JointGeometry)
 
 
 def manifold_geometry(
-    points: Any,
-    *,
-    key: PRNGKeyArray,
-    classes: Sequence | None = None,
-    options: GeometryOptions | None = None,
-    **fields: Any,
+    points: Any, *, key: PRNGKeyArray, classes: Sequence | None = None, options: Options = None, **fields: Any
 ) -> ManifoldGeometry:
     """Measures capacity, radius, dimension and center correlation of a set of manifolds.
 
@@ -74,7 +70,7 @@ def layer_geometry(
     *,
     key: PRNGKeyArray,
     classes: Sequence | None = None,
-    options: GeometryOptions | None = None,
+    options: Options = None,
     **fields: Any,
 ) -> ManifoldGeometry:
     """Measures the geometry of every layer of a network on the same examples, as one program.
@@ -94,12 +90,7 @@ def layer_geometry(
 
 
 def joint_geometry(
-    points: Any,
-    *,
-    key: PRNGKeyArray,
-    classes: Sequence | None = None,
-    options: GeometryOptions | None = None,
-    **fields: Any,
+    points: Any, *, key: PRNGKeyArray, classes: Sequence | None = None, options: Options = None, **fields: Any
 ) -> JointGeometry:
     """Measures how many random features a hyperplane needs to separate manifolds that lie as they do to one another.
 
@@ -128,7 +119,7 @@ def layer_joint_geometry(
     *,
     key: PRNGKeyArray,
     classes: Sequence | None = None,
-    options: GeometryOptions | None = None,
+    options: Options = None,
     **fields: Any,
 ) -> JointGeometry:
     """Measures the joint geometry of every layer of a network; what `layer_geometry` is to `manifold_geometry`.
@@ -153,12 +144,9 @@ def _measured(
     """Reads layers, measures and names them, warns of problems; None is the name of points that are no layer."""
     if not layers:
         raise ValueError("expected at least one layer, got none")
-    if None not in layers and options.center_basis is not None:
-        raise ValueError("expected num_center_components for layers, got center_basis, which belongs to a single one")
     read = _read_layers(layers, keep_origin=measure is _joint and options.center == "none")
-    _, num_manifolds, num_examples, _ = read.shape
-    if classes is not None and len(classes) != num_manifolds:
-        raise ValueError(f"expected classes [{num_manifolds}], got {len(classes)}")
+    if classes is not None and len(classes) != len(read.mask):
+        raise ValueError(f"expected classes [{len(read.mask)}], got {len(classes)}")
     is_list = measure is _mean_field and isinstance(layers.get(None), (list, tuple))
     if is_list and np.asarray(read.mask).sum(axis=1).min() > read.points[0].shape[2]:
         warnings.warn(

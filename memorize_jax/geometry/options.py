@@ -47,7 +47,7 @@ class GeometryOptions:
         numbers. Joint: draws whose anchors are held, chunk x P'^2 M numbers beside all inner products.
       num_center_components: mean-field: K, the number of shared center directions to remove; None chooses it, layer by
         layer.
-      center_basis: mean-field, of points that are no layers: [K, N], orthonormal directions to remove instead.
+      center_basis: mean-field: [K, N], orthonormal directions to remove instead.
       frame: mean-field: "rank" draws in the directions that the points span, "qr" in min(M, N), as the published tool.
         Only the dimension depends on it.
       compat: mean-field: "mftma" follows the published tool: frame "qr" and K >= 1.
@@ -106,7 +106,7 @@ class GeometryOptions:
 
 
 def read_options(options: GeometryOptions | None, fields: dict, known: tuple[str, ...]) -> GeometryOptions:
-    """The record, or that of the defaults, with the fields that were given as keywords; TypeError for other keywords."""
+    """A record, or that of the defaults, with fields that were given as keywords; TypeError for unknown ones."""
     if other := [name for name in fields if name not in known]:
         raise TypeError(f"expected options out of {', '.join(known)}, got {', '.join(other)}")
     return dataclasses.replace(options or GeometryOptions(), **fields)
@@ -122,15 +122,7 @@ class MeanFieldOptions(NamedTuple):
 
 
 def mean_field_options(options: GeometryOptions, shape: tuple) -> MeanFieldOptions:
-    """Completes options of mean-field geometry, and checks those that depend on the points.
-
-    Args:
-      options: any record.
-      shape: (L, P, M, floating dtype) of the points.
-
-    Raises:
-      ValueError: as the record; also more than memory holds.
-    """
+    """Completes options for points of shape (L, P, M, floating dtype), and checks what depends on it."""
     num_layers, num_manifolds, num_examples, dtype = shape
     draws, count = options.draws, options.num_draws or 300
     if draws is not None:
@@ -175,7 +167,7 @@ class JointOptions(NamedTuple):
 
 
 def joint_options(options: GeometryOptions, shape: tuple) -> JointOptions:
-    """Completes options of joint geometry, and checks those that depend on the points; as `mean_field_options`."""
+    """Completes options for points of shape (L, P, M, floating dtype), and checks what depends on it."""
     num_layers, num_manifolds, num_examples, dtype = shape
     num_draws, classes_per_draw, draws = options.num_draws or 200, options.classes_per_draw, options.draws
     if num_draws < 2:

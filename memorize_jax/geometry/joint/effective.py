@@ -70,11 +70,7 @@ def forms_of(
 ) -> Forms:
     """Computes what radius, dimension and alignments are made of, for one block [Chou et al. 2025, algorithm 2].
 
-    Args:
-      anchors: of the block.
-      centers: W0 of its classes.
-      gram: C.
-      linear: h.
+    `centers` are W0 of its classes, `gram` C, `linear` h.
     """
     size, num_examples = centers.shape
     gram = gram.reshape(size, num_examples, size, num_examples)

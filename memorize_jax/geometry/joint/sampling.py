@@ -41,21 +41,11 @@ class Draws(NamedTuple):
 
 
 def make_plan(
-    num_manifolds: int,
-    num_examples: int,
-    *,
-    num_draws: int,
-    classes_per_draw: int | None,
-    num_dichotomies: int | None,
+    num_manifolds: int, num_examples: int, *, num_draws: int, classes_per_draw: int | None, num_dichotomies: int | None
 ) -> Plan:
     """Chooses the sizes; without `classes_per_draw`, at most `BLOCK_POINTS` points and `BLOCK_CLASSES` classes a block.
 
-    Args:
-      num_manifolds: P.
-      num_examples: M, of the largest manifold.
-      num_draws: wanted in all; rounded up.
-      classes_per_draw: P', or None.
-      num_dichotomies: how many the caller gives, for all P classes; None for random ones.
+    `num_draws`, in all, are rounded up. `num_dichotomies` is how many the caller gives; None for random ones.
     """
     if num_dichotomies is not None:
         rounds = -(-num_draws // num_dichotomies)
@@ -93,16 +83,7 @@ def sample(
     dichotomies: str | Float[Array, "k P"],
     draws: Float[Array, "n P M"] | None = None,
 ) -> Draws:
-    """Samples classes, labels and Gaussian vectors.
-
-    Args:
-      key: PRNG key.
-      plan: sizes.
-      num_examples: M.
-      dtype: floating.
-      dichotomies: a name, or labels of -1 and 1 that are used in turn.
-      draws: standard normal to be used instead, where one block holds all classes.
-    """
+    """Samples classes, labels and Gaussian vectors; given draws or dichotomies take their place."""
     num_manifolds, size, num_blocks, per_block, *_ = plan
     shape = (num_blocks, per_block, size)
     key = stream(key, "joint geometry")

@@ -130,13 +130,7 @@ def solve_active_set(
     active points' Gram matrix is kept up to date by rank-one corrections, and as each move is computed from the true
     slack, their rounding errors do not add up.
 
-    Args:
-      gram: of unit diagonal.
-      linear: one b a row.
-      tol: on the residual max |min(a, K a - b)|.
-
-    Returns:
-      (multipliers, residual); a residual above `tol` marks a program that is not finished.
+    The diagonal of K is 1. A residual max |min(a, K a - b)| above `tol` marks a program that is not finished.
 
     References:
       Lawson & Hanson 1974, Solving least squares problems, chapter 23.

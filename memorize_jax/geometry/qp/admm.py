@@ -52,9 +52,6 @@ def solve_batch(
       tol: see `NonnegativeADMM`.
       maxiter: most updates of the worst programs, in eighths of the batch.
       start: multipliers and residual to begin with; nothing is done if they are good already.
-
-    Returns:
-      multipliers.
     """
     solver = NonnegativeADMM(tol=tol)
     if start is None:

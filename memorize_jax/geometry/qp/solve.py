@@ -86,14 +86,8 @@ def nonnegative_qp(
         min_{a >= 0}  1/2 a' K a - a' b
 
     Each program is scaled to a unit diagonal and a unit right-hand side first, so that `tol` means the same
-    whatever the units of the data. Convergence is not assumed: read `residual`. `GeometryOptions` documents the solvers.
-
-    Args:
-      gram: symmetric positive semi-definite, K. A zero row marks an absent point: its multiplier is 0.
-      linear: one b a row.
-      solver: a name.
-      tol: of the solver.
-      maxiter: of the solver.
+    whatever the units of the data; `GeometryOptions` documents it. A zero row of K marks an absent point, whose
+    multiplier is 0. Convergence is not assumed: read `residual`.
     """
     check_solver(solver)
     if tol is None:
