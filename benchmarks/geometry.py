@@ -90,7 +90,7 @@ def whole_section(*, kinds, shape: tuple[int, int, int], num_draws: int, repeats
     return f"""### The whole measurement
 
 P = {shape[0]} manifolds, M = {shape[1]} examples, N = {shape[2]} features, {num_draws} draws, from a NumPy array to the result.
-*random* is the example of the published README; *classes* have centres with a shared part and a decaying spectrum. The
+*random* is the example of the published README; *classes* have centers with a shared part and a decaying spectrum. The
 tool draws Gaussians of its own (n_reps = 1), runs once in its own process, and its time excludes imports. *worst* is the
 largest KKT residual. Target: {TARGET} x the tool.
 
@@ -110,7 +110,7 @@ def stages(points: np.ndarray, key: jax.Array, *, num_draws: int, repeats: int) 
     measure = lambda **options: geometry.manifold_geometry(points, key=key, num_draws=num_draws, **options)
     calls = {
         "points to inner products": lambda: reduce(points, mask),
-        "directions shared by centres": lambda: structure(gram),
+        "directions shared by centers": lambda: structure(gram),
         "all": measure,
         "one draw, no directions": lambda: geometry.manifold_geometry(
             points, key=key, num_draws=1, num_center_components=0

@@ -10,8 +10,8 @@ import pandas as pd
 from flax import linen as nn
 
 from memorize_jax import data, geometry, models
-from memorize_jax.analysis import decoding
-from memorize_jax.atomic import replacing
+from memorize_jax.measurements import decoding
+from memorize_jax.storage.files import replacing
 
 # Network -> shape of an input and number of classes, as in the paper's tables.
 NETWORKS = {"mlp": ((1024,), 100), "vgg16": ((32, 32, 3), 100), "resnet18": ((32, 32, 3), 100)}

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 
 class Convolution(NamedTuple):
-    """A convolution with batch normalisation and without bias.
+    """A convolution with batch normalization and without bias.
 
     Attributes:
       inputs: channels.

@@ -29,7 +29,7 @@ class Kind(NamedTuple):
     Attributes:
       text: what it is.
       num_features: M -> N.
-      radius: in units of the distance to the centre.
+      radius: in units of the distance to the center.
       on_sphere: points at the radius exactly; otherwise Gaussian.
     """
 
@@ -186,7 +186,7 @@ def section(*, sizes, kinds, num_manifolds: int, num_draws: int, repeats: int, c
 
 {num_manifolds} manifolds with {num_draws} draws each ({meaning}). Times are per program: the least and the median of
 {repeats} turns, and the least processor time, all threads together. The residual, median and worst over the programs, is the
-distance by which optimality is missed in units of the distance to the centre, computed in float64 for everyone.
+distance by which optimality is missed in units of the distance to the center, computed in float64 for everyone.
 cvxopt (tolerances {cvxopt_tol:g}), daqp and nnls solve one program after the other on one thread, ours a manifold's draws
 at once on all cores. *daqp* keeps one model per manifold and changes its linear part; *daqp.solve* sets up every program. Target: {TARGETS["cvxopt"]} x cvxopt and {TARGETS["daqp"]} x daqp with no residual above {RESIDUAL:g}.
 

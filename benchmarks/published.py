@@ -8,11 +8,12 @@ import pandas as pd
 
 from benchmarks import printed
 from benchmarks.measured import Measured
-from memorize_jax.analysis.claims import Claim
-from memorize_jax.analysis.claims.sheet import PAPERS_FRACTION
+from memorize_jax.claims import Claim
+from memorize_jax.claims.sheet import PAPERS_FRACTION
 from memorize_jax.report.study_page import PUBLISHED, PUBLISHED_DEGREES
-from memorize_jax.runs import Run, member_folders, read_config
-from memorize_jax.study import Study
+from memorize_jax.runs.folder import Run, member_folders
+from memorize_jax.runs.noted import read_config
+from memorize_jax.studies.study import Study
 
 STEPHENSON = "Stephenson et al. 2021"
 KETHA = "Ketha & Ramaswamy 2025"
@@ -108,7 +109,7 @@ def _random_points(measured) -> Iterator[Comparison]:
     )
     for name, theirs, source, reason in published:
         found = measured[f"random points {name}"]
-        what = f"{name.replace('_', ' ').replace('center', 'centre')} of random points"
+        what = f"{name.replace('_', ' ').replace('center', 'center')} of random points"
         n = f"{RANDOM_CLASSES} manifolds of {PAPERS_EXAMPLES}, {found.n} draws"
         gap = _relative(found.value, theirs) if name != "center_correlation" else f"{found.value - theirs:+.2g}"
         yield Comparison(what, source, f"{theirs:.4g}", "random points", f"{found.value:.4g}", n, gap, reason)

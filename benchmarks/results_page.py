@@ -7,20 +7,21 @@ import shlex
 from collections.abc import Iterator, Sequence
 
 import pandas as pd
+from experiments.record import read_record
+from experiments.repeat import commands
 
 from benchmarks.measured import read_measured
 from benchmarks.published import Comparison, Judged, comparisons
 from benchmarks.trimmed import EXAMPLES
-from experiments.record import read_record
-from experiments.repeat import commands
 from memorize_jax import figures
-from memorize_jax.analysis.claims import HOLDS, evaluate
-from memorize_jax.atomic import read_json
-from memorize_jax.intervals import student_t_interval
+from memorize_jax.claims import HOLDS, evaluate
+from memorize_jax.epochs import best_epoch, final_epoch
 from memorize_jax.report import words
-from memorize_jax.runs import Run, read_config, read_provenance
-from memorize_jax.stages import best_epoch, final_epoch
-from memorize_jax.study import Study, read_study
+from memorize_jax.runs.folder import Run
+from memorize_jax.runs.noted import read_config, read_provenance
+from memorize_jax.statistics import student_t_interval
+from memorize_jax.storage.files import read_json
+from memorize_jax.studies.study import Study, read_study
 
 # Folder of the committed study -> why it was run. In this order; others follow.
 ABOUT = {

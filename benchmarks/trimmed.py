@@ -7,12 +7,14 @@ import shutil
 
 import numpy as np
 import pandas as pd
-
 from experiments.record import read_record
-from memorize_jax.atomic import write_json
-from memorize_jax.notes import file_checksum
-from memorize_jax.runs import Run, member_folders, read_labels, read_noted, write_config
-from memorize_jax.study import TABLES, read_study
+
+from memorize_jax.runs.folder import Run, member_folders
+from memorize_jax.runs.labels import read_labels
+from memorize_jax.runs.noted import read_noted, write_config
+from memorize_jax.runs.notes import file_checksum
+from memorize_jax.storage.files import write_json
+from memorize_jax.studies.study import TABLES, read_study
 
 DIGITS = 6
 # Pixels and places in the plane: many bytes, and no number of theirs is discussed.
@@ -25,7 +27,7 @@ EXAMPLES = "examples.json"
 def trim(source: str | pathlib.Path, target: str | pathlib.Path) -> None:
     """Copies a study's configuration and tables, floats rounded, without checkpoints, labels, figures and pixels.
 
-    The copy can be read by `memorize_jax.study.read_study`; how many examples there were, and how many of them
+    The copy can be read by `memorize_jax.studies.study.read_study`; how many examples there were, and how many of them
     permuted, is noted in examples.json.
 
     Args:

@@ -5,8 +5,8 @@ import os
 import pathlib
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
-# Nearly all the time of the tests is compilation; the same program less optimised compiles three times as fast.
-# `.ci/run` repeats the comparisons with published numbers at full optimisation.
+# Nearly all the time of the tests is compilation; the same program less optimized compiles three times as fast.
+# `.ci/run` repeats the comparisons with published numbers at full optimization.
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 # Two workers on two cores: threads of LAPACK would wait for those of jax.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -57,7 +57,12 @@ def x64():
 
 @pytest.fixture(scope="session")
 def smoke_run(tmp_path_factory):
-    """The folder of one `reproduce --preset=smoke`, measured at epochs 0 and 4; copy it, never change it."""
+    """The folder of one `reproduce --preset=smoke`, measured at epochs 0 and 4; copy it, never change it.
+
+    SMOKE_RUN names one that was made before.
+    """
+    if made := os.environ.get("SMOKE_RUN"):
+        return pathlib.Path(made)
 
     def make(folder):
         flags = ("--preset=smoke", "--geometry_epochs=0,final", f"--workdir={folder / 'run'}")

@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from memorize_jax import data, geometry, models
-from memorize_jax.checkpoints import EpochStore
 from memorize_jax.config import RunConfig
+from memorize_jax.storage.checkpoints import EpochStore
 from memorize_jax.training import Trainer
 from memorize_jax.training.devices import replicate, split_batches
 from memorize_jax.training.state import create_state, optimizer

@@ -5,10 +5,10 @@ import pathlib
 import re
 
 import pytest
+from experiments.presets import PRESETS
 
 import memorize_jax
-from experiments.presets import PRESETS
-from memorize_jax.study import TABLES
+from memorize_jax.studies.study import TABLES
 from tests.commands import EXPERIMENTS, ROOT
 
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")

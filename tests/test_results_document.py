@@ -7,12 +7,14 @@ import pytest
 from benchmarks import document, printed, results_page
 from benchmarks.published import Comparison, Judged, comparisons
 from benchmarks.trimmed import trim
-from memorize_jax.analysis.claims import evaluate
-from memorize_jax.atomic import read_json
+from memorize_jax.claims import evaluate
 from memorize_jax.data import PermutedLabels
-from memorize_jax.results import write_table
-from memorize_jax.runs import Run, read_config, read_noted, write_config, write_labels
-from memorize_jax.study import read_study
+from memorize_jax.runs.folder import Run
+from memorize_jax.runs.labels import write_labels
+from memorize_jax.runs.noted import read_config, read_noted, write_config
+from memorize_jax.storage.files import read_json
+from memorize_jax.storage.tables import write_table
+from memorize_jax.studies.study import read_study
 from tests.commands import ROOT
 from tests.experiments.made_up import made_up_run
 from tests.figures import invented
@@ -21,7 +23,7 @@ FOLDER = ROOT / "docs" / "results"
 MODULE = "benchmarks.results"
 
 
-def labelled_run(workdir, fraction=0.5, **options):
+def labeled_run(workdir, fraction=0.5, **options):
     made_up_run(workdir, fraction, **options)
     run = Run(workdir)
     line = "python -m experiments.train --workdir=/home/me/source --data_dir=/home/me/data --epochs=2"
@@ -35,7 +37,7 @@ def labelled_run(workdir, fraction=0.5, **options):
 def made_up_sweep(workdir, state="complete"):
     rows = []
     for name, fraction in (("a", 0.5), ("b", 1.0), ("c", 0.0)):
-        labelled_run(workdir / name, fraction)
+        labeled_run(workdir / name, fraction)
         rows.append({"run": name, "permuted_fraction": fraction, "seeds": 1, "state": state, "epochs": 2})
     rows.append({"run": "d", "permuted_fraction": 0.75, "seeds": 1, "state": "missing", "epochs": 0})
     write_table(workdir / "runs.csv", rows, tuple(rows[0]))
@@ -133,7 +135,7 @@ def test_sizes_counted_from_the_printed_layers_are_those_of_our_networks():
 
 
 def test_a_trimmed_run_reads_like_the_run(tmp_path):
-    source = labelled_run(tmp_path / "run", data_dir="/somewhere", test_accuracy=0.123456789)
+    source = labeled_run(tmp_path / "run", data_dir="/somewhere", test_accuracy=0.123456789)
     trim(source, tmp_path / "small")
     (tmp_path / "small" / "old.csv").touch()
     trim(source, tmp_path / "small")
@@ -168,12 +170,12 @@ def test_a_section_of_several_runs(tmp_path, kind):
     if kind == "sweep":
         made_up_sweep(source)
     elif kind == "double_descent":
-        labelled_run(source / "width_2" / "seed_0", width=2)
+        labeled_run(source / "width_2" / "seed_0", width=2)
         Run(source).results.mkdir()
         invented.descent().tables[kind].to_csv(Run(source).results / f"{kind}.csv", index=False)
     else:
         for seed in (0, 1):
-            labelled_run(source / f"seed_{seed}", seed=seed, test_accuracy=0.25 + 0.1 * seed)
+            labeled_run(source / f"seed_{seed}", seed=seed, test_accuracy=0.25 + 0.1 * seed)
     trim(source, tmp_path / "results" / "mine")
     (tmp_path / "results" / "measured.csv").write_text((FOLDER / "measured.csv").read_text())
     text = results_page.page(tmp_path / "results")
@@ -187,7 +189,7 @@ def test_what_cannot_be_trimmed_is_named(tmp_path):
     made_up_sweep(tmp_path / "sweep", state="unfinished")
     with pytest.raises(ValueError, match=r"expected a sweep of finished runs in .*, but a, b, c are not"):
         trim(tmp_path / "sweep", tmp_path / "small")
-    labelled_run(tmp_path / "run")
+    labeled_run(tmp_path / "run")
     with pytest.raises(ValueError, match="expected a folder outside"):
         trim(tmp_path / "run", tmp_path / "run" / "small")
     with pytest.raises(FileNotFoundError, match="train one with"):

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from memorize_jax.runs import Run
+from memorize_jax.runs.folder import Run
 from tests import stand_in_torch
 from tests.commands import ROOT, python
 

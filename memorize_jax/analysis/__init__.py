@@ -1,38 +1,33 @@
 """Analyses of a trained network: (epoch, variables) in, records out; no disk."""
 
-from memorize_jax.analysis import decoding
-from memorize_jax.analysis.activations import INPUT, layer_activations
-from memorize_jax.analysis.epochs import select_epochs
-from memorize_jax.analysis.manifolds import (
-    NetworkGeometry,
-    geometry_rows,
-    group_geometry,
-    missing_rows,
-    network_geometries,
-    network_geometry,
-    with_example_spread,
-)
-from memorize_jax.analysis.own_activations import Analysis, analyze, read_points
-from memorize_jax.intervals import over_seeds
-from memorize_jax.stages import at_stages, best_epoch, final_epoch
+import importlib
 
-__all__ = [
-    "INPUT",
-    "Analysis",
-    "NetworkGeometry",
-    "analyze",
-    "at_stages",
-    "best_epoch",
-    "decoding",
-    "final_epoch",
-    "geometry_rows",
-    "group_geometry",
-    "layer_activations",
-    "missing_rows",
-    "network_geometries",
-    "network_geometry",
-    "over_seeds",
-    "read_points",
-    "select_epochs",
-    "with_example_spread",
-]
+# Name -> the module that it is found in; loaded when it is asked for.
+_NAMES = {
+    "INPUT": "activations",
+    "layer_activations": "activations",
+    "Analysis": "activations_api",
+    "analyze": "activations_api",
+    "read_points": "activations_api",
+    "select_epochs": "epochs",
+    "at_stages": "epochs",
+    "best_epoch": "epochs",
+    "final_epoch": "epochs",
+    "over_seeds": "statistics",
+    **dict.fromkeys(
+        (
+            *("NetworkGeometry", "geometry_rows", "group_geometry", "missing_rows", "network_geometries"),
+            *("network_geometry", "with_example_spread"),
+        ),
+        "analysis.manifolds",
+    ),
+}
+__all__ = ["decoding", *_NAMES]
+
+
+def __getattr__(name):
+    if name == "decoding":
+        return importlib.import_module("memorize_jax.measurements.decoding")
+    if name in _NAMES:
+        return getattr(importlib.import_module(f"memorize_jax.{_NAMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

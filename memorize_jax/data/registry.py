@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from memorize_jax import own_code
+from memorize_jax import plugins
 from memorize_jax.data.cifar import load_cifar10, load_cifar100
 from memorize_jax.data.digits import load_digits
 from memorize_jax.data.fashion_mnist import load_fashion_mnist, load_fashion_mnist_14, load_fashion_mnist_32
@@ -30,8 +30,8 @@ LOADERS: dict[str, Callable[..., Splits]] = {
 
 def check_name(name: str) -> None:
     """Raises ValueError, naming the valid ones, unless `name` is a data set, or MODULE:NAME; imports nothing."""
-    if own_code.is_own(name):
-        own_code.check_form("dataset", name)
+    if plugins.is_own(name):
+        plugins.check_form("dataset", name)
     elif name not in LOADERS:
         known = ", ".join(sorted(LOADERS))
         raise ValueError(f"expected dataset to be one of {known}, or MODULE:NAME of your own, got {name!r}")
@@ -54,12 +54,12 @@ def load(name: str, *, data_dir: str | None = None, num_train: int | None = None
       FileNotFoundError: missing files; says where they were looked for and how to get them.
     """
     check_name(name)
-    splits = check_splits(_own(name, data_dir), name) if own_code.is_own(name) else LOADERS[name](data_dir=data_dir)
+    splits = check_splits(_own(name, data_dir), name) if plugins.is_own(name) else LOADERS[name](data_dir=data_dir)
     return splits if num_train is None else splits._replace(train=_subset(splits.train, num_train))
 
 
 def _own(name, data_dir):
-    load_own = own_code.find("dataset", name)
+    load_own = plugins.find("dataset", name)
     try:
         return load_own(data_dir=data_dir)
     except (Exception, SystemExit) as error:  # it may fail in any way

@@ -30,7 +30,7 @@ def draw_bound(axis, table: pd.DataFrame) -> None:
         axis.axhline(bound, label=LABEL, **FLOOR)
 
 
-def bound_remark(table: pd.DataFrame, line: str = "grey line") -> str:
+def bound_remark(table: pd.DataFrame, line: str = "gray line") -> str:
     """What a caption says of the line.
 
     Args:

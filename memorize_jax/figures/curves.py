@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from memorize_jax.intervals import student_t_interval
-from memorize_jax.study import Study
+from memorize_jax.statistics import student_t_interval
+from memorize_jax.studies.study import Study
 
 
 def draw_mean(axis, places, values, *, level: float, band: bool = True, scale: float = 1.0, **style) -> int:

@@ -7,7 +7,7 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 
-from memorize_jax.atomic import replacing
+from memorize_jax.storage.files import replacing
 
 # A notebook names its own way to show figures to all programs it starts; where that is not installed, matplotlib would
 # refuse to be imported. Ours are only written to files, so it is left as matplotlib itself would set it, or unset.
@@ -24,9 +24,9 @@ if _backend:
     with contextlib.suppress(ValueError):
         matplotlib.rcParams["backend"] = _backend
 
-# Okabe-Ito: distinct for the colour-blind and in print. One colour per group in every figure.
+# Okabe-Ito: distinct for the color-blind and in print. One color per group in every figure.
 COLORS = {"unpermuted": "#0072B2", "permuted": "#D55E00", "restored": "#009E73", "test": "#AA4499", "train": "#555555"}
-# Where colours fail, markers and dashes tell the groups apart.
+# Where colors fail, markers and dashes tell the groups apart.
 MARKERS = {"unpermuted": "o", "permuted": "s", "restored": "^", "test": "D", "train": "."}
 DASHES = {"unpermuted": "-", "permuted": (0, (5, 1.5)), "restored": (0, (6, 1.5, 1, 1.5)), "test": (0, (1.5, 1.2))}
 FLOOR = {"color": "#777777", "linewidth": 1.2, "linestyle": (0, (8, 4))}
@@ -87,7 +87,7 @@ def groups_in(groups: Sequence[str]) -> list[str]:
 
 
 def shade(index: int, count: int):
-    """A colour for one of a sequence, from dark blue for the first to light green for the last."""
+    """A color for one of a sequence, from dark blue for the first to light green for the last."""
     return colormaps["viridis"](0.85 * index / max(count - 1, 1))
 
 

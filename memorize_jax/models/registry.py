@@ -7,7 +7,7 @@ from typing import NamedTuple
 import flax.linen as nn
 import jax.numpy as jnp
 
-from memorize_jax import own_code
+from memorize_jax import plugins
 from memorize_jax.models import alexnet, masc, mlp, resnet, vgg
 from memorize_jax.models.initializers import check_init
 from memorize_jax.models.layers import Layer
@@ -45,8 +45,8 @@ MODELS = {
 
 def check_name(name: str) -> None:
     """Raises ValueError, naming the valid ones, unless `name` is a model, or MODULE:NAME; imports nothing."""
-    if own_code.is_own(name):
-        own_code.check_form("model", name)
+    if plugins.is_own(name):
+        plugins.check_form("model", name)
     elif name not in MODELS:
         known = ", ".join(sorted(MODELS))
         raise ValueError(f"expected model to be one of {known}, or MODULE:NAME of your own, got {name!r}")
@@ -54,9 +54,9 @@ def check_name(name: str) -> None:
 
 def _entry(name: str) -> Entry:
     check_name(name)
-    if not own_code.is_own(name):
+    if not plugins.is_own(name):
         return MODELS[name]
-    entry = own_code.find("model", name)
+    entry = plugins.find("model", name)
     if not isinstance(entry, Entry):
         raise ValueError(f"model {name}: expected a models.Entry, got {type(entry).__name__}")
     return entry

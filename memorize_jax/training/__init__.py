@@ -1,16 +1,16 @@
-"""Training: a pure step, pmapped, and the loop around it."""
+"""Training: a pure step, pmapped, and the loop around it, for one run or several seeds as one program."""
 
-from memorize_jax.training.ensemble import Ensemble, train_together
-from memorize_jax.training.loop import Epoch, Trainer, is_finished, train
+from memorize_jax.training.loop import Epoch, is_finished, train
 from memorize_jax.training.processes import share_resume
 from memorize_jax.training.rates import rate_stretches
-from memorize_jax.training.state import TrainState, create_state, optimizer
+from memorize_jax.training.state import Resume, TrainState, create_state, optimizer, stack
+from memorize_jax.training.trainer import Trainer, state_shapes
 from memorize_jax.training.watch import NotFiniteLossError
 
 __all__ = [
-    "Ensemble",
     "Epoch",
     "NotFiniteLossError",
+    "Resume",
     "TrainState",
     "Trainer",
     "create_state",
@@ -18,6 +18,7 @@ __all__ = [
     "optimizer",
     "rate_stretches",
     "share_resume",
+    "stack",
+    "state_shapes",
     "train",
-    "train_together",
 ]

@@ -3,6 +3,7 @@
 import jax
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+from jaxtyping import Int
 
 from memorize_jax.training.step import AXIS, Batch
 
@@ -17,16 +18,15 @@ def replicate(tree):
     return jax.device_put(tree, NamedSharding(data_mesh(), PartitionSpec()))
 
 
-def split_batches(order: np.ndarray, batch_size: int, num_devices: int) -> list[Batch]:
+def split_batches(order: Int[np.ndarray, " n"], batch_size: int, num_devices: int) -> list[Batch]:
     """Cuts an order of examples into global batches, split evenly over devices.
 
     Args:
-      order: [n] example indices.
+      order: examples, by their positions in the data set.
       batch_size: global; rounded up to a multiple of the number of devices by padding.
-      num_devices: D.
 
     Returns:
-      list of Batch with leaves [D, ceil(batch_size / D)]; padding repeats example 0 with mask 0.
+      Batches with leaves [num_devices, ceil(batch_size / num_devices)]; padding repeats example 0 with mask 0.
     """
     per_device = -(-batch_size // num_devices)
     batches = []

@@ -1,4 +1,4 @@
-"""The learning rate of every epoch, when it was lowered because the loss was not finite."""
+"""The learning rate of every epoch, when it was lowered because the loss was NaN or infinite."""
 
 import itertools
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ def rate_stretches(restores: Sequence[dict], rate: float, last: int) -> list[tup
       restores: in the order in which they happened, each with `epoch`, after which `learning_rate` holds; a later one
         overrules those before it.
       rate: the first.
-      last: epoch of the run.
+      last: last epoch of the run.
 
     Returns:
       (learning rate, last epoch trained with it), in order; at least one.
@@ -23,4 +23,4 @@ def rate_stretches(restores: Sequence[dict], rate: float, last: int) -> list[tup
 
     last = max(last, 1)
     ends = sorted({int(restore["epoch"]) for restore in restores if 1 <= restore["epoch"] < last} | {last})
-    return [(value, max(members)) for value, members in itertools.groupby(ends, rate_of)]
+    return [(value, max(stretch)) for value, stretch in itertools.groupby(ends, rate_of)]

@@ -1,5 +1,6 @@
 """What training carries from step to step."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import flax.linen as nn
@@ -11,13 +12,13 @@ from memorize_jax.keys import stream
 
 
 class TrainState(NamedTuple):
-    """State of training.
+    """State of training; of several seeds trained together, every leaf has a leading axis of seeds.
 
     Attributes:
       params: plain dict of the model's parameters.
       batch_stats: plain dict of running statistics; empty without BatchNorm.
-      opt_state: of the optimiser.
-      step: int32, steps done.
+      opt_state: state of the optimizer.
+      step: int32, number of steps done.
     """
 
     params: Any
@@ -31,23 +32,44 @@ class TrainState(NamedTuple):
         return {"params": self.params, "batch_stats": self.batch_stats}
 
 
+class Resume(NamedTuple):
+    """Where training resumes.
+
+    Attributes:
+      number: the last finished epoch; -1 for the beginning.
+      state: after it, None at the beginning; of several seeds, with their leading axis (of a seed that has finished,
+        any state).
+      rows: for each seed, the metrics of all epochs up to it; of a seed that has finished, of all its epochs.
+    """
+
+    number: int
+    state: TrainState | None
+    rows: list[list[dict]]
+
+
 def optimizer(learning_rate: float) -> optax.GradientTransformation:
     """Adam at a constant rate, without weight decay, as in the paper."""
     return optax.adam(learning_rate)
 
 
 def create_state(model: nn.Module, sample: jax.Array, *, seed: int, tx: optax.GradientTransformation) -> TrainState:
-    """Initialises parameters and optimiser.
+    """Initializes parameters and optimizer, at step 0.
 
     Args:
-      model: flax.linen module.
-      sample: [1, ...], one standardised input.
+      sample: [1, ...], one standardized input.
       seed: its stream "initialization" is used.
-      tx: the optimiser.
-
-    Returns:
-      TrainState at step 0.
     """
     variables = model.init(stream(seed, "initialization"), sample, train=False)
     params = variables["params"]
     return TrainState(params, variables.get("batch_stats", {}), tx.init(params), jnp.int32(0))
+
+
+def stack(trees: Sequence[Any]) -> Any:
+    """Stacks pytrees of equal structure along a new leading axis, that of seeds."""
+    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *trees)
+
+
+def take(tree: Any, rows: int | Sequence[int]) -> Any:
+    """Chooses one seed (the axis goes), or some, of a pytree with a leading axis of seeds."""
+    at = rows if isinstance(rows, int) else jnp.array(rows)
+    return jax.tree.map(lambda leaf: leaf[at], tree)

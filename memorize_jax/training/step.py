@@ -1,12 +1,14 @@
 """The training and the evaluation step: pure, per device, summed over the axis "data"."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
+from jaxtyping import Float, Int
 
 from memorize_jax.data.standardize import ChannelStatistics, standardize
 from memorize_jax.training.losses import cross_entropy
@@ -19,29 +21,22 @@ class Batch(NamedTuple):
     """Which examples one device sees in a step.
 
     Attributes:
-      indices: [n] int32, into the data set.
-      mask: [n] float32, 0 for padding of the last short batch.
+      indices: positions in the data set.
+      mask: 0 for padding of the last short batch.
     """
 
-    indices: jax.Array
-    mask: jax.Array
+    indices: Int[jax.Array | np.ndarray, "*axes n"]
+    mask: Float[jax.Array | np.ndarray, "*axes n"]
 
 
 def make_train_step(
-    model: nn.Module,
-    tx: optax.GradientTransformation,
-    statistics: ChannelStatistics,
-    *,
-    dropout_key: jax.Array | None = None,
+    model: nn.Module, tx: optax.GradientTransformation, statistics: ChannelStatistics, *, dropout_key: Any = None
 ) -> Callable:
     """Builds one step of gradient descent on the mean loss of a global batch.
 
     Args:
-      model: flax.linen module, made with axis_name "data".
-      tx: the optimiser.
-      statistics: standardise the inputs.
-      dropout_key: PRNG key, from which and the number of steps done each step derives its own; not needed for a
-        model without dropout.
+      model: made with axis_name "data".
+      dropout_key: each step derives its own from it and its number; not needed for a model without dropout.
 
     Returns:
       (state, images [n, ...], labels [n], batch) -> (state, loss of the batch before the step), to be run under an
@@ -72,14 +67,7 @@ def make_train_step(
 
 
 def scan_steps(train_step: Callable) -> Callable:
-    """Turns a step into one that does several in one call.
-
-    Args:
-      train_step: of `make_train_step`.
-
-    Returns:
-      the same with a leading axis of steps on the batch and on the losses.
-    """
+    """Turns a step into one that does several in one call, with a leading axis of steps on the batch and the losses."""
 
     def train_steps(state: TrainState, images: jax.Array, labels: jax.Array, batches: Batch):
         return jax.lax.scan(lambda state, batch: train_step(state, images, labels, batch), state, batches)
@@ -88,18 +76,10 @@ def scan_steps(train_step: Callable) -> Callable:
 
 
 def make_predict_step(model: nn.Module, statistics: ChannelStatistics) -> Callable:
-    """Builds the evaluation of one batch.
-
-    Args:
-      model: flax.linen module.
-      statistics: standardise the inputs.
-
-    Returns:
-      (variables, images, labels, batch) -> (predicted class [n] int32, loss [n]), per device.
-    """
+    """Builds the evaluation of one batch: (variables, images, labels, batch) -> (predicted class [n], loss [n])."""
 
     def predict_step(variables, images: jax.Array, labels: jax.Array, batch: Batch):
-        logits = model.apply(variables, standardize(images[batch.indices], statistics), train=False)
+        logits: Any = model.apply(variables, standardize(images[batch.indices], statistics), train=False)
         return jnp.argmax(logits, axis=-1), cross_entropy(logits, labels[batch.indices])
 
     return predict_step

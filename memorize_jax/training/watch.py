@@ -1,4 +1,4 @@
-"""Watches the loss: training stops at the step at which it is no number."""
+"""Stops training as soon as the loss is NaN or infinite."""
 
 import collections
 
@@ -10,13 +10,7 @@ LAG = 32
 
 
 class NotFiniteLossError(ArithmeticError):
-    """The loss became NaN or infinite.
-
-    Attributes:
-      epoch: in which it happened.
-      step: of that epoch, from 1.
-      learning_rate: at that time.
-    """
+    """The loss became NaN or infinite, in step `step` (counted from 1) of epoch `epoch`."""
 
     def __init__(self, loss: float, epoch: int, step: int, learning_rate: float):
         super().__init__(f"the loss is {loss} at step {step} of epoch {epoch}, learning rate {learning_rate:g}")
@@ -28,12 +22,7 @@ class NotFiniteLossError(ArithmeticError):
 
 
 class LossWatch:
-    """Looks at the loss of every step of an epoch, a few steps late.
-
-    Args:
-      epoch: its number.
-      learning_rate: for the message.
-    """
+    """Looks at the loss of every step of an epoch, a few steps late; the rate is for the message."""
 
     def __init__(self, epoch: int, learning_rate: float):
         self._epoch, self._learning_rate = epoch, learning_rate

@@ -6,7 +6,7 @@ import warnings
 import numpy as np
 import pytest
 
-from memorize_jax.analysis import embedding
+from memorize_jax.measurements.umap import embedding
 
 POINTS = np.random.default_rng(0).normal(size=(30, 5))
 
@@ -29,7 +29,7 @@ def asked(monkeypatch):
     return asked
 
 
-def test_the_seed_is_fixed_and_there_are_no_more_neighbours_than_points(asked):
+def test_the_seed_is_fixed_and_there_are_no_more_neighbors_than_points(asked):
     places = embedding.embed(POINTS, seed=3)
     assert places.shape == (30, 2)
     assert (asked["random_state"], asked["n_jobs"], asked["n_neighbors"]) == (3, 1, 15)

@@ -10,7 +10,7 @@ from memorize_jax import data, models
 from memorize_jax.analysis import geometry_rows, layer_activations, manifolds, network_geometry, with_example_spread
 from memorize_jax.geometry import layer_joint_geometry
 from memorize_jax.geometry.status import CHECKPOINT_DAMAGED
-from memorize_jax.results import GEOMETRY, JOINT, RESAMPLED
+from memorize_jax.storage.tables import GEOMETRY, JOINT, RESAMPLED
 
 KEY = jax.random.key(0)
 LAYERS = ("linear1", "linear2")

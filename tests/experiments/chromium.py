@@ -50,7 +50,7 @@ def probe(page: pathlib.Path, folder: pathlib.Path, widths: tuple[int, ...], *, 
       page: file.
       folder: for the page that holds the frames, and Chromium's profile.
       widths: of the frames, in pixels.
-      dark: whether the reader prefers dark colours.
+      dark: whether the reader prefers dark colors.
 
     Returns:
       width -> findings.

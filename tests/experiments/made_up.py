@@ -7,8 +7,10 @@ import numpy as np
 
 from memorize_jax.config import RunConfig
 from memorize_jax.data import GROUPS
-from memorize_jax.results import GEOMETRY, METRICS, write_table
-from memorize_jax.runs import Noted, Run, provenance, read_config, write_config
+from memorize_jax.runs.folder import Run
+from memorize_jax.runs.noted import Noted, read_config, write_config
+from memorize_jax.runs.provenance import provenance
+from memorize_jax.storage.tables import GEOMETRY, METRICS, write_table
 
 # That its runs have noted.
 COMMAND = "python -m experiments.train --seeds=0,1"

@@ -8,11 +8,11 @@ import pytest
 
 from experiments import capacity_check, presets
 from memorize_jax import figures
-from memorize_jax.analysis.capacity_check import RepeatedCapacity
 from memorize_jax.data import GROUPS
-from memorize_jax.results import CAPACITY_CHECK, GEOMETRY, read_table
-from memorize_jax.runs import Run
-from memorize_jax.study import read_study
+from memorize_jax.measurements.capacity_check.simulation import RepeatedCapacity
+from memorize_jax.runs.folder import Run
+from memorize_jax.storage.tables import CAPACITY_CHECK, GEOMETRY, read_table
+from memorize_jax.studies.study import read_study
 
 GEOMETRY_CONFIG = presets.PRESETS["smoke"].geometry
 CONFIG = presets.CapacityCheckConfig(capacity_epochs="0,final", capacity_dichotomies=7)

@@ -4,11 +4,12 @@ import math
 import pandas as pd
 import pytest
 
-from experiments import claims, presets, train
-from memorize_jax.analysis.claims import STATEMENTS, evaluate
-from memorize_jax.results import CLAIMS, read_table
-from memorize_jax.runs import Run
-from tests.analysis.claims.invented import study
+from experiments import claims, presets
+from memorize_jax.claims import STATEMENTS, evaluate
+from memorize_jax.runs.folder import Run
+from memorize_jax.runs.train import train_run
+from memorize_jax.storage.tables import CLAIMS, read_table
+from tests.claims.invented import study
 from tests.experiments.made_up import as_seed
 
 
@@ -21,12 +22,12 @@ def test_a_run_is_judged_by_its_tables(smoke_run, tmp_path):
     table = table_of(tmp_path / "run")
     assert tuple(table.reset_index().columns) == CLAIMS
     assert table.index.tolist() == [statement.name for statement in STATEMENTS] == [claim.claim for claim in found]
-    # Four epochs are too few to memorise; the run confirms nothing of the final epoch.
+    # Four epochs are too few to memorize; the run confirms nothing of the final epoch.
     metrics = pd.read_csv(Run(smoke_run).metrics)
     assert metrics["permuted_accuracy"].iloc[-1] < 0.5
     for name in ("test_falls_after_peak", "permuted_rise_in_late_layers", "last_layer_recovers"):
         assert table.loc[name, "verdict"] == "not testable"
-        assert "before the network memorised" in table.loc[name, "reason"]
+        assert "before the network memorized" in table.loc[name, "reason"]
     rise = metrics["restored_accuracy"].max() - metrics["restored_accuracy"].iloc[0]
     assert table.loc["restored_rises", "measured"] == pytest.approx(rise)
     assert table.loc["restored_rises", "verdict"] == ("holds (one seed)" if rise > 0.1 else "does not hold")
@@ -52,7 +53,7 @@ def test_an_ensemble_has_intervals(smoke_run, tmp_path):
 
 
 def test_a_run_without_permuted_labels_confirms_no_memorizing(tmp_path):
-    train.run(tmp_path, dataclasses.replace(presets.PRESETS["smoke"].run, permuted_fraction=0.0, epochs=1))
+    train_run(tmp_path, dataclasses.replace(presets.PRESETS["smoke"].run, permuted_fraction=0.0, epochs=1))
     claims.run(tmp_path)
     table = table_of(tmp_path)
     assert (table["verdict"] == "not testable").all()

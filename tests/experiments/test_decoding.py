@@ -8,9 +8,10 @@ import pytest
 
 from experiments import decoding, presets, report
 from memorize_jax import analysis, data, models
-from memorize_jax.checkpoints import EpochStore
-from memorize_jax.results import DECODING, DECODING_CHOICE, METRICS, read_table
-from memorize_jax.runs import Run, read_labels
+from memorize_jax.runs.folder import Run
+from memorize_jax.runs.labels import read_labels
+from memorize_jax.storage.checkpoints import EpochStore
+from memorize_jax.storage.tables import DECODING, DECODING_CHOICE, METRICS, read_table
 
 LAYERS = ["input", "linear1", "linear2", "linear3", "linear4", "linear5", "linear6"]
 CLOSED = {"masc", "masc_0.75", "masc_1", "velpic", "class_mean"}

@@ -4,8 +4,9 @@ import pandas as pd
 import pytest
 
 from experiments import double_descent, presets
-from memorize_jax.results import DOUBLE_DESCENT, GEOMETRY, METRICS, read_table
-from memorize_jax.runs import Run, read_config
+from memorize_jax.runs.folder import Run
+from memorize_jax.runs.noted import read_config
+from memorize_jax.storage.tables import DOUBLE_DESCENT, GEOMETRY, METRICS, read_table
 
 SMOKE = presets.PRESETS["smoke"]
 CONFIG = dataclasses.replace(SMOKE.run, epochs=2, permuted_fraction=0.1, keep="best,last")

@@ -7,16 +7,18 @@ from xml.etree import ElementTree
 import jax
 import numpy as np
 import pytest
+from memorize_jax.figures.catalogue import FIGURES
 
 from experiments import examples, spheres
 from memorize_jax import data
 from memorize_jax.config import RunConfig
-from memorize_jax.figures.catalogue import FIGURES
-from memorize_jax.figures.examples import decode_pixels, draw_examples
-from memorize_jax.figures.spheres import draw_spheres, threshold_accuracy
-from memorize_jax.results import EXAMPLES, METRICS, SPHERES, read_table, write_table
-from memorize_jax.runs import Run, read_labels, write_config, write_labels
-from memorize_jax.study import read_study
+from memorize_jax.measurements.examples.figures import decode_pixels, draw_examples
+from memorize_jax.measurements.spheres.figures import draw_spheres, threshold_accuracy
+from memorize_jax.runs.folder import Run
+from memorize_jax.runs.labels import read_labels, write_labels
+from memorize_jax.runs.noted import write_config
+from memorize_jax.storage.tables import EXAMPLES, METRICS, SPHERES, read_table, write_table
+from memorize_jax.studies.study import read_study
 
 
 def untrained_run(workdir, config):
@@ -73,7 +75,7 @@ def test_spheres_are_told_apart_on_their_own_axis_alone(tmp_path):
     assert FIGURES["figa3"].obstacle(study) == ""
 
 
-def test_the_threshold_is_on_the_side_of_the_centres():
+def test_the_threshold_is_on_the_side_of_the_centers():
     assert threshold_accuracy([3.0, 1.0, -1.0, -2.0], [0, 0, 1, 1]) == 1
     assert threshold_accuracy([3.0, -1.0, -1.0, -2.0], [0, 0, 1, 1]) == 0.75
 

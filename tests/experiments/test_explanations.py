@@ -4,11 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments import gradients, presets, rewinding, train
-from memorize_jax.checkpoints import EpochStore
+from experiments import gradients, presets, rewinding
 from memorize_jax.config import RunConfig
-from memorize_jax.results import GRADIENTS, METRICS, REWINDING, read_table
-from memorize_jax.runs import Run
+from memorize_jax.runs.folder import Run
+from memorize_jax.runs.train import train_run
+from memorize_jax.storage.checkpoints import EpochStore
+from memorize_jax.storage.tables import GRADIENTS, METRICS, REWINDING, read_table
 
 LAYERS = [f"linear{number}" for number in range(1, 7)]
 ACCURACIES = [column for column in METRICS if column.endswith("accuracy")]
@@ -104,7 +105,7 @@ def test_a_damaged_network_is_one_sentence_that_says_what_mends_it(copied):
 @pytest.mark.slow
 def test_a_residual_network_is_rewound_and_recalibrated(tmp_path):
     config = RunConfig(model="resnet18", width=2, init="torch", epochs=2, learning_rate=1e-3)
-    train.run(tmp_path, config)
+    train_run(tmp_path, config)
     metrics = pd.read_csv(Run(tmp_path).metrics)
     found = {}
     for bn in ("with_layer", "recalibrate"):

@@ -1,9 +1,11 @@
 import pytest
 
-from experiments import cli, figures
+from experiments import figures
+from memorize_jax.commands import cli
 from memorize_jax.config import RunConfig
-from memorize_jax.results import GEOMETRY, METRICS
-from memorize_jax.runs import Run, write_config
+from memorize_jax.runs.folder import Run
+from memorize_jax.runs.noted import write_config
+from memorize_jax.storage.tables import GEOMETRY, METRICS
 from tests.figures import invented
 
 

@@ -7,14 +7,14 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import pytest
-
-from experiments import geometry
 from experiments.configs import GeometryConfig
 from experiments.trained import choose_examples, opened
+
+from experiments import geometry
 from memorize_jax.analysis import geometry_rows
 from memorize_jax.geometry import status
 from memorize_jax.keys import stream
-from memorize_jax.results import GEOMETRY, JOINT, RESAMPLED, read_table
+from memorize_jax.storage.tables import GEOMETRY, JOINT, RESAMPLED, read_table
 
 LABELS = np.repeat(np.arange(4), [4, 6, 6, 6])
 CONFIG = GeometryConfig(examples_per_class=None, num_draws=20, num_center_components=0, joint_draws=0)

@@ -3,11 +3,12 @@
 import dataclasses
 
 import pytest
-
-from experiments import cli
 from experiments.configs import GeometryConfig
 from experiments.presets import PRESETS, get_preset, noted_preset
-from memorize_jax.runs import Noted, Run, read_noted, write_config
+
+from memorize_jax.commands import cli
+from memorize_jax.runs.folder import Run
+from memorize_jax.runs.noted import Noted, read_noted, write_config
 
 
 class Flags(dict):
@@ -66,7 +67,7 @@ def test_a_run_that_noted_nothing_has_the_defaults_and_it_is_said(tmp_path, monk
 
 
 @pytest.mark.parametrize(
-    "settings", [{"geometry": {"colour": 3}}, {"geometry": {"num_draws": 0}}, {"geometry": 3}, {"geometry": []}]
+    "settings", [{"geometry": {"color": 3}}, {"geometry": {"num_draws": 0}}, {"geometry": 3}, {"geometry": []}]
 )
 def test_settings_that_there_are_not_are_refused(tmp_path, settings):
     config = PRESETS["digits"].run

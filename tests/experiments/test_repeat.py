@@ -1,11 +1,12 @@
 """The commands that make a study again: those that were noted, word for word."""
 
 import pytest
-
 from experiments.repeat import commands
+
 from memorize_jax.config import RunConfig
-from memorize_jax.notes import note_tables
-from memorize_jax.runs import Noted, Run, write_config
+from memorize_jax.runs.folder import Run
+from memorize_jax.runs.noted import Noted, write_config
+from memorize_jax.runs.notes import note_tables
 
 
 def made(workdir, *, trained, measured=()):

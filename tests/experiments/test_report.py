@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 from experiments import claims, report
-from memorize_jax.results import GEOMETRY, METRICS, read_table
-from memorize_jax.runs import Run
+from memorize_jax.runs.folder import Run
+from memorize_jax.storage.tables import GEOMETRY, METRICS, read_table
 from tests.experiments.made_up import made_up_run
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from memorize_jax.runs import Run
+from memorize_jax.runs.folder import Run
 from tests.experiments import chromium
 
 pytestmark = pytest.mark.skipif(chromium.executable() is None, reason="no Chromium on the PATH")

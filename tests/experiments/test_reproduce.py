@@ -4,13 +4,14 @@ import shutil
 
 import pandas as pd
 import pytest
+from experiments.estimate import PROGRAM_BYTES, SOLVER_BYTES, Work, about, bytes_of, measure_work, seconds_of
 
 from experiments import presets, record, reproduce, steps
-from experiments.estimate import PROGRAM_BYTES, SOLVER_BYTES, Work, about, bytes_of, measure_work, seconds_of
 from memorize_jax import data
 from memorize_jax.figures import select
-from memorize_jax.metrics import write_metrics
-from memorize_jax.runs import Run, read_noted
+from memorize_jax.runs.folder import Run
+from memorize_jax.runs.metrics import write_metrics
+from memorize_jax.runs.noted import read_noted
 from tests.commands import python
 from tests.experiments.made_up import made_up_run
 
@@ -37,7 +38,7 @@ def done(monkeypatch):
 
     monkeypatch.setattr(reproduce, "STEPS", [noting(step) for step in steps.STEPS])
     monkeypatch.setattr(steps, "STEPS", reproduce.STEPS)
-    monkeypatch.setattr(reproduce.train, "run", lambda *arguments: names.append("train"))
+    monkeypatch.setattr(reproduce, "train_run", lambda *arguments: names.append("train"))
     return names
 
 

@@ -4,13 +4,14 @@ import shutil
 
 import numpy as np
 import pytest
+from memorize_jax.figures.catalogue import FIGURES, missing
 
 from experiments import presets, umap
 from memorize_jax import figures
-from memorize_jax.figures.catalogue import FIGURES, missing
-from memorize_jax.results import UMAP, read_table
-from memorize_jax.runs import Run, read_labels
-from memorize_jax.study import read_study
+from memorize_jax.runs.folder import Run
+from memorize_jax.runs.labels import read_labels
+from memorize_jax.storage.tables import UMAP, read_table
+from memorize_jax.studies.study import read_study
 
 CONFIG = presets.UmapConfig(umap_epochs="0,2,final", umap_examples=6)
 

@@ -8,8 +8,8 @@ import pandas as pd
 
 from memorize_jax import models
 from memorize_jax.data import GROUPS
-from memorize_jax.results import ADDED, CAPACITY_CHECK, DECODING, DOUBLE_DESCENT, GEOMETRY, REWINDING
-from memorize_jax.study import Study
+from memorize_jax.storage.tables import ADDED, CAPACITY_CHECK, DECODING, DOUBLE_DESCENT, GEOMETRY, REWINDING
+from memorize_jax.studies.study import Study
 
 EPOCHS = (0, 1, 2, 4, 8, 16)
 WORKDIR = pathlib.Path("/made/up")
@@ -24,10 +24,10 @@ def metrics(seeds=(0,), permuted=True):
     rows = []
     for seed in seeds:
         for epoch in range(17 + seed):
-            memorised = epoch / (16 + seed)
+            memorized = epoch / (16 + seed)
             test = 0.6 - 0.01 * abs(epoch - 2 - seed)
-            accuracies = {"train": memorised, "unpermuted": min(1, 2 * memorised), "test": test}
-            accuracies |= {"permuted": memorised**2 if permuted else np.nan, "restored": test if permuted else np.nan}
+            accuracies = {"train": memorized, "unpermuted": min(1, 2 * memorized), "test": test}
+            accuracies |= {"permuted": memorized**2 if permuted else np.nan, "restored": test if permuted else np.nan}
             named = {f"{name}_accuracy": value for name, value in accuracies.items()}
             rows.append({"seed": seed, "epoch": epoch, "loss": 1.0, **named, "seconds": 1.0})
     return pd.DataFrame(rows)

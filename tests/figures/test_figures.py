@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from memorize_jax.figures import ALIASES, FIGURES, caption, draw_geometry, missing, select
-from memorize_jax.figures.split import PARTS, split_change
+from memorize_jax.measurements.geometry.split import PARTS, split_change
 from memorize_jax.models import MODELS, layer_names
 from tests.commands import ROOT, python
 from tests.figures import invented
@@ -38,8 +38,8 @@ BY_LAYER = ("fig3b", "map_capacity", "fig4b", "fig5d", "figa1", "decoding_layers
 # Figure -> what its axes must be called.
 LABELS = {
     "fig2a": {"epoch", "accuracy (%)", "best", "final", "train", "test", "unpermuted", "permuted", "restored"},
-    "fig3a": {"layer", "capacity α (classes per feature)", "radius $R$ (centre distances)", "lower bound 2/M"},
-    "fig3b": {"layer", "dimension $D$ (directions)", "centre correlation ρ (0 to 1)", "faded: best epoch", "restored"},
+    "fig3a": {"layer", "capacity α (classes per feature)", "radius $R$ (center distances)", "lower bound 2/M"},
+    "fig3b": {"layer", "dimension $D$ (directions)", "center correlation ρ (0 to 1)", "faded: best epoch", "restored"},
     "map_capacity": {"layer", "epoch", "capacity α (classes per feature)", "line: lower\nbound 2/M", "permuted"},
     "fig3_split": {"layer", "change of log joint capacity", "by utility", "by dimension", "restored", "unpermuted"},
     "map_joint_capacity": {"layer", "epoch", "joint: what a hyperplane separates", "line: lower\nbound 2/M"},
@@ -56,11 +56,11 @@ LABELS = {
         "final epoch",
         "final epoch, training labels",
     },
-    "fig4d": {"parameters", "radius $R$ (centre distances)", "centre correlation ρ (0 to 1)"},
+    "fig4d": {"parameters", "radius $R$ (center distances)", "center correlation ρ (0 to 1)"},
     "fig4e": {"parameters", "width", "dimension $D$ (directions)"},
     "descent_capacity": {"parameters", "capacity α (classes per feature)", "lower bound 2/M"},
     "figa1": {"layer", "epoch", "dep, unpermuted", "ind, permuted", "log$_{10}$ ‖∇L$_{dep}$‖²"},
-    "decoding_layers": {"layer", "accuracy on test (%)", "the network itself", "nearest neighbours"},
+    "decoding_layers": {"layer", "accuracy on test (%)", "the network itself", "nearest neighbors"},
     "decoding_epochs": {"epoch", "accuracy on test (%)", "network, head replaced"},
     **{f"fig5{letter}": {"layer", "epoch", "log$_{10}$ ‖∇L‖²"} for letter in "abc"},
     **{f"fig5{letter}": {"layer", "epoch", "log$_{10}$ of the ratio of ‖∇L‖²"} for letter in "defg"},
@@ -144,7 +144,7 @@ def test_a_name_is_shown_as_it_is_and_formulas_as_formulas(tmp_path, monkeypatch
     read = {text.get_text(): text.get_parse_math() for text in texts(saved[-1])}
     assert [read[name] for name in list(names.values())[:3]] == [False] * 3
     assert set(names.values()) <= set(read)
-    assert read["radius $R$ (centre distances)"]
+    assert read["radius $R$ (center distances)"]
 
 
 READERS_OWN = """

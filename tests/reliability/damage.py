@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from memorize_jax.checkpoints import DamagedCheckpointError, EpochStore
-from memorize_jax.runs import Run
+from memorize_jax.runs.folder import Run
+from memorize_jax.storage.checkpoints import DamagedCheckpointError, EpochStore
 
 
 def flip(content: bytes, rng: random.Random) -> bytes:

@@ -5,7 +5,7 @@ import pathlib
 import numpy as np
 import pandas as pd
 
-from memorize_jax.runs import Run, runs_in
+from memorize_jax.runs.folder import Run, runs_in
 
 
 def outcome(workdir: pathlib.Path) -> dict:

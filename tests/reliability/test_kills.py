@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from memorize_jax.locks import locked
+from memorize_jax.storage.lock import locked
 from tests.commands import python
 from tests.reliability.battery import battery, many
 from tests.reliability.outcome import differences, outcome

@@ -5,12 +5,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments import run_folder
-from experiments import train as train_experiment
 from memorize_jax import data
-from memorize_jax.checkpoints import EpochStore, store
 from memorize_jax.config import RunConfig
-from memorize_jax.runs import Run
+from memorize_jax.runs import session as run_folder
+from memorize_jax.runs.folder import Run
+from memorize_jax.runs.train import train_run
+from memorize_jax.storage.checkpoints import EpochStore, store
 from memorize_jax.training import Trainer, is_finished, train
 from memorize_jax.training.accuracy import group_accuracies
 from tests.eight_devices import small_labels, small_splits, trainer_steps
@@ -62,7 +62,7 @@ def test_several_steps_in_one_call_change_nothing():
         ({"stop_accuracy": 1.0}, (1.0, 1.0), False),
     ],
 )
-def test_training_ends_when_epochs_are_used_up_or_labels_are_memorised(options, accuracies, finished):
+def test_training_ends_when_epochs_are_used_up_or_labels_are_memorized(options, accuracies, finished):
     config = RunConfig(**{"epochs": 100, **options})
     assert is_finished(config, len(accuracies) - 1, history(*accuracies)) is finished
 
@@ -182,7 +182,7 @@ def test_one_and_eight_devices_train_alike(eight_devices):
 
 def train_in(workdir, epochs):
     splits, labels = small_problem()
-    train_experiment.run(workdir, dataclasses.replace(CONFIG, epochs=epochs), (splits, labels))
+    train_run(workdir, dataclasses.replace(CONFIG, epochs=epochs), (splits, labels))
     return Run(workdir)
 
 

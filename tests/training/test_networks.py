@@ -31,7 +31,7 @@ def trainer(model, dtype="float32", seed=0):
 
 
 def initial_state(run):
-    """A state drawn by NumPy: compiling the initialisers would take longer than everything else."""
+    """A state drawn by NumPy: compiling the initializers would take longer than everything else."""
     rng = np.random.default_rng(0)
     shapes = jax.eval_shape(run.initial_state)
 

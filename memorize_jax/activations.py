@@ -1,0 +1,128 @@
+"""Activations of every analyzed layer of a network."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from memorize_jax.data import ChannelStatistics, standardize
+
+INPUT = "input"
+# Activations of all examples are on the host together only as far as they fit in this.
+HOST_BYTES = 2**32
+BATCH = 1024
+
+
+def layer_activations(
+    model: nn.Module, variables: dict, inputs: jax.Array, layers: tuple[str, ...]
+) -> dict[str, jax.Array]:
+    """Computes what every layer shows for some inputs, in evaluation mode.
+
+    Args:
+      model: flax.linen module that sows `<layer>_out` for each layer.
+      variables: params and batch_stats.
+      inputs: [n, ...], standardized.
+      layers: names of the layers wanted, in order.
+
+    Returns:
+      name -> [n, ...]; the first is "input", the inputs themselves, the others are taken after the nonlinearity.
+
+    Raises:
+      ValueError: the model does not sow one of the layers.
+    """
+    _, sown = model.apply(variables, inputs, train=False, mutable=["intermediates"])
+    sown = sown["intermediates"]
+    missing = [name for name in layers if f"{name}_out" not in sown]
+    if missing:
+        raise ValueError(f"expected the model to sow {', '.join(missing)}, got {', '.join(sorted(sown))}")
+    return {INPUT: inputs, **{name: sown[f"{name}_out"][0] for name in layers}}
+
+
+def flat_reader(
+    model: nn.Module, statistics: ChannelStatistics, layers: tuple[str, ...]
+) -> Callable[[dict, jax.Array], dict[str, jax.Array]]:
+    """Builds the function that shows the layers of a network as vectors.
+
+    Args:
+      model: flax.linen module.
+      statistics: bring the images to the range the network expects.
+      layers: names of the analyzed layers.
+
+    Returns:
+      (variables, images [n, ...]) -> name -> [n, d] float32: "input" and the layers.
+    """
+
+    def read(variables, images):
+        shown = layer_activations(model, variables, standardize(images, statistics), layers)
+        return {name: value.reshape(len(value), -1).astype(jnp.float32) for name, value in shown.items()}
+
+    return read
+
+
+def hosted_activations(
+    read: Callable, variables: dict, image_sets: Sequence[np.ndarray], names: tuple[str, ...], dtype: str = "float32"
+) -> Iterator[tuple[str, list[np.ndarray]]]:
+    """Yields the activations of one layer after the other; the network is run again where memory asks for it.
+
+    Args:
+      read: (variables, images) -> name -> [n, d], e.g. of `flat_reader`.
+      variables: params and batch_stats.
+      image_sets: each [n, ...], of the same kind.
+      names: wanted, of those that `read` shows.
+      dtype: of the result.
+
+    Yields:
+      (name, [n, d] of every set).
+    """
+    sample = jax.ShapeDtypeStruct((1, *image_sets[0].shape[1:]), image_sets[0].dtype)
+    widths = {name: leaf.shape[1] for name, leaf in jax.eval_shape(read, variables, sample).items()}
+    total = sum(map(len, image_sets))
+    groups, room = [[]], HOST_BYTES
+    for name in names:
+        size = total * widths[name] * np.dtype(dtype).itemsize
+        if groups[-1] and size > room:
+            groups.append([])
+            room = HOST_BYTES
+        groups[-1].append(name)
+        room -= size
+    for group in groups:
+        shown = [run_in_batches(read, variables, images, tuple(group), dtype) for images in image_sets]
+        for name in group:
+            yield name, [found.pop(name) for found in shown]
+
+
+@jax.jit(static_argnums=(0, 3))
+def _read_some(read, variables, images, names):
+    shown = read(variables, images)
+    return {name: shown[name] for name in names}
+
+
+def run_in_batches(
+    read: Callable, variables: dict, images: np.ndarray, names: tuple[str, ...], dtype: str = "float32"
+) -> dict[str, np.ndarray]:
+    """Runs a network on many images, a batch at a time.
+
+    Args:
+      read: as in `hosted_activations`.
+      variables: params and batch_stats.
+      images: [n, ...].
+      names: wanted.
+      dtype: of the result.
+
+    Returns:
+      name -> [n, d] on the host.
+    """
+    batch = min(BATCH, len(images))
+    found = {}
+    for start in range(0, len(images), batch):
+        part = images[start : start + batch]
+        missing = batch - len(part)
+        padded = np.concatenate([part, np.repeat(part[-1:], missing, axis=0)]) if missing else part
+        for name, value in _read_some(read, variables, padded, names).items():
+            value = np.asarray(value)
+            if name not in found:
+                found[name] = np.empty((len(images), value.shape[1]), dtype)
+            found[name][start : start + len(part)] = value[: len(part)]
+    return found

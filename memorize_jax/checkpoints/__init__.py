@@ -1,8 +1,0 @@
-"""The store of every epoch's network, and of the state that resuming needs."""
-
-from memorize_jax.checkpoints.disk import bytes_needed, check_space
-from memorize_jax.checkpoints.seal import DamagedCheckpointError
-from memorize_jax.checkpoints.store import EpochStore
-from memorize_jax.checkpoints.trees import reached_preemption
-
-__all__ = ["DamagedCheckpointError", "EpochStore", "bytes_needed", "check_space", "reached_preemption"]

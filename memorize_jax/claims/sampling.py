@@ -1,0 +1,56 @@
+"""How far draws and the choice of examples move a quantity of one seed."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from memorize_jax.claims.evidence import Evidence, NotTestable
+from memorize_jax.claims.geometries import MEASURES
+
+
+class SamplingError(NamedTuple):
+    """A standard error, and what is in it.
+
+    Attributes:
+      size: in units of the quantity.
+      sources: "draws", or "draws and examples" where the geometry was also measured on other examples.
+    """
+
+    size: float
+    sources: str
+
+
+def sampling_error(measure: Callable[[Evidence], float], evidence: Evidence) -> SamplingError | None:
+    """Propagates the errors of the geometry's measures to a quantity.
+
+        sum of squares, over groups and epochs, of how far the quantity goes when all layers go one error up or down
+
+    Layers of a group have the same draws and examples, so that they go together; groups have other examples. Epochs
+    count as independent, which overstates the error of what hardly changes between them.
+
+    Args:
+      measure: gives the quantity.
+      evidence: of one seed, seen by the geometry that judges.
+
+    Returns:
+      SamplingError; None where the measures have no errors, as radii of tables without other examples.
+    """
+    rows = evidence.tables["geometry"][evidence.stage_rows("geometry")]
+    value, squares = measure(evidence), 0.0
+    for _, own in rows.groupby([name for name in ("run", "group", "epoch") if name in rows]):
+        moved = [_moved(measure, evidence, own.index, sign) - value for sign in (-1, 1)]
+        squares += np.nanmax(np.square([0.0, *moved]))
+    if not squares:
+        return None
+    return SamplingError(float(np.sqrt(squares)), "draws and examples" if rows["with_examples"].all() else "draws")
+
+
+def _moved(measure, evidence, index, sign):
+    geometry = evidence.tables["geometry"].copy()
+    for name in MEASURES:
+        geometry.loc[index, name] += sign * geometry.loc[index, f"{name}_error"]
+    try:
+        return measure(evidence._replace(tables={**evidence.tables, "geometry": geometry}))
+    except NotTestable:
+        return np.nan

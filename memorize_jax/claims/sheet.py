@@ -1,0 +1,266 @@
+"""Judges all statements on a study."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from memorize_jax.claims.evidence import Evidence, NotTestable
+from memorize_jax.claims.forms import Outcome, weigh
+from memorize_jax.claims.geometries import JOINT, MEAN_FIELD, judging, num_components, seen_by
+from memorize_jax.claims.sampling import SamplingError, sampling_error
+from memorize_jax.claims.statement import Claim, Statement
+from memorize_jax.statistics import student_t_interval
+from memorize_jax.studies.study import Study
+
+# Of a sweep of fractions, the runs that all but figure A.8 are about.
+PAPERS_FRACTION = 0.5
+# Column that a sweep adds to its tables.
+_SWEPT = "permuted_fraction"
+ONE_FRACTION = (
+    "the runs have one permuted fraction; compare several with: "
+    "python -m experiments.sweep --workdir=OTHER_FOLDER --grid=permuted_fraction=0,0.25,0.5,0.75,1"
+)
+# Tables that a statement judged by a geometry uses where they are there.
+OF_GEOMETRY = ("geometry", "capacity_check")
+NAN = float("nan")
+
+
+def evaluate(study: Study, statements: Sequence[Statement]) -> list[Claim]:
+    """Judges every claim on a study.
+
+    A claim holds if the mean over seeds and the worse end of its Student-t interval are beyond the threshold, or every
+    seed is (`Statement.every_seed`); with one seed, if its value is, by more than the sampling error of a geometry.
+    Every seed must be able to decide it.
+
+    Args:
+      study: the tables.
+      statements: e.g. of `measurements.registry.statements`.
+
+    Returns:
+      One Claim per statement.
+    """
+    return [judge(statement, study) for statement in statements]
+
+
+def judge(statement: Statement, study: Study) -> Claim:
+    """Judges one statement.
+
+    Args:
+      statement: what is judged.
+      study: the tables.
+    """
+    numbers, verdict = (NAN, NAN, NAN), "not testable"
+    try:
+        seeds = _evidence(statement, study)
+        kind = judging(statement.by, list(seeds.values()), statement.needs)
+        values = _measured(statement, _seen(seeds, kind))
+    except NotTestable as untestable:
+        reason = str(untestable)
+    else:
+        error = _error_of_one(statement, seeds, kind)
+        if statement.forms:
+            outcomes = [_outcome(statement, own[:, None], error) for own in values.T]
+            numbers, verdict, said = weigh(outcomes, *statement.forms(list(seeds.values())), statement.threshold.sign)
+        else:
+            numbers, verdict, said = _outcome(statement, values, error)
+        reason = "; ".join([*said, statement.why, *_remarks(statement, seeds, kind, error)])
+    named = (statement.name, statement.statement, statement.figure, statement.quantity)
+    return Claim(*named, *numbers, str(statement.threshold), verdict, reason)
+
+
+def _outcome(statement: Statement, values: np.ndarray, error: SamplingError | None) -> Outcome:
+    """What [seeds, parts] values of a quantity say."""
+    found = student_t_interval(values, level=statement.level)
+    ends = (values.min(axis=0), values.max(axis=0)) if statement.every_seed else (found.low, found.high)
+    if len(values) == 1:
+        ends = (NAN, NAN)
+    numbers = tuple(float(np.min(value)) for value in (found.mean, *ends))
+    return Outcome(numbers, *_verdict(statement, numbers, len(values), error))
+
+
+def _verdict(
+    statement: Statement, numbers: tuple[float, float, float], num_seeds: int, error: SamplingError | None
+) -> tuple[str, list[str]]:
+    """The verdict, and why it is in doubt where that is why the claim does not hold."""
+    mean, low, high = numbers
+    worse = low if statement.threshold.sign == ">" else high
+    if not statement.threshold.passed_by(mean):
+        return "does not hold", []
+    if num_seeds > 1:
+        if statement.threshold.passed_by(worse):
+            return "holds", []
+        which = f", one of which gives {worse:.4g}" if statement.every_seed else ""
+        return "does not hold", [f"not certain with {num_seeds} seeds{which}"]
+    if error and abs(mean - statement.threshold.value) < error.size:
+        size = f"{mean:.4f} is within {error.size:.4f}, one standard error of its {error.sources}, of the threshold"
+        return "does not hold", [f"not certain: {size}"]
+    return "holds (one seed)", []
+
+
+def _error_of_one(statement: Statement, seeds: dict[int, Evidence], kind: str | None) -> SamplingError | None:
+    """The error of a single seed's draws and examples; of several seeds the interval tells it."""
+    if kind is None or len(seeds) > 1 or "geometry" not in statement.needs:
+        return None
+    return sampling_error(statement.measure, *_seen(seeds, kind).values())
+
+
+def _remarks(statement, seeds, kind, error) -> list[str]:
+    """By which geometry a statement was judged, what the other one says, and what is in the error of one seed."""
+    if kind is None:
+        return []
+    components = num_components(list(seeds.values()))
+    of_mean_field = f" ({components})" if components else ""
+    what = "capacity" if statement.by == JOINT else "geometry"
+    said = [f"judged by {kind} {what}{of_mean_field if kind == MEAN_FIELD else ''}"]
+    if error:
+        sources = f"{error.sources} alone" if error.sources == "draws" else error.sources
+        said.append(f"standard error {error.size:.2g} of {sources}")
+    elif len(seeds) == 1 and "geometry" in statement.needs:
+        said.append("sampling error not measured")
+    other = JOINT if kind == MEAN_FIELD else MEAN_FIELD
+    if not set(OF_GEOMETRY) & set(statement.needs):
+        return said
+    try:
+        beside = float(np.min(_measured(statement, _seen(seeds, other)).mean(axis=0)))
+    except NotTestable:
+        return said
+    return [*said, f"by {other} {what}{of_mean_field if other == MEAN_FIELD else ''}: {beside:.4g}"]
+
+
+def _seen(seeds: dict[int, Evidence], kind: str | None) -> dict[int, Evidence]:
+    return {seed: seen_by(own, kind) if kind else own for seed, own in seeds.items()}
+
+
+def _measured(statement: Statement, seeds: dict[int, Evidence]) -> np.ndarray:
+    """The quantity of every seed, [seeds, parts], or [seeds, definitions]."""
+    found, reasons = [], {}
+    for seed, evidence in seeds.items():
+        try:
+            value = statement.measure(evidence)
+            if not np.isfinite(value).all():
+                raise NotTestable("the quantity is no number")
+            found.append(value)
+        except NotTestable as error:
+            reasons[seed] = str(error)
+    # Seeds that cannot decide are not left out: those that can would be a selection.
+    for seed, reason in reasons.items():
+        alike = list(reasons.values()).count(reason) == len(seeds)
+        raise NotTestable(reason if alike else f"seed {seed}: {reason}")
+    if statement.over_seeds:
+        return statement.over_seeds(found)
+    return np.array(found) if statement.forms else np.array(found)[:, None]
+
+
+def _evidence(statement: Statement, study: Study) -> dict[int, Evidence]:
+    """Seed -> the tables that the statement needs."""
+    tables = {}
+    for name in statement.needs:
+        if name not in study.tables:
+            raise NotTestable(_missing(name, study))
+        tables[name] = study.tables[name]
+    seeds = _seeds(tables.values())
+    if "width" in (*study.axes, *statement.axes):
+        if statement.axes != ("width",):
+            raise NotTestable("these are networks of several widths; judge them one by one")
+    elif study.axes:
+        tables = _of_sweep(statement, study, tables)
+    elif statement.axes:
+        raise NotTestable(ONE_FRACTION)
+    # Says of a geometry what it is to be compared with, and which K it was measured with; nothing needs them.
+    for name in OF_GEOMETRY if statement.by else ():
+        if name in study.tables:
+            tables.setdefault(name, _of_runs(study.tables[name], tables))
+    common = (study.workdir, study.model, study.dataset, study.layers)
+    found = {seed: Evidence(*common, _of_seed(tables, seed)) for seed in seeds}
+    return {seed: own._replace(unfinished=_is_unfinished(study, seed, own.tables)) for seed, own in found.items()}
+
+
+def _of_sweep(statement: Statement, study: Study, tables: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """The rows of the runs that the statement is about; raises NotTestable unless they can be compared."""
+    metrics = study.tables["metrics"]
+    has_fractions = metrics[_SWEPT].nunique() > 1
+    if statement.axes and not has_fractions:
+        raise NotTestable(ONE_FRACTION)
+    if has_fractions and not statement.axes:
+        metrics = metrics[metrics[_SWEPT] == PAPERS_FRACTION]
+        if metrics.empty:
+            raise NotTestable("no run of the sweep has half of the labels permuted; judge its runs one by one")
+    _require_alike(metrics, study.axes, bool(statement.axes))
+    runs = metrics[["run", "seed", _SWEPT]].drop_duplicates()
+    for name, table in tables.items():
+        there = set(zip(table["run"], table["seed"], strict=True))
+        for run, seed, fraction in runs.itertuples(index=False):
+            if (run, seed) not in there:
+                which = f"run {run} (permuted fraction {fraction:g}, seed {seed})"
+                made_by = study.command(name, study.workdir / str(run))
+                raise NotTestable(f"{which} has no table {name}; make it with: {made_by}")
+    return {name: table[table["run"].isin(runs["run"])] for name, table in tables.items()}
+
+
+def _of_runs(table: pd.DataFrame, tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    """The rows of the runs that these tables are of."""
+    judged = next(iter(tables.values()))
+    return table[table["run"].isin(judged["run"])] if "run" in judged else table
+
+
+def _require_alike(metrics: pd.DataFrame, axes: Sequence[str], many_fractions: bool) -> None:
+    """Raises NotTestable if runs differ in more than what the statement is about, or seeds in their fractions."""
+    others = [name for name in axes if name not in (_SWEPT, "seed") and metrics[name].nunique(dropna=False) > 1]
+    runs = metrics.groupby(["seed", _SWEPT] if many_fractions else "seed")["run"].nunique()
+    if others or (runs > 1).any():
+        named = f", in {', '.join(others)}" if others else ""
+        raise NotTestable(
+            f"the runs of the sweep differ in more than their permuted fraction{named}; judge them one by one"
+        )
+    fractions = set(metrics[_SWEPT])
+    for seed, own in metrics.groupby("seed"):
+        if lacking := fractions - set(own[_SWEPT]):
+            raise NotTestable(f"seed {seed} has no run with permuted fraction {min(lacking):g}, as other seeds have")
+
+
+def _seeds(tables) -> list[int]:
+    return sorted(set.union(*(set(table["seed"]) for table in tables)))
+
+
+def _of_seed(tables, seed):
+    return {name: table[table["seed"] == seed].reset_index(drop=True) for name, table in tables.items()}
+
+
+def _is_unfinished(study: Study, seed: int, tables: dict[str, pd.DataFrame]) -> bool:
+    """Whether the training of any run that these tables of one seed are of has not ended."""
+    runs = {str(run) for table in tables.values() for run in table.get("run", [""])}
+    return any((run, seed) in study.unfinished for run in runs)
+
+
+def _missing(table: str, study: Study) -> str:
+    """Why there is no such table, and what makes it."""
+    if table == "double_descent":
+        made_by = "python -m experiments.double_descent --workdir=OTHER_FOLDER"
+        return f"these are not networks of several widths; train some with: {made_by}"
+    if "width" in study.axes:
+        return "these are networks of several widths; judge them one by one"
+    return f"no table {table}; make it with: {study.command(table, study.workdir / 'RUN' if study.axes else None)}"
+
+
+def as_markdown(statements: Sequence[Statement]) -> str:
+    """The table of `docs/claims.md`.
+
+    Args:
+      statements: its rows.
+
+    Returns:
+      Markdown.
+    """
+    rows = [
+        f"| `{one.name}` | {one.figure} | {one.statement} | {one.quantity} | {one.by or '–'} | {one.threshold} | "
+        f"{one.why} |"
+        for one in statements
+    ]
+    return "\n".join(
+        [
+            "| claim | figure | statement | quantity | judged by | threshold | why this threshold |",
+            "|" + "---|" * 7,
+            *rows,
+        ]
+    )

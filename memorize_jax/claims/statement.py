@@ -1,0 +1,100 @@
+"""What a testable statement is, and what judging it gives."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from memorize_jax.claims.evidence import Evidence
+
+HOLDS = ("holds", "holds (one seed)")
+VERDICTS = (*HOLDS, "does not hold", "not testable")
+# A relative change, or a difference of shares, that counts; several thresholds are this one.
+NOTICEABLE = 0.1
+
+
+class Threshold(NamedTuple):
+    """What decides.
+
+    Attributes:
+      sign: ">" or "<".
+      value: the measured one must be on that side of it.
+    """
+
+    sign: str
+    value: float
+
+    def __str__(self):
+        return f"{self.sign} {self.value:g}"
+
+    def passed_by(self, measured: float) -> bool:
+        """Whether a value is on the right side; NaN is not."""
+        return measured > self.value if self.sign == ">" else measured < self.value
+
+
+class Statement(NamedTuple):
+    """A statement of the paper that tables can decide.
+
+    Attributes:
+      name: short, e.g. "restored_rises".
+      figure: of the paper, e.g. "2A".
+      statement: what the paper says, in our words.
+      quantity: what is measured, with its unit.
+      threshold: that decides.
+      why: the threshold is what it is.
+      measure: takes the tables of one seed and gives the quantity; raises NotTestable, saying why, where it cannot.
+      needs: names of the tables that it reads.
+      level: of the Student-t interval over seeds.
+      axes: fields in which the runs that it compares differ, e.g. ("permuted_fraction",); () for one network.
+      by: which geometry judges it, one of `geometries.KINDS`, the other one being shown beside; None where none does.
+      every_seed: whether each seed must pass, and the interval is from the lowest to the highest of them. For the
+        largest of many layers, a share and whatever else ends at 0 or 1: an interval about the mean would reach beyond.
+      over_seeds: for a quantity that only the seeds together have: takes what `measure` gives for each of them, and
+        gives [seeds, parts], of which the part with the least mean decides; None where every seed has its own.
+      forms: for a quantity with several definitions, of which `measure` gives an array: takes the tables of all seeds
+        and gives the names of the definitions, and a note on them or "". It must hold by each (`forms.weigh`).
+    """
+
+    name: str
+    figure: str
+    statement: str
+    quantity: str
+    threshold: Threshold
+    why: str
+    measure: Callable[[Evidence], Any]
+    needs: tuple[str, ...] = ("metrics",)
+    level: float = 0.95
+    axes: tuple[str, ...] = ()
+    by: str | None = None
+    every_seed: bool = False
+    over_seeds: Callable[[list], np.ndarray] | None = None
+    forms: Callable[[Sequence[Evidence]], tuple[Sequence[str], str]] | None = None
+
+
+class Claim(NamedTuple):
+    """One row of the sheet.
+
+    Attributes:
+      claim: short name, e.g. "restored_rises".
+      statement: what the paper says, in our words.
+      figure: the paper's figure, e.g. "2A".
+      quantity: what was measured, with its unit.
+      measured: the value; mean over seeds; NaN if not testable.
+      low: lower end of the interval over seeds, or the lowest of them (`Statement.every_seed`); NaN with one seed.
+      high: upper end.
+      threshold: that decides, as text: "> 0.1".
+      verdict: one of `VERDICTS`.
+      reason: why it is not testable here, or why the threshold is what it is, by which geometry it was judged, and
+        what the other one says.
+    """
+
+    claim: str
+    statement: str
+    figure: str
+    quantity: str
+    measured: float
+    low: float
+    high: float
+    threshold: str
+    verdict: str
+    reason: str

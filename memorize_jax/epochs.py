@@ -1,0 +1,118 @@
+"""Epochs: the best and the final one, which networks stay on disk, and how a choice of epochs is written."""
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+# The stages of training that are compared; what a choice of epochs may say besides numbers.
+STAGES = ("best", "final")
+WORDS = (*STAGES, "all", "log")
+
+
+def best_epoch(metrics: pd.DataFrame) -> int:
+    """The epoch with the highest test accuracy, the first of equals: the paper's selection, made on the test set."""
+    return int(metrics["epoch"].tolist()[metrics["test_accuracy"].argmax()])
+
+
+def final_epoch(metrics: pd.DataFrame) -> int:
+    """The last epoch."""
+    return int(max(metrics["epoch"].tolist()))
+
+
+def stage_epoch(metrics: pd.DataFrame, stage: str) -> int:
+    """The epoch of a stage, one of `STAGES`."""
+    return best_epoch(metrics) if stage == "best" else final_epoch(metrics)
+
+
+def at_stages(table: pd.DataFrame, metrics: Mapping[int, pd.DataFrame]) -> pd.DataFrame:
+    """Keeps the rows of every seed's own best and final epoch, and says in a column `stage` which of the two they are.
+
+    Args:
+      table: with columns seed and epoch; a row is there twice afterwards if its epoch is both.
+      metrics: seed -> table of its run.
+    """
+    parts = [
+        table[(table["seed"] == seed) & (table["epoch"] == stage_epoch(metrics[seed], stage))].assign(stage=stage)
+        for seed in sorted(set(table["seed"].tolist()))
+        for stage in STAGES
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+class Kept(NamedTuple):
+    """Epochs that stay on disk.
+
+    Attributes:
+      snapshots: by `keep`; in its own precision.
+      full: the best and the last, always in full precision.
+    """
+
+    snapshots: frozenset[int]
+    full: frozenset[int]
+
+
+def check_keep(keep: str) -> None:
+    """Raises ValueError unless `keep` is a choice of epochs that `kept_epochs` knows."""
+    if keep not in ("all", "log", "best,last") and not re.fullmatch(r"every:0*[1-9]\d*", keep):
+        raise ValueError(f"expected keep to be all, every:K with K >= 1, log, or best,last, got {keep!r}")
+
+
+def kept_epochs(keep: str, test_accuracies: Sequence[float]) -> Kept:
+    """Says which networks are kept; the best epoch is the first of those with the highest test accuracy.
+
+    Args:
+      keep: "all"; "every:K": 0, K, 2K, ...; "log": 0, 1, 2, 3, 4, 6, 8, 12, 16, 24, ...; or "best,last": no others.
+      test_accuracies: of the epochs 0 .. last.
+    """
+    last = len(test_accuracies) - 1
+    best = int(np.nanargmax(test_accuracies)) if np.isfinite(test_accuracies).any() else last
+    return Kept(frozenset(snapshots(keep, last)), frozenset({best, last}))
+
+
+def snapshots(keep: str, last: int) -> Sequence[int]:
+    """The epochs of 0 .. `last` whose networks are kept besides the best and the last; a range where there are many."""
+    if keep == "log":
+        powers = [2**power for power in range(last.bit_length())]
+        return sorted(epoch for epoch in {0, *powers, *(power + power // 2 for power in powers)} if epoch <= last)
+    if keep == "best,last":
+        return ()
+    return range(0, last + 1, 1 if keep == "all" else int(keep.removeprefix("every:")))
+
+
+def check_epochs(name: str, spec: str) -> None:
+    """Raises ValueError unless every item of `spec` is a number or one of `WORDS`; needs no run."""
+    for item in _items(spec):
+        if item not in WORDS and not item.isdecimal():
+            raise ValueError(f"expected {name} to be numbers or {', '.join(WORDS)}, got {item!r}")
+
+
+def select_epochs(spec: str, metrics: pd.DataFrame, kept: Collection[int] | None = None) -> list[int]:
+    """Reads a choice of epochs; returns them in increasing order, each once.
+
+    Args:
+      spec: comma-separated epoch numbers and the words best, final, all, and log, see `kept_epochs`.
+      metrics: table of the run.
+      kept: epochs whose networks the run keeps, which all and log choose from; None for every epoch.
+
+    Raises:
+      ValueError: an unknown word, or an epoch the run does not have.
+    """
+    epochs, final = set(metrics["epoch"].tolist()), final_epoch(metrics)
+    there, chosen = epochs if kept is None else set(kept), set()
+    for item in _items(spec):
+        if item in STAGES:
+            chosen.add(stage_epoch(metrics, item))
+        elif item in WORDS:
+            chosen |= there if item == "all" else there.intersection(snapshots("log", final))
+        elif item.isdecimal() and int(item) in epochs:
+            chosen.add(int(item))
+        else:
+            raise ValueError(f"expected epochs to be numbers between 0 and {final} or {', '.join(WORDS)}, got {item!r}")
+    return sorted(chosen)
+
+
+def _items(spec):
+    return [item.strip() for item in spec.split(",")]

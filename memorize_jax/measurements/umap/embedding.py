@@ -1,0 +1,50 @@
+"""Layers drawn in the plane by UMAP; the only file that knows umap-learn."""
+
+import importlib.metadata
+import warnings
+
+import numpy as np
+
+
+def umap_version() -> str:
+    """The installed version of umap-learn.
+
+    Raises:
+      ValueError: it is not installed; says how to.
+    """
+    try:
+        return importlib.metadata.version("umap-learn")
+    except importlib.metadata.PackageNotFoundError as error:
+        raise ValueError("this step needs umap-learn: pip install 'memorize_jax[umap]'") from error
+
+
+def embed(points: np.ndarray, *, seed: int, num_neighbors: int = 15) -> np.ndarray:
+    """Places points in the plane so that near ones stay near; distances between far ones mean nothing.
+
+    Args:
+      points: [n, d], finite.
+      seed: of the random numbers; the same seed gives the same places, at the price of one thread.
+      num_neighbors: of a point that are kept near it; fewer where there are fewer points.
+
+    Returns:
+      [n, 2] float32.
+
+    Raises:
+      ValueError: umap-learn is not installed, too few points, or points that are not finite.
+
+    References:
+      McInnes, Healy, Melville 2018; Stephenson et al. 2021, figures 2B and A.2.
+    """
+    umap_version()
+    if len(points) < 4:
+        raise ValueError(f"expected at least 4 points to embed, got {len(points)}")
+    if not np.isfinite(points).all():
+        raise ValueError("expected finite points to embed, got NaN or infinite ones")
+    # Here, for importing it compiles for many seconds.
+    import umap
+
+    reducer = umap.UMAP(n_neighbors=min(num_neighbors, len(points) - 1), random_state=seed, n_jobs=1)
+    with warnings.catch_warnings():
+        # Of a graph in pieces, as classes that are learned make it: it then starts from a simpler place.
+        warnings.filterwarnings("ignore", module=r"umap|sklearn|pynndescent|numba|scipy")
+        return np.asarray(reducer.fit_transform(np.asarray(points, np.float32)), np.float32)

@@ -1,0 +1,79 @@
+"""A run is a folder: where things are in it, and which folders below a folder are runs."""
+
+import os
+import pathlib
+
+
+class Run:
+    """Paths of a run folder.
+
+    Args:
+      workdir: the folder.
+    """
+
+    def __init__(self, workdir: str | pathlib.Path):
+        self.workdir = pathlib.Path(workdir).expanduser()
+        self.config = self.workdir / "config.json"
+        # A sweep's table of its runs; no run has one.
+        self.sweep = self.workdir / "runs.csv"
+        self.labels = self.workdir / "labels.npz"
+        self.metrics = self.workdir / "metrics.csv"
+        self.metrics_note = self.workdir / "metrics.json"
+        self.restores = self.workdir / "restores.csv"
+        self.events = self.workdir / "tensorboard"
+        self.checkpoints = self.workdir / "checkpoints"
+        self.results = self.workdir / "results"
+        self.figures = self.workdir / "figures"
+        self.report = self.workdir / "report.html"
+
+
+def member_folders(workdir: str | pathlib.Path) -> list[pathlib.Path]:
+    """The runs of an ensemble, its folders `seed_0`, `seed_1`, ... in the order of their seeds.
+
+    Empty for a folder that is a run itself, or nothing.
+    """
+    folder = Run(workdir)
+    if folder.config.is_file():
+        return []
+    found = [path for path in folder.workdir.glob("seed_*") if Run(path).config.is_file()]
+    return sorted((path for path in found if path.name[5:].isdecimal()), key=lambda path: int(path.name[5:]))
+
+
+def runs_in(workdir: str | pathlib.Path) -> list[Run]:
+    """The run in a folder, or the runs in the folders below: of an ensemble, a sweep, several widths."""
+    folder = Run(workdir)
+    if folder.config.is_file():
+        return [folder]
+    found = [*folder.workdir.glob("*/config.json"), *folder.workdir.glob("*/*/config.json")]
+    return [Run(path.parent) for path in sorted(found)]
+
+
+def check_writable(workdir: pathlib.Path) -> None:
+    """Raises OSError, saying why, unless files can be made under `workdir`; makes nothing."""
+    nearest = nearest_folder(workdir)
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise PermissionError(f"workdir {workdir}: no permission to write in {nearest}")
+
+
+def nearest_folder(workdir: pathlib.Path) -> pathlib.Path:
+    """The nearest folder above or at a path that exists; raises NotADirectoryError if it is a file."""
+    nearest = workdir.absolute()
+    while not nearest.exists():
+        nearest = nearest.parent
+    if not nearest.is_dir():
+        raise NotADirectoryError(f"workdir {workdir}: {nearest} is not a folder")
+    return nearest
+
+
+def check_no_sweep(workdir: str | pathlib.Path) -> None:
+    """Raises ValueError if the folder holds a sweep, in which no run can be made or read; names one of its runs."""
+    run = Run(workdir)
+    if not run.sweep.is_file():
+        return
+    if run.config.is_file():
+        raise ValueError(
+            f"{run.workdir} holds a run (config.json) and a sweep (runs.csv); move one of them to another folder"
+        )
+    folders = [one.workdir.relative_to(run.workdir).parts[0] for one in runs_in(run.workdir)]
+    example = f"e.g. {run.workdir / folders[0]}" if folders else "once there are some"
+    raise ValueError(f"{run.workdir} holds a sweep; give one of its runs as --workdir, {example}")

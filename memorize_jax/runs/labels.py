@@ -1,0 +1,56 @@
+"""labels.npz: the training labels of a run, true and assigned."""
+
+import numpy as np
+
+from memorize_jax.config import RunConfig
+from memorize_jax.data import PermutedLabels
+from memorize_jax.runs.folder import Run
+from memorize_jax.runs.identity import digest_of
+from memorize_jax.runs.noted import Noted
+from memorize_jax.storage.files import replacing
+
+
+def write_labels(run: Run, labels: PermutedLabels, config: RunConfig, identity: str | None = None) -> None:
+    """Writes the training labels, true and assigned, with the run that they belong to.
+
+    Args:
+      run: the run; its folder is made.
+      labels: of the training set.
+      config: its seed and mode made them.
+      identity: of the run; None for a run of the first version.
+    """
+    run.workdir.mkdir(parents=True, exist_ok=True)
+    with replacing(run.labels) as beside:
+        about = {"seed": config.seed, "mode": np.array(config.permutation), "identity": np.array(identity or "")}
+        np.savez(beside, **labels._asdict(), **about, checksum=np.array(digest_of(*labels)))
+
+
+def read_labels(run: Run, noted: Noted | None = None) -> PermutedLabels:
+    """Reads the training labels.
+
+    Args:
+      run: the run.
+      noted: what its config.json says, which the labels are compared with; None to compare nothing.
+
+    Raises:
+      FileNotFoundError: the run has none.
+      ValueError: labels.npz is damaged, or belongs to another run.
+    """
+    if not run.labels.is_file():
+        raise FileNotFoundError(f"no labels.npz in {run.workdir}; train the run again")
+    try:
+        with open(run.labels, "rb") as stream, np.load(stream, allow_pickle=False) as content:
+            labels = PermutedLabels(content["assigned"], content["true"], content["is_permuted"])
+            seed, mode = int(content["seed"]), str(content["mode"])
+            identity = str(content["identity"]) if "identity" in content else ""
+            if identity and str(content["checksum"]) != digest_of(*labels):
+                raise ValueError("other labels than were written")
+    except Exception as error:  # zip and header readers raise whatever they raise
+        raise ValueError(f"{run.labels}: expected the labels of a run, got {error!r}") from error
+    if noted is not None:
+        of = {"seed": seed, "permutation": mode, "identity": identity}
+        asked = {"seed": noted.config.seed, "permutation": noted.config.permutation, "identity": noted.identity or ""}
+        if of != asked:
+            name = next(name for name in of if of[name] != asked[name])
+            raise ValueError(f"{run.labels} belongs to another run: its {name} is {of[name]}, not {asked[name]}")
+    return labels

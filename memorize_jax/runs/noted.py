@@ -1,0 +1,209 @@
+"""config.json: what a run says about itself, and whether what is found beside it belongs to it."""
+
+import dataclasses
+import pathlib
+import types
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from memorize_jax.config import RunConfig, check_types
+from memorize_jax.data import PermutedLabels, Splits
+from memorize_jax.runs.folder import Run, check_no_sweep, nearest_folder
+from memorize_jax.runs.identity import data_fingerprint, run_identity
+from memorize_jax.runs.provenance import provenance
+from memorize_jax.storage.files import read_json, write_json
+
+
+class Noted(NamedTuple):
+    """What config.json holds.
+
+    Attributes:
+      config: RunConfig.
+      preset: name of the one that the settings were taken from; None if it is not known.
+      settings: name of an analysis -> its settings, which it takes unless told otherwise.
+      identity: of the run, see `identity.run_identity`; None for a run of the first version.
+      data: fingerprint of the data; None for a run of the first version.
+      together: seeds that are trained as one program with this one; empty for a run that is trained alone.
+      provenance: every combination of versions, device and commit that took part in the training.
+      commands: lines that were given to train it.
+    """
+
+    config: RunConfig
+    preset: str | None = None
+    settings: Mapping = types.MappingProxyType({})
+    identity: str | None = None
+    data: dict | None = None
+    together: list | tuple = ()
+    provenance: list | tuple = ()
+    commands: list | tuple = ()
+
+
+def check_same_run(run: Run, config: RunConfig) -> None:
+    """Raises ValueError if the folder holds a sweep, or a run with another configuration; names what differs."""
+    check_no_sweep(run.workdir)
+    if not run.config.is_file():
+        return
+    held, asked = read_config(run).identity(), config.identity()
+    different = [f"{name}={held[name]} (asked: {asked[name]})" for name in asked if held[name] != asked[name]]
+    if different:
+        raise ValueError(
+            f"workdir {run.workdir} holds a run with {', '.join(different)}; "
+            "choose another --workdir or the same settings"
+        )
+
+
+def check_same_data(run: Run, noted: Noted, splits: Splits, labels: PermutedLabels | None = None) -> None:
+    """Compares the data, and the run's labels if it has any, with those that it was trained on.
+
+    Of a run of the first version only the true labels are known.
+
+    Raises:
+      ValueError: other images or other true labels; says which.
+    """
+    found = data_fingerprint(splits) if noted.data else {}
+    changed = {name for name in found if found[name] != noted.data.get(name)}
+    if labels is not None and not np.array_equal(labels.true, splits.train.labels):
+        changed.add("labels")
+    if changed:
+        what = " and ".join({"images": "images", "labels": "true labels"}[name] for name in sorted(changed))
+        raise ValueError(
+            f"the run in {run.workdir} was trained on other data: its {what} are not those of the data set "
+            f"{noted.config.dataset}; were files replaced (--data_dir), does a loader shuffle without a fixed seed, "
+            "does another version of a library decode them?"
+        )
+
+
+def check_members(noted: Mapping[pathlib.Path, Noted]) -> None:
+    """Raises ValueError unless the runs of an ensemble, by folder, differ in their seed alone; names what differs."""
+    (first, of_first), *others = noted.items()
+    lost = [path.parent for path in first.parent.glob("seed_*/metrics.csv") if path.parent not in noted]
+    if lost := [path for path in lost if not Run(path).config.is_file()]:
+        raise ValueError(f"{lost[0]} has no config.json; give the command again that trained it, or move it away")
+    asked = {**of_first.config.identity(), "data": of_first.data}
+    for folder, own in others:
+        held = {**own.config.identity(), "data": own.data}
+        # The first version knew nothing of its data.
+        skipped = {"seed"} | ({"data"} if None in (held["data"], asked["data"]) else set())
+        different = [name for name in asked if name not in skipped and held[name] != asked[name]]
+        if different:
+            pairs = ", ".join(f"{name}={held[name]} (there: {asked[name]})" for name in different)
+            raise ValueError(f"{folder} is of another study than {first}: {pairs}; move one of them elsewhere")
+    for folder, own in noted.items():
+        if folder.name != f"seed_{own.config.seed}":
+            raise ValueError(f"{folder} holds a run of seed {own.config.seed}; rename it, or move it elsewhere")
+
+
+def read_config(run: Run) -> RunConfig:
+    """The configuration of a run, see `read_noted`."""
+    return read_noted(run).config
+
+
+def read_noted(run: Run) -> Noted:
+    """Reads what a run says about itself.
+
+    Args:
+      run: the run.
+
+    Raises:
+      FileNotFoundError: the folder holds no run; says what it holds instead, or how to make one.
+      NotADirectoryError: it is no folder.
+      ValueError: it holds a sweep, or config.json is not one of ours, was changed, or is of a newer version.
+    """
+    nearest_folder(run.workdir)
+    check_no_sweep(run.workdir)
+    if not run.config.is_file():
+        raise FileNotFoundError(f"no run in {run.workdir} (no config.json); {_instead(run)}")
+    try:
+        content, sealed = read_json(run.config)
+        if not sealed and set(content) - {"config", "provenance"}:
+            raise ValueError("parts that only the first version lacked, and no checksum")
+        _check_names("parts", content, Noted._fields, ("config", *(Noted._fields if sealed else ())))
+        # What is not there is not known: a default would be a guess.
+        names = [field.name for field in dataclasses.fields(RunConfig)]
+        _check_names("settings", content["config"], names, RunConfig().identity())
+        config = RunConfig(**content["config"])
+        config.validate()
+        # The first version noted where a run was begun, or last gone on with.
+        origin = content.get("provenance") or []
+        noted = Noted(**{**content, "config": config, "provenance": origin if isinstance(origin, list) else [origin]})
+        check_types(noted)
+        for one in noted.provenance:
+            if not isinstance(one, dict) or not isinstance(one.get("packages", {}), dict):
+                raise ValueError(f"something else as provenance: {one!r:.60}")
+        if not all(isinstance(one, str) for one in noted.commands):
+            raise ValueError(f"something else as commands: {noted.commands!r:.60}")
+        if noted.identity is not None and noted.identity != run_identity(config, noted.data, noted.together):
+            raise ValueError("another run than its identity says")
+        return noted
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{run.config}: expected the configuration of a run, got {error}") from error
+
+
+def _check_names(kind, found, known, needed):
+    """Raises ValueError for names that are missing, or that only a newer version has."""
+    if not isinstance(found, dict):
+        raise ValueError(f"{type(found).__name__} instead of {kind}")
+    if unknown := [name for name in found if name not in known]:
+        raise ValueError(f"unknown {kind} {', '.join(unknown)}: it is damaged, or of a newer version of memorize_jax")
+    if missing := [name for name in needed if name not in found]:
+        raise ValueError(f"no {', '.join(missing)}")
+
+
+def _instead(run):
+    """What to do about a folder that holds no run."""
+    if (run.results / "geometry.csv").is_file() and (run.figures / "geometry.svg").is_file():
+        made = "results/geometry.csv and figures/geometry.svg"
+        return f"it holds results of experiments.geometry --points, from which only {made} are made"
+    if (above := Run(run.workdir.parent)).sweep.is_file():
+        sweep = f"python -m experiments.sweep --workdir={above.workdir} and the flags of the sweep"
+        return f"it is of the sweep in {above.workdir}, which goes on with: {sweep}"
+    return f"train one with: python -m experiments.train --workdir={run.workdir}"
+
+
+def write_config(run: Run, config: RunConfig, noted: Noted | None = None) -> None:
+    """Writes the configuration with all that a run notes about itself.
+
+    Args:
+      run: the run; its folder is made.
+      config: RunConfig.
+      noted: the rest; None for nothing but versions, device and commit.
+    """
+    run.workdir.mkdir(parents=True, exist_ok=True)
+    noted = noted or Noted(config, provenance=[provenance()])
+    write_json(run.config, {**noted._asdict(), "config": dataclasses.asdict(config), "settings": dict(noted.settings)})
+
+
+def begin(
+    run: Run, config: RunConfig, splits: Splits, plan: Mapping = types.MappingProxyType({}), command: str = ""
+) -> Noted:
+    """Writes config.json of a run that is begun, or notes in it how long one is to go on.
+
+    Args:
+      run: the run, which `check_same_run` and `check_same_data` have let through.
+      config: RunConfig.
+      splits: the data.
+      plan: preset, settings (of every analysis) and together, see `Noted`; what a run has noted stays.
+      command: line that was given; "" if there was none.
+    """
+    if run.config.is_file():
+        noted = read_noted(run)._replace(config=config)
+    else:
+        data = data_fingerprint(splits)
+        noted = Noted(config, data=data, identity=run_identity(config, data, plan.get("together", ())), **plan)
+    noted = noted._replace(commands=list(dict.fromkeys([*noted.commands, *filter(None, [command])])))
+    write_config(run, config, noted)
+    return noted
+
+
+def note_provenance(run: Run) -> None:
+    """Adds this machine, with its versions, to those that took part in the training; none is ever replaced."""
+    noted, here = read_noted(run), provenance()
+    if here not in noted.provenance:
+        write_config(run, noted.config, noted._replace(provenance=[*noted.provenance, here]))
+
+
+def read_provenance(run: Run) -> list[dict]:
+    """What is noted about the versions, devices and commits that took part; empty if nothing was noted."""
+    return read_noted(run).provenance

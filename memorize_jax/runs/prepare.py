@@ -1,0 +1,105 @@
+"""What training does to a run's folder before the first step: checks everything, then writes what the run is."""
+
+import pathlib
+from collections.abc import Mapping, Sequence
+
+import jax
+
+from memorize_jax import data, models
+from memorize_jax.config import RunConfig
+from memorize_jax.data import PermutedLabels, Splits
+from memorize_jax.keys import stream
+from memorize_jax.runs.folder import Run, check_writable
+from memorize_jax.runs.labels import read_labels, write_labels
+from memorize_jax.runs.noted import Noted, begin, check_same_data, check_same_run, read_noted
+from memorize_jax.runs.provenance import command_line
+from memorize_jax.storage.checkpoints import check_space
+from memorize_jax.storage.tensorboard import check_installed
+from memorize_jax.training import state_shapes
+
+
+def prepare(
+    workdir: str | pathlib.Path, config: RunConfig, splits: Splits | None = None
+) -> tuple[Splits, PermutedLabels]:
+    """Checks everything that can be wrong before anything is written, and loads what the run needs.
+
+    Args:
+      splits: the data, if they were loaded before.
+
+    Returns:
+      (data, training labels).
+
+    Raises:
+      ValueError, OSError: one clear sentence.
+    """
+    config.validate()
+    if config.tensorboard:
+        check_installed()
+    folder = Run(workdir)
+    check_writable(folder.workdir)
+    check_same_run(folder, config)
+    splits, labels = load_run_data(config, splits)
+    if folder.config.is_file():
+        _check_data(folder, splits)
+    shapes = state_shapes(config, splits)
+    size = lambda leaf: leaf.size * leaf.dtype.itemsize
+    check_space(
+        folder.checkpoints,
+        config.keep,
+        config.keep_dtype,
+        epochs=config.epochs,
+        leaf_bytes=[size(leaf) for leaf in jax.tree.leaves(shapes.variables)],
+        state_bytes=[size(leaf) for leaf in jax.tree.leaves(shapes)],
+    )
+    return splits, labels
+
+
+def load_run_data(config: RunConfig, splits: Splits | None = None) -> tuple[Splits, PermutedLabels]:
+    """Loads the data of a run, unless they are given, and permutes its labels; touches no folder of the run."""
+    splits = splits or data.load(config.dataset, data_dir=config.data_dir, num_train=config.num_train)
+    models.check_input(config.model, splits.train.images.shape[1:])
+    labels = data.permute_labels(
+        splits.train.labels,
+        config.permuted_fraction,
+        key=stream(config.seed, "permutation"),
+        num_classes=splits.train.num_classes,
+        mode=config.permutation,
+    )
+    return splits, labels
+
+
+def enter(
+    folder: Run,
+    config: RunConfig,
+    splits: Splits,
+    labels: PermutedLabels,
+    plan: Mapping | None,
+    *,
+    together: Sequence[int] = (),
+) -> Noted:
+    """Writes what a run says about itself when it is begun, and checks it when the run is resumed. Needs the lock.
+
+    Args:
+      plan: preset and settings, which a new run notes for its measurements, see `Noted`.
+      together: seeds that are about to be trained as one program with this one.
+
+    Raises:
+      ValueError: the folder holds another run, or one that was trained in another way.
+    """
+    # Once more: another process may have made a run here since `prepare`.
+    check_same_run(folder, config)
+    if folder.config.is_file():
+        _check_data(folder, splits)
+        if (way := list(read_noted(folder).together)) != list(together):
+            how = f"together with seeds {', '.join(map(str, way))}, in their ensemble's folder" if way else "alone"
+            raise ValueError(f"the run in {folder.workdir} was trained {how}, and can only be resumed in that way")
+    noted = begin(folder, config, splits, {**(plan or {}), "together": list(together)}, command_line())
+    if not folder.labels.is_file():
+        write_labels(folder, labels, config, noted.identity)
+    return noted
+
+
+def _check_data(folder, splits):
+    """Refuses to resume with other data, or with labels.npz of another run."""
+    noted = read_noted(folder)
+    check_same_data(folder, noted, splits, read_labels(folder, noted) if folder.labels.is_file() else None)

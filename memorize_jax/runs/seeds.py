@@ -1,0 +1,69 @@
+"""An ensemble is a folder of runs that differ in their seed: `seed_0`, `seed_1`, ... ."""
+
+import pathlib
+import re
+from collections.abc import Callable, Iterable, Sequence
+
+import pandas as pd
+
+from memorize_jax.runs.folder import Run, member_folders
+from memorize_jax.runs.noted import check_members, read_noted
+from memorize_jax.storage.files import replacing
+
+# More are a mistake rather than a wish.
+MOST_SEEDS = 1000
+
+
+def parse_seeds(text: str) -> list[int]:
+    """Reads numbers and ranges with commas between them, e.g. "0-9" or "0,3,7-8"; the seeds in order, each once."""
+    seeds = set()
+    for part in text.split(","):
+        found = re.fullmatch(r"\s*(\d{1,9})\s*(?:-\s*(\d{1,9})\s*)?", part)
+        if not found or int(found[2] or found[1]) < int(found[1]):
+            raise ValueError(f"expected seeds like 0-9 or 0,3,7-8, got {text!r}")
+        first, last = int(found[1]), int(found[2] or found[1])
+        if last - first >= MOST_SEEDS:
+            raise ValueError(f"expected at most {MOST_SEEDS} seeds, got {part.strip()}")
+        seeds.update(range(first, last + 1))
+    return sorted(seeds)
+
+
+def seed_folder(workdir: str | pathlib.Path, seed: int) -> pathlib.Path:
+    """The folder of one seed's run."""
+    return Run(workdir).workdir / f"seed_{seed}"
+
+
+def for_each(
+    workdir: str | pathlib.Path,
+    step: Callable[[str | pathlib.Path], object],
+    tables: tuple[str, ...] = (),
+    seeds: Sequence[int] = (),
+) -> None:
+    """Does a step of a study for a run, or for the runs of an ensemble, whose tables it then puts together.
+
+    Args:
+      step: takes a run's folder.
+      tables: names of the result tables that the step makes, each with a column `seed`.
+      seeds: those that are asked for; empty for all.
+    """
+    asked = _asked(workdir, seeds)
+    if asked:
+        check_members({folder: read_noted(Run(folder)) for folder in member_folders(workdir)})
+    for folder in asked or [workdir]:
+        step(folder)
+    combine(workdir, tables, seeds)
+
+
+def combine(workdir: str | pathlib.Path, tables: Iterable[str], seeds: Sequence[int] = ()) -> None:
+    """Puts the tables of an ensemble's runs together, if all that are asked for have one; see `for_each`."""
+    results = [Run(folder).results for folder in _asked(workdir, seeds)]
+    for name in tables:
+        if results and all((one / name).is_file() for one in results):
+            combined = pd.concat([pd.read_csv(one / name) for one in results], ignore_index=True)
+            with replacing(Run(workdir).results / name) as beside:
+                combined.to_csv(beside, index=False)
+
+
+def _asked(workdir, seeds):
+    asked = [seed_folder(workdir, seed) for seed in seeds]
+    return [folder for folder in member_folders(workdir) if folder in asked or not asked]

@@ -1,0 +1,77 @@
+"""A run in training: what is open while it trains, and what is stored after every epoch."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from memorize_jax.runs.folder import Run
+from memorize_jax.runs.metrics import write_metrics
+from memorize_jax.runs.noted import Noted
+from memorize_jax.storage.checkpoints import EpochStore
+from memorize_jax.storage.tensorboard import event_file
+from memorize_jax.training import Epoch, is_finished
+
+
+class Session(NamedTuple):
+    """A run whose folder is locked for training.
+
+    Attributes:
+      folder: where it is.
+      noted: what it says about itself.
+      store: its networks.
+      rows: of metrics.csv so far; grows with every epoch.
+    """
+
+    folder: Run
+    noted: Noted
+    store: EpochStore
+    rows: list[dict]
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether no epoch is left to train."""
+        return bool(self.rows) and is_finished(self.noted.config, len(self.rows) - 1, self.rows)
+
+    @property
+    def test_accuracies(self) -> list[float]:
+        """Of the epochs so far, which decide whose networks are kept."""
+        return [row["test_accuracy"] for row in self.rows]
+
+    def curves(self) -> contextlib.AbstractContextManager[Callable[[dict], None]]:
+        """The run's event file, see `event_file`; takes nothing unless the configuration says `tensorboard`."""
+        wanted = self.noted.config.tensorboard
+        return event_file(self.folder.events, self.rows) if wanted else contextlib.nullcontext(lambda row: None)
+
+    def store_epoch(self, epoch: Epoch, draw: Callable[[dict], None], with_state: bool | None = None) -> bool:
+        """Stores a finished epoch's network and its row of metrics.csv.
+
+        Args:
+          draw: takes the row, for the curves.
+          with_state: whether the training state is stored too (that of the last epoch always is); None: from time to
+            time.
+
+        Returns:
+          Whether the training state is stored.
+        """
+        if not self.folder.config.is_file():
+            raise FileNotFoundError(f"{self.folder.workdir} is gone; was the run moved or deleted?")
+        self.rows.append({"epoch": epoch.number, **epoch.metrics})
+        complete = epoch.is_last or with_state is True
+        stored = self.store.save(
+            epoch.number,
+            epoch.state.variables,
+            epoch.state if complete or with_state is None else None,
+            complete=complete,
+            test_accuracies=self.test_accuracies,
+        )
+        write_metrics(self.folder.workdir, self.rows, self.noted.identity)
+        draw(self.rows[-1])
+        return stored
+
+
+@contextlib.contextmanager
+def open_session(folder: Run, noted: Noted) -> Iterator[Session]:
+    """Opens the store of a run whose folder is locked; leaving waits until everything is on disk."""
+    keep, keep_dtype = noted.config.keep, noted.config.keep_dtype
+    with EpochStore(folder.checkpoints, keep=keep, keep_dtype=keep_dtype, identity=noted.identity) as store:
+        yield Session(folder, noted, store, [])

@@ -1,0 +1,194 @@
+"""Trains a run in a folder, or several that differ in the seed, and resumes them wherever they stopped.
+
+Seeds trained one after the other and as one program do not give the same bits. Which it is, is noted in every run's
+config.json when it is begun, and kept.
+"""
+
+import contextlib
+import dataclasses
+import pathlib
+from collections.abc import Mapping, Sequence
+
+import jax
+import numpy as np
+
+from memorize_jax import interruption, models
+from memorize_jax.config import RunConfig
+from memorize_jax.data import PermutedLabels, Splits
+from memorize_jax.progress import bar
+from memorize_jax.runs.folder import Run, member_folders
+from memorize_jax.runs.metrics import read_restores
+from memorize_jax.runs.noted import Noted, check_members, note_provenance, read_noted
+from memorize_jax.runs.prepare import enter, load_run_data, prepare
+from memorize_jax.runs.resume import halve_rate, resume_point
+from memorize_jax.runs.seeds import seed_folder
+from memorize_jax.runs.session import Session, open_session
+from memorize_jax.storage.checkpoints import reached_preemption
+from memorize_jax.storage.lock import locked
+from memorize_jax.training import NotFiniteLossError, Resume, rate_stretches, share_resume, state_shapes, train
+
+
+def train_run(
+    workdir: str | pathlib.Path,
+    config: RunConfig,
+    prepared: tuple[Splits, PermutedLabels] | None = None,
+    plan: Mapping | None = None,
+) -> None:
+    """Trains the run in a folder, or resumes it.
+
+    Args:
+      workdir: folder of the run; made if needed.
+      prepared: what `prepare` returned, if it was called before.
+      plan: preset and settings, which a new run notes for its measurements, see `Noted`; None for the defaults.
+
+    Raises:
+      Terminated: the process was asked to end; everything up to the last epoch is stored.
+      NotFiniteLossError: the loss is NaN or infinite; says what can be done.
+      OSError: the disk is full, or the folder is gone or in use by another process.
+    """
+    if jax.process_count() > 1 and config.on_nan != "stop":
+        raise ValueError(f"expected on_nan=stop with several processes, got {config.on_nan}")
+    if jax.process_index() > 0:
+        _follow(config)
+        return
+    splits, labels = prepared or prepare(workdir, config)
+    _train_in([Run(workdir)], [config], splits, [labels], plan)
+
+
+def train_seeds(
+    workdir: str | pathlib.Path,
+    config: RunConfig,
+    seeds: Sequence[int],
+    *,
+    plan: Mapping | None = None,
+    together: bool = False,
+) -> None:
+    """Trains several seeds, or resumes them; each is a complete run in a folder of its own, `seed_0`, `seed_1`, ... .
+
+    Args:
+      config: its seed is not used.
+      plan: see `train_run`.
+      together: train the seeds that are not begun as one program; those that are resume as they began.
+
+    Raises:
+      ValueError, OSError, NotFiniteLossError, Terminated: as `train_run`.
+    """
+    if Run(workdir).config.is_file():
+        raise ValueError(f"workdir {workdir} holds a single run; choose another --workdir for an ensemble")
+    if together and not models.can_be_stacked(config.model):
+        raise ValueError(f"expected a model without dropout with --together, got {config.model}")
+    if together and config.on_nan != "stop":
+        raise ValueError(f"expected on_nan=stop with --together, got {config.on_nan}")
+    if together and jax.process_count() > 1:
+        raise ValueError(f"expected one process with --together, got {jax.process_count()}")
+    configs = {seed: dataclasses.replace(config, seed=seed) for seed in seeds}
+    folders = {seed: Run(seed_folder(workdir, seed)) for seed in seeds}
+    held = {path: read_noted(Run(path)) for path in member_folders(workdir)}
+    if held:
+        check_members({**{folders[seed].workdir: Noted(own) for seed, own in configs.items()}, **held})
+    prepared, splits = {}, None
+    for seed, own in configs.items():
+        # The data are the same for all seeds, and in memory once.
+        prepared[seed] = prepare(folders[seed].workdir, own, splits)
+        splits = prepared[seed][0]
+    for group in _groups(workdir, folders, together):
+        if len(group) > 1:
+            of_group = lambda of, group=group: [of[seed] for seed in group]
+            _train_in(of_group(folders), of_group(configs), splits, [prepared[seed][1] for seed in group], plan)
+        else:
+            for seed in group:
+                train_run(folders[seed].workdir, configs[seed], prepared[seed], plan)
+
+
+def _groups(workdir, folders, together):
+    """The seeds that are trained as one program, or alone, in order: as they began, the others as is asked for."""
+    begun = {seed: read_noted(folder) for seed, folder in folders.items() if folder.config.is_file()}
+    new = tuple(seed for seed in folders if seed not in begun)
+    group_of = dict.fromkeys(new, new) if together else {}
+    group_of |= {seed: tuple(noted.together) for seed, noted in begun.items()}
+    for group in group_of.values():
+        if missing := set(group) - set(folders):
+            every = sorted({*folders, *missing})
+            raise ValueError(
+                f"{workdir}: seeds {', '.join(map(str, group))} are trained as one program; give all of them: "
+                f"--seeds={','.join(map(str, every))}"
+            )
+    return list(dict.fromkeys(group_of.get(seed) or (seed,) for seed in folders))
+
+
+def _train_in(folders, configs, splits, labels, plan):
+    """Trains one run, or several seeds as one program, to the end."""
+    together = [config.seed for config in configs] if len(configs) > 1 else []
+    with contextlib.ExitStack() as locks:
+        for folder in folders:
+            locks.enter_context(locked(folder.workdir))
+        noted = [
+            enter(folder, config, splits, own, plan, together=together)
+            for folder, config, own in zip(folders, configs, labels, strict=True)
+        ]
+        of_all = PermutedLabels(*map(np.stack, zip(*labels, strict=True))) if together else labels[0]
+        while True:
+            with contextlib.ExitStack() as stores:
+                sessions = [stores.enter_context(open_session(*one)) for one in zip(folders, noted, strict=True)]
+                try:
+                    return _train(sessions, splits, of_all, together or None)
+                except NotFiniteLossError as error:
+                    halve_rate(folders[0], noted[0], error)
+
+
+def _train(sessions: Sequence[Session], splits, labels, seeds):
+    """Trains from the newest sound epoch."""
+    config = sessions[0].noted.config
+    shapes = state_shapes(config, splits)
+    resume = share_resume(resume_point(sessions, splits, labels, shapes), shapes)
+    if not all(session.is_finished for session in sessions):
+        for session in sessions:
+            note_provenance(session.folder)
+    session_of = {session.noted.config.seed: session for session in sessions}
+
+    def on_epoch(*epochs):
+        stop = seconds_left() is not None or reached_preemption(epochs[0].number)
+        # All seeds store their states at the same epochs, so that there is one to resume from: the first decides.
+        with_state = stop or None
+        for epoch in epochs:
+            stored = session_of[epoch.seed].store_epoch(epoch, draw[epoch.seed], with_state)
+            with_state = stored if with_state is None else with_state
+            progress.update()
+        mean = lambda name: np.mean([epoch.metrics[f"{name}_accuracy"] for epoch in epochs])
+        progress.set_postfix({name: f"{mean(name):.1%}" for name in ("train", "test", "restored")})
+        if stop:
+            raise interruption.Terminated
+
+    def on_step():
+        left = seconds_left()
+        if left is not None and left < 0:
+            raise interruption.Terminated
+
+    total, done = len(sessions) * (config.epochs + 1), sum(len(session.rows) for session in sessions)
+    how = f"training {len(seeds)} seeds together" if seeds else "training"
+    with (
+        interruption.deferred() as seconds_left,
+        contextlib.ExitStack() as curves,
+        bar(how, "epoch", total, done=done) as progress,
+    ):
+        draw = {seed: curves.enter_context(session.curves()) for seed, session in session_of.items()}
+        restores = read_restores(sessions[0].folder.workdir, sessions[0].noted.identity)
+        for rate, end in rate_stretches(restores, config.learning_rate, config.epochs):
+            if end <= resume.number or all(session.is_finished for session in sessions):
+                continue
+            stretch = dataclasses.replace(config, learning_rate=rate, epochs=end)
+            state = train(stretch, splits, labels, on_epoch, seeds=seeds, resume=resume, on_step=on_step)
+            rows = [session.rows for session in sessions]
+            resume = Resume(max(map(len, rows)) - 1, state, rows)
+
+
+def _follow(config):
+    """Takes part in the training of process 0, which alone reads and writes the run's folder."""
+    splits, labels = load_run_data(config)
+
+    def on_epoch(epoch):
+        if reached_preemption(epoch.number):
+            raise interruption.Terminated
+
+    resume = share_resume(Resume(-1, None, [[]]), state_shapes(config, splits))
+    train(config, splits, labels, on_epoch, resume=resume)

@@ -1,0 +1,77 @@
+"""Mean and interval over seeds."""
+
+from collections.abc import Sequence
+from typing import NamedTuple, cast
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+from scipy import stats
+
+# As in the paper's figure 3.
+LEVEL = 0.99
+
+
+class Interval(NamedTuple):
+    """Summary of repeated measurements.
+
+    Attributes:
+      mean: [...].
+      low: [...], lower end of the interval; NaN with fewer than two measurements.
+      high: [...].
+      standard_deviation: [...], with n - 1.
+      count: number of measurements that were finite.
+    """
+
+    mean: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    standard_deviation: np.ndarray
+    count: np.ndarray
+
+
+def student_t_interval(values: ArrayLike, *, level: float = 0.95, axis: int = 0) -> Interval:
+    """Confidence interval of a mean by Student's t.
+
+        mean +- t_{(1 + level) / 2, n - 1} s / sqrt(n)
+
+    Args:
+      values: [..., seeds, ...]; NaN marks a measurement that could not be had and is left out and not counted.
+      level: e.g. 0.95, or 0.99 as in the paper's figure 3.
+      axis: of the seeds.
+
+    Raises:
+      ValueError: a level outside (0, 1).
+    """
+    if not 0 < level < 1:
+        raise ValueError(f"expected level between 0 and 1, got {level}")
+    # SciPy's ttest_1samp has the same interval, and warnings where there are fewer than two measurements.
+    finite = np.ma.masked_invalid(np.asarray(values, float))
+    count = np.asarray(finite.count(axis))
+    mean, deviation = (np.ma.filled(found, np.nan) for found in (finite.mean(axis), finite.std(axis, ddof=1)))
+    half = stats.t.ppf((1 + level) / 2, np.maximum(count - 1, 1)) * deviation / np.sqrt(np.maximum(count, 1))
+    return Interval(mean, mean - half, mean + half, deviation, count)
+
+
+def over_seeds(
+    table: pd.DataFrame, by: Sequence[str], measures: Sequence[str], *, level: float = LEVEL
+) -> pd.DataFrame:
+    """Summarizes measurements over seeds by `student_t_interval`.
+
+    Args:
+      table: one row per seed for every combination of the columns `by`.
+      by: columns that are not averaged over.
+      measures: columns that are.
+      level: of the interval.
+
+    Returns:
+      columns `by`, measure, mean, low, high, num_seeds: one row per combination and measure.
+    """
+    rows = []
+    for values, own in table.groupby(list(by), sort=False):
+        for measure in measures:
+            found = student_t_interval(own[measure].to_numpy(), level=level)
+            about = {**dict(zip(by, cast(tuple, values), strict=True)), "measure": measure}
+            summary = {name: float(getattr(found, name)) for name in ("mean", "low", "high")}
+            rows.append({**about, **summary, "num_seeds": int(found.count)})
+    return pd.DataFrame(rows)

@@ -1,0 +1,271 @@
+"""The store: networks by epoch and the newest training states, written asynchronously by a background thread."""
+
+import errno
+import pathlib
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, Self
+
+import jax
+import numpy as np
+
+from memorize_jax.epochs import kept_epochs
+from memorize_jax.storage.checkpoints import folders
+from memorize_jax.storage.checkpoints.manifest import DamagedCheckpointError
+from memorize_jax.storage.checkpoints.trees import flatten, path_name, unflatten
+
+# A training state is three times the size of a network and only the newest is of use: writing it takes at most this
+# share of the time.
+STATE_SHARE = 0.02
+# Two, so that a damaged one is not the end.
+NUM_STATES = 2
+
+
+class EpochStore:
+    """Networks by epoch, and the newest complete training states.
+
+    A folder is renamed to its number once it is complete with its checksums, so what has a number is whole or damaged,
+    never half-written. One thread writes, one epoch behind at most. Use as a context manager; leaving it waits for
+    everything to be on disk. Only one process may write (`lock.locked`).
+
+    Args:
+      folder: of the store; made when first written to.
+      keep: which networks stay, see `kept_epochs`.
+      keep_dtype: of those that stay; the best and the last are kept in full besides.
+      identity: of the run, which every epoch carries; what belongs to another run counts as damaged. None if it is
+        not known: nothing is compared.
+    """
+
+    def __init__(
+        self, folder: str | pathlib.Path, *, keep: str = "all", keep_dtype: str = "float32", identity: str | None = None
+    ):
+        self._folder = pathlib.Path(folder)
+        self._keep, self._keep_dtype, self._identity = keep, keep_dtype, identity
+        self._full, self._short = self._folder / "epochs", self._folder / "epochs_bfloat16"
+        self._states = self._folder / "resume"
+        self._pool = ThreadPoolExecutor(1, "checkpoints")
+        self._pending: Future | None = None
+        self._opened = False
+        self._state_written, self._state_cost = -np.inf, 0.0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Waits for pending writes; raises OSError if the last of them failed."""
+        try:
+            self.wait()
+        finally:
+            self._pool.shutdown()
+
+    def wait(self) -> None:
+        """Waits until everything is on disk; raises OSError if it cannot be."""
+        pending, self._pending = self._pending, None
+        if pending is not None:
+            pending.result()
+
+    # --- writing
+
+    def save(
+        self,
+        epoch: int,
+        variables: dict,
+        training_state: Any,
+        *,
+        complete: bool,
+        test_accuracies: Sequence[float] | None = None,
+    ) -> bool:
+        """Stores the network of an epoch, and from time to time the training state; returns whether it did that.
+
+        Waits for the epoch before, copies to host memory and returns; the arrays may be donated afterwards.
+
+        Args:
+          epoch: its number.
+          variables: params and batch_stats.
+          training_state: pytree that resuming needs; None to store none.
+          complete: store the training state in any case, as at the end.
+          test_accuracies: of the epochs 0 .. epoch, which decide what stays; None to keep everything in full.
+
+        Raises:
+          RuntimeError: the epoch is stored already.
+          OSError: the epoch before could not be stored.
+        """
+        self._open()
+        for folder in (self._full, self._short):
+            if (folder / str(epoch)).exists():
+                raise RuntimeError(
+                    f"refused to save epoch {epoch}: {folder / str(epoch)} exists; call forget_after({epoch - 1}) first"
+                )
+        state = None
+        due = complete or time.monotonic() - self._state_written >= self._state_cost / STATE_SHARE
+        if training_state is not None and due:
+            state = flatten(training_state)
+            self._state_written = time.monotonic()
+        self._pending = self._pool.submit(self._store, epoch, flatten(variables), state, test_accuracies)
+        return state is not None
+
+    def rewrite(self, epoch: int, variables: dict, *, test_accuracies: Sequence[float]) -> None:
+        """Stores a recomputed network in place of one that is damaged or missing; `test_accuracies` are all so far."""
+        self._open()
+        for folder in (self._full, self._short):
+            folders.remove_epoch(folder, epoch)
+        self._store(epoch, flatten(variables), None, test_accuracies)
+
+    def forget_after(self, epoch: int) -> None:
+        """Removes what is stored of epochs later than `epoch`, which training is about to redo."""
+        self._open()
+        for folder in (self._full, self._short, self._states):
+            for path in folder.iterdir():
+                if path.name.isdecimal() and int(path.name) > epoch:
+                    folders.remove_epoch(folder, int(path.name))
+
+    def _open(self):
+        """Waits; makes the folders and clears away what a killed process left, once; later they must still be there."""
+        self.wait()
+        for folder in (self._full, self._short, self._states):
+            if not self._opened:
+                folder.mkdir(parents=True, exist_ok=True)
+                folders.remove_unfinished(folder)
+            elif not folder.is_dir():
+                raise FileNotFoundError(f"{folder} is gone; was the run moved or deleted?")
+        self._opened = True
+
+    def _store(self, epoch, network, state, test_accuracies):
+        try:
+            full, short = ({epoch}, set()) if test_accuracies is None else self._wanted(test_accuracies)
+            if epoch in full:
+                folders.write_epoch(self._full, epoch, network, self._identity)
+            if epoch in short:
+                folders.write_epoch(self._short, epoch, _cast(network, np.float32, jax.numpy.bfloat16), self._identity)
+            # After the network, so that no state stands for an epoch that has none.
+            if state is not None:
+                started = time.monotonic()
+                folders.write_epoch(self._states, epoch, state, self._identity)
+                self._state_cost = time.monotonic() - started
+                for old in folders.stored_epochs(self._states)[:-NUM_STATES]:
+                    folders.remove_epoch(self._states, old)
+            if test_accuracies is not None:
+                self._prune(full, short)
+        except Exception as error:
+            for folder in (self._full, self._short, self._states):
+                folders.remove_unfinished(folder)
+            reason = " ".join(str(getattr(error, "strerror", None) or error).split())[:300]
+            failure = OSError(f"epoch {epoch} could not be stored in {self._folder}: {reason}")
+            # Orbax reports a full disk in words of its own.
+            failure.errno = getattr(error, "errno", None) or (errno.ENOSPC if "No space left" in reason else None)
+            raise failure from error
+
+    def _wanted(self, test_accuracies):
+        """Epochs to keep in full and in short."""
+        snapshots, full = kept_epochs(self._keep, test_accuracies)
+        return (full | snapshots, frozenset()) if self._keep_dtype == "float32" else (full, snapshots)
+
+    def _prune(self, full, short):
+        for epoch in set(folders.stored_epochs(self._full)) - full:
+            # Stored when everything was still kept in full.
+            if epoch in short and not (self._short / str(epoch)).is_dir():
+                found = folders.read_epoch(self._full, epoch, identity=self._identity)
+                folders.write_epoch(self._short, epoch, _cast(found, np.float32, jax.numpy.bfloat16), self._identity)
+            folders.remove_epoch(self._full, epoch)
+        for epoch in set(folders.stored_epochs(self._short)) - short:
+            folders.remove_epoch(self._short, epoch)
+
+    # --- reading
+
+    def epochs(self) -> list[int]:
+        """The stored epochs in order; a folder that holds nothing of ours is not one, whatever its name."""
+        return sorted({*folders.stored_epochs(self._full), *folders.stored_epochs(self._short)})
+
+    def load(self, epoch: int) -> dict:
+        """Restores params and batch_stats of an epoch, with NumPy leaves whatever device they were saved from.
+
+        What was kept in bfloat16 comes back as float32.
+
+        Raises:
+          FileNotFoundError: no such epoch; names those there are.
+          DamagedCheckpointError: names the leaf.
+        """
+        return self._restored(epoch, folders.read_epoch)
+
+    def load_layers(self, epoch: int, names: Iterable[str]) -> dict:
+        """Restores some layers of an epoch without reading the others, whose damage is not looked for.
+
+        Args:
+          epoch: its number.
+          names: of modules, as the keys of params, e.g. "conv12" for kernel and bias, "conv12_bn" for scale, offset
+            and running statistics; those of no parameters have no entry in the result.
+
+        Raises:
+          KeyError: none of the names has parameters.
+          Exception: as of `load`.
+        """
+        names = set(names)
+        found = self._restored(epoch, folders.read_some, chosen=lambda leaf: leaf.split(".")[1] in names)
+        if not any(found.values()):
+            raise KeyError(f"epoch {epoch} has no layer {', '.join(sorted(names))}")
+        return found
+
+    def _restored(self, epoch, read, **options):
+        for folder in (self._full, self._short):
+            if epoch in folders.stored_epochs(folder):
+                leaves = read(folder, epoch, identity=self._identity, **options)
+                if folder == self._short:
+                    leaves = _cast(leaves, jax.numpy.bfloat16, np.float32)
+                return {"params": {}, "batch_stats": {}, **unflatten(leaves)}
+        stored = self.epochs()
+        span = f"{len(stored)} epochs from {stored[0]} to {stored[-1]}" if stored else "none"
+        raise FileNotFoundError(f"no checkpoint of epoch {epoch} in {self._folder}; stored: {span}")
+
+    def faults(self, test_accuracies: Sequence[float], *, finished: bool) -> dict[int, str]:
+        """Says of every network that should be stored and is damaged or missing, by epoch, what is wrong.
+
+        Args:
+          test_accuracies: of the epochs 0 .. last.
+          finished: no epoch will follow: also the best must be there. Before that it may have been removed because a
+            later one, which training is about to redo, was better.
+        """
+        full, short = self._wanted(test_accuracies)
+        snapshots, _ = kept_epochs(self._keep, test_accuracies)
+        in_full, in_short = set(folders.stored_epochs(self._full)), set(folders.stored_epochs(self._short))
+        needed = full if finished else full & snapshots if self._keep_dtype == "float32" else frozenset()
+        missing = (needed - in_full) | (short - in_full - in_short)
+        found = {epoch: f"epoch {epoch} is missing in {self._folder}" for epoch in missing}
+        for folder, stored in ((self._full, in_full), (self._short, in_short)):
+            for epoch in stored & (full | short):
+                try:
+                    folders.check_epoch(folder, epoch, identity=self._identity)
+                except DamagedCheckpointError as error:
+                    found[epoch] = str(error)
+        return dict(sorted(found.items()))
+
+    def load_training_state(
+        self, template: Any, *, not_after: int | None = None, on_damage: Callable[[str], None] = lambda _: None
+    ) -> tuple[int, Any] | None:
+        """Restores the newest sound training state of an epoch up to `not_after`: (epoch, state), or None if none is.
+
+        Args:
+          template: a state of the same structure.
+          not_after: None for the last epoch.
+          on_damage: called with a sentence about each damaged state that is passed over.
+        """
+        for epoch in reversed(folders.stored_epochs(self._states)):
+            if not_after is not None and epoch > not_after:
+                continue
+            try:
+                found = folders.read_epoch(self._states, epoch, identity=self._identity)
+            except DamagedCheckpointError as error:
+                on_damage(f"the training state of {error}")
+                continue
+            return epoch, jax.tree_util.tree_map_with_path(
+                lambda path, leaf, found=found: np.asarray(found[path_name(path)], leaf.dtype), template
+            )
+        return None
+
+
+def _cast(leaves, of, to):
+    """Arrays of one type as another; the others as they are."""
+    return {name: leaf.astype(to) if leaf.dtype == of else leaf for name, leaf in leaves.items()}

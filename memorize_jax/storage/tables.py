@@ -1,0 +1,229 @@
+"""Tables: their columns, and how they are written, read, and made unit by unit."""
+
+import contextlib
+import json
+import os
+import pathlib
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from memorize_jax.storage.files import checksum, write_text
+
+# What tables have in common.
+ACCURACIES = ("train_accuracy", "unpermuted_accuracy", "permuted_accuracy", "restored_accuracy", "test_accuracy")
+MEASURES = ("capacity", "radius", "dimension", "center_correlation", "capacity_standard_error")
+PLACE = ("seed", "epoch", "layer", "layer_number")
+SIZES = ("num_classes", "num_valid_classes", "examples_per_class", "num_draws", "kappa", "status")
+
+# Joint geometry (`geometry.joint_geometry`); `joint_classes` is P', the classes of one dichotomy.
+JOINT = (
+    *("joint_capacity", "joint_capacity_standard_error", "joint_radius", "joint_dimension", "joint_utility"),
+    *("joint_center_alignment", "joint_axis_alignment", "joint_center_axis_alignment", "joint_active_fraction"),
+    *("joint_kkt_residual", "joint_classes", "joint_status"),
+)
+# How far measures move when other examples stand for the classes: standard deviations over so many choices.
+RESAMPLED = (
+    *("example_repeats", "capacity_example_sd", "radius_example_sd", "dimension_example_sd"),
+    "joint_capacity_example_sd",
+)
+# Mean-field capacity with fewer and with more center directions removed than the K of least residual correlation.
+AROUND_K = ("capacity_fewer_components", "capacity_more_components")
+
+METRICS = ("epoch", "loss", *ACCURACIES, "seconds")
+# Every time the learning rate was halved because the loss was not finite: after which epoch, and what happened.
+RESTORES = ("epoch", "failed_epoch", "failed_step", "learning_rate")
+GEOMETRY = (
+    *(*PLACE, "group", *MEASURES, "num_center_components", "residual_correlation"),
+    *("least_retained_center_norm", "largest_kkt_residual", *SIZES, *AROUND_K, *JOINT, *RESAMPLED),
+)
+# Accuracy with the layers of one unit as they were at another epoch.
+REWINDING = ("seed", "into", "layer", "layer_number", "num_layers", "rewind_epoch", "bn", "loss", *ACCURACIES)
+# What the paper says, and whether the tables show it.
+CLAIMS = ("claim", "figure", "statement", "quantity", "measured", "low", "high", "threshold", "verdict", "reason")
+# Accuracy and the geometry of the test set's manifolds by width; `moment` is best or final.
+DOUBLE_DESCENT = (
+    *("seed", "width", "num_parameters", "moment", "epoch", "layer", "layer_number", *ACCURACIES),
+    *(*MEASURES, "num_center_components", *SIZES),
+)
+# Squared norms and cosines of the parts of the gradient, by layer and group; `data_classes` is P of the data set.
+GRADIENTS = (
+    *(*PLACE, "group", "part", "squared_norm", "cosine_with_ind", "cosine_with_permuted", "num_examples"),
+    *("data_classes", "form", "bn", "weighting", "centering"),
+)
+DECODING = (
+    *(*PLACE, "method", "labels", "train_accuracy", "restored_accuracy", "validation_accuracy"),
+    *("clean_validation_accuracy", "test_accuracy", "num_features", "num_fitted", "least_components"),
+    "most_components",
+)
+DECODING_CHOICE = (
+    *("seed", "epoch", "method", "labels", "validation_accuracy", "layer", "test_accuracy"),
+    *("clean_layer", "clean_test_accuracy", "oracle_layer", "oracle_test_accuracy"),
+)
+# Capacity by both theories and by simulation; `bound` other than 0: the simulated one is only a bound.
+CAPACITY_CHECK = (
+    *(*PLACE, "group", "mean_field_capacity", "mean_field_standard_error", "simulated_capacity"),
+    *("simulated_standard_error", "bound", "undecided", "num_classes", "examples_per_class", "num_inputs"),
+    *("num_draws", "num_dichotomies", "num_repetitions", "joint_capacity", "joint_standard_error"),
+    *("joint_classes", "joint_status"),
+)
+# Places in the plane; `stage` names what the epoch is among init, best and final.
+UMAP = ("seed", "epoch", "stage", "layer", "layer_number", "group", "example", "true", "assigned", "x", "y")
+# Images of a few training examples; `pixels` are height x width x channels bytes in base64.
+EXAMPLES = ("seed", "group", "example", "true", "assigned", "height", "width", "channels", "pixels")
+# Some coordinates of the points of two classes whose centers are opposite.
+SPHERES = ("seed", "example", "label", "axis_0", "axis_1", "axis_2", "axis_3", "axis_4")
+
+# Columns that tables of the first version lack; there they are NaN.
+ADDED = {*AROUND_K, *JOINT, *RESAMPLED, "joint_standard_error", "data_classes"}
+# Columns of text; all others hold numbers.
+TEXT = {
+    *("layer", "group", "part", "form", "bn", "weighting", "centering", "method", "labels", "moment", "into", "stage"),
+    *("pixels", "clean_layer", "oracle_layer", "run", "state"),
+    *(set(CLAIMS) - {"measured", "low", "high"}),
+}
+
+
+def table_text(rows: Sequence[dict], columns: Sequence[str]) -> str:
+    """A table as csv: floats with all their digits, the same on every system."""
+    return pd.DataFrame(list(rows), columns=list(columns)).to_csv(index=False, lineterminator="\n")
+
+
+def write_table(path: str | pathlib.Path, rows: Sequence[dict], columns: Sequence[str]) -> None:
+    """Writes a table whole; its folder is made.
+
+    Raises:
+      ValueError: a row lacks a column or has one too many.
+    """
+    for row in rows:
+        if set(row) != set(columns):
+            raise ValueError(f"expected columns {sorted(columns)}, got {sorted(row)}")
+    write_text(pathlib.Path(path), table_text(rows, columns))
+
+
+def read_table(
+    path: str | pathlib.Path,
+    columns: Sequence[str],
+    made_by: str,
+    *,
+    text: Collection[str] = TEXT,
+    added: Collection[str] = ADDED,
+) -> pd.DataFrame:
+    """Reads a table; columns besides those expected are kept.
+
+    Args:
+      path: of the csv file.
+      columns: that it must have.
+      made_by: the command that makes it, for the error message.
+      text: columns that hold text; all others must hold numbers.
+      added: columns that tables of the first version lack, where they become NaN.
+
+    Raises:
+      FileNotFoundError: no such table; says what makes it.
+      ValueError: a column is missing, there are no rows, or it is not a table.
+    """
+    path, again = pathlib.Path(path), f"make the table again with: {made_by}"
+    if not path.is_file():
+        raise FileNotFoundError(f"no table {path}; make it with: {made_by}")
+    try:
+        # A run's name is a hash, which may look like a number.
+        table = pd.read_csv(path, dtype={"run": str})
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged ({error}); {again}") from error
+    lacking = [column for column in columns if column not in table.columns]
+    if missing := [column for column in lacking if column not in added]:
+        raise ValueError(f"{path}: expected columns {', '.join(missing)}; {again}")
+    if table.empty:
+        raise ValueError(f"{path} is damaged (no rows); {again}")
+    table = table.assign(**dict.fromkeys(lacking, float("nan")))
+    for column in columns:
+        if column not in text and not pd.api.types.is_numeric_dtype(table[column]):
+            is_wrong = np.isnan(np.asarray(pd.to_numeric(table[column], errors="coerce"), float))
+            wrong = table[column].tolist()[is_wrong.argmax()]
+            raise ValueError(f"{path} is damaged ({column} {wrong!r}); {again}")
+    return table
+
+
+def make_table(
+    path: pathlib.Path,
+    columns: Sequence[str],
+    units: Iterable[Hashable],
+    make_rows: Callable[[Hashable], list[dict] | None],
+    *,
+    settings: Mapping,
+    otherwise: Callable[[Hashable], list[dict]] = lambda unit: [],
+) -> pd.DataFrame:
+    """Makes a table of many units of work; a unit that was finished before an interruption is not made again.
+
+    Finished units are noted, line by line, in a file beside the table, which goes when the table is there. The table
+    is the same, byte for byte, however often its making was interrupted.
+
+    Args:
+      path: of the table.
+      columns: of the table.
+      units: keys of the units, in the order of the table; numbers, strings or tuples of them.
+      make_rows: key -> rows; None for a unit that cannot be made now.
+      settings: everything else the rows depend on, as JSON; rows made with other settings are not used.
+      otherwise: key -> the rows that stand for a unit that cannot be made; they are not noted, so that a later
+        attempt makes them.
+
+    Raises:
+      ValueError: rows without the columns, or no rows at all.
+    """
+    notes, rows = path.with_name(f"{path.stem}.partial.jsonl"), []
+    path.parent.mkdir(exist_ok=True)
+    start = _line("settings", json.loads(json.dumps(settings, sort_keys=True)))
+    made, sound = _read_notes(notes, start)
+    with open(notes, "r+b" if sound else "wb") as stream:
+
+        def note(line):
+            stream.write(line)
+            stream.flush()
+            os.fsync(stream.fileno())
+
+        # What follows the last sound line was cut short.
+        stream.truncate(sound)
+        stream.seek(sound)
+        if not sound:
+            note(start)
+        for unit in units:
+            if (key := json.dumps(unit)) not in made:
+                if (found := make_rows(unit)) is None:
+                    rows += otherwise(unit)
+                    continue
+                # Through JSON in any case, so that a table does not show where it was interrupted.
+                note(line := _line(key, found))
+                made[key] = _parse(line)[1]
+            rows += made[key]
+    if not rows:
+        raise ValueError(f"nothing could be measured for {path}")
+    write_table(path, rows, columns)
+    notes.unlink()
+    return pd.DataFrame(rows, columns=list(columns))
+
+
+def _line(key, content):
+    # NumPy's numbers become Python's.
+    body = json.dumps([key, content], default=lambda number: number.item())
+    return f"{checksum(body.encode())} {body}\n".encode()
+
+
+def _parse(line):
+    check, _, body = line.partition(b" ")
+    if not body.endswith(b"\n") or check != checksum(body[:-1]).encode():
+        raise ValueError("a line that was cut short or has changed")
+    return json.loads(body)
+
+
+def _read_notes(notes, start):
+    """The units noted under the same settings, and how many bytes of the file are sound."""
+    made, sound = {}, 0
+    with contextlib.suppress(FileNotFoundError, ValueError), open(notes, "rb") as stream:
+        for line in stream:
+            if not sound and line != start:
+                break
+            key, rows = _parse(line)
+            made[key] = rows
+            sound += len(line)
+    return made, sound

@@ -1,0 +1,1 @@
+"""A study: several runs side by side."""

@@ -1,0 +1,161 @@
+"""The compiled parts of training: a step over all devices, an epoch of them, and the accuracies after it."""
+
+import functools
+from collections.abc import Callable, Sequence
+
+import flax.linen as nn
+import jax
+import numpy as np
+from jaxtyping import Int
+
+from memorize_jax import models
+from memorize_jax.config import RunConfig
+from memorize_jax.data import PermutedLabels, Splits, channel_statistics, standardize
+from memorize_jax.keys import stream
+from memorize_jax.training.accuracy import group_accuracies
+from memorize_jax.training.devices import must_await_steps, replicate, split_batches
+from memorize_jax.training.processes import gather_rows, local_rows
+from memorize_jax.training.state import TrainState, create_state, optimizer, stack
+from memorize_jax.training.step import AXIS, Batch, make_predict_step, make_train_step, scan_steps
+
+# Precision of a run -> the type that activations have, and the precision of products.
+COMPUTE = {
+    "float32": (jax.numpy.float32, "highest"),
+    "tf32": (jax.numpy.float32, "tensorfloat32"),
+    "bfloat16": (jax.numpy.bfloat16, "default"),
+    "float64": (jax.numpy.float64, "highest"),
+}
+# Enough to hide the call behind the steps, few enough that a stop need not wait long.
+STEPS_PER_CALL = 16
+
+
+class Trainer:
+    """The compiled parts of one run, or of several that differ in the seed alone; holds no training state.
+
+    Args:
+      labels: of the training set; with `seeds`, with a leading axis of seeds.
+      seeds: trained as one program: states, batches and losses have a leading axis of seeds, and each seed takes the
+        steps of its own run. For a model without dropout. None for the run of `config.seed`, without such an axis.
+    """
+
+    def __init__(
+        self, config: RunConfig, splits: Splits, labels: PermutedLabels, *, seeds: Sequence[int] | None = None
+    ):
+        self.config, self.splits, self.labels, self.seeds = config, splits, labels, seeds
+        self.statistics = channel_statistics(splits.train.images, config.scaling)
+        self.model, self.tx = build_model(config, splits), optimizer(config.learning_rate)
+        self.num_devices = jax.device_count()
+        self._axes = () if seeds is None else (len(seeds),)
+        test_labels = np.broadcast_to(splits.test.labels, (*self._axes, len(splits.test.labels)))
+        self.train_arrays = replicate((splits.train.images, labels.assigned))
+        self.test_arrays = replicate((splits.test.images, test_labels))
+        dropout_key = stream(config.seed, "dropout") if seeds is None else None
+        step = make_train_step(self.model, self.tx, self.statistics, dropout_key=dropout_key)
+        predict = make_predict_step(self.model, self.statistics)
+        if seeds is not None:
+            step, predict = jax.vmap(step, in_axes=(0, None, 0, 0)), jax.vmap(predict, in_axes=(0, None, 0, None))
+        over_devices = functools.partial(jax.pmap, axis_name=AXIS, in_axes=(None, None, None, 0))
+        over_steps = functools.partial(over_devices, out_axes=None, donate_argnums=(0,))
+        self._step, self._steps, self._predict = over_steps(step), over_steps(scan_steps(step)), over_devices(predict)
+        self._steps_per_call = config.steps_per_call or (1 if jax.default_backend() == "cpu" else STEPS_PER_CALL)
+
+    def initial_state(self) -> TrainState:
+        """The state before the first step."""
+        sample = standardize(jax.numpy.asarray(self.splits.train.images[:1]), self.statistics)
+        create = lambda seed: create_state(self.model, sample, seed=seed, tx=self.tx)
+        return create(self.config.seed) if self.seeds is None else stack([create(seed) for seed in self.seeds])
+
+    def step(self, state: TrainState, batch: Batch) -> tuple[TrainState, jax.Array]:
+        """One step; uses up the state, and returns the one after it with the loss before it.
+
+        Args:
+          batch: leaves [D, n], or [D, seeds, n], for the devices of all processes.
+        """
+        with compute_precision(self.config):
+            return self._step(state, *self.train_arrays, local_rows(batch))
+
+    def _several_steps(self, state, batches):
+        stacked = _stack_second([local_rows(batch) for batch in batches])
+        with compute_precision(self.config):
+            return self._steps(state, *self.train_arrays, stacked)
+
+    def run_epoch(
+        self, state: TrainState, number: int, on_step: Callable[[jax.Array], None] = lambda loss: None
+    ) -> TrainState:
+        """Trains on every example once, in an order that depends on the seed and the epoch's number alone.
+
+        Args:
+          state: used up.
+          on_step: called after each call to the device with the loss of its step, or [steps] of its steps, which may
+            not be there yet; may raise to stop.
+        """
+        state, batches = replicate(state), self._batches(number)
+        while batches:
+            # What is left of the last call is done step by step: another length would be compiled anew.
+            several = len(batches) >= self._steps_per_call > 1
+            count = self._steps_per_call if several else 1
+            now, batches = batches[:count], batches[count:]
+            state, loss = self._several_steps(state, now) if several else self.step(state, now[0])
+            if must_await_steps():
+                jax.block_until_ready(state)
+            on_step(loss)
+        return state
+
+    def _batches(self, number):
+        seeds = [self.config.seed] if self.seeds is None else self.seeds
+        orders = [example_order(seed, number, len(self.splits.train.labels)) for seed in seeds]
+        batches = [split_batches(order, self.config.batch_size, self.num_devices) for order in orders]
+        return batches[0] if self.seeds is None else [_stack_second(own) for own in zip(*batches, strict=True)]
+
+    def evaluate(self, variables: dict) -> dict[str, np.ndarray]:
+        """Loss (mean over the training set, on the assigned labels) and `group_accuracies`, with the axis of seeds."""
+        variables = replicate(variables)
+        predicted, losses = self._predict_all(variables, self.train_arrays)
+        test_predicted, _ = self._predict_all(variables, self.test_arrays)
+        accuracies = group_accuracies(predicted, self.labels, test_predicted, self.splits.test.labels)
+        return {"loss": np.mean(losses, axis=-1).astype(float), **accuracies}
+
+    def _predict_all(self, variables, data):
+        """(predicted classes, losses), each [*seeds, n]."""
+        num, parts = data[1].shape[-1], []
+        for batch in split_batches(np.arange(num), self.config.batch_size, self.num_devices):
+            with compute_precision(self.config):
+                parts.append(self._predict(variables, *data, local_rows(batch)))
+            if must_await_steps():
+                jax.block_until_ready(parts[-1])
+        gathered = [gather_rows(np.stack([np.asarray(part) for part in leaf])) for leaf in zip(*parts, strict=True)]
+        return [self._in_order(leaf)[..., :num] for leaf in gathered]
+
+    def _in_order(self, leaf):
+        """[batches, D, *seeds, n] as [*seeds, examples], without the padding of full batches."""
+        leaf = leaf if self.seeds is None else np.moveaxis(leaf, 2, 0)
+        batches = leaf.reshape(*self._axes, leaf.shape[len(self._axes)], -1)
+        return batches[..., : self.config.batch_size].reshape(*self._axes, -1)
+
+
+def build_model(config: RunConfig, splits: Splits) -> nn.Module:
+    """The network of a run, for training on several devices."""
+    how = {"dtype": COMPUTE[config.dtype][0], "init": config.init, "dropout": config.dropout, "axis_name": AXIS}
+    return models.create(config.model, num_classes=splits.train.num_classes, width=config.width, **how)
+
+
+def state_shapes(config: RunConfig, splits: Splits) -> TrainState:
+    """Shape and type of every leaf of a run's training state; computes nothing."""
+    sample = jax.ShapeDtypeStruct((1, *splits.train.images.shape[1:]), np.float32)
+    model, tx = build_model(config, splits), optimizer(config.learning_rate)
+    return jax.eval_shape(lambda sample: create_state(model, sample, seed=config.seed, tx=tx), sample)
+
+
+def compute_precision(config: RunConfig):
+    """Context in which a run's steps are traced: the precision of their products."""
+    return jax.default_matmul_precision(COMPUTE[config.dtype][1])
+
+
+def example_order(seed: int, number: int, num_examples: int) -> Int[np.ndarray, " n"]:
+    """The order in which epoch `number` goes through the training set, whatever the device or the version of jax."""
+    key = jax.random.fold_in(stream(seed, "order"), number)
+    return np.random.default_rng(np.asarray(jax.random.key_data(key)).ravel()).permutation(num_examples)
+
+
+def _stack_second(batches):
+    return jax.tree.map(lambda *leaves: np.stack(leaves, axis=1), *batches)

@@ -1,0 +1,232 @@
+"""Tables on which every claim holds, made by rules simple enough to have each value by hand; and ways to spoil them."""
+
+import pathlib
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from memorize_jax import models
+from memorize_jax.claims import HOLDS, STATEMENTS, judge
+from memorize_jax.storage.tables import JOINT, METRICS, RESAMPLED
+from memorize_jax.studies.study import Study, three_layers
+
+GROUPS = ("unpermuted", "permuted", "restored", "test")
+BEST, FINAL = 2, 4
+METRICS_ROWS = [
+    # epoch, loss, train, unpermuted, permuted, restored, test, seconds
+    (0, 2.3, 0.1, 0.1, 0.1, 0.1, 0.1, 1.0),
+    (1, 2.2, 0.4, 0.6, 0.1, 0.6, 0.6, 1.0),
+    (2, 1.5, 0.55, 0.95, 0.1, 0.9, 0.9, 1.0),
+    (3, 0.8, 0.8, 0.99, 0.5, 0.5, 0.8, 1.0),
+    (4, 0.1, 0.995, 1.0, 0.99, 0.1, 0.6, 1.0),
+]
+# What each group's measures are at the best epoch, in units of the restored ones.
+TEST = {"joint_capacity": 1 / 1.05, "radius": 1 / 1.02, "dimension": 1 / 1.03}
+# Mean-field capacity in units of the joint one.
+MEAN_FIELD = 1.2
+
+
+def _geometry(layers):
+    hidden = layers[:-1]
+    last = len(hidden) - 4 if len(hidden) > 10 else len(hidden) - 1
+    rows = []
+    for epoch in (BEST, FINAL):
+        for position, layer in enumerate(("input", *layers)):
+            for group in GROUPS:
+                # M = 50, so the bound is 0.04 and permuted capacity 1.1 times that.
+                numbers = {"joint_capacity": 0.044 if group == "permuted" else 0.05 * 1.2**position}
+                # What has true labels untangles.
+                depth = 1.0 if group == "permuted" else 0.95**position
+                numbers |= {"radius": depth, "dimension": 10 * depth, "center_correlation": 0.02}
+                if group == "test":
+                    numbers |= {name: numbers[name] * factor for name, factor in TEST.items()}
+                if group == "test" and layers[0] == "conv1":
+                    numbers["joint_capacity"] *= 1.1
+                if epoch == FINAL and position > 0:
+                    late = position > last
+                    change = {"permuted": 3.0, "restored": 0.5}.get(group, 1.0) if late else 1.02
+                    numbers["joint_capacity"] *= change
+                    if late and group == "permuted":
+                        numbers |= {"radius": 0.7, "dimension": 8.0}
+                numbers["capacity"] = MEAN_FIELD * numbers["joint_capacity"]
+                common = {"epoch": epoch, "layer": layer, "layer_number": position, "group": group}
+                common |= dict.fromkeys(("capacity_standard_error", "joint_capacity_standard_error"), 4e-4)
+                common |= {"examples_per_class": 50, "kappa": 0.0, "num_center_components": 2 + (position == 1)}
+                rows.append({**dict.fromkeys((*JOINT, *RESAMPLED), np.nan), **common, **numbers, "joint_status": 0})
+    return pd.DataFrame(rows)
+
+
+def _rewinding(layers):
+    shares = dict.fromkeys(layers, 0.2) | {layers[0]: 0.0, layers[-2]: 0.95}
+    settled = dict.fromkeys(layers, 2) | {layers[0]: 3, layers[-2]: 1}
+    rows = []
+    for number, layer in enumerate(layers, 1):
+        for epoch in range(5):
+            common = {"into": "final", "layer": layer, "layer_number": number, "num_layers": 1, "rewind_epoch": epoch}
+            # In networks of convolutions the last layer gives as much back at epoch 0.
+            at_peak = epoch == BEST or (epoch == 0 and layers[0] == "conv1" and layer == layers[-2])
+            test = 0.6 + 0.3 * shares[layer] if at_peak else 0.6
+            rows.append({**common, "train_accuracy": 0.95 if epoch >= settled[layer] else 0.5, "test_accuracy": test})
+    return pd.DataFrame(rows)
+
+
+# (unpermuted dep, unpermuted ind, permuted dep, permuted ind) by epoch, the same in every layer, by equation 15.
+NORMS = {0: (8.0, 1.0, 0.5, 1.2), 1: (8.0, 1.0, 0.5, 1.2), 2: (8.0, 1.0, 5.0, 1.2), 4: (16.0, 12.0, 10.0, 9.6)}
+# By equation 16 ind is smaller.
+IND_BY_EQUATION_16 = 0.8
+
+
+def _gradients(layers):
+    rows = []
+    for epoch, (dep_u, ind_u, dep_p, ind_p) in NORMS.items():
+        for position, layer in enumerate(layers):
+            found = {("unpermuted", "dep"): dep_u, ("unpermuted", "ind"): ind_u}
+            found |= {("permuted", "dep"): dep_p, ("permuted", "ind"): ind_p}
+            full = {("unpermuted", "full"): 1.5, ("permuted", "full"): 1.0 if epoch else 0.25}
+            full |= {("all", "full"): 1.0 + (position > 0)}
+            common = {"epoch": epoch, "layer": layer}
+            for form, smaller in (("eq15", 1.0), ("eq16", IND_BY_EQUATION_16)):
+                for (group, part), norm in (found | (full if form == "eq15" else {})).items():
+                    norm *= smaller if part == "ind" else 1.0
+                    rows.append({**common, "form": form, "group": group, "part": part, "squared_norm": norm})
+    return pd.DataFrame(rows).assign(weighting="subset", num_examples=5000.0, data_classes=10.0)
+
+
+def _decoding(layers):
+    accuracies = dict(zip(("input", *layers), (0.9, 0.7, 0.75, *[0.65] * len(layers)), strict=False))
+    rows = [{"layer": layer, "test_accuracy": accuracy} for layer, accuracy in accuracies.items()]
+    return pd.DataFrame(rows).assign(epoch=FINAL, method="masc", labels="assigned")
+
+
+def _umap(layers):
+    """Two classes of two points each: at one epoch beside the other one of the class, at the other beside the other."""
+    apart, mixed = [(0, 0), (0, 1), (9, 0), (9, 1)], [(0, 0), (9, 1), (0, 1), (9, 0)]
+    rows = []
+    for group, places in {"permuted": (mixed, apart), "restored": (apart, mixed)}.items():
+        for epoch, found in zip((BEST, FINAL), places, strict=True):
+            for (x, y), label in zip(found, (0, 0, 1, 1), strict=True):
+                own = {"assigned": label, "true": 1 - label}
+                rows.append({"epoch": epoch, "layer": layers[-2], "group": group, "x": x, "y": y, **own})
+    return pd.DataFrame(rows)
+
+
+def _capacity_check(layers):
+    """Joint capacity is off by 2, 4 and 100 %, mean-field by 50, 60 and 100 %; the input was measured twice."""
+    found = {"input": (BEST, 1.02, 1.5), layers[0]: (BEST, 1.04, 1.6), layers[1]: (BEST, 2.0, 2.0)}
+    rows = [
+        {"epoch": epoch, "layer": layer, "joint_capacity": joint, "mean_field_capacity": mean_field}
+        for layer, (epoch, joint, mean_field) in [*found.items(), ("input", (FINAL, 1.02, 1.5))]
+    ]
+    return pd.DataFrame(rows).assign(
+        group="test", simulated_capacity=1.0, simulated_standard_error=0.01, bound=0, examples_per_class=50
+    )
+
+
+def study(*, model="mlp", dataset="digits", seeds=(0,)) -> Study:
+    """A run, or an ensemble of equal runs, with all tables that a run can have."""
+    layers = tuple(models.layer_names(model))
+    tables = {
+        "metrics": pd.DataFrame(METRICS_ROWS, columns=METRICS),
+        "geometry": _geometry(layers),
+        "rewinding": _rewinding(layers),
+        "gradients": _gradients(layers),
+        "decoding": _decoding(layers),
+        "umap": _umap(layers),
+        "capacity_check": _capacity_check(layers),
+    }
+    tables = {name: pd.concat([table.assign(seed=seed) for seed in seeds]) for name, table in tables.items()}
+    return Study(pathlib.Path("runs/mine"), model, dataset, 0.5, layers, tuple(seeds), tables)
+
+
+def widths(seeds=(0,)) -> Study:
+    """Networks of six widths."""
+    final = {"test_accuracy": [0.3, 0.5, 0.4, 0.45, 0.6, 0.65], "dimension": [10, 7, 9, 8, 6, 5]}
+    final |= {"radius": [1.5, 1.4, 1.3, 1.31, 1.0, 0.9], "center_correlation": [0.3, 0.21, 0.2, 0.15, 0.1, 0.05]}
+    best = final | {"test_accuracy": [0.3, 0.5, 0.6, 0.65, 0.7, 0.75], "dimension": [10, 9, 8, 7, 6, 5]}
+    parts = [
+        pd.DataFrame(
+            {
+                **columns,
+                "width": [1, 2, 3, 4, 6, 8],
+                "moment": moment,
+                "permuted_accuracy": 0.9,
+                "restored_accuracy": 0.1,
+                "seed": seed,
+            }
+        )
+        for moment, columns in (("best", best), ("final", final))
+        for seed in seeds
+    ]
+    tables = {"double_descent": pd.concat(parts, ignore_index=True)}
+    return Study(pathlib.Path("runs/widths"), "resnet18", "digits", 0.1, (), tuple(seeds), tables)
+
+
+def fractions(seeds=(0,), *, model="mlp") -> Study:
+    """A sweep of three fractions; no example is permuted at 0, none is not at 1."""
+    one = study(seeds=seeds, model=model)
+    three = list(three_layers(one.layers).values())
+    capacities = {0.0: (0.10, 0.20, 0.4), 0.5: (0.102, 0.21, 0.3), 1.0: (0.101, 0.19, 0.1)}
+    parts = {"metrics": [], "geometry": []}
+    for fraction, found in capacities.items():
+        metrics, geometry = one.tables["metrics"].copy(), one.tables["geometry"].copy()
+        if fraction == 0:
+            # 0.9 at the peak.
+            metrics.loc[metrics["epoch"] == FINAL, "test_accuracy"] = 0.8
+        absent = {0.0: ["permuted", "restored"], 1.0: ["unpermuted"]}.get(fraction, [])
+        metrics[[f"{group}_accuracy" for group in absent]] = np.nan
+        for layer, capacity in zip(three, found, strict=True):
+            own = (geometry["layer"] == layer) & (geometry["group"] != "permuted") & (geometry["epoch"] == FINAL)
+            lead = geometry["group"].map({"unpermuted": 1.5 if layer == three[-1] else 1.04, "restored": 1.02})
+            geometry.loc[own, "joint_capacity"] = capacity * lead.fillna(1)[own]
+        geometry = geometry[~geometry["group"].isin(absent)]
+        for name, table in (("metrics", metrics), ("geometry", geometry)):
+            parts[name].append(table.assign(permuted_fraction=fraction, run=f"run{fraction}"))
+    tables = {name: pd.concat(own, ignore_index=True) for name, own in parts.items()}
+    own = {"workdir": pathlib.Path("runs/sweep"), "permuted_fraction": float("nan"), "kind": "sweep"}
+    return one._replace(**own, tables=tables, varies=("permuted_fraction",))
+
+
+def edited(base: Study, table: str, column: str, value, **where) -> Study:
+    """The study with some cells changed: the rows where columns have the given values (or one of a tuple of them).
+
+    Args:
+      base: study.
+      table: its name.
+      column: that changes.
+      value: the new one, or a factor of the old one as text, "* 2".
+      **where: column -> value or tuple of values.
+    """
+    changed = base.tables[table].reset_index(drop=True)
+    rows = np.ones(len(changed), bool)
+    for name, wanted in where.items():
+        rows &= changed[name].isin(wanted if isinstance(wanted, tuple) else (wanted,)).to_numpy()
+    assert rows.any()
+    if isinstance(value, str) and value.startswith("* "):
+        changed.loc[rows, column] *= float(value[2:])
+    else:
+        changed[column] = changed[column].astype(object if isinstance(value, str) else float)
+        changed.loc[rows, column] = value
+    return base._replace(tables={**base.tables, table: changed})
+
+
+def without(base: Study, table: str, **where) -> Study:
+    """The study without a table, or without its rows where columns have the given values."""
+    rows = base.tables[table]
+    keep = np.zeros(len(rows), bool)
+    for name, wanted in where.items():
+        keep |= ~rows[name].isin(wanted if isinstance(wanted, tuple) else (wanted,)).to_numpy()
+    others = {name: own for name, own in base.tables.items() if name != table}
+    return base._replace(tables={**others, table: rows[keep]} if where else others)
+
+
+def judged(name: str, on: Study):
+    """The claim of that name on a study."""
+    return judge(next(statement for statement in STATEMENTS if statement.name == name), on)
+
+
+def assert_judged(name, tables, verdict, measured):
+    """The claim is decided so, on this number; what holds on one seed says so."""
+    claim = judged(name, tables)
+    assert claim.verdict == (HOLDS[len(tables.seeds) == 1] if verdict == "holds" else verdict)
+    assert claim.measured == pytest.approx(measured)

@@ -1,0 +1,306 @@
+import numpy as np
+import pytest
+
+from memorize_jax import data
+from memorize_jax.claims import STATEMENTS
+from memorize_jax.measurements.gradients.shares import CLASSES
+from tests.claims.invented import FINAL, assert_judged, edited, judged, study, without
+from tests.claims.test_training import no_permuted, stopped
+
+U_DEP, U_IND = {"group": "unpermuted", "part": "dep"}, {"group": "unpermuted", "part": "ind"}
+P_DEP, P_IND = {"group": "permuted", "part": "dep"}, {"group": "permuted", "part": "ind"}
+AGAIN = "measure the gradients again with: python -m experiments.gradients --workdir=runs/mine"
+# By the less favorable of both forms.
+HELD = {
+    "gradients_do_not_vanish": 0.5,
+    "gradients_not_small_until_memorized": 1.0,
+    "unpermuted_gradient_leads_at_start": 6.0,
+    "groups_contribute_alike_at_the_end": 1.5,
+    "unpermuted_dep_above_ind": 8.0,
+    # From the final epoch on, 4, and the best one is 2.
+    "parts_equilibrate_late": 2.0,
+    "permuted_dep_below_ind": 0.5 / 0.96,
+    "unpermuted_dep_above_permuted_dep": 16.0,
+    "ind_alike_on_both_groups": 1.25,
+    "permuted_dep_starts_near_zero": 0.5 / 8,
+    # Least of 16 / 8, 12 / 1, 10 / 5 and 9.6 / 1.2.
+    "parts_grow_while_they_cancel": 2.0,
+}
+# What takes no permuted example to decide.
+OF_UNPERMUTED = {"gradients_do_not_vanish", "unpermuted_dep_above_ind"}
+NEAR_START = {
+    "unpermuted_gradient_leads_at_start",
+    "unpermuted_dep_above_ind",
+    "permuted_dep_below_ind",
+    "unpermuted_dep_above_permuted_dep",
+}
+# What permuted examples give by their labels, which falls with their number.
+BY_NUMBER = (NEAR_START - OF_UNPERMUTED) | {"permuted_dep_starts_near_zero"}
+OF_THE_END = {
+    "groups_contribute_alike_at_the_end",
+    "parts_equilibrate_late",
+    "ind_alike_on_both_groups",
+    "parts_grow_while_they_cancel",
+}
+OF_MEMORIZING = OF_THE_END | {"permuted_dep_starts_near_zero", "gradients_not_small_until_memorized"}
+BY_BOTH_FORMS = {
+    "unpermuted_dep_above_ind",
+    "parts_equilibrate_late",
+    "permuted_dep_below_ind",
+    "unpermuted_dep_above_permuted_dep",
+    "ind_alike_on_both_groups",
+    "permuted_dep_starts_near_zero",
+    "parts_grow_while_they_cancel",
+}
+
+
+@pytest.mark.parametrize(("name", "value"), HELD.items())
+def test_what_holds(name, value):
+    assert_judged(name, study(), "holds", value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "where", "measured"),
+    [
+        ("gradients_do_not_vanish", 0.1, {"group": "all", "layer": "linear1", "epoch": 1}, 0.05),
+        ("gradients_not_small_until_memorized", "* 0.05", {"group": "all", "epoch": 2}, 0.05),
+        ("unpermuted_gradient_leads_at_start", 1.0, {"group": "permuted", "part": "full", "epoch": 0}, 1.5),
+        ("groups_contribute_alike_at_the_end", 0.5, {"group": "unpermuted", "part": "full", "epoch": FINAL}, 2.0),
+        # One layer.
+        ("unpermuted_dep_above_ind", 2.0, U_DEP | {"layer": "linear4", "epoch": 0}, 2.0),
+        ("permuted_dep_below_ind", 3.6, P_DEP | {"layer": "linear4", "epoch": 0}, 3.6 / 0.96),
+        ("unpermuted_dep_above_permuted_dep", 4.0, P_DEP | {"layer": "linear4", "epoch": 0}, 2.0),
+        # Any epoch.
+        ("ind_alike_on_both_groups", "* 0.5", P_IND | {"layer": "linear4", "epoch": FINAL}, 2.5),
+        ("ind_alike_on_both_groups", "* 3", P_IND | {"layer": "linear4", "epoch": 2}, 3.6),
+        ("permuted_dep_starts_near_zero", "* 4", P_DEP | {"epoch": 0}, 0.25),
+        ("parts_grow_while_they_cancel", 0.6, U_IND | {"epoch": FINAL}, 0.6 / 1.0),
+        # Equal at the best epoch already; from the first one on; in one layer not even at the end.
+        ("parts_equilibrate_late", 8.0, U_IND | {"epoch": 2}, 1.0),
+        ("parts_equilibrate_late", 8.0, U_IND | {"epoch": (0, 1, 2)}, 0.0),
+        ("parts_equilibrate_late", 1.0, U_IND | {"layer": "linear4", "epoch": FINAL}, 0.0),
+    ],
+)
+def test_what_does_not_hold(name, value, where, measured):
+    assert_judged(name, edited(study(), "gradients", "squared_norm", value, **where), "does not hold", measured)
+
+
+def test_equilibrium_counts_from_where_it_lasts():
+    """Equal at epoch 0 and 1, then apart, then equal to the end."""
+    base = edited(study(), "gradients", "squared_norm", 8.0, **U_IND, epoch=(0, 1))
+    assert_judged("parts_equilibrate_late", base, "holds", 2.0)
+
+
+def test_what_is_small_after_memorizing_is_not_counted():
+    """Half of the permuted examples are fitted at epoch 3."""
+    base = edited(study(), "gradients", "squared_norm", 1e-6, group="all", epoch=FINAL)
+    assert_judged("gradients_not_small_until_memorized", base, "holds", 1.0)
+
+
+# --- near initialization
+
+
+@pytest.mark.parametrize(
+    ("test_accuracy", "classes", "measured"),
+    [
+        # Twice chance is 0.2; 8 at epoch 0 and 0.5 at epoch 1, geometric mean of both.
+        (0.2, 10, 8.0),
+        (0.199, 10, 2.0),
+        (0.199, 20, 8.0),
+        # Of two classes half way between chance and all.
+        (0.74, 2, 2.0),
+        (0.75, 2, 8.0),
+    ],
+)
+def test_near_initialization_test_accuracy_is_below_twice_chance(test_accuracy, classes, measured):
+    base = edited(study(), "metrics", "test_accuracy", test_accuracy, epoch=1)
+    base = edited(base, "gradients", "data_classes", classes, epoch=(0, 1, 2, FINAL))
+    base = edited(base, "gradients", "squared_norm", 0.5, **U_DEP, epoch=1)
+    assert judged("unpermuted_dep_above_ind", base).measured == pytest.approx(measured)
+
+
+def test_a_loss_that_hardly_fell_is_no_longer_what_near_initialization_is():
+    base = edited(study(), "gradients", "squared_norm", 0.5, **U_DEP, epoch=1)
+    # The loss of epoch 1 is within a tenth of the first one, with 60 % of the test set right.
+    assert judged("unpermuted_dep_above_ind", base).measured == pytest.approx(8.0)
+
+
+def test_who_forgets_is_not_back_at_the_start():
+    base = edited(study(), "metrics", "test_accuracy", 0.15, epoch=FINAL)
+    assert_judged("unpermuted_dep_above_ind", base, "holds", 8.0)
+
+
+def test_tables_of_the_first_version_have_the_classes_of_known_data_sets():
+    base = edited(study(), "metrics", "test_accuracy", 0.19, epoch=1)
+    base = edited(base, "gradients", "squared_norm", 0.5, **U_DEP, epoch=1)
+    old = edited(base, "gradients", "data_classes", np.nan, epoch=(0, 1, 2, FINAL))
+    assert judged("unpermuted_dep_above_ind", old).measured == pytest.approx(2.0)
+    # Of one's own data set epoch 0 alone is known to be near initialization, and nobody knows what a class has.
+    own = old._replace(dataset="mine:load")
+    assert judged("unpermuted_dep_above_ind", own).measured == pytest.approx(8.0)
+    for name in BY_NUMBER:
+        assert judged(name, own).reason == f"how many permuted examples a class has is not known; {AGAIN}"
+
+
+def test_the_known_data_sets_have_so_many_classes():
+    assert set(CLASSES) == set(data.registry.LOADERS)
+    for name in ("digits", "spheres_small"):
+        assert data.load(name).train.num_classes == CLASSES[name]
+
+
+@pytest.mark.parametrize("name", sorted(NEAR_START))
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (
+            lambda base: edited(base, "metrics", "test_accuracy", 0.19, epoch=(0, 1, 2, 3, FINAL)),
+            "test accuracy never reached 20.0%, twice what chance gives: there is nothing that near initialization",
+        ),
+        (lambda base: without(base, "gradients", epoch=0), "no gradient was measured near initialization"),
+        (lambda base: edited(base, "metrics", "unpermuted_accuracy", np.nan, seed=0), "all labels were permuted"),
+    ],
+)
+def test_what_is_not_testable_near_the_start(name, spoil, reason):
+    claim = judged(name, spoil(study()))
+    assert claim.verdict == "not testable"
+    assert reason in claim.reason
+
+
+@pytest.mark.parametrize(
+    "name", sorted(BY_BOTH_FORMS - {"parts_grow_while_they_cancel", "permuted_dep_starts_near_zero"})
+)
+def test_a_part_that_is_zero_has_no_ratio(name):
+    claim = judged(name, edited(study(), "gradients", "squared_norm", 0.0, epoch=(0, FINAL)))
+    assert claim.reason == "a part of the gradient is zero or was not measured"
+
+
+@pytest.mark.parametrize("name", sorted(BY_NUMBER))
+def test_too_few_permuted_examples_say_nothing_of_their_labels(name):
+    few = edited(study(), "gradients", "num_examples", 721, group="permuted")
+    claim = judged(name, few)
+    assert claim.verdict == "not testable"
+    assert claim.reason == (
+        "72 permuted examples per class are fewer than 100: the label-dependent part of random labels vanishes with "
+        "their number (equation 23)"
+    )
+    assert (
+        judged(name, edited(study(), "gradients", "num_examples", 1000, group="permuted")).verdict == "holds (one seed)"
+    )
+    assert "not testable" in next(f"{own.why} {own.quantity}" for own in STATEMENTS if own.name == name)
+
+
+# --- both forms
+
+
+@pytest.mark.parametrize("name", sorted(BY_BOTH_FORMS))
+def test_where_both_forms_agree_both_values_are_told(name):
+    claim = judged(name, study())
+    assert claim.reason.startswith("by equation 15 (")
+    assert " and equation 16 (" in claim.reason
+    assert claim.quantity.endswith("; by equation 15 and by equation 2 or 16, the less favorable")
+
+
+def test_a_verdict_that_depends_on_the_form_says_so():
+    base = edited(study(), "gradients", "squared_norm", 4.0, **U_IND, form="eq15", epoch=0, layer="linear6")
+    claim = judged("unpermuted_dep_above_ind", base)
+    assert (claim.verdict, claim.measured) == ("does not hold", 2.0)
+    assert claim.reason == (
+        "depends on the form: holds by equation 16 (10), not by equation 15 (2); four, twice in norm: clearly larger"
+    )
+    base = edited(study(), "gradients", "squared_norm", 0.25, **P_IND, form="eq16", epoch=0, layer="linear1")
+    claim = judged("permuted_dep_below_ind", base)
+    assert (claim.verdict, claim.measured) == ("does not hold", 2.0)
+    assert claim.reason.startswith("depends on the form: holds by equation 15 (0.417), not by equation 16 (2); ")
+
+
+def test_where_neither_form_holds_the_less_favorable_is_shown():
+    base = edited(study(), "gradients", "squared_norm", 2.0, **U_DEP, epoch=0)
+    claim = judged("unpermuted_dep_above_ind", base)
+    assert (claim.verdict, claim.measured) == ("does not hold", 2.0)
+    assert claim.reason.startswith("by equation 15 (2) and equation 16 (2.5); four")
+    base = edited(study(), "gradients", "squared_norm", 2.4, **P_DEP, epoch=0)
+    assert judged("permuted_dep_below_ind", base).measured == pytest.approx(2.4 / 0.96)
+
+
+def test_over_seeds_every_seed_must_pass_by_each_form():
+    """By equation 15 the mean of 3.2, 8 and 8 is above 4, one seed is not; by equation 16 all are."""
+    base = study(seeds=(0, 1, 2))
+    base = edited(base, "gradients", "squared_norm", 2.5, **U_IND, form="eq15", epoch=0, seed=0)
+    claim = judged("unpermuted_dep_above_ind", base)
+    assert (claim.verdict, claim.measured) == ("does not hold", pytest.approx(19.2 / 3))
+    assert (claim.low, claim.high) == pytest.approx((3.2, 8.0))
+    assert claim.reason.startswith(
+        "depends on the form: holds by equation 16 (10), not by equation 15 (6.4); not certain with 3 seeds, one of "
+        "which gives 3.2; four"
+    )
+
+
+def test_tables_of_the_first_version_are_judged_by_the_last_layer_saying_so():
+    """They have the parts by equation 16 of the last layer alone."""
+    base = edited(study(), "gradients", "squared_norm", 4.0, **U_IND, form="eq15", epoch=0, layer="linear6")
+    table = base.tables["gradients"]
+    old = base._replace(
+        tables={**base.tables, "gradients": table[(table["form"] == "eq15") | (table["layer"] == "linear6")]}
+    )
+    assert judged("unpermuted_dep_above_ind", old).reason == (
+        "depends on the form: holds by equation 16 in linear6 alone (10), not by equation 15 (2); for equation 16 in "
+        f"every layer {AGAIN}; four, twice in norm: clearly larger"
+    )
+    assert judged("parts_grow_while_they_cancel", old).reason.startswith(
+        "by equation 15 (2) and equation 16 in linear6 alone (2); for equation 16 in every layer measure the gradients"
+    )
+    none = without(base, "gradients", form="eq16")
+    for name in BY_BOTH_FORMS:
+        assert judged(name, none).reason == f"no parts by equation 16 were measured; {AGAIN}"
+
+
+# --- what must be there
+
+
+@pytest.mark.parametrize("name", HELD)
+def test_without_permuted_labels_only_what_is_not_about_them_is_decided(name):
+    base = without(no_permuted(study()), "gradients", group="permuted")
+    claim = judged(name, base)
+    if name in OF_UNPERMUTED:
+        assert claim.measured == pytest.approx(HELD[name])
+    else:
+        assert (claim.verdict, claim.reason) == ("not testable", "no label was permuted")
+
+
+@pytest.mark.parametrize("name", sorted(OF_MEMORIZING))
+def test_a_run_stopped_before_it_memorized_says_nothing_of_the_end(name):
+    assert "before the network memorized" in judged(name, stopped(study())).reason
+
+
+@pytest.mark.parametrize("name", sorted(OF_THE_END))
+def test_the_final_epoch_must_have_been_measured(name):
+    reason = judged(name, without(study(), "gradients", epoch=FINAL)).reason
+    assert "nothing was measured at the final epoch" in reason
+    assert reason.endswith("python -m experiments.gradients --workdir=runs/mine --gradient_epochs=best,final")
+
+
+@pytest.mark.parametrize("name", ["gradients_not_small_until_memorized", "parts_equilibrate_late"])
+def test_the_best_epoch_must_have_been_measured(name):
+    assert "nothing was measured at the best epoch" in judged(name, without(study(), "gradients", epoch=2)).reason
+
+
+def test_epoch_0_must_have_been_measured():
+    base = edited(without(study(), "gradients", epoch=0), "metrics", "test_accuracy", 0.15, epoch=1)
+    assert judged("unpermuted_dep_above_ind", base).verdict == "holds (one seed)"
+    assert judged("permuted_dep_starts_near_zero", base).reason == (
+        f"no gradient was measured at epoch 0; {AGAIN} --gradient_epochs=log,best,final"
+    )
+
+
+@pytest.mark.parametrize("name", HELD)
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (lambda base: without(base, "gradients"), "python -m experiments.gradients --workdir=runs/mine"),
+        (lambda base: edited(base, "gradients", "weighting", "share", weighting="subset"), "weighted by their shares"),
+    ],
+)
+def test_what_is_not_testable(name, spoil, reason):
+    claim = judged(name, spoil(study()))
+    assert claim.verdict == "not testable"
+    assert reason in claim.reason

@@ -1,0 +1,256 @@
+import pathlib
+import re
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from memorize_jax.claims import HOLDS, STATEMENTS, VERDICTS, as_markdown, evaluate
+from tests.claims.invented import FINAL, edited, fractions, judged, study, widths, without
+from tests.claims.test_training import no_permuted
+
+DOCUMENT = pathlib.Path(__file__).parents[2] / "docs" / "claims.md"
+
+
+def held(base):
+    return {claim.claim for claim in evaluate(base) if claim.verdict in HOLDS}
+
+
+def test_names_are_unique_and_the_order_is_that_of_the_statements():
+    names = [statement.name for statement in STATEMENTS]
+    assert len(set(names)) == len(names)
+    assert [claim.claim for claim in evaluate(study())] == names
+    assert all(re.fullmatch("[a-z_]+", name) for name in names)
+
+
+@pytest.mark.parametrize("base", [study(), widths(), fractions(), no_permuted(study())])
+def test_every_claim_has_a_verdict_and_a_reason(base):
+    for claim in evaluate(base):
+        assert claim.verdict in VERDICTS
+        assert claim.reason
+        assert np.isnan(claim.measured) == (claim.verdict == "not testable")
+
+
+def test_every_statement_is_decided_by_one_of_the_invented_studies():
+    bases = (study(), study(model="resnet18", dataset="tiny_imagenet"), study(dataset="spheres"), widths(), fractions())
+    bases = (*bases, fractions(model="vgg16"))
+    assert set.union(*map(held, bases)) == {statement.name for statement in STATEMENTS}
+
+
+def test_without_permuted_labels_nothing_about_memorizing_is_confirmed():
+    base = without(no_permuted(study()), "geometry", group=("permuted", "restored"))
+    base = without(base, "gradients", group="permuted")
+    assert held(base) == {"theory_matches_simulation", "gradients_do_not_vanish", "unpermuted_dep_above_ind"}
+
+
+# "unpermuted" is another word.
+ABOUT_PERMUTED = re.compile(r"\bpermuted|restored|memori|other labels|true label", re.IGNORECASE)
+
+
+@pytest.mark.parametrize(
+    "base",
+    [
+        no_permuted(study()),
+        no_permuted(study(model="resnet18", dataset="tiny_imagenet")),
+        edited(widths(), "double_descent", "permuted_accuracy", np.nan, seed=0),
+        without(
+            without(fractions(), "metrics", permuted_fraction=(0.5, 1.0)), "geometry", permuted_fraction=(0.5, 1.0)
+        ),
+    ],
+)
+def test_a_run_with_fraction_0_decides_nothing_about_permuted_examples(base):
+    """Whatever its tables have: also rows of groups that it cannot have."""
+    about = [claim for claim in evaluate(base) if ABOUT_PERMUTED.search(claim.statement + claim.quantity)]
+    assert len(about) > len(STATEMENTS) // 2
+    assert {claim.claim for claim in about if claim.verdict != "not testable"} == set()
+
+
+def test_a_run_of_one_epoch_confirms_no_memorizing():
+    base = study()
+    base = base._replace(tables={**base.tables, "metrics": base.tables["metrics"][:2]})
+    of_the_start = {statement.name for statement in STATEMENTS if "Near initialization" in statement.statement}
+    assert held(base) <= of_the_start | {
+        "theory_matches_simulation",
+        "restored_rises",
+        "gradients_do_not_vanish",
+    }
+    assert "permuted_dep_starts_near_zero" not in held(base)
+
+
+# --- intervals over seeds
+
+
+def three_seeds(*falls):
+    """An ensemble whose test accuracy falls by these shares of the peak of 0.9."""
+    base = study(seeds=(0, 1, 2))
+    for seed, fall in enumerate(falls):
+        base = edited(base, "metrics", "test_accuracy", 0.9 * (1 - fall), epoch=FINAL, seed=seed)
+    return judged("test_falls_after_peak", base)
+
+
+def test_one_seed_has_no_interval():
+    claim = judged("test_falls_after_peak", study())
+    assert np.isnan([claim.low, claim.high]).all()
+
+
+def test_the_interval_is_students():
+    falls = (0.3, 0.32, 0.37)
+    claim = three_seeds(*falls)
+    low, high = stats.t.interval(0.95, 2, np.mean(falls), stats.sem(falls))
+    assert (claim.measured, claim.low, claim.high) == pytest.approx((np.mean(falls), low, high))
+    assert claim.verdict == "holds"
+
+
+def test_figure_3_has_intervals_of_99_percent():
+    base = study(seeds=(0, 1, 2))
+    for seed, factor in enumerate((1.0, 1.01, 1.03)):
+        base = edited(base, "geometry", "joint_capacity", f"* {factor}", group="permuted", epoch=FINAL, seed=seed)
+    claim = judged("permuted_rise_in_late_layers", base)
+    values = 3 * np.array([1.0, 1.01, 1.03])
+    low, high = stats.t.interval(0.99, 2, values.mean(), stats.sem(values))
+    assert (claim.low, claim.high) == pytest.approx((low, high))
+
+
+def test_a_claim_whose_interval_crosses_the_threshold_does_not_hold():
+    claim = three_seeds(0.05, 0.3, 0.5)
+    assert claim.measured > 0.1 > claim.low
+    assert claim.verdict == "does not hold"
+    assert claim.reason.startswith("not certain with 3 seeds")
+
+
+def test_for_a_claim_from_above_the_upper_end_decides():
+    base = study(seeds=(0, 1, 2))
+    for seed, capacity in enumerate((0.04, 0.044, 0.052)):
+        base = edited(base, "geometry", "joint_capacity", capacity, group="permuted", epoch=2, seed=seed)
+    claim = judged("permuted_at_lower_bound", base)
+    assert claim.measured < 1.25 < claim.high
+    assert (claim.verdict, claim.reason[:12]) == ("does not hold", "not certain ")
+
+
+def at_bound(multiple, **options):
+    """Where the highest permuted capacity, of linear3, is this multiple of 2/M, with a standard error of 0.01."""
+    base = study(**options)
+    where = {"group": "permuted", "layer": "linear3", "epoch": 2}
+    return judged("permuted_at_lower_bound", edited(base, "geometry", "joint_capacity", multiple * 0.04, **where))
+
+
+def test_one_seed_within_the_error_of_its_draws_is_not_certain():
+    claim = at_bound(1.2484)
+    assert (claim.verdict, claim.measured) == ("does not hold", pytest.approx(1.2484))
+    assert claim.reason.startswith("not certain: 1.2484 is within 0.0100, one standard error of its draws, of the thr")
+    assert at_bound(1.239).verdict == "holds (one seed)"
+    # Beyond the threshold nothing is to be weighed, and several seeds have an interval.
+    assert "not certain" not in at_bound(1.2516).reason
+    assert at_bound(1.2484, seeds=(0, 1)).verdict == "holds"
+
+
+def accuracies(*found):
+    base = study(seeds=tuple(range(len(found))))
+    for seed, accuracy in enumerate(found):
+        base = edited(base, "metrics", "train_accuracy", accuracy, epoch=FINAL, seed=seed)
+    return judged("training_is_fitted", base)
+
+
+def test_of_what_ends_at_0_or_1_every_seed_must_pass():
+    """Student's interval about 0.9903, 0.9907 and 0.9906 begins at 0.9900; each of them passed the stopping rule."""
+    claim = accuracies(0.9903, 0.9907, 0.99058)
+    assert (claim.verdict, claim.low, claim.high) == ("holds", 0.9903, 0.9907)
+    claim = accuracies(0.9899, 0.999, 0.999)
+    assert (claim.verdict, claim.low, claim.high) == ("does not hold", 0.9899, 0.999)
+    assert claim.reason.startswith("not certain with 3 seeds, one of which gives 0.9899; the accuracy at")
+
+
+def test_the_largest_of_any_layer_has_no_impossible_interval():
+    base = study(seeds=(0, 1, 2))
+    for seed, factor in enumerate((0.99, 1.0, 1.03)):
+        where = {"group": "restored", "epoch": 2, "layer": "linear3", "seed": seed}
+        base = edited(base, "geometry", "joint_capacity", f"* {factor}", **where)
+    claim = judged("restored_capacity_like_test", base)
+    found = [0.05, 0.05, 1.05 * 1.03 - 1]
+    assert (claim.measured, claim.low, claim.high) == pytest.approx((np.mean(found), min(found), max(found)))
+    assert np.mean(found) - stats.t.ppf(0.995, 2) * stats.sem(found) < 0
+    assert claim.verdict == "holds"
+
+
+def test_one_seed_that_cannot_decide_is_not_left_out():
+    base = edited(study(seeds=(0, 1, 2)), "metrics", "permuted_accuracy", 0.3, epoch=FINAL, seed=1)
+    claim = judged("test_falls_after_peak", base)
+    assert claim.verdict == "not testable"
+    assert claim.reason.startswith("seed 1: training ended before the network memorized")
+
+
+def test_what_is_the_same_for_all_seeds_is_said_once():
+    claim = judged("spheres_start_uncorrelated", study(seeds=(0, 1, 2)))
+    assert claim.reason == "said of the data set spheres or spheres_small, not of digits"
+
+
+def test_a_quantity_that_is_no_number_decides_nothing():
+    base = edited(study(), "gradients", "squared_norm", 0.0, group="all")
+    assert judged("gradients_do_not_vanish", base).reason == "the quantity is no number"
+
+
+def test_seeds_have_their_own_best_epoch():
+    base = edited(study(seeds=(0, 1)), "metrics", "test_accuracy", 0.95, epoch=3, seed=1)
+    claim = judged("restored_capacity_like_test", base)
+    assert "nothing was measured at the best epoch, 3" in claim.reason
+
+
+# --- sweeps
+
+
+def test_of_a_sweep_over_fractions_the_runs_with_half_of_the_labels_permuted_are_judged():
+    claim = judged("training_is_fitted", edited(fractions(), "metrics", "train_accuracy", 0.2, permuted_fraction=1.0))
+    assert (claim.verdict, claim.measured) == ("holds (one seed)", 0.995)
+    claim = judged("training_is_fitted", without(fractions(), "metrics", permuted_fraction=0.5))
+    assert "no run of the sweep has half of the labels permuted" in claim.reason
+
+
+@pytest.mark.parametrize("name", ["training_is_fitted", "first_layer_alike_at_every_fraction"])
+def test_a_sweep_over_more_than_fractions_is_not_mixed(name):
+    base = fractions()
+    for table in ("metrics", "geometry"):
+        base = edited(base, table, "run", "wider", layer="linear1") if table == "geometry" else base
+    base = edited(base, "metrics", "run", "wider", epoch=FINAL)
+    assert "differ in more than their permuted fraction" in judged(name, base).reason
+
+
+@pytest.mark.parametrize("name", ["training_is_fitted", "first_layer_alike_at_every_fraction"])
+def test_runs_of_different_settings_are_not_compared(name):
+    """One run of each fraction, but of another width each; or one run of each seed, of another width each."""
+    base = fractions()
+    if name == "training_is_fitted":
+        base = fractions(seeds=(0, 1))
+        base = edited(base, "metrics", "run", "other", seed=1)
+    for table in ("metrics", "geometry"):
+        rows = base.tables[table]
+        own = rows.assign(width=64 * (1 + rows["permuted_fraction"] + rows["seed"]))
+        base = base._replace(tables={**base.tables, table: own}, varies=("permuted_fraction", "width", "seed"))
+    assert judged(name, base).reason == (
+        "the runs of the sweep differ in more than their permuted fraction, in width; judge them one by one"
+    )
+
+
+def test_what_a_run_of_a_sweep_lacks_is_named_with_the_run():
+    base = without(fractions(), "geometry", permuted_fraction=0.5)
+    assert judged("permuted_at_lower_bound", base).reason == (
+        "run run0.5 (permuted fraction 0.5, seed 0) has no table geometry; "
+        "make it with: python -m experiments.geometry --workdir=runs/sweep/run0.5"
+    )
+    base = without(fractions(), "geometry", permuted_fraction=0.5, epoch=2)
+    assert "--workdir=runs/sweep/run0.5 --geometry_epochs=best" in judged("permuted_at_lower_bound", base).reason
+    gradients = study().tables["gradients"].assign(run="run0.5", permuted_fraction=0.5)
+    base = fractions()._replace(tables={**fractions().tables, "gradients": gradients[gradients["epoch"] > 1]})
+    reason = judged("permuted_dep_below_ind", base).reason
+    assert reason.endswith("--workdir=runs/sweep/run0.5 --gradient_epochs=log,best,final")
+
+
+def test_a_table_that_a_sweep_lacks_is_made_run_by_run():
+    assert judged("last_layer_recovers", fractions()).reason.endswith("--workdir=runs/sweep/RUN")
+
+
+def test_networks_of_several_widths_are_judged_one_by_one():
+    assert judged("training_is_fitted", widths()).reason.endswith("judge them one by one")
+
+
+def test_the_document_has_the_statements_as_they_are_in_the_code():
+    assert as_markdown() in DOCUMENT.read_text(encoding="utf-8")

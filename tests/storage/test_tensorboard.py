@@ -1,0 +1,119 @@
+import contextlib
+import dataclasses
+import importlib.util
+import math
+import struct
+
+import pytest
+
+from experiments import presets
+from memorize_jax.runs.folder import Run
+from memorize_jax.runs.noted import read_config
+from memorize_jax.runs.prepare import prepare
+from memorize_jax.runs.session import Session
+from memorize_jax.runs.train import train_run
+from memorize_jax.storage.tables import METRICS, read_table
+from memorize_jax.storage.tensorboard import check_installed, event_file, tag
+
+pytest.importorskip("tensorboardX")
+
+CONFIG = dataclasses.replace(
+    presets.PRESETS["smoke"].run, num_train=100, width=16, epochs=1, permuted_fraction=0.0, stop_accuracy=1.0
+)
+WITH_CURVES = dataclasses.replace(CONFIG, tensorboard=True, epochs=3)
+
+
+def rows(number):
+    values = dict.fromkeys(METRICS, 0.25) | {"seconds": 2.0, "permuted_accuracy": math.nan}
+    return [values | {"epoch": epoch, "loss": 2.0 - epoch} for epoch in range(number)]
+
+
+def events(folder):
+    """All events in the files of a folder; every record's checksums are compared."""
+    from tensorboardX.crc32c import crc32c
+    from tensorboardX.proto.event_pb2 import Event
+
+    def is_sound(content, check):
+        rotated = (crc32c(content) >> 15 | crc32c(content) << 17) + 0xA282EAD8
+        return struct.pack("<I", rotated & 0xFFFFFFFF) == check
+
+    found = []
+    for path in sorted(folder.iterdir()):
+        content, at = path.read_bytes(), 0
+        while at < len(content):
+            (size,) = struct.unpack_from("<Q", content, at)
+            body = content[at + 12 : at + 12 + size]
+            assert is_sound(content[at : at + 8], content[at + 8 : at + 12])
+            assert is_sound(body, content[at + 12 + size : at + 16 + size])
+            found.append(Event.FromString(body))
+            at += 16 + size
+    return found
+
+
+def points(folder):
+    """[(epoch, curve, value)] as they stand in the files."""
+    return [(event.step, value.tag, value.simple_value) for event in events(folder) for value in event.summary.value]
+
+
+def expected(table):
+    return [
+        (row["epoch"], tag(name), pytest.approx(row[name]))
+        for row in table
+        for name in METRICS
+        if name != "epoch" and not math.isnan(row[name])
+    ]
+
+
+def test_every_metric_of_every_epoch_is_a_point_but_for_nan(tmp_path):
+    with event_file(tmp_path / "events", rows(3)) as add:
+        times = [event.wall_time for event in events(tmp_path / "events") if event.summary.value]
+        assert points(tmp_path / "events") == expected(rows(3))
+        add(rows(4)[3])
+        # On disk at once: a TensorBoard that watches sees it.
+        assert points(tmp_path / "events") == expected(rows(4))
+    assert (1, "loss", 1.0) in points(tmp_path / "events")
+    assert "accuracy/permuted" not in {curve for _, curve, _ in points(tmp_path / "events")}
+    # Earlier epochs have the times they took.
+    assert times == sorted(times)
+    assert times[-1] - times[0] == pytest.approx(4, abs=0.1)
+
+
+def test_an_epoch_that_is_done_again_is_there_once(tmp_path):
+    with event_file(tmp_path / "events", []) as add:
+        for row in rows(5):
+            add(row)
+    (file,) = (tmp_path / "events").iterdir()
+    file.write_bytes(file.read_bytes()[:-7])  # killed while it wrote
+    with event_file(tmp_path / "events", rows(3)) as add:
+        add(rows(4)[3])
+    assert points(tmp_path / "events") == expected(rows(4))
+    # What a TensorBoard showed before is to be forgotten.
+    assert [event.step for event in events(tmp_path / "events") if event.HasField("session_log")] == [0]
+
+
+def test_without_the_package_one_sentence_says_so(monkeypatch, tmp_path):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ValueError, match=r"needs tensorboardX: pip install 'memorize_jax\[tensorboard\]'"):
+        check_installed()
+    with pytest.raises(ValueError, match="needs tensorboardX"):
+        prepare(tmp_path / "new", WITH_CURVES)
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_run_is_resumed_with_curves_and_its_table_can_be_read_meanwhile(monkeypatch, tmp_path):
+    assert WITH_CURVES.identity() == CONFIG.identity()
+    train_run(tmp_path / "run", CONFIG)
+    run, lengths = Run(tmp_path / "run"), []
+
+    @contextlib.contextmanager
+    def watched(session):
+        with curves(session) as draw:
+            yield lambda row: (draw(row), lengths.append(len(read_table(run.metrics, METRICS, ""))))
+
+    curves = Session.curves
+    monkeypatch.setattr(Session, "curves", watched)
+    train_run(run.workdir, WITH_CURVES)
+    assert lengths == [3, 4]
+    table = read_table(run.metrics, METRICS, "").to_dict("records")
+    assert points(run.events) == expected(table)
+    assert read_config(run).tensorboard

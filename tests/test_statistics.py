@@ -1,0 +1,48 @@
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from memorize_jax.statistics import over_seeds, student_t_interval
+
+
+@pytest.mark.parametrize("level", [0.95, 0.99])
+def test_equals_scipy(level):
+    values = np.random.default_rng(0).normal(size=(10, 3))
+    found = student_t_interval(values, level=level)
+    low, high = stats.t.interval(level, 9, values.mean(axis=0), stats.sem(values, axis=0))
+    np.testing.assert_allclose(found.low, low)
+    np.testing.assert_allclose(found.high, high)
+    assert found.count.tolist() == [10, 10, 10]
+
+
+def test_covers_the_truth_as_often_as_it_says():
+    values = np.random.default_rng(1).normal(size=(5, 4000))
+    found = student_t_interval(values, level=0.95)
+    assert abs(np.mean((found.low < 0) & (found.high > 0)) - 0.95) < 0.015
+
+
+def test_one_measurement_has_no_interval_and_missing_ones_do_not_count():
+    found = student_t_interval([[1.0, 2.0, np.nan], [np.nan, 4.0, np.nan]])
+    np.testing.assert_array_equal(found.mean, [1, 3, np.nan])
+    assert np.isnan(found.low[0])
+    assert found.count.tolist() == [1, 2, 0]
+
+
+def test_bad_level_is_named():
+    with pytest.raises(ValueError, match="expected level between 0 and 1, got 95"):
+        student_t_interval([1, 2], level=95)
+
+
+def test_a_table_over_seeds_has_a_row_for_every_combination_and_measure():
+    rows = [
+        {"seed": seed, "layer": layer, "radius": seed + 2.0, "dimension": 10.0 * seed}
+        for seed in (0, 1, 4)
+        for layer in ("input", "linear1")
+    ]
+    found = over_seeds(pd.DataFrame(rows), ["layer"], ["radius", "dimension"])
+    assert len(found) == 2 * 2
+    row = found.set_index(["layer", "measure"]).loc[("linear1", "radius")]
+    low, high = stats.t.interval(0.99, 2, 11 / 3, stats.sem([2, 3, 6]))
+    np.testing.assert_allclose(row[["mean", "low", "high"]].astype(float), [11 / 3, low, high])
+    assert row["num_seeds"] == 3
