@@ -95,7 +95,8 @@ def solve_anchors(frame: Frame, draws: FrameDraws, *, options: GeometryOptions |
 @functools.partial(jax.jit, static_argnames="options")
 @jax.default_matmul_precision("highest")
 def _solve_anchors(frame, draws, kappa, *, options):
-    _, solution = squared_distance(frame @ frame.T, draws @ frame.T + kappa, options)
+    # custom_vjp hides what a function returns.
+    _, solution = squared_distance(frame @ frame.T, draws @ frame.T + kappa, options)  # pyright: ignore[reportGeneralTypeIssues]
     return _anchors_of(frame, draws, kappa, jax.lax.stop_gradient(solution))
 
 
@@ -166,7 +167,7 @@ def statistics_of_anchors(
     *,
     kappa: ArrayLike,
     options: GeometryOptions,
-    num_directions: Float[Array, ""] | None = None,
+    num_directions: ArrayLike | None = None,
     direction_norm: Float[Array, " n"] | None = None,
 ) -> AnchorStatistics:
     """`anchor_statistics` of draws that may span fewer directions than the frame has coordinates.
@@ -175,7 +176,8 @@ def statistics_of_anchors(
       num_directions: that the draws really span, if fewer than D.
       direction_norm: norm of t_D within these directions, if not that of all D coordinates.
     """
-    distance, solution = squared_distance(frame @ frame.T, draws @ frame.T + kappa, options)
+    # custom_vjp hides what a function returns.
+    distance, solution = squared_distance(frame @ frame.T, draws @ frame.T + kappa, options)  # pyright: ignore[reportGeneralTypeIssues]
     # Only the capacity carries a gradient: the anchors' own would need the solver's.
     frame, draws, fixed_kappa, solution = jax.lax.stop_gradient((frame, draws, kappa, solution))
     found = _anchors_of(frame, draws, fixed_kappa, solution)
@@ -196,7 +198,7 @@ def statistics_of_anchors(
         capacity=capacity,
         capacity_standard_error=jax.lax.stop_gradient(capacity**2 * spread / num_draws**0.5),
         radius=radius,
-        dimension=num_directions * jnp.mean(cosine) ** 2,
+        dimension=jnp.asarray(num_directions * jnp.mean(cosine) ** 2),
         mean_kkt_residual=jnp.mean(found.kkt_residual),
         kkt_residual=jnp.max(found.kkt_residual),
         active_fraction=jnp.mean((jnp.sum(found.multipliers, axis=1) > 0).astype(frame.dtype)),

@@ -224,14 +224,14 @@ def search(
             best=jax.tree.map(keep, candidate, walk.best),
             best_chains=keep(chains, walk.best_chains),
             polished=polish,
-            found=walk.found.at[tried].set(candidate.directions) if neighbors else None,
+            found=None if walk.found is None else walk.found.at[tried].set(candidate.directions),
         )
 
     none = jnp.zeros((num_chains, num, most), dtype)
     found = jnp.zeros((most + 1, num, most), dtype) if neighbors else None
     walk = _Walk(jnp.int32(0), none, jnp.int32(0), nothing, none, jnp.bool_(False), found)
     walk = jax.lax.while_loop(unfinished, step, walk)
-    if not neighbors:
+    if walk.found is None:
         return walk.chosen, walk.best, None
     # The patience is at least this distance, so that both have been tried.
     beside = jnp.clip(walk.chosen + distance * jnp.array([-1, 1]), 0, centers.bound)

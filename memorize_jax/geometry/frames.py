@@ -13,7 +13,7 @@ from jaxtyping import Array, Float, Int32
 
 from memorize_jax.geometry.centers import CenterStructure
 from memorize_jax.geometry.eigen import symmetric_eigen
-from memorize_jax.geometry.grams import Grams
+from memorize_jax.geometry.grams import Grams, Mask
 
 
 class Frames(NamedTuple):
@@ -79,7 +79,7 @@ def _frame_of_gram(gram, mask, qr_directions):
     return frame, projector, jnp.sum(spanned).astype(gram.dtype), jnp.sum(kept).astype(jnp.int32)
 
 
-def build_frames(grams: Grams, structure: CenterStructure, mask: Float[Array, "P M"], *, frame: str = "rank") -> Frames:
+def build_frames(grams: Grams, structure: CenterStructure, mask: Mask, *, frame: str = "rank") -> Frames:
     """Removes the centers' shared directions from one layer and brings each manifold into its own frame."""
     shared_centers = grams.centers_cross @ structure.coefficients
     shared_offsets = grams.cross @ structure.coefficients

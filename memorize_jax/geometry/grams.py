@@ -160,7 +160,9 @@ def reduce_points(
       chunk: manifolds whose offsets are held at a time (see `batching.chunked_map`).
     """
     reference, finite = reference_of_points(points, mask, center_basis, chunk)
-    own, cross = chunked_map(lambda item: inner_products(*item, reference), (points, mask, reference.means), chunk)
+    own, cross = chunked_map(
+        lambda item: inner_products(item[0], item[1], item[2], reference), (points, mask, reference.means), chunk
+    )
     return assemble_grams(own, cross, finite, mask, reference)
 
 
@@ -169,7 +171,7 @@ def reference_of_points(
 ) -> tuple[Reference, Bool[Array, " P"]]:
     """`reference_of` a layer whose points are held, and whether they are finite; arguments of `reduce_points`."""
     origin = origin_of(points[0], mask[0], jnp.max(jnp.abs(points)))
-    summaries = chunked_map(lambda item: summarize_manifold(*item, origin), (points, mask), chunk)
+    summaries = chunked_map(lambda item: summarize_manifold(item[0], item[1], origin), (points, mask), chunk)
     return reference_of(summaries, mask, origin, center_basis), summaries.finite
 
 

@@ -17,7 +17,7 @@ SMALL_GAINS = 3
 
 
 class _State(NamedTuple):
-    count: Int32[Array, ""]  # evaluations
+    evaluations: Int32[Array, ""]
     point: Float[Array, "R n"]
     value: Float[Array, " R"]
     gradient: Float[Array, "R n"]
@@ -62,7 +62,7 @@ def minimize_batch(
         change = gradient - state.gradient
         product, square = _dot(moved, change), _dot(change, change)
         useful = taken & (product > eps**0.5 * jnp.sqrt(square * _dot(moved, moved)))
-        newest = state.count % MEMORY
+        newest = state.evaluations % MEMORY
         moves, changes = state.moves.at[newest].set(moved), state.changes.at[newest].set(change)
         curvature = state.curvature.at[newest].set(jnp.where(useful, 1 / jnp.where(useful, product, 1), 0))
         scale = jnp.where(useful, product / jnp.where(useful, square, 1), state.scale)
@@ -78,7 +78,18 @@ def minimize_batch(
         done = state.done | (small >= SMALL_GAINS) | (step < eps)
         value, point = take(value, state.value), take(state.point + moved, state.point)
         return _State(
-            state.count + 1, point, value, gradient, direction, step, moves, changes, curvature, scale, small, done
+            state.evaluations + 1,
+            point,
+            value,
+            gradient,
+            direction,
+            step,
+            moves,
+            changes,
+            curvature,
+            scale,
+            small,
+            done,
         )
 
     point = start.reshape(shape[0], -1)
@@ -86,7 +97,7 @@ def minimize_batch(
     length = jnp.sqrt(_dot(gradient, gradient))
     first = jnp.minimum(1, 0.3 * jnp.sqrt(_dot(point, point)) / jnp.where(length > 0, length, 1))
     state = _State(
-        count=jnp.int32(0),
+        evaluations=jnp.int32(0),
         point=point,
         value=value,
         gradient=gradient,
@@ -99,7 +110,7 @@ def minimize_batch(
         small=jnp.zeros(len(point), jnp.int32),
         done=length == 0,
     )
-    state = jax.lax.while_loop(lambda state: (state.count < maxiter) & ~jnp.all(state.done), advance, state)
+    state = jax.lax.while_loop(lambda state: (state.evaluations < maxiter) & ~jnp.all(state.done), advance, state)
     return state.point.reshape(shape), state.value
 
 

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from memorize_jax.geometry.grams import Mask
 from memorize_jax.geometry.joint.pipeline import joint_geometry_of_layers
 from memorize_jax.geometry.options import (
     JOINT,
@@ -133,7 +134,7 @@ class _Read(NamedTuple):
     """Layers that show the same examples, as `points.read_manifolds` leaves them."""
 
     points: tuple[Float[Array, "P M _"], ...]
-    mask: Float[Array, "P M"]
+    mask: Mask
     exponents: np.ndarray
     shape: tuple
 

@@ -96,7 +96,7 @@ class GeometryOptions:
         for name in ("num_draws", "chunk"):
             if getattr(self, name) is not None and getattr(self, name) < 1:
                 raise ValueError(f"expected {name} >= 1, got {getattr(self, name)}")
-        if is_concrete(self.kappa) and not 0 <= self.kappa < np.inf:
+        if is_concrete(self.kappa) and not 0 <= float(np.asarray(self.kappa)) < np.inf:
             raise ValueError(f"expected kappa >= 0, got {self.kappa}")
         if self.center_basis is not None and self.num_center_components is not None:
             raise ValueError("expected either center_basis or num_center_components, got both")

@@ -12,7 +12,7 @@ from memorize_jax.geometry.anchors import AnchorStatistics, statistics_of_anchor
 from memorize_jax.geometry.batching import chunked_map
 from memorize_jax.geometry.centers import center_structure, check_num_components
 from memorize_jax.geometry.frames import build_frames
-from memorize_jax.geometry.grams import Grams, reduce_points, reference_of_points
+from memorize_jax.geometry.grams import Grams, Mask, reduce_points, reference_of_points
 from memorize_jax.geometry.options import MeanFieldOptions
 from memorize_jax.geometry.result import ManifoldGeometry
 from memorize_jax.keys import stream
@@ -47,7 +47,7 @@ def _statistics(frames, draws, kappa, options) -> AnchorStatistics:
 
 
 def geometry_of_layers(
-    layers: tuple[Float[Array, "P M _"], ...], mask: Float[Array, "P M"], key: PRNGKeyArray, ready: MeanFieldOptions
+    layers: tuple[Float[Array, "P M _"], ...], mask: Mask, key: PRNGKeyArray, ready: MeanFieldOptions
 ) -> ManifoldGeometry:
     """Computes the geometry of several layers that show the same examples.
 
@@ -84,13 +84,13 @@ def _geometry_of_layers(layers, mask, key, draws, kappa, center_basis, *, option
 
 
 def geometry_of_grams(
-    reduced: Sequence[Grams], mask: Float[Array, "P M"], key: PRNGKeyArray, ready: MeanFieldOptions
+    reduced: Sequence[Grams], mask: Mask, key: PRNGKeyArray, ready: MeanFieldOptions
 ) -> ManifoldGeometry:
     """`geometry_of_layers` of layers that have been reduced to inner products."""
     num_manifolds, num_examples = mask.shape
     options, draws = ready.static, ready.draws
     if draws is None:
-        draws = sample_draws(stream(key, "draws"), num_manifolds, options.num_draws, num_examples, mask.dtype)
+        draws = sample_draws(stream(key, "draws"), num_manifolds, options.num_draws or 0, num_examples, mask.dtype)
     grams = jax.tree.map(lambda *leaves: jnp.stack(leaves), *reduced)
 
     def center_and_frame(one_layer):

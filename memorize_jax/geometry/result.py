@@ -12,6 +12,7 @@ from jaxtyping import Array, Float, Int32
 from memorize_jax.geometry.status import describe
 
 NAMES = ("layers", "classes")
+Own = typing.TypeVar("Own", bound="Named")
 
 
 class Named:
@@ -29,7 +30,7 @@ class Named:
     classes: tuple | None
     num_examples: Array
 
-    def __getitem__(self, layer: str) -> typing.Self:
+    def __getitem__(self: Own, layer: str) -> Own:
         """The result of one layer, without the layer axis; KeyError if there is none of that name."""
         if self.layers is None or layer not in self.layers:
             raise KeyError(f"expected a layer out of {self.layers}, got {layer!r}")
@@ -42,7 +43,7 @@ class Named:
             for name, leaf in vars(self).items()
             if name not in NAMES
         }
-        return type(self)(**fields, classes=self.classes)
+        return type(self)(**fields | {"classes": self.classes})
 
     def summary(self) -> dict[str, Array]:
         """The numbers of the whole set, without a manifold axis."""

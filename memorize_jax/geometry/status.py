@@ -1,6 +1,7 @@
 """What went wrong with a manifold, as bit flags that survive jit."""
 
 import jax.numpy as jnp
+import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Int32
 
@@ -92,5 +93,5 @@ def joint_flags(
 
 def describe(status: ArrayLike) -> str:
     """Spells out one entry of a result's `status`: a phrase per flag, joined by "; ", or "ok"."""
-    found = [message for flag, message in MESSAGES.items() if int(status) & flag]
+    found = [message for flag, message in MESSAGES.items() if int(np.asarray(status)) & flag]
     return "; ".join(found) or "ok"

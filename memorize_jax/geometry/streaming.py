@@ -125,7 +125,7 @@ def _measure_jointly(points_of, inputs, mask, references, finite, key, ready, ce
         return [block_of(x, mask[: len(classes)], r, center) for x, r in zip(points, references, strict=True)]
 
     reduced = [
-        assemble_blocks(*products, reference, fine, mask, center)
-        for products, reference, fine in zip(jax.lax.map(block, draws.blocks), references, finite, strict=True)
+        assemble_blocks(gram, norms, reference, fine, mask, center)
+        for (gram, norms), reference, fine in zip(jax.lax.map(block, draws.blocks), references, finite, strict=True)
     ]
     return joint_geometry_of_blocks(reduced, mask, draws, ready.kappa, plan=ready.plan, dichotomies=ready.name)

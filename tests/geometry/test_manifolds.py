@@ -56,14 +56,6 @@ def test_collapsed_classes_have_the_capacity_of_points_and_random_points_that_of
     assert np.all(found.radius > 0)
 
 
-@pytest.mark.slow
-def test_isolated_points_have_capacity_two():
-    points = np.random.default_rng(0).normal(size=(50, 1, 200)).astype(np.float32)
-    result = measure(points, num_draws=2000)
-    np.testing.assert_allclose(result.summary()["capacity"], 2, rtol=0.02)
-    np.testing.assert_array_equal(result.radius, 0)
-
-
 def test_a_list_of_manifolds_may_be_unequal():
     np.testing.assert_allclose(measure(list(SINGLE)).capacity, measure(SINGLE).capacity, rtol=1e-5)
     with pytest.warns(UserWarning, match="class 3: a single example, so no radius and no dimension"):

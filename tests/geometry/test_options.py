@@ -9,6 +9,7 @@ import pytest
 
 from memorize_jax import geometry
 from memorize_jax.geometry import options
+from tests import commands
 from tests.geometry.shared import KEY, OPTIONS, POINTS, measure
 
 GIVEN = {name: value for name, value in OPTIONS.items() if name != "key"}
@@ -60,3 +61,9 @@ def test_unknown_options_are_refused_at_every_door(door):
     other = "num_center_components" if "joint" in door else "classes_per_draw"
     with pytest.raises(TypeError, match=f"got {other}"):
         DOORS[door](**{other: 2})
+
+
+def test_importing_needs_no_fcntl_and_starts_no_device():
+    code = "import sys; sys.modules['fcntl'] = None; import memorize_jax.geometry; from jax._src import xla_bridge as b"
+    done = commands.python("-c", f"{code}; assert not b._backends")
+    assert done.returncode == 0, done.stderr

@@ -68,6 +68,7 @@ def test_wherever_and_however_the_search_begins_it_ends_at_the_same_capacity():
     points = np.random.default_rng(0).normal(size=(40, 1, 90)).astype(np.float32)
     measure = lambda **options: geometry.simulated_capacity(points, key=KEY, num_dichotomies=30, **options)
     found = measure(expected=0.8)
+    # Cover: half of the dichotomies of P points separate at P = 2 (n + 1) with a bias.
     for other in (measure(), measure(expected=1e-3), measure(expected=8.0)):
         np.testing.assert_allclose(other.num_features, 40 / 2 - 1, rtol=0.1)
     np.testing.assert_allclose(found.num_features, 40 / 2 - 1, rtol=0.1)
@@ -84,13 +85,6 @@ def test_every_dichotomy_has_a_projection_of_its_own():
     # Two classes have one dichotomy: in a shared projection all or none of a trial's would separate.
     found = geometry.simulated_capacity(spheres(2), key=KEY, num_dichotomies=40)
     assert np.sum((found.separable > 0.1) & (found.separable < 0.9)) >= 3
-
-
-def test_points_have_the_perceptron_capacity():
-    """Cover: half of the dichotomies of P points separate at P = 2 (n + 1) with a bias."""
-    points = np.random.default_rng(0).normal(size=(60, 1, 200)).astype(np.float32)
-    found = geometry.simulated_capacity(points, key=KEY, num_dichotomies=60)
-    np.testing.assert_allclose(found.num_features, 60 / 2 - 1, rtol=0.08)
 
 
 @pytest.mark.parametrize("num_copies", [1, 30])
@@ -199,7 +193,19 @@ def oracle_threshold(points, near, num_dichotomies, seed=7):
     return (0.5 - offset) / slope
 
 
-def check_errors(points, num_keys, num_dichotomies_of_oracle, at_most_missed):
+@pytest.mark.parametrize(
+    ("points", "num_keys", "num_dichotomies_of_oracle", "at_most_missed"),
+    [
+        (hidden_layer(), 12, 60, 1),
+        *(
+            pytest.param(own(), 40, 300, 2, marks=pytest.mark.slow)
+            for own in (lambda: spheres(12), correlated, hidden_layer)
+        ),
+    ],
+)
+def test_two_errors_hold_the_truth_for_ninety_three_percent_of_keys(
+    points, num_keys, num_dichotomies_of_oracle, at_most_missed
+):
     found = [geometry.simulated_capacity(points, key=jax.random.key(k), num_dichotomies=40) for k in range(num_keys)]
     assert all(one.bound == 0 for one in found)
     numbers, errors = (np.array([getattr(one, name) for one in found]) for name in ("capacity", "standard_error"))
@@ -209,16 +215,6 @@ def check_errors(points, num_keys, num_dichotomies_of_oracle, at_most_missed):
     # Neither are they so wide as to say nothing.
     assert np.mean(errors) < 2.5 * np.std(numbers)
     np.testing.assert_allclose(np.mean(numbers), truth, rtol=0.03)
-
-
-def test_errors_are_what_keys_scatter():
-    check_errors(hidden_layer(), num_keys=12, num_dichotomies_of_oracle=60, at_most_missed=1)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("points", [spheres(12), correlated(), hidden_layer()], ids=["spheres", "correlated", "hidden"])
-def test_two_errors_hold_the_truth_for_ninety_three_percent_of_keys(points):
-    check_errors(points, num_keys=40, num_dichotomies_of_oracle=300, at_most_missed=2)
 
 
 def test_same_key_same_answer():

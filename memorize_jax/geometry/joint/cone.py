@@ -96,11 +96,10 @@ def _project_backward(saved, cotangents):
     sums = root.values[:, None] + root.values[None, :]
     inner = jnp.where(sums > 0, outer / jnp.where(sums > 0, sums, 1), 0)
     gram = root.vectors @ ((inner + inner.T) / 2) @ root.vectors.T - weighted.T @ weights
-    rest = jax.tree.map(jnp.zeros_like, (root.values, root.vectors))
     nothing = jnp.zeros(root.rank.shape, jax.dtypes.float0)
     margins = jnp.sum(2 * weighted * jnp.sign(weights), axis=0)
     others = jnp.zeros_like(normals), jnp.zeros_like(weights), margins, jnp.zeros_like(penalty)
-    return Root(gram, *rest, nothing), *others
+    return Root(gram, jnp.zeros_like(root.values), jnp.zeros_like(root.vectors), nothing), *others
 
 
 project.defvjp(_project_forward, _project_backward)

@@ -102,17 +102,17 @@ def _standard_error_of_mean(squares, plan: Plan):
 def _forms_in_chunks(anchors: Anchors, centers, gram, linear, chunk) -> Forms:
     if chunk is None:
         return forms_of(anchors, centers, gram, linear)
-    one = lambda draw: forms_of(*jax.tree.map(lambda leaf: leaf[None], draw[:1]), centers, gram, draw[1][None])
+    one = lambda draw: forms_of(jax.tree.map(lambda leaf: leaf[None], draw[0]), centers, gram, draw[1][None])
     return jax.tree.map(lambda leaf: jnp.sum(leaf, axis=0), chunked_map(one, (anchors, linear), chunk))
 
 
 def _geometry_of_layer(blocks: Blocks, margin, draws: Draws, plan: Plan, dichotomies, counts) -> JointGeometry:
     roots = jax.lax.map(root_of, blocks.gram)
     first = jax.tree.map(lambda leaf: leaf[0], (roots, blocks.norms, draws))
-    program = _Program(*first[:2], margin)
+    program = _Program(first[0], first[1], margin)
     num_classes, penalty = _try_few(jax.lax.stop_gradient(program), first[2], plan, dichotomies)
     found = jax.lax.map(
-        lambda item: _measure(_Program(*item[:2], margin), item[2], num_classes, penalty, dichotomies),
+        lambda item: _measure(_Program(item[0], item[1], margin), item[2], num_classes, penalty, dichotomies),
         (roots, blocks.norms, draws),
     )
     num_features = jnp.mean(found.squares)
@@ -122,7 +122,8 @@ def _geometry_of_layer(blocks: Blocks, margin, draws: Draws, plan: Plan, dichoto
     anchors = jax.vmap(anchors_of)(fixed.weights, fixed.signs, norms)
     centers = mean_anchors(anchors, draws.blocks, plan.num_manifolds)
     forms = jax.lax.map(
-        lambda item: _forms_in_chunks(*item, plan.chunk), (anchors, centers[draws.blocks], gram, fixed.linear)
+        lambda item: _forms_in_chunks(item[0], item[1], item[2], item[3], plan.chunk),
+        (anchors, centers[draws.blocks], gram, fixed.linear),
     )
     total = jax.tree.map(lambda leaf: jnp.sum(leaf, axis=0), forms)
     num_draws = found.squares.size
@@ -162,8 +163,8 @@ def _geometry_of_layer(blocks: Blocks, margin, draws: Draws, plan: Plan, dichoto
 
 def _blocks_of_points(points, mask, blocks, center) -> tuple[Blocks, Array]:
     reference, finite = reference_of_points(points, mask)
-    products = jax.lax.map(lambda own: block_of(points[own], mask[own], reference, center), blocks)
-    return assemble_blocks(*products, reference, finite, mask, center)
+    gram, norms = jax.lax.map(lambda own: block_of(points[own], mask[own], reference, center), blocks)
+    return assemble_blocks(gram, norms, reference, finite, mask, center)
 
 
 def assemble_blocks(

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int, PRNGKeyArray
-from scipy.linalg.lapack import dpstrf
+from scipy.linalg.lapack import dpstrf  # pyright: ignore[reportAttributeAccessIssue]  (made by f2py)
 
 from memorize_jax.geometry.points import read_manifolds
 from memorize_jax.geometry.theory.separability import separable_by_least_squares
@@ -67,7 +67,7 @@ class _Trial(NamedTuple):
     tested: int
 
 
-def _coordinates(points, mask):
+def _coordinates(points, mask) -> Float[np.ndarray, "P M rank"]:
     """The points about their mean, in as many coordinates as they have dimensions: [P, M, rank] in float64.
 
     Random projections do not care which coordinates they start from, and fewer are cheaper.

@@ -1,9 +1,9 @@
 """The number of features at which half of the dichotomies separate: a curve through the trials, and its error."""
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.special import expit, log_expit, logit, xlogy
 from scipy.stats import t as student
 
@@ -26,9 +26,7 @@ class Threshold(NamedTuple):
     misfit: float  # deviance per degree of freedom, about 1 for a curve that fits
 
 
-def fit_threshold(
-    tried: Sequence | np.ndarray, separable: Sequence | np.ndarray, tested: Sequence | np.ndarray
-) -> Threshold:
+def fit_threshold(tried: ArrayLike, separable: ArrayLike, tested: ArrayLike) -> Threshold:
     """Fits the share of separable dichotomies against the number of features.
 
     All outcomes are independent, as every dichotomy has a projection of its own. The fit is the mean over thresholds,
