@@ -14,41 +14,24 @@ from memorize_jax.geometry.qp.solve import QPSolution, nonnegative_qp
 
 
 class Anchors(NamedTuple):
-    """Solutions of one manifold's programs, one for each Gaussian draw.
+    """Solutions of one manifold's programs, one for each Gaussian draw."""
 
-    Attributes:
-      v: the point nearest to the draw that satisfies every constraint.
-      anchors: the manifold point that stands for the whole manifold in this draw.
-      multipliers: weight of each example; zero for a draw that violates no constraint.
-      kkt_residual: distance by which optimality is missed.
-    """
-
-    v: Float[Array, "n D+1"]
-    anchors: Float[Array, "n D+1"]
-    multipliers: Float[Array, "n M"]
-    kkt_residual: Float[Array, " n"]
+    v: Float[Array, "n D+1"]  # the point nearest to the draw that satisfies every constraint
+    anchors: Float[Array, "n D+1"]  # the manifold point that stands for the whole manifold in this draw
+    multipliers: Float[Array, "n M"]  # weight of each example; zero for a draw that violates no constraint
+    kkt_residual: Float[Array, " n"]  # distance by which optimality is missed
 
 
 class AnchorStatistics(NamedTuple):
-    """Geometry of one manifold from its anchors.
+    """Geometry of one manifold from its anchors."""
 
-    Attributes:
-      capacity: mean-field capacity.
-      capacity_standard_error: from the finite number of draws.
-      radius: in units of the distance from the origin to the manifold's center.
-      dimension: effective dimension.
-      mean_kkt_residual: over the draws.
-      kkt_residual: the largest over the draws.
-      active_fraction: share of the draws that violate a constraint.
-    """
-
-    capacity: Float[Array, ""]
-    capacity_standard_error: Float[Array, ""]
-    radius: Float[Array, ""]
-    dimension: Float[Array, ""]
-    mean_kkt_residual: Float[Array, ""]
-    kkt_residual: Float[Array, ""]
-    active_fraction: Float[Array, ""]
+    capacity: Float[Array, ""]  # mean-field capacity
+    capacity_standard_error: Float[Array, ""]  # from the finite number of draws
+    radius: Float[Array, ""]  # in units of the distance from the origin to the manifold's center
+    dimension: Float[Array, ""]  # effective dimension
+    mean_kkt_residual: Float[Array, ""]  # over the draws
+    kkt_residual: Float[Array, ""]  # the largest over the draws
+    active_fraction: Float[Array, ""]  # share of the draws that violate a constraint
 
 
 # An underscore in front of a dimension leaves its check to the function itself.

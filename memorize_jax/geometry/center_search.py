@@ -10,6 +10,8 @@ from memorize_jax.geometry.eigen import symmetric_eigen
 from memorize_jax.geometry.lbfgs import minimize_batch
 from memorize_jax.geometry.orthonormal import orthonormal_columns
 
+# Starts for each K; a K beyond ten that is not forced continues from the last one instead.
+NUM_RESTARTS = 16
 # Restarts whose cost is within this share of the lowest compete on stability (design: measured on 15 cases).
 COST_BAND = 0.03
 # Shares of a norm that count as equal.
@@ -139,14 +141,14 @@ def _shares_in_turn(num_starts, dtype):
     return jnp.resize(jnp.asarray(LEAST_RETAINED, dtype), num_starts)
 
 
-def best_of_restarts(key: PRNGKeyArray, num_components: int, num_restarts: int, centers: Centers) -> Candidate:
+def best_of_restarts(key: PRNGKeyArray, num_components: int, centers: Centers) -> Candidate:
     """Minimizes the cost for one K from many starts and keeps the most stable of the good ones.
 
     One of the starts is the leading principal components of the centers.
     """
-    draws = jax.random.normal(key, (num_restarts, len(centers.gram), num_components), centers.gram.dtype)
+    draws = jax.random.normal(key, (NUM_RESTARTS, len(centers.gram), num_components), centers.gram.dtype)
     starts = _starts(draws, centers)
-    shares = _shares_in_turn(num_restarts, starts.dtype)
+    shares = _shares_in_turn(NUM_RESTARTS, starts.dtype)
     return _choose(_minimize(starts, shares, num_components, centers, EVALUATIONS)[0], centers)
 
 
@@ -174,7 +176,7 @@ def neighbor_distance(num_manifolds: int) -> int:
 
 
 def search(
-    key: PRNGKeyArray, min_components: int, num_restarts: int, centers: Centers, *, neighbors: bool = False
+    key: PRNGKeyArray, min_components: int, centers: Centers, *, neighbors: bool = False
 ) -> tuple[Int32[Array, ""], Candidate, tuple[Float[Array, "2 P W"], Int32[Array, " 2"]] | None]:
     """Raises K while the residual correlation falls, and keeps the K with the least.
 
@@ -185,14 +187,13 @@ def search(
 
     Args:
       min_components: least K to choose from, if there is one.
-      num_restarts: starts for each K where P is small, chains included.
       neighbors: whether to return also directions for `neighbor_distance` fewer and more, as far as K goes, and their
         numbers.
     """
     num, dtype = len(centers.gram), centers.gram.dtype
     most, num_chains, distance = num - 2, len(LEAST_RETAINED), neighbor_distance(num)
     few = most <= FEW
-    draws = jax.random.normal(key, (max(num_restarts, num_chains) if few else num_chains, num, most), dtype)
+    draws = jax.random.normal(key, (NUM_RESTARTS if few else num_chains, num, most), dtype)
     random = _starts(draws, centers)
     shares = _shares_in_turn(len(random), dtype)
     nothing = nothing_removed(centers, most)

@@ -18,23 +18,16 @@ from memorize_jax.keys import stream
 
 
 class CenterStructure(NamedTuple):
-    """Low-rank structure of the centers.
+    """Low-rank structure of the centers."""
 
-    Attributes:
-      coefficients: the removed directions, orthonormal in feature space, are `coefficients.T @ centers`. Columns not
-        used are zero; there are P - 2 where K is chosen.
-      num_components: K.
-      center_correlation: mean |cos| between centers before the removal.
-      residual_correlation: the same after it.
-      cost: 1/2 sum over all pairs of cos^2 after the removal, the quantity minimized.
-      neighbors: coefficients for fewer and for more directions than K; NaN where there are none.
-    """
-
+    # the removed directions, orthonormal in feature space, are `coefficients.T @ centers`. Columns not used are zero;
+    # there are P - 2 where K is chosen.
     coefficients: Float[Array, "P K"]
-    num_components: Int32[Array, ""]
-    center_correlation: Float[Array, ""]
-    residual_correlation: Float[Array, ""]
-    cost: Float[Array, ""]
+    num_components: Int32[Array, ""]  # K
+    center_correlation: Float[Array, ""]  # mean |cos| between centers before the removal
+    residual_correlation: Float[Array, ""]  # the same after it
+    cost: Float[Array, ""]  # 1/2 sum over all pairs of cos^2 after the removal, the quantity minimized
+    # coefficients for fewer and for more directions than K; NaN where there are none
     neighbors: Float[Array, "2 P K"] | None = None
 
 
@@ -44,7 +37,6 @@ def center_structure(
     key: PRNGKeyArray,
     num_components: int | None = None,
     min_components: int = 0,
-    num_restarts: int = 16,
     neighbors: bool = False,
 ) -> CenterStructure:
     """Finds the directions whose removal leaves the centers least correlated.
@@ -64,7 +56,6 @@ def center_structure(
       key: of the random starts.
       num_components: K, or None to choose it.
       min_components: least K to choose from, if there is one; the published tool uses 1.
-      num_restarts: starts per K; a K beyond ten that is not forced continues from the last one instead.
       neighbors: whether also to find the directions for max(1, round(P / 20)) fewer and more than K, or as many as
         there can be.
 
@@ -78,12 +69,12 @@ def center_structure(
       Cohen, Chung, Lee & Sompolinsky 2020, supplement; Stephenson et al. 2021, appendix A.1.2.
     """
     check_num_components(gram, num_components)
-    return _center_structure(gram, key, num_components, min_components, num_restarts, neighbors)
+    return _center_structure(gram, key, num_components, min_components, neighbors)
 
 
-@functools.partial(jax.jit, static_argnums=(2, 3, 4, 5))
+@functools.partial(jax.jit, static_argnums=(2, 3, 4))
 @jax.default_matmul_precision("highest")
-def _center_structure(gram, key, num_components, min_components, num_restarts, neighbors):
+def _center_structure(gram, key, num_components, min_components, neighbors):
     centering, size, centers = _normalized(gram)
     key, most = stream(key, "center restarts"), max_num_components(len(gram))
 
@@ -91,12 +82,12 @@ def _center_structure(gram, key, num_components, min_components, num_restarts, n
         if number == 0:
             return center_search.nothing_removed(centers, 0)
         own = jax.random.fold_in(key, number)
-        found = center_search.best_of_restarts(own, number, num_restarts, centers)
+        found = center_search.best_of_restarts(own, number, centers)
         return jax.tree.map(lambda leaf: jnp.where(number <= centers.bound, leaf, jnp.nan), found)
 
     beside = None
     if num_components is None and most > 0:
-        chosen, best, beside = center_search.search(key, min_components, num_restarts, centers, neighbors=neighbors)
+        chosen, best, beside = center_search.search(key, min_components, centers, neighbors=neighbors)
     else:
         number = num_components or 0
         chosen, best = jnp.int32(number), forced(number)

@@ -150,28 +150,21 @@ def assemble_grams(
     )
 
 
-def reduce_points(
-    points: Float[Array, "P M N"], mask: Mask, *, center_basis: Array | None = None, chunk: int | None = None
-) -> Grams:
-    """Computes the inner products of one layer's points.
-
-    Args:
-      center_basis: [K, N] or [N, K], orthonormal along N, projected out of every point first.
-      chunk: manifolds whose offsets are held at a time (see `batching.chunked_map`).
-    """
-    reference, finite = reference_of_points(points, mask, center_basis, chunk)
+def reduce_points(points: Float[Array, "P M N"], mask: Mask, *, center_basis: Array | None = None) -> Grams:
+    """Inner products of a layer's points; `center_basis`, [K, N] or [N, K], is projected out of every point first."""
+    reference, finite = reference_of_points(points, mask, center_basis)
     own, cross = chunked_map(
-        lambda item: inner_products(item[0], item[1], item[2], reference), (points, mask, reference.means), chunk
+        lambda item: inner_products(item[0], item[1], item[2], reference), (points, mask, reference.means), None
     )
     return assemble_grams(own, cross, finite, mask, reference)
 
 
 def reference_of_points(
-    points: Float[Array, "P M N"], mask: Mask, center_basis: Array | None = None, chunk: int | None = None
+    points: Float[Array, "P M N"], mask: Mask, center_basis: Array | None = None
 ) -> tuple[Reference, Bool[Array, " P"]]:
     """`reference_of` a layer whose points are held, and whether they are finite; arguments of `reduce_points`."""
     origin = origin_of(points[0], mask[0], jnp.max(jnp.abs(points)))
-    summaries = chunked_map(lambda item: summarize_manifold(item[0], item[1], origin), (points, mask), chunk)
+    summaries = chunked_map(lambda item: summarize_manifold(item[0], item[1], origin), (points, mask), None)
     return reference_of(summaries, mask, origin, center_basis), summaries.finite
 
 

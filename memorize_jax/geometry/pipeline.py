@@ -49,19 +49,9 @@ def _statistics(frames, draws, kappa, options) -> AnchorStatistics:
 def geometry_of_layers(
     layers: tuple[Float[Array, "P M _"], ...], mask: Mask, key: PRNGKeyArray, ready: MeanFieldOptions
 ) -> ManifoldGeometry:
-    """Computes the geometry of several layers that show the same examples.
+    """Computes the geometry of several layers that show the same examples; leaves have a leading layer axis.
 
-    Args:
-      layers: points, 0 where an example is absent.
-      mask: 1 where an example is present.
-      key: PRNG key.
-      ready: options.
-
-    Returns:
-      ManifoldGeometry, every leaf with a leading layer axis.
-
-    Raises:
-      ValueError: outside jit, more center directions to be removed than a layer's centers have.
+    Outside jit, ValueError for more center directions to be removed than a layer's centers have.
     """
     if num_components := ready.static.num_center_components:
         for points in layers:

@@ -49,12 +49,7 @@ def flags(
 ) -> Int32[Array, "*L P"]:
     """Combines the checks into one number per manifold, a sum of the flags above.
 
-    Args:
-      finite: whether the manifold's points are.
-      center_norm: 0 where the center vanished.
-      retained: share of the center that survived, NaN where there was none.
-      kkt_residual: mean distance by which optimality is missed.
-      radius: of the manifold.
+    The center's norm is 0 where it vanished, the share of it that survived NaN where there was none.
     """
     all_finite = jnp.all(finite, axis=-1, keepdims=True)
     vanished = all_finite & (center_norm == 0)
@@ -77,9 +72,8 @@ def joint_flags(
     """Combines the checks of a joint geometry.
 
     Args:
-      finite: whether all points are.
       apart: whether any point differs from the origin.
-      kkt_residual: mean distance by which optimality is missed, in units of the Gaussian vectors.
+      kkt_residual: in units of the Gaussian vectors.
       saturated: whether the rank of the points limits the number of features.
     """
     usable = finite & apart

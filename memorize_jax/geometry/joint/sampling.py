@@ -117,11 +117,7 @@ def signs_of(
 ) -> Float[Array, "d B M"]:
     """The label of every point in every draw: -1, 1, and 0 for points that take no part.
 
-    Args:
-      draws: leaves without the block axis S.
-      present: 1 where there is a point that can be told from the origin.
-      num_classes: P' <= B.
-      dichotomies: a name, or "given".
+    Leaves of the draws are without the block axis S; `present` is 1 where a point can be told from the origin.
     """
     per_block, size = draws.order.shape
     order = draws.order

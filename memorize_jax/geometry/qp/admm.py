@@ -46,12 +46,8 @@ def solve_batch(
     All programs take up to `FULL_UPDATES` updates together; from then on, and from the beginning if no more than an
     eighth is unsolved, only the worst eighth does, chosen anew each time.
 
-    Args:
-      gram: of unit diagonal.
-      linear: one b a row.
-      tol: see `NonnegativeADMM`.
-      maxiter: most updates of the worst programs, in eighths of the batch.
-      start: multipliers and residual to begin with; nothing is done if they are good already.
+    `maxiter` bounds the updates of the worst programs, in eighths of the batch. `start` are multipliers and residual to
+    begin with; nothing is done if they are good already.
     """
     solver = NonnegativeADMM(tol=tol)
     if start is None:
@@ -129,10 +125,8 @@ class NonnegativeADMM(base.IterativeSolver):
     the equations of the points that are active by then are solved by conjugate gradients, and the result is kept for
     the draws that it improves.
 
-    Attributes:
-      maxiter: most updates.
-      tol: stop when the scaled residual |min(a, K a - b)| is below this on average over the batch, and below `TAIL`
-        times this for all of it.
+    It stops when the scaled residual |min(a, K a - b)| is below `tol` on average over the batch, and below `TAIL` times
+    this for all of it.
 
     References:
       Boyd et al. 2011, Distributed optimization via ADMM, section 5.2 and 3.4.3.

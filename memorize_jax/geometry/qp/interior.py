@@ -24,13 +24,7 @@ def solve_by_interior_point(
     Predictor and corrector steps on  y (C b - h) = z,  y b = a,  a z = 0.  Under vmap one program follows the other,
     for the reason that `geometry.eigen` gives.
 
-    Args:
-      gram: C, positive semi-definite.
-      linear: h, of order 1.
-      signs: -1, 1, and 0 for b_i = 0.
-
-    Returns:
-      b, as good as rounding allows.
+    C is positive semi-definite, h of order 1, signs -1, 1, and 0 for b_i = 0; b is as good as rounding allows.
 
     References:
       Mehrotra 1992; Nocedal & Wright 2006, algorithm 16.4.

@@ -86,15 +86,8 @@ def solve_signed(
 ) -> tuple[Float[Array, "d n"], Float[Array, " d"]]:
     """Solves  min 1/2 b' C b - b' h  over all b with the given signs, for many h and signs at once.
 
-    Args:
-      values: eigenvalues of C, which has a unit diagonal.
-      vectors: a column for each.
-      linear: h.
-      signs: -1, 1, and 0 for b_i = 0.
-      penalty: to begin with, see `choose_penalty`.
-
-    Returns:
-      (b, residual max |min(y b, y (C b - h))|).
+    C, of unit diagonal, is given by its eigenvalues and eigenvectors, h by `linear`; a sign of 0 means b_i = 0. The
+    penalty is what to begin with. Returns b and the residual max |min(y b, y (C b - h))|.
 
     References:
       Boyd et al. 2011, Distributed optimization via ADMM, section 5.2 and 3.4.3.

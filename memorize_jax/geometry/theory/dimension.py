@@ -13,8 +13,8 @@ from memorize_jax.geometry.points import as_array, to_floating
 class TotalDimension(NamedTuple):
     """Dimension of a cloud of points."""
 
-    participation_ratio: Float[Array, ""]  # scalar, (sum of variances)^2 / sum of squared variances over principal axes
-    # int32 scalar, least number of principal axes that hold the asked share of the variance
+    participation_ratio: Float[Array, ""]  # (sum of variances)^2 / sum of squared variances over principal axes
+    # least number of principal axes that hold the asked share of the variance
     explained_variance: Int32[Array, ""]
 
 

@@ -16,9 +16,7 @@ def separable_by_least_squares(rows: Float[np.ndarray, "n d"], signs: Float[np.n
     is zero exactly if the origin is in the hull of the signed points, so that no such w exists (Gordan). The work grows
     with the cube of the number of features.
 
-    Args:
-      rows: points of about unit length; a column of ones allows hyperplanes that miss the origin.
-      signs: 1 or -1.
+    Rows are of about unit length; a column of ones allows hyperplanes that miss the origin.
 
     Returns:
       (separable, undecided); undecided, and then not separable, if the method did not end.

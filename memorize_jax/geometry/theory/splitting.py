@@ -29,13 +29,7 @@ def separable_dichotomies(
     Douglas-Rachford splitting between the range of X (the outputs a hyperplane can give) and the outputs with a margin
     of 1.
 
-    Args:
-      points: masked ones are zero.
-      mask: of the points.
-      projections: zeros from some column on count for nothing.
-      labels: True for the positive manifolds.
-      bias: whether the hyperplane may miss the origin.
-      max_checks: most blocks of iterations.
+    Zero columns of a projection count for nothing; `bias` lets the hyperplane miss the origin.
 
     Returns:
       (separable: a hyperplane was found; undecided: neither was one found nor shown not to exist).

@@ -33,11 +33,6 @@ def fit_threshold(tried: ArrayLike, separable: ArrayLike, tested: ArrayLike) -> 
     slopes and ceilings q, weighted by how likely they make the outcomes: it needs no slope that trials do not show. Its
     error is widened by the misfit, where that is above 1, and for few trials as Student's t asks for, so that two of
     them cover 95 %.
-
-    Args:
-      tried: numbers of features.
-      separable: numbers of separable dichotomies.
-      tested: numbers of dichotomies.
     """
     n, found, tested = (np.asarray(values, float) for values in (tried, separable, tested))
     thresholds, slopes = np.linspace(0.7 * n.min(), 1.4 * n.max(), GRID[0]), np.geomspace(*SLOPES, GRID[1])
