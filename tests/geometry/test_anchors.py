@@ -2,6 +2,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy.stats import norm
 
 from memorize_jax import geometry
 from tests.oracles import anchors as oracle
@@ -52,13 +53,14 @@ def test_interior_draw_keeps_its_place_and_its_nearest_example(x64):
     assert found.multipliers[0].sum() == 0
 
 
+DRAWS = np.random.default_rng(0).normal(size=(200_000, 2)).astype(np.float32)
+
+
 @pytest.mark.parametrize("kappa", [0.0, 0.5, 1.0])
 def test_isolated_point_has_the_perceptron_capacity(kappa):
-    """Gardner: 1/alpha = int_{-kappa}^inf Dt (t + kappa)^2, which is 1/2 at kappa = 0."""
-    from scipy.stats import norm
-
-    draws = np.random.default_rng(0).normal(size=(200_000, 1)).astype(np.float32)
-    capacity, radius, dimension = geometry.capacity_radius_dimension(np.ones((1, 1), np.float32), draws, kappa=kappa)
+    """Gardner: 1/alpha = int_{-kappa}^inf Dt (t + kappa)^2, which is 1/2 at kappa = 0; a row of zeros is no example."""
+    frame = np.array([[0.0, 1.0], [0.0, 0.0]], np.float32)
+    capacity, radius, dimension = geometry.capacity_radius_dimension(frame, DRAWS, kappa=kappa)
     expected = 1 / ((1 + kappa**2) * norm.cdf(kappa) + kappa * norm.pdf(kappa))
     np.testing.assert_allclose(capacity, expected, rtol=0.01)
     assert radius == 0
@@ -67,9 +69,7 @@ def test_isolated_point_has_the_perceptron_capacity(kappa):
 
 def test_segment_has_dimension_one():
     frame = np.array([[1.0, 1.0], [-1.0, 1.0]], np.float32)
-    draws = np.random.default_rng(1).normal(size=(2000, 2)).astype(np.float32)
-    _, _, dimension = geometry.capacity_radius_dimension(frame, draws)
-    np.testing.assert_allclose(dimension, 1, atol=0.05)
+    np.testing.assert_allclose(geometry.capacity_radius_dimension(frame, DRAWS, kappa=0.0)[2], 1, atol=0.05)
 
 
 def test_standard_error_is_that_of_repeated_measurement():

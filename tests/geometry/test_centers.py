@@ -106,7 +106,7 @@ def test_rank_bounds_the_number_of_components(rank, min_components, noise):
 def test_no_center_is_taken_away_to_make_the_others_less_correlated(seed):
     # All but the first center are orthogonal once its direction is gone.
     rng = np.random.default_rng(seed)
-    centers = np.eye(9, 12) + 0.5 * np.outer(rng.normal(size=9), np.eye(12)[11])
+    centers = np.eye(10, 12) + 0.5 * np.outer(rng.normal(size=10), np.eye(12)[11])
     centers[0] = 3 * np.eye(12)[11]
     gram = jnp.asarray(centers @ centers.T, jnp.float32)
     for min_components in (0, 1):
@@ -138,6 +138,7 @@ def test_components_beyond_the_rank_are_refused_by_name_and_inside_jit_give_nan(
     assert np.all(np.isfinite(found.center_correlation))
 
 
+@pytest.mark.slow
 def test_two_equal_centers_and_one_that_is_the_mean_leave_the_rest_as_it_is():
     rng = np.random.default_rng(0)
     centers = rng.normal(size=(8, 30))
@@ -170,7 +171,7 @@ def scipy_cost(gram, num_components, seed=0, num_starts=6):
     return min(scipy.optimize.minimize(cost, start).fun for start in starts)
 
 
-@pytest.mark.parametrize("num_components", [1, 2])
+@pytest.mark.parametrize("num_components", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_cost_is_what_scipy_finds(x64, num_components):
     rng = np.random.default_rng(4)
     centers = rng.normal(size=(9, 2)) @ rng.normal(size=(2, 60)) + 0.7 * rng.normal(size=(9, 60))
@@ -199,6 +200,7 @@ def test_what_is_chosen_has_the_cost_of_what_is_forced():
         assert center_structure(gram, key=KEY, num_components=fewer).residual_correlation > chosen.residual_correlation
 
 
+@pytest.mark.slow
 def test_no_constant_bounds_the_number_of_components_and_neighbors_are_a_twentieth_away():
     gram = many_shared_directions(30, 100)
     found = center_structure(gram, key=KEY, neighbors=True)

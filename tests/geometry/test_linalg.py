@@ -66,9 +66,7 @@ def of_span(directions):
     return jnp.sum(jnp.cos(target * (directions @ directions.T)))
 
 
-@pytest.mark.parametrize(
-    ("shape", "num_components"), [((9, 5), 3), ((9, 5), 0), *(((60, 50), number) for number in (1, 14, 15, 40))]
-)
+@pytest.mark.parametrize(("shape", "num_components"), [((9, 5), 3), ((9, 5), 0), ((60, 50), 14), ((60, 50), 40)])
 def test_columns_span_what_those_of_a_qr_decomposition_do_and_so_do_their_gradients(x64, shape, num_components):
     columns = jnp.asarray(np.random.default_rng(2).standard_normal(shape)).at[:, num_components:].set(0)
     found = orthonormal_columns(columns, num_components)

@@ -40,7 +40,7 @@ WHOLE = np.round(1000 * POINTS)
         "int64 with an offset": (WHOLE.astype(np.int64) + 10**9, 1e-3),
         "int32": (WHOLE.astype(np.int32) - 10**8, 1e-3),
         "int16": (WHOLE.astype(np.int16), 1e-3),
-        "uint8": ((20 * POINTS + 128).astype(np.uint8), 5e-2),
+        "uint8": ((10 * (POINTS - POINTS.min())).astype(np.uint8), 5e-2),
         "float16": (POINTS.astype(np.float16), 1e-2),
         "bfloat16": (POINTS.astype(ml_dtypes.bfloat16), 5e-2),
         "bfloat16 of jax": (jnp.asarray(POINTS, jnp.bfloat16), 5e-2),
