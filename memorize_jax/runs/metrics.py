@@ -19,12 +19,9 @@ ATTEMPTS, WAIT_SECONDS = 5, 0.1
 
 
 def write_metrics(workdir: pathlib.Path, rows: Sequence[dict], identity: str | None) -> None:
-    """Writes metrics.csv; before it the note, so that rows without one are rows that somebody added.
+    """Writes metrics.csv, of all epochs; before it the note, so that rows without one are rows that somebody added.
 
-    Args:
-      workdir: folder of the run.
-      rows: of all epochs.
-      identity: of the run; None for a run of the first version, which has no note.
+    A run of the first version has no identity and no note.
     """
     files, text = Run(workdir), table_text(rows, METRICS)
     if identity is not None:
@@ -35,11 +32,8 @@ def write_metrics(workdir: pathlib.Path, rows: Sequence[dict], identity: str | N
 def read_metrics(workdir: pathlib.Path, identity: str | None, *, resuming: bool = False) -> pd.DataFrame:
     """Reads metrics.csv, with a row for each epoch from 0, and compares every row with the note.
 
-    Args:
-      workdir: folder of the run.
-      identity: of the run; None for a run of the first version, which has no note.
-      resuming: training is about to continue: rows at the end without a note, or a note without rows, are what a
-        killed process or a bucket left between two writings; the rows that both have are returned.
+    If training is about to continue, rows at the end without a note, or a note without rows, are what a killed process
+    or a bucket left between two writings; the rows that both have are returned.
 
     Raises:
       FileNotFoundError: no metrics; says what makes them.
