@@ -182,31 +182,18 @@ def test_cost_is_what_scipy_finds(x64, num_components):
     assert found.cost <= 1.03 * scipy_cost(gram, num_components)
 
 
-def many_shared_directions(num_shared, num_manifolds):
+@pytest.mark.slow
+def test_no_constant_bounds_the_number_of_components_nor_is_a_chosen_one_worse_than_a_forced_one():
     rng = np.random.default_rng(5)
-    shared = rng.normal(size=(num_manifolds, num_shared)) @ rng.normal(size=(num_shared, 500))
-    centers = shared + rng.normal(size=(num_manifolds, 500))
-    return jnp.asarray(centers @ centers.T, jnp.float32)
-
-
-@pytest.mark.slow
-def test_what_is_chosen_has_the_cost_of_what_is_forced():
-    gram = many_shared_directions(30, 100)
-    chosen, again = (center_structure(gram, key=KEY) for _ in range(2))
-    np.testing.assert_array_equal(chosen.coefficients, again.coefficients)
-    forced = center_structure(gram, key=KEY, num_components=int(chosen.num_components))
-    np.testing.assert_allclose(chosen.cost, forced.cost, rtol=0.03)
-    for fewer in (10, 20):
-        assert center_structure(gram, key=KEY, num_components=fewer).residual_correlation > chosen.residual_correlation
-
-
-@pytest.mark.slow
-def test_no_constant_bounds_the_number_of_components_and_neighbors_are_a_twentieth_away():
-    gram = many_shared_directions(30, 100)
-    found = center_structure(gram, key=KEY, neighbors=True)
+    shared = rng.normal(size=(100, 30)) @ rng.normal(size=(30, 500))
+    centers = shared + rng.normal(size=(100, 500))
+    gram = jnp.asarray(centers @ centers.T, jnp.float32)
+    found, again = (center_structure(gram, key=KEY, neighbors=True) for _ in range(2))
+    np.testing.assert_array_equal(found.coefficients, again.coefficients)
     num = int(found.num_components)
     assert 25 <= num <= 35
     assert found.coefficients.shape == (100, 98)
+    # Neighbors are a twentieth away.
     count = lambda coefficients: int(np.sum(np.any(np.asarray(coefficients) != 0, axis=0)))
     assert [count(found.coefficients), *map(count, found.neighbors)] == [num, num - 5, num + 5]
     centering = np.eye(100) - 1 / 100
@@ -214,6 +201,10 @@ def test_no_constant_bounds_the_number_of_components_and_neighbors_are_a_twentie
     for coefficients in found.neighbors:
         products = np.asarray(coefficients, np.float64).T @ centered @ np.asarray(coefficients, np.float64)
         np.testing.assert_allclose(products, np.diag(np.round(np.diagonal(products))), atol=1e-3)
+    forced = center_structure(gram, key=KEY, num_components=num)
+    np.testing.assert_allclose(found.cost, forced.cost, rtol=0.03)
+    for fewer in (10, 20):
+        assert center_structure(gram, key=KEY, num_components=fewer).residual_correlation > found.residual_correlation
 
 
 @pytest.mark.parametrize(("num_components", "there"), [(0, [False, True]), (3, [True, True]), (8, [True, False])])
