@@ -26,11 +26,12 @@ from memorize_jax.geometry.result import JointGeometry, ManifoldGeometry
 from memorize_jax.threads import one_thread
 
 Options = GeometryOptions | None
+Classes = Sequence | np.ndarray | None
 Result = TypeVar("Result", ManifoldGeometry, JointGeometry)
 
 
 def manifold_geometry(
-    points: Any, *, key: PRNGKeyArray, classes: Sequence | None = None, options: Options = None, **fields: Any
+    points: Any, *, key: PRNGKeyArray, classes: Classes = None, options: Options = None, **fields: Any
 ) -> ManifoldGeometry:
     """Measures capacity, radius, dimension and center correlation of a set of manifolds.
 
@@ -67,12 +68,7 @@ def manifold_geometry(
 
 
 def layer_geometry(
-    layers: Mapping[str, Any],
-    *,
-    key: PRNGKeyArray,
-    classes: Sequence | None = None,
-    options: Options = None,
-    **fields: Any,
+    layers: Mapping[str, Any], *, key: PRNGKeyArray, classes: Classes = None, options: Options = None, **fields: Any
 ) -> ManifoldGeometry:
     """Measures the geometry of every layer of a network on the same examples, as one program.
 
@@ -91,7 +87,7 @@ def layer_geometry(
 
 
 def joint_geometry(
-    points: Any, *, key: PRNGKeyArray, classes: Sequence | None = None, options: Options = None, **fields: Any
+    points: Any, *, key: PRNGKeyArray, classes: Classes = None, options: Options = None, **fields: Any
 ) -> JointGeometry:
     """Measures how many random features a hyperplane needs to separate manifolds that lie as they do to one another.
 
@@ -116,12 +112,7 @@ def joint_geometry(
 
 
 def layer_joint_geometry(
-    layers: Mapping[str, Any],
-    *,
-    key: PRNGKeyArray,
-    classes: Sequence | None = None,
-    options: Options = None,
-    **fields: Any,
+    layers: Mapping[str, Any], *, key: PRNGKeyArray, classes: Classes = None, options: Options = None, **fields: Any
 ) -> JointGeometry:
     """Measures the joint geometry of every layer of a network; what `layer_geometry` is to `manifold_geometry`.
 

@@ -27,14 +27,16 @@ from memorize_jax.geometry.points import as_array, to_floating
 from memorize_jax.geometry.result import JointGeometry, ManifoldGeometry
 
 
-def streamed_layer_geometry(layers_of: Callable, inputs: Shaped[Array, "P M *_"], **arguments: Any) -> ManifoldGeometry:
+def streamed_layer_geometry(
+    layers_of: Callable, inputs: Shaped[Array | np.ndarray, "P M ..."], **arguments: Any
+) -> ManifoldGeometry:
     """The mean-field part of `streamed_geometries`."""
     return streamed_geometries(layers_of, inputs, **arguments)[0]
 
 
 def streamed_geometries(
     layers_of: Callable[[Array], Mapping[str, Array]],
-    inputs: Shaped[Array, "P M *_"],
+    inputs: Shaped[Array | np.ndarray, "P M ..."],
     *,
     manifolds_at_a_time: int,
     key: PRNGKeyArray,
