@@ -41,12 +41,11 @@ def train(
     seeds: Sequence[int] | None = None,
     resume: Resume | None = None,
     on_step: Callable[[], None] = lambda: None,
-) -> TrainState | None:
+) -> Resume:
     """Trains one run, or several seeds as one program, until the labels are memorized or the epochs are used up.
 
-    A seed that has finished stays in the program until half of its places are taken by such; then the others are
-    compiled anew. Which seeds are in the program at an epoch follows from the epochs at which seeds finished, so that
-    training that was interrupted resumes with the same program.
+    A seed that has finished stays in the program until such take half of its places; then the others are compiled
+    anew. So the program follows from the epochs at which seeds finished, and interrupted training resumes with it.
 
     Args:
       labels: of the training set; with `seeds`, with a leading axis of seeds.
@@ -56,7 +55,7 @@ def train(
       on_step: called after every step; may raise to stop.
 
     Returns:
-      The last TrainState; None if there was nothing to train.
+      The last epoch, from which a later call resumes.
 
     Raises:
       NotFiniteLossError: the loss is NaN or infinite; names epoch, step and learning rate. `on_epoch` was not called
@@ -67,6 +66,8 @@ def train(
     rows = [list(own) for own in rows]
     is_done = lambda seed: bool(rows[seed]) and is_finished(config, len(rows[seed]) - 1, rows[seed])
     unfinished = [seed for seed in range(len(rows)) if not is_done(seed)]
+    if not unfinished:
+        return Resume(number, state, rows)
     places = _places([None if seed in unfinished else len(own) - 1 for seed, own in enumerate(rows)], number)
 
     def program():
@@ -103,7 +104,7 @@ def train(
             epochs.append(Epoch(number, own, rows[seed][-1], number > 0 and is_done(seed), own_seeds[seed]))
         on_epoch(*epochs)
         unfinished = [seed for seed in unfinished if not is_done(seed)]
-    return state
+    return Resume(number, state, rows)
 
 
 def is_finished(config: RunConfig, number: int, history: list[dict]) -> bool:

@@ -6,9 +6,8 @@ import pytest
 
 from memorize_jax import data, models
 from memorize_jax.training.devices import split_batches
-from memorize_jax.training.losses import cross_entropy
 from memorize_jax.training.state import create_state, optimizer
-from memorize_jax.training.step import make_predict_step, make_train_step
+from memorize_jax.training.step import cross_entropy, make_predict_step, make_train_step
 from tests.eight_devices import adam_steps_in_float64
 
 STATISTICS = data.ChannelStatistics(np.array([3.0], np.float32), np.array([2.0], np.float32))
