@@ -30,8 +30,7 @@ from memorize_jax.runs.provenance import provenance
 from memorize_jax.runs.seeds import parse_seeds, seed_folder
 from memorize_jax.runs.train import train_run
 from memorize_jax.storage.lock import locked
-from memorize_jax.storage.partial_tables import make_table
-from memorize_jax.storage.tables import DOUBLE_DESCENT
+from memorize_jax.storage.tables import DOUBLE_DESCENT, make_table
 from memorize_jax.studies.study import read_study
 
 # Columns of metrics.csv that go into the table.

@@ -32,7 +32,7 @@ from memorize_jax.runs.provenance import provenance
 from memorize_jax.runs.seeds import for_each
 from memorize_jax.storage.checkpoints import DamagedCheckpointError, EpochStore
 from memorize_jax.storage.lock import locked
-from memorize_jax.storage.partial_tables import make_table
+from memorize_jax.storage.tables import make_table
 from memorize_jax.studies.study import read_study
 from memorize_jax.threads import one_thread
 
@@ -88,7 +88,7 @@ class Trained(NamedTuple):
         return select_epochs(spec, self.metrics, self.stored())
 
     def settings(self, **analysis) -> dict:
-        """All that a table's rows depend on, for `partial_tables.make_table`."""
+        """All that a table's rows depend on, for `tables.make_table`."""
         restores = read_restores(self.folder.workdir, self.noted.identity)
         return {
             "run": self.config.identity(),
@@ -125,7 +125,7 @@ class Trained(NamedTuple):
         counted: str = "",
         otherwise: Callable[[Hashable], list[dict]] = lambda unit: [],
     ) -> pd.DataFrame:
-        """Makes a table in results/, see `partial_tables.make_table`: one treatment of a damaged network for all.
+        """Makes a table in results/, see `tables.make_table`: one treatment of a damaged network for all.
 
         Args:
           name: of the table.

@@ -38,6 +38,7 @@ OWNERS = {
     "jinja2": {"memorize_jax.report.page"},
     "matplotlib": {"memorize_jax.figures.style"},
     "sklearn": {"memorize_jax.data.digits", "memorize_jax.analysis.decoding.probes"},
+    "filelock": {"memorize_jax.storage.lock"},
     "fsspec": {"memorize_jax.storage.bucket"},
     "tensorboardX": {"memorize_jax.storage.tensorboard"},
     "threadpoolctl": {"memorize_jax.threads"},

@@ -23,10 +23,11 @@ def test_covers_the_truth_as_often_as_it_says():
 
 
 def test_one_measurement_has_no_interval_and_missing_ones_do_not_count():
-    found = student_t_interval([[1.0, 2.0, np.nan], [np.nan, 4.0, np.nan]])
+    found = student_t_interval([[1.0, 2.0, np.nan], [np.inf, 4.0, np.nan]])
     np.testing.assert_array_equal(found.mean, [1, 3, np.nan])
-    assert np.isnan(found.low[0])
+    np.testing.assert_array_equal(np.isnan(found.low), [True, False, True])
     assert found.count.tolist() == [1, 2, 0]
+    assert np.isnan(student_t_interval([1.0]).high)
 
 
 def test_bad_level_is_named():

@@ -1,10 +1,10 @@
-"""A run's folder in a bucket: worked on in a local folder, which is brought here before, and there meanwhile and after.
+"""A run's folder in a bucket: a local folder is worked on, downloaded before, uploaded meanwhile and afterwards.
 
 MANIFEST says what each file there may hold, None for no file; last what it is to hold. It is written before files are,
 when old and new are both right, and after, when one is: a table that holds anything else was changed by somebody. It
-has the token of the command that wrote it: if that was ours, or is what we read last, what is here is newer than there.
-Who writes holds the LOCK, which is made and removed but never changed, looks at it before every file, and shows itself
-by BEAT: nothing of it that arrives after another machine has taken over takes the lock back.
+has the token of the command that wrote it: if that was ours, or is what we read last, the local folder is the newer.
+Who writes holds the LOCK, which is made and removed but never changed, looks at it before every file, and shows that it
+is alive by BEAT: nothing of it that arrives after another machine has taken over takes the lock back.
 """
 
 import contextlib
@@ -12,11 +12,13 @@ import hashlib
 import json
 import os
 import pathlib
+import platform
 import re
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
+from typing import Any
 
 from memorize_jax.storage.files import read_json, replacing, write_json
 from memorize_jax.storage.lock import BusyError, locked
@@ -26,7 +28,7 @@ BEAT_SECONDS, LOOK_SECONDS, GONE_SECONDS = 20.0, 5.0, 90.0
 AT_ONCE = 8  # most files are small, and most of their time is waiting
 OPTIONS = {"gs:/": {"consistency": "md5"}, "file": {"auto_mkdir": True}}  # what arrives is compared; folders are made
 # Locks, what is being written or removed, and what would lie elsewhere.
-NEVER = re.compile(r"(.*/)?(\d+\.(new.*|old)/.*|run\.lock|\.mirror\..*|\..+\.tmp.*|\.{0,2}(/.*)?)")
+NEVER = re.compile(r"(.*/)?(\d+\.(new.*|old)/.*|run\.(lock|holder\.json)|\.mirror\..*|\..+\.tmp.*|\.{0,2}(/.*)?)")
 # Written last: what has metrics says what it is, and metrics.json knows of the tables after it before they come.
 LAST = ("config.json", "metrics.json", "restores.csv", "metrics.csv")
 BucketError = ConnectionError  # the message names the bucket
@@ -44,7 +46,7 @@ class Bucket:
         except ImportError as error:
             raise ValueError(f"workdir {url} needs another package: pip install 'memorize_jax[gcs]'") from error
 
-    def do(self, act: str, name: str, *arguments, **options):
+    def do(self, act: str, name: str, *arguments: object, **options: object) -> Any:
         """Has fsspec do something with a file, but change it only while we may; None if there is no such file."""
         if act in ("pipe_file", "rm_file") and name != LOCK:
             self.check()
@@ -63,12 +65,12 @@ class Bucket:
         """Raises BusyError if another machine has taken over: this one may have stood still since it last looked."""
         lock = (self.do("cat_file", LOCK) or b"").decode(errors="replace")
         if not lock.startswith(self.token):
-            by = f"is in use by {lock[33:]} now" if lock else "has lost its lock"
-            raise BusyError(f"workdir {self.url} {by}; nothing more is written there")
+            why = f"is in use by {lock[33:]} now" if lock else "has lost its lock"
+            raise BusyError(f"workdir {self.url} {why}; nothing more is written there")
 
     def acquire(self, earlier: list[str], say: Callable[[str], None]) -> None:
         """Makes the lock; takes it from who does not move for `GONE_SECONDS`, or was an `earlier` command here."""
-        seen, waited, here = None, 0.0, f" on {os.uname().nodename} since "
+        seen, waited, here = None, 0.0, f" on {platform.node()} since "
         while True:
             with contextlib.suppress(FileExistsError):
                 lock = f"{self.token} process {os.getpid()}{here}{time.strftime('%Y-%m-%dT%H:%M:%S%z')}"
@@ -102,7 +104,7 @@ def local_folder(url: str, root: str | os.PathLike) -> pathlib.Path:
 
 @contextlib.contextmanager
 def mirrored(url: str, root: str, *, say: Callable, on_lost: Callable, seconds: float = 30.0) -> Iterator[pathlib.Path]:
-    """Brings a run from a bucket to a folder below `root`, yields that, and brings there what is done to it.
+    """Downloads a run from a bucket to a folder below `root`, yields that, and uploads what is done to it.
 
     `say` takes lines for the person who waits; `on_lost` is called in another thread when another machine takes over.
     Raises BusyError: another process or machine works on the run; BucketError: the bucket cannot be reached, or at the
@@ -132,10 +134,10 @@ def mirrored(url: str, root: str, *, say: Callable, on_lost: Callable, seconds: 
         try:
             bring_there(bucket, folder, known)
         except BucketError as error:
-            left = f"everything is in {folder}, and the next command on {url} from this machine brings it there"
+            left = f"{error}; everything is in {folder}, and the next command on {url} from this machine uploads it"
             if kind is None:
-                raise BucketError(f"{error}; {left}") from error
-            say(f"warning: {error}; {left}")
+                raise BucketError(left) from error
+            say(f"warning: {left}")
 
     with locked(folder.parent), ThreadPoolExecutor(2) as pool, contextlib.ExitStack() as stack:
         with contextlib.suppress(OSError, ValueError, KeyError):
@@ -162,7 +164,6 @@ def stage(path: str) -> int:
 def scan(folder: pathlib.Path) -> tuple[dict, dict[str, bytes]]:
     """Says what is in a folder while others write there: path -> what it holds, path -> content of tables.
 
-    Files of checkpoints are sealed, and complete once they have their name: size and time tell them; tables are read.
     Training states are listed before networks, which are written first, and tables read after that, metrics.csv first.
     """
     paths, here, tables = [], {}, {}
@@ -171,7 +172,7 @@ def scan(folder: pathlib.Path) -> tuple[dict, dict[str, bytes]]:
         paths += [f"{place}/{name}"[len(f"{folder}/") :] for name in names]
     for path in sorted((path for path in paths if not NEVER.fullmatch(path)), key=stage, reverse=True):
         with contextlib.suppress(FileNotFoundError):  # removed in the meantime
-            if stage(path) < 2:
+            if stage(path) < 2:  # complete once they have their name, and checked by whoever reads them
                 status = (folder / path).stat()
                 here[path] = [status.st_size, status.st_mtime_ns]
             else:
@@ -189,8 +190,7 @@ def bring_here(bucket: Bucket, folder: pathlib.Path, tokens: list[str], say: Cal
         raise ValueError(f"{bucket.url}/{MANIFEST}: expected a list of files, got {error!r}; remove it") from error
     if token in tokens:
         return token, known
-    names = (name[len(bucket.root) + 1 :] for name in bucket.do("find", "") or ())
-    found = {name for name in names if not NEVER.fullmatch(name)}
+    found = {name for path in bucket.do("find", "") or () if not NEVER.fullmatch(name := path[len(bucket.root) + 1 :])}
     if not found:
         return token, {}
     there = {path for path in found if None not in known.get(path, [])[-1:]}  # but what was about to be removed

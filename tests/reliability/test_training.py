@@ -80,13 +80,14 @@ def test_the_store_holds_the_networks_training_had_and_a_finished_run_is_left_as
     ("when", "state_share"), [("at an earlier end", 1), ("after", np.inf), ("before", np.inf), ("after", 1e-9)]
 )
 def test_training_that_is_resumed_equals_undisturbed_training(tmp_path, monkeypatch, undisturbed, when, state_share):
-    """It was stopped before or after metrics.csv was written, with a training state at every epoch or the first alone."""
+    """Stopped before or after metrics.csv was written, with a training state of every epoch or of the first alone."""
     if when == "at an earlier end":
         train_in(tmp_path, epochs=3)
     else:
-        with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt), writing(**{when: stop_at(5)}):
-            patched.setattr(store, "STATE_SHARE", state_share)
+        monkeypatch.setattr(store, "STATE_SHARE", state_share)
+        with writing(**{when: stop_at(5)}), pytest.raises(KeyboardInterrupt):
             train_in(tmp_path)
+        monkeypatch.undo()
     assert differences(outcome(train_in(tmp_path).workdir), outcome(undisturbed)) == []
 
 
@@ -120,9 +121,10 @@ def test_a_termination_signal_finishes_the_epoch_and_stores_it(tmp_path, undistu
         return run_epoch(trainer, state, number, on_step)
 
     run_epoch = Trainer.run_epoch
-    with monkeypatch.context() as patched, pytest.raises(interruption.Terminated):
-        patched.setattr(Trainer, "run_epoch", signal_in_epoch_3)
+    monkeypatch.setattr(Trainer, "run_epoch", signal_in_epoch_3)
+    with pytest.raises(interruption.Terminated):
         train_in(tmp_path)
+    monkeypatch.undo()
     with EpochStore(Run(tmp_path).checkpoints) as stored:
         assert stored.epochs() == [0, 1, 2, 3]
     assert (Run(tmp_path).checkpoints / "resume" / "3" / "seal.json").is_file()
