@@ -24,20 +24,14 @@ def read_everything(workdir: pathlib.Path, splits) -> dict:
 
 
 def read_files(workdir: pathlib.Path) -> list[pathlib.Path]:
-    """The files of a run that its readers read, but for the checkpoints, which have seals of their own."""
+    """The files of a run that its readers read, but for the checkpoints, which have checksums of their own."""
     run = Run(workdir)
     tables = [path for path in sorted(run.results.glob("*.csv")) if path.stem not in ("claims", "over_seeds")]
     return [run.config, run.labels, run.metrics, run.workdir / "metrics.json", run.results / "made.json", *tables]
 
 
 def flip_all(workdir: pathlib.Path, splits, *, count: int, rng: random.Random) -> pd.DataFrame:
-    """Flips bits, one at a time.
-
-    Args:
-      workdir: of a finished run, which is as before at the end.
-      splits: its data.
-      count: flips in each file.
-      rng: chooses them.
+    """Flips `count` bits of each file of a finished run, one at a time.
 
     Returns:
       a row for each file, with the columns error (one clear sentence that names the file), same (nothing that is read
