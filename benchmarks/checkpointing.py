@@ -17,10 +17,10 @@ import time
 import jax
 import numpy as np
 from absl import app, flags
+from experiments.presets import get_preset
 
 from benchmarks import document
 from benchmarks.tables import table
-from experiments.presets import get_preset
 from memorize_jax import data, models
 from memorize_jax.keys import stream
 from memorize_jax.storage.checkpoints import EpochStore

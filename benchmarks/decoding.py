@@ -18,7 +18,8 @@ from absl import app, flags
 from benchmarks.clock import peak_bytes
 from benchmarks.tables import table
 from memorize_jax import data, models
-from memorize_jax.analysis import INPUT, decoding
+from memorize_jax.analysis import INPUT
+from memorize_jax.measurements import decoding
 
 DOCUMENT = pathlib.Path(__file__).parent.parent / "docs" / "performance.md"
 BEGIN, END = "<!-- begin: python -m benchmarks.decoding --write -->", "<!-- end: decoding -->"

@@ -12,8 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from memorize_jax import data, models
-from memorize_jax.analysis.gradients import measure_gradients
 from memorize_jax.data import PermutedLabels, standardize
+from memorize_jax.measurements.gradients.base_vectors import measure_gradients
 from memorize_jax.training.devices import split_batches
 from memorize_jax.training.step import cross_entropy
 

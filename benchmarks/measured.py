@@ -10,7 +10,7 @@ import pandas as pd
 from flax import linen as nn
 
 from memorize_jax import data, geometry, models
-from memorize_jax.analysis import decoding
+from memorize_jax.measurements import decoding
 from memorize_jax.storage.files import replacing
 
 # Network -> shape of an input and number of classes, as in the paper's tables.

@@ -7,12 +7,12 @@ import shlex
 from collections.abc import Iterator, Sequence
 
 import pandas as pd
+from experiments.record import read_record
+from experiments.repeat import commands
 
 from benchmarks.measured import read_measured
 from benchmarks.published import Comparison, Judged, comparisons
 from benchmarks.trimmed import EXAMPLES
-from experiments.record import read_record
-from experiments.repeat import commands
 from memorize_jax import figures
 from memorize_jax.claims import HOLDS, evaluate
 from memorize_jax.epochs import best_epoch, final_epoch

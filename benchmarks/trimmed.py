@@ -7,8 +7,8 @@ import shutil
 
 import numpy as np
 import pandas as pd
-
 from experiments.record import read_record
+
 from memorize_jax.runs.folder import Run, member_folders
 from memorize_jax.runs.labels import read_labels
 from memorize_jax.runs.noted import read_noted, write_config

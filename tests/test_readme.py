@@ -5,9 +5,9 @@ import pathlib
 import re
 
 import pytest
+from experiments.presets import PRESETS
 
 import memorize_jax
-from experiments.presets import PRESETS
 from memorize_jax.studies.study import TABLES
 from tests.commands import EXPERIMENTS, ROOT
 

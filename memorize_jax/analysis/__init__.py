@@ -27,7 +27,7 @@ __all__ = ["decoding", *_NAMES]
 
 def __getattr__(name):
     if name == "decoding":
-        return importlib.import_module("memorize_jax.analysis.decoding")
+        return importlib.import_module("memorize_jax.measurements.decoding")
     if name in _NAMES:
         return getattr(importlib.import_module(f"memorize_jax.{_NAMES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

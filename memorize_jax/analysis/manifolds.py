@@ -1,5 +1,6 @@
 """Geometry of the class manifolds of a network: groups of examples in, table rows out."""
 
+import dataclasses
 import functools
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -17,7 +18,9 @@ from memorize_jax.geometry import (
     layer_joint_geometry,
     streamed_geometries,
 )
-from memorize_jax.geometry.status import CHECKPOINT_DAMAGED
+from memorize_jax.geometry.status import CHECKPOINT_DAMAGED, INVALID
+from memorize_jax.progress import warn
+from memorize_jax.runs.run import TrainedRun
 from memorize_jax.storage.tables import ADDED, AROUND_K, GEOMETRY
 
 # All layers of a group are held at once up to this size, else as many classes at a time as fit into the other.
@@ -213,3 +216,18 @@ def missing_rows(
         {**dict.fromkeys(GEOMETRY, float("nan")), **known, "layer": name, "layer_number": number}
         for name, number in zip(layers, numbers, strict=True)
     ]
+
+
+def warn_of(run: TrainedRun, found: NetworkGeometry, epoch: int, group: str, examples: np.ndarray) -> None:
+    """Warns of the classes of a group of [P, M] examples, and of layers, whose numbers are missing or doubtful.
+
+    A joint capacity that is only a bound is not warned of: it is so in every narrow layer, and its row says so.
+    """
+    given = {"test": run.splits.test.labels, "permuted": run.labels.assigned}.get(group, run.labels.true)
+    classes = tuple(given[examples[:, 0]].tolist())
+    problems = dataclasses.replace(found.mean_field, classes=classes).problems()
+    if found.joint is not None:
+        invalid = np.asarray(found.joint.status) & INVALID
+        problems += dataclasses.replace(found.joint, status=invalid).problems()
+    for problem in dict.fromkeys(problems):
+        warn(f"epoch {epoch}, {group}: {problem}")

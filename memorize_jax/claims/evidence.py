@@ -12,6 +12,8 @@ from memorize_jax.studies.study import command
 # Permuted examples that carry their assigned label in a network that memorized, and by how much they outnumber those
 # that carry their true one; with two classes half of them do in any network.
 MEMORIZED, MEMORIZED_LEAD = 0.5, 0.25
+# Examples of a group are fitted from the epoch on at which half of them are.
+HALF = 0.5
 # A network whose test accuracy rose by less since the first epoch learned too little to have a best epoch.
 LEARNED = 0.1
 # Where the final network is at least as good as this, relative to the peak, there is nothing to win back.
@@ -218,3 +220,14 @@ def unlike(rows: pd.DataFrame, groups: Sequence[str], column: str, layers: Seque
     """
     found = pd.DataFrame({group: by_layer(rows, group, column, layers) for group in groups})
     return float((found.max(axis=1) / found.min(axis=1) - 1).max())
+
+
+def require_named(found: str, kind: str, *expected: str) -> None:
+    """Raises NotTestable where a statement is about other networks or data sets."""
+    if found not in expected:
+        raise NotTestable(f"said of the {kind} {' or '.join(expected)}, not of {found}")
+
+
+def fall_of_test(evidence: Evidence) -> float:
+    """Fall of test accuracy from its peak to the end, relative to the peak."""
+    return 1 - evidence.final("test_accuracy") / evidence.peak("test_accuracy")

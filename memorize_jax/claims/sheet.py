@@ -5,28 +5,14 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from memorize_jax.claims import (
-    decoding,
-    double_descent,
-    fractions,
-    geometry,
-    gradients,
-    networks,
-    plane,
-    rewinding,
-    theory,
-    training,
-)
 from memorize_jax.claims.evidence import Evidence, NotTestable
 from memorize_jax.claims.forms import Outcome, weigh
 from memorize_jax.claims.geometries import JOINT, MEAN_FIELD, judging, num_components, seen_by
 from memorize_jax.claims.sampling import SamplingError, sampling_error
 from memorize_jax.claims.statement import Claim, Statement
 from memorize_jax.statistics import student_t_interval
-from memorize_jax.studies.study import Study, command
+from memorize_jax.studies.study import Study
 
-FAMILIES = (theory, training, plane, geometry, rewinding, double_descent, gradients, networks, fractions, decoding)
-STATEMENTS: tuple[Statement, ...] = tuple(statement for family in FAMILIES for statement in family.STATEMENTS)
 # Of a sweep of fractions, the runs that all but figure A.8 are about.
 PAPERS_FRACTION = 0.5
 # Column that a sweep adds to its tables.
@@ -40,7 +26,7 @@ OF_GEOMETRY = ("geometry", "capacity_check")
 NAN = float("nan")
 
 
-def evaluate(study: Study) -> list[Claim]:
+def evaluate(study: Study, statements: Sequence[Statement]) -> list[Claim]:
     """Judges every claim on a study.
 
     A claim holds if the mean over seeds and the worse end of its Student-t interval are beyond the threshold, or every
@@ -49,18 +35,19 @@ def evaluate(study: Study) -> list[Claim]:
 
     Args:
       study: the tables.
+      statements: e.g. of `measurements.registry.statements`.
 
     Returns:
-      One Claim per statement, in the order of the paper.
+      One Claim per statement.
     """
-    return [judge(statement, study) for statement in STATEMENTS]
+    return [judge(statement, study) for statement in statements]
 
 
 def judge(statement: Statement, study: Study) -> Claim:
     """Judges one statement.
 
     Args:
-      statement: of `STATEMENTS`.
+      statement: what is judged.
       study: the tables.
     """
     numbers, verdict = (NAN, NAN, NAN), "not testable"
@@ -173,9 +160,12 @@ def _evidence(statement: Statement, study: Study) -> dict[int, Evidence]:
             raise NotTestable(_missing(name, study))
         tables[name] = study.tables[name]
     seeds = _seeds(tables.values())
-    if "run" in study.tables.get("metrics", ()):
+    if "width" in (*study.axes, *statement.axes):
+        if statement.axes != ("width",):
+            raise NotTestable("these are networks of several widths; judge them one by one")
+    elif study.axes:
         tables = _of_sweep(statement, study, tables)
-    elif statement.many_fractions:
+    elif statement.axes:
         raise NotTestable(ONE_FRACTION)
     # Says of a geometry what it is to be compared with, and which K it was measured with; nothing needs them.
     for name in OF_GEOMETRY if statement.by else ():
@@ -190,20 +180,20 @@ def _of_sweep(statement: Statement, study: Study, tables: dict[str, pd.DataFrame
     """The rows of the runs that the statement is about; raises NotTestable unless they can be compared."""
     metrics = study.tables["metrics"]
     has_fractions = metrics[_SWEPT].nunique() > 1
-    if statement.many_fractions and not has_fractions:
+    if statement.axes and not has_fractions:
         raise NotTestable(ONE_FRACTION)
-    if has_fractions and not statement.many_fractions:
+    if has_fractions and not statement.axes:
         metrics = metrics[metrics[_SWEPT] == PAPERS_FRACTION]
         if metrics.empty:
             raise NotTestable("no run of the sweep has half of the labels permuted; judge its runs one by one")
-    _require_alike(metrics, study.varies, statement.many_fractions)
+    _require_alike(metrics, study.axes, bool(statement.axes))
     runs = metrics[["run", "seed", _SWEPT]].drop_duplicates()
     for name, table in tables.items():
         there = set(zip(table["run"], table["seed"], strict=True))
         for run, seed, fraction in runs.itertuples(index=False):
             if (run, seed) not in there:
                 which = f"run {run} (permuted fraction {fraction:g}, seed {seed})"
-                made_by = command(name, study.workdir / str(run))
+                made_by = study.command(name, study.workdir / str(run))
                 raise NotTestable(f"{which} has no table {name}; make it with: {made_by}")
     return {name: table[table["run"].isin(runs["run"])] for name, table in tables.items()}
 
@@ -214,9 +204,9 @@ def _of_runs(table: pd.DataFrame, tables: dict[str, pd.DataFrame]) -> pd.DataFra
     return table[table["run"].isin(judged["run"])] if "run" in judged else table
 
 
-def _require_alike(metrics: pd.DataFrame, varies: Sequence[str], many_fractions: bool) -> None:
+def _require_alike(metrics: pd.DataFrame, axes: Sequence[str], many_fractions: bool) -> None:
     """Raises NotTestable if runs differ in more than what the statement is about, or seeds in their fractions."""
-    others = [name for name in varies if name not in (_SWEPT, "seed") and metrics[name].nunique(dropna=False) > 1]
+    others = [name for name in axes if name not in (_SWEPT, "seed") and metrics[name].nunique(dropna=False) > 1]
     runs = metrics.groupby(["seed", _SWEPT] if many_fractions else "seed")["run"].nunique()
     if others or (runs > 1).any():
         named = f", in {', '.join(others)}" if others else ""
@@ -248,13 +238,12 @@ def _missing(table: str, study: Study) -> str:
     if table == "double_descent":
         made_by = "python -m experiments.double_descent --workdir=OTHER_FOLDER"
         return f"these are not networks of several widths; train some with: {made_by}"
-    if "metrics" not in study.tables:
+    if "width" in study.axes:
         return "these are networks of several widths; judge them one by one"
-    in_sweep = "run" in study.tables["metrics"]
-    return f"no table {table}; make it with: {command(table, study.workdir / 'RUN' if in_sweep else study.workdir)}"
+    return f"no table {table}; make it with: {study.command(table, study.workdir / 'RUN' if study.axes else None)}"
 
 
-def as_markdown(statements: Sequence[Statement] = STATEMENTS) -> str:
+def as_markdown(statements: Sequence[Statement]) -> str:
     """The table of `docs/claims.md`.
 
     Args:

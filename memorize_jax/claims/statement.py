@@ -43,9 +43,9 @@ class Statement(NamedTuple):
       threshold: that decides.
       why: the threshold is what it is.
       measure: takes the tables of one seed and gives the quantity; raises NotTestable, saying why, where it cannot.
-      needs: names of the tables in `study.TABLES` that it reads.
+      needs: names of the tables that it reads.
       level: of the Student-t interval over seeds.
-      many_fractions: whether it compares runs of several permuted fractions, as only a sweep has.
+      axes: fields in which the runs that it compares differ, e.g. ("permuted_fraction",); () for one network.
       by: which geometry judges it, one of `geometries.KINDS`, the other one being shown beside; None where none does.
       every_seed: whether each seed must pass, and the interval is from the lowest to the highest of them. For the
         largest of many layers, a share and whatever else ends at 0 or 1: an interval about the mean would reach beyond.
@@ -64,7 +64,7 @@ class Statement(NamedTuple):
     measure: Callable[[Evidence], Any]
     needs: tuple[str, ...] = ("metrics",)
     level: float = 0.95
-    many_fractions: bool = False
+    axes: tuple[str, ...] = ()
     by: str | None = None
     every_seed: bool = False
     over_seeds: Callable[[list], np.ndarray] | None = None

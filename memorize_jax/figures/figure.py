@@ -4,15 +4,13 @@ import pathlib
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from memorize_jax.studies.study import TABLES, Study, command
+from memorize_jax.studies.study import Study
 
-RUNS = ("run", "ensemble")
-# Kind of study that a figure is drawn from -> what to do with a study of another kind.
+# Axis of the studies that a figure is drawn from -> what to do with a study that lacks it.
 INSTEAD = {
-    "sweep": "needs runs of several fractions; make them with: python -m experiments.sweep --workdir=FOLDER "
-    "--grid=permuted_fraction=0,0.25,0.5,0.75,1",
-    "double_descent": "needs networks of several widths; make them with: python -m experiments.double_descent "
-    "--workdir=FOLDER",
+    "permuted_fraction": "needs runs of several fractions; make them with: python -m experiments.sweep "
+    "--workdir=FOLDER --grid=permuted_fraction=0,0.25,0.5,0.75,1",
+    "width": "needs networks of several widths; make them with: python -m experiments.double_descent --workdir=FOLDER",
 }
 
 
@@ -23,11 +21,14 @@ class Figure(NamedTuple):
       name: of its file and of the flag --figure: "fig3a", "figa8", "map_capacity".
       title: a line.
       look_for: the caption, in a sentence or two: what to look for, and what the paper says of it.
-      needs: names of the tables in `study.TABLES` that it is drawn from.
+      needs: names of the tables that it is drawn from.
       draw: takes (study, path) and writes the figure.
       obstacle: takes a study and says why the figure does not apply to it, e.g. a figure of BatchNorm for a network
         without; "" if it does. Missing tables are not its business.
-      kinds: of studies it is drawn from, see `study.KINDS`.
+      axes: fields in which the runs of a study must differ, e.g. ("width",); () for one network, of one or several
+        seeds.
+      aliases: the paper's figures that it is for other networks, e.g. {"figa5": "alexnet"}.
+      least_epochs: of the geometry that it needs; 0 where the best and the final one are enough.
       remark: takes a study and says what the caption adds for it, e.g. what stands behind the curves; "" for nothing.
     """
 
@@ -37,7 +38,9 @@ class Figure(NamedTuple):
     needs: tuple[str, ...]
     draw: Callable[[Study, pathlib.Path], pathlib.Path]
     obstacle: Callable[[Study], str] = lambda study: ""
-    kinds: tuple[str, ...] = RUNS
+    axes: tuple[str, ...] = ()
+    aliases: Mapping[str, str] = {}
+    least_epochs: int = 0
     remark: Callable[[Study], str] = lambda study: ""
 
 
@@ -45,18 +48,19 @@ def missing(figure: Figure, study: Study) -> str:
     """Why a figure cannot be drawn from a study; "" if it can.
 
     Args:
-      figure: of `catalogue.FIGURES`.
+      figure: of the catalog.
       study: the tables.
 
     Returns:
       A clause that names the missing table and the command that makes it, or the obstacle.
     """
-    if study.kind not in figure.kinds:
-        instead = f"needs a run or an ensemble; give its folder, in {study.workdir}, as --workdir"
-        return INSTEAD.get(figure.kinds[0], instead)
+    if not set(figure.axes) <= set(study.axes):
+        return INSTEAD[figure.axes[0]]
+    if study.axes and not figure.axes:
+        return f"needs a run, or several that differ in their seed; give its folder, in {study.workdir}, as --workdir"
     for table in figure.needs:
         if table not in study.tables:
-            return f"no table {table}; make it with: {command(table, study.workdir)}"
+            return f"no table {table}; make it with: {study.command(table)}"
     return figure.obstacle(study)
 
 
@@ -74,6 +78,6 @@ def not_measured(study: Study, table: str, epochs: Mapping[int, int], flag: str)
     for seed, epoch in epochs.items():
         if (seed, epoch) not in there:
             whose = f" of seed {seed}" if len(study.seeds) > 1 else ""
-            found = f"{TABLES[table][1]} was not measured at epoch {epoch}{whose}"
-            return f"{found}; measure it with: {command(table, study.workdir)} {flag}"
+            found = f"{study.made_by[table]} was not measured at epoch {epoch}{whose}"
+            return f"{found}; measure it with: {study.command(table)} {flag}"
     return ""

@@ -8,7 +8,7 @@ import pandas as pd
 
 from memorize_jax.figures.curves import fewest_seeds
 from memorize_jax.figures.style import epoch_ticks
-from memorize_jax.studies.study import Study, command
+from memorize_jax.studies.study import Study
 
 
 class Means(NamedTuple):
@@ -40,7 +40,7 @@ def too_few_shared(study: Study, table: str, least: int) -> str:
     shared = len(shared_epochs(study, study.tables[table]))
     if shared >= least:
         return ""
-    ask = f"{command(table, study.workdir)} --{table.removesuffix('s')}_epochs=log,best,final"
+    ask = f"{study.command(table)} --{table.removesuffix('s')}_epochs=log,best,final"
     return (
         f"the table {table} has {shared} epoch{'s' * (shared != 1)} of all seeds, and a map needs {least}; "
         f"measure more with: {ask}"

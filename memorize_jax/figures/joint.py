@@ -3,7 +3,7 @@
 import pandas as pd
 
 from memorize_jax.geometry.status import BOUND
-from memorize_jax.studies.study import Study, command
+from memorize_jax.studies.study import Study
 
 # Capacity -> what a figure calls it.
 KINDS = {
@@ -22,7 +22,7 @@ def no_joint(study: Study) -> str:
     """Says that the joint geometry was not measured, and which command does; "" if it was."""
     if has_joint(study.tables["geometry"]):
         return ""
-    return f"the table geometry has no joint geometry; measure it with: {command('geometry', study.workdir)}"
+    return f"the table geometry has no joint geometry; measure it with: {study.command('geometry')}"
 
 
 def is_bound(table: pd.DataFrame) -> pd.Series:

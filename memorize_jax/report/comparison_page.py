@@ -7,13 +7,13 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from memorize_jax.claims import Claim
-from memorize_jax.figures import FIGURES, missing
-from memorize_jax.figures.figure import RUNS
-from memorize_jax.report import words
-from memorize_jax.report.page import csv_address, embedded, render
+from memorize_jax.claims.statement import Claim
+from memorize_jax.figures.figure import missing
+from memorize_jax.measurements.registry import figures
+from memorize_jax.pages.page import csv_address, embedded, render
+from memorize_jax.pages.views import Number, View, make_view
 from memorize_jax.report.study_page import UNDECIDED, count
-from memorize_jax.report.views import Number, View, make_view
+from memorize_jax.studies.accuracies import accuracies
 from memorize_jax.studies.study import Study
 
 # What the paper's argument stands on: training, geometry, rewinding, gradients.
@@ -66,8 +66,8 @@ def accuracy_view(compared: Sequence[Compared]) -> View | None:
     """Accuracies of every run or ensemble at its best and its final epoch; None where there is none."""
     parts = []
     for one in compared:
-        if one.study.kind in RUNS:
-            wide = words.accuracies(one.study).pivot(index="seed", columns="group", values=["best", "peak", "final"])
+        if not one.study.axes:
+            wide = accuracies(one.study).pivot(index="seed", columns="group", values=["best", "peak", "final"])
             wide.columns = [f"{group}_{moment}" for moment, group in wide.columns]
             parts.append(wide.reset_index().assign(name=one.name))
     if not parts:
@@ -115,7 +115,7 @@ def _figures(compared):
     """The main figures, drawn into a folder that goes again: a study's own folder is left as it is."""
     rows = []
     with tempfile.TemporaryDirectory() as folder:
-        for figure in (FIGURES[name] for name in MAIN if name in FIGURES):
+        for figure in (figures()[name] for name in MAIN):
             cells = []
             for number, one in enumerate(compared):
                 path = pathlib.Path(folder) / f"{figure.name}_{number}.svg"

@@ -1,22 +1,17 @@
-"""The figures of a page, by what they are about."""
+"""The parts of a page: what a room says of its measurement, and its figures."""
 
 import pathlib
 import re
 from typing import NamedTuple
 
-from memorize_jax.figures import FIGURES, Figure, caption, missing
-from memorize_jax.report.page import embedded
+from memorize_jax.figures.figure import Figure, missing
+from memorize_jax.measurements.measurement import Measurement
+from memorize_jax.measurements.registry import measurements
+from memorize_jax.pages.page import embedded, fill
+from memorize_jax.pages.views import View, plain_view
+from memorize_jax.report.catalog import caption
 from memorize_jax.studies.study import Study
 
-# Table that a figure is drawn from -> title of the part of the page where it stands, in the order of the page.
-TOPICS = {
-    "metrics": "The course of training",
-    "geometry": "Geometry of the class manifolds, layer by layer",
-    "rewinding": "Undoing memorization by rewinding layers",
-    "gradients": "Where the gradient comes from",
-    "decoding": "What the layers still know: subspace probes",
-    "double_descent": "Networks of growing width",
-}
 OTHER = "More figures"
 # Two figures of this width stand side by side.
 MOST_POINTS = 540
@@ -54,35 +49,75 @@ class NotDrawn(NamedTuple):
     reason: str
 
 
-def topic(figure: Figure) -> str:
-    """The title of the part of the page where a figure stands."""
-    about = [table for table in figure.needs if table != "metrics"] or ["metrics"]
-    return TOPICS.get(about[0], OTHER)
+class Part(NamedTuple):
+    """A part of a page about one measurement.
+
+    Attributes:
+      title: of the part.
+      words: what is said, as HTML; "" for nothing.
+      figures: drawn ones.
+    """
+
+    title: str
+    words: str
+    figures: list[Drawn]
 
 
-def draw(study: Study, folder: pathlib.Path) -> tuple[dict[str, list[Drawn]], list[NotDrawn]]:
-    """Draws every figure of the catalogue that the tables allow.
+def parts(study: Study, folder: pathlib.Path) -> tuple[list[Part], list[NotDrawn]]:
+    """Draws every figure that the tables allow, and says what the rooms say of them.
 
     Args:
       study: the tables.
       folder: for the files, named after the figures.
 
     Returns:
-      title of a part -> its figures, in the order of the page; and those that could not be drawn.
+      the parts in the order of the registry, and the figures that could not be drawn.
     """
-    drawn, rest = {title: [] for title in (*TOPICS.values(), OTHER)}, []
-    for figure in FIGURES.values():
-        reason = missing(figure, study)
-        if reason:
-            rest.append(NotDrawn(figure.name, figure.title, reason))
-            continue
-        path = figure.draw(study, folder / f"{figure.name}.svg")
-        drawn[topic(figure)].append(
-            Drawn(figure.name, figure.title, caption(figure, study), embedded(path), _is_wide(path))
-        )
-    return drawn, rest
+    found, others, rest = [], [], []
+    for measurement in measurements().values():
+        drawn = []
+        for figure in measurement.figures:
+            if reason := missing(figure, study):
+                rest.append(NotDrawn(figure.name, figure.title, reason))
+            else:
+                drawn.append(_drawn(figure, study, folder))
+        title, words = _said(measurement, study)
+        if not title:
+            others += drawn
+        elif drawn or words:
+            found.append(Part(title, words, drawn))
+    return [*found, *([Part(OTHER, "", others)] if others else [])], rest
 
 
-def _is_wide(path):
+def _drawn(figure: Figure, study: Study, folder: pathlib.Path) -> Drawn:
+    path = figure.draw(study, folder / f"{figure.name}.svg")
     width = re.search(r'<svg[^>]* width="([\d.]+)pt"', path.read_text(encoding="utf-8"))
-    return width is None or float(width[1]) > MOST_POINTS
+    is_wide = width is None or float(width[1]) > MOST_POINTS
+    return Drawn(figure.name, figure.title, caption(figure, study), embedded(path), is_wide)
+
+
+def _said(measurement: Measurement, study: Study) -> tuple[str, str]:
+    """Title and words of a room's section."""
+    section = measurement.section
+    if section is None:
+        return "", ""
+    is_told = section.words and not study.axes and set(measurement.tables) & set(study.tables)
+    facts = section.facts(study) if is_told else None
+    return section.title, fill(section.words, study=study, facts=facts) if facts else ""
+
+
+def views(study: Study) -> list[View]:
+    """All tables of a study: those that a room has a view of, and the others as they are."""
+    known = {
+        name: make(study)
+        for one in measurements().values()
+        if one.section
+        for name, (others, make) in one.section.views.items()
+        if {name, *others} <= study.tables.keys()
+    }
+    rest = [name for name in study.tables if name not in known]
+    return [*known.values(), *(plain_view(name, _heading(name), study.tables[name]) for name in rest)]
+
+
+def _heading(name):
+    return name.replace("_", " ").capitalize()

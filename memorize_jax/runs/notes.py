@@ -98,6 +98,12 @@ def check_same_settings(folders: Sequence[Run], step: str) -> None:
             )
 
 
+def step_of(folder: Run, table: str) -> str:
+    """The command that made a table, as its note says; the table's own name if there is no note."""
+    notes = read_notes(folder, strict=False)
+    return next((step for step, note in notes.items() if table in note["tables"]), table)
+
+
 def file_checksum(path: pathlib.Path) -> str | None:
     """CRC-32 of a file; None if there is none."""
     return checksum(path.read_bytes()) if path.is_file() else None

@@ -31,6 +31,9 @@ def provenance() -> dict:
 
 
 def command_line() -> str:
-    """The line with which this process was started; "" if it was not one of the experiments."""
+    """The line with which this process was started; "" if it was not one of the project's commands."""
     name = getattr(sys.modules["__main__"].__spec__, "name", "") or ""
-    return shlex.join(["python", "-m", name, *sys.argv[1:]]) if name.startswith("experiments.") else ""
+    if name.startswith("experiments."):
+        return shlex.join(["python", "-m", name, *sys.argv[1:]])
+    program = pathlib.Path(sys.argv[0]).stem if sys.argv else ""
+    return shlex.join([program, *sys.argv[1:]]) if program == "memorize" else ""

@@ -1,8 +1,8 @@
-"""What figures, claims and reports read: the tables of a run, an ensemble or a sweep, side by side."""
+"""What figures, claims and reports read: the tables of one or several runs, side by side."""
 
 import dataclasses
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import pandas as pd
@@ -12,44 +12,42 @@ from memorize_jax.config import RunConfig
 from memorize_jax.epochs import at_stages, stage_epoch
 from memorize_jax.runs.folder import Run, member_folders
 from memorize_jax.runs.metrics import read_metrics
-from memorize_jax.runs.noted import check_members, read_config, read_noted
+from memorize_jax.runs.noted import Noted, check_members, read_noted
 from memorize_jax.runs.notes import check_same_settings, check_table
-from memorize_jax.storage import tables as results
 from memorize_jax.storage.lock import check_no_links, remove_stale_lock
+from memorize_jax.storage.tables import read_table
 
-# Table -> (columns it must have, the command that makes it). A study has those that exist.
-TABLES = {
-    "metrics": (results.METRICS, "train"),
-    "geometry": (results.GEOMETRY, "geometry"),
-    "decoding": (results.DECODING, "decoding"),
-    "decoding_choice": (results.DECODING_CHOICE, "decoding"),
-    "rewinding": (results.REWINDING, "rewinding"),
-    "gradients": (results.GRADIENTS, "gradients"),
-    "double_descent": (results.DOUBLE_DESCENT, "double_descent"),
-    "examples": (results.EXAMPLES, "examples"),
-    "capacity_check": (results.CAPACITY_CHECK, "capacity_check"),
-    "umap": (results.UMAP, "umap"),
-    "spheres": (results.SPHERES, "spheres"),
-}
 FIELDS = {field.name for field in dataclasses.fields(RunConfig)}
-KINDS = ("run", "ensemble", "sweep", "double_descent")
+SWEEP = "python -m experiments.sweep --workdir={} and the flags of the sweep"
+
+
+class Columns(NamedTuple):
+    """A table that a study may have.
+
+    Attributes:
+      columns: that it must have.
+      made_by: name of the command that makes it.
+    """
+
+    columns: tuple[str, ...]
+    made_by: str
 
 
 class Study(NamedTuple):
-    """A run, an ensemble that differs in the seed only, a sweep, or networks of growing width.
+    """One run, or several that differ in their seed, or in the fields `axes`.
 
     Attributes:
       workdir: its folder.
-      model: name of the network; in a sweep over networks all of them, with commas.
+      model: name of the network; all of them, with commas, where they differ.
       dataset: name of the data set; likewise.
-      permuted_fraction: of the training labels; NaN in a sweep over it.
-      layers: names of the analyzed layers in order; the last is the output. None in a sweep over networks.
+      permuted_fraction: of the training labels; NaN where runs differ in it.
+      layers: names of the analyzed layers in order; the last is the output. Empty where networks differ.
       seeds: in order.
-      tables: name -> table of all seeds, with a column `seed`; those that were made. In a sweep they have columns
-        `run`, the name of its folder, `model`, `dataset`, `permuted_fraction` and those of `varies`.
-      kind: one of `KINDS`.
-      varies: fields of the configuration that differ between the runs of a sweep.
-      unfinished: (run, seed) whose training has not come to its end; run is "" but in a sweep.
+      tables: name -> table of all runs, with a column `seed`; those that were made. Where there are `axes` they have
+        columns `run`, the name of its folder, `model`, `dataset`, `permuted_fraction` and those of `axes`.
+      axes: fields of the configuration, besides the seed, that differ between the runs.
+      unfinished: (run, seed) whose training has not come to its end; run is "" without `axes`.
+      made_by: name of a table -> the command that makes it.
     """
 
     workdir: pathlib.Path
@@ -59,9 +57,14 @@ class Study(NamedTuple):
     layers: tuple[str, ...]
     seeds: tuple[int, ...]
     tables: dict[str, pd.DataFrame]
-    kind: str = "run"
-    varies: tuple[str, ...] = ()
+    axes: tuple[str, ...] = ()
     unfinished: tuple[tuple[str, int], ...] = ()
+    made_by: Mapping[str, str] = {}
+
+    def __repr__(self):
+        about = f"{self.model} on {self.dataset}, seeds {', '.join(map(str, self.seeds))}"
+        varies = f", by {', '.join(self.axes)}" if self.axes else ""
+        return f"Study({str(self.workdir)!r}: {about}{varies}; tables {', '.join(self.tables)})"
 
     def metrics_of(self, seed: int) -> pd.DataFrame:
         """The metrics of one seed."""
@@ -77,10 +80,14 @@ class Study(NamedTuple):
         rows = at_stages(self.tables[table], {seed: self.metrics_of(seed) for seed in self.seeds})
         return rows[rows["stage"] == stage]
 
+    def command(self, table: str, folder: str | pathlib.Path | None = None) -> str:
+        """The command that makes a table of this study, or of the run in a folder."""
+        return command(self.made_by.get(table, table), folder or self.workdir)
 
-def command(table: str, workdir: str | pathlib.Path) -> str:
-    """The command that makes a table."""
-    return f"python -m experiments.{TABLES[table][1]} --workdir={workdir}"
+
+def command(name: str, workdir: str | pathlib.Path) -> str:
+    """The command line of a measurement."""
+    return f"python -m experiments.{name} --workdir={workdir}"
 
 
 def three_layers(layers: Sequence[str]) -> dict[str, str]:
@@ -99,45 +106,50 @@ def three_layers(layers: Sequence[str]) -> dict[str, str]:
     return {"first": hidden[0], "middle": inner[len(inner) // 2], "last": hidden[-1]}
 
 
-def read_study(workdir: str | pathlib.Path) -> Study:
-    """Reads every table that a run, the members of an ensemble, a sweep, or networks of growing width have.
+def read_study(workdir: str | pathlib.Path, tables: Mapping[str, Columns]) -> Study:
+    """Reads every table of the run in a folder, or of the runs in the folders below it.
 
     Args:
-      workdir: folder of any of the four.
+      workdir: folder of a run, of the seeds of one, of a sweep, or of networks of growing width.
+      tables: name -> Columns, of all tables that there may be.
 
     Raises:
       FileNotFoundError: no run there, or one that was not trained; says which command to use.
       ValueError: a table is damaged or of another version.
     """
     folder = Run(workdir)
-    if not folder.config.is_file():
-        if members := member_folders(workdir):
-            return _of_seeds(folder, [Run(member) for member in members], "ensemble")
-        if (folder.workdir / "runs.csv").is_file():
-            return read_sweep(workdir)
-        if (folder.results / "double_descent.csv").is_file():
-            return _of_widths(folder)
-    return _of_seeds(folder, [folder], "run")
+    if folder.config.is_file() or member_folders(workdir):
+        return _of_seeds(folder, tables)
+    if folder.sweep.is_file():
+        names, axes = _indexed(folder)
+        return _side_by_side(folder, names, axes, tables)
+    widths = sorted(folder.workdir.glob("width_*"), key=lambda path: (len(path.name), path.name))
+    if widths or (folder.results / "double_descent.csv").is_file():
+        trained = [path.name for path in widths if _is_trained(path)]
+        return _side_by_side(folder, trained, ("width",), tables)
+    return _of_seeds(folder, tables)
 
 
-def _of_seeds(folder, members, kind):
+def _of_seeds(folder: Run, tables: Mapping[str, Columns]) -> Study:
+    """The study of one run, or of several that differ in the seed alone."""
     check_no_links(folder.workdir)
+    members = member_folders(folder.workdir)
     noted = {}
-    for member in members:
+    for member in [Run(member) for member in members] or [folder]:
         remove_stale_lock(member.workdir)
-        noted[member.workdir] = read_noted(member)
-    if kind == "ensemble":
-        check_members(noted)
-    configs = [own.config for own in noted.values()]
-    found = {}
-    for name in TABLES:
-        parts = []
-        for member, own in zip(members, noted.values(), strict=True):
-            if name == "metrics" or (member.results / f"{name}.csv").is_file():
-                parts.append(_table(member, own.identity, name).assign(seed=own.config.seed))
+        noted[member] = read_noted(member)
+    if members:
+        check_members({member.workdir: own for member, own in noted.items()})
+    configs, found = [own.config for own in noted.values()], {}
+    for name, about in tables.items():
+        parts = [
+            _table(member, own, name, about).assign(seed=own.config.seed)
+            for member, own in noted.items()
+            if name == "metrics" or (member.results / f"{name}.csv").is_file()
+        ]
         # A table of some of the seeds would pass for one of all.
-        if len(parts) == len(members):
-            check_same_settings(members, TABLES[name][1])
+        if len(parts) == len(noted):
+            check_same_settings(list(noted), about.made_by)
             found[name] = pd.concat(parts, ignore_index=True)
     first = configs[0]
     return Study(
@@ -148,19 +160,18 @@ def _of_seeds(folder, members, kind):
         tuple(models.layer_names(first.model)),
         tuple(config.seed for config in configs),
         found,
-        kind,
         unfinished=tuple(("", config.seed) for config in configs if not _has_ended(config, found["metrics"])),
+        made_by={name: about.made_by for name, about in tables.items()},
     )
 
 
-def _table(folder, identity, name):
+def _table(folder: Run, noted: Noted, name: str, about: Columns) -> pd.DataFrame:
     """Reads a table that is as it was measured; another one is an error."""
     if name == "metrics":
-        return read_metrics(folder.workdir, identity)
-    columns, step = TABLES[name]
-    made_by = command(name, folder.workdir)
-    check_table(folder, name, step, identity, made_by)
-    return results.read_table(folder.results / f"{name}.csv", columns, made_by)
+        return read_metrics(folder.workdir, noted.identity)
+    made_by = command(about.made_by, folder.workdir)
+    check_table(folder, name, about.made_by, noted.identity, made_by)
+    return read_table(folder.results / f"{name}.csv", about.columns, made_by)
 
 
 def _has_ended(config, metrics):
@@ -168,20 +179,12 @@ def _has_ended(config, metrics):
     return config.ends_after(int(own["epoch"].max()), own["train_accuracy"].tolist())
 
 
-def read_sweep(workdir: str | pathlib.Path) -> Study:
-    """Reads the tables of all runs of a sweep that were trained.
-
-    Args:
-      workdir: folder of the sweep, with its runs.csv.
-
-    Raises:
-      FileNotFoundError: no sweep there, or none of its runs was trained.
-      ValueError: a table is damaged or of another version.
-    """
-    folder = Run(workdir)
-    made_by = f"python -m experiments.sweep --workdir={workdir} and the flags of the sweep"
-    runs = results.read_table(folder.workdir / "runs.csv", ("run", "seeds", "state"), made_by)
-    if "seeds" not in runs.columns or set(varies := runs.columns[1 : list(runs.columns).index("seeds")]) - FIELDS:
+def _indexed(folder: Run) -> tuple[list[str], tuple[str, ...]]:
+    """Names of the trained runs that runs.csv lists, and the fields that they differ in."""
+    made_by = SWEEP.format(folder.workdir)
+    runs = read_table(folder.sweep, ("run", "seeds", "state"), made_by)
+    axes = tuple(runs.columns[1 : list(runs.columns).index("seeds")])
+    if set(axes) - FIELDS:
         raise ValueError(f"{folder.sweep} is damaged: expected the fields that vary; make it again with: {made_by}")
     # The runs speak for themselves; the table only says which ones there are.
     names, known = runs["run"].astype(str), runs["state"] != "missing"
@@ -190,46 +193,41 @@ def read_sweep(workdir: str | pathlib.Path) -> Study:
             raise ValueError(f"{folder.sweep} is damaged (run {name!r}); make it again with: {made_by}")
     trained = [name for name, there in zip(names, known, strict=True) if there or _is_trained(folder.workdir / name)]
     if not trained:
-        raise FileNotFoundError(f"no run of the sweep in {workdir} was trained; go on with: {made_by}")
-    members = [read_study(folder.workdir / name) for name in trained]
-    parts, unfinished = {}, []
-    for member, run in zip(members, trained, strict=True):
-        config = read_config(Run((member_folders(member.workdir) or [member.workdir])[0]))
-        known = {name: getattr(member, name) for name in ("model", "dataset", "permuted_fraction")}
-        columns = {"run": run, **{name: getattr(config, name) for name in varies}, **known}
-        unfinished += [(run, seed) for _, seed in member.unfinished]
-        for name, table in member.tables.items():
-            parts.setdefault(name, []).append(table.assign(**columns))
-    fractions = {member.permuted_fraction for member in members}
-    networks = list(dict.fromkeys(member.model for member in members))
-    return Study(
-        folder.workdir,
-        ", ".join(networks),
-        ", ".join(dict.fromkeys(member.dataset for member in members)),
-        fractions.pop() if len(fractions) == 1 else float("nan"),
-        members[0].layers if len(networks) == 1 else (),
-        tuple(sorted({seed for member in members for seed in member.seeds})),
-        {name: pd.concat(own, ignore_index=True) for name, own in parts.items()},
-        "sweep",
-        tuple(varies),
-        tuple(unfinished),
-    )
+        raise FileNotFoundError(f"no run of the sweep in {folder.workdir} was trained; resume it with: {made_by}")
+    return trained, axes
 
 
 def _is_trained(folder):
     return any(Run(run).metrics.is_file() for run in member_folders(folder) or [folder])
 
 
-def _of_widths(folder):
-    table = _table(folder, None, "double_descent")
-    seeds = tuple(sorted({int(seed) for seed in table["seed"]}))
-    found = {"double_descent": table}
-    for run in sorted(folder.workdir.glob("width_*")):
-        try:
-            first = read_config(Run((member_folders(run) or [run])[0]))
-        except (FileNotFoundError, ValueError):
-            # The table says all that is drawn; the runs may be gone, or those of an older version.
-            continue
-        about = (first.model, first.dataset, first.permuted_fraction, tuple(models.layer_names(first.model)))
-        return Study(folder.workdir, *about, seeds, found, "double_descent", ("width",))
-    return Study(folder.workdir, "", "", float("nan"), (), seeds, found, "double_descent", ("width",))
+def _side_by_side(folder: Run, names: Sequence[str], axes: tuple[str, ...], tables: Mapping[str, Columns]) -> Study:
+    """The study of several runs, each with one or several seeds."""
+    studies = {name: _of_seeds(Run(folder.workdir / name), tables) for name in names}
+    parts, unfinished = {}, []
+    for name, own in studies.items():
+        config = read_noted(Run((member_folders(own.workdir) or [own.workdir])[0])).config
+        known = {column: getattr(own, column) for column in ("model", "dataset", "permuted_fraction")}
+        columns = {"run": name, **{axis: getattr(config, axis) for axis in axes}, **known}
+        unfinished += [(name, seed) for _, seed in own.unfinished]
+        for table, rows in own.tables.items():
+            parts.setdefault(table, []).append(rows.assign(**columns))
+    # The first version wrote this table once, for all widths.
+    if "double_descent" not in parts and (folder.results / "double_descent.csv").is_file():
+        parts["double_descent"] = [_table(folder, Noted(RunConfig()), "double_descent", tables["double_descent"])]
+    together = {name: pd.concat(own, ignore_index=True) for name, own in parts.items()}
+    several = lambda values: list(dict.fromkeys(values))
+    networks = several(own.model for own in studies.values())
+    fractions = several(own.permuted_fraction for own in studies.values())
+    return Study(
+        folder.workdir,
+        ", ".join(networks),
+        ", ".join(several(own.dataset for own in studies.values())),
+        fractions[0] if len(fractions) == 1 else float("nan"),
+        next(iter(studies.values())).layers if len(networks) == 1 else (),
+        tuple(sorted({int(seed) for rows in together.values() for seed in rows["seed"]})),
+        together,
+        axes,
+        tuple(unfinished),
+        {name: about.made_by for name, about in tables.items()},
+    )

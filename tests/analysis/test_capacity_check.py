@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from memorize_jax import geometry
-from memorize_jax.analysis import capacity_check
-from memorize_jax.analysis.capacity_check import repeated_capacity
+from memorize_jax.measurements.capacity_check import simulation as capacity_check
+from memorize_jax.measurements.capacity_check.simulation import repeated_capacity
 
 KEY = jax.random.key(0)
 

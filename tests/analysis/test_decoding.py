@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from memorize_jax import analysis, data
-from memorize_jax.analysis import decoding
-from memorize_jax.analysis.decoding import grams, spectra, subspaces
+from memorize_jax.measurements import decoding
+from memorize_jax.measurements.decoding import grams, spectra, subspaces
 from tests.oracles import masc
 
 P, D = 3, 20

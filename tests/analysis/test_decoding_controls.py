@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from memorize_jax.analysis import decoding
 from memorize_jax.data import PermutedLabels
+from memorize_jax.measurements import decoding
 from tests.analysis.test_decoding import LABELS, OTHERS, POINTS, D, P, fit
 
 NAN = float("nan")

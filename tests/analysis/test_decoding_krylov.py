@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from memorize_jax.analysis.decoding import krylov, subspaces
+from memorize_jax.measurements.decoding import krylov, subspaces
 from tests.analysis.test_decoding import LABELS, OTHERS, POINTS, D, P, clouds, fit
 
 DECAY = np.arange(1, 301) ** -1.0

@@ -6,7 +6,7 @@ import warnings
 import numpy as np
 import pytest
 
-from memorize_jax.analysis import embedding
+from memorize_jax.measurements.umap import embedding
 
 POINTS = np.random.default_rng(0).normal(size=(30, 5))
 

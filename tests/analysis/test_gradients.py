@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from memorize_jax.analysis.gradient_parts import FORMS, cosine, gradient_rows, parts
-from memorize_jax.analysis.gradients import measure_gradients
 from memorize_jax.data import ChannelStatistics, PermutedLabels, standardize
+from memorize_jax.measurements.gradients.base_vectors import measure_gradients
+from memorize_jax.measurements.gradients.parts import FORMS, cosine, gradient_rows, parts
 from memorize_jax.models.batch_norm import BatchNorm
 from memorize_jax.models.layers import AFTER_RELU, LOGITS, layer
 from memorize_jax.statistics import student_t_interval

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from memorize_jax import models
-from memorize_jax.analysis.rewinding import (
+from memorize_jax.measurements.rewinding.transplant import (
     BN_POLICIES,
     check_units,
     recalibrated,

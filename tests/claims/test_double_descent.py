@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from memorize_jax.analysis.effects import reversal
-from memorize_jax.claims.double_descent import second_fall
+from memorize_jax.measurements.double_descent.statements import second_fall
+from memorize_jax.measurements.rewinding.effects import reversal
 from tests.claims.invented import assert_judged, edited, judged, study, widths, without
 
 HELD = {

@@ -3,7 +3,7 @@ import pytest
 
 from memorize_jax import data
 from memorize_jax.claims import STATEMENTS
-from memorize_jax.claims.ledger import CLASSES
+from memorize_jax.measurements.gradients.shares import CLASSES
 from tests.claims.invented import FINAL, assert_judged, edited, judged, study, without
 from tests.claims.test_training import no_permuted, stopped
 

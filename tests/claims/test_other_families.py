@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from memorize_jax.claims.plane import purity
+from memorize_jax.measurements.umap.statements import purity
 from tests.claims.invented import BEST, FINAL, assert_judged, edited, fractions, judged, study, without
 from tests.claims.test_training import no_permuted, stopped
 

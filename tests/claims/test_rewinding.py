@@ -1,7 +1,7 @@
 import pytest
 
 from memorize_jax.claims import evaluate
-from memorize_jax.claims.rewinding import last_layer
+from memorize_jax.measurements.rewinding.statements import last_layer
 from memorize_jax.models import layer_names
 from tests.claims.invented import BEST, FINAL, assert_judged, edited, judged, study, without
 from tests.claims.test_training import no_permuted, stopped

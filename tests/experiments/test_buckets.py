@@ -9,7 +9,8 @@ import fsspec
 import pandas as pd
 import pytest
 
-from experiments import buckets, presets
+from memorize_jax import presets
+from memorize_jax.commands import buckets
 from memorize_jax.runs.folder import Run
 from memorize_jax.runs.noted import check_same_run
 from memorize_jax.runs.train import train_run
@@ -46,7 +47,8 @@ def test_a_command_works_in_a_folder_and_speaks_of_the_bucket(tmp_path, capsys, 
 
 TRAINS = """
 import dataclasses, sys, types
-from experiments import buckets, presets
+from memorize_jax import presets
+from memorize_jax.commands import buckets
 from memorize_jax.runs.train import train_run
 from memorize_jax import interruption
 

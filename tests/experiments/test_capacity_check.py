@@ -8,8 +8,8 @@ import pytest
 
 from experiments import capacity_check, presets
 from memorize_jax import figures
-from memorize_jax.analysis.capacity_check import RepeatedCapacity
 from memorize_jax.data import GROUPS
+from memorize_jax.measurements.capacity_check.simulation import RepeatedCapacity
 from memorize_jax.runs.folder import Run
 from memorize_jax.storage.tables import CAPACITY_CHECK, GEOMETRY, read_table
 from memorize_jax.studies.study import read_study

@@ -5,8 +5,8 @@ import shutil
 
 import pandas as pd
 import pytest
-
 from experiments.presets import get_preset
+
 from memorize_jax.runs.folder import Run, member_folders
 from memorize_jax.runs.metrics import read_metrics, write_metrics
 from memorize_jax.runs.noted import read_noted

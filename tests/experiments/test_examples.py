@@ -7,13 +7,13 @@ from xml.etree import ElementTree
 import jax
 import numpy as np
 import pytest
+from memorize_jax.figures.catalogue import FIGURES
 
 from experiments import examples, spheres
 from memorize_jax import data
 from memorize_jax.config import RunConfig
-from memorize_jax.figures.catalogue import FIGURES
-from memorize_jax.figures.examples import decode_pixels, draw_examples
-from memorize_jax.figures.spheres import draw_spheres, threshold_accuracy
+from memorize_jax.measurements.examples.figures import decode_pixels, draw_examples
+from memorize_jax.measurements.spheres.figures import draw_spheres, threshold_accuracy
 from memorize_jax.runs.folder import Run
 from memorize_jax.runs.labels import read_labels, write_labels
 from memorize_jax.runs.noted import write_config

@@ -7,10 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import pytest
-
-from experiments import geometry
 from experiments.configs import GeometryConfig
 from experiments.trained import choose_examples, opened
+
+from experiments import geometry
 from memorize_jax.analysis import geometry_rows
 from memorize_jax.geometry import status
 from memorize_jax.keys import stream

@@ -4,7 +4,7 @@ from tests.commands import python
 
 COMMAND = """
 import sys, jax, numpy as np
-from experiments import cli
+from memorize_jax.commands import cli
 
 def main():
     exec(sys.stdin.read())

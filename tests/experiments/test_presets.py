@@ -3,10 +3,10 @@
 import dataclasses
 
 import pytest
-
-from experiments import cli
 from experiments.configs import GeometryConfig
 from experiments.presets import PRESETS, get_preset, noted_preset
+
+from memorize_jax.commands import cli
 from memorize_jax.runs.folder import Run
 from memorize_jax.runs.noted import Noted, read_noted, write_config
 

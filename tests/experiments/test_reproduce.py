@@ -4,9 +4,9 @@ import shutil
 
 import pandas as pd
 import pytest
+from experiments.estimate import PROGRAM_BYTES, SOLVER_BYTES, Work, about, bytes_of, measure_work, seconds_of
 
 from experiments import presets, record, reproduce, steps
-from experiments.estimate import PROGRAM_BYTES, SOLVER_BYTES, Work, about, bytes_of, measure_work, seconds_of
 from memorize_jax import data
 from memorize_jax.figures import select
 from memorize_jax.runs.folder import Run

@@ -2,11 +2,11 @@ import dataclasses
 
 import pandas as pd
 import pytest
-
-from experiments import claims, figures, report, sweep
 from experiments.configs import GeometryConfig
 from experiments.grid import combinations, parse_grid, plan, read_sweep
 from experiments.record import recorded
+
+from experiments import claims, figures, report, sweep
 from memorize_jax.config import RunConfig
 from memorize_jax.runs.folder import Run
 from memorize_jax.runs.noted import write_config

@@ -4,10 +4,10 @@ import shutil
 
 import numpy as np
 import pytest
+from memorize_jax.figures.catalogue import FIGURES, missing
 
 from experiments import presets, umap
 from memorize_jax import figures
-from memorize_jax.figures.catalogue import FIGURES, missing
 from memorize_jax.runs.folder import Run
 from memorize_jax.runs.labels import read_labels
 from memorize_jax.storage.tables import UMAP, read_table

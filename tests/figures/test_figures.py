@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from memorize_jax.figures import ALIASES, FIGURES, caption, draw_geometry, missing, select
-from memorize_jax.figures.split import PARTS, split_change
+from memorize_jax.measurements.geometry.split import PARTS, split_change
 from memorize_jax.models import MODELS, layer_names
 from tests.commands import ROOT, python
 from tests.figures import invented

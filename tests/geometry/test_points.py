@@ -12,8 +12,9 @@ import pandas as pd
 import pytest
 
 from memorize_jax import geometry
-from memorize_jax.analysis import analyze, decoding
+from memorize_jax.analysis import analyze
 from memorize_jax.geometry.points import as_array, as_labels
+from memorize_jax.measurements import decoding
 
 KEY = jax.random.key(0)
 LABELS = np.repeat(np.arange(4), 6)

@@ -5,9 +5,9 @@ import pathlib
 import random
 
 import pandas as pd
-
 from experiments.repeat import commands
 from experiments.trained import opened
+
 from memorize_jax.runs.folder import Run
 from memorize_jax.runs.noted import read_noted
 from memorize_jax.studies.study import read_study

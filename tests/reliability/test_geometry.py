@@ -3,9 +3,9 @@ import shutil
 
 import numpy as np
 import pytest
+from experiments.presets import PRESETS
 
 from experiments import geometry, report
-from experiments.presets import PRESETS
 from memorize_jax.geometry.status import CHECKPOINT_DAMAGED
 from memorize_jax.runs.folder import Run
 from memorize_jax.storage import tables as results

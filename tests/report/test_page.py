@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from memorize_jax.report import page
+from memorize_jax.pages import page
 
 
 def content(address):

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from memorize_jax.report.views import Number, make_view, plain_view
+from memorize_jax.pages.views import Number, make_view, plain_view
 
 NUMBERS = {"accuracy": Number("accuracy", "percent"), "norm": Number("norm", ".3f")}
 

@@ -1,0 +1,6 @@
+"""Lists the commands, one line each."""
+
+from memorize_jax import commands
+
+if __name__ == "__main__":
+    print(commands.listing("python -m experiments."))

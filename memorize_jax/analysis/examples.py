@@ -1,0 +1,83 @@
+"""The examples that stand for class manifolds, group by group."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from memorize_jax import data
+from memorize_jax.analysis.settings import GeometrySettings
+from memorize_jax.data import GROUPS, PermutedLabels, Splits
+from memorize_jax.keys import stream
+from memorize_jax.progress import warn
+
+
+def choose_examples(
+    splits: Splits,
+    labels: PermutedLabels,
+    settings: GeometrySettings,
+    *,
+    seed: int,
+    names: Sequence[str] = GROUPS,
+    repeat: int = 0,
+) -> dict[str, np.ndarray]:
+    """Chooses the examples of every group's manifolds.
+
+    Args:
+      splits: the data.
+      labels: of the training set.
+      settings: how many classes, and examples of each.
+      seed: of the run.
+      names: of the groups.
+      repeat: number of another choice, see `data.manifold_indices`.
+
+    Returns:
+      group -> [P, M] indices into the training set (the test set for "test"); a group that is empty in this run
+      is left out.
+
+    Raises:
+      ValueError: classes have too few examples; names them all.
+    """
+    groups = data.example_groups(labels, splits.test.labels)
+    chosen, problems = {}, []
+    for name in names:
+        if not len(groups[name].indices):
+            continue
+        try:
+            chosen[name] = data.manifold_indices(
+                groups[name],
+                num_classes=splits.train.num_classes,
+                examples_per_class=settings.examples_per_class,
+                key=stream(seed, "geometry examples"),
+                name=name,
+                max_classes=settings.max_classes,
+                repeat=repeat,
+            )
+        except ValueError as error:
+            problems.append(str(error))
+    if problems:
+        raise ValueError("; ".join(problems))
+    return chosen
+
+
+def resampled_groups(splits: Splits, labels: PermutedLabels, examples: Mapping[str, np.ndarray]) -> list[str]:
+    """The groups whose classes all have more examples than stand for them; warns of the others on standard error.
+
+    Args:
+      splits: the data.
+      labels: of the training set.
+      examples: of `choose_examples`.
+    """
+    groups = data.example_groups(labels, splits.test.labels)
+    found = []
+    for name, chosen in examples.items():
+        given = dict(zip(*groups[name], strict=True))
+        counts = np.bincount(groups[name].labels)
+        whole = [label for label in map(given.get, chosen[:, 0]) if counts[label] <= chosen.shape[1]]
+        if whole:
+            warn(
+                f"{name}: all examples of class {', '.join(map(str, whole))} are measured, so there are no "
+                "others and no spread over them; lower --examples_per_class"
+            )
+        else:
+            found.append(name)
+    return found

@@ -1,0 +1,83 @@
+"""The command line: `memorize NAME --flags`, and `python -m experiments.NAME --flags`, which is the same."""
+
+import importlib
+import sys
+from typing import NamedTuple
+
+
+class Command(NamedTuple):
+    """A command.
+
+    Attributes:
+      summary: what it does, in a line.
+      module: with its docstring as usage, `definitions()` of its flags, and `main()`; "" for a measurement.
+    """
+
+    summary: str
+    module: str = ""
+
+
+def commands() -> dict[str, Command]:
+    """Name -> Command, of all there are; a measurement has one of its own without being listed here."""
+    from memorize_jax.measurements.registry import measurements
+
+    measured = {name: Command(one.summary) for name, one in measurements().items() if one.plan and not one.axes}
+    return {
+        "reproduce": Command("Makes a whole study: trains, measures, draws, judges, reports", "reproduce"),
+        "train": Command("Trains a network on partly permuted labels and stores every epoch", "train"),
+        **measured,
+        # The geometry of a file of activations has flags of its own.
+        "geometry": measured["geometry"]._replace(module="geometry"),
+        "double_descent": Command("Trains and measures networks of growing width (figures 4C to 4E)", "double_descent"),
+        "sweep": Command("Trains and measures every combination of settings and seeds", "sweep"),
+        "figures": Command("Draws figures from the tables of a study", "figures"),
+        "claims": Command("Judges the paper's statements by the tables of a study", "claims"),
+        "report": Command("Writes one self-contained page on a study, or on several side by side", "report"),
+    }
+
+
+def listing(program: str) -> str:
+    """The commands, one line each, as `program` calls them."""
+    known = commands()
+    wide = max(map(len, known))
+    lines = [f"  {program}{name:{wide}}  {command.summary}" for name, command in known.items()]
+    return "\n".join([*lines, "", f"What one takes: {program}NAME --help"])
+
+
+def run(name: str) -> None:
+    """Runs a command with the flags in `sys.argv`; ends the process with exit code 1 after an error.
+
+    Args:
+      name: of the command.
+    """
+    from memorize_jax.commands import cli
+
+    command = commands()[name]
+    if command.module:
+        module = importlib.import_module(f"memorize_jax.commands.{command.module}")
+        definitions, main, text = module.definitions(), module.main, module.__doc__
+        first = getattr(module, "first", lambda: None)
+    else:
+        from memorize_jax.commands import measure
+        from memorize_jax.measurements.registry import get_measurement
+
+        measurement = get_measurement(name)
+        definitions, main = cli.of_measurement(measurement), lambda: measure.main(measurement)
+        text, first = importlib.import_module(measurement.room).__doc__, lambda: None
+    # What absl prints for --help.
+    sys.modules["__main__"].__doc__ = text
+    cli.start(main, *definitions, first=first)
+
+
+def main() -> None:
+    """Runs `memorize NAME --flags`; without a name lists the commands."""
+    name = sys.argv[1] if len(sys.argv) > 1 else ""
+    if name not in commands():
+        if name not in ("", "--help", "-h"):
+            print(f"error: expected a command, got {name!r}; they are:", file=sys.stderr)
+            print(listing("memorize "), file=sys.stderr)
+            sys.exit(1)
+        print(listing("memorize "))
+        return
+    del sys.argv[1]
+    run(name)

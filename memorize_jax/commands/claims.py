@@ -1,0 +1,93 @@
+"""Judges the paper's statements by the tables of a run, an ensemble or a sweep.
+
+    python -m experiments.claims --workdir=runs/mine
+    python -m experiments.claims --markdown
+
+Writes results/claims.csv and prints the sheet: what holds, what does not, and what these tables cannot decide. Nothing
+is computed anew; where a table is missing, the sheet names the command that makes it.
+"""
+
+import collections
+import math
+import textwrap
+from collections.abc import Sequence
+
+from memorize_jax.claims.sheet import as_markdown, evaluate
+from memorize_jax.claims.statement import VERDICTS, Claim
+from memorize_jax.commands import cli
+from memorize_jax.measurements.registry import open_study, statements
+from memorize_jax.runs.folder import Run, check_writable
+from memorize_jax.storage.tables import CLAIMS, write_table
+from memorize_jax.studies.study import Study
+
+WIDTH = 110
+INDENT = " " * 4
+
+
+def judge(study: Study) -> list[Claim]:
+    """Judges all claims on a study and writes its results/claims.csv; raises OSError where that cannot be."""
+    check_writable(study.workdir)
+    claims = evaluate(study, statements())
+    write_table(Run(study.workdir).results / "claims.csv", [claim._asdict() for claim in claims], CLAIMS)
+    return claims
+
+
+def sheet(claims: Sequence[Claim]) -> str:
+    """The claims as text to read in a terminal.
+
+    Args:
+      claims: all of them.
+
+    Returns:
+      Lines: those that hold, those that do not, those that these tables cannot decide, and how many of each.
+    """
+    lines = []
+    for claim in sorted(claims, key=lambda claim: VERDICTS.index(claim.verdict)):
+        if claim.verdict != "not testable":
+            lines += [_head(claim), *_wrapped(claim.statement), *_wrapped(_detail(claim)), ""]
+    for reason, names in _undecided(claims).items():
+        # The reason stays unbroken: it may end with a command to copy.
+        lines += ["NOT TESTABLE", *_wrapped(", ".join(names)), f"{INDENT}Why: {reason}", ""]
+    counts = collections.Counter(claim.verdict for claim in claims)
+    return "\n".join([*lines, ", ".join(f"{verdict}: {counts[verdict]}" for verdict in VERDICTS)])
+
+
+def _undecided(claims):
+    """Reason -> the claims that are not testable for it."""
+    found = {}
+    for claim in claims:
+        if claim.verdict == "not testable":
+            found.setdefault(claim.reason, []).append(f"{claim.claim} ({_figure(claim.figure)})")
+    return found
+
+
+def _head(claim):
+    return f"{claim.verdict.upper()}  {claim.claim} ({_figure(claim.figure)})"
+
+
+def _figure(name):
+    return f"figure {name}" if len(name) < 6 else name
+
+
+def _detail(claim):
+    ends = "" if math.isnan(claim.low) else f" [{claim.low:.4g}, {claim.high:.4g}]"
+    return f"{claim.measured:.4g}{ends}, expected {claim.threshold} ({claim.reason}): {claim.quantity}."
+
+
+def _wrapped(text):
+    return textwrap.wrap(text, WIDTH, initial_indent=INDENT, subsequent_indent=INDENT)
+
+
+def main() -> None:
+    """Reads the flags and judges."""
+    if cli.FLAGS.markdown:
+        print(as_markdown(statements()))
+        return
+    workdir = cli.required_workdir()
+    print(sheet(judge(open_study(workdir))))
+    print(f"written: {Run(workdir).results / 'claims.csv'}")
+
+
+def definitions() -> tuple[cli.Definition, ...]:
+    """Of the flags."""
+    return cli.define_workdir, cli.switch("markdown", "Only print the table of all statements, as in docs/claims.md")

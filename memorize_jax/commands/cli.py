@@ -1,0 +1,211 @@
+"""What all commands share: flags, one-line errors, exit codes."""
+
+import dataclasses
+import errno
+import os
+import pathlib
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+
+from absl import app, flags, logging
+
+from memorize_jax import interruption
+from memorize_jax.commands import buckets, trust
+from memorize_jax.config import RunConfig, Settings, field_types
+from memorize_jax.data import LOADERS
+from memorize_jax.measurements.measurement import Measurement
+from memorize_jax.measurements.registry import settings_classes
+from memorize_jax.memory import available_bytes, readable
+from memorize_jax.models import MODELS
+from memorize_jax.presets import PRESETS, Preset, get_preset, noted_preset
+from memorize_jax.runs.folder import Run, member_folders
+from memorize_jax.runs.noted import read_noted
+
+FLAGS = flags.FLAGS
+
+# Type of a field -> what defines its flag.
+DEFINERS = {bool: flags.DEFINE_bool, float: flags.DEFINE_float, int: flags.DEFINE_integer, str: flags.DEFINE_string}
+Definition = Callable[[], None]
+
+
+def flag(name: str, text: str, define: Callable = flags.DEFINE_string, default=None) -> Definition:
+    """A definition for `start` of one flag; of text, unless `define` is another of absl's functions."""
+
+    def definition():
+        define(name, default, text)
+        FLAGS.register_key_flag_for_module(sys.argv[0], FLAGS[name])
+
+    return definition
+
+
+def switch(name: str, text: str) -> Definition:
+    """A definition for `start` of a flag that is on or off; off unless given."""
+    return flag(name, text, flags.DEFINE_bool, False)
+
+
+def integer(name: str, text: str) -> Definition:
+    """A definition for `start` of a flag that takes a whole number."""
+    return flag(name, text, flags.DEFINE_integer)
+
+
+def settings(settings_class: type[Settings], *names: str) -> Definition:
+    """A definition for `start` of the flags of all fields of a class of settings, or of some."""
+
+    def definition():
+        known = {"dataset": sorted(LOADERS), "model": sorted(MODELS)}
+        for field in dataclasses.fields(settings_class):
+            if field.name in (names or (field.name,)):
+                text, choices = field.metadata["help"].rstrip("."), field.metadata["choices"] or known.get(field.name)
+                text += f"; one of {', '.join(choices)}" if choices else ""
+                define = DEFINERS[field_types(settings_class, field.name)[0]]
+                flag(field.name, f"{text} (preset's value, else {field.default})", define)()
+
+    return definition
+
+
+def define_workdir() -> None:
+    """Defines the flags that all commands have."""
+    flag("workdir", "Folder of the run; gs://BUCKET/PATH for one in a bucket")()
+    flag("local_dir", "Folder in which runs in buckets are worked on", default=buckets.LOCAL_DIR)()
+    switch("trust_code", "Import the MODULE:NAME that the config.json of a run names, whoever wrote it")()
+    switch("debug", "Show the full traceback of an error")()
+
+
+def define_preset(default: str = "digits") -> None:
+    """Defines --preset."""
+    known = "; ".join(f"{name}: {preset.summary}" for name, preset in PRESETS.items())
+    flag("preset", f"Settings to start from, which other flags override. {known}", default=default)()
+
+
+def of_measurement(measurement: Measurement) -> tuple[Definition, ...]:
+    """The definitions for `start` of the command of a measurement: its settings, and what all measurements have."""
+    if not measurement.parts:
+        return (define_workdir,)
+    shared = [settings(settings_classes()[name], *measurement.reads_flags) for name in measurement.reads]
+    return (
+        define_workdir,
+        switch("skip_damaged", "Measure without the epochs whose checkpoint is damaged"),
+        flag("preset", "Settings to start from, which other flags override (default: those that the run has noted)"),
+        *((settings(measurement.settings),) if measurement.settings else ()),
+        *shared,
+    )
+
+
+SEEDS = flag("seeds", "Train a run for each of these seeds, e.g. 0-9, in folders of their own below --workdir")
+
+
+def of_training() -> tuple[Definition, ...]:
+    """The definitions for `start` of a command that trains."""
+    together = switch("together", "Train the seeds as one program, which an accelerator does faster than one by one")
+    return define_workdir, define_preset, settings(RunConfig), SEEDS, together
+
+
+def given(settings_class: type[Settings] | Settings) -> dict:
+    """The fields of a class of settings whose flags were given on the command line."""
+    names = [field.name for field in dataclasses.fields(settings_class)]
+    return {name: getattr(FLAGS, name) for name in names if name in FLAGS and getattr(FLAGS, name) is not None}
+
+
+def chosen(workdir: str | pathlib.Path | None = None, shown: Sequence[str] = ()) -> Preset:
+    """The settings to start from with the flags that were given put over them, validated.
+
+    Args:
+      workdir: of the run, or runs, that are measured: without --preset, what is noted there is taken.
+      shown: measurements whose settings are printed, with where they come from.
+
+    Raises:
+      ValueError: a preset or a value that does not exist.
+      OSError: no run in workdir.
+    """
+    if FLAGS.preset or workdir is None:
+        preset, whence = get_preset(FLAGS.preset), f"of preset {FLAGS.preset}"
+    else:
+        folder = Run((member_folders(workdir) or [workdir])[0])
+        noted = read_noted(folder)
+        preset, whence = noted_preset(noted), f"noted in {folder.config}"
+        if not noted.settings:
+            whence = f"the defaults, for {folder.config} notes none; --preset=NAME takes those of a preset"
+    if changes := given(preset.run):
+        preset = dataclasses.replace(preset, run=dataclasses.replace(preset.run, **changes))
+        preset.run.validate()
+    changed = list(changes)
+    for name, settings_class in settings_classes().items():
+        if changes := given(settings_class):
+            preset = preset.replace(name, **changes)
+            preset.of(name).validate()
+            changed += changes
+    values = {name: value for part in shown for name, value in dataclasses.asdict(preset.of(part)).items()}
+    if values:
+        flags_used = [f"--{name}" for name in changed if name in values]
+        whence += f"; {', '.join(flags_used)} from the command line" if flags_used else ""
+        print(f"settings: {', '.join(f'{name}={value}' for name, value in values.items())} ({whence})", flush=True)
+    return preset
+
+
+def required_workdir() -> str:
+    """The value of --workdir.
+
+    Raises:
+      ValueError: it was not given.
+    """
+    if not FLAGS.workdir:
+        raise ValueError("expected --workdir=FOLDER, the folder of the run")
+    return FLAGS.workdir
+
+
+def figure_names(text: str) -> str:
+    """A value of --figure as the catalogue writes names: in small letters, none empty, and all alone if it is one."""
+    names = [name for part in text.split(",") if (name := part.strip().lower())]
+    return "all" if "all" in names else ",".join(names)
+
+
+def _advice(error):
+    if isinstance(error, MemoryError | RuntimeError):
+        return f" ({readable(available_bytes())} are available here); ask for less: fewer examples, layers or draws"
+    number = getattr(error, "errno", None)
+    if number in (errno.ENOSPC, errno.EDQUOT):
+        return "; free some space, or store less (--keep, --keep_dtype); then the same command goes on from here"
+    if number in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return "; once the permissions are right, the same command goes on from here"
+    return ""
+
+
+def start(main: Callable[[], None], *definitions: Callable[[], None], first: Callable[[], None] = lambda: None) -> None:
+    """Defines flags, runs `main`, and turns every foreseeable error into one line and exit code 1.
+
+    Args:
+      main: the experiment.
+      *definitions: of the flags it takes.
+      first: done before a run in a bucket is opened.
+    """
+    interruption.end_at_once()
+    for define in definitions:
+        define()
+
+    def guarded(argv):
+        logging.set_verbosity(logging.WARNING)
+        try:
+            if len(argv) > 1:
+                raise ValueError(f"expected only flags like --workdir=FOLDER, got {argv[1]!r}")
+            with interruption.terminable():
+                first()
+                with buckets.workdir_here(FLAGS):
+                    warning = trust.check_workdirs(FLAGS)
+                    main()
+                    if warning:
+                        print(warning, file=sys.stderr)
+        except BrokenPipeError:
+            os._exit(1)
+        except KeyboardInterrupt as error:
+            interruption.leave(error)
+        except (ValueError, OSError, ArithmeticError, MemoryError, RuntimeError) as error:
+            if isinstance(error, RuntimeError) and "RESOURCE_EXHAUSTED" not in str(error):
+                raise
+            if FLAGS.debug:
+                traceback.print_exc()
+            message = buckets.named_as_given(" ".join(str(error).split())[:2000], FLAGS)
+            print(f"error: {message or 'not enough memory'}{_advice(error)}", file=sys.stderr)
+            sys.exit(1)
+
+    app.run(guarded)

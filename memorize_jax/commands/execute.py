@@ -1,0 +1,160 @@
+"""Does what a plan asks for: trains its runs, measures them, and resumes where it was interrupted."""
+
+import pathlib
+import sys
+from collections.abc import Sequence
+
+import pandas as pd
+
+from memorize_jax.config import RunConfig
+from memorize_jax.data import Splits
+from memorize_jax.measurements.driver import is_measured, measure
+from memorize_jax.measurements.measurement import Measurement
+from memorize_jax.measurements.registry import get_measurement, open_study
+from memorize_jax.presets import Preset
+from memorize_jax.runs.folder import Run
+from memorize_jax.runs.seeds import combine, for_each
+from memorize_jax.runs.train import train_run, train_seeds
+from memorize_jax.storage.files import replacing
+from memorize_jax.studies.plan import StudyPlan, write_runs
+
+
+def train_and_measure(
+    folder: str | pathlib.Path,
+    config: RunConfig,
+    seeds: Sequence[int],
+    preset: Preset,
+    names: Sequence[str],
+    together: bool = False,
+) -> None:
+    """Trains and measures one combination of a plan, or resumes it; arguments can be pickled for a job of its own.
+
+    Args:
+      folder: of the run, or of its seeds.
+      config: of the run.
+      seeds: in folders of their own; () for the configuration's own.
+      preset: settings, which new runs note.
+      names: of the measurements.
+      together: train the seeds as one program.
+    """
+    if seeds:
+        train_seeds(folder, config, seeds, plan=preset.plan(), together=together)
+    else:
+        train_run(folder, config, plan=preset.plan())
+    for name in names:
+        measure_missing(folder, seeds, get_measurement(name), preset)
+
+
+def measure_missing(
+    folder: str | pathlib.Path,
+    seeds: Sequence[int],
+    measurement: Measurement,
+    preset: Preset,
+    splits: Splits | None = None,
+) -> None:
+    """Measures a run, or every seed of one, unless that was done with the same settings."""
+    settings = preset.of_all(measurement)
+
+    def step(member):
+        if not is_measured(measurement, Run(member), settings):
+            measure(measurement, member, settings, splits=splits)
+
+    for_each(folder, step, tables_of([measurement]), seeds)
+
+
+def tables_of(wanted: Sequence[Measurement]) -> tuple[str, ...]:
+    """Names of the files of all tables of some measurements."""
+    return tuple(f"{table}.csv" for one in wanted for table in one.tables)
+
+
+def execute(
+    workdir: str | pathlib.Path,
+    plan: StudyPlan,
+    preset: Preset,
+    wanted: Sequence[Measurement],
+    *,
+    together: bool = False,
+    cluster: str = "none",
+    options: dict | None = None,
+) -> pd.DataFrame:
+    """Does what is missing of a study with axes; a run that fails does not stop the others.
+
+    Args:
+      workdir: of the study.
+      plan: its runs.
+      preset: settings of all measurements.
+      wanted: measurements to make in every run.
+      together: train the seeds of a combination as one program.
+      cluster: "none" does one run after the other in this process, "local" and "slurm" submit jobs.
+      options: of the jobs, see submitit's `update_parameters`.
+
+    Returns:
+      The index of the runs, as it stands in runs.csv.
+
+    Raises:
+      ValueError: some runs failed; names them. Or submitit is not installed.
+    """
+    folder, names = Run(workdir).workdir, [one.name for one in wanted]
+
+    def index():
+        return write_runs(workdir, plan, lambda run: is_complete(run, wanted, preset))
+
+    runs, table = plan.runs(), index()
+    todo = [one for one, state in zip(runs, table["state"], strict=True) if state != "complete"]
+    for one in runs:
+        # Whatever is done now: a table of all seeds is as new as its parts.
+        combine(folder / one.name, tables_of(wanted), plan.seeds)
+    jobs = [(str(folder / one.name), one.config, plan.seeds, preset, names, together) for one in todo]
+    failed = []
+    if cluster == "none":
+        for one, job in zip(todo, jobs, strict=True):
+            print(f"{one.name}: {', '.join(f'{name}={value}' for name, value in one.values.items())}", flush=True)
+            try:
+                train_and_measure(*job)
+            except (ValueError, OSError, ArithmeticError, MemoryError) as error:
+                print(f"error: {one.name}: {' '.join(str(error).split())}", file=sys.stderr)
+                failed.append(one.name)
+            index()
+    else:
+        failed = [todo[index].name for index in _submit(folder, jobs, cluster, options or {})]
+    table = index()
+    if failed:
+        print(table.to_string(index=False))
+        raise ValueError(
+            f"{len(failed)} of {len(todo)} runs failed: {', '.join(failed)}; the same command tries them again"
+        )
+    for name in {table for one in wanted if one.axes for table in one.tables}:
+        _write_together(folder, name)
+    return table
+
+
+def is_complete(run: Run, wanted: Sequence[Measurement], preset: Preset) -> bool:
+    """Whether all measurements were made in the folder of a run with these settings."""
+    return all(is_measured(one, run, preset.of_all(one)) for one in wanted)
+
+
+def _write_together(folder, name):
+    """Writes the table of all runs of a study into its own results/."""
+    study = open_study(folder)
+    if name in study.tables:
+        with replacing(Run(folder).results / f"{name}.csv") as beside:
+            study.tables[name].to_csv(beside, index=False)
+
+
+def _submit(folder, jobs, cluster, options):
+    """Submits jobs and waits for them; returns the positions of those that failed."""
+    try:
+        import submitit
+    except ImportError as error:
+        raise ValueError("--cluster needs submitit: pip install 'memorize_jax[slurm]'") from error
+    executor = submitit.AutoExecutor(folder=folder / "jobs", cluster=cluster)
+    executor.update_parameters(**options)
+    submitted = [executor.submit(train_and_measure, *job) for job in jobs]
+    print(f"submitted {len(submitted)} jobs; their logs are in {folder / 'jobs'}", flush=True)
+    failed = []
+    for index, job in enumerate(submitted):
+        error = job.exception()
+        if error is not None:
+            print(f"error: {jobs[index][0]}: {str(error).strip().splitlines()[-1]}", file=sys.stderr)
+            failed.append(index)
+    return failed

@@ -1,0 +1,78 @@
+"""Measures the geometry of the class manifolds, layer by layer, for the four groups of examples.
+
+    python -m experiments.geometry --workdir=runs/mine --geometry_epochs=best,final
+
+Writes results/geometry.csv in the run's folder. Activations of a network from any framework can be measured instead:
+
+    python -m experiments.geometry --points=activations.npz --workdir=results/mine
+
+with the arrays `labels` [n] and `activations` [n, ...], or one array per layer.
+"""
+
+import dataclasses
+import pathlib
+import sys
+import warnings
+
+from memorize_jax.activations_api import analyze, read_points
+from memorize_jax.analysis.settings import GeometrySettings
+from memorize_jax.commands import cli, measure
+from memorize_jax.measurements.registry import get_measurement
+from memorize_jax.runs.folder import Run, check_writable
+from memorize_jax.storage.tables import GEOMETRY, write_table
+
+
+def definitions() -> tuple[cli.Definition, ...]:
+    """Of the flags."""
+    return (
+        *cli.of_measurement(get_measurement("geometry")),
+        cli.flag("points", "npz file with labels [n] and activations [n, ...], instead of a run"),
+        cli.integer("seed", "Seed of the examples chosen and the draws, with --points"),
+    )
+
+
+def main() -> None:
+    """Measures a run, or a file of activations."""
+    if not cli.FLAGS.points:
+        measure.main(get_measurement("geometry"))
+        return
+    settings = GeometrySettings(examples_per_class=None)
+    settings = dataclasses.replace(settings, **cli.given(settings))
+    settings.validate()
+    print(f"measured: {measure_points(cli.FLAGS.points, cli.required_workdir(), settings, cli.FLAGS.seed or 0)}")
+
+
+def measure_points(points: str, workdir: str | pathlib.Path, settings: GeometrySettings, seed: int) -> pathlib.Path:
+    """Measures activations from a file; writes results/geometry.csv and figures/geometry.svg.
+
+    Args:
+      points: path of the npz file.
+      workdir: folder for the results; must not hold a training run.
+      settings: which of them are measured, and how.
+      seed: of the examples chosen and the draws.
+
+    Returns:
+      Path of the table.
+    """
+    if settings.example_repeats > 1:
+        raise ValueError(
+            f"expected example_repeats 1 with --points, got {settings.example_repeats}: vary --seed instead"
+        )
+    folder = Run(workdir)
+    check_writable(folder.workdir)
+    folder.workdir.mkdir(parents=True, exist_ok=True)
+    if folder.config.is_file():
+        raise ValueError(
+            f"workdir {workdir} holds a training run; choose another --workdir for the results of --points"
+        )
+    activations, labels = read_points(points)
+    chosen = {"seed": seed, "examples_per_class": settings.examples_per_class, "max_classes": settings.max_classes}
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always", UserWarning)
+        result = analyze(activations, labels, **chosen, **dict(settings.options()))
+    for one in said:
+        print(f"warning: {one.message}", file=sys.stderr)
+    print(f"measured on {result.taken}")
+    write_table(folder.results / "geometry.csv", result.to_dataframe().to_dict("records"), GEOMETRY)
+    result.plot(folder.figures / "geometry.svg")
+    return folder.results / "geometry.csv"

@@ -1,0 +1,156 @@
+"""What is to be done of a study, how long it may take, and how much memory: said before anything is begun."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import jax
+
+from memorize_jax.config import RunConfig
+from memorize_jax.data import PermutedLabels, Splits
+from memorize_jax.measurements import costs
+from memorize_jax.measurements.driver import is_measured
+from memorize_jax.measurements.measurement import Measurement
+from memorize_jax.memory import check_fits, readable
+from memorize_jax.presets import Preset
+from memorize_jax.runs.folder import Run
+from memorize_jax.runs.metrics import stored_rows
+from memorize_jax.runs.notes import read_notes
+from memorize_jax.studies.plan import has_ended
+
+ADVICE = "lower --num_draws, --examples_per_class or --max_classes, --num_train, --batch_size or --width"
+
+
+class Planned(NamedTuple):
+    """What is to be done about the training, or about a measurement.
+
+    Attributes:
+      name: "train", or of the measurement.
+      state: what is there already, or why it is left out.
+      todo: whether it will run.
+      seconds: that it may take; None if nothing is known.
+      at_most: whether it may end sooner.
+      bytes: of memory that it takes at its peak; None if nothing is known.
+    """
+
+    name: str
+    state: str
+    todo: bool
+    seconds: float | None = None
+    at_most: bool = False
+    bytes: float | None = None
+
+    def line(self, wide: int) -> str:
+        """As it is printed, its name `wide` characters wide."""
+        bound = "at most " if self.at_most else ""
+        memory = "" if self.bytes is None else f", peak {readable(int(self.bytes))}"
+        then = f"runs, {bound}{about(self.seconds)}{memory}" if self.todo else "left as it is"
+        return f"  {self.name:{wide}}  {self.state}: {then}"
+
+
+def about(seconds: float | None) -> str:
+    """A duration in words."""
+    if seconds is None:
+        return "for a time that is not known"
+    for size, unit in ((86400, "days"), (3600, "hours"), (60, "minutes")):
+        if seconds >= 1.5 * size:
+            return f"about {seconds / size:.0f} {unit}"
+    return f"about {max(seconds, 1):.0f} s"
+
+
+def check_measurements(
+    wanted: Sequence[Measurement], folders: Sequence[Run], preset: Preset, prepared: tuple[Splits, PermutedLabels]
+) -> None:
+    """Raises ValueError for what can be known to be wrong with settings now, before hours of training.
+
+    Args:
+      wanted: those to be made.
+      folders: of the runs, trained or not.
+      preset: all settings.
+      prepared: what `runs.prepare.prepare` returned.
+    """
+    last = min(_last_epoch(folder, preset.run) for folder in folders)
+    for one in wanted:
+        settings = preset.of_all(one)
+        one.check(preset.run, *prepared, *settings)
+        for name, choice in dataclasses.asdict(settings[0]).items() if one.settings else ():
+            numbers = [item.strip() for item in choice.split(",")] if name.endswith("_epochs") else []
+            for number in filter(str.isdecimal, numbers):
+                if int(number) > last:
+                    raise ValueError(f"expected {name} of at most {last}, the last epoch of the run, got {number}")
+
+
+def _last_epoch(folder: Run, config: RunConfig) -> int:
+    """The last epoch that a run has, or at most will have."""
+    rows = stored_rows(folder)
+    return len(rows) - 1 if has_ended(config, rows) else config.epochs
+
+
+def plan_training(runs: Mapping[Run, RunConfig], work: costs.Workload) -> Planned:
+    """Looks how far the training of some runs is.
+
+    Args:
+      runs: folder -> configuration.
+      work: how much there is to do.
+    """
+    rows = {folder: stored_rows(folder) for folder in runs}
+    epochs = [len(own) - 1 for own in rows.values()]
+    config = next(iter(runs.values()))
+    if all(has_ended(runs[folder], own) for folder, own in rows.items()):
+        return Planned("train", f"finished at epoch {', '.join(map(str, epochs))}", False)
+    there = "nothing yet" if max(epochs) < 0 else f"at epoch {', '.join(map(str, epochs))} of at most {config.epochs}"
+    each, size = costs.training(work)
+    seconds = costs.START_SECONDS + sum(config.epochs - epoch for epoch in epochs) * each
+    return Planned("train", there, True, seconds, config.stop_accuracy < 1, costs.PROGRAM_BYTES + size)
+
+
+def plan_measurement(
+    one: Measurement, folders: Sequence[Run], preset: Preset, splits: Splits, work: costs.Workload, *, trained: bool
+) -> Planned:
+    """Looks whether a measurement was made for all runs, with the settings chosen.
+
+    Args:
+      one: the measurement.
+      folders: of the runs.
+      preset: all settings.
+      splits: the data.
+      work: how much there is to do.
+      trained: whether the training is finished; if not, no table stays valid.
+    """
+    if why := one.why_not(preset.run, splits):
+        return Planned(one.name, why, False)
+    settings = preset.of_all(one)
+    made = [trained and is_measured(one, folder, settings) for folder in folders]
+    if all(made):
+        return Planned(one.name, "done with these settings", False)
+    if any(made):
+        state = f"done for {sum(made)} of {len(made)} runs"
+    elif any((folder.results / f"{table}.csv").is_file() for folder in folders for table in one.tables):
+        state = "there, but made with other settings or from another network"
+    else:
+        state = "nothing yet"
+    seconds, size = one.cost(work, *settings)
+    notes = (read_notes(folder, strict=False) for folder in folders)
+    if before := [own[one.name]["seconds"] for own in notes if one.name in own]:
+        seconds = max(before) - costs.START_SECONDS
+    seconds = None if seconds is None else (costs.START_SECONDS + seconds) * (len(made) - sum(made))
+    size = costs.PROGRAM_BYTES + (costs.reading(work) if size is None else size)
+    return Planned(one.name, state, True, seconds, bytes=size)
+
+
+def check_memory(planned: Sequence[Planned]) -> None:
+    """Raises ValueError for what cannot fit into memory, before anything is done."""
+    # An accelerator has memory of its own.
+    for one in planned if jax.default_backend() == "cpu" else ():
+        if one.todo and one.bytes is not None:
+            check_fits(f"{one.name} with these settings", int(one.bytes), ADVICE)
+
+
+def show(planned: Sequence[Planned]) -> None:
+    """Prints a plan."""
+    wide = max(len(one.name) for one in planned)
+    for one in planned:
+        print(one.line(wide))
+    known = [one.seconds for one in planned if one.todo and one.seconds is not None]
+    if known:
+        print(f"  together {'at most ' if any(one.at_most for one in planned) else ''}{about(sum(known))}", flush=True)

@@ -1,0 +1,223 @@
+"""Makes a whole study: trains, measures what is missing, draws, judges the paper's claims, writes the report.
+
+    python -m experiments.reproduce --preset=digits
+    python -m experiments.reproduce --preset=digits --seeds=0-2 --dry_run
+    python -m experiments.reproduce --preset=digits --figure=fig4
+
+The same command run again resumes where it stopped, and does nothing twice that was done with the same settings. With
+--figure only what the figure needs is done. A preset of several widths trains and measures networks of each.
+"""
+
+import collections
+import dataclasses
+import time
+from collections.abc import Sequence
+
+from memorize_jax.claims.statement import HOLDS
+from memorize_jax.commands import cli, double_descent, planned, report
+from memorize_jax.commands.execute import execute, measure_missing, tables_of
+from memorize_jax.figures.figure import INSTEAD, Figure, missing
+from memorize_jax.measurements import costs
+from memorize_jax.measurements.driver import is_measured
+from memorize_jax.measurements.measurement import Measurement
+from memorize_jax.measurements.registry import measurements, open_study, settings_classes
+from memorize_jax.presets import Preset
+from memorize_jax.report.catalog import select
+from memorize_jax.runs.folder import Run, check_no_sweep, member_folders
+from memorize_jax.runs.prepare import prepare
+from memorize_jax.runs.seeds import combine, parse_seeds
+from memorize_jax.runs.train import train_run, train_seeds
+from memorize_jax.studies.plan import StudyPlan, state_of
+
+
+def definitions() -> tuple[cli.Definition, ...]:
+    """Of the flags."""
+    return (
+        *cli.of_training(),
+        *map(cli.settings, settings_classes().values()),
+        cli.flag("figure", "Do and draw only what these figures need, e.g. fig4 or fig3a,fig5f"),
+        cli.switch("dry_run", "Only show what there is, what would run, and about how long"),
+    )
+
+
+def run(
+    workdir: str,
+    preset: Preset,
+    seeds: Sequence[int] = (),
+    figures: Sequence[Figure] = (),
+    *,
+    dry_run: bool = False,
+    together: bool = False,
+) -> None:
+    """Does what is missing of a study of one network.
+
+    Args:
+      workdir: folder of the run, or of its seeds.
+      preset: all settings.
+      seeds: in folders of their own; () for a single run.
+      figures: to draw, and to do nothing else for; () for the whole study.
+      dry_run: only print the plan.
+      together: train the seeds as one program.
+
+    Raises:
+      ValueError, OSError: one clear sentence; before the training, where that is possible.
+    """
+    check_no_sweep(workdir)
+    if not seeds and (members := member_folders(workdir)):
+        held = ",".join(member.name.removeprefix("seed_") for member in members)
+        raise ValueError(f"workdir {workdir} holds an ensemble; go on with it by --seeds={held}")
+    if seeds:
+        preset = dataclasses.replace(preset, run=dataclasses.replace(preset.run, seed=seeds[0]))
+    plan = StudyPlan(preset.run, seeds=tuple(seeds))
+    runs = plan.folders(workdir, plan.runs()[0])
+    folders = list(runs)
+    prepared = prepare(folders[0].workdir, preset.run)
+    if figures:
+        figures = _possible(figures, folders, preset, prepared[0])
+    preset, wanted = _with_epochs_of(figures, preset, folders), _wanted(figures)
+    planned.check_measurements(wanted, folders, preset, prepared)
+    work = costs.measure_work(preset.run, prepared[0], folders[0])
+    training = planned.plan_training(runs, work)
+    options = {"trained": not training.todo}
+    steps = [planned.plan_measurement(one, folders, preset, prepared[0], work, **options) for one in wanted]
+    planned.show([training, *steps])
+    planned.check_memory([training, *steps])
+    if dry_run:
+        return
+    if training.todo:
+        print("train", flush=True)
+        if seeds:
+            train_seeds(workdir, preset.run, seeds, plan=preset.plan(), together=together)
+        else:
+            train_run(workdir, preset.run, prepared, preset.plan())
+    todo = [one for one, step in zip(wanted, steps, strict=True) if step.todo]
+    for number, one in enumerate(todo, start=1):
+        print(f"[{number}/{len(todo)}] {one.name}", flush=True)
+        measure_missing(workdir, seeds, one, preset, prepared[0])
+    # Whatever was done now: a table of all seeds is as new as its parts.
+    combine(workdir, tables_of(wanted))
+    _finish(workdir, figures)
+
+
+def run_widths(
+    workdir: str, preset: Preset, seeds: str | None, figures: Sequence[Figure] = (), *, dry_run: bool = False
+) -> None:
+    """Does what is missing of a study of networks of growing width; see `run`."""
+    plan, wanted = double_descent.plan_of(preset, seeds), measurements()["double_descent"]
+    settings = preset.of_all(wanted)
+    states = collections.Counter(
+        state_of(plan.folders(workdir, one), lambda run: is_measured(wanted, run, settings))["state"]
+        for one in plan.runs()
+    )
+    total = len(plan.runs())
+    is_done = states["complete"] == total
+    begun = f"{total - states['missing']} of {total} widths begun, {states['complete']} complete"
+    state = "done with these settings" if is_done else begun
+    planned.show([planned.Planned("double_descent", state, not is_done)])
+    if dry_run:
+        return
+    if not is_done:
+        double_descent.check_plan(workdir, plan, preset)
+        execute(workdir, plan, preset, [wanted])
+    _finish(workdir, figures)
+
+
+def _wanted(figures: Sequence[Figure]) -> list[Measurement]:
+    """The measurements of a study of one network; only those that make the tables of some figures, if given."""
+    made = [one for one in measurements().values() if one.plan and not one.axes]
+    needs = {table for figure in figures for table in figure.needs}
+    return [one for one in made if not figures or needs & set(one.tables)]
+
+
+def _possible(figures, folders, preset, splits):
+    """The figures whose tables are there or can be made; says of the others why not, raises if there is no other."""
+    reasons = {}
+    for figure in figures:
+        for one in _wanted([figure]):
+            tables = [table for table in one.tables if table in figure.needs]
+            there = all((folder.results / f"{table}.csv").is_file() for folder in folders for table in tables)
+            if not there and (why := one.why_not(preset.run, splits)):
+                reasons[figure.name] = why
+        if figure.least_epochs and preset.run.keep == "best,last":
+            reasons[figure.name] = (
+                f"needs the networks of {figure.least_epochs} epochs, of which keep=best,last stores two"
+            )
+    return _without(figures, reasons)
+
+
+def _without(figures, reasons):
+    """Says of the figures that there are reasons against why they are left out; raises if no figure is left."""
+    alike = {}
+    for name, reason in reasons.items():
+        alike.setdefault(reason, []).append(name)
+    left = [figure for figure in figures if figure.name not in reasons]
+    if not left:
+        raise ValueError("; ".join(f"{', '.join(names)} cannot be drawn: {reason}" for reason, names in alike.items()))
+    for reason, names in alike.items():
+        print(f"not drawn: {', '.join(names)}: {reason}")
+    return left
+
+
+def _with_epochs_of(figures, preset, folders):
+    """The settings with geometry at as many epochs as a map needs, where one is asked for or they were measured."""
+    geometry, least = measurements()["geometry"], [figure.least_epochs for figure in _maps()]
+    epochs = preset.of("geometry").geometry_epochs
+    asked = {item.strip() for item in epochs.split(",")}
+    if asked & {"all", "log"} or len(asked) >= max(least):
+        return preset
+    more = preset.replace("geometry", geometry_epochs=f"log,{epochs}")
+    # What was measured for a map stays, else the next command without it would take it away.
+    measured = all(
+        is_measured(geometry, folder, more.of_all(geometry)) for folder in folders if folder.config.is_file()
+    )
+    measured &= any(folder.config.is_file() for folder in folders)
+    return more if measured or any(figure.least_epochs for figure in figures) else preset
+
+
+def _maps():
+    return [figure for one in measurements().values() for figure in one.figures if figure.least_epochs]
+
+
+def _finish(workdir, figures):
+    """Draws what was asked for, or writes the report and prints the claims."""
+    if figures:
+        study = open_study(workdir)
+        reasons = {figure.name: reason for figure in figures if (reason := missing(figure, study))}
+        for figure in _without(figures, reasons):
+            print(f"drawn: {figure.draw(study, Run(workdir).figures / f'{figure.name}.svg').absolute()}")
+        return
+    print("report", flush=True)
+    path, judged = report.run_all(workdir)
+    for claim in judged:
+        print(f"  {claim.verdict:16} {claim.claim}")
+    counts = collections.Counter("holds" if claim.verdict in HOLDS else claim.verdict for claim in judged)
+    said = f"{counts['holds']} hold, {counts['does not hold']} do not, {counts['not testable']} cannot be tested here"
+    print(f"claims: {said}\nreport: {path.absolute()}")
+
+
+def _choose_figures(text: str, preset: Preset) -> list[Figure]:
+    """The figures of `report.catalog.select` that a study by this preset can show; says of the others why not.
+
+    Raises:
+      ValueError: there is no such figure, or none that comes from such a study.
+    """
+    axes, figures = ("width",) if preset.widths else (), select(text, preset.run.model)
+    of_one = "is drawn from one network; give a preset without widths"
+    reasons = {figure.name: INSTEAD[figure.axes[0]] if figure.axes else of_one for figure in figures}
+    return _without(figures, {figure.name: reasons[figure.name] for figure in figures if figure.axes != axes})
+
+
+def main() -> None:
+    """Reads the flags and does everything that is missing."""
+    started = time.perf_counter()
+    preset, flags = cli.chosen(), cli.FLAGS
+    workdir = flags.workdir or f"runs/{flags.preset}"
+    figures = _choose_figures(cli.figure_names(flags.figure), preset) if flags.figure else ()
+    print(f"{flags.preset}: {preset.summary}\nfolder: {Run(workdir).workdir.absolute()}", flush=True)
+    if preset.widths:
+        run_widths(workdir, preset, flags.seeds, figures, dry_run=flags.dry_run)
+    else:
+        seeds = parse_seeds(flags.seeds) if flags.seeds else []
+        run(workdir, preset, seeds, figures, dry_run=flags.dry_run, together=flags.together)
+    if not flags.dry_run:
+        print(f"done in {time.perf_counter() - started:.0f} s")

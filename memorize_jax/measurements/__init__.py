@@ -1,0 +1,1 @@
+"""Measurements of a trained network, a room for each."""

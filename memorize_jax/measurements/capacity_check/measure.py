@@ -1,0 +1,73 @@
+"""How capacities of a run are compared: a unit of work for every epoch and group."""
+
+import dataclasses
+
+from memorize_jax.activations import flat_reader, hosted_activations
+from memorize_jax.analysis.examples import choose_examples
+from memorize_jax.analysis.manifolds import compiled_network_geometries, geometry_rows
+from memorize_jax.analysis.settings import GeometrySettings
+from memorize_jax.keys import stream
+from memorize_jax.measurements.capacity_check import CapacityCheckSettings
+from memorize_jax.measurements.capacity_check.simulation import repeated_capacity
+from memorize_jax.measurements.measurement import Work
+from memorize_jax.runs.run import TrainedRun
+
+
+def plan(run: TrainedRun, settings: CapacityCheckSettings, geometry: GeometrySettings) -> Work:
+    """Measures the three capacities of every layer and group; without a margin, which simulations do not have."""
+    seed, train, test = run.config.seed, run.splits.train, run.splits.test
+    limits = [limit for limit in (settings.capacity_classes, geometry.max_classes) if limit is not None]
+    geometry = dataclasses.replace(geometry, max_classes=min(limits, default=None))
+    examples = choose_examples(run.splits, run.labels, geometry, seed=seed)
+    names, numbers = zip(*run.layers.items(), strict=True)
+    model, statistics = run.model(), run.statistics
+    options = dataclasses.replace(geometry, kappa=0.0).options()
+    read = flat_reader(model, statistics, names[1:])
+
+    def rows(unit):
+        epoch, group = unit
+        variables = run.network(epoch)
+        images = (test if group == "test" else train).images[examples[group]]
+        found = compiled_network_geometries(
+            model, variables, images, statistics, stream(seed, "geometry"), layers=names[1:], options=options
+        )
+        theory = geometry_rows(found.mean_field, names, {}, joint=found.joint)
+        flat = images.reshape(-1, *images.shape[2:])
+        result = []
+        for index, (name, (shown,)) in enumerate(hosted_activations(read, variables, [flat], names)):
+            own, points = theory[index], shown.reshape(*examples[group].shape, -1)
+            simulated = repeated_capacity(
+                points,
+                key=stream(seed, "capacity check"),
+                num_repetitions=settings.capacity_repetitions,
+                num_dichotomies=settings.capacity_dichotomies,
+                expected=own["capacity"] if own["capacity"] > 0 else None,
+            )
+            result.append(
+                {
+                    "seed": seed,
+                    "epoch": epoch,
+                    "layer": name,
+                    "layer_number": numbers[index],
+                    "group": group,
+                    "mean_field_capacity": own["capacity"],
+                    "mean_field_standard_error": own["capacity_standard_error"],
+                    "simulated_capacity": simulated.capacity,
+                    "simulated_standard_error": simulated.standard_error,
+                    "bound": simulated.bound,
+                    "undecided": simulated.undecided,
+                    "num_classes": points.shape[0],
+                    "examples_per_class": points.shape[1],
+                    "num_inputs": points.shape[2],
+                    "num_draws": geometry.num_draws,
+                    "num_dichotomies": settings.capacity_dichotomies,
+                    "num_repetitions": settings.capacity_repetitions,
+                    "joint_standard_error": own["joint_capacity_standard_error"],
+                    **{column: own[column] for column in ("joint_capacity", "joint_classes", "joint_status")},
+                }
+            )
+        return result
+
+    depends_on = {"check": settings.apart_from_epochs(), "geometry": geometry.apart_from_epochs()}
+    units = [(epoch, group) for epoch in run.select_epochs(settings.capacity_epochs) for group in examples]
+    return Work(units, rows, depends_on=depends_on, counted="group")

@@ -1,0 +1,87 @@
+"""Reads true labels out of the layers of a network that memorized wrong ones.
+
+    python -m experiments.decoding --workdir=runs/mine --decoding_epochs=0,best,final
+
+Writes results/decoding.csv, a row per epoch, layer, method and kind of labels, and results/decoding_choice.csv, the
+layer to read for each method.
+"""
+
+import dataclasses
+
+import numpy as np
+
+from memorize_jax import models
+from memorize_jax.activations import HOST_BYTES, INPUT
+from memorize_jax.config import Settings, setting
+from memorize_jax.measurements.decoding.subspaces import Subspaces, classify, fit_subspaces
+from memorize_jax.measurements.measurement import Measurement, Table
+from memorize_jax.storage.tables import DECODING, DECODING_CHOICE
+
+__all__ = ["MEASUREMENT", "DecodingSettings", "Subspaces", "classify", "fit_subspaces", "select_layers"]
+
+
+@dataclasses.dataclass(frozen=True)
+class DecodingSettings(Settings):
+    """Settings of decoding."""
+
+    decoding_epochs: str = setting(
+        "0,best,final", "Epochs to read with all controls: comma-separated numbers and best, final, all, log."
+    )
+    decoding_dynamics: int = setting(
+        8, "Also read this many epochs, spread over the run, by the closed-form methods.", least=0
+    )
+    decoding_layers: str = setting("all", "Layers to read: comma-separated names, or all.")
+    probe_examples: int = setting(
+        5_000, "Training examples that scikit-learn's probes are fitted to, at most.", least=10
+    )
+    decoding_dtype: str = setting("float32", "Precision of the subspaces.", choices=("float32", "float64"))
+
+
+def select_layers(model: str, choice: str) -> dict[str, int]:
+    """Name -> number of the layers that a choice means, in order.
+
+    Args:
+      model: name of the network.
+      choice: comma-separated names, or "all"; "input" is the network's input.
+
+    Raises:
+      ValueError: the network has no such layer.
+    """
+    known = {INPUT: 0, **{layer.name: layer.number for layer in models.layers(model)}}
+    names = list(known) if choice == "all" else [name.strip() for name in choice.split(",")]
+    for name in names:
+        if name not in known:
+            raise ValueError(f"expected decoding_layers to be all or some of {', '.join(known)}, got {name!r}")
+    return {name: number for name, number in known.items() if name in names}
+
+
+def _check(config, splits, labels, settings):
+    select_layers(config.model, settings.decoding_layers)
+
+
+# Of fitting all probes to one layer of a thousand examples.
+PROBE_SECONDS = 0.15
+
+
+def _cost(work, settings):
+    reads = work.count(settings.decoding_epochs) * settings.probe_examples / 1000 + settings.decoding_dynamics / 4
+    column = np.dtype(settings.decoding_dtype).itemsize * work.num_examples
+    layer, layers = column * max(work.widths), column * sum(work.widths)
+    size = work.network_bytes + 2 * layer + max(layer, min(HOST_BYTES, layers))
+    return reads * (work.num_layers + 1) * PROBE_SECONDS, size
+
+
+MEASUREMENT = Measurement(
+    name="decoding",
+    summary="How well layers can be read by subspaces and probes (Ketha and Ramaswamy 2025)",
+    room=__name__,
+    settings=DecodingSettings,
+    tables={
+        "decoding": Table(DECODING, text=frozenset({"layer", "method", "labels"})),
+        "decoding_choice": Table(
+            DECODING_CHOICE, text=frozenset({"method", "labels", "layer", "clean_layer", "oracle_layer"})
+        ),
+    },
+    check=_check,
+    cost=_cost,
+)

@@ -1,0 +1,82 @@
+"""How the layers of a run are decoded: a unit of work for every epoch."""
+
+import contextlib
+import dataclasses
+
+import jax
+import numpy as np
+import pandas as pd
+
+from memorize_jax.activations import INPUT
+from memorize_jax.measurements.decoding import DecodingSettings, select_layers
+from memorize_jax.measurements.decoding.choice import choose_layers
+from memorize_jax.measurements.decoding.layers import choose_examples
+from memorize_jax.measurements.decoding.network import make_reader, network_rows
+from memorize_jax.measurements.decoding.probes import PROBES
+from memorize_jax.measurements.measurement import Work
+from memorize_jax.runs.run import TrainedRun
+from memorize_jax.storage.tables import DECODING
+
+
+def plan(run: TrainedRun, settings: DecodingSettings) -> Work:
+    """Reads every layer at every epoch; the input, which training leaves as it is, once."""
+    config, splits, metrics = run.config, run.splits, run.metrics
+    thorough = run.select_epochs(settings.decoding_epochs)
+    spread = spread_epochs(run.final_epoch, settings.decoding_dynamics)
+    epochs = sorted({*thorough, *(set(run.stored_epochs) & set(spread))})
+    wanted = select_layers(config.model, settings.decoding_layers)
+    examples = choose_examples(
+        run.labels,
+        splits.test.labels,
+        splits.train.num_classes,
+        seed=config.seed,
+        most_sampled=settings.probe_examples,
+    )
+    layers = run.layers
+    head = list(layers)[-1]
+    options = {"head": head, "head_number": layers[head], "dtype": settings.decoding_dtype}
+    read = make_reader(run.model(), run.statistics, tuple(layers)[1:], head)
+    hidden = {name: number for name, number in wanted.items() if name != INPUT}
+    of_input = []
+
+    def rows(epoch):
+        with _precision(settings.decoding_dtype):
+            network, controls = run.network(epoch), epoch in thorough
+            if INPUT in wanted and not of_input:
+                found = network_rows(read, network, splits, examples, {INPUT: 0}, controls=True, **options)
+                of_input.extend(row for row in found if row["layer"] == INPUT)
+            found = network_rows(read, network, splits, examples, hidden, controls=controls, **options)
+        found = [*(of_input if controls else without_controls(of_input)), *found]
+        found.append(network_accuracies(metrics, epoch, head, layers[head]))
+        return [{"seed": config.seed, "epoch": epoch, **row} for row in found]
+
+    # Which epochs are read with all controls decides what a row holds.
+    depends_on = {**dataclasses.asdict(settings), "decoding_epochs": thorough, "decoding_dynamics": 0}
+    choice = {"decoding_choice": lambda table: choose_layers(table).to_dict("records")}
+    return Work(epochs, rows, depends_on=depends_on, counted="epoch", derived=choice)
+
+
+def _precision(dtype):
+    return jax.enable_x64(True) if dtype == "float64" else contextlib.nullcontext()
+
+
+def spread_epochs(last: int, number: int) -> list[int]:
+    """Spreads at most `number` epochs over 0 .. `last`, evenly on a logarithmic scale: memorization begins early."""
+    if number <= 1:
+        return [last][:number]
+    return sorted({round((last + 1) ** share) - 1 for share in np.linspace(0, 1, number)})
+
+
+def network_accuracies(metrics: pd.DataFrame, epoch: int, head: str, number: int) -> dict:
+    """The network's own row of an epoch, as training measured it."""
+    own = metrics[metrics["epoch"] == epoch].iloc[0]
+    names = ("train_accuracy", "restored_accuracy", "test_accuracy")
+    about = {"epoch": epoch, "layer": head, "layer_number": number, "method": "network", "labels": "assigned"}
+    # All columns but the seed.
+    return dict.fromkeys(DECODING[1:], float("nan")) | about | {name: own[name] for name in names}
+
+
+def without_controls(rows: list[dict]) -> list[dict]:
+    """The rows that reading without controls would have given."""
+    missing = dict.fromkeys(("validation_accuracy", "clean_validation_accuracy"), float("nan"))
+    return [{**row, **missing} for row in rows if row["method"] not in PROBES]

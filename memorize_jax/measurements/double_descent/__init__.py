@@ -1,0 +1,23 @@
+"""Networks of growing width: accuracy and the geometry of the test manifolds by model size.
+
+`python -m experiments.double_descent` trains them. Each run has a table of its own; the study puts them together.
+"""
+
+from memorize_jax.analysis.examples import choose_examples
+from memorize_jax.measurements.measurement import Measurement, Table
+from memorize_jax.storage.tables import DOUBLE_DESCENT
+
+
+def _check(config, splits, labels, geometry):
+    choose_examples(splits, labels, geometry, seed=config.seed, names=["test"])
+
+
+MEASUREMENT = Measurement(
+    name="double_descent",
+    summary="Accuracy and geometry of test manifolds by width (figures 4C to 4E)",
+    room=__name__,
+    reads=("geometry",),
+    tables={"double_descent": Table(DOUBLE_DESCENT, text=frozenset({"moment", "layer"}))},
+    axes=("width",),
+    check=_check,
+)

@@ -1,0 +1,108 @@
+"""Accuracy and geometry by model size (figures 4C-E)."""
+
+import functools
+
+from memorize_jax.figures.bound import bound_remark, dimension_remark, draw_bound, examples_note
+from memorize_jax.figures.curves import draw_mean, heading, seeds_note, subject
+from memorize_jax.figures.figure import Figure
+from memorize_jax.figures.style import Drawing, drawn, subplots
+from memorize_jax.studies.study import Study
+
+LABELS = {
+    "test_accuracy": "accuracy on test (%)",
+    "radius": "radius $R$ (center distances)",
+    "center_correlation": "center correlation ρ (0 to 1)",
+    "dimension": "dimension $D$ (directions)",
+    "capacity": "capacity α (classes per feature)",
+}
+# Blue and orange as in the paper, of the palette of the other figures.
+MOMENTS = {"best": ("#0072B2", "o", "-"), "final": ("#D55E00", "s", (0, (5, 1.5)))}
+LEVEL = 0.95
+
+
+@drawn()
+def draw_double_descent(study: Study, *, columns: tuple[str, ...]) -> Drawing:
+    """Draws accuracy, or the geometry of the test manifolds at the last hidden layer, by number of parameters.
+
+    Args:
+      study: of networks of growing width.
+      columns: of the table, of `LABELS`; a panel each.
+    """
+    table = study.tables["double_descent"]
+    widths = table.drop_duplicates("num_parameters").sort_values("num_parameters")
+    fewest = len(study.seeds)
+    figure, axes = subplots(1, len(columns), figsize=(4.8 * len(columns), 4.2), squeeze=False)
+    for axis, column in zip(axes[0], columns, strict=True):
+        scale = 100 if column.endswith("accuracy") else 1
+        for moment, (color, marker, dashes) in MOMENTS.items():
+            wide = _wide(table, moment, column)
+            style = {"color": color, "marker": marker, "markersize": 4, "linestyle": dashes}
+            style |= {"label": f"{moment} epoch"}
+            fewest = min(fewest, draw_mean(axis, wide.columns, wide, level=LEVEL, scale=scale, **style))
+        if column == "test_accuracy":
+            final = 100 * _wide(table, "final", "train_accuracy").mean()
+            axis.plot(final.index, final, color="#555555", linestyle=":", label="final epoch, training labels")
+        if column == "capacity":
+            draw_bound(axis, table)
+            axis.set_ylim(bottom=0)
+        axis.set_xscale("log")
+        axis.set_xlabel("parameters")
+        axis.set_ylabel(LABELS[column])
+        above = axis.secondary_xaxis("top")
+        above.set_xticks(widths["num_parameters"], widths["width"], fontsize=8)
+        above.tick_params(which="minor", length=0, labelsize=0)
+        above.set_xlabel("width", fontsize=9)
+    handles, labels = axes[0][0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False, fontsize=9)
+    layer = f"test manifolds at {table['layer'].iloc[0]}, {examples_note(table)} examples per class"
+    layer = "" if columns == ("test_accuracy",) else layer
+    heading(figure, subject(study), layer, seeds_note(study, LEVEL, fewest))
+    return figure
+
+
+def _wide(table, moment, column):
+    own = table[table["moment"] == moment]
+    return own.pivot(index="seed", columns="num_parameters", values=column)
+
+
+def _remark(study: Study, *, columns: tuple[str, ...]) -> str:
+    remarks = {"capacity": bound_remark, "dimension": dimension_remark}
+    return " ".join(own(study.tables["double_descent"]) for column, own in remarks.items() if column in columns)
+
+
+def _entry(name, title, look_for, *columns):
+    draw, remark = (functools.partial(function, columns=columns) for function in (draw_double_descent, _remark))
+    return Figure(name, title, look_for, ("double_descent",), draw, axes=("width",), remark=remark)
+
+
+FIGURES = (
+    _entry(
+        "fig4c",
+        "Double descent: accuracy by model size",
+        "In the paper, with a tenth of the labels permuted, test accuracy at the final epoch first rises with the "
+        "number of parameters, falls where the training labels are just learned, and rises again; at the best epoch "
+        "it only rises.",
+        "test_accuracy",
+    ),
+    _entry(
+        "fig4d",
+        "Double descent: radius and center correlation",
+        "Radius and center correlation of the test manifolds change steadily with model size in the paper, at the "
+        "final epoch as at the best.",
+        "radius",
+        "center_correlation",
+    ),
+    _entry(
+        "fig4e",
+        "Double descent: dimension",
+        "At the final epoch the dimension of the test manifolds falls, rises and falls again with model size in the "
+        "paper: the mirror image of the accuracy. At the best epoch it has no such bend.",
+        "dimension",
+    ),
+    _entry(
+        "descent_capacity",
+        "Double descent: capacity",
+        "What radius, dimension and center correlation come to: the capacity of the test manifolds. Not in the paper.",
+        "capacity",
+    ),
+)

@@ -1,0 +1,49 @@
+"""The test manifolds of one network at its last hidden layer: a unit of work for the best and the final epoch."""
+
+import dataclasses
+
+import jax
+import numpy as np
+
+from memorize_jax.analysis.examples import choose_examples
+from memorize_jax.analysis.manifolds import compiled_network_geometries, geometry_rows, warn_of
+from memorize_jax.analysis.settings import GeometrySettings
+from memorize_jax.keys import stream
+from memorize_jax.measurements.measurement import Work
+from memorize_jax.runs.run import TrainedRun
+from memorize_jax.storage.tables import DOUBLE_DESCENT
+
+# Columns of metrics.csv that go into the table.
+ACCURACIES = tuple(column for column in DOUBLE_DESCENT if column.endswith("_accuracy"))
+
+
+def plan(run: TrainedRun, geometry: GeometrySettings) -> Work:
+    """Measures the mean-field geometry of the test examples; which epochs the settings choose does not matter."""
+    name, number = list(run.layers.items())[-2]
+    seed, splits = run.config.seed, run.splits
+    examples = choose_examples(splits, run.labels, geometry, seed=seed, names=["test"])["test"]
+    images, key = splits.test.images[examples], stream(seed, "geometry")
+    options = dataclasses.replace(geometry, joint_draws=0).options(vary_components=False)
+    epochs = {"best": run.best_epoch, "final": run.final_epoch}
+
+    def rows(moment):
+        epoch = epochs[moment]
+        variables = run.network(epoch)
+        measured = compiled_network_geometries(
+            run.model(), variables, images, run.statistics, key, layers=(name,), options=options
+        )
+        warn_of(run, measured, epoch, "test", examples)
+        accuracies = run.metrics.set_index("epoch").loc[epoch]
+        about = {
+            "seed": seed,
+            "width": run.config.width,
+            "num_parameters": sum(np.size(leaf) for leaf in jax.tree.leaves(variables["params"])),
+            "moment": moment,
+            "epoch": epoch,
+            "kappa": geometry.kappa,
+            **{column: float(accuracies[column]) for column in ACCURACIES},
+        }
+        (row,) = geometry_rows(measured.mean_field, (name,), about, numbers=(number,))
+        return [{column: row[column] for column in DOUBLE_DESCENT}]
+
+    return Work(list(epochs), rows, depends_on=geometry.apart_from_epochs())

@@ -1,0 +1,117 @@
+"""Measures a run, unit by unit: opens it once, resumes where it was interrupted, and notes how its tables were made."""
+
+import dataclasses
+import pathlib
+import time
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from memorize_jax.config import Settings
+from memorize_jax.data import Splits
+from memorize_jax.measurements.measurement import Measurement, Work
+from memorize_jax.progress import bar, warn
+from memorize_jax.runs.folder import Run
+from memorize_jax.runs.noted import read_noted
+from memorize_jax.runs.notes import are_made, note_tables
+from memorize_jax.runs.provenance import command_line, provenance
+from memorize_jax.runs.run import DamagedNetworkError, TrainedRun, run_to_measure
+from memorize_jax.storage.tables import make_table, write_table
+from memorize_jax.threads import one_thread
+
+
+def measure(
+    measurement: Measurement,
+    workdir: str | pathlib.Path,
+    settings: Sequence[Settings] = (),
+    *,
+    splits: Splits | None = None,
+    skip_damaged: bool = False,
+) -> pd.DataFrame:
+    """Measures one run and writes its tables.
+
+    Args:
+      measurement: of the registry.
+      workdir: folder of the run.
+      settings: those that `measurement.parts` names.
+      splits: the data, if they were loaded before.
+      skip_damaged: measure without the epochs whose network is damaged or missing.
+
+    Returns:
+      The first table, as it was written.
+
+    Raises:
+      ValueError, OSError: one clear sentence.
+    """
+    started, folder = time.perf_counter(), Run(workdir)
+    _refuse(measurement, folder, read_noted(folder).config, None)
+    with run_to_measure(workdir, splits) as run:
+        _refuse(measurement, folder, run.config, run.splits)
+        work = measurement.plan(run, *settings)
+        table = _make_tables(measurement, run, work, settings, skip_damaged)
+    note_tables(
+        folder,
+        measurement.name,
+        tuple(measurement.tables),
+        settings=noted_settings(settings, skip_damaged=skip_damaged),
+        identity=run.noted.identity,
+        command=command_line(),
+        seconds=round(time.perf_counter() - started, 3),
+        provenance=provenance(),
+    )
+    return table
+
+
+def is_measured(measurement: Measurement, folder: Run, settings: Sequence[Settings]) -> bool:
+    """Whether its tables are there, unchanged, made with these settings from the network as it is now."""
+    identity = read_noted(folder).identity
+    asked = noted_settings(settings)
+    return are_made(folder, measurement.name, tuple(measurement.tables), settings=asked, identity=identity)
+
+
+def noted_settings(settings: Sequence[Settings], *, skip_damaged: bool = False) -> dict:
+    """The settings as they are noted beside a table."""
+    noted = {name: value for one in settings for name, value in dataclasses.asdict(one).items()}
+    return noted | ({"skip_damaged": True} if skip_damaged else {})
+
+
+def _refuse(measurement, folder, config, splits):
+    if why := measurement.why_not(config, splits):
+        raise ValueError(f"{measurement.name} of the run in {folder.workdir} cannot be measured: {why}")
+
+
+def _make_tables(
+    measurement: Measurement, run: TrainedRun, work: Work, settings: Sequence[Settings], skip_damaged: bool
+) -> pd.DataFrame:
+    (name, about), *others = measurement.tables.items()
+    said = set()
+    with bar(name, work.counted, len(work.units)) as progress:
+
+        def rows(unit):
+            progress.set_postfix_str(" ".join(map(str, unit)) if isinstance(unit, tuple) else str(unit))
+            try:
+                with one_thread():
+                    return work.rows(unit)
+            except DamagedNetworkError as error:
+                if not skip_damaged:
+                    raise
+                if str(error) not in said:
+                    warn(f"{error}; skipped")
+                said.add(str(error))
+                return None
+            finally:
+                progress.update()
+
+        path = run.folder.results / f"{name}.csv"
+        asked = {"measurement": measurement.name, "settings": _of_rows(work, settings), **run.identity()}
+        table = make_table(path, about.columns, work.units, rows, settings=asked, otherwise=work.instead)
+    for other, columns in others:
+        write_table(run.folder.results / f"{other}.csv", work.derived[other](table), columns.columns)
+    return table
+
+
+def _of_rows(work: Work, settings: Sequence[Settings]) -> Mapping:
+    """Everything that rows depend on besides the run, as JSON."""
+    if work.depends_on is not None:
+        return dict(work.depends_on)
+    return {name: value for one in settings for name, value in one.apart_from_epochs().items()}

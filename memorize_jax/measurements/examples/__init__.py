@@ -1,0 +1,26 @@
+"""Takes a few training images out of a run, with the labels they have and the labels they were given.
+
+    python -m experiments.examples --workdir=runs/mine
+
+Writes results/examples.csv and figures/fig1a.svg in the run's folder; for an ensemble, the table of all of its seeds.
+"""
+
+import numpy as np
+
+from memorize_jax.measurements.measurement import Measurement, Table
+from memorize_jax.storage.tables import EXAMPLES
+
+
+def _obstacle(config, splits=None):
+    if splits is None or (splits.train.images.dtype == np.uint8 and splits.train.images.ndim == 4):
+        return ""
+    return f"the examples of data set {config.dataset} are not images of whole numbers from 0 to 255"
+
+
+MEASUREMENT = Measurement(
+    name="examples",
+    summary="A few training images with their true and assigned labels (figure 1A)",
+    room=__name__,
+    tables={"examples": Table(EXAMPLES, text=frozenset({"group", "pixels"}))},
+    obstacle=_obstacle,
+)

@@ -1,0 +1,188 @@
+"""Geometry by layer (figures 3 and A.4 to A.7)."""
+
+import functools
+import pathlib
+
+import numpy as np
+import pandas as pd
+
+from memorize_jax.figures.bound import bound_remark, dimension_remark, draw_bound, examples_note
+from memorize_jax.figures.curves import draw_mean, epochs_note, fewest_seeds, heading, seeds_note, subject
+from memorize_jax.figures.figure import Figure, not_measured
+from memorize_jax.figures.joint import KINDS, LABEL, bounds_remark, has_joint, is_bound
+from memorize_jax.figures.style import Drawing, drawn, group_style, groups_in, layer_axis, subplots
+from memorize_jax.measurements.geometry.capacity_map import FIGURES_OF_CAPACITY_MAP
+from memorize_jax.measurements.geometry.split import FIGURES_OF_SPLIT
+from memorize_jax.statistics import LEVEL
+from memorize_jax.studies.study import Study
+
+MEASURES = (
+    ("capacity", LABEL),
+    ("joint_capacity", LABEL),
+    ("radius", "radius $R$ (center distances)"),
+    ("dimension", "dimension $D$ (directions)"),
+    ("center_correlation", "center correlation ρ (0 to 1)"),
+)
+# Measure -> its standard errors, of the draws and of the choice of examples; they are independent.
+ERRORS = {
+    "joint_capacity": ("joint_capacity_standard_error", "joint_capacity_example_sd"),
+    "capacity": ("capacity_standard_error", "capacity_example_sd"),
+    "radius": ("radius_example_sd",),
+    "dimension": ("dimension_example_sd",),
+}
+JOINT_REMARK = (
+    "Two capacities are shown. Joint capacity leaves all classes where they are, and is what a hyperplane separates; "
+    "mean-field capacity, the paper's, gives every class an orientation of its own, and lies above where classes vary "
+    "along the same directions. Radius, dimension and center correlation are those of the mean-field theory."
+)
+# The paper's figures of the same for other networks.
+ALIASES = {"figa4": "mlp", "figa5": "alexnet", "figa6": "resnet18", "figa7": "resnet18_tiny"}
+# Network -> level and figure of the paper; it says none for others, which then have that of figure 3, of VGG16.
+LEVELS = {"alexnet": (0.95, "A.5"), "resnet18": (0.95, "A.6"), "resnet18_tiny": (0.95, "A.7")}
+
+
+@drawn()
+def draw_geometry(
+    geometry: pd.DataFrame, *, lines: tuple[str, ...] = (), behind: pd.DataFrame | None = None, level: float = LEVEL
+) -> Drawing:
+    """Draws the measures by layer, a curve per group; joint capacity too, if it was measured.
+
+    Args:
+      geometry: rows of one epoch of each seed, as in results/geometry.csv.
+      lines: above the figure.
+      behind: rows of another epoch, drawn faded.
+      level: of the intervals, where there are several seeds; with one, bars are two standard errors, of the draws and,
+        where other examples were measured, of the choice of examples.
+    """
+    layers = geometry.sort_values("layer_number").drop_duplicates("layer")["layer"].tolist()
+    measures = _measured(geometry)
+    rows = -(-len(measures) // 2)
+    figure, axes = subplots(rows, 2, figsize=(9.6, 1.2 + 2.8 * rows), sharex=True)
+    for axis, measure in zip(axes.flat, measures, strict=False):
+        if behind is not None:
+            _draw_groups(axis, behind, measure, layers, level, faded=True)
+        _draw_groups(axis, geometry, measure, layers, level)
+        if measure in KINDS:
+            draw_bound(axis, geometry)
+        if measure in KINDS and has_joint(geometry):
+            axis.set_title(KINDS[measure], fontsize=9)
+        if measure == "dimension":
+            axis.set_title(f"of {examples_note(geometry)} examples per class", fontsize=9)
+        if measure in (*KINDS, "center_correlation"):
+            axis.set_ylim(bottom=0)
+        axis.set_ylabel(measures[measure])
+    tops = [axis.get_ylim()[1] for axis, measure in zip(axes.flat, measures, strict=False) if measure in KINDS]
+    for axis, _ in zip(axes.flat, tops, strict=False):
+        # Two capacities side by side are compared.
+        axis.set_ylim(top=max(tops))
+    for axis in list(axes.flat)[len(measures) :]:
+        axis.remove()
+    for axis in list(axes.flat)[len(measures) - 2 : len(measures)]:
+        layer_axis(axis, layers)
+        axis.tick_params(labelbottom=True)
+    # The faded curves come last, and once.
+    entries = dict(zip(*reversed(axes[0][0].get_legend_handles_labels()), strict=True))
+    order = sorted(entries, key=lambda label: label == "faded: best epoch")
+    handles = [entries[label] for label in order]
+    figure.legend(handles, order, loc="outside lower center", ncols=6, frameon=False, fontsize=9)
+    heading(figure, *lines)
+    return figure
+
+
+def _measured(geometry):
+    """Measure -> its label; joint capacity only if it was measured."""
+    return {name: label for name, label in MEASURES if name != "joint_capacity" or has_joint(geometry)}
+
+
+def _draw_groups(axis, geometry, measure, layers, level, faded=False):
+    places = np.arange(len(layers))
+    for index, group in enumerate(groups_in(geometry["group"])):
+        own = geometry[geometry["group"] == group]
+        values = own.pivot(index="seed", columns="layer", values=measure).reindex(columns=layers)
+        style = group_style(group, markers=not faded)
+        if faded:
+            style |= {"alpha": 0.35, "linewidth": 2.5, "label": None if index else "faded: best epoch"}
+        draw_mean(axis, places, values, level=level, band=not faded, **style)
+        if faded:
+            continue
+        if measure == "joint_capacity":
+            bounds = np.isin(layers, own[is_bound(own)]["layer"])
+            hollow = {"linestyle": "", "marker": style["marker"], "markersize": style["markersize"]}
+            hollow |= {"markerfacecolor": "white", "markeredgecolor": style["color"], "zorder": 3}
+            axis.plot(places[bounds], values.mean()[bounds], **hollow)
+        if len(values) == 1 and measure in ERRORS:
+            errors = np.sqrt((own.set_index("layer")[list(ERRORS[measure])] ** 2).sum(axis=1)).reindex(layers)
+            axis.errorbar(places, values.iloc[0], 2 * errors, fmt="none", ecolor=style["color"], capsize=2)
+
+
+def _draw_stage(study: Study, path: pathlib.Path, *, stage: str) -> pathlib.Path:
+    level, figure = _level(study)
+    rows = study.at_stage("geometry", stage)
+    behind = study.at_stage("geometry", "best") if stage == "final" and not _why_not_faded(study) else None
+    measures = list(_measured(rows))
+    fewest = min(fewest_seeds(own, ("group", "layer"), measures) for own in (rows, behind) if own is not None)
+    note = seeds_note(study, level, fewest)
+    if len(study.seeds) == 1:
+        examples = " and of the choice of examples" if rows["example_repeats"].max() > 1 else ""
+        note += f"; bars: two standard errors of the Gaussian draws{examples}"
+    else:
+        note += f", as in the paper's figure {figure}"
+    lines = (f"{epochs_note(study, stage)}: {subject(study)}", note)
+    return draw_geometry(rows, path, lines=lines, behind=behind, level=level)
+
+
+def _level(study):
+    """Level of the intervals, and the paper's figure that has it."""
+    return LEVELS.get(study.model, (LEVEL, "3"))
+
+
+def _why_not_faded(study):
+    """Why the best epoch is not drawn behind the final one; "" if it is."""
+    if study.epochs_of("best") == study.epochs_of("final"):
+        return "best and final epoch are one"
+    return "the best epoch was not measured" if _obstacle(study, stage="best") else ""
+
+
+def _remark(study: Study, *, stage: str) -> str:
+    rows = study.at_stage("geometry", stage)
+    sentences = [bound_remark(rows), *([JOINT_REMARK] if has_joint(rows) else [])]
+    sentences += [bounds_remark(rows, "Hollow points are"), dimension_remark(rows)]
+    if stage == "final":
+        why = _why_not_faded(study)
+        sentences.append(f"No curves are drawn faded behind: {why}." if why else "Drawn faded: the best epoch.")
+    level, figure = _level(study)
+    if len(study.seeds) > 1 and level != LEVEL:
+        sentences.append(
+            f"Bands are {100 * level:g} % intervals, as in the paper's figure {figure}; the claims sheet judges these "
+            f"measures by {100 * LEVEL:g} % intervals, as in its figure 3, whatever the network."
+        )
+    return " ".join(filter(None, sentences))
+
+
+def _obstacle(study: Study, *, stage: str) -> str:
+    return not_measured(study, "geometry", study.epochs_of(stage), "--geometry_epochs=best,final")
+
+
+def _entry(name, title, look_for, stage):
+    draw, obstacle, remark = (functools.partial(one, stage=stage) for one in (_draw_stage, _obstacle, _remark))
+    return Figure(name, title, look_for, ("metrics", "geometry"), draw, obstacle, aliases=ALIASES, remark=remark)
+
+
+_BY_LAYER = (
+    _entry(
+        "fig3a",
+        "Geometry by layer at the best epoch",
+        "At the epoch that generalizes best, restored examples (permuted ones under their true labels) lie like test "
+        "examples, and the capacity of both grows with depth; in the paper that of the permuted ones stays as low as "
+        "it can be in every layer: nothing is memorized yet.",
+        "best",
+    ),
+    _entry(
+        "fig3b",
+        "Geometry by layer at the final epoch",
+        "Once all labels are learned, the capacity of permuted examples rises, in the paper in the last layers only, "
+        "and that of the restored ones falls there; early layers are as they were at the best epoch.",
+        "final",
+    ),
+)
+FIGURES = (*_BY_LAYER, *FIGURES_OF_SPLIT, *FIGURES_OF_CAPACITY_MAP)

@@ -1,0 +1,52 @@
+"""How the geometry of a run is measured: a unit of work for every epoch and group."""
+
+from memorize_jax.analysis.examples import choose_examples, resampled_groups
+from memorize_jax.analysis.manifolds import (
+    compiled_network_geometries,
+    geometry_rows,
+    missing_rows,
+    warn_of,
+    with_example_spread,
+)
+from memorize_jax.analysis.settings import GeometrySettings
+from memorize_jax.keys import stream
+from memorize_jax.measurements.measurement import Work
+from memorize_jax.runs.run import TrainedRun
+
+
+def plan(run: TrainedRun, settings: GeometrySettings) -> Work:
+    """Measures every group at every epoch; an epoch whose network is damaged has rows without numbers."""
+    seed, splits, labels = run.config.seed, run.splits, run.labels
+    examples = choose_examples(splits, labels, settings, seed=seed)
+    layers, numbers = zip(*run.layers.items(), strict=True)
+    model, key, options = run.model(), stream(seed, "geometry"), settings.options()
+    others = {group: [] for group in examples}
+    if settings.example_repeats > 1:
+        for group in resampled_groups(splits, labels, examples):
+            for repeat in range(1, settings.example_repeats):
+                again = choose_examples(splits, labels, settings, seed=seed, names=[group], repeat=repeat)
+                others[group].append(again[group])
+
+    def about(unit):
+        epoch, group = unit
+        return {"seed": seed, "epoch": epoch, "group": group, "kappa": settings.kappa}
+
+    def rows(unit):
+        epoch, group = unit
+        repeats = []
+        for chosen in (examples[group], *others[group]):
+            images = (splits.test if group == "test" else splits.train).images[chosen]
+            found = compiled_network_geometries(
+                model, run.network(epoch), images, run.statistics, key, layers=layers[1:], options=options
+            )
+            if not repeats:
+                warn_of(run, found, epoch, group, chosen)
+            repeats.append(geometry_rows(found.mean_field, layers, about(unit), joint=found.joint, numbers=numbers))
+        return with_example_spread(repeats)
+
+    def instead(unit):
+        shape = examples[unit[1]].shape
+        return missing_rows(layers, about(unit), shape=shape, num_draws=settings.num_draws, numbers=numbers)
+
+    units = [(epoch, group) for epoch in run.select_epochs(settings.geometry_epochs) for group in examples]
+    return Work(units, rows, instead=instead, counted="group")

@@ -1,0 +1,50 @@
+"""What the report says of the geometry."""
+
+from memorize_jax.epochs import at_stages
+from memorize_jax.figures.bound import dimension_remark
+from memorize_jax.figures.joint import has_joint
+from memorize_jax.geometry.status import BOUND
+from memorize_jax.pages.section import Section
+from memorize_jax.pages.views import Number, if_there, make_view
+
+# Columns that tables may lack.
+JOINT = {
+    "joint_capacity": Number("joint capacity", ".4f"),
+    "joint_capacity_standard_error": Number("± error", ".4f"),
+    "joint_capacity_example_sd": Number("± over examples", ".4f"),
+}
+
+SPREAD = {"capacity_example_sd": Number("± over examples", ".4f")}
+
+
+def _geometry(study):
+    geometry = study.tables["geometry"]
+    rows = at_stages(geometry, {seed: study.metrics_of(seed) for seed in study.seeds})
+    if rows.empty:
+        # Neither of the two was measured: what was, then.
+        rows = geometry.assign(stage=[f"epoch {epoch}" for epoch in geometry["epoch"]])
+    rows = rows.sort_values(["stage", "group", "layer_number"])
+    numbers = {
+        **if_there(geometry, JOINT),
+        "capacity": Number("mean-field capacity", ".4f"),
+        "capacity_standard_error": Number("± error", ".4f"),
+        **if_there(geometry, SPREAD),
+        "radius": Number("radius", ".3f"),
+        "dimension": Number("dimension", ".2f"),
+        "examples_per_class": Number("M", "d"),
+        "center_correlation": Number("center correlation", ".3f"),
+        "num_center_components": Number("K", "d"),
+        "status": Number("status", "d"),
+    }
+    flagged = int((rows["status"] != 0).sum())
+    notes = [f"{flagged} rows carry a status other than 0; see the last column."] if flagged else []
+    if has_joint(geometry):
+        bounds = int((rows["joint_status"].fillna(0).astype(int) & BOUND > 0).sum())
+        notes.append(f"In {bounds} rows the joint capacity is only an upper bound (column joint_status of the file).")
+    notes.append("M: examples of a class; K: shared directions of the centers that were removed.")
+    note = " ".join([*notes, dimension_remark(rows)])
+    texts = {"stage": "epoch", "group": "group", "layer": "layer"}
+    return make_view("geometry", "Geometry", rows, texts, numbers, note=note, whole=geometry)
+
+
+SECTION = Section("Geometry of the class manifolds, layer by layer", {"geometry": (("metrics",), _geometry)})

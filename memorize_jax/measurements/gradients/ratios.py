@@ -1,0 +1,54 @@
+"""Ratios of the parts of the gradient over layers."""
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+
+class RatioRange(NamedTuple):
+    """A ratio of squared norms over the layers of a network at one epoch.
+
+    Attributes:
+      epoch: of the network.
+      low: of any layer.
+      low_layer: its name.
+      high: of any layer.
+      high_layer: its name.
+      num_above_one: layers where the numerator is larger.
+      num_layers: all.
+    """
+
+    epoch: int
+    low: float
+    low_layer: str
+    high: float
+    high_layer: str
+    num_above_one: int
+    num_layers: int
+
+
+def ratio_range(
+    gradients: pd.DataFrame, epoch: int, above: tuple[str, str], below: tuple[str, str]
+) -> RatioRange | None:
+    """Compares two parts of the gradient in every layer, as figure 5D-F does.
+
+    Args:
+      gradients: table of one run, rows of equation 15.
+      epoch: measured one.
+      above: (group, part), e.g. ("unpermuted", "dep").
+      below: (group, part), e.g. ("permuted", "dep").
+
+    Returns:
+      RatioRange; None if a group is empty or a norm zero.
+    """
+    rows = gradients[gradients["epoch"] == epoch]
+    norms = [
+        rows[(rows["group"] == group) & (rows["part"] == part)].set_index("layer")["squared_norm"]
+        for group, part in (above, below)
+    ]
+    ratio = (norms[0] / norms[1]).replace([np.inf, -np.inf], np.nan)
+    if ratio.empty or ratio.isna().any():
+        return None
+    extremes = (float(ratio.min()), str(ratio.idxmin()), float(ratio.max()), str(ratio.idxmax()))
+    return RatioRange(epoch, *extremes, int((ratio > 1).sum()), len(ratio))

@@ -1,0 +1,79 @@
+"""What the report says of the gradients."""
+
+import pathlib
+
+import pandas as pd
+
+from memorize_jax.measurements.gradients.ratios import RatioRange, ratio_range
+from memorize_jax.pages.section import Section
+from memorize_jax.pages.views import Number, make_view
+from memorize_jax.studies.study import Study
+
+# Title, numerator, denominator; each (group, part).
+RATIOS = {
+    "dep_ind_unpermuted": ("unpermuted: dep / ind", ("unpermuted", "dep"), ("unpermuted", "ind")),
+    "dep_ind_permuted": ("permuted: dep / ind", ("permuted", "dep"), ("permuted", "ind")),
+    "dep": ("dep: unpermuted / permuted", ("unpermuted", "dep"), ("permuted", "dep")),
+    "ind": ("ind: unpermuted / permuted", ("unpermuted", "ind"), ("permuted", "ind")),
+}
+
+
+def _facts(study: Study) -> dict:
+    """The words on figure 5: ranges of ratios over layers, and over seeds where there are several."""
+    table = study.tables["gradients"]
+    table = table[table["form"] == "eq15"]
+    unpermuted, permuted = ("unpermuted", "dep"), ("permuted", "dep")
+    last = {seed: int(own["epoch"].max()) for seed, own in table.groupby("seed")}
+    first = {seed: int(own["epoch"].min()) for seed, own in table.groupby("seed")}
+    return {
+        "first": _pooled(table, first, unpermuted, permuted),
+        "last": _pooled(table, last, unpermuted, permuted),
+        "unpermuted": _pooled(table, first, unpermuted, ("unpermuted", "ind")),
+        "permuted": _pooled(table, first, permuted, ("permuted", "ind")),
+        "num_seeds": len(first),
+        "bn": ", ".join(table["bn"].unique()),
+    }
+
+
+def _pooled(table, epochs, above, below) -> RatioRange | None:
+    """The range over the layers of all seeds; the counts are of layers, those of all seeds together."""
+    found = [ratio_range(table[table["seed"] == seed], epoch, above, below) for seed, epoch in epochs.items()]
+    if not found or None in found:
+        return None
+    low, high = min(found, key=lambda own: own.low), max(found, key=lambda own: own.high)
+    return RatioRange(
+        low.epoch,
+        low.low,
+        low.low_layer,
+        high.high,
+        high.high_layer,
+        sum(own.num_above_one for own in found),
+        sum(own.num_layers for own in found),
+    )
+
+
+def _gradients(study):
+    table = study.tables["gradients"]
+    table, parts = table[table["form"] == "eq15"], []
+    for seed, own in table.groupby("seed"):
+        for moment, epoch in (("first", own["epoch"].min()), ("last", own["epoch"].max())):
+            rows = own[own["epoch"] == epoch].sort_values("layer_number")
+            norms = rows.set_index(["layer", "group", "part"])["squared_norm"].unstack(["group", "part"], sort=False)
+            found = pd.DataFrame({"layer": norms.index, "seed": seed, "moment": moment})
+            for name, (_, above, below) in RATIOS.items():
+                there = above in norms and below in norms
+                found[name] = (norms[above] / norms[below]).to_numpy() if there else float("nan")
+            parts.append(found)
+    numbers = {name: Number(title, ".3g") for name, (title, *_) in RATIOS.items()}
+    texts = {"moment": "epoch measured", "layer": "layer"}
+    note = "Ratios of squared norms of the label-dependent (dep) and label-independent (ind) parts, equation 15."
+    title = "Gradients"
+    return make_view("gradients", title, pd.concat(parts), texts, numbers, note=note, whole=study.tables["gradients"])
+
+
+SECTION = Section(
+    "Where the gradient comes from",
+    {"gradients": ((), _gradients)},
+    words=pathlib.Path(__file__).with_name("section.html.j2"),
+    facts=_facts,
+)

@@ -1,0 +1,62 @@
+"""Rewinds single layers, or sets of them, of a trained network to earlier epochs and measures what is left.
+
+    python -m experiments.rewinding --workdir=runs/mine --rewind_epochs=log,best --rewind_layers=each,last:2
+
+Writes results/rewinding.csv and figures 4A and 4B in the run's folder; for an ensemble, over all of its seeds.
+"""
+
+import dataclasses
+
+from memorize_jax import models
+from memorize_jax.config import Settings, setting
+from memorize_jax.measurements.measurement import Measurement, Table
+from memorize_jax.measurements.rewinding.transplant import BN_POLICIES, INTO, check_groups, select_groups
+from memorize_jax.storage.tables import REWINDING
+
+
+@dataclasses.dataclass(frozen=True)
+class RewindingSettings(Settings):
+    """Settings of rewinding."""
+
+    rewind_epochs: str = setting(
+        "log,best,final", "Epochs to rewind to: comma-separated numbers and best, final, all, log."
+    )
+    rewind_layers: str = setting(
+        "each,last:2,last:3",
+        "Layers to rewind, comma-separated: each; conv, every convolution; last:K, the last K together; all, "
+        "together; or names of layers that go together joined by +.",
+    )
+    rewind_into: str = setting(
+        "final",
+        "final puts the earlier layers into the final network, early the final ones into the earlier.",
+        choices=INTO,
+    )
+    bn: str = setting(
+        "with_layer",
+        "What happens to the BatchNorm of these layers, see rewinding.transplant.",
+        choices=BN_POLICIES,
+    )
+
+    def validate(self) -> None:
+        """Checks every field that can be checked without the run; raises ValueError "expected X, got Y"."""
+        super().validate()
+        check_groups(self.rewind_layers)
+
+
+def _check(config, splits, labels, settings):
+    select_groups(settings.rewind_layers, models.layers(config.model))
+
+
+def _cost(work, settings):
+    return work.count(settings.rewind_epochs) * (work.num_layers + 2) * 1.2 * work.forward_seconds, None
+
+
+MEASUREMENT = Measurement(
+    name="rewinding",
+    summary="Accuracy with layers as they were at earlier epochs (figures 4A, 4B, A.9 to A.11)",
+    room=__name__,
+    settings=RewindingSettings,
+    tables={"rewinding": Table(REWINDING, text=frozenset({"into", "layer", "bn"}))},
+    check=_check,
+    cost=_cost,
+)

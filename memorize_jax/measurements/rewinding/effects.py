@@ -1,0 +1,89 @@
+"""How much of what memorization cost comes back when layers are rewound."""
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from memorize_jax.claims.shapes import thirds
+
+# A layer that wins back less than this share of what memorizing cost is said not to recover.
+RECOVERS = 0.1
+
+
+class Recovery(NamedTuple):
+    """What rewinding a layer, or a set of layers, wins back.
+
+    Attributes:
+      layer: its name.
+      rewind_epoch: the best one.
+      accuracy: there.
+      share: of the difference between the peak of training and the final network: 1 undoes the memorizing.
+    """
+
+    layer: str
+    rewind_epoch: int
+    accuracy: float
+    share: float
+
+
+class RewindingEffect(NamedTuple):
+    """The statement of figure 4B: late layers recover, early ones do not.
+
+    Attributes:
+      final: accuracy of the final network.
+      peak: highest accuracy of any epoch of training.
+      recoveries: of all layers and sets, in the order of the table.
+      early: names of the first third of the hidden layers.
+      late: names of their last third.
+      early_share: mean of their shares.
+      late_share: likewise.
+    """
+
+    final: float
+    peak: float
+    recoveries: tuple[Recovery, ...]
+    early: tuple[str, ...]
+    late: tuple[str, ...]
+    early_share: float
+    late_share: float
+
+    @property
+    def late_recovers(self) -> bool:
+        """Whether late layers recover, and more than early ones."""
+        return self.late_share >= RECOVERS and self.late_share > self.early_share
+
+    @property
+    def early_recovers(self) -> bool:
+        """Whether early layers recover, which the paper's do not."""
+        return self.early_share >= RECOVERS
+
+
+def rewinding_effect(rewinding: pd.DataFrame, metrics: pd.DataFrame, group: str, output: str) -> RewindingEffect | None:
+    """Measures how much of what memorizing cost comes back when layers are rewound.
+
+    Args:
+      rewinding: table of one run, layers rewound in the final network.
+      metrics: table of the run.
+      group: "test" or "restored".
+      output: name of the last layer, which is not a hidden one.
+
+    Returns:
+      RewindingEffect; None where nothing was lost, or no single hidden layer was rewound.
+    """
+    column = f"{group}_accuracy"
+    final, peak = metrics[column].iloc[-1], metrics[column].max()
+    singles = rewinding[(rewinding["num_layers"] == 1) & (rewinding["layer"] != output)]
+    hidden = singles.sort_values("layer_number")["layer"].drop_duplicates().tolist()
+    if not hidden or not peak > final:
+        return None
+    recoveries = []
+    for layer in rewinding["layer"].drop_duplicates():
+        rows = rewinding[rewinding["layer"] == layer]
+        top = rows.loc[rows[column].idxmax()]
+        share = (top[column] - final) / (peak - final)
+        recoveries.append(Recovery(layer, int(top["rewind_epoch"]), float(top[column]), float(share)))
+    share_of = {recovery.layer: recovery.share for recovery in recoveries}
+    early, late = thirds(hidden)
+    means = [float(np.mean([share_of[layer] for layer in chosen])) for chosen in (early, late)]
+    return RewindingEffect(float(final), float(peak), tuple(recoveries), early, late, *means)

@@ -1,0 +1,144 @@
+"""Accuracy with rewound layers (figures 4A-B and A.9 to A.11)."""
+
+import functools
+
+import numpy as np
+
+from memorize_jax.figures.curves import draw_mean, epochs_note, heading, interpolated, seeds_note, subject
+from memorize_jax.figures.figure import Figure
+from memorize_jax.figures.style import MARKER_CYCLE, Drawing, drawn, epoch_axis, shade, subplots
+from memorize_jax.studies.study import Study, command
+
+LEVEL = 0.95
+ACCURACIES = {
+    "train": "accuracy on assigned training labels (%)",
+    "test": "accuracy on test (%)",
+    "restored": "accuracy on true labels of permuted examples (%)",
+}
+
+
+# Layers rewound together: their number -> marker and dashes; more than three look alike.
+SETS = {2: ("x", (0, (5, 2))), 3: ("+", (0, (1.5, 1.5)))}
+MANY = (".", (0, (6, 1, 1, 1)))
+
+
+def _into_final(study):
+    table = study.tables["rewinding"]
+    return table[table["into"] == "final"]
+
+
+def _curve(study, rows, column):
+    """[seeds, epochs] of one layer, up to the last epoch that all seeds reach, and with the final network at the end.
+
+    Seeds end at epochs of their own: the final network of each stands at the mean of these.
+    """
+    wide, finals = interpolated(rows, "rewind_epoch", column), study.epochs_of("final")
+    ends = rows[rows["rewind_epoch"] == rows["seed"].map(finals)].set_index("seed")[column].dropna()
+    if len(ends) == len(wide):
+        wide[float(np.mean([finals[seed] for seed in wide.index]))] = ends
+    return wide
+
+
+def _reaches_final(study):
+    """Whether the final epoch is among the rewind epochs of every seed, so that curves end with the final network."""
+    rewinding = _into_final(study)
+    ends = rewinding[rewinding["rewind_epoch"] == rewinding["seed"].map(study.epochs_of("final"))]
+    return set(ends["seed"]) == set(study.seeds)
+
+
+@drawn()
+def draw_rewinding(study: Study, *, group: str) -> Drawing:
+    """Draws accuracy by rewind epoch, a curve per layer, from dark for the first to light for the last.
+
+    Args:
+      study: a run or an ensemble.
+      group: whose accuracy, of `ACCURACIES`.
+    """
+    rewinding, column = _into_final(study), f"{group}_accuracy"
+    order = rewinding.sort_values(["num_layers", "layer_number"]).drop_duplicates("layer")
+    singles, fewest = (order["num_layers"] == 1).sum(), len(study.seeds)
+    figure, axis = subplots(figsize=(7.2, 4.6))
+    for index, row in enumerate(order.itertuples()):
+        wide = _curve(study, rewinding[rewinding["layer"] == row.layer], column)
+        style = {"color": shade(index, singles), "marker": MARKER_CYCLE[index % len(MARKER_CYCLE)]}
+        if row.num_layers > 1:
+            marker, dashes = SETS.get(row.num_layers, MANY)
+            style = {"color": "#666666", "linestyle": dashes, "marker": marker}
+        label = row.layer if row.num_layers < 4 else f"{row.num_layers} layers from {row.layer.split('+')[0]}"
+        style |= {"label": label, "markersize": 4}
+        fewest = min(fewest, draw_mean(axis, wide.columns, wide, level=LEVEL, scale=100, **style))
+    if group != "train":
+        # Of every seed its own peak.
+        peak = study.tables["metrics"].groupby("seed")[column].max().mean()
+        text = "best epoch of training" if group == "test" else "its highest while training"
+        axis.axhline(100 * peak, color="black", linewidth=1, linestyle=(0, (1, 2)), label=text)
+    epoch_axis(axis, rewinding["rewind_epoch"].max(), "rewind epoch")
+    axis.set_ylabel(ACCURACIES[group])
+    figure.legend(loc="outside right upper", frameon=False, fontsize=7.5, title="rewound", title_fontsize=8)
+    end = f"right end: {epochs_note(study, 'final')}" if _reaches_final(study) else ""
+    heading(figure, subject(study), seeds_note(study, LEVEL, fewest), end)
+    return figure
+
+
+def _obstacle(study: Study) -> str:
+    rewinding = _into_final(study)
+    if not rewinding.empty:
+        # Accuracies of single seeds at epochs of their own are no mean over seeds.
+        for layer, rows in rewinding.groupby("layer", sort=False):
+            if _curve(study, rows, "train_accuracy").empty:
+                ask = f"{command('rewinding', study.workdir)} --rewind_epochs=log,best,final"
+                return f"{layer} was rewound to no epoch that all seeds reach; rewind to more with: {ask}"
+        return ""
+    return (
+        "layers were put into earlier networks only; rewind the final one with: "
+        f"{command('rewinding', study.workdir)} --rewind_into=final"
+    )
+
+
+def _remark(study: Study) -> str:
+    if not _reaches_final(study):
+        return "The final epoch is not among those rewound to, so the curves end before the final network."
+    if len(set(study.epochs_of("final").values())) == 1:
+        return ""
+    return (
+        "Seeds ended at different epochs: at the right end of a curve stands the mean of their final networks, at the "
+        "mean of these epochs. Where a seed was not rewound to an epoch of the others, its curve is taken as straight."
+    )
+
+
+def _entry(name, title, look_for, group, obstacle=_obstacle):
+    draw = functools.partial(draw_rewinding, group=group)
+    aliases = {} if group == "restored" else {"figa9": "alexnet", "figa10": "resnet18", "figa11": "vgg16"}
+    return Figure(name, title, look_for, ("metrics", "rewinding"), draw, obstacle, aliases=aliases, remark=_remark)
+
+
+def _restored_obstacle(study: Study) -> str:
+    return "no labels were permuted" if study.permuted_fraction == 0 else _obstacle(study)
+
+
+FIGURES = (
+    _entry(
+        "fig4a",
+        "Rewinding one layer: accuracy on the training labels",
+        "The final network with the parameters of one layer (or of a few together, dashed) as they were at an earlier "
+        "epoch. In the paper early layers, dark, approach the final accuracy late, last layers, light, soon.",
+        "train",
+    ),
+    _entry(
+        "fig4b",
+        "Rewinding one layer: accuracy on test",
+        "Where a curve rises above its right end, the final network, toward the peak of early stopping, the dotted "
+        "line, rewinding that "
+        "layer undoes memorization. In the paper the last convolution gets back to more than 90 % of the peak, and "
+        "early layers only approach the final accuracy from below.",
+        "test",
+    ),
+    _entry(
+        "rewinding_restored",
+        "Rewinding one layer: true labels of the permuted examples",
+        "The same for what the network knows of permuted examples against the labels it was taught: where a rewound "
+        "layer lifts the curve, memorization of wrong labels sat in that layer. Not in the paper.",
+        "restored",
+        _restored_obstacle,
+    ),
+)

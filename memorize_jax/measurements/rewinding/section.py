@@ -1,0 +1,84 @@
+"""What the report says of rewinding."""
+
+import pathlib
+
+import numpy as np
+import pandas as pd
+
+from memorize_jax.measurements.rewinding.effects import RewindingEffect, rewinding_effect
+from memorize_jax.pages.section import Section
+from memorize_jax.pages.views import Number, make_view
+from memorize_jax.studies.study import Study
+
+
+def rewinding_effects(study: Study, group: str) -> dict[int, RewindingEffect]:
+    """What rewinding layers of the final network wins back, for the seeds that had lost something.
+
+    Args:
+      study: with the tables metrics and rewinding.
+      group: "test" or "restored".
+
+    Returns:
+      seed -> RewindingEffect.
+    """
+    table = study.tables["rewinding"]
+    table = table[table["into"] == "final"]
+    found = {
+        seed: rewinding_effect(table[table["seed"] == seed], study.metrics_of(seed), group, study.layers[-1])
+        for seed in study.seeds
+        if (table["seed"] == seed).any()
+    }
+    return {seed: effect for seed, effect in found.items() if effect is not None}
+
+
+def _facts(study: Study) -> dict | None:
+    """The words on figure 4A-B: effects of one run, or means over the seeds of several."""
+    if not (study.tables["rewinding"]["into"] == "final").any():
+        return None
+    effects = {group: rewinding_effects(study, group) for group in ("test", "restored")}
+    shares = {
+        group: {
+            "early": float(np.mean([effect.early_share for effect in own.values()])),
+            "late": float(np.mean([effect.late_share for effect in own.values()])),
+            "num_late_recover": sum(effect.late_recovers for effect in own.values()),
+            "num_seeds": len(own),
+            "layers": next(iter(own.values())),
+        }
+        for group, own in effects.items()
+        if own
+    }
+    return {
+        "alone": len(study.seeds) == 1,
+        "effects": {group: next(iter(own.values()), None) for group, own in effects.items()},
+        "shares": shares,
+        "bn": ", ".join(study.tables["rewinding"]["bn"].unique()),
+    }
+
+
+def _rewinding(study):
+    rows = []
+    for group in ("test", "restored"):
+        for seed, effect in rewinding_effects(study, group).items():
+            rows += [{"seed": seed, "group": group, **found._asdict()} for found in effect.recoveries]
+    table = study.tables["rewinding"]
+    if not rows:
+        names = ("train", "unpermuted", "permuted", "restored", "test")
+        numbers = {f"{name}_accuracy": Number(name, "percent") for name in names}
+        texts = {"layer": "layers rewound", "rewind_epoch": "to which epoch"}
+        return make_view("rewinding", "Rewinding", table, texts, numbers, note="Accuracy; nothing was lost.")
+    numbers = {
+        "rewind_epoch": Number("to which epoch", "d"),
+        "accuracy": Number("accuracy there", "percent"),
+        "share": Number("of the loss won back", "percent"),
+    }
+    texts = {"group": "accuracy on", "layer": "layers rewound"}
+    note = "Each layer, or set of layers, at the rewind epoch that is best for the group."
+    return make_view("rewinding", "Rewinding", pd.DataFrame(rows), texts, numbers, note=note, whole=table)
+
+
+SECTION = Section(
+    "Undoing memorization by rewinding layers",
+    {"rewinding": (("metrics",), _rewinding)},
+    words=pathlib.Path(__file__).with_name("section.html.j2"),
+    facts=_facts,
+)

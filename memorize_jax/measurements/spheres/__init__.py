@@ -1,0 +1,24 @@
+"""Takes some coordinates of two of the synthetic classes out of a run: what can be told apart on which axis.
+
+    python -m experiments.spheres --workdir=runs/spheres
+
+Writes results/spheres.csv and figures/figa3.svg in the run's folder; for an ensemble, the table of all of its seeds.
+"""
+
+from memorize_jax.measurements.measurement import Measurement, Table
+from memorize_jax.storage.tables import SPHERES
+
+DATASETS = ("spheres", "spheres_small")
+
+
+def _obstacle(config, splits=None):
+    return "" if config.dataset in DATASETS else f"its data set is {config.dataset}, not {' or '.join(DATASETS)}"
+
+
+MEASUREMENT = Measurement(
+    name="spheres",
+    summary="Coordinates of two classes of the synthetic spheres (figure A.3)",
+    room=__name__,
+    tables={"spheres": Table(SPHERES)},
+    obstacle=_obstacle,
+)

@@ -1,0 +1,58 @@
+"""Accuracy by epoch (figure 2A)."""
+
+import numpy as np
+
+from memorize_jax.figures.curves import by_seed, draw_mean, heading, seeds_note, subject
+from memorize_jax.figures.figure import Figure
+from memorize_jax.figures.style import Drawing, drawn, group_style, mark_epochs, subplots
+from memorize_jax.studies.study import Study
+
+PANELS = (
+    ("assigned labels, and test", ("train", "test")),
+    ("training examples by group", ("unpermuted", "permuted", "restored")),
+)
+LEVEL = 0.95
+
+
+@drawn()
+def draw_training(study: Study) -> Drawing:
+    """Draws figure 2A: accuracy by epoch, on train and test and on the groups.
+
+    Means over seeds end with the shortest run; a seed's own curve goes on, thin.
+    """
+    metrics = study.tables["metrics"]
+    best, final = (float(np.mean(list(study.epochs_of(stage).values()))) for stage in ("best", "final"))
+    fewest = len(study.seeds)
+    figure, axes = subplots(1, 2, figsize=(9.6, 3.9), sharey=True)
+    for axis, (title, groups) in zip(axes, PANELS, strict=True):
+        for group in groups:
+            column = f"{group}_accuracy"
+            # Without permuted labels there are no permuted examples.
+            if metrics[column].isna().all():
+                continue
+            style = group_style(group, markers=False)
+            wide = by_seed(metrics, "epoch", column)
+            fewest = min(fewest, draw_mean(axis, wide.columns, wide, level=LEVEL, scale=100, **style))
+            for _, own in metrics.groupby("seed") if len(study.seeds) > 1 else ():
+                axis.plot(own["epoch"], 100 * own[column], color=style["color"], linewidth=0.5, alpha=0.4)
+        mark_epochs(axis, best, final, " (mean)" if len(study.seeds) > 1 else "")
+        axis.set_xlabel("epoch")
+        axis.set_title(title, fontsize=10, pad=16)
+        axis.legend(frameon=False, loc="best", fontsize=9)
+    axes[0].set_ylabel("accuracy (%)")
+    axes[0].set_ylim(-3, 103)
+    heading(figure, subject(study), seeds_note(study, LEVEL, fewest))
+    return figure
+
+
+FIGURES = (
+    Figure(
+        "fig2a",
+        "Accuracy while training",
+        "Left: accuracy on the assigned training labels goes to 100 %, and that on test images falls after its peak, "
+        "the best epoch. Right: permuted examples are first classified by their true label (restored rises), then by "
+        "the label they were given (permuted rises, restored falls). Data without permuted labels have one group.",
+        ("metrics",),
+        draw_training,
+    ),
+)

@@ -1,0 +1,33 @@
+"""Embeds the last hidden layer, and an earlier one, in two dimensions by UMAP, before and after memorization.
+
+    python -m experiments.umap --workdir=runs/mine --umap_epochs=0,best,final
+
+Writes results/umap.csv, figures/fig2b.svg and figures/figa2.svg in the run's folder; for an ensemble, the table of all
+of its seeds. Needs umap-learn: pip install 'memorize_jax[umap]'.
+"""
+
+import dataclasses
+
+from memorize_jax.config import Settings, setting
+from memorize_jax.measurements.measurement import Measurement, Table
+from memorize_jax.storage.tables import UMAP
+
+
+@dataclasses.dataclass(frozen=True)
+class UmapSettings(Settings):
+    """Settings of the embedding."""
+
+    umap_epochs: str = setting("0,best,final", "Epochs to embed: comma-separated numbers and best, final, all, log.")
+    umap_classes: int = setting(10, "Embed this many classes, the first ones; the paper's 10.", least=2)
+    umap_examples: int = setting(50, "Examples of each class in each group, at most.", least=2)
+    umap_neighbors: int = setting(15, "Neighbors that UMAP keeps near a point.", least=2)
+
+
+MEASUREMENT = Measurement(
+    name="umap",
+    summary="Two-dimensional UMAP embedding of hidden layers (figures 2B and A.2)",
+    room=__name__,
+    settings=UmapSettings,
+    tables={"umap": Table(UMAP, text=frozenset({"stage", "layer", "group"}))},
+    package=("umap", "pip install 'memorize_jax[umap]'"),
+)

@@ -1,0 +1,25 @@
+"""A room's section of the report."""
+
+import pathlib
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from memorize_jax.pages.views import View
+from memorize_jax.studies.study import Study
+
+
+class Section(NamedTuple):
+    """What the report says of a measurement, beside its figures.
+
+    Attributes:
+      title: above its figures; "" puts them under "More figures", without words.
+      views: name of a table -> (other tables that its view needs, the view).
+      words: template of what is said; None for nothing.
+      facts: takes a study that has its tables, of runs that differ in the seed alone, and gives what the template
+        asks for as `facts`; None if there is nothing to say.
+    """
+
+    title: str
+    views: Mapping[str, tuple[tuple[str, ...], Callable[[Study], View]]] = {}
+    words: pathlib.Path | None = None
+    facts: Callable[[Study], dict | None] = lambda study: None

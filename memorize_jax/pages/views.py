@@ -1,0 +1,145 @@
+"""Tables of a page: rows to read and sort, and the whole table to download."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import pandas as pd
+
+from memorize_jax.pages.page import NO_BREAK, csv_address, shown
+from memorize_jax.statistics import LEVEL, student_t_interval
+
+
+class Number(NamedTuple):
+    """A column of numbers.
+
+    Attributes:
+      title: of the column.
+      form: see `page.shown`.
+      beside: column of a text that stands in brackets behind the number of a single run.
+    """
+
+    title: str
+    form: str
+    beside: str = ""
+
+
+class Header(NamedTuple):
+    """Head of a column.
+
+    Attributes:
+      title: text.
+      is_text: whether its cells are texts.
+    """
+
+    title: str
+    is_text: bool
+
+
+class Cell(NamedTuple):
+    """A cell.
+
+    Attributes:
+      text: to read.
+      value: to sort by.
+    """
+
+    text: str
+    value: str
+
+
+class View(NamedTuple):
+    """A table of a page.
+
+    Attributes:
+      name: of the downloaded file, without its ending.
+      title: above the table.
+      note: below it.
+      headers: of the columns.
+      rows: of cells.
+      address: of the whole table, see `page.csv_address`.
+      num_rows: of the whole table.
+    """
+
+    name: str
+    title: str
+    note: str
+    headers: tuple[Header, ...]
+    rows: list[list[Cell]]
+    address: str
+    num_rows: int
+
+
+def make_view(
+    name: str,
+    title: str,
+    rows: pd.DataFrame,
+    texts: Mapping[str, str],
+    numbers: Mapping[str, Number],
+    *,
+    note: str = "",
+    whole: pd.DataFrame | None = None,
+) -> View:
+    """Makes a table of one run, or of the means over several seeds with their intervals (`student_t_interval`).
+
+    Args:
+      name: of the file to download.
+      title: of the table.
+      rows: with the columns below and `seed`.
+      texts: column -> title; what a row is about.
+      numbers: column -> Number; what was measured.
+      note: below the table.
+      whole: the table to download; `rows` if not given.
+    """
+    grouped = rows.groupby(list(texts), sort=False, dropna=False)
+    num_seeds = grouped["seed"].nunique().max()
+    headers = [Header(text, True) for text in texts.values()]
+    headers += [Header(number.title, False) for number in numbers.values()]
+    cells = []
+    if num_seeds > 1:
+        note = f"{note} Mean ± half the {LEVEL:.0%} Student-t interval over {num_seeds} seeds.".strip()
+        for key, own in grouped:
+            cells.append([_text(part) for part in key] + [_mean(own[name], number) for name, number in numbers.items()])
+    else:
+        for row in rows.to_dict("records"):
+            cells.append([_text(row[column]) for column in texts] + [_number(row, *item) for item in numbers.items()])
+    whole = rows if whole is None else whole
+    return View(name, title, note, tuple(headers), cells, csv_address(whole), len(whole))
+
+
+def plain_view(name: str, title: str, table: pd.DataFrame, *, most_rows: int = 200) -> View:
+    """A table as it is: all columns, the first rows."""
+    is_text = {column: not pd.api.types.is_numeric_dtype(table[column]) for column in table}
+    plain = Number("", ".4g")
+    cells = [
+        [_text(row[column]) if is_text[column] else _number(row, column, plain) for column in table]
+        for row in table.head(most_rows).to_dict("records")
+    ]
+    note = f"The first {most_rows} of {len(table)} rows." if len(table) > most_rows else ""
+    headers = tuple(Header(column.replace("_", " "), is_text[column]) for column in table)
+    return View(name, title, note, headers, cells, csv_address(table), len(table))
+
+
+def _text(value):
+    text = "–" if pd.isna(value) else str(value)
+    return Cell(text, text)
+
+
+def _number(row, column, number):
+    value = row[column]
+    behind = f" ({row[number.beside]})" if number.beside and not pd.isna(value) else ""
+    return Cell(shown(value, number.form) + behind, "" if pd.isna(value) else repr(float(value)))
+
+
+def _mean(values, number):
+    found = student_t_interval(values.to_numpy(float), level=LEVEL)
+    mean, half = float(found.mean), float(found.high - found.mean)
+    form = ".1f" if number.form == "d" else number.form
+    text = shown(mean, form)
+    if half == half:
+        text = f"{text.removesuffix(f'{NO_BREAK}%')} ± {shown(half, form)}"
+    return Cell(text, "" if mean != mean else repr(mean))
+
+
+def if_there(table: pd.DataFrame, numbers: Mapping[str, Number]) -> dict[str, Number]:
+    """The columns of numbers of which a table has any."""
+    return {column: number for column, number in numbers.items() if table[column].notna().any()}

@@ -1,0 +1,184 @@
+"""Settings to start from, by name; and those that a run has noted."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from memorize_jax.config import RunConfig, Settings
+from memorize_jax.measurements.measurement import Measurement
+from memorize_jax.measurements.registry import settings_classes
+from memorize_jax.runs.noted import Noted
+
+
+@dataclasses.dataclass(frozen=True)
+class Preset:
+    """Settings of a whole study.
+
+    Attributes:
+      summary: a line on what it is, for `--help` and the report.
+      run: settings of the training.
+      settings: name of a measurement -> those of its settings that are not the defaults.
+      widths: of a study of growing width, in the form of its flag; "" for a study of one network.
+      name: under which it is found; None for settings that belong to no preset.
+    """
+
+    summary: str
+    run: RunConfig
+    settings: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
+    widths: str = ""
+    name: str | None = None
+
+    def of(self, measurement: str) -> Settings:
+        """The settings of a measurement."""
+        return settings_classes()[measurement](**self.settings.get(measurement, {}))
+
+    def of_all(self, measurement: Measurement) -> list[Settings]:
+        """All settings that a measurement takes, those of its `parts`."""
+        return [self.of(part) for part in measurement.parts]
+
+    def replace(self, measurement: str, **changes) -> "Preset":
+        """The preset with other settings of a measurement."""
+        own = {**self.settings.get(measurement, {}), **changes}
+        return dataclasses.replace(self, settings={**self.settings, measurement: own})
+
+    def with_widths(self, widths: str) -> "Preset":
+        """The preset with other widths."""
+        return dataclasses.replace(self, widths=widths)
+
+    def plan(self, together: Sequence[int] = ()) -> dict:
+        """What a run notes of it when it is begun, see `runs.noted.Noted`.
+
+        Args:
+          together: seeds that are trained as one program.
+        """
+        settings = {name: dataclasses.asdict(self.of(name)) for name in settings_classes()}
+        return {"preset": self.name, "settings": settings, "together": list(together)}
+
+
+def noted_preset(noted: Noted) -> Preset:
+    """The settings that a run has noted, of every measurement; of one that it does not name, the defaults.
+
+    Raises:
+      ValueError: a setting that there is not, or not of this kind.
+    """
+    preset = Preset("", noted.config, noted.settings, name=noted.preset)
+    for name in settings_classes():
+        try:
+            preset.of(name).validate()
+        except (TypeError, AttributeError) as error:
+            raise ValueError(f"config.json: expected the settings of {name}, got {error}") from error
+    return preset
+
+
+_MASC = {
+    "dataset": "fashion_mnist",
+    "scaling": "symmetric",
+    "init": "torch",
+    "permuted_fraction": 0.4,
+    "permutation": "uniform",
+    "batch_size": 128,
+    "epochs": 500,
+    "stop_accuracy": 0.991,
+}
+_DESCENT = {"model": "resnet18", "init": "torch", "permuted_fraction": 0.1, "stop_accuracy": 1.0, "keep": "best,last"}
+
+PRESETS = {
+    "smoke": Preset(
+        "seconds; for tests",
+        RunConfig(dataset="digits", width=32, learning_rate=3e-3, epochs=4),
+        {
+            "geometry": {"examples_per_class": 10, "num_draws": 20, "joint_draws": 20},
+            "decoding": {"decoding_epochs": "0,final", "decoding_dynamics": 3, "probe_examples": 300},
+        },
+    ),
+    "digits": Preset(
+        "scikit-learn's handwritten digits, half of the labels permuted; about a minute on two cores",
+        RunConfig(dataset="digits", width=256, learning_rate=1e-4, epochs=1000),
+        {
+            "geometry": {"examples_per_class": 30, "num_draws": 300},
+            "decoding": {"decoding_dynamics": 6, "probe_examples": 1000},
+        },
+    ),
+    "spheres": Preset(
+        "the paper's synthetic spheres (A.5) at CPU size, half of the labels permuted; minutes on two cores",
+        RunConfig(dataset="spheres_small", width=256, learning_rate=3e-4, epochs=300),
+        {
+            "geometry": {"examples_per_class": 50, "num_draws": 200},
+        },
+    ),
+    "spheres_mlp": Preset(
+        "the paper's spheres and MLP at full size (table 1, figures A.3 and A.4); a quarter of an hour on two cores",
+        RunConfig(dataset="spheres"),
+    ),
+    "fashion_mnist": Preset(
+        "Fashion-MNIST, all 60,000 images, MLP, half of the labels permuted; an hour on two cores",
+        # 99 % after some 200 epochs; larger batches or smaller steps take longer on a processor.
+        RunConfig(dataset="fashion_mnist", width=512, learning_rate=5e-4, batch_size=256, epochs=300),
+    ),
+    # The convolutional networks start as in PyTorch, the language of the authors' published geometry tool; the paper
+    # itself does not say.
+    "fashion_vgg16": Preset(
+        "Fashion-MNIST padded to 32 x 32 x 3, VGG16, half of the labels permuted; accelerator",
+        RunConfig(dataset="fashion_mnist_32", model="vgg16", init="torch"),
+    ),
+    "cifar100_alexnet": Preset(
+        "the paper's AlexNet on CIFAR-100 (table 2, figure A.5), half of the labels permuted; accelerator",
+        RunConfig(dataset="cifar100", model="alexnet", init="torch"),
+    ),
+    "cifar100_vgg16": Preset(
+        "the paper's VGG16 on CIFAR-100 (table 3, figures 2 to 5), half of the labels permuted; accelerator",
+        RunConfig(dataset="cifar100", model="vgg16", init="torch"),
+    ),
+    "cifar100_resnet18": Preset(
+        "the paper's ResNet18 on CIFAR-100 (table 4, figure A.6), half of the labels permuted; accelerator",
+        RunConfig(dataset="cifar100", model="resnet18", init="torch"),
+    ),
+    "tiny_imagenet_resnet18": Preset(
+        "the paper's ResNet18 on Tiny ImageNet (table 5, figure A.7), half of the labels permuted; accelerator",
+        RunConfig(dataset="tiny_imagenet", model="resnet18_tiny", init="torch"),
+        # 100 of the 200 classes, as many manifolds as for CIFAR-100.
+        {
+            "geometry": {"max_classes": 100},
+        },
+    ),
+    "double_descent": Preset(
+        "ResNet18 of widths 1 to 64 on CIFAR-100, 10 % of the labels permuted (figures 4C-E); accelerator",
+        RunConfig(dataset="cifar100", **_DESCENT),
+        widths="1,2,3,4,6,8,12,16,24,32,48,64",
+    ),
+    "double_descent_small": Preset(
+        "the same at CPU size: narrow networks on 1,000 images of Fashion-MNIST at 14 x 14; ten minutes on two cores",
+        RunConfig(
+            dataset="fashion_mnist_14", num_train=1000, learning_rate=2e-3, batch_size=125, epochs=60, **_DESCENT
+        ),
+        {
+            "geometry": {"num_draws": 200},
+        },
+        widths="1,2,3,4,6,8",
+    ),
+    # Ketha and Ramaswamy's networks; --permuted_fraction=0.2, 0.4, 0.6, 0.8 are their degrees of corruption. They print
+    # no settings for this MLP on these data, and trained it on others by SGD; Adam at the rate of their CNN is ours.
+    "masc_mlp_fashion_mnist": Preset(
+        "the decoding paper's MLP on Fashion-MNIST, 40 % of the labels drawn anew from all classes; accelerator",
+        RunConfig(model="masc_mlp", learning_rate=2e-4, **_MASC),
+    ),
+    "masc_cnn_fashion_mnist": Preset(
+        "the decoding paper's CNN on Fashion-MNIST, 40 % of the labels drawn anew from all classes; accelerator",
+        RunConfig(model="masc_cnn", learning_rate=2e-4, **_MASC),
+        # The layers that the paper probes: the flattened output of the convolutions is that of conv6.
+        {
+            "decoding": {"decoding_layers": "input,conv6,linear7,linear8,linear9"},
+        },
+    ),
+}
+
+
+def get_preset(name: str) -> Preset:
+    """Looks up a preset.
+
+    Raises:
+      ValueError: no such preset; names those there are.
+    """
+    if name not in PRESETS:
+        raise ValueError(f"expected preset to be one of {', '.join(PRESETS)}, got {name!r}")
+    return dataclasses.replace(PRESETS[name], name=name)

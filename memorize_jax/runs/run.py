@@ -1,0 +1,237 @@
+"""A training run, opened: what it says about itself, its data, labels, metrics, networks and tables."""
+
+import contextlib
+import dataclasses
+import functools
+import pathlib
+from collections.abc import Iterable, Iterator
+
+import flax.linen as nn
+import pandas as pd
+
+from memorize_jax import data, models
+from memorize_jax.activations import INPUT
+from memorize_jax.config import RunConfig
+from memorize_jax.data import ChannelStatistics, PermutedLabels, Splits
+from memorize_jax.epochs import best_epoch, final_epoch, kept_epochs, select_epochs
+from memorize_jax.runs.folder import Run, check_writable
+from memorize_jax.runs.labels import read_labels
+from memorize_jax.runs.metrics import read_metrics, read_restores
+from memorize_jax.runs.noted import Noted, check_same_data, read_noted
+from memorize_jax.runs.notes import check_table, step_of
+from memorize_jax.runs.provenance import provenance
+from memorize_jax.storage.checkpoints import DamagedCheckpointError, EpochStore
+from memorize_jax.storage.lock import locked
+from memorize_jax.storage.tables import read_table
+
+
+# Tables in results/ that are made of others.
+NOT_MEASURED = ("claims", "over_seeds")
+
+
+class DamagedNetworkError(ValueError):
+    """The network of an epoch is damaged or missing; the message says what repairs it."""
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainedRun:
+    """A run, opened by `open_run`; everything is read when it is first asked for, and once.
+
+    Attributes:
+      folder: where its files are.
+      noted: what its config.json says.
+    """
+
+    folder: Run
+    noted: Noted
+
+    def __repr__(self):
+        config = self.config
+        return f"Run({str(self.folder.workdir)!r}: {config.model} on {config.dataset}, seed {config.seed})"
+
+    @property
+    def workdir(self) -> pathlib.Path:
+        """Its folder."""
+        return self.folder.workdir
+
+    @property
+    def config(self) -> RunConfig:
+        """What defines its training."""
+        return self.noted.config
+
+    @property
+    def provenance(self) -> list[dict]:
+        """Versions, devices and commits that took part in its training."""
+        return list(self.noted.provenance)
+
+    @functools.cached_property
+    def metrics(self) -> pd.DataFrame:
+        """A row for every epoch: loss and accuracies."""
+        return read_metrics(self.workdir, self.noted.identity)
+
+    @functools.cached_property
+    def labels(self) -> PermutedLabels:
+        """Training labels, true and assigned, compared with the run that they belong to."""
+        return read_labels(self.folder, self.noted)
+
+    @functools.cached_property
+    def splits(self) -> Splits:
+        """Its data, compared with those that it was trained on."""
+        config = self.config
+        splits = data.load(config.dataset, data_dir=config.data_dir, num_train=config.num_train)
+        check_same_data(self.folder, self.noted, splits, self.labels)
+        return splits
+
+    @functools.cached_property
+    def statistics(self) -> ChannelStatistics:
+        """Of the training images; they bring images to the range that the network expects."""
+        return data.channel_statistics(self.splits.train.images, self.config.scaling)
+
+    @property
+    def layers(self) -> dict[str, int]:
+        """Name -> number in the paper's table, of the input and of every analyzed layer."""
+        return {INPUT: 0, **{layer.name: layer.number for layer in models.layers(self.config.model)}}
+
+    def model(self, **options) -> nn.Module:
+        """The network as a module, in float32 whatever training used."""
+        num_classes = self.splits.train.num_classes
+        return models.create(self.config.model, num_classes=num_classes, width=self.config.width, **options)
+
+    # --- epochs and networks
+
+    @property
+    def best_epoch(self) -> int:
+        """The epoch of highest test accuracy."""
+        return best_epoch(self.metrics)
+
+    @property
+    def final_epoch(self) -> int:
+        """The last epoch."""
+        return final_epoch(self.metrics)
+
+    @functools.cached_property
+    def stored_epochs(self) -> list[int]:
+        """The epochs whose networks the run keeps."""
+        kept = kept_epochs(self.config.keep, self.metrics["test_accuracy"].tolist())
+        return sorted(kept.snapshots | kept.full)
+
+    def select_epochs(self, choice: str) -> list[int]:
+        """The epochs that a choice like "log,best,final" means; all and log mean those that are stored."""
+        return select_epochs(choice, self.metrics, self.stored_epochs)
+
+    @functools.cached_property
+    def _store(self) -> EpochStore:
+        return EpochStore(self.folder.checkpoints, identity=self.noted.identity)
+
+    @functools.cached_property
+    def _network(self):
+        # Two, for the final network is often compared with another one.
+        return functools.lru_cache(maxsize=2)(self._store.load)
+
+    def network(self, epoch: int) -> dict:
+        """The network of an epoch: params and batch_stats with NumPy leaves.
+
+        Raises:
+          DamagedNetworkError: it is damaged or missing; says what repairs it.
+        """
+        with _sound():
+            return self._network(epoch)
+
+    def network_layers(self, epoch: int, names: Iterable[str]) -> dict:
+        """Some modules of an epoch's network, without reading the others; raises as `network`."""
+        with _sound():
+            return self._store.load_layers(epoch, names)
+
+    # --- tables
+
+    def has_table(self, name: str) -> bool:
+        """Whether a table was measured."""
+        return (self.folder.results / f"{name}.csv").is_file()
+
+    def table(self, name: str) -> pd.DataFrame:
+        """A table in results/, checked to be as it was measured.
+
+        Raises:
+          FileNotFoundError: it was not measured.
+          ValueError: it was changed, or belongs to another run.
+        """
+        path = self.folder.results / f"{name}.csv"
+        step = step_of(self.folder, name)
+        made_by = f"python -m experiments.{step} --workdir={self.workdir}"
+        if path.is_file():
+            check_table(self.folder, name, step, self.noted.identity, made_by)
+        return read_table(path, (), made_by)
+
+    @property
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """Name -> table, of all that were measured."""
+        names = sorted(path.stem for path in self.folder.results.glob("*.csv"))
+        return {name: self.table(name) for name in names if name not in NOT_MEASURED}
+
+    def summary(self) -> str:
+        """What was trained and how it ended, in two lines."""
+        best, last, metrics = self.best_epoch, self.final_epoch, self.metrics.set_index("epoch")
+        about = f"{self!r}, {100 * self.config.permuted_fraction:g} % of the labels permuted"
+        shown = [
+            f"{stage} epoch {at}: test {metrics.loc[at, 'test_accuracy']:.1%}"
+            for stage, at in (("best", best), ("final", last))
+        ]
+        return f"{about}\n{'; '.join(shown)}; training {metrics.loc[last, 'train_accuracy']:.1%}"
+
+    def identity(self) -> dict:
+        """All of the run that the rows of a measurement depend on."""
+        return {
+            "run": self.config.identity(),
+            "identity": self.noted.identity,
+            "restores": read_restores(self.workdir, self.noted.identity),
+            # "best" and "final" mean other networks once training is resumed.
+            "epochs": len(self.metrics),
+            "provenance": provenance(),
+        }
+
+
+@contextlib.contextmanager
+def _sound() -> Iterator[None]:
+    try:
+        yield
+    except (DamagedCheckpointError, FileNotFoundError) as error:
+        raise DamagedNetworkError(
+            f"{error}; the command that trained the run repairs it, --skip_damaged measures without it"
+        ) from error
+
+
+def open_run(workdir: str | pathlib.Path) -> TrainedRun:
+    """Opens a run to look at; nothing is written, nothing is locked.
+
+    Args:
+      workdir: folder of the run.
+
+    Raises:
+      FileNotFoundError: no run there; says what is there instead, or how to train one.
+      ValueError: its config.json is damaged.
+    """
+    folder = Run(workdir)
+    return TrainedRun(folder, read_noted(folder))
+
+
+@contextlib.contextmanager
+def run_to_measure(workdir: str | pathlib.Path, splits: Splits | None = None) -> Iterator[TrainedRun]:
+    """Opens a run for a measurement: locked, and with labels, data and metrics compared before anything else.
+
+    Args:
+      workdir: folder of the run.
+      splits: the data, if they were loaded before.
+
+    Raises:
+      ValueError, OSError: one clear sentence.
+    """
+    # Before the lock, which would make the folder.
+    run = open_run(workdir)
+    with locked(run.workdir):
+        check_writable(run.workdir)
+        _ = run.metrics
+        if splits is not None:
+            check_same_data(run.folder, run.noted, splits, run.labels)
+            run.__dict__["splits"] = splits
+        _ = run.splits
+        yield run
