@@ -5,15 +5,15 @@ import shutil
 
 import pandas as pd
 import pytest
-from experiments.presets import get_preset
 
+from memorize_jax.measurements.registry import open_study
+from memorize_jax.presets import get_preset
 from memorize_jax.runs.folder import Run, member_folders
 from memorize_jax.runs.metrics import read_metrics, write_metrics
 from memorize_jax.runs.noted import read_noted
 from memorize_jax.runs.seeds import for_each, parse_seeds
 from memorize_jax.runs.train import train_run, train_seeds
 from memorize_jax.storage.checkpoints import EpochStore
-from memorize_jax.studies.study import read_study
 from tests.reliability.outcome import differences, outcome_of_all
 
 RUN = dataclasses.replace(get_preset("smoke").run, width=16, epochs=4, num_train=200)
@@ -50,7 +50,7 @@ def test_an_ensemble_is_a_folder_of_runs(tmp_path, together):
         train_seeds(tmp_path / "seed_0", RUN, [0, 1])
     (tmp_path / "seed_0").rename(tmp_path / "seed_7")
     with pytest.raises(ValueError, match="seed_7 holds a run of seed 0; rename it"):
-        read_study(tmp_path)
+        open_study(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_runs_of_different_studies_are_refused_by_name(copy, changed):
     train_run(copy / "seed_4", dataclasses.replace(RUN, seed=4, epochs=1, **changed))
     (name, value), *_ = changed.items()
     message = rf"seed_4 is of another study than {copy}/seed_0: {name}={value} \(there: {getattr(RUN, name)}\)"
-    for show in (read_study, lambda folder: for_each(folder, print), lambda folder: train_seeds(folder, RUN, [0, 3])):
+    for show in (open_study, lambda folder: for_each(folder, print), lambda folder: train_seeds(folder, RUN, [0, 3])):
         with pytest.raises(ValueError, match=message):
             show(copy)
 

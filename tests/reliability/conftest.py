@@ -5,12 +5,26 @@ import shutil
 
 import pytest
 
-from experiments import gradients, presets
+from memorize_jax.measurements import driver
+from memorize_jax.measurements.gradients import GradientsSettings
+from memorize_jax.measurements.registry import get_measurement, open_study
+from memorize_jax.presets import PRESETS
 from memorize_jax.runs.folder import Run
 from memorize_jax.runs.train import train_run
 
-CONFIG = dataclasses.replace(presets.PRESETS["smoke"].run, epochs=3, width=16, num_train=300)
-LEDGER = presets.GradientsConfig(gradient_epochs="final")
+CONFIG = dataclasses.replace(PRESETS["smoke"].run, epochs=3, width=16, num_train=300)
+
+
+def measure(workdir, splits=None, **options):
+    """Measures the gradients of a run's final network."""
+    settings = [GradientsSettings(gradient_epochs="final", **options)]
+    driver.measure(get_measurement("gradients"), workdir, settings, splits=splits)
+
+
+def read(run):
+    """Reads everything of a run that its study and a measurement read."""
+    open_study(run.workdir)
+    measure(run.workdir)
 
 
 @pytest.fixture(scope="session")
@@ -19,7 +33,7 @@ def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("trained")
     for seed, name in enumerate(("mine", "theirs")):
         train_run(folder / name, dataclasses.replace(CONFIG, seed=seed))
-        gradients.run(folder / name, LEDGER)
+        measure(folder / name)
     return folder
 
 

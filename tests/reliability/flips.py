@@ -5,21 +5,21 @@ import pathlib
 import random
 
 import pandas as pd
-from experiments.repeat import commands
-from experiments.trained import opened
 
+from memorize_jax.commands.report import commands
+from memorize_jax.measurements.registry import open_study
 from memorize_jax.runs.folder import Run
 from memorize_jax.runs.noted import read_noted
-from memorize_jax.studies.study import read_study
+from memorize_jax.runs.run import run_to_measure
 from tests.reliability.damage import flip
 
 
 def read_everything(workdir: pathlib.Path, splits) -> dict:
     """All that figures, claims, reports and analyses take from a run's folder."""
-    study = read_study(workdir)
-    with opened(workdir, splits) as trained:
-        held = {"labels": b"".join(part.tobytes() for part in trained.labels), "noted": read_noted(trained.folder)}
-        held["metrics"] = trained.metrics.to_csv()
+    study = open_study(workdir)
+    with run_to_measure(workdir, splits) as run:
+        held = {"labels": b"".join(part.tobytes() for part in run.labels), "noted": read_noted(run.folder)}
+        held["metrics"] = run.metrics.to_csv()
     return held | {"commands": commands(workdir)} | {name: table.to_csv() for name, table in study.tables.items()}
 
 

@@ -7,18 +7,13 @@ import shutil
 import pandas as pd
 import pytest
 
-from experiments import gradients, report
+from memorize_jax.commands import report
+from memorize_jax.measurements.registry import open_study
 from memorize_jax.runs.folder import Run
 from memorize_jax.runs.train import train_run
 from memorize_jax.storage.files import replacing
 from memorize_jax.storage.lock import check_no_links, locked, remove_stale_lock
-from memorize_jax.studies.study import read_study
-from tests.reliability.conftest import CONFIG, LEDGER
-
-
-def read(run):
-    read_study(run.workdir)
-    gradients.run(run.workdir, LEDGER)
+from tests.reliability.conftest import CONFIG, read
 
 
 @pytest.mark.parametrize(
@@ -45,7 +40,7 @@ def test_a_run_may_be_reached_by_a_link_and_its_table_is_the_one_that_was_measur
     read(Run(tmp_path / "by"))
     check_no_links(tmp_path / "nothing")
     table = pd.read_csv(mine.results / "gradients.csv")
-    pd.testing.assert_frame_equal(read_study(mine.workdir).tables["gradients"][table.columns], table)
+    pd.testing.assert_frame_equal(open_study(mine.workdir).tables["gradients"][table.columns], table)
 
 
 def test_temporary_names_cannot_be_foreseen_and_only_ours_are_cleared(tmp_path):

@@ -9,8 +9,10 @@ import threading
 import numpy as np
 import pytest
 
-from experiments import gradients, presets, rewinding
 from memorize_jax import data
+from memorize_jax.measurements import driver
+from memorize_jax.measurements.registry import get_measurement, open_study
+from memorize_jax.measurements.rewinding import RewindingSettings
 from memorize_jax.runs import identity, metrics
 from memorize_jax.runs.labels import read_labels, write_labels
 from memorize_jax.runs.noted import note_provenance, read_noted, read_provenance, write_config
@@ -18,16 +20,10 @@ from memorize_jax.runs.notes import read_notes
 from memorize_jax.runs.prepare import prepare
 from memorize_jax.runs.train import train_run
 from memorize_jax.storage.files import write_json
-from memorize_jax.studies.study import read_study
-from tests.reliability.conftest import CONFIG, LEDGER
+from tests.reliability.conftest import CONFIG, measure, read
 from tests.reliability.outcome import differences, outcome
 
 SPLITS = data.load("digits", num_train=300)
-
-
-def read(run):
-    read_study(run.workdir)
-    gradients.run(run.workdir, LEDGER)
 
 
 def test_everything_of_a_run_carries_its_identity(mine, theirs):
@@ -194,7 +190,8 @@ def test_metrics_are_read_while_training_writes_them(mine):
     rows = metrics.read_metrics(mine.workdir, identity).to_dict("records")
 
     def write():
-        while not stop.wait(0.005):
+        # Most of the time nothing is written, as in a training.
+        while not stop.wait(0.05):
             rows.append({**rows[-1], "epoch": len(rows)})
             metrics.write_metrics(mine.workdir, rows, identity)
 
@@ -214,20 +211,21 @@ def stopped(*_):
 
 
 def test_what_was_begun_before_training_was_resumed_is_not_mixed_with_what_came_after(mine):
-    """A table of the final network is refused once there is another; units of before are not gone on with."""
-    settings = presets.RewindingConfig(rewind_epochs="0", rewind_layers="each")
-    rewinding.run(mine.workdir, settings)
+    """A table of the final network is refused once there is another; units of before are not resumed with."""
+    settings = [RewindingSettings(rewind_epochs="0", rewind_layers="each")]
+    rewind = lambda: driver.measure(get_measurement("rewinding"), mine.workdir, settings)
+    rewind()
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("memorize_jax.storage.tables.write_table", stopped)
         with pytest.raises(KeyboardInterrupt):
-            rewinding.run(mine.workdir, settings)
+            rewind()
     assert list(mine.results.glob("rewinding.partial.jsonl"))
     train_run(mine.workdir, dataclasses.replace(CONFIG, epochs=4))
     with pytest.raises(ValueError, match=r"rewinding\.csv was measured before the training went on; remove it"):
-        read_study(mine.workdir)
-    rewinding.run(mine.workdir, settings)
+        open_study(mine.workdir)
+    rewind()
     found = (mine.results / "rewinding.csv").read_bytes()
-    rewinding.run(mine.workdir, settings)
+    rewind()
     assert (mine.results / "rewinding.csv").read_bytes() == found
 
 
@@ -235,15 +233,15 @@ def test_what_was_begun_before_training_was_resumed_is_not_mixed_with_what_came_
 def test_seeds_without_a_configuration_or_measured_with_other_settings_are_not_averaged(trained, tmp_path, changed):
     for seed, name in enumerate(("mine", "theirs")):
         shutil.copytree(trained / name, tmp_path / f"seed_{seed}")
-    assert len(read_study(tmp_path).seeds) == 2
+    assert len(open_study(tmp_path).seeds) == 2
     message = r"gradients of .*seed_1 was measured with other settings .*: gradient_bn="
     if changed:
-        gradients.run(tmp_path / changed, dataclasses.replace(LEDGER, gradient_bn="eval"))
+        measure(tmp_path / changed, gradient_bn="eval")
     else:
         (tmp_path / "seed_1" / "config.json").unlink()
         message = r"seed_1 has no config\.json; give the command again that trained it"
     with pytest.raises(ValueError, match=message):
-        read_study(tmp_path)
+        open_study(tmp_path)
 
 
 # --- the first version, and data that change
@@ -260,11 +258,11 @@ def test_a_run_of_the_first_version_gets_new_notes_and_is_known_by_its_true_labe
     write_labels(mine, labels, CONFIG)
     old = {"geometry": {"settings": {}, "made_of": "0", "tables": {}, "seconds": 1.0}}
     (mine.results / "made.json").write_text(json.dumps(old))
-    gradients.run(mine.workdir, LEDGER)
+    measure(mine.workdir)
     assert set(read_notes(mine)) == {"geometry", "gradients"}
-    read_study(mine.workdir)
+    open_study(mine.workdir)
     with pytest.raises(ValueError, match="its true labels are not those of the data set"):
-        gradients.run(mine.workdir, LEDGER, other_data("labels"))
+        measure(mine.workdir, other_data("labels"))
 
 
 @pytest.mark.parametrize("part", ["images", "labels"])
@@ -272,7 +270,7 @@ def test_data_that_changed_since_training_are_refused_and_nothing_is_replaced(mi
     other = other_data(part)
     before = {path: path.read_bytes() for path in mine.workdir.rglob("*") if path.is_file()}
     for step in (
-        lambda: gradients.run(mine.workdir, LEDGER, other),
+        lambda: measure(mine.workdir, other),
         lambda: train_run(mine.workdir, CONFIG, (other, read_labels(mine))),
         lambda: prepare(mine.workdir, dataclasses.replace(CONFIG, epochs=5), other),
     ):

@@ -6,7 +6,7 @@ import struct
 
 import pytest
 
-from experiments import presets
+from memorize_jax import presets
 from memorize_jax.runs.folder import Run
 from memorize_jax.runs.noted import read_config
 from memorize_jax.runs.prepare import prepare
