@@ -36,11 +36,8 @@ def test_bad_level_is_named():
 
 
 def test_a_table_over_seeds_has_a_row_for_every_combination_and_measure():
-    rows = [
-        {"seed": seed, "layer": layer, "radius": seed + 2.0, "dimension": 10.0 * seed}
-        for seed in (0, 1, 4)
-        for layer in ("input", "linear1")
-    ]
+    row = lambda seed, layer: {"seed": seed, "layer": layer, "radius": seed + 2.0, "dimension": 10.0 * seed}
+    rows = [row(seed, layer) for seed in (0, 1, 4) for layer in ("input", "linear1")]
     found = over_seeds(pd.DataFrame(rows), ["layer"], ["radius", "dimension"])
     assert len(found) == 2 * 2
     row = found.set_index(["layer", "measure"]).loc[("linear1", "radius")]

@@ -118,7 +118,7 @@ def mirrored(url: str, root: str, *, say: Callable, on_lost: Callable, seconds: 
         while not stop.wait(seconds):
             try:
                 bucket.check()
-                bring_there(bucket, folder, known)
+                upload(bucket, folder, known)
                 is_failing = False
             except BusyError as error:
                 say(f"warning: {error}")
@@ -132,7 +132,7 @@ def mirrored(url: str, root: str, *, say: Callable, on_lost: Callable, seconds: 
         stop.set()
         wait([working])
         try:
-            bring_there(bucket, folder, known)
+            upload(bucket, folder, known)
         except BucketError as error:
             left = f"{error}; everything is in {folder}, and the next command on {url} from this machine uploads it"
             if kind is None:
@@ -146,7 +146,7 @@ def mirrored(url: str, root: str, *, say: Callable, on_lost: Callable, seconds: 
         bucket.acquire([*tokens, bucket.token], say)
         stack.callback(end.set)
         pool.submit(bucket.beat, end)
-        token, known = bring_here(bucket, folder, tokens, say)
+        token, known = download(bucket, folder, tokens, say)
         write_json(memory, {"tokens": [token, bucket.taken, bucket.token]})  # taken: a list of its holder may be late
         folder.mkdir(exist_ok=True)
         working = pool.submit(work)
@@ -155,7 +155,7 @@ def mirrored(url: str, root: str, *, say: Callable, on_lost: Callable, seconds: 
 
 
 def stage(path: str) -> int:
-    """The place of a file in the order of writing, in which a run goes on wherever the writing stops."""
+    """The place of a file in the order of writing: wherever that stops, it leaves a run that can be resumed."""
     if "/checkpoints/" in f"/{path}":
         return int("/resume/" in path)
     return next((3 + place for place, name in enumerate(LAST) if f"/{path}".endswith(f"/{name}")), 2)
@@ -181,7 +181,7 @@ def scan(folder: pathlib.Path) -> tuple[dict, dict[str, bytes]]:
     return here, tables
 
 
-def bring_here(bucket: Bucket, folder: pathlib.Path, tokens: list[str], say: Callable) -> tuple[str, dict[str, list]]:
+def download(bucket: Bucket, folder: pathlib.Path, tokens: list[str], say: Callable) -> tuple[str, dict[str, list]]:
     """Makes the local folder what the bucket holds, unless what is here is newer; returns what MANIFEST says."""
     try:
         noted = json.loads(bucket.do("cat_file", MANIFEST) or '{"token": "", "holds": {}}')
@@ -220,7 +220,7 @@ def bring_here(bucket: Bucket, folder: pathlib.Path, tokens: list[str], say: Cal
     return token, {path: known[path] for path in found - there} | {path: [at] for path, at in scan(folder)[0].items()}
 
 
-def bring_there(bucket: Bucket, folder: pathlib.Path, known: dict[str, list]) -> None:
+def upload(bucket: Bucket, folder: pathlib.Path, known: dict[str, list]) -> None:
     """Makes the bucket what the local folder is now, and `known` what the bucket holds."""
     here, tables = scan(folder)
     changed = [path for path in here if known.get(path) != [here[path]]]
@@ -243,7 +243,7 @@ def bring_there(bucket: Bucket, folder: pathlib.Path, known: dict[str, list]) ->
         with ThreadPoolExecutor(AT_ONCE) as pool:
             note({path: [*known.get(path, [None]), here[path]] for path in changed})
             stages = [[path for path in changed if stage(path) == number] for number in range(3 + len(LAST))]
-            # Until metrics.csv is new, the old training states are those to go on from.
+            # Until metrics.csv is new, the old training states are those to resume from.
             if all([all(list(pool.map(send, paths))) for paths in stages]):
                 note({path: [*known[path], None] for path in gone})
                 list(pool.map(send, gone))

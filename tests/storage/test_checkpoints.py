@@ -157,13 +157,12 @@ def test_a_run_kept_in_full_needs_what_was_bounded_and_can_be_thinned_and_shorte
 SIZES = {"leaf_bytes": [134_000_000], "state_bytes": [402_000_000], "epochs": 1000}
 
 
-def test_a_thousand_epochs_of_vgg16_need_their_134_gb():
+def test_a_thousand_epochs_of_vgg16_need_their_134_gb_and_too_little_space_names_the_flag_that_helps(
+    tmp_path, monkeypatch
+):
     assert bytes_needed("all", "float32", **SIZES) == pytest.approx(135.7e9, rel=0.01)
     assert bytes_needed("all", "bfloat16", **SIZES) == pytest.approx(68.7e9, rel=0.01)
     assert bytes_needed("best,last", "float32", **SIZES) == pytest.approx(1.6e9, rel=0.02)
-
-
-def test_too_little_space_names_the_flag_that_helps(tmp_path, monkeypatch):
     monkeypatch.setattr(disk, "free_bytes", lambda folder: 80e9)
     check_space(tmp_path, "log", "float32", **SIZES)
     with pytest.raises(OSError, match=r"1000 epochs of 134 MB need 136 GB .*, 80 GB are free in .*; choose") as error:
