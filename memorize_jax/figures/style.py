@@ -51,10 +51,7 @@ FORMULA = re.compile(r"\$(R|D|_\{(10|dep|ind)\}|\\mathdefault\{[^$]*\})\$")
 def drawn(**changes: object) -> Callable:
     """Decorates (what to draw, **options) -> figure: the result takes (what, path, **options) and returns the path.
 
-    The figure is drawn in the look of all figures, whatever the reader's own settings are, and written to the path.
-
-    Args:
-      **changes: to that look.
+    The figure is drawn in the look of all figures, but for `changes`, whatever the reader's own settings are.
     """
 
     def decorate(draw):
@@ -111,6 +108,16 @@ def epoch_axis(axis, last: float, label: str = "epoch") -> None:
     axis.set_xticks(ticks, [str(tick) for tick in ticks])
     axis.set_xlim(left=-0.05)
     axis.set_xlabel(label)
+
+
+def legend_below(figure, axes, columns: int, *, last: str = "", **options) -> None:
+    """Names every curve of some axes once, below the figure; `last` at the end."""
+    entries = {}
+    for axis in axes:
+        entries |= dict(zip(*reversed(axis.get_legend_handles_labels()), strict=True))
+    order = sorted(entries, key=lambda label: label == last)
+    style = {"loc": "outside lower center", "ncols": columns, "frameon": False, "fontsize": 9} | options
+    figure.legend([entries[label] for label in order], order, **style)
 
 
 def mark_epochs(axis, best: float, final: float, note: str = "") -> None:

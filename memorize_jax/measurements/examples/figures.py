@@ -21,11 +21,7 @@ def decode_pixels(row) -> np.ndarray:
 
 @drawn()
 def draw_examples(study: Study) -> Drawing:
-    """Draws figure 1A: images with the label they were trained on and the one they are analyzed under.
-
-    Args:
-      study: with the table examples; of several seeds the first is drawn.
-    """
+    """Draws figure 1A: images with the label they were trained on and the one they are analyzed under; one seed."""
     table = study.tables["examples"]
     table = table[table["seed"] == study.seeds[0]]
     rows = {name: table[table["group"] == group] for name, (group, _) in ROWS.items()}
