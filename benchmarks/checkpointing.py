@@ -8,6 +8,7 @@ the machine strikes both. Reading is that of a VGG16 with the paper's widths, on
 after the system was asked to forget them.
 """
 
+import functools
 import os
 import pathlib
 import tempfile
@@ -112,17 +113,17 @@ def _forget(folder):
 def reading_section(folder: pathlib.Path, *, repeats: int) -> str:
     """Times reading each layer of a VGG16, and all of it; Markdown."""
     model = models.create("vgg16", num_classes=100)
-    variables = model.init(jax.random.key(0), np.zeros((1, 32, 32, 3), np.float32), train=False)
+    variables = dict(model.init(jax.random.key(0), np.zeros((1, 32, 32, 3), np.float32), train=False))
     with EpochStore(folder / "reading") as store:
         for epoch in range(2):
             store.save(epoch, variables, variables, complete=False)
         store.wait()
-        calls = {
-            name: lambda name=name: store.load_layers(1, [name, f"{name}_bn"]) for name in models.layer_names("vgg16")
-        }
-        calls["the whole network"] = lambda: store.load(1)
+        calls = [
+            (name, functools.partial(store.load_layers, 1, [name, f"{name}_bn"]))
+            for name in models.layer_names("vgg16")
+        ]
         records = []
-        for name, call in calls.items():
+        for name, call in [*calls, ("the whole network", functools.partial(store.load, 1))]:
             found, times = call(), {False: [], True: []}
             for forget in (False, True) * repeats:
                 if forget:
@@ -135,15 +136,14 @@ def reading_section(folder: pathlib.Path, *, repeats: int) -> str:
                 {"layer": name, "MB": size, "least ms": min(times[False]), "median ms": np.median(times[False])}
                 | {"least ms from disk": min(times[True]), "median ms from disk": np.median(times[True])}
             )
-    layers = records[:-1]
     return f"""### Reading one layer of one epoch
 
 VGG16: kernel, bias, BatchNorm's scale, offset and running statistics, with all checksums; {repeats} times each.
 
-{table([*layers, records[-1]])}
+{table(records)}
 
-The slowest layer takes at least {max(record["least ms"] for record in layers):.0f} ms with the files in memory,
-{max(record["least ms from disk"] for record in layers):.0f} ms without. Target: at most {1e3 * MOST_SECONDS:.0f} ms.
+The slowest layer takes at least {max(record["least ms"] for record in records[:-1]):.0f} ms with the files in memory,
+{max(record["least ms from disk"] for record in records[:-1]):.0f} ms without. Target: at most {1e3 * MOST_SECONDS:.0f} ms.
 """
 
 

@@ -1,1 +1,39 @@
-"""memorize_jax: see where and when a deep network memorizes."""
+"""See where and when a deep network memorizes: manifold geometry of generalization and memorization in JAX.
+
+    import memorize_jax
+
+    run = memorize_jax.open_run("runs/mine")             # a trained run: config, labels, networks, tables
+    result = memorize_jax.analyze(activations, labels)   # geometry of anybody's activations
+
+Names are loaded when they are first asked for, so that importing the package does not start JAX.
+"""
+
+import importlib
+
+# Name -> (module, name in it; None for the module itself).
+_NAMES = {
+    "analyze": ("memorize_jax.activations_api", "analyze"),
+    "open_run": ("memorize_jax.runs.run", "open_run"),
+    "open_study": ("memorize_jax.measurements.registry", "open_study"),
+    "train": ("memorize_jax.runs.front", "train"),
+    "RunConfig": ("memorize_jax.config", "RunConfig"),
+    "data": ("memorize_jax.data", None),
+    "geometry": ("memorize_jax.geometry", None),
+    "measurements": ("memorize_jax.measurements", None),
+    "models": ("memorize_jax.models", None),
+}
+__all__ = ["__version__", *_NAMES]
+
+
+def __getattr__(name):
+    if name == "__version__":
+        return importlib.import_module("importlib.metadata").version("memorize_jax")
+    if name not in _NAMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module, attribute = _NAMES[name]
+    found = importlib.import_module(module)
+    return found if attribute is None else getattr(found, attribute)
+
+
+def __dir__():
+    return sorted(__all__)

@@ -1,4 +1,4 @@
-"""Epochs: which networks stay on disk, which are the best and the final one, and how a choice of them is written."""
+"""Epochs: the best and the final one, which networks stay on disk, and how a choice of epochs is written."""
 
 import re
 from collections.abc import Collection, Mapping, Sequence
@@ -7,7 +7,39 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-EXPECTED = "all, every:K with K >= 1, log, or best,last"
+# The stages of training that are compared; what a choice of epochs may say besides numbers.
+STAGES = ("best", "final")
+WORDS = (*STAGES, "all", "log")
+
+
+def best_epoch(metrics: pd.DataFrame) -> int:
+    """The epoch with the highest test accuracy, the first of equals: the paper's selection, made on the test set."""
+    return int(metrics["epoch"].tolist()[metrics["test_accuracy"].argmax()])
+
+
+def final_epoch(metrics: pd.DataFrame) -> int:
+    """The last epoch."""
+    return int(max(metrics["epoch"].tolist()))
+
+
+def stage_epoch(metrics: pd.DataFrame, stage: str) -> int:
+    """The epoch of a stage, one of `STAGES`."""
+    return best_epoch(metrics) if stage == "best" else final_epoch(metrics)
+
+
+def at_stages(table: pd.DataFrame, metrics: Mapping[int, pd.DataFrame]) -> pd.DataFrame:
+    """Keeps the rows of every seed's own best and final epoch, and says in a column `stage` which of the two they are.
+
+    Args:
+      table: with columns seed and epoch; a row is there twice afterwards if its epoch is both.
+      metrics: seed -> table of its run.
+    """
+    parts = [
+        table[(table["seed"] == seed) & (table["epoch"] == stage_epoch(metrics[seed], stage))].assign(stage=stage)
+        for seed in sorted(set(table["seed"].tolist()))
+        for stage in STAGES
+    ]
+    return pd.concat(parts, ignore_index=True)
 
 
 class Kept(NamedTuple):
@@ -25,18 +57,15 @@ class Kept(NamedTuple):
 def check_keep(keep: str) -> None:
     """Raises ValueError unless `keep` is a choice of epochs that `kept_epochs` knows."""
     if keep not in ("all", "log", "best,last") and not re.fullmatch(r"every:0*[1-9]\d*", keep):
-        raise ValueError(f"expected keep to be {EXPECTED}, got {keep!r}")
+        raise ValueError(f"expected keep to be all, every:K with K >= 1, log, or best,last, got {keep!r}")
 
 
 def kept_epochs(keep: str, test_accuracies: Sequence[float]) -> Kept:
-    """Says which networks are kept.
+    """Says which networks are kept; the best epoch is the first of those with the highest test accuracy.
 
     Args:
       keep: "all"; "every:K": 0, K, 2K, ...; "log": 0, 1, 2, 3, 4, 6, 8, 12, 16, 24, ...; or "best,last": no others.
       test_accuracies: of the epochs 0 .. last.
-
-    Returns:
-      Kept; the best epoch is the first of those with the highest test accuracy.
     """
     last = len(test_accuracies) - 1
     best = int(np.nanargmax(test_accuracies)) if np.isfinite(test_accuracies).any() else last
@@ -53,82 +82,37 @@ def snapshots(keep: str, last: int) -> Sequence[int]:
     return range(0, last + 1, 1 if keep == "all" else int(keep.removeprefix("every:")))
 
 
-STAGES = ("best", "final")
-
-
-def best_epoch(metrics: pd.DataFrame) -> int:
-    """The epoch with the highest test accuracy, the first of equals: the paper's selection, made on the test set."""
-    return int(metrics.loc[metrics["test_accuracy"].idxmax(), "epoch"])
-
-
-def final_epoch(metrics: pd.DataFrame) -> int:
-    """The last epoch."""
-    return int(metrics["epoch"].max())
-
-
-def stage_epoch(metrics: pd.DataFrame, stage: str) -> int:
-    """The epoch of a stage, one of `STAGES`."""
-    return best_epoch(metrics) if stage == "best" else final_epoch(metrics)
-
-
-def at_stages(table: pd.DataFrame, metrics: Mapping[int, pd.DataFrame]) -> pd.DataFrame:
-    """Keeps the rows of every seed's own best and final epoch, and says which of the two they are.
-
-    Args:
-      table: with columns seed and epoch.
-      metrics: seed -> table of its run.
-
-    Returns:
-      the rows, with a column `stage`; a row is there twice if its epoch is both.
-    """
-    parts = []
-    for seed, own in table.groupby("seed"):
-        for stage in STAGES:
-            parts.append(own[own["epoch"] == stage_epoch(metrics[seed], stage)].assign(stage=stage))
-    return pd.concat(parts, ignore_index=True)
-
-
-WORDS = ("best", "final", "all", "log")
+def check_epochs(name: str, spec: str) -> None:
+    """Raises ValueError unless every item of `spec` is a number or one of `WORDS`; needs no run."""
+    for item in _items(spec):
+        if item not in WORDS and not item.isdecimal():
+            raise ValueError(f"expected {name} to be numbers or {', '.join(WORDS)}, got {item!r}")
 
 
 def select_epochs(spec: str, metrics: pd.DataFrame, kept: Collection[int] | None = None) -> list[int]:
-    """Reads a choice of epochs.
+    """Reads a choice of epochs; returns them in increasing order, each once.
 
     Args:
-      spec: comma-separated epoch numbers and the words best, final, all, and log: 0, 1, 2, 3, 4, 6, 8, 12, 16, 24, ...
+      spec: comma-separated epoch numbers and the words best, final, all, and log, see `kept_epochs`.
       metrics: table of the run.
       kept: epochs whose networks the run keeps, which all and log choose from; None for every epoch.
-
-    Returns:
-      epoch numbers in increasing order, each once.
 
     Raises:
       ValueError: an unknown word, or an epoch the run does not have.
     """
-    words = {
-        "best": lambda: [best_epoch(metrics)],
-        "final": lambda: [final_epoch(metrics)],
-        "all": lambda: there,
-        "log": lambda: kept_epochs("log", metrics["test_accuracy"].tolist()).snapshots.intersection(there),
-    }
-    there = metrics["epoch"].tolist() if kept is None else kept
-    chosen = set()
-    for item in spec.split(","):
-        item = item.strip()
-        if item in words:
-            chosen.update(words[item]())
-        elif item.isdecimal() and int(item) in set(metrics["epoch"]):
+    epochs, final = set(metrics["epoch"].tolist()), final_epoch(metrics)
+    there, chosen = epochs if kept is None else set(kept), set()
+    for item in _items(spec):
+        if item in STAGES:
+            chosen.add(stage_epoch(metrics, item))
+        elif item in WORDS:
+            chosen |= there if item == "all" else there.intersection(snapshots("log", final))
+        elif item.isdecimal() and int(item) in epochs:
             chosen.add(int(item))
         else:
-            raise ValueError(
-                f"expected epochs to be numbers between 0 and {final_epoch(metrics)} "
-                f"or {', '.join(WORDS)}, got {item!r}"
-            )
+            raise ValueError(f"expected epochs to be numbers between 0 and {final} or {', '.join(WORDS)}, got {item!r}")
     return sorted(chosen)
 
 
-def check_epochs(name: str, spec: str) -> None:
-    """Raises ValueError unless every item of `spec` is a number or one of `WORDS`; needs no run."""
-    for item in spec.split(","):
-        if item.strip() not in WORDS and not item.strip().isdecimal():
-            raise ValueError(f"expected {name} to be numbers or {', '.join(WORDS)}, got {item!r}")
+def _items(spec):
+    return [item.strip() for item in spec.split(",")]

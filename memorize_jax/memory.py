@@ -2,7 +2,6 @@
 
 import contextlib
 import pathlib
-import resource
 
 import psutil
 
@@ -10,9 +9,12 @@ import psutil
 def available_bytes() -> int:
     """Bytes of memory that this process may still take: of the machine, of its control group, of its own limit."""
     limits = [psutil.virtual_memory().available]
-    own, _ = resource.getrlimit(resource.RLIMIT_AS)
-    if own != resource.RLIM_INFINITY:
-        limits.append(own - psutil.Process().memory_info().vms)
+    with contextlib.suppress(ImportError):  # Windows has no such limit
+        import resource
+
+        own, _ = resource.getrlimit(resource.RLIMIT_AS)
+        if own != resource.RLIM_INFINITY:
+            limits.append(own - psutil.Process().memory_info().vms)
     group = pathlib.Path("/sys/fs/cgroup")
     with contextlib.suppress(OSError, ValueError):
         limits.append(int((group / "memory.max").read_text()) - int((group / "memory.current").read_text()))

@@ -1,10 +1,11 @@
 """Mean and interval over seeds."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from scipy import stats
 
 # As in the paper's figure 3.
@@ -29,7 +30,7 @@ class Interval(NamedTuple):
     count: np.ndarray
 
 
-def student_t_interval(values, *, level: float = 0.95, axis: int = 0) -> Interval:
+def student_t_interval(values: ArrayLike, *, level: float = 0.95, axis: int = 0) -> Interval:
     """Confidence interval of a mean by Student's t.
 
         mean +- t_{(1 + level) / 2, n - 1} s / sqrt(n)
@@ -39,22 +40,15 @@ def student_t_interval(values, *, level: float = 0.95, axis: int = 0) -> Interva
       level: e.g. 0.95, or 0.99 as in the paper's figure 3.
       axis: of the seeds.
 
-    Returns:
-      Interval without that axis.
-
     Raises:
       ValueError: a level outside (0, 1).
     """
     if not 0 < level < 1:
         raise ValueError(f"expected level between 0 and 1, got {level}")
-    values = np.asarray(values, float)
-    finite = np.isfinite(values)
-    count = finite.sum(axis=axis)
-    total = np.where(finite, values, 0).sum(axis=axis)
-    mean = np.divide(total, count, out=np.full(np.shape(total), np.nan), where=count > 0)
-    squares = np.where(finite, values - np.expand_dims(mean, axis), 0) ** 2
-    spread = squares.sum(axis=axis)
-    deviation = np.sqrt(np.divide(spread, count - 1, out=np.full(np.shape(spread), np.nan), where=count > 1))
+    # SciPy's ttest_1samp has the same interval, and warnings where there are fewer than two measurements.
+    finite = np.ma.masked_invalid(np.asarray(values, float))
+    count = np.asarray(finite.count(axis))
+    mean, deviation = (np.ma.filled(found, np.nan) for found in (finite.mean(axis), finite.std(axis, ddof=1)))
     half = stats.t.ppf((1 + level) / 2, np.maximum(count - 1, 1)) * deviation / np.sqrt(np.maximum(count, 1))
     return Interval(mean, mean - half, mean + half, deviation, count)
 
@@ -68,7 +62,7 @@ def over_seeds(
       table: one row per seed for every combination of the columns `by`.
       by: columns that are not averaged over.
       measures: columns that are.
-      level: of the Student-t interval.
+      level: of the interval.
 
     Returns:
       columns `by`, measure, mean, low, high, num_seeds: one row per combination and measure.
@@ -77,7 +71,7 @@ def over_seeds(
     for values, own in table.groupby(list(by), sort=False):
         for measure in measures:
             found = student_t_interval(own[measure].to_numpy(), level=level)
+            about = {**dict(zip(by, cast(tuple, values), strict=True)), "measure": measure}
             summary = {name: float(getattr(found, name)) for name in ("mean", "low", "high")}
-            about = {**dict(zip(by, values, strict=True)), "measure": measure}
             rows.append({**about, **summary, "num_seeds": int(found.count)})
     return pd.DataFrame(rows)

@@ -2,8 +2,10 @@ import pandas as pd
 import pytest
 
 from memorize_jax.analysis import select_epochs
+from memorize_jax.epochs import at_stages, best_epoch, check_epochs, check_keep, final_epoch, kept_epochs, snapshots
 
 METRICS = pd.DataFrame({"epoch": range(5), "test_accuracy": [0.1, 0.6, 0.8, 0.8, 0.3]})
+ACCURACIES = [0.1, 0.3, 0.7, 0.7, 0.2, 0.1, 0.3, 0.2, 0.1, 0.1, 0.1]
 
 
 @pytest.mark.parametrize(
@@ -18,7 +20,8 @@ METRICS = pd.DataFrame({"epoch": range(5), "test_accuracy": [0.1, 0.6, 0.8, 0.8,
         ("log", [0, 1, 2, 3, 4]),
     ],
 )
-def test_epochs_come_in_order_each_once(spec, epochs):
+def test_a_choice_of_epochs_comes_in_order_each_once(spec, epochs):
+    check_epochs("epochs", spec)
     assert select_epochs(spec, METRICS) == epochs
 
 
@@ -26,9 +29,62 @@ def test_log_means_ever_fewer_of_the_epochs_that_are_kept():
     metrics = pd.DataFrame({"epoch": range(30), "test_accuracy": 0.5})
     assert select_epochs("log", metrics) == [0, 1, 2, 3, 4, 6, 8, 12, 16, 24]
     assert select_epochs("log,7", metrics, {0, 8, 20}) == [0, 7, 8]
+    assert select_epochs("all,7", metrics, {0, 8, 20}) == [0, 7, 8, 20]
 
 
 @pytest.mark.parametrize("item", ["5", "-1", "worst", "", "1.5", "²"])
 def test_an_epoch_the_run_does_not_have_is_named(item):
     with pytest.raises(ValueError, match=f"numbers between 0 and 4 or best, final, all, log, got '{item}'"):
         select_epochs(f"best,{item}", METRICS)
+    if item != "5":
+        with pytest.raises(ValueError, match=f"expected when to be numbers or best, final, all, log, got '{item}'"):
+            check_epochs("when", f"best,{item}")
+
+
+@pytest.mark.parametrize(
+    ("keep", "expected"),
+    [
+        ("all", set(range(11))),
+        ("every:1", set(range(11))),
+        ("every:4", {0, 4, 8}),
+        ("log", {0, 1, 2, 3, 4, 6, 8}),
+        ("best,last", set()),
+    ],
+)
+def test_what_is_kept(keep, expected):
+    check_keep(keep)
+    kept = kept_epochs(keep, ACCURACIES)
+    assert kept.snapshots == expected
+    assert kept.full == {2, 10}
+
+
+@pytest.mark.parametrize("keep", ["", "every", "every:0", "every:-1", "every:1.5", "best", "last,best", "none"])
+def test_another_choice_of_what_is_kept_is_refused(keep):
+    with pytest.raises(ValueError, match=r"expected keep to be all, every:K with K >= 1, log, or best,last, got"):
+        check_keep(keep)
+
+
+@pytest.mark.parametrize("keep", ["all", "every:1", "every:4", "every:20", "log", "best,last"])
+def test_kept_epochs_are_counted_without_a_list_of_all(keep):
+    for last in (0, 1, 2, 3, 4, 10, 12, 13):
+        assert len(snapshots(keep, last)) == len(kept_epochs(keep, [0.0] * (last + 1)).snapshots)
+    assert len(snapshots(keep, 10**12)) in (10**12 + 1, 25 * 10**10 + 1, 5 * 10**10 + 1, 80, 0)
+
+
+def test_every_seed_has_its_own_best_and_final_epoch_and_the_best_is_the_first_of_equals():
+    accuracy = {0: [0.1, 0.9, 0.5, 0.4], 1: [0.1, 0.7, 0.7, 0.4], 4: [0.1, 0.2, 0.6]}
+    metrics = {seed: pd.DataFrame({"epoch": range(len(own)), "test_accuracy": own}) for seed, own in accuracy.items()}
+    rows = [
+        {"seed": seed, "epoch": epoch, "layer": layer}
+        for seed in metrics
+        for epoch in range(4)
+        for layer in ("input", "linear1")
+    ]
+    found = at_stages(pd.DataFrame(rows), metrics)
+    assert len(found) == 2 * 2 * 3
+    epochs = found.drop_duplicates(["seed", "stage"]).set_index(["stage", "seed"])["epoch"]
+    own = {seed: (best_epoch(table), final_epoch(table)) for seed, table in metrics.items()}
+    assert own == {0: (1, 3), 1: (1, 3), 4: (2, 2)}
+    assert epochs.to_dict() == {
+        (stage, seed): epoch for seed, pair in own.items() for stage, epoch in zip(("best", "final"), pair, strict=True)
+    }

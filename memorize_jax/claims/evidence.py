@@ -12,6 +12,8 @@ from memorize_jax.studies.study import command
 # Permuted examples that carry their assigned label in a network that memorized, and by how much they outnumber those
 # that carry their true one; with two classes half of them do in any network.
 MEMORIZED, MEMORIZED_LEAD = 0.5, 0.25
+# Examples of a group are fitted from the epoch on at which half of them are.
+HALF = 0.5
 # A network whose test accuracy rose by less since the first epoch learned too little to have a best epoch.
 LEARNED = 0.1
 # Where the final network is at least as good as this, relative to the peak, there is nothing to win back.

@@ -60,7 +60,7 @@ def subject(study: Study) -> str:
 
 
 def fewest_seeds(table: pd.DataFrame, by: Sequence[str], columns: Sequence[str]) -> int:
-    """The fewest seeds that have a value of any of some columns, of all places, told apart by `by`, where any has one."""
+    """The fewest seeds that have a value of one of the columns, of all places (`by`) where any seed has one."""
     counts = table.groupby(list(by))[list(columns)].count().to_numpy()
     return int(counts[counts > 0].min(initial=table["seed"].nunique()))
 

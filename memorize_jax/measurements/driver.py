@@ -16,8 +16,7 @@ from memorize_jax.runs.noted import read_noted
 from memorize_jax.runs.notes import are_made, note_tables
 from memorize_jax.runs.provenance import command_line, provenance
 from memorize_jax.runs.run import DamagedNetworkError, TrainedRun, run_to_measure
-from memorize_jax.storage.partial_tables import make_table
-from memorize_jax.storage.tables import write_table
+from memorize_jax.storage.tables import make_table, write_table
 from memorize_jax.threads import one_thread
 
 

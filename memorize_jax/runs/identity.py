@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -11,25 +11,18 @@ from memorize_jax.data import Splits
 
 
 def data_fingerprint(splits: Splits) -> dict[str, str]:
-    """Hashes a data set, every byte of it.
-
-    Args:
-      splits: training and test set.
-
-    Returns:
-      "images" and "labels" -> 32 hexadecimal digits; of the true labels, in their order.
-    """
+    """Hashes every byte of a data set: of its "images" and its true "labels", each in their order."""
     return {
         "images": digest_of(splits.train.images, splits.test.images),
         "labels": digest_of(splits.train.labels, splits.test.labels),
     }
 
 
-def run_identity(config: RunConfig, fingerprint: dict[str, str], together: Sequence[int] = ()) -> str:
+def run_identity(config: RunConfig, fingerprint: Mapping[str, str], together: Sequence[int] = ()) -> str:
     """Hashes what defines a run: the settings that decide its outcome, its data, and the program that trains it.
 
     Args:
-      config: RunConfig.
+      config: its settings.
       fingerprint: of `data_fingerprint`.
       together: seeds that are trained as one program with it, which gives other bits.
 
@@ -37,8 +30,7 @@ def run_identity(config: RunConfig, fingerprint: dict[str, str], together: Seque
       32 hexadecimal digits; two runs of the same identity are the same run.
     """
     parts = {"config": config.identity(), "data": fingerprint, "together": list(together)}
-    body = json.dumps(parts, sort_keys=True)
-    return hashlib.sha256(body.encode()).hexdigest()[:32]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
 
 
 def digest_of(*arrays: np.ndarray) -> str:
@@ -46,5 +38,5 @@ def digest_of(*arrays: np.ndarray) -> str:
     digest = hashlib.sha256()
     for array in arrays:
         digest.update(f"{array.dtype.str}{array.shape}".encode())
-        digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8))
+        digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
     return digest.hexdigest()[:32]

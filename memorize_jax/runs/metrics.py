@@ -10,8 +10,9 @@ import pandas as pd
 
 from memorize_jax.runs.folder import Run
 from memorize_jax.runs.noted import read_noted
-from memorize_jax.storage.files import checksum, read_json, replacing, write_json
-from memorize_jax.storage.tables import METRICS, RESTORES, read_table
+from memorize_jax.runs.notes import file_checksum
+from memorize_jax.storage.files import checksum, read_json, write_json, write_text
+from memorize_jax.storage.tables import METRICS, RESTORES, read_table, table_text
 
 # How often, and how far apart, metrics are read while training writes them.
 ATTEMPTS, WAIT_SECONDS = 5, 0.1
@@ -25,25 +26,20 @@ def write_metrics(workdir: pathlib.Path, rows: Sequence[dict], identity: str | N
       rows: of all epochs.
       identity: of the run; None for a run of the first version, which has no note.
     """
-    files = Run(workdir)
-    text = pd.DataFrame(list(rows), columns=list(METRICS)).to_csv(index=False)
+    files, text = Run(workdir), table_text(rows, METRICS)
     if identity is not None:
         _note(files, identity, rows=_chain(text.encode(), identity))
-    with replacing(files.metrics) as beside:
-        beside.write_text(text)
+    write_text(files.metrics, text)
 
 
 def read_metrics(workdir: pathlib.Path, identity: str | None, *, resuming: bool = False) -> pd.DataFrame:
-    """Reads metrics.csv and compares every row with the note.
+    """Reads metrics.csv, with a row for each epoch from 0, and compares every row with the note.
 
     Args:
       workdir: folder of the run.
       identity: of the run; None for a run of the first version, which has no note.
-      resuming: training is about to go on: rows at the end without a note, or a note without rows, are what a killed
-        process or a bucket left between two writings; the rows that both have are returned.
-
-    Returns:
-      a data frame with the columns of `results.METRICS`, a row for each epoch from 0.
+      resuming: training is about to continue: rows at the end without a note, or a note without rows, are what a
+        killed process or a bucket left between two writings; the rows that both have are returned.
 
     Raises:
       FileNotFoundError: no metrics; says what makes them.
@@ -63,15 +59,16 @@ def read_metrics(workdir: pathlib.Path, identity: str | None, *, resuming: bool 
         time.sleep(WAIT_SECONDS)
     count = min(len(found), len(noted)) if identity is not None else len(table)
     if identity is not None:
-        same = next((row for row, pair in enumerate(zip(found, noted, strict=False)) if pair[0] != pair[1]), None)
-        if same is not None:
+        changed = next((row for row in range(count) if found[row] != noted[row]), None)
+        if changed is not None:
             raise ValueError(
-                f"{files.metrics} is damaged: it is not as training wrote it, from the row of epoch {same} on; {again}"
+                f"{files.metrics} is damaged: it is not as training wrote it, from the row of epoch {changed} on; "
+                f"{again}"
             )
         if not resuming and len(found) < len(before):
             raise ValueError(
                 f"{files.metrics} lacks the rows of epochs {len(found)} to {len(before) - 1}: training was killed, "
-                f"or they were removed; go on with: {train}"
+                f"or they were removed; resume with: {train}"
             )
         if not resuming and len(found) > len(noted):
             raise ValueError(f"{files.metrics} has rows that training did not write, from epoch {count} on; {again}")
@@ -88,7 +85,7 @@ def read_metrics(workdir: pathlib.Path, identity: str | None, *, resuming: bool 
 
 
 def stored_rows(run: Run) -> list[dict]:
-    """The rows of metrics.csv from which training can go on, see `read_metrics`; empty if there is none."""
+    """The rows of metrics.csv from which training can resume, see `read_metrics`; empty if there is none."""
     if not run.metrics.is_file():
         return []
     return read_metrics(run.workdir, read_noted(run).identity, resuming=True).to_dict("records")
@@ -96,26 +93,20 @@ def stored_rows(run: Run) -> list[dict]:
 
 def write_restores(workdir: pathlib.Path, rows: Sequence[dict], identity: str | None) -> None:
     """Writes restores.csv, the times the learning rate was halved, as `write_metrics` writes metrics.csv."""
-    files = Run(workdir)
-    text = pd.DataFrame(list(rows), columns=list(RESTORES)).to_csv(index=False)
-    if identity is not None:
-        # Until the file is replaced it is the old one.
-        before = checksum(files.restores.read_bytes()) if files.restores.is_file() else None
-        _note(files, identity, restores=[before, checksum(text.encode())])
-    with replacing(files.restores) as beside:
-        beside.write_text(text)
-    if identity is not None:
-        _note(files, identity, restores=[checksum(text.encode())])
+    files, text = Run(workdir), table_text(rows, RESTORES)
+    if identity is None:
+        return write_text(files.restores, text)
+    # Until the file is replaced it is the old one.
+    new = checksum(text.encode())
+    _note(files, identity, restores=[file_checksum(files.restores), new])
+    write_text(files.restores, text)
+    _note(files, identity, restores=[new])
 
 
 def read_restores(workdir: pathlib.Path, identity: str | None) -> list[dict]:
-    """Reads restores.csv; empty if the rate was never halved.
-
-    Raises:
-      ValueError: it is not as training wrote it.
-    """
+    """Reads restores.csv; empty if the rate was never halved; raises ValueError unless it is as training wrote it."""
     files = Run(workdir)
-    found = checksum(files.restores.read_bytes()) if files.restores.is_file() else None
+    found = file_checksum(files.restores)
     if identity is not None and found not in _read_note(files, identity).get("restores", [None]):
         raise ValueError(f"{files.restores} is not as training wrote it; restore it from a copy, or train again")
     return read_table(files.restores, RESTORES, "training").to_dict("records") if found else []
@@ -139,9 +130,7 @@ def _chain(content, identity):
 
 
 def _note(files, identity, **parts):
-    held = {"identity": identity}
-    if files.metrics_note.is_file():
-        held = _read_note(files, identity)
+    held = _read_note(files, identity) if files.metrics_note.is_file() else {"identity": identity}
     write_json(files.metrics_note, {**held, **parts})
 
 
@@ -150,8 +139,8 @@ def _read_note(files, identity):
         if files.metrics.is_file() or files.restores.is_file():
             raise ValueError(f"{files.metrics_note} is missing, the note of {files.metrics}; restore it from a copy")
         return {}
-    content, sealed = read_json(files.metrics_note)
-    if not sealed or content.get("identity") != identity:
+    content, has_checksum = read_json(files.metrics_note)
+    if not has_checksum or content.get("identity") != identity:
         raise ValueError(
             f"{files.metrics_note} belongs to another run; restore it from a copy, or remove it and train again"
         )

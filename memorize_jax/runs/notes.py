@@ -1,6 +1,7 @@
 """What is noted about the tables of a folder: how each was made, and its checksum, by which a change is known."""
 
 import json
+import pathlib
 from collections.abc import Mapping, Sequence
 
 from memorize_jax.runs.folder import Run
@@ -11,23 +12,18 @@ OF_FINAL = ("rewinding", "umap")
 
 
 def read_notes(folder: Run, *, strict: bool = True) -> dict[str, dict]:
-    """Reads results/made.json.
+    """Reads results/made.json of a run, or of a study of several: step -> its note, see `note_tables`.
 
     Args:
-      folder: of a run, or of a study of several.
+      folder: the run or study.
       strict: whether a damaged file is an error; else it counts as none, for those who measure anew what is not noted.
-
-    Returns:
-      step -> its note, see `note_tables`; empty if nothing was noted.
 
     Raises:
       ValueError: the file is damaged, or holds something else.
     """
     path = folder.results / "made.json"
-    if not path.is_file():
-        return {}
     try:
-        return _read(path)
+        return _read(path) if path.is_file() else {}
     except ValueError as error:
         if strict:
             raise ValueError(f"{error}; without it, tables are measured again by their commands") from error
@@ -35,17 +31,17 @@ def read_notes(folder: Run, *, strict: bool = True) -> dict[str, dict]:
 
 
 def _read(path):
-    notes, sealed = read_json(path)
+    notes, has_checksum = read_json(path)
     parts = {"settings": dict, "tables": dict, "seconds": (int, float)}
     for step, note in notes.items():
         is_sound = isinstance(note, dict) and all(isinstance(note.get(name), kind) for name, kind in parts.items())
         # The first version noted no command, and wrote no checksum.
-        if not is_sound or not isinstance(note.get("command", ""), str) or ("command" in note and not sealed):
+        if not is_sound or not isinstance(note.get("command", ""), str) or ("command" in note and not has_checksum):
             raise ValueError(f"{path} is damaged: expected settings, tables and seconds of {step}, got {note!r:.60}")
     return notes
 
 
-def note_tables(folder: Run, step: str, tables: Sequence[str], **about) -> None:
+def note_tables(folder: Run, step: str, tables: Sequence[str], **about: object) -> None:
     """Notes how the tables of a step were made.
 
     Args:
@@ -55,22 +51,20 @@ def note_tables(folder: Run, step: str, tables: Sequence[str], **about) -> None:
       **about: settings, all that the step was done with; identity of the run, None if it has none; command, the line
         that was given or ""; seconds that it took; provenance, versions, device and commit. All as JSON.
     """
-    sums = {table: file_checksum(folder.results / f"{table}.csv") for table in tables}
-    note = {**about, "made_of": file_checksum(folder.metrics), "tables": sums}
+    note = {**about, "made_of": file_checksum(folder.metrics), "tables": _checksums(folder, tables)}
     write_json(folder.results / "made.json", {**read_notes(folder, strict=False), step: note})
 
 
 def are_made(folder: Run, step: str, tables: Sequence[str], *, settings: Mapping, identity: str | None) -> bool:
     """Whether the tables of a step are there, unchanged, made with these settings from the network as it is now."""
-    note = read_notes(folder, strict=False).get(step, {})
-    sums = {table: file_checksum(folder.results / f"{table}.csv") for table in tables}
-    return (
-        None not in sums.values()
-        and note.get("tables") == sums
-        and note.get("settings") == json.loads(json.dumps(settings))
-        and note.get("identity") == identity
-        and note.get("made_of") == file_checksum(folder.metrics)
-    )
+    note, sums = read_notes(folder, strict=False).get(step, {}), _checksums(folder, tables)
+    expected = {
+        "tables": sums,
+        "settings": json.loads(json.dumps(settings)),
+        "identity": identity,
+        "made_of": file_checksum(folder.metrics),
+    }
+    return None not in sums.values() and {name: note.get(name) for name in expected} == expected
 
 
 def check_table(folder: Run, table: str, step: str, identity: str | None, made_by: str) -> None:
@@ -102,21 +96,14 @@ def check_table(folder: Run, table: str, step: str, identity: str | None, made_b
         raise ValueError(f"{path} {fault}; remove it, or measure it again with: {made_by}")
 
 
-def file_checksum(path) -> str | None:
-    """CRC-32 of a file; None if there is none."""
-    return checksum(path.read_bytes()) if path.is_file() else None
-
-
 def check_same_settings(folders: Sequence[Run], step: str) -> None:
     """Raises ValueError unless a step was done with the same settings in all folders that note it; names one."""
-    noted = {folder: note["settings"] for folder in folders if (note := read_notes(folder).get(step))}
-    (first, asked), *others = noted.items() or [(None, None)]
-    for folder, held in others:
-        names = [
-            name for name in {**asked, **held} if not name.endswith(("_epochs", "_dynamics"))
-        ]  # which rows there are
-        different = [name for name in names if asked.get(name) != held.get(name)]
-        if different:
+    noted = [(folder, note["settings"]) for folder in folders if (note := read_notes(folder).get(step))]
+    for folder, held in noted[1:]:
+        first, asked = noted[0]
+        # Which epochs were chosen only decides which rows there are.
+        names = [name for name in {**asked, **held} if not name.endswith(("_epochs", "_dynamics"))]
+        if different := [name for name in names if asked.get(name) != held.get(name)]:
             pairs = ", ".join(f"{name}={held.get(name)} (there: {asked.get(name)})" for name in different)
             raise ValueError(
                 f"{step} of {folder.workdir} was measured with other settings than that of {first.workdir}: {pairs}; "
@@ -128,3 +115,12 @@ def step_of(folder: Run, table: str) -> str:
     """The command that made a table, as its note says; the table's own name if there is no note."""
     notes = read_notes(folder, strict=False)
     return next((step for step, note in notes.items() if table in note["tables"]), table)
+
+
+def file_checksum(path: pathlib.Path) -> str | None:
+    """CRC-32 of a file; None if there is none."""
+    return checksum(path.read_bytes()) if path.is_file() else None
+
+
+def _checksums(folder, tables):
+    return {table: file_checksum(folder.results / f"{table}.csv") for table in tables}

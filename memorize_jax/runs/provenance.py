@@ -1,5 +1,6 @@
 """Where and with what a run was made: versions, device, commit."""
 
+import contextlib
 import importlib.metadata
 import pathlib
 import platform
@@ -15,14 +16,17 @@ PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "jaxopt", "num
 def provenance() -> dict:
     """Collects package versions, Python, device and the commit of the source tree."""
     here = pathlib.Path(__file__).parent
-    asked = subprocess.run(["git", "-C", here, "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
+    commit = ""
+    with contextlib.suppress(OSError):  # there is no git
+        asked = subprocess.run(["git", "-C", here, "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
+        commit = asked.stdout.strip()
     devices = jax.devices()
     return {
         "memorize_jax": importlib.metadata.version("memorize_jax"),
         "python": platform.python_version(),
         "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
         "device": f"{len(devices)} x {devices[0].device_kind}",
-        "commit": asked.stdout.strip() or "unknown",
+        "commit": commit or "unknown",
     }
 
 

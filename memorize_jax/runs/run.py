@@ -25,6 +25,10 @@ from memorize_jax.storage.lock import locked
 from memorize_jax.storage.tables import read_table
 
 
+# Tables in results/ that are made of others.
+NOT_MEASURED = ("claims", "over_seeds")
+
+
 class DamagedNetworkError(ValueError):
     """The network of an epoch is damaged or missing; the message says what repairs it."""
 
@@ -157,6 +161,22 @@ class TrainedRun:
         if path.is_file():
             check_table(self.folder, name, step, self.noted.identity, made_by)
         return read_table(path, (), made_by)
+
+    @property
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """Name -> table, of all that were measured."""
+        names = sorted(path.stem for path in self.folder.results.glob("*.csv"))
+        return {name: self.table(name) for name in names if name not in NOT_MEASURED}
+
+    def summary(self) -> str:
+        """What was trained and how it ended, in two lines."""
+        best, last, metrics = self.best_epoch, self.final_epoch, self.metrics.set_index("epoch")
+        about = f"{self!r}, {100 * self.config.permuted_fraction:g} % of the labels permuted"
+        shown = [
+            f"{stage} epoch {at}: test {metrics.loc[at, 'test_accuracy']:.1%}"
+            for stage, at in (("best", best), ("final", last))
+        ]
+        return f"{about}\n{'; '.join(shown)}; training {metrics.loc[last, 'train_accuracy']:.1%}"
 
     def identity(self) -> dict:
         """All of the run that the rows of a measurement depend on."""

@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import pathlib
+import platform
 import re
 import threading
 import time
@@ -26,7 +27,7 @@ BEAT_SECONDS, LOOK_SECONDS, GONE_SECONDS = 20.0, 5.0, 90.0
 AT_ONCE = 8  # most files are small, and most of their time is waiting
 OPTIONS = {"gs:/": {"consistency": "md5"}, "file": {"auto_mkdir": True}}  # what arrives is compared; folders are made
 # Locks, what is being written or removed, and what would lie elsewhere.
-NEVER = re.compile(r"(.*/)?(\d+\.(new.*|old)/.*|run\.lock|\.mirror\..*|\..+\.tmp.*|\.{0,2}(/.*)?)")
+NEVER = re.compile(r"(.*/)?(\d+\.(new.*|old)/.*|run\.(lock|holder\.json)|\.mirror\..*|\..+\.tmp.*|\.{0,2}(/.*)?)")
 # Written last: what has metrics says what it is, and metrics.json knows of the tables after it before they come.
 LAST = ("config.json", "metrics.json", "restores.csv", "metrics.csv")
 BucketError = ConnectionError  # the message names the bucket
@@ -68,7 +69,7 @@ class Bucket:
 
     def acquire(self, earlier: list[str], say: Callable[[str], None]) -> None:
         """Makes the lock; takes it from who does not move for `GONE_SECONDS`, or was an `earlier` command here."""
-        seen, waited, here = None, 0.0, f" on {os.uname().nodename} since "
+        seen, waited, here = None, 0.0, f" on {platform.node()} since "
         while True:
             with contextlib.suppress(FileExistsError):
                 lock = f"{self.token} process {os.getpid()}{here}{time.strftime('%Y-%m-%dT%H:%M:%S%z')}"

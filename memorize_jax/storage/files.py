@@ -19,20 +19,15 @@ LEFT_SECONDS = 3600
 
 @contextlib.contextmanager
 def replacing(path: pathlib.Path) -> Iterator[pathlib.Path]:
-    """Hands out a path beside `path` to write to; what was written there takes its place on leaving.
+    """Yields a new, empty file beside `path`; what was written to it takes the place of `path` on leaving.
 
-    Args:
-      path: of the file; its folder is made, the folder above must exist: a run that was deleted does not come back in
-        parts.
-
-    Yields:
-      the path to write to, with the same ending: a new file under a name that nobody can foresee; removed again if the
-      writing fails.
+    Nobody can foresee its name, which has the same ending; it is removed if the writing fails. The folder is made, the
+    folder above must exist: a run that was deleted does not come back in parts.
     """
     path.parent.mkdir(exist_ok=True)
     # A dot in front: it is not found by those who look for tables.
     beside = path.with_name(f".{path.stem}.{secrets.token_hex(8)}.tmp{path.suffix}")
-    os.close(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o666))
+    beside.touch(exist_ok=False)
     try:
         yield beside
         with open(beside, "rb+") as written:
@@ -41,23 +36,35 @@ def replacing(path: pathlib.Path) -> Iterator[pathlib.Path]:
     except BaseException:
         beside.unlink(missing_ok=True)
         raise
-    # The new name is in the folder, which is a file of its own.
-    folder = os.open(path.parent, os.O_RDONLY)
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder):
+    """Forces to disk which names a folder holds: it is a file of its own."""
     try:
-        os.fsync(folder)
+        descriptor = os.open(folder, os.O_RDONLY)
+    except PermissionError:
+        return  # Windows opens no folder
+    try:
+        os.fsync(descriptor)
     finally:
-        os.close(folder)
+        os.close(descriptor)
+
+
+def write_text(path: pathlib.Path, text: str) -> None:
+    """Writes a file whole, as UTF-8 and with the ends of lines as they are, on every system."""
+    with replacing(path) as beside:
+        beside.write_bytes(text.encode())
 
 
 def remove_left_behind(folder: pathlib.Path) -> None:
     """Removes the temporary files that a killed process left in a folder whose lock is held."""
     for path in folder.glob(".*.tmp*"):
-        found = TEMPORARY.fullmatch(path.name)
         with contextlib.suppress(OSError):
-            if found and (
-                (found["stem"] not in UNLOCKED and folder.name != "figures")
-                or time.time() - path.lstat().st_mtime > LEFT_SECONDS
-            ):
+            if not (found := TEMPORARY.fullmatch(path.name)):
+                continue
+            is_locked = found["stem"] not in UNLOCKED and folder.name != "figures"
+            if is_locked or time.time() - path.lstat().st_mtime > LEFT_SECONDS:
                 path.unlink()
 
 
@@ -69,18 +76,14 @@ def checksum(content: bytes) -> str:
 def write_json(path: pathlib.Path, content: dict) -> None:
     """Writes a JSON object, which has no key "checksum", with a checksum of itself."""
     body = json.loads(json.dumps(content))
-    with replacing(path) as beside:
-        beside.write_text(json.dumps({**body, "checksum": _own_checksum(body)}, indent=2) + "\n")
+    write_text(path, json.dumps({**body, "checksum": _own_checksum(body)}, indent=2) + "\n")
 
 
 def read_json(path: pathlib.Path) -> tuple[dict, bool]:
-    """Reads a JSON object, and compares it with its checksum if it has one.
-
-    Args:
-      path: of the file.
+    """Reads a JSON object, and compares it with its checksum if it has one; files of the first version have none.
 
     Returns:
-      (content without the checksum, whether it had one; files of the first version have none).
+      (content without the checksum, whether it had one).
 
     Raises:
       FileNotFoundError: no such file.

@@ -1,9 +1,8 @@
-"""One process at a time works in a run's folder, which holds its own files alone."""
+"""One process at a time works in a run's folder, which holds its own files alone; sole owner of filelock."""
 
 import contextlib
 import datetime
 import errno
-import fcntl
 import json
 import os
 import pathlib
@@ -11,9 +10,14 @@ import socket
 import sys
 from collections.abc import Iterator
 
-from memorize_jax.storage.files import remove_left_behind
+from filelock import FileLock, Timeout
 
-NAME = "run.lock"
+from memorize_jax.storage.files import remove_left_behind, write_text
+
+# Windows lets nobody read a locked file: who holds the lock stands in another one.
+LOCK, HOLDER = "run.lock", "run.holder.json"
+# Its holder may have removed the file between our opening and our locking it.
+WAIT_SECONDS = 0.1
 
 
 class BusyError(OSError):
@@ -28,9 +32,7 @@ def check_no_links(workdir: pathlib.Path) -> None:
     Raises:
       ValueError: names the first link.
     """
-    if not workdir.is_dir():
-        return
-    folders = [os.fspath(workdir)]
+    folders = [os.fspath(workdir)] if workdir.is_dir() else []
     while folders:
         with os.scandir(folders.pop()) as entries:
             for entry in entries:
@@ -44,17 +46,10 @@ def check_no_links(workdir: pathlib.Path) -> None:
 
 @contextlib.contextmanager
 def locked(workdir: pathlib.Path) -> Iterator[None]:
-    """Holds the lock of a run's folder, and clears away the temporary files of processes that were killed.
+    """Holds the lock of a folder, which is made if needed, and removes the temporary files of killed processes.
 
-    The kernel holds it for us and lets go when the process ends, however it ends: a file that a killed process left,
-    or one whose process number belongs to somebody else by now, is no obstacle. What stands in the file only says
-    who to look for.
-
-    Args:
-      workdir: the folder; made if needed.
-
-    Yields:
-      nothing, while no other process can hold it.
+    The kernel holds it for us and lets go when the process ends, however it ends: files that a killed process left are
+    no obstacle.
 
     Raises:
       BusyError: names the other process and its machine.
@@ -63,9 +58,7 @@ def locked(workdir: pathlib.Path) -> Iterator[None]:
     """
     workdir.mkdir(parents=True, exist_ok=True)
     check_no_links(workdir)
-    path = workdir / NAME
-    descriptor = _acquire(path)
-    try:
+    with _held(workdir):
         for folder in (workdir, workdir / "results", workdir / "figures"):
             remove_left_behind(folder)
         holder = {
@@ -74,54 +67,45 @@ def locked(workdir: pathlib.Path) -> Iterator[None]:
             "since": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
             "command": " ".join(sys.argv),
         }
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, json.dumps(holder).encode(), 0)
+        write_text(workdir / HOLDER, json.dumps(holder))
         yield
-    finally:
-        # Before letting go, so that nobody can hold a file that has no name.
-        path.unlink(missing_ok=True)
-        os.close(descriptor)
 
 
 def remove_stale_lock(workdir: pathlib.Path) -> None:
-    """Removes what a killed process left in run.lock, its machine and command line; leaves a lock that is held."""
-    path = workdir / NAME
-    with contextlib.suppress(OSError):
-        descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            path.unlink(missing_ok=True)
-        finally:
-            os.close(descriptor)
+    """Removes what a killed process left, its machine and command line; leaves a lock that is held."""
+    if (workdir / LOCK).exists():
+        with contextlib.suppress(OSError), _held(workdir):
+            pass
 
 
-def _acquire(path):
-    while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # Its holder may have removed the file between our opening and our locking it.
-            if path.exists() and os.path.samestat(os.fstat(descriptor), os.stat(path)):
-                return descriptor
-        except BlockingIOError:
-            message = f"workdir {path.parent} is in use by {_holder(path)}; wait for it or stop it first"
-            os.close(descriptor)
-            raise BusyError(message) from None
-        except BaseException as error:
-            os.close(descriptor)
-            if getattr(error, "errno", None) in (errno.ENOTSUP, errno.ENOSYS, errno.ENOLCK):
-                path.unlink(missing_ok=True)
-                raise OSError(
-                    f"workdir {path.parent} is on a file system without locks (flock), so that two commands could "
-                    "write there at once; choose a --workdir on another disk"
-                ) from error
-            raise
-        os.close(descriptor)
-
-
-def _holder(path):
+@contextlib.contextmanager
+def _held(workdir):
+    path, lock = workdir / LOCK, FileLock(workdir / LOCK, fallback_to_soft=False)
     try:
-        holder = json.loads(path.read_text())
+        lock.acquire(timeout=WAIT_SECONDS)
+    except Timeout:
+        raise BusyError(f"workdir {workdir} is in use by {_holder(workdir)}; wait for it or stop it first") from None
+    except OSError as error:
+        if error.errno not in (errno.ENOTSUP, errno.ENOSYS, errno.ENOLCK):
+            raise
+        path.unlink(missing_ok=True)
+        raise OSError(
+            f"workdir {workdir} is on a file system without locks (flock), so that two commands could write there at "
+            "once; choose a --workdir on another disk"
+        ) from error
+    try:
+        yield
+    finally:
+        # Before letting go, so that nobody can hold a file that has no name.
+        (workdir / HOLDER).unlink(missing_ok=True)
+        with contextlib.suppress(PermissionError):  # Windows: removed by the lock when it lets go
+            path.unlink(missing_ok=True)
+        lock.release()
+
+
+def _holder(workdir):
+    try:
+        holder = json.loads((workdir / HOLDER).read_bytes())
         return f"process {holder['pid']} on {holder['host']} since {holder['since']} ({holder['command']})"
     except (OSError, ValueError, KeyError, TypeError):
         return "another process, which is just starting"

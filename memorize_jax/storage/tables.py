@@ -1,11 +1,15 @@
-"""Tables: their columns, and how they are written and read."""
+"""Tables: their columns, and how they are written, read, and made unit by unit."""
 
+import contextlib
+import json
+import os
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 
+import numpy as np
 import pandas as pd
 
-from memorize_jax.storage.files import replacing
+from memorize_jax.storage.files import checksum, write_text
 
 # What tables have in common.
 ACCURACIES = ("train_accuracy", "unpermuted_accuracy", "permuted_accuracy", "restored_accuracy", "test_accuracy")
@@ -81,13 +85,13 @@ TEXT = {
 }
 
 
-def write_table(path: str | pathlib.Path, rows: Sequence[dict], columns: Sequence[str]) -> None:
-    """Writes a table whole: readers see the old one or the new one, never half of it.
+def table_text(rows: Sequence[dict], columns: Sequence[str]) -> str:
+    """A table as csv: floats with all their digits, the same on every system."""
+    return pd.DataFrame(list(rows), columns=list(columns)).to_csv(index=False, lineterminator="\n")
 
-    Args:
-      path: of the csv file; its folder is made.
-      rows: one dict per row, with exactly the columns.
-      columns: their order.
+
+def write_table(path: str | pathlib.Path, rows: Sequence[dict], columns: Sequence[str]) -> None:
+    """Writes a table whole; its folder is made.
 
     Raises:
       ValueError: a row lacks a column or has one too many.
@@ -95,41 +99,131 @@ def write_table(path: str | pathlib.Path, rows: Sequence[dict], columns: Sequenc
     for row in rows:
         if set(row) != set(columns):
             raise ValueError(f"expected columns {sorted(columns)}, got {sorted(row)}")
-    with replacing(pathlib.Path(path)) as beside:
-        pd.DataFrame(list(rows), columns=list(columns)).to_csv(beside, index=False)
+    write_text(pathlib.Path(path), table_text(rows, columns))
 
 
-def read_table(path: str | pathlib.Path, columns: Sequence[str], made_by: str) -> pd.DataFrame:
-    """Reads a table.
+def read_table(
+    path: str | pathlib.Path,
+    columns: Sequence[str],
+    made_by: str,
+    *,
+    text: Collection[str] = TEXT,
+    added: Collection[str] = ADDED,
+) -> pd.DataFrame:
+    """Reads a table; columns besides those expected are kept.
 
     Args:
       path: of the csv file.
       columns: that it must have.
       made_by: the command that makes it, for the error message.
-
-    Returns:
-      A data frame.
+      text: columns that hold text; all others must hold numbers.
+      added: columns that tables of the first version lack, where they become NaN.
 
     Raises:
       FileNotFoundError: no such table; says what makes it.
       ValueError: a column is missing, there are no rows, or it is not a table.
     """
-    path = pathlib.Path(path)
+    path, again = pathlib.Path(path), f"make the table again with: {made_by}"
     if not path.is_file():
         raise FileNotFoundError(f"no table {path}; make it with: {made_by}")
     try:
         # A run's name is a hash, which may look like a number.
         table = pd.read_csv(path, dtype={"run": str})
     except ValueError as error:
-        raise ValueError(f"{path} is damaged ({error}); make the table again with: {made_by}") from error
+        raise ValueError(f"{path} is damaged ({error}); {again}") from error
     lacking = [column for column in columns if column not in table.columns]
-    if missing := [column for column in lacking if column not in ADDED]:
-        raise ValueError(f"{path}: expected columns {', '.join(missing)}; make the table again with: {made_by}")
+    if missing := [column for column in lacking if column not in added]:
+        raise ValueError(f"{path}: expected columns {', '.join(missing)}; {again}")
     if table.empty:
-        raise ValueError(f"{path} is damaged (no rows); make the table again with: {made_by}")
+        raise ValueError(f"{path} is damaged (no rows); {again}")
     table = table.assign(**dict.fromkeys(lacking, float("nan")))
     for column in columns:
-        if column not in TEXT and not pd.api.types.is_numeric_dtype(table[column]):
-            wrong = table[column][pd.to_numeric(table[column], errors="coerce").isna()].iloc[0]
-            raise ValueError(f"{path} is damaged ({column} {wrong!r}); make the table again with: {made_by}")
+        if column not in text and not pd.api.types.is_numeric_dtype(table[column]):
+            is_wrong = np.isnan(np.asarray(pd.to_numeric(table[column], errors="coerce"), float))
+            wrong = table[column].tolist()[is_wrong.argmax()]
+            raise ValueError(f"{path} is damaged ({column} {wrong!r}); {again}")
     return table
+
+
+def make_table(
+    path: pathlib.Path,
+    columns: Sequence[str],
+    units: Iterable[Hashable],
+    make_rows: Callable[[Hashable], list[dict] | None],
+    *,
+    settings: Mapping,
+    otherwise: Callable[[Hashable], list[dict]] = lambda unit: [],
+) -> pd.DataFrame:
+    """Makes a table of many units of work; a unit that was finished before an interruption is not made again.
+
+    Finished units are noted, line by line, in a file beside the table, which goes when the table is there. The table
+    is the same, byte for byte, however often its making was interrupted.
+
+    Args:
+      path: of the table.
+      columns: of the table.
+      units: keys of the units, in the order of the table; numbers, strings or tuples of them.
+      make_rows: key -> rows; None for a unit that cannot be made now.
+      settings: everything else the rows depend on, as JSON; rows made with other settings are not used.
+      otherwise: key -> the rows that stand for a unit that cannot be made; they are not noted, so that a later
+        attempt makes them.
+
+    Raises:
+      ValueError: rows without the columns, or no rows at all.
+    """
+    notes, rows = path.with_name(f"{path.stem}.partial.jsonl"), []
+    path.parent.mkdir(exist_ok=True)
+    start = _line("settings", json.loads(json.dumps(settings, sort_keys=True)))
+    made, sound = _read_notes(notes, start)
+    with open(notes, "r+b" if sound else "wb") as stream:
+
+        def note(line):
+            stream.write(line)
+            stream.flush()
+            os.fsync(stream.fileno())
+
+        # What follows the last sound line was cut short.
+        stream.truncate(sound)
+        stream.seek(sound)
+        if not sound:
+            note(start)
+        for unit in units:
+            if (key := json.dumps(unit)) not in made:
+                if (found := make_rows(unit)) is None:
+                    rows += otherwise(unit)
+                    continue
+                # Through JSON in any case, so that a table does not show where it was interrupted.
+                note(line := _line(key, found))
+                made[key] = _parse(line)[1]
+            rows += made[key]
+    if not rows:
+        raise ValueError(f"nothing could be measured for {path}")
+    write_table(path, rows, columns)
+    notes.unlink()
+    return pd.DataFrame(rows, columns=list(columns))
+
+
+def _line(key, content):
+    # NumPy's numbers become Python's.
+    body = json.dumps([key, content], default=lambda number: number.item())
+    return f"{checksum(body.encode())} {body}\n".encode()
+
+
+def _parse(line):
+    check, _, body = line.partition(b" ")
+    if not body.endswith(b"\n") or check != checksum(body[:-1]).encode():
+        raise ValueError("a line that was cut short or has changed")
+    return json.loads(body)
+
+
+def _read_notes(notes, start):
+    """The units noted under the same settings, and how many bytes of the file are sound."""
+    made, sound = {}, 0
+    with contextlib.suppress(FileNotFoundError, ValueError), open(notes, "rb") as stream:
+        for line in stream:
+            if not sound and line != start:
+                break
+            key, rows = _parse(line)
+            made[key] = rows
+            sound += len(line)
+    return made, sound

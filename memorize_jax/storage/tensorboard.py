@@ -24,12 +24,8 @@ def tag(column: str) -> str:
 def event_file(folder: pathlib.Path, rows: Sequence[dict]) -> Iterator[Callable[[dict], None]]:
     """Keeps the event file of a run: it always holds each epoch once, however often training was interrupted.
 
-    What an earlier process wrote is written anew from the rows, for that file may hold epochs that are now done
-    again.
-
-    Args:
-      folder: for the file alone; made if needed.
-      rows: of metrics.csv so far.
+    What an earlier process wrote is written anew from `rows`, those of metrics.csv so far, for its file may hold epochs
+    that are now done again. The folder is for the file alone, and made if needed.
 
     Yields:
       a function that appends the row of an epoch; it is on disk when the function returns. A metric that is NaN, the
@@ -38,7 +34,7 @@ def event_file(folder: pathlib.Path, rows: Sequence[dict]) -> Iterator[Callable[
     # EventsWriter rather than SummaryWriter, whose thread would wait for ever for a disk that is full.
     from tensorboardX import summary
     from tensorboardX.event_file_writer import EventsWriter
-    from tensorboardX.proto.event_pb2 import Event, SessionLog
+    from tensorboardX.proto.event_pb2 import Event, SessionLog  # pyright: ignore[reportAttributeAccessIssue]
 
     folder.mkdir(exist_ok=True)
     for old in folder.glob("events.out.tfevents.*"):

@@ -7,11 +7,11 @@ import struct
 import numpy as np
 import pytest
 
-from experiments import run_folder
 from memorize_jax import data, memory
 from memorize_jax.config import RunConfig
 from memorize_jax.data import fashion_mnist, tiny_imagenet
 from memorize_jax.data.downloads import POINTER, Wanted, find, missing
+from memorize_jax.runs.prepare import prepare
 from tests.data import test_cifar, test_tiny_imagenet
 from tests.data.test_cifar import archive  # noqa: F401 (a fixture)
 from tests.data.test_sources import IMAGES, LABELS, STEMS, idx
@@ -172,7 +172,7 @@ def test_a_small_file_that_unpacks_to_a_large_one_is_refused_by_its_header(tmp_p
 def test_nothing_is_written_for_data_that_are_refused(tmp_path):
     folder = write_idx(tmp_path / "data", t10k_images=zeros(0, 28, 28), t10k_labels=zeros(0))
     with pytest.raises(ValueError, match="do not belong together"):
-        run_folder.prepare(tmp_path / "run", RunConfig(dataset="mnist", data_dir=str(folder)))
+        prepare(tmp_path / "run", RunConfig(dataset="mnist", data_dir=str(folder)))
     assert [path.name for path in tmp_path.iterdir()] == ["data"]
 
 

@@ -9,10 +9,11 @@ import fsspec
 import pandas as pd
 import pytest
 
-from experiments import presets, train
+from memorize_jax import presets
 from memorize_jax.commands import buckets
 from memorize_jax.runs.folder import Run
 from memorize_jax.runs.noted import check_same_run
+from memorize_jax.runs.train import train_run
 from memorize_jax.storage.bucket import local_folder
 from memorize_jax.storage.checkpoints import EpochStore
 from tests.commands import ROOT, python
@@ -46,14 +47,15 @@ def test_a_command_works_in_a_folder_and_speaks_of_the_bucket(tmp_path, capsys, 
 
 TRAINS = """
 import dataclasses, sys, types
-from experiments import presets, train
+from memorize_jax import presets
 from memorize_jax.commands import buckets
+from memorize_jax.runs.train import train_run
 from memorize_jax import interruption
 
 flags = types.SimpleNamespace(workdir=sys.argv[1], local_dir=sys.argv[2])
 config = dataclasses.replace(presets.PRESETS["smoke"].run, epochs=30, stop_accuracy=1.0)
 with interruption.terminable(), buckets.workdir_here(flags, schemes=("file",), seconds=0.2):
-    train.run(flags.workdir, config)
+    train_run(flags.workdir, config)
 """
 
 
@@ -105,7 +107,7 @@ def test_a_run_goes_on_from_the_bucket_on_another_machine(tmp_path, smoke_run, s
         shutil.copytree(smoke_run, flags.workdir, dirs_exist_ok=True)
     with buckets.workdir_here(flags := given(tmp_path / "two"), schemes=("memory",)):
         check_same_run(Run(flags.workdir), config)
-        train.run(flags.workdir, dataclasses.replace(config, epochs=config.epochs + 1, stop_accuracy=1.0))
+        train_run(flags.workdir, dataclasses.replace(config, epochs=config.epochs + 1, stop_accuracy=1.0))
     with (
         buckets.workdir_here(flags := given(tmp_path / "three"), schemes=("memory",)),
         EpochStore(Run(flags.workdir).checkpoints) as networks,

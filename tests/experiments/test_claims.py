@@ -4,9 +4,10 @@ import math
 import pandas as pd
 import pytest
 
-from experiments import claims, presets, train
+from experiments import claims, presets
 from memorize_jax.claims import STATEMENTS, evaluate
 from memorize_jax.runs.folder import Run
+from memorize_jax.runs.train import train_run
 from memorize_jax.storage.tables import CLAIMS, read_table
 from tests.claims.invented import study
 from tests.experiments.made_up import as_seed
@@ -52,7 +53,7 @@ def test_an_ensemble_has_intervals(smoke_run, tmp_path):
 
 
 def test_a_run_without_permuted_labels_confirms_no_memorizing(tmp_path):
-    train.run(tmp_path, dataclasses.replace(presets.PRESETS["smoke"].run, permuted_fraction=0.0, epochs=1))
+    train_run(tmp_path, dataclasses.replace(presets.PRESETS["smoke"].run, permuted_fraction=0.0, epochs=1))
     claims.run(tmp_path)
     table = table_of(tmp_path)
     assert (table["verdict"] == "not testable").all()

@@ -7,13 +7,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments import geometry, presets, train
+from experiments import geometry, presets
 from memorize_jax.config import RunConfig
 from memorize_jax.data import GROUPS, LOADERS
 from memorize_jax.models import MODELS
 from memorize_jax.runs.folder import Run
 from memorize_jax.runs.labels import read_labels
 from memorize_jax.runs.noted import read_config, write_config
+from memorize_jax.runs.prepare import prepare
+from memorize_jax.runs.train import train_run
 from memorize_jax.storage.checkpoints import EpochStore
 from memorize_jax.storage.tables import GEOMETRY, METRICS, read_table
 from tests.commands import EXPERIMENTS, python
@@ -42,7 +44,7 @@ def test_reproduce_leaves_a_whole_run_behind(smoke_run):
 def two_epochs(tmp_path_factory):
     """The folder of the smoke preset's training, two epochs of it, in this process."""
     workdir = tmp_path_factory.mktemp("two_epochs")
-    train.run(workdir, dataclasses.replace(SMOKE.run, epochs=2))
+    train_run(workdir, dataclasses.replace(SMOKE.run, epochs=2))
     return workdir
 
 
@@ -78,7 +80,7 @@ def test_geometry_has_a_row_for_every_epoch_group_and_layer(smoke_run):
 
 @pytest.mark.parametrize(("fraction", "groups"), [(0.0, {"unpermuted", "test"}), (1.0, set(GROUPS) - {"unpermuted"})])
 def test_groups_that_are_empty_have_no_manifolds(tmp_path, fraction, groups):
-    prepared = train.prepare(tmp_path, dataclasses.replace(SMOKE.run, permuted_fraction=fraction))
+    prepared = prepare(tmp_path, dataclasses.replace(SMOKE.run, permuted_fraction=fraction))
     assert set(geometry.choose_examples(*prepared, SMOKE.geometry, seed=0)) == groups
 
 

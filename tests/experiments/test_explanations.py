@@ -4,9 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments import gradients, presets, rewinding, train
+from experiments import gradients, presets, rewinding
 from memorize_jax.config import RunConfig
 from memorize_jax.runs.folder import Run
+from memorize_jax.runs.train import train_run
 from memorize_jax.storage.checkpoints import EpochStore
 from memorize_jax.storage.tables import GRADIENTS, METRICS, REWINDING, read_table
 
@@ -104,7 +105,7 @@ def test_a_damaged_network_is_one_sentence_that_says_what_mends_it(copied):
 @pytest.mark.slow
 def test_a_residual_network_is_rewound_and_recalibrated(tmp_path):
     config = RunConfig(model="resnet18", width=2, init="torch", epochs=2, learning_rate=1e-3)
-    train.run(tmp_path, config)
+    train_run(tmp_path, config)
     metrics = pd.read_csv(Run(tmp_path).metrics)
     found = {}
     for bn in ("with_layer", "recalibrate"):

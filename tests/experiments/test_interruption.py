@@ -74,9 +74,9 @@ DROPPED = {
 def test_an_exception_that_was_dropped_comes_again(number, way):
     with start("-c", SCRIPT, int(number), DROPPED[way]) as process:
         output, error = process.communicate(timeout=20)
-    word = "interrupted" if number == signal.SIGINT else "terminated"
+    word = "Interrupted" if number == signal.SIGINT else "Terminated"
     assert (process.returncode, output) == (CODES[number], "")
-    assert error == f"{word}; the same command goes on from here\n"
+    assert error == f"{word}. Progress is saved; rerun the same command to resume.\n"
 
 
 def when_it_says(process, word):

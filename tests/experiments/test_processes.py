@@ -5,13 +5,12 @@ import socket
 import subprocess
 import sys
 import time
-import types
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from experiments import processes
+from memorize_jax.runs import distributed
 from tests.commands import ROOT, python
 
 
@@ -105,8 +104,6 @@ def test_a_port_that_is_in_use_is_refused_with_a_line(tmp_path, taken):
 
 @pytest.mark.parametrize("address", ["here", "here:", "here:x", "here:0", "here:65536", "1234"])
 @pytest.mark.parametrize("number", [0, 1])
-def test_an_address_without_a_port_is_refused(address, number, monkeypatch):
-    given = {"coordinator": address, "num_processes": 2, "process_id": number, "distributed": False}
-    monkeypatch.setattr(processes.cli, "FLAGS", types.SimpleNamespace(**given))
+def test_an_address_without_a_port_is_refused(address, number):
     with pytest.raises(ValueError, match=f"expected --coordinator=ADDRESS:PORT, got {address}"):
-        processes.join()
+        distributed.join(address, 2, number, detect=False)

@@ -38,7 +38,7 @@ def done(monkeypatch):
 
     monkeypatch.setattr(reproduce, "STEPS", [noting(step) for step in steps.STEPS])
     monkeypatch.setattr(steps, "STEPS", reproduce.STEPS)
-    monkeypatch.setattr(reproduce.train, "run", lambda *arguments: names.append("train"))
+    monkeypatch.setattr(reproduce, "train_run", lambda *arguments: names.append("train"))
     return names
 
 

@@ -10,7 +10,7 @@ from memorize_jax.runs.folder import Run
 from memorize_jax.storage.checkpoints import DamagedCheckpointError, EpochStore
 from tests.reliability.damage import damage_all
 from tests.reliability.flips import flip_all
-from tests.test_checkpoints import assert_equal_trees, filled_store, state, variables
+from tests.storage.test_checkpoints import assert_equal_trees, filled_store, state, variables
 
 
 def test_every_damage_to_every_kind_of_file_is_noticed_by_epoch_and_name(tmp_path):

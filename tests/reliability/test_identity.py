@@ -11,13 +11,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments import gradients, presets, report, rewinding, train
+from experiments import gradients, presets, report, rewinding
 from memorize_jax import data
 from memorize_jax.runs import identity, metrics
 from memorize_jax.runs.folder import Run
 from memorize_jax.runs.labels import read_labels, write_labels
 from memorize_jax.runs.noted import note_provenance, read_noted, read_provenance, write_config
 from memorize_jax.runs.notes import read_notes
+from memorize_jax.runs.prepare import prepare
+from memorize_jax.runs.train import train_run
 from memorize_jax.storage.files import replacing, write_json
 from memorize_jax.storage.lock import check_no_links, locked, remove_stale_lock
 from memorize_jax.studies.study import read_study
@@ -33,7 +35,7 @@ def trained(tmp_path_factory):
     """Two measured runs that differ in their seed."""
     folder = tmp_path_factory.mktemp("trained")
     for seed, name in enumerate(("mine", "theirs")):
-        train.run(folder / name, dataclasses.replace(CONFIG, seed=seed))
+        train_run(folder / name, dataclasses.replace(CONFIG, seed=seed))
         gradients.run(folder / name, LEDGER)
     return folder
 
@@ -210,14 +212,14 @@ def test_a_mix_up_is_refused_by_name(mine, theirs, name):
 
 def test_training_mends_an_epoch_of_another_run(mine, theirs, trained):
     copied("checkpoints/epochs/2")(mine, theirs)
-    train.run(mine.workdir, CONFIG)
+    train_run(mine.workdir, CONFIG)
     assert differences(outcome(mine.workdir), outcome(trained / "mine")) == []
 
 
 def test_training_goes_on_from_the_rows_that_have_a_note_and_a_network(mine, trained):
     """What a kill between two writings leaves: a note without its row."""
     edited("metrics.csv", rows(lambda own: own[:3]))(mine, None)
-    train.run(mine.workdir, CONFIG)
+    train_run(mine.workdir, CONFIG)
     assert differences(outcome(mine.workdir), outcome(trained / "mine")) == []
 
 
@@ -263,11 +265,11 @@ def test_what_was_begun_before_the_training_went_on_is_not_mixed_with_what_came_
     settings = presets.RewindingConfig(rewind_epochs="0", rewind_layers="each")
     rewinding.run(mine.workdir, settings)
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("memorize_jax.storage.partial_tables.write_table", stopped)
+        patched.setattr("memorize_jax.storage.tables.write_table", stopped)
         with pytest.raises(KeyboardInterrupt):
             rewinding.run(mine.workdir, settings)
     assert list(mine.results.glob("rewinding.partial.jsonl"))
-    train.run(mine.workdir, dataclasses.replace(CONFIG, epochs=4))
+    train_run(mine.workdir, dataclasses.replace(CONFIG, epochs=4))
     with pytest.raises(ValueError, match=r"rewinding\.csv was measured before the training went on; remove it"):
         read_study(mine.workdir)
     rewinding.run(mine.workdir, settings)
@@ -319,8 +321,8 @@ def test_data_that_changed_since_training_are_refused_and_nothing_is_replaced(mi
     before = {path: path.read_bytes() for path in mine.workdir.rglob("*") if path.is_file()}
     for step in (
         lambda: gradients.run(mine.workdir, LEDGER, other),
-        lambda: train.run(mine.workdir, CONFIG, (other, read_labels(mine))),
-        lambda: train.prepare(mine.workdir, dataclasses.replace(CONFIG, epochs=5), other),
+        lambda: train_run(mine.workdir, CONFIG, (other, read_labels(mine))),
+        lambda: prepare(mine.workdir, dataclasses.replace(CONFIG, epochs=5), other),
     ):
         with pytest.raises(
             ValueError, match=f"trained on other data: its (true )?{part} are not those of the data set"
@@ -345,12 +347,12 @@ def test_a_run_of_the_first_version_is_read_by_its_true_labels_alone(mine):
 def test_provenance_grows_and_is_never_replaced(mine, monkeypatch):
     (first,) = read_provenance(mine)
     other = {**first, "device": "8 x TPU v4"}
-    monkeypatch.setattr("memorize_jax.runs.provenance", lambda: other)
+    monkeypatch.setattr("memorize_jax.runs.noted.provenance", lambda: other)
     # Nothing is trained: nobody took part.
-    train.run(mine.workdir, CONFIG)
+    train_run(mine.workdir, CONFIG)
     assert read_provenance(mine) == [first]
-    train.run(mine.workdir, dataclasses.replace(CONFIG, epochs=4))
-    train.run(mine.workdir, dataclasses.replace(CONFIG, epochs=5))
+    train_run(mine.workdir, dataclasses.replace(CONFIG, epochs=4))
+    train_run(mine.workdir, dataclasses.replace(CONFIG, epochs=5))
     note_provenance(mine)
     assert read_provenance(mine) == [first, other]
 
@@ -370,7 +372,7 @@ def test_a_link_inside_a_run_is_refused_and_not_followed(mine, tmp_path, place):
     link.parent.mkdir(exist_ok=True)
     link.unlink(missing_ok=True)
     link.symlink_to(outside)
-    steps = [lambda: read(mine), lambda: report.run(mine.workdir), lambda: train.run(mine.workdir, CONFIG)]
+    steps = [lambda: read(mine), lambda: report.run(mine.workdir), lambda: train_run(mine.workdir, CONFIG)]
     for step in steps:
         with pytest.raises((ValueError, OSError), match=f"{place} is a link; a run's folder must hold its own files"):
             step()
@@ -407,19 +409,19 @@ def test_only_what_is_named_like_our_own_is_cleared_away(mine, name):
     folder = mine.checkpoints / "epochs" / name
     folder.mkdir()
     (mine.checkpoints / "epochs" / "9.new").mkdir()
-    train.run(mine.workdir, dataclasses.replace(CONFIG, epochs=4))
+    train_run(mine.workdir, dataclasses.replace(CONFIG, epochs=4))
     assert folder.is_dir()
     assert not (mine.checkpoints / "epochs" / "9.new").exists()
 
 
 def test_a_stale_lock_tells_nobody_who_left_it(mine):
-    lock = mine.workdir / "run.lock"
+    lock, holder = (mine.workdir / name for name in ("run.lock", "run.holder.json"))
     lock.write_text('{"host": "my-laptop", "command": "secret"}')
     report.run(mine.workdir)
     assert not lock.exists()
     with locked(mine.workdir):
         remove_stale_lock(mine.workdir)
-        assert "host" in lock.read_text()
+        assert "host" in holder.read_text()
 
 
 def test_a_file_system_without_locks_is_one_clear_line(tmp_path, monkeypatch):

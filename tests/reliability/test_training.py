@@ -12,14 +12,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments import resume, run_folder
-from experiments import train as train_experiment
 from memorize_jax import interruption
+from memorize_jax.runs import resume
+from memorize_jax.runs import session as run_folder
+from memorize_jax.runs import train as train_experiment
 from memorize_jax.runs.folder import Run
 from memorize_jax.storage.checkpoints import EpochStore
 from memorize_jax.storage.checkpoints import store as store_module
 from memorize_jax.storage.tables import RESTORES, read_table
-from memorize_jax.training import NotFiniteLossError, rate_stretches
+from memorize_jax.training import NotFiniteLossError, Trainer, rate_stretches
 from memorize_jax.training import loop as training_loop
 from tests.reliability.outcome import differences, outcome
 from tests.training.test_loop import CONFIG, small_problem
@@ -31,7 +32,7 @@ def problem():
 
 
 def train_in(workdir, problem, **options):
-    train_experiment.run(workdir, dataclasses.replace(CONFIG, **options), problem)
+    train_experiment.train_run(workdir, dataclasses.replace(CONFIG, **options), problem)
     return workdir
 
 
@@ -66,9 +67,9 @@ def test_a_termination_signal_finishes_the_epoch_and_stores_it(tmp_path, problem
             os.kill(os.getpid(), signal.SIGTERM)
         return run_epoch(trainer, state, number, on_step)
 
-    run_epoch = training_loop.Trainer.run_epoch
+    run_epoch = Trainer.run_epoch
     with monkeypatch.context() as patched:
-        patched.setattr(training_loop.Trainer, "run_epoch", signal_in_epoch_3)
+        patched.setattr(Trainer, "run_epoch", signal_in_epoch_3)
         with pytest.raises(interruption.Terminated):
             train_in(tmp_path / "run", problem)
     with EpochStore(Run(tmp_path / "run").checkpoints) as store:

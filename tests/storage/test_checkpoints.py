@@ -4,9 +4,12 @@ import numpy as np
 import optax
 import pytest
 
-from memorize_jax.storage.checkpoints import EpochStore
+from memorize_jax.epochs import kept_epochs
+from memorize_jax.storage.checkpoints import EpochStore, bytes_needed, check_space, disk
 from memorize_jax.training import TrainState
 from tests.eight_devices import trainer_steps
+
+ACCURACIES = [0.1, 0.3, 0.7, 0.7, 0.2, 0.1]
 
 
 def variables(seed):
@@ -27,45 +30,44 @@ def assert_equal_trees(found, expected):
     jax.tree.map(np.testing.assert_array_equal, found, expected)
 
 
+def fill(store, epochs, *, complete=(), prune=False):
+    """Saves epochs; of those that are `complete` the training state too."""
+    for epoch in epochs:
+        accuracies = ACCURACIES[: epoch + 1] if prune else None
+        store.save(epoch, variables(epoch), state(epoch), complete=epoch in complete, test_accuracies=accuracies)
+    store.wait()
+
+
 def filled_store(folder, epochs):
     with EpochStore(folder) as store:
-        for epoch in epochs:
-            store.save(epoch, variables(epoch), state(epoch), complete=epoch == epochs[-1])
+        fill(store, epochs, complete=epochs[-1:])
 
 
-def test_every_epoch_comes_back_bit_for_bit_as_numpy(tmp_path):
-    filled_store(tmp_path, range(5))
+def test_every_epoch_and_the_last_state_come_back_bit_for_bit_as_numpy(tmp_path):
+    filled_store(tmp_path, range(4))
     with EpochStore(tmp_path) as store:
-        assert store.epochs() == [0, 1, 2, 3, 4]
-        for epoch in (3, 0, 4, 1, 2):
+        assert store.epochs() == [0, 1, 2, 3]
+        for epoch in (3, 0, 2, 1):
             found = store.load(epoch)
             assert {type(leaf) for leaf in jax.tree.leaves(found)} == {np.ndarray}
             assert_equal_trees(found, variables(epoch))
+        epoch, found = store.load_training_state(state(0))
+    assert epoch == 3
+    # With the optimizer's own classes.
+    assert isinstance(found, TrainState)
+    assert_equal_trees(found, state(3))
+    dtypes = [[np.asarray(leaf).dtype for leaf in jax.tree.leaves(tree)] for tree in (found, state(3))]
+    assert dtypes[0] == dtypes[1]
 
 
-@pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16, jnp.int32])
-def test_dtypes_are_kept(tmp_path, dtype):
-    saved = {"params": {"kernel": jnp.arange(6, dtype=dtype)}}
+def test_types_are_kept_and_a_network_without_batch_statistics_gets_an_empty_dict_back(tmp_path):
+    saved = {name: jnp.arange(6, dtype=name) for name in ("float32", "bfloat16", "int32")}
     with EpochStore(tmp_path) as store:
-        store.save(0, saved, state(0), complete=True)
+        store.save(0, {"params": saved}, None, complete=True)
     with EpochStore(tmp_path) as store:
-        assert store.load(0)["params"]["kernel"].dtype == dtype
-
-
-def test_a_network_without_batch_statistics_gets_an_empty_dict_back(tmp_path):
-    with EpochStore(tmp_path) as store:
-        store.save(0, {"params": variables(0)["params"], "batch_stats": {}}, state(0), complete=True)
-    with EpochStore(tmp_path) as store:
-        assert_equal_trees(store.load(0), {"params": variables(0)["params"], "batch_stats": {}})
-
-
-def test_a_missing_epoch_names_the_stored_ones(tmp_path):
-    filled_store(tmp_path, range(2, 5))
-    with (
-        EpochStore(tmp_path) as store,
-        pytest.raises(FileNotFoundError, match=r"no checkpoint of epoch 9 in .*; stored: 3 epochs from 2 to 4"),
-    ):
-        store.load(9)
+        found = store.load(0)
+    assert_equal_trees(found, {"params": saved, "batch_stats": {}})
+    assert {name: leaf.dtype.name for name, leaf in found["params"].items()} == {name: name for name in saved}
 
 
 def test_an_empty_store_says_so(tmp_path):
@@ -76,51 +78,37 @@ def test_an_empty_store_says_so(tmp_path):
             store.load(0)
 
 
-def test_a_refused_save_is_an_error(tmp_path):
-    filled_store(tmp_path, range(4))
-    with EpochStore(tmp_path) as store, pytest.raises(RuntimeError, match="refused to save epoch 2"):
-        store.save(2, variables(2), state(2), complete=False)
-
-
-def test_an_empty_folder_is_not_a_checkpoint_whatever_its_name(tmp_path):
-    filled_store(tmp_path, range(3))
+def test_what_is_stored_is_refused_and_what_is_not_names_what_is(tmp_path):
+    filled_store(tmp_path, range(2, 4))
+    # An empty folder is no checkpoint, whatever its name.
     (tmp_path / "epochs" / "7").mkdir()
     with EpochStore(tmp_path) as store:
-        assert store.epochs() == [0, 1, 2]
-        with pytest.raises(FileNotFoundError, match=r"no checkpoint of epoch 7 in .*; stored: 3 epochs from 0 to 2"):
-            store.load(7)
-
-
-def test_the_training_state_comes_back_with_the_optimizers_own_classes(tmp_path):
-    filled_store(tmp_path, range(4))
-    with EpochStore(tmp_path) as store:
-        epoch, found = store.load_training_state(state(0))
-    assert epoch == 3
-    assert isinstance(found, TrainState)
-    assert_equal_trees(found, state(3))
-    assert [np.asarray(leaf).dtype for leaf in jax.tree.leaves(found)] == [
-        leaf.dtype for leaf in jax.tree.leaves(state(3))
-    ]
+        assert store.epochs() == [2, 3]
+        for epoch in (7, 9):
+            message = rf"no checkpoint of epoch {epoch} in .*; stored: 2 epochs from 2 to 3"
+            with pytest.raises(FileNotFoundError, match=message):
+                store.load(epoch)
+        with pytest.raises(RuntimeError, match=r"refused to save epoch 2: .* exists; call forget_after\(1\) first"):
+            store.save(2, variables(2), state(2), complete=False)
 
 
 def test_the_training_state_is_stored_when_asked_for(tmp_path):
     with EpochStore(tmp_path) as store:
-        store.save(0, variables(0), state(0), complete=True)
-        store.save(1, variables(1), state(1), complete=False)
-    with EpochStore(tmp_path) as store:
-        assert store.epochs() == [0, 1]
+        fill(store, range(2), complete=[0])
         assert store.load_training_state(state(0))[0] == 0
+        assert store.epochs() == [0, 1]
 
 
 def test_epochs_to_be_redone_are_forgotten_and_can_be_saved_again(tmp_path):
-    filled_store(tmp_path, range(5))
+    filled_store(tmp_path, range(4))
     with EpochStore(tmp_path) as store:
-        store.forget_after(2)
+        store.forget_after(1)
+        assert store.epochs() == [0, 1]
+        assert store.load_training_state(state(0))[0] <= 1
+        store.save(2, variables(30), state(30), complete=False)
+        store.wait()
         assert store.epochs() == [0, 1, 2]
-        store.save(3, variables(30), state(30), complete=False)
-    with EpochStore(tmp_path) as store:
-        assert store.epochs() == [0, 1, 2, 3]
-        assert_equal_trees(store.load(3), variables(30))
+        assert_equal_trees(store.load(2), variables(30))
 
 
 def test_one_device_reads_what_eight_wrote(eight_devices):
@@ -136,3 +124,57 @@ def test_one_device_reads_what_eight_wrote(eight_devices):
     assert epoch == 1
     assert_equal_trees(restored.params, found["params"])
     assert jax.tree.structure(restored) == jax.tree.structure(expected)
+
+
+# --- which networks stay
+
+
+@pytest.mark.parametrize("keep", ["all", "every:4", "log", "best,last"])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_the_store_holds_what_is_kept_and_the_best_and_the_last_in_full(tmp_path, keep, dtype):
+    with EpochStore(tmp_path, keep=keep, keep_dtype=dtype) as store:
+        fill(store, range(6), complete=[5], prune=True)
+        kept = kept_epochs(keep, ACCURACIES)
+        assert store.epochs() == sorted(kept.snapshots | kept.full)
+        assert store.faults(ACCURACIES, finished=True) == {}
+        for epoch in store.epochs():
+            found = store.load(epoch)["params"]["linear1"]["kernel"]
+            exact = np.asarray(variables(epoch)["params"]["linear1"]["kernel"])
+            is_full = dtype == "float32" or epoch in kept.full
+            assert found.dtype == np.float32
+            np.testing.assert_array_equal(found, exact if is_full else np.float32(exact.astype("bfloat16")))
+
+
+def test_a_run_kept_in_full_needs_what_was_bounded_and_can_be_thinned_and_shortened(tmp_path):
+    with EpochStore(tmp_path) as store:
+        fill(store, range(5), complete=range(5), prune=True)
+        filled = sum(path.stat().st_blocks * 512 for path in tmp_path.rglob("*"))
+        network, whole = ([leaf.nbytes for leaf in jax.tree.leaves(tree)] for tree in (variables(0), state(0)))
+        assert filled <= bytes_needed("all", "float32", epochs=4, leaf_bytes=network, state_bytes=whole)
+    with EpochStore(tmp_path, keep="every:2", keep_dtype="bfloat16") as store:
+        assert store.faults(ACCURACIES[:5], finished=True) == {}
+        fill(store, [5], complete=[5], prune=True)
+        assert sorted(path.name for path in (tmp_path / "epochs").iterdir()) == ["2", "5"]
+        assert sorted(path.name for path in (tmp_path / "epochs_bfloat16").iterdir()) == ["0", "4"]
+        # The best has its second, shorter copy once another is better.
+        assert store.faults(ACCURACIES, finished=True) == {}
+
+
+SIZES = {"leaf_bytes": [134_000_000], "state_bytes": [402_000_000], "epochs": 1000}
+
+
+def test_a_thousand_epochs_of_vgg16_need_their_134_gb():
+    assert bytes_needed("all", "float32", **SIZES) == pytest.approx(135.7e9, rel=0.01)
+    assert bytes_needed("all", "bfloat16", **SIZES) == pytest.approx(68.7e9, rel=0.01)
+    assert bytes_needed("best,last", "float32", **SIZES) == pytest.approx(1.6e9, rel=0.02)
+
+
+def test_too_little_space_names_the_flag_that_helps(tmp_path, monkeypatch):
+    monkeypatch.setattr(disk, "free_bytes", lambda folder: 80e9)
+    check_space(tmp_path, "log", "float32", **SIZES)
+    with pytest.raises(OSError, match=r"1000 epochs of 134 MB need 136 GB .*, 80 GB are free in .*; choose") as error:
+        check_space(tmp_path, "all", "float32", **SIZES)
+    assert "--keep=all --keep_dtype=bfloat16 (68.7 GB) or --keep=every:10 (15.1 GB)" in str(error.value)
+    monkeypatch.setattr(disk, "free_bytes", lambda folder: 1e6)
+    with pytest.raises(OSError, match="choose another --workdir"):
+        check_space(tmp_path, "all", "float32", **SIZES)

@@ -2,18 +2,25 @@ import contextlib
 import dataclasses
 import importlib.util
 import math
-import shutil
 import struct
 
 import pytest
 
-from experiments import presets, run_folder, train
+from experiments import presets
 from memorize_jax.runs.folder import Run
 from memorize_jax.runs.noted import read_config
+from memorize_jax.runs.prepare import prepare
+from memorize_jax.runs.session import Session
+from memorize_jax.runs.train import train_run
 from memorize_jax.storage.tables import METRICS, read_table
 from memorize_jax.storage.tensorboard import check_installed, event_file, tag
 
-CONFIG = presets.PRESETS["smoke"].run
+pytest.importorskip("tensorboardX")
+
+CONFIG = dataclasses.replace(
+    presets.PRESETS["smoke"].run, num_train=100, width=16, epochs=1, permuted_fraction=0.0, stop_accuracy=1.0
+)
+WITH_CURVES = dataclasses.replace(CONFIG, tensorboard=True, epochs=3)
 
 
 def rows(number):
@@ -23,7 +30,6 @@ def rows(number):
 
 def events(folder):
     """All events in the files of a folder; every record's checksums are compared."""
-    pytest.importorskip("tensorboardX")
     from tensorboardX.crc32c import crc32c
     from tensorboardX.proto.event_pb2 import Event
 
@@ -59,18 +65,20 @@ def expected(table):
 
 
 def test_every_metric_of_every_epoch_is_a_point_but_for_nan(tmp_path):
-    pytest.importorskip("tensorboardX")
-    with event_file(tmp_path / "events", rows(2)) as add:
-        assert points(tmp_path / "events") == expected(rows(2))
-        add(rows(3)[2])
-        # On disk at once: a TensorBoard that watches sees it.
+    with event_file(tmp_path / "events", rows(3)) as add:
+        times = [event.wall_time for event in events(tmp_path / "events") if event.summary.value]
         assert points(tmp_path / "events") == expected(rows(3))
+        add(rows(4)[3])
+        # On disk at once: a TensorBoard that watches sees it.
+        assert points(tmp_path / "events") == expected(rows(4))
     assert (1, "loss", 1.0) in points(tmp_path / "events")
     assert "accuracy/permuted" not in {curve for _, curve, _ in points(tmp_path / "events")}
+    # Earlier epochs have the times they took.
+    assert times == sorted(times)
+    assert times[-1] - times[0] == pytest.approx(4, abs=0.1)
 
 
 def test_an_epoch_that_is_done_again_is_there_once(tmp_path):
-    pytest.importorskip("tensorboardX")
     with event_file(tmp_path / "events", []) as add:
         for row in rows(5):
             add(row)
@@ -83,41 +91,29 @@ def test_an_epoch_that_is_done_again_is_there_once(tmp_path):
     assert [event.step for event in events(tmp_path / "events") if event.HasField("session_log")] == [0]
 
 
-def test_earlier_epochs_have_the_times_they_took(tmp_path):
-    pytest.importorskip("tensorboardX")
-    with event_file(tmp_path / "events", rows(3)):
-        pass
-    times = [event.wall_time for event in events(tmp_path / "events") if event.summary.value]
-    assert times == sorted(times)
-    assert times[-1] - times[0] == pytest.approx(4, abs=0.1)
-
-
 def test_without_the_package_one_sentence_says_so(monkeypatch, tmp_path):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ValueError, match=r"needs tensorboardX: pip install 'memorize_jax\[tensorboard\]'"):
         check_installed()
     with pytest.raises(ValueError, match="needs tensorboardX"):
-        train.prepare(tmp_path / "new", dataclasses.replace(CONFIG, tensorboard=True))
+        prepare(tmp_path / "new", WITH_CURVES)
     assert not (tmp_path / "new").exists()
 
 
-def test_it_is_the_same_run_with_and_without():
-    assert dataclasses.replace(CONFIG, tensorboard=True).identity() == CONFIG.identity()
-
-
-def test_a_run_goes_on_with_curves_and_its_table_can_be_read_meanwhile(monkeypatch, tmp_path, smoke_run):
-    pytest.importorskip("tensorboardX")
-    run, lengths = Run(shutil.copytree(smoke_run, tmp_path / "run")), []
+def test_a_run_is_resumed_with_curves_and_its_table_can_be_read_meanwhile(monkeypatch, tmp_path):
+    assert WITH_CURVES.identity() == CONFIG.identity()
+    train_run(tmp_path / "run", CONFIG)
+    run, lengths = Run(tmp_path / "run"), []
 
     @contextlib.contextmanager
-    def watched(*arguments):
-        with run_folder.curves(*arguments) as draw:
+    def watched(session):
+        with curves(session) as draw:
             yield lambda row: (draw(row), lengths.append(len(read_table(run.metrics, METRICS, ""))))
 
-    monkeypatch.setattr(train, "curves", watched)
-    longer = dataclasses.replace(CONFIG, tensorboard=True, epochs=CONFIG.epochs + 2, stop_accuracy=1.0)
-    train.run(run.workdir, longer)
-    assert lengths == [CONFIG.epochs + 2, CONFIG.epochs + 3]
+    curves = Session.curves
+    monkeypatch.setattr(Session, "curves", watched)
+    train_run(run.workdir, WITH_CURVES)
+    assert lengths == [3, 4]
     table = read_table(run.metrics, METRICS, "").to_dict("records")
     assert points(run.events) == expected(table)
     assert read_config(run).tensorboard

@@ -4,13 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from experiments.grid import combinations, plan
-from experiments.members import member_folder
 
-from experiments import sweep
 from memorize_jax import models
 from memorize_jax.config import RunConfig
 from memorize_jax.runs.folder import Run
 from memorize_jax.runs.noted import write_config
+from memorize_jax.runs.seeds import seed_folder
 from memorize_jax.storage.tables import METRICS
 from memorize_jax.studies.study import command, read_study, three_layers
 from tests.figures import invented
@@ -31,7 +30,7 @@ def made_up_run(workdir, config, geometry=True):
 def ensemble(tmp_path_factory):
     folder = tmp_path_factory.mktemp("ensemble")
     for seed in (0, 3):
-        made_up_run(member_folder(folder, seed), RunConfig(seed=seed), geometry=seed == 0)
+        made_up_run(seed_folder(folder, seed), RunConfig(seed=seed), geometry=seed == 0)
     return folder
 
 
@@ -44,10 +43,10 @@ def swept(tmp_path_factory):
     for one in runs[:-1]:
         for seed in wanted.seeds:
             made_up_run(
-                member_folder(folder / one.name, seed),
+                seed_folder(folder / one.name, seed),
                 dataclasses.replace(one.config, seed=seed, epochs=2 + 98 * seed, stop_accuracy=1.0),
             )
-    sweep.table_of_runs(folder, wanted, runs)
+    write_runs(folder, wanted, lambda run: False)
     return folder, [one.name for one in runs]
 
 
@@ -111,7 +110,7 @@ def test_networks_of_growing_width_are_a_table(tmp_path):
     invented.descent((0, 1)).tables["double_descent"].to_csv(run.results / "double_descent.csv", index=False)
     study = read_study(tmp_path)
     assert (study.kind, study.seeds, study.model) == ("double_descent", (0, 1), "")
-    write_config(Run(member_folder(tmp_path / "width_2", 1)), RunConfig(width=2, permuted_fraction=0.1))
+    write_config(Run(seed_folder(tmp_path / "width_2", 1)), RunConfig(width=2, permuted_fraction=0.1))
     study = read_study(tmp_path)
     assert (study.model, study.permuted_fraction, study.varies) == ("mlp", 0.1, ("width",))
 

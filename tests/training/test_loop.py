@@ -5,11 +5,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments import run_folder
-from experiments import train as train_experiment
 from memorize_jax import data
 from memorize_jax.config import RunConfig
+from memorize_jax.runs import session as run_folder
 from memorize_jax.runs.folder import Run
+from memorize_jax.runs.train import train_run
 from memorize_jax.storage.checkpoints import EpochStore, store
 from memorize_jax.training import Trainer, is_finished, train
 from memorize_jax.training.accuracy import group_accuracies
@@ -182,7 +182,7 @@ def test_one_and_eight_devices_train_alike(eight_devices):
 
 def train_in(workdir, epochs):
     splits, labels = small_problem()
-    train_experiment.run(workdir, dataclasses.replace(CONFIG, epochs=epochs), (splits, labels))
+    train_run(workdir, dataclasses.replace(CONFIG, epochs=epochs), (splits, labels))
     return Run(workdir)
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from memorize_jax.claims.evidence import Evidence, NotTestable
+from memorize_jax.claims.evidence import HALF, Evidence, NotTestable
 from memorize_jax.claims.shapes import thirds
 from memorize_jax.claims.statement import NOTICEABLE, Statement, above, below, stating
 from memorize_jax.measurements.gradients.shares import (
@@ -21,8 +21,6 @@ from memorize_jax.measurements.gradients.shares import (
 
 Part = tuple[str, str]
 U_DEP, U_IND, P_DEP, P_IND = ((group, part) for group in ("unpermuted", "permuted") for part in ("dep", "ind"))
-# Permuted examples are fitted once half of them are.
-HALF = 0.5
 # "Much larger": twice the norm.
 MUCH = 4
 # "Similar": within a factor of two.

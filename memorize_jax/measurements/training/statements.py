@@ -2,13 +2,11 @@
 
 import pandas as pd
 
-from memorize_jax.claims.evidence import Evidence, NotTestable, fall_of_test
+from memorize_jax.claims.evidence import HALF, Evidence, NotTestable, fall_of_test
 from memorize_jax.claims.statement import NOTICEABLE, Statement, above, below, stating
 
 # The accuracy above which the paper stops training.
 FITTED = 0.99
-# Examples of a group are fitted from the epoch on at which half of them are.
-HALF = 0.5
 # Shares of their rise between which permuted examples converge.
 CONVERGING = (0.1, 0.9)
 STATEMENTS: list[Statement] = []

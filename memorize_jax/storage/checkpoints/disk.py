@@ -22,14 +22,11 @@ def bytes_needed(keep: str, keep_dtype: str, *, epochs: int, leaf_bytes: list[in
     """Bounds the disk that the checkpoints of a run fill.
 
     Args:
-      keep: see `keep.kept_epochs`.
+      keep: see `epochs.kept_epochs`.
       keep_dtype: "float32" or "bfloat16".
       epochs: most epochs.
       leaf_bytes: of each array of the network.
-      state_bytes: of each array of the training state.
-
-    Returns:
-      bytes, with three training states: two and the one being written.
+      state_bytes: of each array of the training state; there are three states, two and the one being written.
     """
     network, overhead = sum(leaf_bytes), BYTES_PER_LEAF * len(leaf_bytes)
     # The best and the last in full, and the one before it, which goes when the last is there.
@@ -39,13 +36,7 @@ def bytes_needed(keep: str, keep_dtype: str, *, epochs: int, leaf_bytes: list[in
 
 
 def check_space(folder: pathlib.Path, keep: str, keep_dtype: str, **sizes) -> None:
-    """Compares what a run will need with what is free.
-
-    Args:
-      folder: of the checkpoints; need not exist. What it holds already counts as free, for it is part of the need.
-      keep: see `keep.kept_epochs`.
-      keep_dtype: of the snapshots.
-      **sizes: see `bytes_needed`.
+    """Compares the `bytes_needed` with what is free, or already taken by this folder, which need not exist.
 
     Raises:
       OSError: not enough; names the flag that helps.
@@ -54,7 +45,6 @@ def check_space(folder: pathlib.Path, keep: str, keep_dtype: str, **sizes) -> No
     needed = bytes_needed(keep, keep_dtype, **sizes)
     if needed <= free:
         return
-    network = readable(sum(sizes["leaf_bytes"]))
     offers = [
         (f"--keep={offer}" + (f" --keep_dtype={dtype}" if dtype != "float32" else ""), need)
         for offer, dtype in OFFERS
@@ -62,14 +52,12 @@ def check_space(folder: pathlib.Path, keep: str, keep_dtype: str, **sizes) -> No
     ]
     advice = " or ".join(f"{flags} ({readable(need)})" for flags, need in offers[:2])
     raise OSError(
-        f"{sizes['epochs']} epochs of {network} need {readable(needed)} with --keep={keep} --keep_dtype={keep_dtype}, "
-        f"{readable(free)} are free in {folder}; " + (f"choose {advice}" if advice else "choose another --workdir")
+        f"{sizes['epochs']} epochs of {readable(sum(sizes['leaf_bytes']))} need {readable(needed)} with --keep={keep} "
+        f"--keep_dtype={keep_dtype}, {readable(free)} are free in {folder}; choose {advice or 'another --workdir'}"
     )
 
 
 def free_bytes(folder: pathlib.Path) -> int:
     """Free bytes of the file system that holds `folder`, or will."""
-    nearest = folder.absolute()
-    while not nearest.exists():
-        nearest = nearest.parent
-    return shutil.disk_usage(nearest).free
+    there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    return shutil.disk_usage(there).free

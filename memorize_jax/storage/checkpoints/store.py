@@ -1,19 +1,19 @@
-"""The store: networks by epoch and the newest training states, written behind the back of training."""
+"""The store: networks by epoch and the newest training states, written asynchronously by a background thread."""
 
 import errno
 import pathlib
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from typing import Any, Self
 
 import jax
 import numpy as np
 
 from memorize_jax.epochs import kept_epochs
 from memorize_jax.storage.checkpoints import folders
-from memorize_jax.storage.checkpoints.seal import DamagedCheckpointError
-from memorize_jax.storage.checkpoints.trees import flatten, unflatten
+from memorize_jax.storage.checkpoints.manifest import DamagedCheckpointError
+from memorize_jax.storage.checkpoints.trees import flatten, path_name, unflatten
 
 # A training state is three times the size of a network and only the newest is of use: writing it takes at most this
 # share of the time.
@@ -25,9 +25,9 @@ NUM_STATES = 2
 class EpochStore:
     """Networks by epoch, and the newest complete training states.
 
-    A folder is renamed to its number once it is complete and sealed, so what has a number is whole or damaged, never
-    half-written. One thread writes, one epoch behind at most. Use as a context manager; leaving it waits for
-    everything to be on disk. Only one process may write (`locks.locked`).
+    A folder is renamed to its number once it is complete with its checksums, so what has a number is whole or damaged,
+    never half-written. One thread writes, one epoch behind at most. Use as a context manager; leaving it waits for
+    everything to be on disk. Only one process may write (`lock.locked`).
 
     Args:
       folder: of the store; made when first written to.
@@ -42,26 +42,21 @@ class EpochStore:
     ):
         self._folder = pathlib.Path(folder)
         self._keep, self._keep_dtype, self._identity = keep, keep_dtype, identity
-        self._full, self._short, self._states = (
-            self._folder / name for name in ("epochs", "epochs_bfloat16", "resume")
-        )
+        self._full, self._short = self._folder / "epochs", self._folder / "epochs_bfloat16"
+        self._states = self._folder / "resume"
         self._pool = ThreadPoolExecutor(1, "checkpoints")
         self._pending: Future | None = None
         self._opened = False
         self._state_written, self._state_cost = -np.inf, 0.0
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
-        """Waits for pending writes.
-
-        Raises:
-          OSError: the last of them failed.
-        """
+        """Waits for pending writes; raises OSError if the last of them failed."""
         try:
             self.wait()
         finally:
@@ -84,7 +79,7 @@ class EpochStore:
         complete: bool,
         test_accuracies: Sequence[float] | None = None,
     ) -> bool:
-        """Stores the network of an epoch, and from time to time the training state.
+        """Stores the network of an epoch, and from time to time the training state; returns whether it did that.
 
         Waits for the epoch before, copies to host memory and returns; the arrays may be donated afterwards.
 
@@ -95,18 +90,16 @@ class EpochStore:
           complete: store the training state in any case, as at the end.
           test_accuracies: of the epochs 0 .. epoch, which decide what stays; None to keep everything in full.
 
-        Returns:
-          Whether the training state is stored.
-
         Raises:
           RuntimeError: the epoch is stored already.
           OSError: the epoch before could not be stored.
         """
-        self.wait()
         self._open()
         for folder in (self._full, self._short):
             if (folder / str(epoch)).exists():
-                raise RuntimeError(f"refused to save epoch {epoch}: {folder / str(epoch)} exists; forget it first")
+                raise RuntimeError(
+                    f"refused to save epoch {epoch}: {folder / str(epoch)} exists; call forget_after({epoch - 1}) first"
+                )
         state = None
         due = complete or time.monotonic() - self._state_written >= self._state_cost / STATE_SHARE
         if training_state is not None and due:
@@ -116,14 +109,7 @@ class EpochStore:
         return state is not None
 
     def rewrite(self, epoch: int, variables: dict, *, test_accuracies: Sequence[float]) -> None:
-        """Stores a network again in place of one that is damaged or missing.
-
-        Args:
-          epoch: its number.
-          variables: params and batch_stats, recomputed.
-          test_accuracies: of all epochs so far.
-        """
-        self.wait()
+        """Stores a recomputed network in place of one that is damaged or missing; `test_accuracies` are all so far."""
         self._open()
         for folder in (self._full, self._short):
             folders.remove_epoch(folder, epoch)
@@ -131,7 +117,6 @@ class EpochStore:
 
     def forget_after(self, epoch: int) -> None:
         """Removes what is stored of epochs later than `epoch`, which training is about to redo."""
-        self.wait()
         self._open()
         for folder in (self._full, self._short, self._states):
             for path in folder.iterdir():
@@ -139,7 +124,8 @@ class EpochStore:
                     folders.remove_epoch(folder, int(path.name))
 
     def _open(self):
-        """Makes the folders and clears away what a killed process left, once; later they must still be there."""
+        """Waits; makes the folders and clears away what a killed process left, once; later they must still be there."""
+        self.wait()
         for folder in (self._full, self._short, self._states):
             if not self._opened:
                 folder.mkdir(parents=True, exist_ok=True)
@@ -150,11 +136,11 @@ class EpochStore:
 
     def _store(self, epoch, network, state, test_accuracies):
         try:
-            full, short = self._wanted(test_accuracies)
-            if full is None or epoch in full:
+            full, short = ({epoch}, set()) if test_accuracies is None else self._wanted(test_accuracies)
+            if epoch in full:
                 folders.write_epoch(self._full, epoch, network, self._identity)
             if epoch in short:
-                folders.write_epoch(self._short, epoch, _shortened(network), self._identity)
+                folders.write_epoch(self._short, epoch, _cast(network, np.float32, jax.numpy.bfloat16), self._identity)
             # After the network, so that no state stands for an epoch that has none.
             if state is not None:
                 started = time.monotonic()
@@ -162,7 +148,7 @@ class EpochStore:
                 self._state_cost = time.monotonic() - started
                 for old in folders.stored_epochs(self._states)[:-NUM_STATES]:
                     folders.remove_epoch(self._states, old)
-            if full is not None:
+            if test_accuracies is not None:
                 self._prune(full, short)
         except Exception as error:
             for folder in (self._full, self._short, self._states):
@@ -174,9 +160,7 @@ class EpochStore:
             raise failure from error
 
     def _wanted(self, test_accuracies):
-        """Epochs to keep in full (None for all of them) and in short."""
-        if test_accuracies is None:
-            return None, frozenset()
+        """Epochs to keep in full and in short."""
         snapshots, full = kept_epochs(self._keep, test_accuracies)
         return (full | snapshots, frozenset()) if self._keep_dtype == "float32" else (full, snapshots)
 
@@ -185,7 +169,7 @@ class EpochStore:
             # Stored when everything was still kept in full.
             if epoch in short and not (self._short / str(epoch)).is_dir():
                 found = folders.read_epoch(self._full, epoch, identity=self._identity)
-                folders.write_epoch(self._short, epoch, _shortened(found), self._identity)
+                folders.write_epoch(self._short, epoch, _cast(found, np.float32, jax.numpy.bfloat16), self._identity)
             folders.remove_epoch(self._full, epoch)
         for epoch in set(folders.stored_epochs(self._short)) - short:
             folders.remove_epoch(self._short, epoch)
@@ -197,57 +181,52 @@ class EpochStore:
         return sorted({*folders.stored_epochs(self._full), *folders.stored_epochs(self._short)})
 
     def load(self, epoch: int) -> dict:
-        """Restores the network of an epoch.
+        """Restores params and batch_stats of an epoch, with NumPy leaves whatever device they were saved from.
 
-        Args:
-          epoch: its number.
-
-        Returns:
-          params and batch_stats with NumPy leaves, whatever device they were saved from; what was kept in bfloat16
-          comes back as float32.
+        What was kept in bfloat16 comes back as float32.
 
         Raises:
           FileNotFoundError: no such epoch; names those there are.
           DamagedCheckpointError: names the leaf.
         """
-        folder, restored = self._find(epoch)
-        leaves = folders.read_epoch(folder, epoch, identity=self._identity)
-        return {"params": {}, "batch_stats": {}, **unflatten(restored(leaves))}
+        return self._restored(epoch, folders.read_epoch)
 
     def load_layers(self, epoch: int, names: Iterable[str]) -> dict:
-        """Restores some layers of an epoch without reading the others.
+        """Restores some layers of an epoch without reading the others, whose damage is not looked for.
 
         Args:
           epoch: its number.
           names: of modules, as the keys of params, e.g. "conv12" for kernel and bias, "conv12_bn" for scale, offset
             and running statistics; those of no parameters have no entry in the result.
 
-        Returns:
-          params and batch_stats of these alone, with NumPy leaves, checked as in `load`.
-
         Raises:
-          FileNotFoundError: no such epoch; names those there are.
           KeyError: none of the names has parameters.
-          DamagedCheckpointError: one of these layers is damaged; damage elsewhere is not looked for.
+          Exception: as of `load`.
         """
         names = set(names)
-        folder, restored = self._find(epoch)
-        chosen = lambda leaf: leaf.split(".")[1] in names
-        leaves = folders.read_some(folder, epoch, chosen, identity=self._identity)
-        if not leaves:
+        found = self._restored(epoch, folders.read_some, chosen=lambda leaf: leaf.split(".")[1] in names)
+        if not any(found.values()):
             raise KeyError(f"epoch {epoch} has no layer {', '.join(sorted(names))}")
-        return {"params": {}, "batch_stats": {}, **unflatten(restored(leaves))}
+        return found
+
+    def _restored(self, epoch, read, **options):
+        for folder in (self._full, self._short):
+            if epoch in folders.stored_epochs(folder):
+                leaves = read(folder, epoch, identity=self._identity, **options)
+                if folder == self._short:
+                    leaves = _cast(leaves, jax.numpy.bfloat16, np.float32)
+                return {"params": {}, "batch_stats": {}, **unflatten(leaves)}
+        stored = self.epochs()
+        span = f"{len(stored)} epochs from {stored[0]} to {stored[-1]}" if stored else "none"
+        raise FileNotFoundError(f"no checkpoint of epoch {epoch} in {self._folder}; stored: {span}")
 
     def faults(self, test_accuracies: Sequence[float], *, finished: bool) -> dict[int, str]:
-        """Finds out which networks that should be stored are damaged or missing.
+        """Says of every network that should be stored and is damaged or missing, by epoch, what is wrong.
 
         Args:
           test_accuracies: of the epochs 0 .. last.
           finished: no epoch will follow: also the best must be there. Before that it may have been removed because a
             later one, which training is about to redo, was better.
-
-        Returns:
-          epoch -> what is wrong, in one sentence.
         """
         full, short = self._wanted(test_accuracies)
         snapshots, _ = kept_epochs(self._keep, test_accuracies)
@@ -266,15 +245,12 @@ class EpochStore:
     def load_training_state(
         self, template: Any, *, not_after: int | None = None, on_damage: Callable[[str], None] = lambda _: None
     ) -> tuple[int, Any] | None:
-        """Restores the newest training state that is sound.
+        """Restores the newest sound training state of an epoch up to `not_after`: (epoch, state), or None if none is.
 
         Args:
           template: a state of the same structure.
-          not_after: pass over states of later epochs.
+          not_after: None for the last epoch.
           on_damage: called with a sentence about each damaged state that is passed over.
-
-        Returns:
-          (epoch, state), or None if there is none.
         """
         for epoch in reversed(folders.stored_epochs(self._states)):
             if not_after is not None and epoch > not_after:
@@ -284,29 +260,12 @@ class EpochStore:
             except DamagedCheckpointError as error:
                 on_damage(f"the training state of {error}")
                 continue
-            paths, structure = jax.tree_util.tree_flatten_with_path(template)
-            leaves = [
-                np.asarray(found[jax.tree_util.keystr(path, simple=True, separator=".")], leaf.dtype)
-                for path, leaf in paths
-            ]
-            return epoch, jax.tree.unflatten(structure, leaves)
+            return epoch, jax.tree_util.tree_map_with_path(
+                lambda path, leaf, found=found: np.asarray(found[path_name(path)], leaf.dtype), template
+            )
         return None
 
-    def _find(self, epoch):
-        """The folder that holds an epoch, and what its arrays go through."""
-        for folder, restored in ((self._full, dict), (self._short, _widened)):
-            if epoch in folders.stored_epochs(folder):
-                return folder, restored
-        stored = self.epochs()
-        span = f"{len(stored)} epochs from {stored[0]} to {stored[-1]}" if stored else "none"
-        raise FileNotFoundError(f"no checkpoint of epoch {epoch} in {self._folder}; stored: {span}")
 
-
-def _shortened(leaves):
-    half = jax.numpy.bfloat16
-    return {name: leaf.astype(half) if leaf.dtype == np.float32 else leaf for name, leaf in leaves.items()}
-
-
-def _widened(leaves):
-    half = jax.numpy.bfloat16
-    return {name: leaf.astype(np.float32) if leaf.dtype == half else leaf for name, leaf in leaves.items()}
+def _cast(leaves, of, to):
+    """Arrays of one type as another; the others as they are."""
+    return {name: leaf.astype(to) if leaf.dtype == of else leaf for name, leaf in leaves.items()}

@@ -1,0 +1,22 @@
+"""Training as a function: what `memorize_jax.train` is."""
+
+import pathlib
+
+from memorize_jax.config import RunConfig
+from memorize_jax.runs.run import TrainedRun, open_run
+from memorize_jax.runs.train import train_run
+
+
+def train(config: RunConfig, workdir: str | pathlib.Path) -> TrainedRun:
+    """Trains the run in a folder, or resumes it, and opens it.
+
+    Args:
+      config: what defines the run.
+      workdir: its folder; made if needed.
+
+    Raises:
+      ValueError, OSError: one clear sentence, before anything is written where that is possible.
+      NotFiniteLossError: the loss became NaN or infinite.
+    """
+    train_run(workdir, config)
+    return open_run(workdir)
