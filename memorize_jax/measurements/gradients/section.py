@@ -23,8 +23,7 @@ def _facts(study: Study) -> dict:
     table = study.tables["gradients"]
     table = table[table["form"] == "eq15"]
     unpermuted, permuted = ("unpermuted", "dep"), ("permuted", "dep")
-    last = {seed: int(own["epoch"].max()) for seed, own in table.groupby("seed")}
-    first = {seed: int(own["epoch"].min()) for seed, own in table.groupby("seed")}
+    first, last = table.groupby("seed")["epoch"].min(), table.groupby("seed")["epoch"].max()
     return {
         "first": _pooled(table, first, unpermuted, permuted),
         "last": _pooled(table, last, unpermuted, permuted),
@@ -41,15 +40,8 @@ def _pooled(table, epochs, above, below) -> RatioRange | None:
     if not found or None in found:
         return None
     low, high = min(found, key=lambda own: own.low), max(found, key=lambda own: own.high)
-    return RatioRange(
-        low.epoch,
-        low.low,
-        low.low_layer,
-        high.high,
-        high.high_layer,
-        sum(own.num_above_one for own in found),
-        sum(own.num_layers for own in found),
-    )
+    counts = (sum(own.num_above_one for own in found), sum(own.num_layers for own in found))
+    return RatioRange(low.epoch, low.low, low.low_layer, high.high, high.high_layer, *counts)
 
 
 def _gradients(study):
