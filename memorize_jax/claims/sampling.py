@@ -41,10 +41,10 @@ def sampling_error(measure: Callable[[Evidence], float], evidence: Evidence) -> 
 
 
 def _moved(measure, evidence, index, sign):
-    geometry = evidence.tables["geometry"].copy()
-    for name in MEASURES:
-        geometry.loc[index, name] += sign * geometry.loc[index, f"{name}_error"]
+    geometry = evidence.tables["geometry"]
+    here = geometry.index.isin(index)
+    moved = {name: geometry[name].mask(here, geometry[name] + sign * geometry[f"{name}_error"]) for name in MEASURES}
     try:
-        return measure(evidence._replace(tables={**evidence.tables, "geometry": geometry}))
+        return measure(evidence._replace(tables={**evidence.tables, "geometry": geometry.assign(**moved)}))
     except NotTestable:
         return np.nan

@@ -149,7 +149,7 @@ def _evidence(statement: Statement, study: Study) -> Seeds:
             raise NotTestable(_missing(name, study))
     tables = {name: study.tables[name] for name in statement.needs}
     seeds = sorted(set().union(*(table["seed"] for table in tables.values())))
-    if "width" in (*study.axes, *statement.axes):
+    if ("width",) in (study.axes, statement.axes):
         if statement.axes != ("width",):
             raise NotTestable(SEVERAL_WIDTHS)
     elif study.axes:
@@ -218,7 +218,7 @@ def _missing(table: str, study: Study) -> str:
     if table == "double_descent":
         made_by = "python -m experiments.double_descent --workdir=OTHER_FOLDER"
         return f"these are not networks of several widths; train some with: {made_by}"
-    if "width" in study.axes:
+    if study.axes == ("width",):
         return SEVERAL_WIDTHS
     return f"no table {table}; make it with: {study.command(table, study.workdir / 'RUN' if study.axes else None)}"
 

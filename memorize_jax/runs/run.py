@@ -24,7 +24,6 @@ from memorize_jax.storage.checkpoints import DamagedCheckpointError, EpochStore
 from memorize_jax.storage.lock import locked
 from memorize_jax.storage.tables import read_table
 
-
 # Tables in results/ that are made of others.
 NOT_MEASURED = ("claims", "over_seeds")
 

@@ -7,7 +7,6 @@ from memorize_jax.measurements import registry
 from tests.claims.invented import FINAL, edited, fractions, judged, study, widths, without
 from tests.commands import ROOT
 
-
 # --- intervals over seeds
 
 

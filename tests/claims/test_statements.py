@@ -214,14 +214,23 @@ FAILS = {
 }
 
 
+# Of HELD.
+WHOLE = (0, 3, 5)
+
+
 def held(base):
     return {claim.claim for claim in evaluate(base, registry.statements()) if claim.verdict in HOLDS}
 
 
 @pytest.fixture(scope="module")
 def judged_on():
-    """What is claimed of each invented study, name -> claim, judged once."""
-    return [{claim.claim: claim for claim in evaluate(base, registry.statements())} for base, _ in HELD]
+    """What is claimed of each invented study, name -> claim, judged once: all of a run, of a sweep, of many widths."""
+    asked = [
+        [one for name, one in STATEMENTS.items() if name in values or index in WHOLE]
+        for index, (_, values) in enumerate(HELD)
+    ]
+    judged = [evaluate(base, own) for (base, _), own in zip(HELD, asked, strict=True)]
+    return [{claim.claim: claim for claim in claims} for claims in judged]
 
 
 def test_every_statement_says_all_there_is_to_say_and_is_tested_here():
@@ -237,8 +246,8 @@ def test_every_statement_says_all_there_is_to_say_and_is_tested_here():
 
 
 def test_every_claim_has_a_verdict_and_a_reason(judged_on):
-    for claims in judged_on:
-        assert list(claims) == list(STATEMENTS)
+    for index, claims in enumerate(judged_on):
+        assert index not in WHOLE or list(claims) == list(STATEMENTS)
         for claim in claims.values():
             assert claim.verdict in VERDICTS
             assert claim.reason

@@ -181,3 +181,22 @@ def descent(seeds=(0,), widths=(1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)):
     layers = tuple(models.layer_names("resnet18"))
     tables = {"double_descent": pd.DataFrame(rows)}
     return Study(WORKDIR, "resnet18", "cifar100", 0.1, layers, tuple(seeds), tables, ("width",), made_by=MADE_BY)
+
+
+def changed(base, **tables):
+    """The study with other tables, or with one less: None."""
+    new = {name: table for name, table in (base.tables | tables).items() if table is not None}
+    return base._replace(tables=new)
+
+
+# The studies that most figures are drawn from, once.
+RUN, THREE, DEEP = study(), study(seeds=(0, 1, 2)), study("resnet18_tiny")
+SWEEP, SWEEP_OF_THREE, WIDTHS, WIDTHS_OF_THREE = sweep(), sweep(seeds=(0, 1, 2)), descent(), descent((0, 1, 2))
+SHOWN, SHOWN_OF_TWO = shown((3,), "spheres"), shown((3, 4), "spheres")
+
+
+def of_axes(axes, seeds=1):
+    """A study that a figure with these axes can be drawn from, of one or of three seeds."""
+    return {(): (RUN, THREE), ("permuted_fraction",): (SWEEP, SWEEP_OF_THREE), ("width",): (WIDTHS, WIDTHS_OF_THREE)}[
+        axes
+    ][seeds > 1]
