@@ -20,7 +20,7 @@ def aliases() -> dict[str, tuple[str, tuple[str, ...]]]:
 
 def draw(study: Study, names: Iterable[str]) -> list[pathlib.Path]:
     """Draws those of the figures of these names that miss nothing, into figures/ of a study's folder."""
-    possible = [figure for figure in map(figures().get, names) if not missing(figure, study)]
+    possible = [figure for name in names if not missing(figure := figures()[name], study)]
     return [figure.draw(study, path_of(figure, study)) for figure in possible]
 
 

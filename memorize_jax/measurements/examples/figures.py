@@ -1,6 +1,7 @@
 """Example images with their labels (figure 1A)."""
 
 import base64
+from typing import Any
 
 import numpy as np
 
@@ -30,7 +31,8 @@ def draw_examples(study: Study) -> Drawing:
     # Not every gray image uses all of 0 to 255; the same scale for all shows which are faint.
     brightest = max(decode_pixels(row).max() for row in table.itertuples())
     figure, axes = subplots(len(rows), columns, figsize=(1.15 * columns + 1.2, 1.55 * len(rows) + 0.3), squeeze=False)
-    figure.get_layout_engine().set(h_pad=0.08)
+    layout: Any = figure.get_layout_engine()
+    layout.set(h_pad=0.08)
     for axis in axes.flat:
         axis.set_axis_off()
     for own_axes, (name, own) in zip(axes, rows.items(), strict=True):

@@ -36,8 +36,9 @@ def _facts(study: Study) -> dict:
 
 def _pooled(table, epochs, above, below) -> RatioRange | None:
     """The range over the layers of all seeds; the counts are of layers, those of all seeds together."""
-    found = [ratio_range(table[table["seed"] == seed], epoch, above, below) for seed, epoch in epochs.items()]
-    if not found or None in found:
+    ranges = [ratio_range(table[table["seed"] == seed], epoch, above, below) for seed, epoch in epochs.items()]
+    found = [own for own in ranges if own is not None]
+    if not found or len(found) < len(ranges):
         return None
     low, high = min(found, key=lambda own: own.low), max(found, key=lambda own: own.high)
     counts = (sum(own.num_above_one for own in found), sum(own.num_layers for own in found))

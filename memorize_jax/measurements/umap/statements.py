@@ -17,7 +17,7 @@ def purity(places: np.ndarray, labels: np.ndarray) -> float:
     Returns:
       1 for classes apart from one another; about one over their number where labels mean nothing.
     """
-    _, found = KDTree(places).query(places, k=2)
+    found = np.asarray(KDTree(places).query(places, k=2)[1])
     own = np.arange(len(places))
     # A point that lies on another may be listed second.
     nearest = np.where(found[:, 0] == own, found[:, 1], found[:, 0])
