@@ -144,7 +144,7 @@ def geometry_seconds(work: Workload, settings: GeometrySettings, most_classes: i
 def geometry_bytes(work: Workload, settings: GeometrySettings) -> float:
     """At the peak of one group."""
     from memorize_jax.geometry.batching import peak_bytes
-    from memorize_jax.geometry.joint.measure import joint_peak_bytes
+    from memorize_jax.geometry.joint.sampling import joint_peak_bytes
 
     classes = min(work.num_classes, settings.max_classes or work.num_classes)
     each = settings.examples_per_class or work.num_examples // work.num_classes
