@@ -5,7 +5,7 @@ import sys
 from typing import NamedTuple
 
 from memorize_jax import interruption
-from memorize_jax.invocation import prefix
+from memorize_jax.invocation import MODULE, prefix
 
 
 class Command(NamedTuple):
@@ -66,7 +66,7 @@ def run(name: str) -> None:
         definitions, main = cli.of_measurement(measurement), lambda: measure.main(measurement)
         usage, first = importlib.import_module(measurement.room).__doc__, lambda: None
     # What absl prints for --help.
-    sys.modules["__main__"].__doc__ = (usage or "").replace("python -m experiments.", prefix())
+    sys.modules["__main__"].__doc__ = (usage or "").replace(MODULE, prefix())
     cli.start(main, *definitions, first=first)
 
 
