@@ -165,9 +165,9 @@ def _advice(error):
         return f" ({readable(available_bytes())} are available here); ask for less: fewer examples, layers or draws"
     number = getattr(error, "errno", None)
     if number in (errno.ENOSPC, errno.EDQUOT):
-        return "; free some space, or store less (--keep, --keep_dtype); then the same command goes on from here"
+        return "; free some space, or store less (--keep, --keep_dtype); then rerun the same command to resume"
     if number in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return "; once the permissions are right, the same command goes on from here"
+        return "; once the permissions are right, rerun the same command to resume"
     return ""
 
 
