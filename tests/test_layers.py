@@ -42,7 +42,7 @@ LIBRARY = {
 }
 # Package -> the only modules that import it.
 OWNERS = {
-    "jaxopt": {"memorize_jax.geometry.solvers", "memorize_jax.geometry.admm"},
+    "jaxopt": {"memorize_jax.geometry.qp.solve", "memorize_jax.geometry.qp.admm"},
     "orbax": {"memorize_jax.storage.checkpoints.trees"},
     "jinja2": {"memorize_jax.pages.page"},
     "matplotlib": {"memorize_jax.figures.style"},

@@ -13,8 +13,7 @@ from memorize_jax.analysis.settings import GeometrySettings
 from memorize_jax.config import RunConfig
 from memorize_jax.data import GROUPS, Splits
 from memorize_jax.geometry.batching import peak_bytes
-from memorize_jax.geometry.joint.measure import joint_peak_bytes
-from memorize_jax.geometry.joint.sampling import POINTS_PER_DRAW, make_plan
+from memorize_jax.geometry.joint.sampling import POINTS_PER_DRAW, joint_peak_bytes, make_plan
 from memorize_jax.runs.folder import Run
 from memorize_jax.runs.metrics import stored_rows
 

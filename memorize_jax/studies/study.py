@@ -13,7 +13,7 @@ from memorize_jax.epochs import at_stages, stage_epoch
 from memorize_jax.runs.folder import Run, member_folders
 from memorize_jax.runs.metrics import read_metrics
 from memorize_jax.runs.noted import Noted, check_members, read_noted
-from memorize_jax.runs.notes import check_same_settings, check_table
+from memorize_jax.runs.notes import check_same_settings, check_table, read_notes
 from memorize_jax.storage.lock import check_no_links, remove_stale_lock
 from memorize_jax.storage.tables import read_table
 
@@ -48,6 +48,8 @@ class Study(NamedTuple):
       axes: fields of the configuration, besides the seed, that differ between the runs.
       unfinished: (run, seed) whose training has not come to its end; run is "" without `axes`.
       made_by: name of a table -> the command that makes it.
+      noted: folder of every run -> what its config.json holds.
+      commands: lines that made it, in order and each once, as they were given; empty if none was noted.
     """
 
     workdir: pathlib.Path
@@ -60,6 +62,8 @@ class Study(NamedTuple):
     axes: tuple[str, ...] = ()
     unfinished: tuple[tuple[str, int], ...] = ()
     made_by: Mapping[str, str] = {}
+    noted: Mapping[pathlib.Path, Noted] = {}
+    commands: tuple[str, ...] = ()
 
     def __repr__(self):
         about = f"{self.model} on {self.dataset}, seeds {', '.join(map(str, self.seeds))}"
@@ -117,8 +121,12 @@ def read_study(workdir: str | pathlib.Path, tables: Mapping[str, Columns]) -> St
       FileNotFoundError: no run there, or one that was not trained; says which command to use.
       ValueError: a table is damaged or of another version.
     """
-    folder = Run(workdir)
-    if folder.config.is_file() or member_folders(workdir):
+    study = _read(Run(workdir), tables)
+    return study._replace(commands=_commands(study))
+
+
+def _read(folder: Run, tables: Mapping[str, Columns]) -> Study:
+    if folder.config.is_file() or member_folders(folder.workdir):
         return _of_seeds(folder, tables)
     if folder.sweep.is_file():
         names, axes = _indexed(folder)
@@ -128,6 +136,13 @@ def read_study(workdir: str | pathlib.Path, tables: Mapping[str, Columns]) -> St
         trained = [path.name for path in widths if _is_trained(path)]
         return _side_by_side(folder, trained, ("width",), tables)
     return _of_seeds(folder, tables)
+
+
+def _commands(study: Study) -> tuple[str, ...]:
+    trained = [line for noted in study.noted.values() for line in noted.commands]
+    places = dict.fromkeys([*study.noted, study.workdir])
+    measured = [note.get("command") for place in places for note in read_notes(Run(place)).values()]
+    return tuple(dict.fromkeys(filter(None, [*trained, *measured])))
 
 
 def _of_seeds(folder: Run, tables: Mapping[str, Columns]) -> Study:
@@ -162,6 +177,7 @@ def _of_seeds(folder: Run, tables: Mapping[str, Columns]) -> Study:
         found,
         unfinished=tuple(("", config.seed) for config in configs if not _has_ended(config, found["metrics"])),
         made_by={name: about.made_by for name, about in tables.items()},
+        noted={member.workdir: own for member, own in noted.items()},
     )
 
 
@@ -206,7 +222,7 @@ def _side_by_side(folder: Run, names: Sequence[str], axes: tuple[str, ...], tabl
     studies = {name: _of_seeds(Run(folder.workdir / name), tables) for name in names}
     parts, unfinished = {}, []
     for name, own in studies.items():
-        config = read_noted(Run((member_folders(own.workdir) or [own.workdir])[0])).config
+        config = next(iter(own.noted.values())).config
         known = {column: getattr(own, column) for column in ("model", "dataset", "permuted_fraction")}
         columns = {"run": name, **{axis: getattr(config, axis) for axis in axes}, **known}
         unfinished += [(name, seed) for _, seed in own.unfinished]
@@ -230,4 +246,5 @@ def _side_by_side(folder: Run, names: Sequence[str], axes: tuple[str, ...], tabl
         axes,
         tuple(unfinished),
         {name: about.made_by for name, about in tables.items()},
+        {place: noted for own in studies.values() for place, noted in own.noted.items()},
     )

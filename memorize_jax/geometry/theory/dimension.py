@@ -1,28 +1,25 @@
 """Dimension of all points together, whatever their class."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float, Int32
 
 from memorize_jax.geometry.eigen import symmetric_eigen
 from memorize_jax.geometry.points import as_array, to_floating
 
 
 class TotalDimension(NamedTuple):
-    """Dimension of a cloud of points.
+    """Dimension of a cloud of points."""
 
-    Attributes:
-      participation_ratio: scalar, (sum of variances)^2 / sum of squared variances over principal axes.
-      explained_variance: int32 scalar, least number of principal axes that hold the asked share of the variance.
-    """
-
-    participation_ratio: jax.Array
-    explained_variance: jax.Array
+    participation_ratio: Float[Array, ""]  # (sum of variances)^2 / sum of squared variances over principal axes
+    # least number of principal axes that hold the asked share of the variance
+    explained_variance: Int32[Array, ""]
 
 
 @jax.default_matmul_precision("highest")
-def total_dimension(points: jax.Array, *, share: float = 0.9) -> TotalDimension:
+def total_dimension(points: Any, *, share: float = 0.9) -> TotalDimension:
     """Measures the dimension of all points taken together.
 
         participation ratio = (sum_i lambda_i)^2 / sum_i lambda_i^2,  lambda the covariance's eigenvalues
@@ -33,10 +30,6 @@ def total_dimension(points: jax.Array, *, share: float = 0.9) -> TotalDimension:
 
     Returns:
       TotalDimension; NaN and 0 for points that are all the same.
-
-    Raises:
-      ValueError: what is no real numbers, wrong number of axes, a share outside (0, 1]; outside jit also NaN or
-        infinite points.
     """
     points = as_array(points)
     if points.ndim not in (2, 3) or not all(points.shape):

@@ -1,12 +1,12 @@
 """Capacity of ideal balls: the closed form that radius and dimension are meant to predict."""
 
-import functools
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.scipy.special import gammaln
 from jax.scipy.stats import norm
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float
 
 NUM_NODES = 400
 
@@ -31,9 +31,9 @@ def _inverse_at(r, radius, kappa):
     return touching + embedded
 
 
-@functools.partial(jax.jit)
-def ball_capacity(radius, dimension, kappa=0.0) -> jax.Array:
-    """Mean-field capacity of D-dimensional balls of radius R around random centres at distance 1.
+@jax.jit
+def ball_capacity(radius: ArrayLike, dimension: ArrayLike, kappa: ArrayLike = 0.0) -> Float[Array, "..."]:
+    """Mean-field capacity of D-dimensional balls of radius R around random centers at distance 1.
 
         1/alpha = < f(t0, r) >,  t0 ~ N(0, 1),  r ~ chi_D,  x = t0 - kappa
         f = 0                          if x > R r           (the draw satisfies every constraint)
@@ -44,7 +44,7 @@ def ball_capacity(radius, dimension, kappa=0.0) -> jax.Array:
     approximation that keeps the middle case and sets r = sqrt(D).
 
     Args:
-      radius: R >= 0, any shape, in units of the distance to the centre.
+      radius: R >= 0, any shape, in units of the distance to the center.
       dimension: D >= 0, same shape; need not be whole.
       kappa: margin >= 0.
 
@@ -68,7 +68,7 @@ def ball_capacity(radius, dimension, kappa=0.0) -> jax.Array:
         - gammaln(jnp.where(dimension > 0, dimension, 1) / 2)[..., None]
     )
     mass = weights * 4 * high * s**3 * jnp.exp(log_density)
-    # Normalising by the same quadrature cancels its error to first order.
+    # Normalizing by the same quadrature cancels its error to first order.
     mass = mass / jnp.sum(mass, axis=-1, keepdims=True)
     inverse = jnp.sum(mass * _inverse_at(r, radius[..., None], kappa), axis=-1)
     inverse = jnp.where(dimension == 0, _inverse_at(jnp.zeros_like(radius), radius, kappa), inverse)

@@ -6,17 +6,18 @@ half of these dichotomies are linearly separable the capacity is P / n.
 
 import itertools
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from scipy.linalg.lapack import dpstrf
+from jaxtyping import Float, Int, PRNGKeyArray
+from scipy.linalg.lapack import dpstrf  # pyright: ignore[reportAttributeAccessIssue]  (made by f2py)
 
 from memorize_jax.geometry.points import read_manifolds
-from memorize_jax.geometry.separability import separable_by_least_squares
-from memorize_jax.geometry.splitting import separable_dichotomies
-from memorize_jax.geometry.threshold import fit_threshold
+from memorize_jax.geometry.theory.separability import separable_by_least_squares
+from memorize_jax.geometry.theory.splitting import separable_dichotomies
+from memorize_jax.geometry.theory.threshold import fit_threshold
 
 METHODS = ("splitting", "least_squares")
 # A trial ends after its first so many dichotomies if they agree: it is far from the threshold.
@@ -38,11 +39,11 @@ class SimulatedCapacity(NamedTuple):
       bound: 0 for an estimate; -1 if the capacity is below the value given: even with as many features as the points
         have dimensions, which no projection adds to, less than half separate; +1 if it is above it: a single feature
         separates half or more.
-      tried: [trials], numbers of features that were tried.
-      separable: [trials], share of the dichotomies that were separable there.
+      tried: numbers of features.
+      separable: share of the dichotomies that were separable there.
       undecided: share of all dichotomies that were neither separated nor shown to be inseparable in the iterations
         allowed; they count as inseparable.
-      tested: [trials], number of dichotomies, each with a projection of its own.
+      tested: number of dichotomies, each with a projection of its own.
       slope: of the log odds that a dichotomy separates against log n, fitted at n*; NaN for a bound.
       misfit: deviance of the fit per degree of freedom, about 1 for a good one; NaN for a bound.
     """
@@ -51,10 +52,10 @@ class SimulatedCapacity(NamedTuple):
     standard_error: float
     num_features: float
     bound: int
-    tried: np.ndarray
-    separable: np.ndarray
+    tried: Int[np.ndarray, " trials"]
+    separable: Float[np.ndarray, " trials"]
     undecided: float
-    tested: np.ndarray
+    tested: Int[np.ndarray, " trials"]
     slope: float
     misfit: float
 
@@ -66,7 +67,7 @@ class _Trial(NamedTuple):
     tested: int
 
 
-def _coordinates(points, mask):
+def _coordinates(points, mask) -> Float[np.ndarray, "P M rank"]:
     """The points about their mean, in as many coordinates as they have dimensions: [P, M, rank] in float64.
 
     Random projections do not care which coordinates they start from, and fewer are cheaper.
@@ -153,9 +154,9 @@ def _search(trial, trials, rank, first, factor, num_refinements):
 
 
 def simulated_capacity(
-    points,
+    points: Any,
     *,
-    key: jax.Array,
+    key: PRNGKeyArray,
     num_dichotomies: int = 50,
     bias: bool = True,
     num_refinements: int = 4,
@@ -165,6 +166,7 @@ def simulated_capacity(
 ) -> SimulatedCapacity:
     """Measures capacity by a search for the number of features at which half of random dichotomies separate.
 
+    Never NaN for want of a bracket, an explicit bound instead.
     Every dichotomy has balanced labels and a Gaussian projection of its own, so that all outcomes are independent. When
     trials on both sides have met, a few more are made where a logistic fit through all of them expects the threshold,
     and again wherever the fit moves. Near the dimension of the points, and near a single feature, the end itself is
@@ -180,13 +182,6 @@ def simulated_capacity(
       expected: capacity near which the search begins; it only saves trials.
       method: "splitting", in batches on the device, or "least_squares", one after the other on the host and exact; None
         for the former, and the latter for what it leaves undecided. Outcomes do not depend on it otherwise.
-
-    Returns:
-      SimulatedCapacity; never NaN for want of a bracket, an explicit bound instead.
-
-    Raises:
-      ValueError: wrong shapes, NaN or infinite points, fewer than 2 dichotomies, an unknown method, or an
-        expected capacity that is not positive.
 
     References:
       Stephenson et al. 2021, appendix A.1.2 and figure 1B; Cohen et al. 2020.

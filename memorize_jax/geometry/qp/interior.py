@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 
 MAX_STEPS = 40
 # Share of the way to the boundary that a step goes.
@@ -15,19 +16,15 @@ def _length(values, step):
 
 
 @jax.custom_batching.sequential_vmap
-def solve_by_interior_point(gram: jax.Array, linear: jax.Array, signs: jax.Array) -> jax.Array:
+def solve_by_interior_point(
+    gram: Float[Array, "n n"], linear: Float[Array, " n"], signs: Float[Array, " n"]
+) -> Float[Array, " n"]:
     """Solves  min 1/2 b' C b - b' h  over all b with the given signs, one program.
 
     Predictor and corrector steps on  y (C b - h) = z,  y b = a,  a z = 0.  Under vmap one program follows the other,
     for the reason that `geometry.eigen` gives.
 
-    Args:
-      gram: [n, n], C, positive semi-definite.
-      linear: [n], h, of order 1.
-      signs: [n] of -1, 1, and 0 for b_i = 0.
-
-    Returns:
-      b [n]; as good as rounding allows.
+    C is positive semi-definite, h of order 1, signs -1, 1, and 0 for b_i = 0; b is as good as rounding allows.
 
     References:
       Mehrotra 1992; Nocedal & Wright 2006, algorithm 16.4.

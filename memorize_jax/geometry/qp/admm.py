@@ -6,6 +6,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 from jaxopt import base
+from jaxtyping import Array, Float, Int32
 
 from memorize_jax.geometry.eigen import symmetric_eigen
 
@@ -23,42 +24,30 @@ TAIL = 5.0
 
 
 class ADMMState(NamedTuple):
-    """What the next update needs.
+    """What the next update needs."""
 
-    Attributes:
-      iter_num: int32, updates done.
-      error: scalar, largest scaled KKT residual of the batch.
-      residual: [n], scaled KKT residual of each program.
-      dual: [n, M], scaled dual variables.
-      inverses: [len(PENALTIES), M, M], (K + penalty I)^-1.
-      which: int32, index of the penalty in use.
-    """
-
-    iter_num: jax.Array
-    error: jax.Array
-    residual: jax.Array
-    dual: jax.Array
-    inverses: jax.Array
-    which: jax.Array
+    iter_num: Int32[Array, ""]  # updates done
+    error: Float[Array, ""]  # scaled KKT residual of the batch, see `_summary`
+    residual: Float[Array, " n"]  # of each program
+    dual: Float[Array, "n M"]  # scaled dual variables
+    inverses: Float[Array, "penalties M M"]  # (K + penalty I)^-1 for each of `PENALTIES`
+    which: Int32[Array, ""]  # index of the penalty in use
 
 
 def solve_batch(
-    gram: jax.Array, linear: jax.Array, tol: float, maxiter: int, start: tuple[jax.Array, jax.Array] | None = None
-) -> jax.Array:
+    gram: Float[Array, "M M"],
+    linear: Float[Array, "n M"],
+    tol: float,
+    maxiter: int,
+    start: tuple[Float[Array, "n M"], Float[Array, " n"]] | None = None,
+) -> Float[Array, "n M"]:
     """Solves a batch, spending the later updates on the programs that need them.
 
     All programs take up to `FULL_UPDATES` updates together; from then on, and from the beginning if no more than an
     eighth is unsolved, only the worst eighth does, chosen anew each time.
 
-    Args:
-      gram: [M, M], unit diagonal.
-      linear: [n, M].
-      tol: see `NonnegativeADMM`.
-      maxiter: most updates of the worst programs, in eighths of the batch.
-      start: (multipliers [n, M], residual [n]) to begin with; nothing is done if they are good already.
-
-    Returns:
-      [n, M], multipliers.
+    `maxiter` bounds the updates of the worst programs, in eighths of the batch. `start` are multipliers and residual to
+    begin with; nothing is done if they are good already.
     """
     solver = NonnegativeADMM(tol=tol)
     if start is None:
@@ -136,10 +125,8 @@ class NonnegativeADMM(base.IterativeSolver):
     the equations of the points that are active by then are solved by conjugate gradients, and the result is kept for
     the draws that it improves.
 
-    Attributes:
-      maxiter: most updates.
-      tol: stop when the scaled residual |min(a, K a - b)| is below this on average over the batch, and below `TAIL`
-        times this for all of it.
+    It stops when the scaled residual |min(a, K a - b)| is below `tol` on average over the batch, and below `TAIL` times
+    this for all of it.
 
     References:
       Boyd et al. 2011, Distributed optimization via ADMM, section 5.2 and 3.4.3.
@@ -154,14 +141,18 @@ class NonnegativeADMM(base.IterativeSolver):
     unroll: bool = False
 
     def init_state(
-        self, init_params: jax.Array, gram: jax.Array, linear: jax.Array, residual: jax.Array | None = None
+        self,
+        init_params: Float[Array, "n M"],
+        gram: Float[Array, "M M"],
+        linear: Float[Array, "n M"],
+        residual: Float[Array, " n"] | None = None,
     ) -> ADMMState:
-        """Factorises once, unless all is solved. init_params: [n, M]; gram: [M, M]; linear: [n, M]; residual: [n]."""
+        """Factorizes once, unless all is solved."""
         if residual is None:
             residual = self._residual(init_params, gram, linear)
         error = _summary(residual)
 
-        def factorise():
+        def factorize():
             values, vectors = symmetric_eigen(gram)
             return jnp.stack([(vectors / (values + penalty)) @ vectors.T for penalty in PENALTIES])
 
@@ -171,12 +162,14 @@ class NonnegativeADMM(base.IterativeSolver):
             residual=residual,
             dual=jnp.minimum(linear - init_params @ gram, 0) / PENALTIES[0],
             inverses=jax.lax.cond(
-                error > self.tol, factorise, lambda: jnp.zeros((len(PENALTIES), *gram.shape), gram.dtype)
+                error > self.tol, factorize, lambda: jnp.zeros((len(PENALTIES), *gram.shape), gram.dtype)
             ),
             which=jnp.int32(0),
         )
 
-    def update(self, params: jax.Array, state: ADMMState, gram: jax.Array, linear: jax.Array) -> base.OptStep:
+    def update(
+        self, params: Float[Array, "n M"], state: ADMMState, gram: Float[Array, "M M"], linear: Float[Array, "n M"]
+    ) -> base.OptStep:
         """Does `STEPS_PER_UPDATE` iterations and measures the residual."""
         penalties = jnp.asarray(PENALTIES, gram.dtype)
         penalty, inverse = penalties[state.which], state.inverses[state.which]
@@ -213,9 +206,8 @@ class NonnegativeADMM(base.IterativeSolver):
     def _residual(self, params, gram, linear):
         return jnp.max(jnp.abs(self.optimality_fun(params, gram, linear)), axis=-1)
 
-    def optimality_fun(self, params: jax.Array, gram: jax.Array, linear: jax.Array) -> jax.Array:
-        """Zero at the solution: min(a, K a - b), [n, M]."""
+    def optimality_fun(
+        self, params: Float[Array, "n M"], gram: Float[Array, "M M"], linear: Float[Array, "n M"]
+    ) -> Float[Array, "n M"]:
+        """Zero at the solution: min(a, K a - b)."""
         return jnp.minimum(params, params @ gram - linear)
-
-    def __post_init__(self):
-        super().__post_init__()

@@ -2,15 +2,16 @@
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 
-from memorize_jax.geometry.joint.interior import solve_by_interior_point
+from memorize_jax.geometry.qp.interior import solve_by_interior_point
 
 # Candidates for the penalty of the splitting: few shared directions want a large one, many weak ones a small one, and
 # the wrong one costs ten times the iterations.
 PENALTIES = (1.0, 0.3, 0.1, 0.03)
 TRIAL_STEPS = 40
 RELAXATION, STEPS_PER_CHECK = 1.7, 20
-# As soon as no more than one in so many programs is unsolved, only these go on.
+# As soon as no more than one in so many programs is unsolved, only these continue.
 PARTS = 8
 # Checks with one penalty before another is tried: after the chosen one a smaller, a larger, ...
 CHECKS, FACTORS = 20, (1.0, 0.3, 3.0, 0.1, 10.0, 1.0)
@@ -59,18 +60,10 @@ def _scaled(linear, signs):
     return linear / size, size
 
 
-def choose_penalty(values: jax.Array, vectors: jax.Array, linear: jax.Array, signs: jax.Array) -> jax.Array:
-    """Finds the penalty with which a few programs converge fastest.
-
-    Args:
-      values: [n], eigenvalues of C.
-      vectors: [n, n], a column for each.
-      linear: [d, n], see `solve_signed`.
-      signs: [d, n].
-
-    Returns:
-      [], one of `PENALTIES`.
-    """
+def choose_penalty(
+    values: Float[Array, " n"], vectors: Float[Array, "n n"], linear: Float[Array, "d n"], signs: Float[Array, "d n"]
+) -> Float[Array, ""]:
+    """Finds the one of `PENALTIES` with which a few programs converge fastest; arguments of `solve_signed`."""
     gram = (vectors * values) @ vectors.T
     linear, _ = _scaled(linear, signs)
     nothing = jnp.zeros_like(linear)
@@ -85,19 +78,16 @@ def choose_penalty(values: jax.Array, vectors: jax.Array, linear: jax.Array, sig
 
 
 def solve_signed(
-    values: jax.Array, vectors: jax.Array, linear: jax.Array, signs: jax.Array, penalty: jax.Array
-) -> tuple[jax.Array, jax.Array]:
+    values: Float[Array, " n"],
+    vectors: Float[Array, "n n"],
+    linear: Float[Array, "d n"],
+    signs: Float[Array, "d n"],
+    penalty: Float[Array, ""],
+) -> tuple[Float[Array, "d n"], Float[Array, " d"]]:
     """Solves  min 1/2 b' C b - b' h  over all b with the given signs, for many h and signs at once.
 
-    Args:
-      values: [n], eigenvalues of C, which has a unit diagonal.
-      vectors: [n, n], a column for each.
-      linear: [d, n], h.
-      signs: [d, n] of -1, 1, and 0 for b_i = 0.
-      penalty: to begin with, see `choose_penalty`.
-
-    Returns:
-      (b [d, n]; residual [d], max |min(y b, y (C b - h))|).
+    C, of unit diagonal, is given by its eigenvalues and eigenvectors, h by `linear`; a sign of 0 means b_i = 0. The
+    penalty is what to begin with. Returns b and the residual max |min(y b, y (C b - h))|.
 
     References:
       Boyd et al. 2011, Distributed optimization via ADMM, section 5.2 and 3.4.3.
@@ -147,7 +137,7 @@ def solve_signed(
     start = (jnp.int32(0), nothing, nothing, jnp.full_like(size[:, 0], jnp.inf))
     _, weights, _, excess = jax.lax.while_loop(unfinished, attempt, start)
     if gram.dtype == jnp.float64:
-        # In float32 what is left is rounding of C, which no method mends.
+        # In float32 what is left is rounding of C, which no method removes.
         weights = _solve_rest(weights, excess, gram, scaled, signs)
     return weights * size, _excess(weights, gram, scaled, signs)[1] * size[:, 0]
 

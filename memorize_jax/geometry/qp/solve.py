@@ -1,4 +1,7 @@
-"""The non-negative quadratic program by a choice of methods; with `admm`, the owner of jaxopt."""
+"""The non-negative quadratic program by a choice of methods.
+
+With `admm` the owner of jaxopt, which solves these programs because the project's user asked for it.
+"""
 
 import functools
 import warnings
@@ -6,43 +9,33 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 
 with warnings.catch_warnings():
     # jaxopt announces at import that it is no longer developed; we know, hence this single owner.
     warnings.simplefilter("ignore", DeprecationWarning)
     import jaxopt
 
-    from memorize_jax.geometry.active_set import solve_active_set
-    from memorize_jax.geometry.admm import solve_batch
+    from memorize_jax.geometry.qp.active_set import solve_active_set
+    from memorize_jax.geometry.qp.admm import solve_batch
 
 
 class QPSolution(NamedTuple):
-    """Solutions of a batch of programs that share one Gram matrix.
+    """Solutions of a batch of programs that share one Gram matrix."""
 
-    Attributes:
-      multipliers: [n, M], the minimisers, >= 0.
-      residual: [n], KKT residual as a distance (see `kkt_residual`).
-    """
-
-    multipliers: jax.Array
-    residual: jax.Array
+    multipliers: Float[Array, "n M"]  # the minimizers, >= 0
+    residual: Float[Array, " n"]  # KKT residual as a distance (see `kkt_residual`)
 
 
-def kkt_residual(gram: jax.Array, linear: jax.Array, multipliers: jax.Array) -> jax.Array:
+def kkt_residual(
+    gram: Float[Array, "M M"], linear: Float[Array, "*n M"], multipliers: Float[Array, "*n M"]
+) -> Float[Array, "*n"]:
     """Measures how far `multipliers` are from optimal, as a distance in feature space.
 
         residual = max_i |min(K_ii a_i, (K a - b)_i)| / sqrt(K_ii)
 
     The second entry is the slack of constraint i, so the residual is the largest distance by which a
     half-space is violated, or by which a half-space that carries weight is not touched.
-
-    Args:
-      gram: [M, M], K.
-      linear: [..., M], b.
-      multipliers: [..., M], a >= 0.
-
-    Returns:
-      [...], zero at the exact solution.
     """
     diagonal = jnp.diagonal(gram)
     slack = multipliers @ gram - linear
@@ -72,11 +65,17 @@ SOLVERS = {
 }
 
 
+def check_solver(solver: str) -> None:
+    """ValueError for a name that is not in `SOLVERS`."""
+    if solver not in SOLVERS:
+        raise ValueError(f"expected solver to be one of {', '.join(sorted(SOLVERS))}, got {solver!r}")
+
+
 @functools.partial(jax.jit, static_argnames=("solver", "tol", "maxiter"))
 @jax.default_matmul_precision("highest")
 def nonnegative_qp(
-    gram: jax.Array,
-    linear: jax.Array,
+    gram: Float[Array, "M M"],
+    linear: Float[Array, "n M"],
     *,
     solver: str = "active_set",
     tol: float | None = None,
@@ -87,25 +86,10 @@ def nonnegative_qp(
         min_{a >= 0}  1/2 a' K a - a' b
 
     Each program is scaled to a unit diagonal and a unit right-hand side first, so that `tol` means the same
-    whatever the units of the data.
-
-    Args:
-      gram: [M, M] floating, symmetric positive semi-definite, K. A zero row marks an absent point: its
-        multiplier is 0.
-      linear: [n, M], same dtype, one b a row.
-      solver: a name in `SOLVERS`.
-      tol: stop when the scaled residual (ADMM; `admm.NonnegativeADMM` says how it is averaged) or the scaled move of a
-        sweep (BoxCDQP) is below this; default 2e-6 in float32, 1e-10 in float64.
-      maxiter: most iterations, in the solver's own unit; None for its default.
-
-    Returns:
-      QPSolution. Convergence is not assumed: read `residual`.
-
-    Raises:
-      ValueError: unknown solver.
+    whatever the units of the data; `GeometryOptions` documents it. A zero row of K marks an absent point, whose
+    multiplier is 0. Convergence is not assumed: read `residual`.
     """
-    if solver not in SOLVERS:
-        raise ValueError(f"expected solver to be one of {', '.join(sorted(SOLVERS))}, got {solver!r}")
+    check_solver(solver)
     if tol is None:
         tol = 1e-10 if gram.dtype == jnp.float64 else 2e-6
     diagonal = jnp.diagonal(gram)

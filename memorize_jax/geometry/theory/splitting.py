@@ -4,6 +4,8 @@ import functools
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float
 
 from memorize_jax.geometry.batching import chunked_map
 
@@ -13,22 +15,24 @@ RELAXATION, STEPS_PER_CHECK = 1.7, 20
 
 @functools.partial(jax.jit, static_argnames=("bias", "max_checks"))
 @jax.default_matmul_precision("highest")
-def separable_dichotomies(points, mask, projections, labels, *, bias, max_checks):
+def separable_dichotomies(
+    points: Float[Array, "P M N"],
+    mask: Float[Array | np.ndarray, "P M"],
+    projections: Float[Array | np.ndarray, "T N n"],
+    labels: Bool[Array | np.ndarray, "T P"],
+    *,
+    bias: bool,
+    max_checks: int,
+) -> tuple[Bool[Array, " T"], Bool[Array, " T"]]:
     """Tests dichotomies of manifolds, each in a projection of its own; on CPU one after the other.
 
     Douglas-Rachford splitting between the range of X (the outputs a hyperplane can give) and the outputs with a margin
     of 1.
 
-    Args:
-      points: [P, M, N], masked points zero.
-      mask: [P, M].
-      projections: [T, N, n]; zeros from some column on count for nothing.
-      labels: [T, P] bool, True for the positive manifolds.
-      bias: whether the hyperplane may miss the origin.
-      max_checks: most blocks of iterations.
+    Zero columns of a projection count for nothing; `bias` lets the hyperplane miss the origin.
 
     Returns:
-      (separable [T] bool: a hyperplane was found; undecided [T] bool: neither was one found nor shown not to exist).
+      (separable: a hyperplane was found; undecided: neither was one found nor shown not to exist).
     """
     flat, present = points.reshape(-1, points.shape[-1]), mask.reshape(-1)
 

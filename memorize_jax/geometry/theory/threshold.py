@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.special import expit, log_expit, logit, xlogy
 from scipy.stats import t as student
 
@@ -17,36 +18,21 @@ GRID = 61, 17
 
 
 class Threshold(NamedTuple):
-    """Fit of share = q / (1 + (2 q - 1) exp(-slope (n / n* - 1))), which is 1/2 at n*, to the trials.
+    """Fit of share = q / (1 + (2 q - 1) exp(-slope (n / n* - 1))), which is 1/2 at n*, to the trials."""
 
-    Attributes:
-      num_features: n*.
-      error: its standard error.
-      slope: of log(share / (q - share)) against log n, at n*.
-      misfit: deviance per degree of freedom, about 1 for a curve that fits.
-    """
-
-    num_features: float
-    error: float
-    slope: float
-    misfit: float
+    num_features: float  # n*
+    error: float  # its standard error
+    slope: float  # of log(share / (q - share)) against log n, at n*
+    misfit: float  # deviance per degree of freedom, about 1 for a curve that fits
 
 
-def fit_threshold(tried, separable, tested) -> Threshold:
+def fit_threshold(tried: ArrayLike, separable: ArrayLike, tested: ArrayLike) -> Threshold:
     """Fits the share of separable dichotomies against the number of features.
 
     All outcomes are independent, as every dichotomy has a projection of its own. The fit is the mean over thresholds,
     slopes and ceilings q, weighted by how likely they make the outcomes: it needs no slope that trials do not show. Its
     error is widened by the misfit, where that is above 1, and for few trials as Student's t asks for, so that two of
     them cover 95 %.
-
-    Args:
-      tried: [trials], numbers of features.
-      separable: [trials], number of separable dichotomies.
-      tested: [trials], number of dichotomies.
-
-    Returns:
-      Threshold.
     """
     n, found, tested = (np.asarray(values, float) for values in (tried, separable, tested))
     thresholds, slopes = np.linspace(0.7 * n.min(), 1.4 * n.max(), GRID[0]), np.geomspace(*SLOPES, GRID[1])

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int32
 
 # Steps that all programs take together, with as many slots.
 COMMON_STEPS = 4
@@ -14,29 +15,17 @@ LEAST_SCHUR = 1e-5
 
 
 class ActiveSetState(NamedTuple):
-    """State of n programs, s slots for active points each; programs are the last axis, along which CPUs vectorise.
+    """State of n programs, s slots for active points each; programs are the last axis, along which CPUs vectorize."""
 
-    Attributes:
-      values: [s, n], multipliers of the active points.
-      points: int32 [s, n], which point is in a slot.
-      used: [s, n], 1 where the slot is in use.
-      inverse: [s, s, n], inverse of the active points' Gram matrix, zero outside the used slots.
-      multipliers: [M, n].
-      slack: [M, n], b - K a.
-      complete: [n] bool, the last step was not cut short, so that a point may be added.
-      stuck: [n] bool, no slot left or a nearly dependent point.
-      residual: [n], max |min(a, K a - b)|.
-    """
-
-    values: jax.Array
-    points: jax.Array
-    used: jax.Array
-    inverse: jax.Array
-    multipliers: jax.Array
-    slack: jax.Array
-    complete: jax.Array
-    stuck: jax.Array
-    residual: jax.Array
+    values: Float[Array, "s n"]  # multipliers of the active points
+    points: Int32[Array, "s n"]  # which point is in a slot
+    used: Float[Array, "s n"]  # 1 where the slot is in use
+    inverse: Float[Array, "s s n"]  # of the active points' Gram matrix, zero outside the used slots
+    multipliers: Float[Array, "M n"]
+    slack: Float[Array, "M n"]  # b - K a
+    complete: Bool[Array, " n"]  # the last step was not cut short, so that a point may be added
+    stuck: Bool[Array, " n"]  # no slot left or a nearly dependent point
+    residual: Float[Array, " n"]  # max |min(a, K a - b)|
 
 
 def _residual(multipliers, slack):
@@ -73,7 +62,7 @@ def _widen(state, num_slots):
 
 
 def _first(hits):
-    """Index of the first True along the leading axis; argmax proper does not vectorise on CPU."""
+    """Index of the first True along the leading axis; argmax proper does not vectorize on CPU."""
     numbers = jnp.arange(hits.shape[0], dtype=jnp.int32)[:, None]
     return jnp.min(jnp.where(hits, numbers, hits.shape[0]), axis=0)
 
@@ -132,20 +121,16 @@ def _step(state: ActiveSetState, gram, linear, tol) -> ActiveSetState:
     )
 
 
-def solve_active_set(gram: jax.Array, linear: jax.Array, tol: float) -> tuple[jax.Array, jax.Array]:
+def solve_active_set(
+    gram: Float[Array, "M M"], linear: Float[Array, "n M"], tol: float
+) -> tuple[Float[Array, "n M"], Float[Array, " n"]]:
     """Solves min_{a >= 0} 1/2 a' K a - a' b for many b at once, as far as few points are active.
 
     The method of Lawson and Hanson on the normal equations, every program at its own active set; the inverse of the
     active points' Gram matrix is kept up to date by rank-one corrections, and as each move is computed from the true
     slack, their rounding errors do not add up.
 
-    Args:
-      gram: [M, M], unit diagonal.
-      linear: [n, M].
-      tol: on the residual max |min(a, K a - b)|.
-
-    Returns:
-      (multipliers [n, M], residual [n]); a residual above `tol` marks a program that is not finished.
+    The diagonal of K is 1. A residual max |min(a, K a - b)| above `tol` marks a program that is not finished.
 
     References:
       Lawson & Hanson 1974, Solving least squares problems, chapter 23.
