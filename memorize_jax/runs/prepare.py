@@ -8,11 +8,11 @@ import jax
 from memorize_jax import data, models
 from memorize_jax.config import RunConfig
 from memorize_jax.data import PermutedLabels, Splits
+from memorize_jax.invocation import given_line
 from memorize_jax.keys import stream
 from memorize_jax.runs.folder import Run, check_writable
 from memorize_jax.runs.labels import read_labels, write_labels
 from memorize_jax.runs.noted import Noted, begin, check_same_data, check_same_run, read_noted
-from memorize_jax.runs.provenance import command_line
 from memorize_jax.storage.checkpoints import check_space
 from memorize_jax.storage.tensorboard import check_installed
 from memorize_jax.training import state_shapes
@@ -84,7 +84,7 @@ def enter(folder: Run, config: RunConfig, prepared: Prepared, plan: Mapping | No
         if (way := list(read_noted(folder).together)) != list(together):
             how = f"together with seeds {', '.join(map(str, way))}, in their ensemble's folder" if way else "alone"
             raise ValueError(f"the run in {folder.workdir} was trained {how}, and can only be resumed in that way")
-    noted = begin(folder, config, splits, {**(plan or {}), "together": list(together)}, command_line())
+    noted = begin(folder, config, splits, {**(plan or {}), "together": list(together)}, given_line())
     if not folder.labels.is_file():
         write_labels(folder, labels, config, noted.identity)
     return noted
