@@ -77,4 +77,4 @@ def main() -> None:
 
 def definitions() -> tuple[cli.Definition, ...]:
     """Of the flags."""
-    return cli.define_workdir, cli.switch("markdown", "Only print the table of all statements, as in docs/claims.md")
+    return cli.define_workdir, cli.switch("markdown", "Only print the table of all statements, as in docs/claims.md.")

@@ -51,4 +51,4 @@ def main() -> None:
 
 def definitions() -> tuple[cli.Definition, ...]:
     """Of the flags."""
-    return cli.define_workdir, cli.flag("figure", "Names with commas between them, e.g. fig3a,fig5,figa8, or all")
+    return cli.define_workdir, cli.flag("figure", "Names with commas between them, e.g. fig3a,fig5,figa8, or all.")

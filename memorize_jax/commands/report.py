@@ -117,5 +117,5 @@ def main() -> None:
 
 def definitions() -> tuple[cli.Definition, ...]:
     """Of the flags."""
-    several = "Folders of several studies with commas between them, to show side by side"
+    several = "Folders of several studies with commas between them, to show side by side."
     return cli.define_workdir, cli.flag("workdirs", several)

@@ -10,7 +10,8 @@ import pandas as pd
 from memorize_jax import models
 from memorize_jax.config import RunConfig
 from memorize_jax.epochs import at_stages, stage_epoch
-from memorize_jax.runs.folder import Run, member_folders
+from memorize_jax.invocation import command_line_of as command
+from memorize_jax.runs.folder import Run, member_folders, sweep_command
 from memorize_jax.runs.metrics import read_metrics
 from memorize_jax.runs.noted import Noted, check_members, read_noted
 from memorize_jax.runs.notes import check_same_settings, check_table, read_notes
@@ -18,7 +19,6 @@ from memorize_jax.storage.lock import check_no_links, remove_stale_lock
 from memorize_jax.storage.tables import read_table
 
 FIELDS = {field.name for field in dataclasses.fields(RunConfig)}
-SWEEP = "python -m experiments.sweep --workdir={} and the flags of the sweep"
 
 
 class Columns(NamedTuple):
@@ -37,7 +37,6 @@ class Study(NamedTuple):
     """One run, or several that differ in their seed, or in the fields `axes`.
 
     Attributes:
-      workdir: its folder.
       model: name of the network; all of them, with commas, where they differ.
       dataset: name of the data set; likewise.
       permuted_fraction: of the training labels; NaN where runs differ in it.
@@ -73,7 +72,7 @@ class Study(NamedTuple):
     def metrics_of(self, seed: int) -> pd.DataFrame:
         """The metrics of one seed."""
         table = self.tables["metrics"]
-        return table[table["seed"] == seed]
+        return table.loc[table["seed"] == seed]
 
     def epochs_of(self, stage: str) -> dict[int, int]:
         """Seed -> its own epoch of a stage, "best" or "final"."""
@@ -82,16 +81,11 @@ class Study(NamedTuple):
     def at_stage(self, table: str, stage: str) -> pd.DataFrame:
         """The rows of a table at every seed's own epoch of a stage, "best" or "final"."""
         rows = at_stages(self.tables[table], {seed: self.metrics_of(seed) for seed in self.seeds})
-        return rows[rows["stage"] == stage]
+        return rows.loc[rows["stage"] == stage]
 
     def command(self, table: str, folder: str | pathlib.Path | None = None) -> str:
         """The command that makes a table of this study, or of the run in a folder."""
         return command(self.made_by.get(table, table), folder or self.workdir)
-
-
-def command(name: str, workdir: str | pathlib.Path) -> str:
-    """The command line of a measurement."""
-    return f"python -m experiments.{name} --workdir={workdir}"
 
 
 def three_layers(layers: Sequence[str]) -> dict[str, str]:
@@ -114,7 +108,7 @@ def read_study(workdir: str | pathlib.Path, tables: Mapping[str, Columns]) -> St
     """Reads every table of the run in a folder, or of the runs in the folders below it.
 
     Args:
-      workdir: folder of a run, of the seeds of one, of a sweep, or of networks of growing width.
+      workdir: folder of a run, of the seeds of one, or of runs that differ in other fields.
       tables: name -> Columns, of all tables that there may be.
 
     Raises:
@@ -126,15 +120,13 @@ def read_study(workdir: str | pathlib.Path, tables: Mapping[str, Columns]) -> St
 
 
 def _read(folder: Run, tables: Mapping[str, Columns]) -> Study:
-    if folder.config.is_file() or member_folders(folder.workdir):
-        return _of_seeds(folder, tables)
-    if folder.sweep.is_file():
-        names, axes = _indexed(folder)
-        return _side_by_side(folder, names, axes, tables)
-    widths = sorted(folder.workdir.glob("width_*"), key=lambda path: (len(path.name), path.name))
-    if widths or (folder.results / "double_descent.csv").is_file():
-        trained = [path.name for path in widths if _is_trained(path)]
-        return _side_by_side(folder, trained, ("width",), tables)
+    if not folder.config.is_file() and not member_folders(folder.workdir):
+        if folder.sweep.is_file():
+            return _side_by_side(folder, *_indexed(folder), tables)
+        # The first version wrote no index of networks of growing width.
+        widths = sorted(folder.workdir.glob("width_*"), key=lambda path: (len(path.name), path.name))
+        if widths or (folder.results / "double_descent.csv").is_file():
+            return _side_by_side(folder, [path.name for path in widths if _is_trained(path)], ("width",), tables)
     return _of_seeds(folder, tables)
 
 
@@ -197,7 +189,7 @@ def _has_ended(config, metrics):
 
 def _indexed(folder: Run) -> tuple[list[str], tuple[str, ...]]:
     """Names of the trained runs that runs.csv lists, and the fields that they differ in."""
-    made_by = SWEEP.format(folder.workdir)
+    made_by = sweep_command(folder)
     runs = read_table(folder.sweep, ("run", "seeds", "state"), made_by)
     axes = tuple(runs.columns[1 : list(runs.columns).index("seeds")])
     if set(axes) - FIELDS:
