@@ -1,6 +1,6 @@
-"""Lists the commands, one line each."""
+"""Lists the commands, one line each, or runs one: `python -m experiments NAME --flags`."""
 
 from memorize_jax import commands
 
 if __name__ == "__main__":
-    print(commands.listing("python -m experiments."))
+    commands.main("python -m experiments ")

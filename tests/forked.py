@@ -15,8 +15,7 @@ import jax
 import orbax.checkpoint
 import pandas
 
-from experiments import presets
-from memorize_jax import analysis
+from memorize_jax import analysis, presets
 from memorize_jax.commands import cli
 
 SHARED = (jax, orbax.checkpoint, pandas, cli, presets, analysis)

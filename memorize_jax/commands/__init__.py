@@ -69,15 +69,19 @@ def run(name: str) -> None:
     cli.start(main, *definitions, first=first)
 
 
-def main() -> None:
-    """Runs `memorize NAME --flags`; without a name lists the commands."""
+def main(program: str = "memorize ") -> None:
+    """Runs `memorize NAME --flags`; without a name lists the commands.
+
+    Args:
+      program: how the commands are called, up to their name.
+    """
     name = sys.argv[1] if len(sys.argv) > 1 else ""
-    if name not in commands():
-        if name not in ("", "--help", "-h"):
-            print(f"error: expected a command, got {name!r}; they are:", file=sys.stderr)
-            print(listing("memorize "), file=sys.stderr)
-            sys.exit(1)
-        print(listing("memorize "))
-        return
-    del sys.argv[1]
-    run(name)
+    if name in commands():
+        # What absl prints as usage, and what runs note.
+        sys.argv[:2] = [f"{program}{name}"]
+        run(name)
+    elif name in ("", "--help", "-h"):
+        print(listing(program))
+    else:
+        print(f"error: expected a command, got {name!r}; they are:\n{listing(program)}", file=sys.stderr)
+        sys.exit(1)

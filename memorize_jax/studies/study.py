@@ -14,6 +14,7 @@ from memorize_jax.runs.folder import Run, member_folders
 from memorize_jax.runs.metrics import read_metrics
 from memorize_jax.runs.noted import Noted, check_members, read_noted
 from memorize_jax.runs.notes import check_same_settings, check_table
+from memorize_jax.runs.provenance import program
 from memorize_jax.storage.lock import check_no_links, remove_stale_lock
 from memorize_jax.storage.tables import read_table
 
@@ -91,7 +92,7 @@ class Study(NamedTuple):
 
 def command(name: str, workdir: str | pathlib.Path) -> str:
     """The command line of a measurement."""
-    return f"python -m experiments.{name} --workdir={workdir}"
+    return f"{program(name)} --workdir={workdir}"
 
 
 def three_layers(layers: Sequence[str]) -> dict[str, str]:

@@ -44,24 +44,13 @@ def stand_ins(monkeypatch):
             monkeypatch.setattr(importlib.import_module(f"{MEASURED[name].room}.measure"), what, other)
 
 
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory):
-    """A trained run; one without permuted labels; one of the spheres, which has no networks."""
-    folder = tmp_path_factory.mktemp("runs")
-    return {
-        "trained": tiny.trained(folder / "trained"),
-        "unpermuted": tiny.trained(folder / "unpermuted", dataclasses.replace(tiny.CONFIG, permuted_fraction=0.0)),
-        "spheres": tiny.untrained(folder / "spheres", dataclasses.replace(tiny.CONFIG, dataset="spheres_small")),
-    }
-
-
 @pytest.fixture
-def fresh(runs, tmp_path):
+def fresh(tiny_runs, tmp_path):
     """Name of a measurement -> a new copy of a run that it is for."""
 
     def copy(name, of="trained"):
         of = "spheres" if MEASURED[name].why_not(tiny.CONFIG) else of
-        return shutil.copytree(runs[of], tmp_path / f"run{len(list(tmp_path.iterdir()))}")
+        return shutil.copytree(tiny_runs[of], tmp_path / f"run{len(list(tmp_path.iterdir()))}")
 
     return copy
 
@@ -96,14 +85,14 @@ def watched(patch, name, stop_at=None):
 
 
 @pytest.fixture(scope="module")
-def whole(runs, tmp_path_factory):
+def whole(tiny_runs, tmp_path_factory):
     """Name -> (folder, tables, units, epochs) of a measurement that nothing interrupted, each made once."""
     made = {}
 
     def find(name):
         if name not in made:
             of = "spheres" if MEASURED[name].why_not(tiny.CONFIG) else "trained"
-            folder = shutil.copytree(runs[of], tmp_path_factory.mktemp(name) / "width_6")
+            folder = shutil.copytree(tiny_runs[of], tmp_path_factory.mktemp(name) / "width_6")
             with pytest.MonkeyPatch.context() as patch:
                 units, epochs = watched(patch, name)
                 measure(MEASURED[name], folder, SETTINGS[name])
@@ -158,13 +147,13 @@ def another(kind, field, value):
 
 
 @each
-def test_without_flags_it_takes_the_settings_that_the_run_has_noted(name, runs):
-    assert noted_preset(read_noted(Run(runs["trained"]))).of_all(MEASURED[name]) == SETTINGS[name]
+def test_without_flags_it_takes_the_settings_that_the_run_has_noted(name, tiny_runs):
+    assert noted_preset(read_noted(Run(tiny_runs["trained"]))).of_all(MEASURED[name]) == SETTINGS[name]
 
 
 @each
 def test_a_damaged_network_is_one_sentence_and_can_be_passed_over(name, whole, fresh, capsys):
-    _, tables, units, epochs = whole(name)
+    _, tables, _, epochs = whole(name)
     if not epochs:
         pytest.skip("reads no network")
     one, folder, damaged = MEASURED[name], fresh(name), min(epochs)
@@ -197,13 +186,13 @@ def test_a_damaged_network_is_one_sentence_and_can_be_passed_over(name, whole, f
 
 
 @each
-def test_labels_and_data_of_another_run_are_refused_by_name(name, runs, fresh):
+def test_labels_and_data_of_another_run_are_refused_by_name(name, tiny_runs, fresh):
     one, folder, settings = MEASURED[name], fresh(name), SETTINGS[name]
     splits = data.load(read_noted(Run(folder)).config.dataset)
     other = splits.train._replace(labels=(splits.train.labels + 1) % splits.train.num_classes)
     with pytest.raises(ValueError, match="was trained on other data: its true labels are not those of the data set"):
         measure(one, folder, settings, splits=Splits(other, splits.test))
-    shutil.copy(Run(runs["unpermuted"]).labels, Run(folder).labels)
+    shutil.copy(Run(tiny_runs["unpermuted"]).labels, Run(folder).labels)
     with pytest.raises(ValueError, match=r"labels.npz belongs to another run: its identity is \w+, not"):
         measure(one, folder, settings)
     assert not list(Run(folder).results.glob("*.csv"))

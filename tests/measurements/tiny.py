@@ -13,8 +13,8 @@ from memorize_jax.models.network import Network
 from memorize_jax.presets import Preset
 from memorize_jax.runs.folder import Run
 from memorize_jax.runs.labels import write_labels
-from memorize_jax.runs.noted import begin
 from memorize_jax.runs.metrics import write_metrics
+from memorize_jax.runs.noted import begin
 from memorize_jax.runs.train import train_run
 from memorize_jax.storage.tables import METRICS
 
@@ -46,7 +46,7 @@ class Net(Network):
 
 NETWORK = Entry(Net, LAYERS)
 CONFIG = RunConfig(
-    dataset=f"{__name__}:load", model=f"{__name__}:NETWORK", width=6, epochs=3, batch_size=16, learning_rate=1e-2
+    dataset=f"{__name__}:load", model=f"{__name__}:NETWORK", width=6, epochs=3, batch_size=16, learning_rate=1e-1
 )
 PRESET = Preset(
     "",
