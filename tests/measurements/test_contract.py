@@ -253,6 +253,12 @@ def test_figures_statements_and_report_come_from_its_tables(name, whole, monkeyp
     assert possible <= drawn
     assert possible or not one.figures
     assert {table.name for table in views(study)} == set(study.tables)
+    bare = study._replace(tables={"metrics": study.tables["metrics"]})
+    needs = {figure.name: missing(figure, bare) for figure in one.figures if set(figure.needs) & set(one.tables)}
+    for reason in needs.values():
+        assert reason == f"no table {next(iter(one.tables))}; make it with: {study.command(next(iter(one.tables)))}"
+    titles = [part.title for part in parts(bare, tmp_path)[0]]
+    assert one.section is None or not one.section.title or one.section.title not in titles
     claims = evaluate(study, one.statements)
     assert len(claims) == len(one.statements)
     assert {claim.verdict for claim in claims} <= set(VERDICTS)

@@ -56,7 +56,7 @@ PRESET = Preset(
             "geometry_epochs": "0,final",
             "examples_per_class": 4,
             "num_draws": 6,
-            "joint_draws": 4,
+            "joint_draws": 0,
             "num_center_components": 0,
         },
         "capacity_check": {"capacity_epochs": "0,final", "capacity_dichotomies": 4},
