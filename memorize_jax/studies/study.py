@@ -27,10 +27,14 @@ class Columns(NamedTuple):
     Attributes:
       columns: that it must have.
       made_by: name of the command that makes it.
+      text: columns that hold text.
+      added: columns that tables of the first version lack.
     """
 
     columns: tuple[str, ...]
     made_by: str
+    text: frozenset[str] = frozenset()
+    added: frozenset[str] = frozenset()
 
 
 class Study(NamedTuple):
@@ -179,7 +183,7 @@ def _table(folder: Run, noted: Noted, name: str, about: Columns) -> pd.DataFrame
         return read_metrics(folder.workdir, noted.identity)
     made_by = command(about.made_by, folder.workdir)
     check_table(folder, name, about.made_by, noted.identity, made_by)
-    return read_table(folder.results / f"{name}.csv", about.columns, made_by)
+    return read_table(folder.results / f"{name}.csv", about.columns, made_by, text=about.text, added=about.added)
 
 
 def _has_ended(config, metrics):
