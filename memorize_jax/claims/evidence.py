@@ -184,7 +184,7 @@ def by_layer(rows: pd.DataFrame, group: str, column: str, layers: Sequence[str])
     Raises:
       NotTestable: there are no such manifolds, or a value is missing.
     """
-    own = rows[rows["group"] == group].set_index("layer")[column]
+    own = pd.Series(rows[column].to_numpy(), rows["layer"])[(rows["group"] == group).to_numpy()]
     if own.empty:
         raise NotTestable(f"there are no {group} manifolds")
     found = own.reindex(list(layers))

@@ -27,10 +27,14 @@ class Columns(NamedTuple):
     Attributes:
       columns: that it must have.
       made_by: name of the command that makes it.
+      text: columns that hold text.
+      added: columns that tables of the first version lack.
     """
 
     columns: tuple[str, ...]
     made_by: str
+    text: frozenset[str] = frozenset()
+    added: frozenset[str] = frozenset()
 
 
 class Study(NamedTuple):
