@@ -81,7 +81,7 @@ def _lines(table):
         lines.append(f"joint: {epoch_range(of_a_draw)} of the classes in a draw")
     if bounds:
         lines.append(
-            f"{bounds} of {len(table)} left out: half of the labelings separate at no number of features, or at one"
+            f"{bounds} of {len(table)} left out: half of the labelings separate with no count of features, or with one"
         )
     return lines
 
