@@ -11,7 +11,7 @@ from memorize_jax.claims.geometries import JOINT, MEAN_FIELD, judging, num_compo
 from memorize_jax.claims.sampling import SamplingError, sampling_error
 from memorize_jax.claims.statement import Claim, Statement
 from memorize_jax.statistics import student_t_interval
-from memorize_jax.studies.study import Study
+from memorize_jax.studies.study import Study, command
 
 Seeds = dict[int, Evidence]
 # Of a sweep of fractions, the runs that all but figure A.8 are about.
@@ -20,7 +20,7 @@ PAPERS_FRACTION = 0.5
 _SWEPT = "permuted_fraction"
 ONE_FRACTION = (
     "the runs have one permuted fraction; compare several with: "
-    "python -m experiments.sweep --workdir=OTHER_FOLDER --grid=permuted_fraction=0,0.25,0.5,0.75,1"
+    f"{command('sweep', 'OTHER_FOLDER')} --grid=permuted_fraction=0,0.25,0.5,0.75,1"
 )
 SEVERAL_WIDTHS = "these are networks of several widths; judge them one by one"
 # Tables that a statement judged by a geometry uses where they are there.
@@ -216,7 +216,7 @@ def _of_seed(study: Study, tables: Mapping[str, pd.DataFrame], seed: int) -> Evi
 def _missing(table: str, study: Study) -> str:
     """Why there is no such table, and what makes it."""
     if table == "double_descent":
-        made_by = "python -m experiments.double_descent --workdir=OTHER_FOLDER"
+        made_by = command("double_descent", "OTHER_FOLDER")
         return f"these are not networks of several widths; train some with: {made_by}"
     if study.axes == ("width",):
         return SEVERAL_WIDTHS

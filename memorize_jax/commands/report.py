@@ -8,7 +8,6 @@ command writes comparison.html into --workdir, or beside the first: several stud
 """
 
 import pathlib
-import shlex
 from collections.abc import Sequence
 
 from memorize_jax.claims.sheet import evaluate
@@ -22,7 +21,7 @@ from memorize_jax.report.study_page import study_page
 from memorize_jax.runs.folder import Run, check_writable, member_folders
 from memorize_jax.statistics import over_seeds
 from memorize_jax.storage.files import replacing
-from memorize_jax.studies.study import Study
+from memorize_jax.studies.study import Study, command
 
 
 def run(workdir: str | pathlib.Path) -> tuple[pathlib.Path, list[Claim]]:
@@ -101,8 +100,8 @@ def short_names(workdirs: Sequence[str]) -> list[str]:
 def _commands(study: Study) -> list[str]:
     """The lines that make the study again, this one's own at the end where none of them writes a report."""
     lines = list(study.commands)
-    if lines and not any("experiments.reproduce" in line for line in lines):
-        lines.append(f"python -m experiments.report --workdir={shlex.quote(str(study.workdir))}")
+    if lines and not any("reproduce" in line.partition(" --")[0] for line in lines):
+        lines.append(command("report", study.workdir))
     return lines
 
 

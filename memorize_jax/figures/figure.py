@@ -5,13 +5,13 @@ import pathlib
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from memorize_jax.studies.study import Study
+from memorize_jax.studies.study import Study, command
 
 # Axis of the studies that a figure is drawn from -> what to do with a study that lacks it.
 INSTEAD = {
-    "permuted_fraction": "needs runs of several fractions; make them with: python -m experiments.sweep "
-    "--workdir=FOLDER --grid=permuted_fraction=0,0.25,0.5,0.75,1",
-    "width": "needs networks of several widths; make them with: python -m experiments.double_descent --workdir=FOLDER",
+    "permuted_fraction": f"needs runs of several fractions; make them with: {command('sweep', 'FOLDER')} "
+    "--grid=permuted_fraction=0,0.25,0.5,0.75,1",
+    "width": f"needs networks of several widths; make them with: {command('double_descent', 'FOLDER')}",
 }
 
 
