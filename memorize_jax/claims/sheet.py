@@ -18,10 +18,6 @@ Seeds = dict[int, Evidence]
 PAPERS_FRACTION = 0.5
 # Column that a sweep adds to its tables.
 _SWEPT = "permuted_fraction"
-ONE_FRACTION = (
-    "the runs have one permuted fraction; compare several with: "
-    f"{command('sweep', 'OTHER_FOLDER')} --grid=permuted_fraction=0,0.25,0.5,0.75,1"
-)
 SEVERAL_WIDTHS = "these are networks of several widths; judge them one by one"
 # Tables that a statement judged by a geometry uses where they are there.
 OF_GEOMETRY = ("geometry", "capacity_check")
@@ -155,7 +151,7 @@ def _evidence(statement: Statement, study: Study) -> Seeds:
     elif study.axes:
         tables = _of_sweep(statement, study, tables)
     elif statement.axes:
-        raise NotTestable(ONE_FRACTION)
+        raise NotTestable(_one_fraction())
     # Says of a geometry what it is to be compared with, and which K it was measured with; nothing needs them.
     for name in OF_GEOMETRY if statement.by else ():
         if name in study.tables:
@@ -168,7 +164,7 @@ def _of_sweep(statement: Statement, study: Study, tables: Mapping[str, pd.DataFr
     metrics = study.tables["metrics"]
     has_fractions = metrics[_SWEPT].nunique() > 1
     if statement.axes and not has_fractions:
-        raise NotTestable(ONE_FRACTION)
+        raise NotTestable(_one_fraction())
     if has_fractions and not statement.axes:
         metrics = metrics[metrics[_SWEPT] == PAPERS_FRACTION]
         if metrics.empty:
@@ -211,6 +207,11 @@ def _of_seed(study: Study, tables: Mapping[str, pd.DataFrame], seed: int) -> Evi
     runs = {str(run) for table in own.values() for run in table.get("run", [""])}
     unfinished = any((run, seed) in study.unfinished for run in runs)
     return Evidence(study.workdir, study.model, study.dataset, study.layers, own, unfinished)
+
+
+def _one_fraction():
+    made_by = f"{command('sweep', 'OTHER_FOLDER')} --grid=permuted_fraction=0,0.25,0.5,0.75,1"
+    return f"the runs have one permuted fraction; compare several with: {made_by}"
 
 
 def _missing(table: str, study: Study) -> str:

@@ -106,7 +106,7 @@ class Trainer:
         batches = [split_batches(order, self.config.batch_size, self.num_devices) for order in orders]
         return batches[0] if self.seeds is None else [_stack_second(own) for own in zip(*batches, strict=True)]
 
-    def evaluate(self, variables: dict) -> dict[str, np.ndarray]:
+    def evaluate(self, variables: dict) -> dict[str, np.ndarray | np.float64]:
         """Loss (mean over the training set, on the assigned labels) and `group_accuracies`, with the axis of seeds."""
         variables = replicate(variables)
         predicted, losses = self._predict_all(variables, self.train_arrays)

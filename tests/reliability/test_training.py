@@ -149,7 +149,7 @@ def fail_once(monkeypatch, epoch, rate=0.0):
 
     def add(watch, loss):
         bad = watch._epoch == epoch and watch._learning_rate > rate and len(watch._waiting) == 2
-        plain(watch, np.float32(np.nan) if bad else loss)
+        plain(watch, jax.numpy.float32(np.nan) if bad else loss)
 
     plain = loop.LossWatch.add
     monkeypatch.setattr(loop.LossWatch, "add", add)

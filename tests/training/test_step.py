@@ -19,7 +19,7 @@ def float64_problem(num=11):
     labels = rng.integers(0, 3, num)
     model = models.create("mlp", num_classes=3, width=5, dtype=jnp.float64)
     tx = optimizer(1e-2)
-    return images, labels, model, tx, create_state(model, images[:1], seed=0, tx=tx)
+    return images, labels, model, tx, create_state(model, jnp.asarray(images[:1]), seed=0, tx=tx)
 
 
 def pmapped(step):
