@@ -3,4 +3,4 @@
 from memorize_jax import commands
 
 if __name__ == "__main__":
-    print(commands.listing("python -m experiments."))
+    commands.main()

@@ -25,8 +25,7 @@ def check_workdirs(given: flags.FlagValues) -> str:
       A warning of a run of the first version, to be given with what was made of it; "" if there is none.
 
     Raises:
-      ValueError: something in the folder is a link; or a config.json names code that this command line does not, and
-        --trust_code was not given.
+      ValueError: a link; or code that this command line does not name, without --trust_code.
     """
     if given.workdir and not getattr(given, "workdirs", None):
         check_no_links(Run(given.workdir).workdir)

@@ -1,5 +1,6 @@
-"""What an entry of the catalogue is, and when it cannot be drawn."""
+"""What an entry of the catalog is, and when it cannot be drawn."""
 
+import functools
 import pathlib
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
@@ -36,24 +37,21 @@ class Figure(NamedTuple):
     title: str
     look_for: str
     needs: tuple[str, ...]
-    draw: Callable[[Study, pathlib.Path], pathlib.Path]
-    obstacle: Callable[[Study], str] = lambda study: ""
+    draw: Callable[..., pathlib.Path]
+    obstacle: Callable[..., str] = lambda study, **options: ""
     axes: tuple[str, ...] = ()
     aliases: Mapping[str, str] = {}
     least_epochs: int = 0
-    remark: Callable[[Study], str] = lambda study: ""
+    remark: Callable[..., str] = lambda study, **options: ""
+
+    def of(self, **options) -> "Figure":
+        """The figure with these options of its draw, obstacle and remark."""
+        bound = {name: functools.partial(getattr(self, name), **options) for name in ("draw", "obstacle", "remark")}
+        return self._replace(**bound)
 
 
 def missing(figure: Figure, study: Study) -> str:
-    """Why a figure cannot be drawn from a study; "" if it can.
-
-    Args:
-      figure: of the catalog.
-      study: the tables.
-
-    Returns:
-      A clause that names the missing table and the command that makes it, or the obstacle.
-    """
+    """Why a figure cannot be drawn from a study: a clause that names a command, or an obstacle; "" if it can."""
     if not set(figure.axes) <= set(study.axes):
         return INSTEAD[figure.axes[0]]
     if study.axes and not figure.axes:
@@ -68,8 +66,6 @@ def not_measured(study: Study, table: str, epochs: Mapping[int, int], flag: str)
     """Names the first seed's epoch that a table lacks, and the command that measures it; "" if it has them all.
 
     Args:
-      study: the tables.
-      table: name of one, with columns seed and epoch.
       epochs: seed -> epoch that there should be.
       flag: of the table's command.
     """
@@ -81,3 +77,8 @@ def not_measured(study: Study, table: str, epochs: Mapping[int, int], flag: str)
             found = f"{study.made_by[table]} was not measured at epoch {epoch}{whose}"
             return f"{found}; measure it with: {study.command(table)} {flag}"
     return ""
+
+
+def sentences(*parts: str) -> str:
+    """The parts of a caption that are not empty."""
+    return " ".join(filter(None, parts))

@@ -12,8 +12,6 @@ from memorize_jax.activations import BATCH, flat_reader
 from memorize_jax.analysis.settings import GeometrySettings
 from memorize_jax.config import RunConfig
 from memorize_jax.data import GROUPS, Splits
-from memorize_jax.geometry.batching import peak_bytes
-from memorize_jax.geometry.joint.sampling import POINTS_PER_DRAW, joint_peak_bytes, make_plan
 from memorize_jax.runs.folder import Run
 from memorize_jax.runs.metrics import stored_rows
 
@@ -129,6 +127,9 @@ def reading(work: Workload) -> float:
 
 def geometry_seconds(work: Workload, settings: GeometrySettings, most_classes: int | None = None) -> float:
     """Of all layers and groups at one epoch."""
+    # Here: whoever only lists the measurements needs no solver.
+    from memorize_jax.geometry.joint.sampling import POINTS_PER_DRAW
+
     classes = min(work.num_classes, settings.max_classes or work.num_classes, most_classes or work.num_classes)
     seconds = classes * settings.num_draws * PROGRAM_SECONDS
     if settings.joint_draws and settings.examples_per_class:
@@ -142,6 +143,9 @@ def geometry_seconds(work: Workload, settings: GeometrySettings, most_classes: i
 
 def geometry_bytes(work: Workload, settings: GeometrySettings) -> float:
     """At the peak of one group."""
+    from memorize_jax.geometry.batching import peak_bytes
+    from memorize_jax.geometry.joint.sampling import joint_peak_bytes
+
     classes = min(work.num_classes, settings.max_classes or work.num_classes)
     each = settings.examples_per_class or work.num_examples // work.num_classes
     layers = len(work.widths)
@@ -155,4 +159,6 @@ def geometry_bytes(work: Workload, settings: GeometrySettings) -> float:
 
 
 def _joint_plan(settings, classes, examples):
+    from memorize_jax.geometry.joint.sampling import make_plan
+
     return make_plan(classes, examples, num_draws=settings.joint_draws, classes_per_draw=None, num_dichotomies=None)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from memorize_jax.invocation import command_line_of
 from memorize_jax.runs.folder import Run
 from memorize_jax.runs.noted import read_noted
 from memorize_jax.runs.notes import file_checksum
@@ -40,7 +41,7 @@ def read_metrics(workdir: pathlib.Path, identity: str | None, *, resuming: bool 
       ValueError: a row was changed, lost, added, repeated or moved, or has no numbers; names the file and the epoch.
     """
     files = Run(workdir)
-    train = f"python -m experiments.train --workdir={workdir}"
+    train = command_line_of("train", workdir)
     again = f"restore it from a copy, or remove it and train again: {train}"
     # Training may be writing: a row and its note are not there at once.
     for _ in range(ATTEMPTS if identity is not None and not resuming else 1):

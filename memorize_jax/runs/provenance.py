@@ -4,9 +4,7 @@ import contextlib
 import importlib.metadata
 import pathlib
 import platform
-import shlex
 import subprocess
-import sys
 
 import jax
 
@@ -28,12 +26,3 @@ def provenance() -> dict:
         "device": f"{len(devices)} x {devices[0].device_kind}",
         "commit": commit or "unknown",
     }
-
-
-def command_line() -> str:
-    """The line with which this process was started; "" if it was not one of the project's commands."""
-    name = getattr(sys.modules["__main__"].__spec__, "name", "") or ""
-    if name.startswith("experiments."):
-        return shlex.join(["python", "-m", name, *sys.argv[1:]])
-    program = pathlib.Path(sys.argv[0]).stem if sys.argv else ""
-    return shlex.join([program, *sys.argv[1:]]) if program == "memorize" else ""

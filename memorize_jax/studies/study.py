@@ -10,15 +10,15 @@ import pandas as pd
 from memorize_jax import models
 from memorize_jax.config import RunConfig
 from memorize_jax.epochs import at_stages, stage_epoch
-from memorize_jax.runs.folder import Run, member_folders
+from memorize_jax.invocation import command_line_of as command
+from memorize_jax.runs.folder import Run, member_folders, sweep_command
 from memorize_jax.runs.metrics import read_metrics
 from memorize_jax.runs.noted import Noted, check_members, read_noted
-from memorize_jax.runs.notes import check_same_settings, check_table
+from memorize_jax.runs.notes import check_same_settings, check_table, read_notes
 from memorize_jax.storage.lock import check_no_links, remove_stale_lock
 from memorize_jax.storage.tables import read_table
 
 FIELDS = {field.name for field in dataclasses.fields(RunConfig)}
-SWEEP = "python -m experiments.sweep --workdir={} and the flags of the sweep"
 
 
 class Columns(NamedTuple):
@@ -37,7 +37,6 @@ class Study(NamedTuple):
     """One run, or several that differ in their seed, or in the fields `axes`.
 
     Attributes:
-      workdir: its folder.
       model: name of the network; all of them, with commas, where they differ.
       dataset: name of the data set; likewise.
       permuted_fraction: of the training labels; NaN where runs differ in it.
@@ -48,6 +47,8 @@ class Study(NamedTuple):
       axes: fields of the configuration, besides the seed, that differ between the runs.
       unfinished: (run, seed) whose training has not come to its end; run is "" without `axes`.
       made_by: name of a table -> the command that makes it.
+      noted: folder of every run -> what its config.json holds.
+      commands: lines that made it, in order and each once, as they were given; empty if none was noted.
     """
 
     workdir: pathlib.Path
@@ -60,6 +61,8 @@ class Study(NamedTuple):
     axes: tuple[str, ...] = ()
     unfinished: tuple[tuple[str, int], ...] = ()
     made_by: Mapping[str, str] = {}
+    noted: Mapping[pathlib.Path, Noted] = {}
+    commands: tuple[str, ...] = ()
 
     def __repr__(self):
         about = f"{self.model} on {self.dataset}, seeds {', '.join(map(str, self.seeds))}"
@@ -69,7 +72,7 @@ class Study(NamedTuple):
     def metrics_of(self, seed: int) -> pd.DataFrame:
         """The metrics of one seed."""
         table = self.tables["metrics"]
-        return table[table["seed"] == seed]
+        return table.loc[table["seed"] == seed]
 
     def epochs_of(self, stage: str) -> dict[int, int]:
         """Seed -> its own epoch of a stage, "best" or "final"."""
@@ -78,16 +81,11 @@ class Study(NamedTuple):
     def at_stage(self, table: str, stage: str) -> pd.DataFrame:
         """The rows of a table at every seed's own epoch of a stage, "best" or "final"."""
         rows = at_stages(self.tables[table], {seed: self.metrics_of(seed) for seed in self.seeds})
-        return rows[rows["stage"] == stage]
+        return rows.loc[rows["stage"] == stage]
 
     def command(self, table: str, folder: str | pathlib.Path | None = None) -> str:
         """The command that makes a table of this study, or of the run in a folder."""
         return command(self.made_by.get(table, table), folder or self.workdir)
-
-
-def command(name: str, workdir: str | pathlib.Path) -> str:
-    """The command line of a measurement."""
-    return f"python -m experiments.{name} --workdir={workdir}"
 
 
 def three_layers(layers: Sequence[str]) -> dict[str, str]:
@@ -110,24 +108,33 @@ def read_study(workdir: str | pathlib.Path, tables: Mapping[str, Columns]) -> St
     """Reads every table of the run in a folder, or of the runs in the folders below it.
 
     Args:
-      workdir: folder of a run, of the seeds of one, of a sweep, or of networks of growing width.
+      workdir: folder of a run, of the seeds of one, or of runs that differ in other fields.
       tables: name -> Columns, of all tables that there may be.
 
     Raises:
       FileNotFoundError: no run there, or one that was not trained; says which command to use.
       ValueError: a table is damaged or of another version.
     """
-    folder = Run(workdir)
-    if folder.config.is_file() or member_folders(workdir):
-        return _of_seeds(folder, tables)
-    if folder.sweep.is_file():
-        names, axes = _indexed(folder)
-        return _side_by_side(folder, names, axes, tables)
-    widths = sorted(folder.workdir.glob("width_*"), key=lambda path: (len(path.name), path.name))
-    if widths or (folder.results / "double_descent.csv").is_file():
-        trained = [path.name for path in widths if _is_trained(path)]
-        return _side_by_side(folder, trained, ("width",), tables)
+    study = _read(Run(workdir), tables)
+    return study._replace(commands=_commands(study))
+
+
+def _read(folder: Run, tables: Mapping[str, Columns]) -> Study:
+    if not folder.config.is_file() and not member_folders(folder.workdir):
+        if folder.sweep.is_file():
+            return _side_by_side(folder, *_indexed(folder), tables)
+        # The first version wrote no index of networks of growing width.
+        widths = sorted(folder.workdir.glob("width_*"), key=lambda path: (len(path.name), path.name))
+        if widths or (folder.results / "double_descent.csv").is_file():
+            return _side_by_side(folder, [path.name for path in widths if _is_trained(path)], ("width",), tables)
     return _of_seeds(folder, tables)
+
+
+def _commands(study: Study) -> tuple[str, ...]:
+    trained = [line for noted in study.noted.values() for line in noted.commands]
+    places = dict.fromkeys([*study.noted, study.workdir])
+    measured = [note.get("command") for place in places for note in read_notes(Run(place)).values()]
+    return tuple(dict.fromkeys(filter(None, [*trained, *measured])))
 
 
 def _of_seeds(folder: Run, tables: Mapping[str, Columns]) -> Study:
@@ -162,6 +169,7 @@ def _of_seeds(folder: Run, tables: Mapping[str, Columns]) -> Study:
         found,
         unfinished=tuple(("", config.seed) for config in configs if not _has_ended(config, found["metrics"])),
         made_by={name: about.made_by for name, about in tables.items()},
+        noted={member.workdir: own for member, own in noted.items()},
     )
 
 
@@ -181,7 +189,7 @@ def _has_ended(config, metrics):
 
 def _indexed(folder: Run) -> tuple[list[str], tuple[str, ...]]:
     """Names of the trained runs that runs.csv lists, and the fields that they differ in."""
-    made_by = SWEEP.format(folder.workdir)
+    made_by = sweep_command(folder)
     runs = read_table(folder.sweep, ("run", "seeds", "state"), made_by)
     axes = tuple(runs.columns[1 : list(runs.columns).index("seeds")])
     if set(axes) - FIELDS:
@@ -206,7 +214,7 @@ def _side_by_side(folder: Run, names: Sequence[str], axes: tuple[str, ...], tabl
     studies = {name: _of_seeds(Run(folder.workdir / name), tables) for name in names}
     parts, unfinished = {}, []
     for name, own in studies.items():
-        config = read_noted(Run((member_folders(own.workdir) or [own.workdir])[0])).config
+        config = next(iter(own.noted.values())).config
         known = {column: getattr(own, column) for column in ("model", "dataset", "permuted_fraction")}
         columns = {"run": name, **{axis: getattr(config, axis) for axis in axes}, **known}
         unfinished += [(name, seed) for _, seed in own.unfinished]
@@ -230,4 +238,5 @@ def _side_by_side(folder: Run, names: Sequence[str], axes: tuple[str, ...], tabl
         axes,
         tuple(unfinished),
         {name: about.made_by for name, about in tables.items()},
+        {place: noted for own in studies.values() for place, noted in own.noted.items()},
     )

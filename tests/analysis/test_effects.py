@@ -1,7 +1,8 @@
 import pandas as pd
 import pytest
 
-from memorize_jax.measurements.rewinding.effects import ratio_range, rewinding_effect
+from memorize_jax.measurements.gradients.ratios import ratio_range
+from memorize_jax.measurements.rewinding.effects import rewinding_effect
 
 METRICS = pd.DataFrame({"epoch": [0, 1, 2], "test_accuracy": [0.1, 0.9, 0.5]})
 

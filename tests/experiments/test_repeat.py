@@ -1,8 +1,8 @@
 """The commands that make a study again: those that were noted, word for word."""
 
 import pytest
-from experiments.repeat import commands
 
+from memorize_jax.commands.report import commands
 from memorize_jax.config import RunConfig
 from memorize_jax.runs.folder import Run
 from memorize_jax.runs.noted import Noted, write_config
