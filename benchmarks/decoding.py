@@ -18,8 +18,9 @@ from absl import app, flags
 from benchmarks.clock import peak_bytes
 from benchmarks.tables import table
 from memorize_jax import data, models
-from memorize_jax.analysis import INPUT
-from memorize_jax.measurements import decoding
+from memorize_jax.activations import INPUT, hosted_activations
+from memorize_jax.measurements.decoding import classify, fit_subspaces
+from memorize_jax.measurements.decoding.network import make_reader
 
 DOCUMENT = pathlib.Path(__file__).parent.parent / "docs" / "performance.md"
 BEGIN, END = "<!-- begin: python -m benchmarks.decoding --write -->", "<!-- end: decoding -->"
@@ -46,8 +47,8 @@ def in_numpy(train: np.ndarray, labels: np.ndarray, test: np.ndarray, num_classe
 
 def in_jax(train: np.ndarray, labels: np.ndarray, test: np.ndarray, num_classes: int) -> np.ndarray:
     """Ours, in float32, as the experiment calls it."""
-    subspaces = decoding.fit_subspaces(train, labels, num_classes=num_classes, variance=FLAGS.variance)
-    return np.asarray(decoding.classify(subspaces, test))
+    subspaces = fit_subspaces(train, labels, num_classes=num_classes, variance=FLAGS.variance)
+    return np.asarray(classify(subspaces, test))
 
 
 def _clock(call):
@@ -63,11 +64,12 @@ def measure() -> str:
         splits = type(splits)(*(each._replace(images=each.images[:4000], labels=each.labels[:4000]) for each in splits))
     model = models.create("masc_mlp", num_classes=10, width=32 if FLAGS.quick else None, init="torch")
     layers = models.layer_names("masc_mlp")
-    read = decoding.make_reader(model, data.channel_statistics(splits.train.images, "symmetric"), layers, layers[-1])
+    read = make_reader(model, data.channel_statistics(splits.train.images, "symmetric"), layers, layers[-1])
     shape = jax.numpy.zeros((1, *splits.train.images.shape[1:]))
     variables = model.init(jax.random.key(0), shape)
     records, totals = [], np.zeros(5)
-    for name, train, test in decoding.activations_by_layer(read, variables, splits, (INPUT, *layers[:-1])):
+    images = [split.images for split in splits]
+    for name, (train, test) in hosted_activations(read, variables, images, (INPUT, *layers[:-1])):
         call = lambda train=train, test=test: in_jax(train, splits.train.labels, test, 10)
         _, first, _ = _clock(call)
         ours, wall, cpu = _clock(call)

@@ -117,7 +117,7 @@ def _section(judged: Judged) -> Iterator[str]:
     for figure in chosen_figures(study):
         yield f"![{figure.title}](results/{judged.name}/figures/{figure.name}.svg)"
         yield f"*{figure.title}. {caption(figure, study)}*"
-    lines = [line.replace(shlex.quote(str(study.workdir)), f"runs/{judged.name}") for line in commands(study.workdir)]
+    lines = [line.replace(shlex.quote(str(study.workdir)), f"runs/{judged.name}") for line in commands(study)]
     if lines:
         yield "Again:\n\n```sh\n" + "\n".join(lines) + "\n```"
 

@@ -1,4 +1,4 @@
-"""Lists the commands, one line each."""
+"""Lists the commands, one line each, or runs one: `python -m experiments NAME --flags`."""
 
 from memorize_jax import commands
 

@@ -1,11 +1,12 @@
 """Activations of every analyzed layer of a network."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float, Shaped
 
 from memorize_jax.data import ChannelStatistics, standardize
 
@@ -13,21 +14,23 @@ INPUT = "input"
 # Activations of all examples are on the host together only as far as they fit in this.
 HOST_BYTES = 2**32
 BATCH = 1024
+# (variables, images [n, ...]) -> name of a layer -> its activations [n, d].
+Reader = Callable[[dict, jax.Array], dict[str, jax.Array]]
 
 
 def layer_activations(
-    model: nn.Module, variables: dict, inputs: jax.Array, layers: tuple[str, ...]
-) -> dict[str, jax.Array]:
+    model: nn.Module, variables: dict, inputs: Shaped[Array, "n ..."], layers: tuple[str, ...]
+) -> dict[str, Shaped[Array, "n ..."]]:
     """Computes what every layer shows for some inputs, in evaluation mode.
 
     Args:
-      model: flax.linen module that sows `<layer>_out` for each layer.
+      model: sows `<layer>_out` for each layer.
       variables: params and batch_stats.
-      inputs: [n, ...], standardized.
-      layers: names of the layers wanted, in order.
+      inputs: standardized.
+      layers: names of those wanted, in order.
 
     Returns:
-      name -> [n, ...]; the first is "input", the inputs themselves, the others are taken after the nonlinearity.
+      Name -> activations; the first is "input", the inputs themselves, the others are taken after the nonlinearity.
 
     Raises:
       ValueError: the model does not sow one of the layers.
@@ -40,41 +43,38 @@ def layer_activations(
     return {INPUT: inputs, **{name: sown[f"{name}_out"][0] for name in layers}}
 
 
-def flat_reader(
-    model: nn.Module, statistics: ChannelStatistics, layers: tuple[str, ...]
-) -> Callable[[dict, jax.Array], dict[str, jax.Array]]:
-    """Builds the function that shows the layers of a network as vectors.
+def as_vectors(shown: Mapping[str, Shaped[Array, "n ..."]]) -> dict[str, Float[Array, "n _"]]:
+    """Activations as float32 vectors."""
+    return {name: value.reshape(len(value), -1).astype(jnp.float32) for name, value in shown.items()}
 
-    Args:
-      model: flax.linen module.
-      statistics: bring the images to the range the network expects.
-      layers: names of the analyzed layers.
 
-    Returns:
-      (variables, images [n, ...]) -> name -> [n, d] float32: "input" and the layers.
-    """
+def flat_reader(model: nn.Module, statistics: ChannelStatistics, layers: tuple[str, ...]) -> Reader:
+    """Builds the function that shows the input and the layers of a network as vectors, for images as they are."""
 
     def read(variables, images):
-        shown = layer_activations(model, variables, standardize(images, statistics), layers)
-        return {name: value.reshape(len(value), -1).astype(jnp.float32) for name, value in shown.items()}
+        return as_vectors(layer_activations(model, variables, standardize(images, statistics), layers))
 
     return read
 
 
 def hosted_activations(
-    read: Callable, variables: dict, image_sets: Sequence[np.ndarray], names: tuple[str, ...], dtype: str = "float32"
+    read: Reader,
+    variables: dict,
+    image_sets: Sequence[Shaped[np.ndarray, "_ ..."]],
+    names: tuple[str, ...],
+    dtype: str = "float32",
 ) -> Iterator[tuple[str, list[np.ndarray]]]:
-    """Yields the activations of one layer after the other; the network is run again where memory asks for it.
+    """Yields one layer after the other; the network is run again where memory asks for it.
 
     Args:
-      read: (variables, images) -> name -> [n, d], e.g. of `flat_reader`.
+      read: e.g. of `flat_reader`.
       variables: params and batch_stats.
-      image_sets: each [n, ...], of the same kind.
+      image_sets: of the same kind.
       names: wanted, of those that `read` shows.
       dtype: of the result.
 
     Yields:
-      (name, [n, d] of every set).
+      (name, its activations [n, d] of every set).
     """
     sample = jax.ShapeDtypeStruct((1, *image_sets[0].shape[1:]), image_sets[0].dtype)
     widths = {name: leaf.shape[1] for name, leaf in jax.eval_shape(read, variables, sample).items()}
@@ -100,20 +100,13 @@ def _read_some(read, variables, images, names):
 
 
 def run_in_batches(
-    read: Callable, variables: dict, images: np.ndarray, names: tuple[str, ...], dtype: str = "float32"
-) -> dict[str, np.ndarray]:
-    """Runs a network on many images, a batch at a time.
-
-    Args:
-      read: as in `hosted_activations`.
-      variables: params and batch_stats.
-      images: [n, ...].
-      names: wanted.
-      dtype: of the result.
-
-    Returns:
-      name -> [n, d] on the host.
-    """
+    read: Reader,
+    variables: dict,
+    images: Shaped[np.ndarray, "n ..."],
+    names: tuple[str, ...],
+    dtype: str = "float32",
+) -> dict[str, Float[np.ndarray, "n _"]]:
+    """Runs a network on many images, a batch at a time; name -> activations, on the host."""
     batch = min(BATCH, len(images))
     found = {}
     for start in range(0, len(images), batch):

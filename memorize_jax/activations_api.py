@@ -10,8 +10,8 @@ from collections.abc import Mapping
 import jax
 import numpy as np
 import pandas as pd
+from jaxtyping import Int
 
-from memorize_jax import figures
 from memorize_jax.analysis.manifolds import geometry_rows
 from memorize_jax.data import Group, manifold_indices
 from memorize_jax.geometry import JointGeometry, ManifoldGeometry, layer_geometry, layer_joint_geometry
@@ -24,6 +24,7 @@ GROUP = "all"
 # Examples of a class that are taken unless more are asked for.
 MOST_EXAMPLES = 50
 UNEQUAL = ("mask", "subsample")
+SUMMARY = ("capacity", "radius", "dimension", "center_correlation", "joint_capacity")
 # How files begin that are no npz file: what they are, and what to do.
 OTHER_FILES = {
     b"version https://git-lfs": "a pointer of Git LFS; git lfs pull brings the file itself",
@@ -35,17 +36,17 @@ OTHER_FILES = {
 }
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Analysis:
     """Geometry of the layers of somebody's network.
 
     Attributes:
-      geometry: ManifoldGeometry with a leading layer axis; `geometry.classes` are the caller's labels.
-      joint: JointGeometry of the same examples, likewise; None where it was not measured.
+      geometry: with a leading layer axis; `geometry.classes` are the caller's labels.
+      joint: of the same examples, likewise; None where it was not measured.
       layers: names in the order of that axis.
       seed: of the examples chosen and the draws.
       kappa: margin.
-      indices: label -> [M_i] rows of the activations that stand for the class.
+      indices: label -> rows of the activations that stand for the class.
       taken: says how many examples of how many classes these are.
     """
 
@@ -54,8 +55,16 @@ class Analysis:
     layers: tuple[str, ...]
     seed: int
     kappa: float
-    indices: Mapping[int, np.ndarray]
+    indices: Mapping[int, Int[np.ndarray, " M"]]
     taken: str
+
+    def __repr__(self):
+        return f"Analysis(layers {', '.join(self.layers)}: {self.taken})"
+
+    def summary(self) -> pd.DataFrame:
+        """A row for each layer: capacity, radius, dimension, center correlation; joint capacity if it was measured."""
+        columns = SUMMARY if self.joint is not None else SUMMARY[:-1]
+        return self.to_dataframe().set_index("layer")[list(columns)]
 
     def to_dataframe(self, per: str = "layer") -> pd.DataFrame:
         """Puts the results into a table.
@@ -63,9 +72,6 @@ class Analysis:
         Args:
           per: "layer", a row each with the columns of results/geometry.csv, or "class", a row for each class of each
             layer: its label, its numbers, what its status means, the rows it was measured on.
-
-        Returns:
-          DataFrame.
 
         Raises:
           ValueError: another `per`.
@@ -88,7 +94,10 @@ class Analysis:
 
     def plot(self, path: str | pathlib.Path) -> pathlib.Path:
         """Draws the measures by layer into a file (.svg, .png, .pdf) and returns its path."""
-        return figures.draw_geometry(self.to_dataframe(), pathlib.Path(path))
+        # Here, for matplotlib is imported in a second.
+        from memorize_jax.measurements.geometry.figures import draw_geometry
+
+        return draw_geometry(self.to_dataframe(), pathlib.Path(path))
 
 
 def analyze(
@@ -109,7 +118,7 @@ def analyze(
     Args:
       activations: name -> array [n, ...] per layer, in order, or one array [n, ...]; anything NumPy can read, and
         PyTorch tensors, of any kind of real numbers.
-      labels: [n] integer class of each example.
+      labels: [n] integers.
       seed: of the examples chosen and the draws.
       examples_per_class: M, of every class; by default as many as each class has, `MOST_EXAMPLES` at most.
       max_classes: use at most this many classes.
@@ -121,8 +130,7 @@ def analyze(
       **options: of `geometry.layer_geometry`.
 
     Warns:
-      UserWarning: as `geometry.manifold_geometry` and `geometry.joint_geometry`; also where no class has more than one
-        example.
+      UserWarning: as both geometries do; also where no class has more than one example.
 
     Raises:
       ValueError: activations that are no real numbers, labels that are no integers, or both that do not match; too few
@@ -212,13 +220,10 @@ def _rows(values, name, count):
 
 
 def read_points(path: str | pathlib.Path) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Reads activations and labels from an npz file.
+    """Reads (layer -> array, labels) from an npz file.
 
     Args:
       path: a file with `labels` [n] and either `activations` [n, ...] or one array per layer, in order.
-
-    Returns:
-      (layer -> array, labels).
 
     Raises:
       FileNotFoundError: no such file.

@@ -132,14 +132,9 @@ class RunConfig(Settings):
         check(self, "epochs", self.epochs < 2**31, "below 2^31")
 
     def ends_after(self, number: int, train_accuracies: Sequence[float]) -> bool:
-        """Whether training ends after epoch `number`.
+        """Whether training ends after epoch `number`, given the training accuracies of epochs 0 .. number.
 
-        It does once the epochs are used up, or `extra_epochs` after the training accuracy first exceeded
-        `stop_accuracy`.
-
-        Args:
-          number: of the last finished epoch.
-          train_accuracies: of the epochs 0 .. number.
+        It does once the epochs are used up, or `extra_epochs` after the accuracy first exceeded `stop_accuracy`.
         """
         if number >= self.epochs:
             return True

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from jaxtyping import Int
 
 from memorize_jax import data
 from memorize_jax.analysis.settings import GeometrySettings
@@ -19,8 +20,8 @@ def choose_examples(
     seed: int,
     names: Sequence[str] = GROUPS,
     repeat: int = 0,
-) -> dict[str, np.ndarray]:
-    """Chooses the examples of every group's manifolds.
+) -> dict[str, Int[np.ndarray, "P M"]]:
+    """Chooses the examples of the manifolds of every group of these names that is not empty.
 
     Args:
       splits: the data.
@@ -31,8 +32,7 @@ def choose_examples(
       repeat: number of another choice, see `data.manifold_indices`.
 
     Returns:
-      group -> [P, M] indices into the training set (the test set for "test"); a group that is empty in this run
-      is left out.
+      Group -> indices into the training set (the test set for "test").
 
     Raises:
       ValueError: classes have too few examples; names them all.
@@ -59,14 +59,10 @@ def choose_examples(
     return chosen
 
 
-def resampled_groups(splits: Splits, labels: PermutedLabels, examples: Mapping[str, np.ndarray]) -> list[str]:
-    """The groups whose classes all have more examples than stand for them; warns of the others on standard error.
-
-    Args:
-      splits: the data.
-      labels: of the training set.
-      examples: of `choose_examples`.
-    """
+def resampled_groups(
+    splits: Splits, labels: PermutedLabels, examples: Mapping[str, Int[np.ndarray, "P M"]]
+) -> list[str]:
+    """The groups whose classes all have more examples than stand for them; warns of the others on standard error."""
     groups = data.example_groups(labels, splits.test.labels)
     found = []
     for name, chosen in examples.items():

@@ -8,9 +8,10 @@ from typing import NamedTuple
 import flax.linen as nn
 import jax
 import numpy as np
+from jaxtyping import Array, Int, Shaped
 
 from memorize_jax.activations import layer_activations
-from memorize_jax.data import ChannelStatistics, standardize
+from memorize_jax.data import ChannelStatistics, PermutedLabels, Splits, standardize
 from memorize_jax.geometry import (
     JointGeometry,
     ManifoldGeometry,
@@ -20,7 +21,6 @@ from memorize_jax.geometry import (
 )
 from memorize_jax.geometry.status import CHECKPOINT_DAMAGED, INVALID
 from memorize_jax.progress import warn
-from memorize_jax.runs.run import TrainedRun
 from memorize_jax.storage.tables import ADDED, AROUND_K, GEOMETRY
 
 # All layers of a group are held at once up to this size, else as many classes at a time as fit into the other.
@@ -44,7 +44,7 @@ class NetworkGeometry(NamedTuple):
 def network_geometries(
     model: nn.Module,
     variables: dict,
-    images: jax.Array,
+    images: Shaped[Array, "P M ..."],
     *,
     statistics: ChannelStatistics,
     layers: tuple[str, ...],
@@ -58,17 +58,14 @@ def network_geometries(
     runs on a few classes at a time, more than once (`geometry.streamed_geometries`).
 
     Args:
-      model: flax.linen module.
+      model: the network.
       variables: params and batch_stats.
-      images: [P, M, ...], M examples of each of P classes.
+      images: M examples of each of P classes.
       statistics: standardize the images.
       layers: names of the analyzed layers.
-      key: PRNG key; the same for all groups and epochs makes their differences free of sampling noise.
+      key: the same for all groups and epochs makes their differences free of sampling noise.
       joint_draws: of the joint geometry; 0 measures none.
       **options: of `geometry.layer_geometry`; the margin is that of both.
-
-    Returns:
-      NetworkGeometry.
     """
 
     def layers_of(own_images):
@@ -102,21 +99,22 @@ def compiled_network_geometries(model, variables, images, statistics, key, *, la
 
 
 def group_geometry(
-    model: nn.Module, variables: dict, images: Mapping[str, jax.Array], indices: Mapping[str, jax.Array], **options
+    model: nn.Module,
+    variables: dict,
+    images: Mapping[str, Shaped[Array, "n ..."]],
+    indices: Mapping[str, Int[Array, "P M"]],
+    **options,
 ) -> dict[str, ManifoldGeometry]:
     """Measures every layer for every group of examples, as part of a jitted evaluation step.
 
     Groups are computed one after another, so the memory is that of one group's activations.
 
     Args:
-      model: flax.linen module.
+      model: the network.
       variables: params and batch_stats.
-      images: group -> [n, ...], the images its indices point into; several groups may share an array.
-      indices: group -> [P, M], fixed examples (`data.manifold_indices`).
+      images: group -> the images its indices point into; several groups may share an array.
+      indices: group -> fixed examples (`data.manifold_indices`).
       **options: of `network_geometry`.
-
-    Returns:
-      group -> ManifoldGeometry with a leading layer axis.
     """
     return {
         group: network_geometry(model, variables, images[group][chosen], **options) for group, chosen in indices.items()
@@ -131,7 +129,7 @@ def geometry_rows(
     joint: JointGeometry | None = None,
     numbers: tuple[int, ...] | None = None,
 ) -> list[dict]:
-    """Turns the result for one group into table rows, one a layer.
+    """Turns the result for one group into table rows, one a layer; a class without numbers makes the summary NaN.
 
     Args:
       geometry: with a leading layer axis.
@@ -139,9 +137,6 @@ def geometry_rows(
       common: columns that are the same in every row.
       joint: of the same layers; None where it was not measured.
       numbers: of these layers in the paper's table; None for their positions.
-
-    Returns:
-      list of dicts; a class whose numbers could not be had makes the summary NaN and is counted.
     """
     host, joint = jax.tree.map(np.asarray, (geometry, joint))
     rows = []
@@ -178,13 +173,10 @@ def _joint_columns(own):
 
 
 def with_example_spread(repeats: Sequence[list[dict]]) -> list[dict]:
-    """Adds to the rows of one choice of examples how far other choices move their numbers.
+    """Adds to the rows of the first choice of examples how far others move their numbers.
 
-    Args:
-      repeats: `geometry_rows` of the same layers for every choice, the first that of the table.
-
-    Returns:
-      the first rows with standard deviations over all choices, NaN where there is but one or any has no number.
+    Of `geometry_rows` of the same layers for every choice the first are returned, with standard deviations over all
+    choices, NaN where there is but one or any is NaN.
     """
     rows = [{**row, "example_repeats": len(repeats)} for row in repeats[0]]
     if len(repeats) > 1:
@@ -198,7 +190,7 @@ def with_example_spread(repeats: Sequence[list[dict]]) -> list[dict]:
 def missing_rows(
     layers: tuple[str, ...], common: Mapping, *, shape: tuple[int, int], num_draws: int, numbers: tuple[int, ...]
 ) -> list[dict]:
-    """The rows of a group at an epoch whose checkpoint is damaged: no numbers, and a status that says why.
+    """The `geometry_rows` of a group at an epoch whose checkpoint is damaged: NaN, and a status that says why.
 
     Args:
       layers: names.
@@ -206,9 +198,6 @@ def missing_rows(
       shape: (P, M), classes and examples of each.
       num_draws: that would have been made.
       numbers: of the layers in the paper's table.
-
-    Returns:
-      list of dicts with the columns of `geometry_rows`.
     """
     known = {"num_classes": shape[0], "num_valid_classes": 0, "examples_per_class": shape[1], "num_draws": num_draws}
     known |= {"num_center_components": 0, "status": CHECKPOINT_DAMAGED, "joint_status": CHECKPOINT_DAMAGED, **common}
@@ -218,12 +207,19 @@ def missing_rows(
     ]
 
 
-def warn_of(run: TrainedRun, found: NetworkGeometry, epoch: int, group: str, examples: np.ndarray) -> None:
-    """Warns of the classes of a group of [P, M] examples, and of layers, whose numbers are missing or doubtful.
+def warn_of(
+    splits: Splits,
+    labels: PermutedLabels,
+    found: NetworkGeometry,
+    epoch: int,
+    group: str,
+    examples: Int[np.ndarray, "P M"],
+) -> None:
+    """Warns of the classes of a group of examples, and of layers, whose numbers are missing or doubtful.
 
     A joint capacity that is only a bound is not warned of: it is so in every narrow layer, and its row says so.
     """
-    given = {"test": run.splits.test.labels, "permuted": run.labels.assigned}.get(group, run.labels.true)
+    given = {"test": splits.test.labels, "permuted": labels.assigned}.get(group, labels.true)
     classes = tuple(given[examples[:, 0]].tolist())
     problems = dataclasses.replace(found.mean_field, classes=classes).problems()
     if found.joint is not None:

@@ -127,7 +127,7 @@ def _finished(own):
         return ""
     return (
         f"training has not ended, it is at epoch {final_epoch(own.tables['metrics'])}; resume it with: "
-        f"python -m experiments.train --workdir={own.folder} and its flags"
+        f"{command('train', own.folder)} and its flags"
     )
 
 

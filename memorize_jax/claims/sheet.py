@@ -11,17 +11,13 @@ from memorize_jax.claims.geometries import JOINT, MEAN_FIELD, judging, num_compo
 from memorize_jax.claims.sampling import SamplingError, sampling_error
 from memorize_jax.claims.statement import Claim, Statement
 from memorize_jax.statistics import student_t_interval
-from memorize_jax.studies.study import Study
+from memorize_jax.studies.study import Study, command
 
 Seeds = dict[int, Evidence]
 # Of a sweep of fractions, the runs that all but figure A.8 are about.
 PAPERS_FRACTION = 0.5
 # Column that a sweep adds to its tables.
 _SWEPT = "permuted_fraction"
-ONE_FRACTION = (
-    "the runs have one permuted fraction; compare several with: "
-    "python -m experiments.sweep --workdir=OTHER_FOLDER --grid=permuted_fraction=0,0.25,0.5,0.75,1"
-)
 SEVERAL_WIDTHS = "these are networks of several widths; judge them one by one"
 # Tables that a statement judged by a geometry uses where they are there.
 OF_GEOMETRY = ("geometry", "capacity_check")
@@ -155,7 +151,7 @@ def _evidence(statement: Statement, study: Study) -> Seeds:
     elif study.axes:
         tables = _of_sweep(statement, study, tables)
     elif statement.axes:
-        raise NotTestable(ONE_FRACTION)
+        raise NotTestable(_one_fraction())
     # Says of a geometry what it is to be compared with, and which K it was measured with; nothing needs them.
     for name in OF_GEOMETRY if statement.by else ():
         if name in study.tables:
@@ -168,7 +164,7 @@ def _of_sweep(statement: Statement, study: Study, tables: Mapping[str, pd.DataFr
     metrics = study.tables["metrics"]
     has_fractions = metrics[_SWEPT].nunique() > 1
     if statement.axes and not has_fractions:
-        raise NotTestable(ONE_FRACTION)
+        raise NotTestable(_one_fraction())
     if has_fractions and not statement.axes:
         metrics = metrics[metrics[_SWEPT] == PAPERS_FRACTION]
         if metrics.empty:
@@ -213,10 +209,15 @@ def _of_seed(study: Study, tables: Mapping[str, pd.DataFrame], seed: int) -> Evi
     return Evidence(study.workdir, study.model, study.dataset, study.layers, own, unfinished)
 
 
+def _one_fraction():
+    made_by = f"{command('sweep', 'OTHER_FOLDER')} --grid=permuted_fraction=0,0.25,0.5,0.75,1"
+    return f"the runs have one permuted fraction; compare several with: {made_by}"
+
+
 def _missing(table: str, study: Study) -> str:
     """Why there is no such table, and what makes it."""
     if table == "double_descent":
-        made_by = "python -m experiments.double_descent --workdir=OTHER_FOLDER"
+        made_by = command("double_descent", "OTHER_FOLDER")
         return f"these are not networks of several widths; train some with: {made_by}"
     if study.axes == ("width",):
         return SEVERAL_WIDTHS

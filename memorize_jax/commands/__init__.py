@@ -5,7 +5,7 @@ import sys
 from typing import NamedTuple
 
 from memorize_jax import interruption
-from memorize_jax.invocation import prefix
+from memorize_jax.invocation import MODULE, called
 
 
 class Command(NamedTuple):
@@ -41,10 +41,10 @@ def commands() -> dict[str, Command]:
 
 def listing() -> str:
     """The commands, one line each, as this process calls them."""
-    known, called = commands(), prefix()
+    known = {called(name): command.summary for name, command in commands().items()}
     wide = max(map(len, known))
-    lines = [f"  {called}{name:{wide}}  {command.summary}" for name, command in known.items()]
-    return "\n".join([*lines, "", f"Flags of one: {called}NAME --help"])
+    lines = [f"  {line:{wide}}  {summary}" for line, summary in known.items()]
+    return "\n".join([*lines, "", "Flags of one: with --help"])
 
 
 def run(name: str) -> None:
@@ -53,7 +53,7 @@ def run(name: str) -> None:
 
     command = commands()[name]
     # As it can be typed: shown by --help, and noted beside what is made.
-    sys.argv[0] = f"{prefix()}{name}"
+    sys.argv[0] = called(name)
     if command.module:
         module = importlib.import_module(f"memorize_jax.commands.{command.module}")
         definitions, main, usage = module.definitions(), module.main, module.__doc__
@@ -66,7 +66,7 @@ def run(name: str) -> None:
         definitions, main = cli.of_measurement(measurement), lambda: measure.main(measurement)
         usage, first = importlib.import_module(measurement.room).__doc__, lambda: None
     # What absl prints for --help.
-    sys.modules["__main__"].__doc__ = (usage or "").replace("python -m experiments.", prefix())
+    sys.modules["__main__"].__doc__ = (usage or "").replace(f"{MODULE}{name}", called(name))
     cli.start(main, *definitions, first=first)
 
 

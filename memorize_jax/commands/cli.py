@@ -159,8 +159,6 @@ def start(main: Callable[[], None], *definitions: Definition, first: Callable[[]
     """Defines flags, runs `main`, and turns every foreseeable error into one line and exit code 1.
 
     Args:
-      main: what the command does.
-      *definitions: of the flags it takes.
       first: done before a run in a bucket is opened.
     """
     interruption.end_at_once()

@@ -48,11 +48,7 @@ def plan_of(preset: Preset, seeds: str | None) -> StudyPlan:
 
 
 def run_widths(workdir: str, plan: StudyPlan, preset: Preset) -> None:
-    """Trains and measures networks of growing width, after all that can be wrong with any of them was checked.
-
-    Raises:
-      ValueError, OSError: one clear sentence; that of the last width does not come after days.
-    """
+    """Trains and measures networks of growing width, after all that can be wrong with the last of them was checked."""
     check_writable(Run(workdir).workdir)
     check_place(workdir, plan)
     splits, measurement = None, get_measurement("double_descent")

@@ -75,7 +75,7 @@ def execute(
     cluster: str = "none",
     options: dict | None = None,
 ) -> pd.DataFrame:
-    """Does what is missing of a study with axes; a run that fails does not stop the others.
+    """Does what is missing of a study with axes; returns the index of its runs, as it stands in runs.csv.
 
     Args:
       wanted: measurements to make in every run.
@@ -83,11 +83,8 @@ def execute(
       cluster: "none" does one run after the other in this process, "local" and "slurm" submit jobs.
       options: of the jobs, see submitit's `update_parameters`.
 
-    Returns:
-      The index of the runs, as it stands in runs.csv.
-
     Raises:
-      ValueError: some runs failed; names them. Or submitit is not installed.
+      ValueError: some runs failed, which does not stop the others; names them. Or submitit is not installed.
     """
     folder, names = Run(workdir).workdir, [one.name for one in wanted]
 

@@ -8,13 +8,13 @@ command writes comparison.html into --workdir, or beside the first: several stud
 """
 
 import pathlib
-import shlex
 from collections.abc import Sequence
 
 from memorize_jax.claims.sheet import evaluate
 from memorize_jax.claims.statement import Claim
 from memorize_jax.commands import claims, cli
 from memorize_jax.epochs import at_stages
+from memorize_jax.invocation import MODULE, SCRIPT, command_line_of
 from memorize_jax.measurements.geometry.figures import MEASURES
 from memorize_jax.measurements.registry import open_study, statements
 from memorize_jax.report.comparison_page import Compared, comparison_page
@@ -37,7 +37,7 @@ def run(workdir: str | pathlib.Path) -> tuple[pathlib.Path, list[Claim]]:
     folder = Run(study.workdir)
     if not study.axes and len(study.seeds) > 1 and "geometry" in study.tables:
         _write_over_seeds(study, folder.results / "over_seeds.csv")
-    return _write(folder.report, study_page(study, judged, _commands(study))), judged
+    return _write(folder.report, study_page(study, judged, commands(study))), judged
 
 
 def run_all(workdir: str | pathlib.Path) -> tuple[pathlib.Path, list[Claim]]:
@@ -98,11 +98,11 @@ def short_names(workdirs: Sequence[str]) -> list[str]:
     return ["/".join(own[-length:]) for own in parts]
 
 
-def _commands(study: Study) -> list[str]:
+def commands(study: Study) -> list[str]:
     """The lines that make the study again, this one's own at the end where none of them writes a report."""
     lines = list(study.commands)
-    if lines and not any("experiments.reproduce" in line for line in lines):
-        lines.append(f"python -m experiments.report --workdir={shlex.quote(str(study.workdir))}")
+    if lines and not any(line.startswith((f"{MODULE}reproduce", f"{SCRIPT}reproduce")) for line in lines):
+        lines.append(command_line_of("report", study.workdir))
     return lines
 
 

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from memorize_jax.claims.statement import HOLDS
 from memorize_jax.commands import cli, double_descent, planned, report
 from memorize_jax.commands.execute import tables_of, train_and_measure
-from memorize_jax.figures.figure import INSTEAD, Figure, missing
+from memorize_jax.figures.figure import Figure, instead, missing
 from memorize_jax.measurements import costs
 from memorize_jax.measurements.driver import is_measured
 from memorize_jax.measurements.measurement import Measurement
@@ -189,7 +189,7 @@ def choose_figures(text: str, preset: Preset) -> list[Figure]:
     """
     axes, figures = ("width",) if preset.widths else (), select(text, preset.run.model)
     of_one = "is drawn from one network; give a preset without widths"
-    reasons = {figure.name: INSTEAD[figure.axes[0]] if figure.axes else of_one for figure in figures}
+    reasons = {figure.name: instead(figure.axes[0]) if figure.axes else of_one for figure in figures}
     return _without(figures, {figure.name: reasons[figure.name] for figure in figures if figure.axes != axes})
 
 

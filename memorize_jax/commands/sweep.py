@@ -27,11 +27,7 @@ def definitions() -> tuple[cli.Definition, ...]:
     return (
         *cli.of_training(),
         cli.settings(GeometrySettings),
-        cli.flag(
-            "grid",
-            "Values to combine, as FIELD=VALUE,VALUE,...; may be given several times.",
-            flags.DEFINE_multi_string,
-        ),
+        cli.flag("grid", "Values to combine, FIELD=VALUE,VALUE,...; may be repeated.", flags.DEFINE_multi_string),
         cli.flag("file", "TOML file with preset, seeds, [run] and [grid], instead of --grid."),
         cli.flag("cluster", f"Where to run. One of {', '.join(CLUSTERS)}; none is this process."),
         cli.flag("slurm", "Options of the jobs, e.g. partition=gpu,gpus_per_node=1,timeout_min=600."),

@@ -5,14 +5,19 @@ import pathlib
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from memorize_jax.studies.study import Study
+from memorize_jax.studies.study import Study, command
 
-# Axis of the studies that a figure is drawn from -> what to do with a study that lacks it.
+# Axis of the studies that a figure is drawn from -> what a study that lacks it lacks, what makes it, and its flags.
 INSTEAD = {
-    "permuted_fraction": "needs runs of several fractions; make them with: python -m experiments.sweep "
-    "--workdir=FOLDER --grid=permuted_fraction=0,0.25,0.5,0.75,1",
-    "width": "needs networks of several widths; make them with: python -m experiments.double_descent --workdir=FOLDER",
+    "permuted_fraction": ("runs of several fractions", "sweep", " --grid=permuted_fraction=0,0.25,0.5,0.75,1"),
+    "width": ("networks of several widths", "double_descent", ""),
 }
+
+
+def instead(axis: str) -> str:
+    """What to do with a study that lacks an axis that a figure is drawn along."""
+    lacking, name, flags = INSTEAD[axis]
+    return f"needs {lacking}; make them with: {command(name, 'FOLDER')}{flags}"
 
 
 class Figure(NamedTuple):
@@ -53,7 +58,7 @@ class Figure(NamedTuple):
 def missing(figure: Figure, study: Study) -> str:
     """Why a figure cannot be drawn from a study: a clause that names a command, or an obstacle; "" if it can."""
     if not set(figure.axes) <= set(study.axes):
-        return INSTEAD[figure.axes[0]]
+        return instead(figure.axes[0])
     if study.axes and not figure.axes:
         return f"needs a run, or several that differ in their seed; give its folder, in {study.workdir}, as --workdir"
     for table in figure.needs:

@@ -11,6 +11,7 @@ from memorize_jax.config import Settings
 from memorize_jax.data import Splits
 from memorize_jax.invocation import given_line
 from memorize_jax.measurements.measurement import Measurement, Work
+from memorize_jax.measurements.registry import settings_classes
 from memorize_jax.progress import bar, warn
 from memorize_jax.runs.folder import Run
 from memorize_jax.runs.noted import read_noted
@@ -42,9 +43,10 @@ def measure(
       The first table, as it was written.
 
     Raises:
-      ValueError, OSError: one clear sentence.
+      ValueError, OSError: one clear sentence; what can be known without the data, before they are loaded.
     """
     started, folder = time.perf_counter(), Run(workdir)
+    _check(measurement, settings)
     _refuse(measurement, folder, read_noted(folder).config, None)
     with run_to_measure(workdir, splits) as run:
         _refuse(measurement, folder, run.config, run.splits)
@@ -74,6 +76,15 @@ def noted_settings(settings: Sequence[Settings], *, skip_damaged: bool = False) 
     """The settings as they are noted beside a table."""
     noted = {name: value for one in settings for name, value in dataclasses.asdict(one).items()}
     return noted | ({"skip_damaged": True} if skip_damaged else {})
+
+
+def _check(measurement, settings):
+    expected = [settings_classes()[part] for part in measurement.parts]
+    if list(map(type, settings)) != expected:
+        names = [", ".join(kind.__name__ for kind in kinds) or "none" for kinds in (expected, map(type, settings))]
+        raise ValueError(f"expected settings of {measurement.name} to be {names[0]}, got {names[1]}")
+    for one in settings:
+        one.validate()
 
 
 def _refuse(measurement, folder, config, splits):

@@ -65,4 +65,5 @@ def statements() -> tuple[Statement, ...]:
 
 def open_study(workdir: str | pathlib.Path) -> Study:
     """Reads all tables of the run, or runs, in a folder; see `studies.read_study`."""
-    return read_study(workdir, {table: Columns(about.columns, name) for table, (about, name) in tables().items()})
+    known = tables().items()
+    return read_study(workdir, {table: Columns(about.columns, name, *about[1:]) for table, (about, name) in known})

@@ -18,11 +18,7 @@ GROUPS = {
 
 
 def accuracies(study: Study) -> pd.DataFrame:
-    """Accuracy of every group at the best and the final epoch, and the highest of any epoch.
-
-    Returns:
-      columns seed, group, accuracy_of, best, peak, final.
-    """
+    """Accuracy of every group at the best and the final epoch, and the highest of any epoch (peak), by seed."""
     rows = []
     for seed in study.seeds:
         metrics = study.metrics_of(seed)

@@ -26,13 +26,7 @@ MOST_RUNS = 10_000
 
 
 class PlannedRun(NamedTuple):
-    """One combination of the values of all axes.
-
-    Attributes:
-      name: of its folder; "" for the folder of the study itself.
-      values: field -> value.
-      config: its seed counts where there are no seeds apart.
-    """
+    """One combination of the values of all axes; its name is that of its folder, "" for that of the study itself."""
 
     name: str
     values: dict[str, Any]
@@ -112,7 +106,7 @@ def check_field(name: str) -> None:
 
 
 def read_plan(path: str | pathlib.Path) -> dict[str, Any]:
-    """Reads the parts of a plan from a TOML file.
+    """Reads the parts of a plan that a TOML file has; run and grid are always there.
 
         preset = "digits"
         seeds = "0-2"
@@ -120,9 +114,6 @@ def read_plan(path: str | pathlib.Path) -> dict[str, Any]:
         epochs = 300
         [grid]
         permuted_fraction = [0.0, 0.5, 1.0]
-
-    Returns:
-      "preset", "seeds", "run" and "grid" -> what the file says, those that it has; run and grid always.
 
     Raises:
       FileNotFoundError: no such file.
@@ -145,14 +136,7 @@ def read_plan(path: str | pathlib.Path) -> dict[str, Any]:
 
 
 def parse_grid(texts: Sequence[str]) -> dict[str, list]:
-    """Reads lists of values from the command line; raises ValueError where there is no "=", or no value.
-
-    Args:
-      texts: e.g. ["permuted_fraction=0,0.5,1", "model=mlp,vgg16"].
-
-    Returns:
-      field -> values; numbers where the text is one.
-    """
+    """Reads field -> values from texts like "width=8,16"; raises ValueError where there is no "=", or no value."""
     grid = {}
     for text in texts:
         field, found, values = text.partition("=")

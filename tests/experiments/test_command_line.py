@@ -120,6 +120,17 @@ def test_every_command_has_a_door_and_every_door_is_of_a_command():
         assert door.count("\n") < 8
 
 
+def test_one_place_alone_knows_how_commands_are_called():
+    """Else a message names a command that a user of the wheel, who has no experiments/, cannot give."""
+    for path in (ROOT / "memorize_jax").rglob("*.py"):
+        nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+        documented = [node for node in nodes if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)]
+        docstrings = {ast.get_docstring(node, clean=False) for node in documented}
+        texts = {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+        said = [text for text in texts - docstrings if "experiments." in text]
+        assert not said or path.name == "invocation.py", path
+
+
 @pytest.mark.parametrize("command", EXPERIMENTS)
 def test_help_says_what_every_flag_means_in_a_sentence(command, helps):
     text = helps[command]

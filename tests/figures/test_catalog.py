@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from memorize_jax.figures.figure import INSTEAD, missing
+from memorize_jax.figures.figure import INSTEAD, instead, missing
 from memorize_jax.measurements import registry
 from memorize_jax.models import MODELS
 from memorize_jax.report.catalog import aliases, caption, select
@@ -39,7 +39,7 @@ def test_what_a_figure_misses_is_said_with_the_command(name):
     expected = f"no table {figure.needs[0]}; make it with: python -m experiments.{made_by} --workdir=/made/up"
     assert missing(figure, base._replace(tables={})) == expected
     if figure.axes:
-        assert missing(figure, RUN) == INSTEAD[figure.axes[0]]
+        assert missing(figure, RUN) == instead(figure.axes[0])
     else:
         assert "give its folder, in /made/up, as --workdir" in missing(figure, SWEEP)
 

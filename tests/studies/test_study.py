@@ -5,10 +5,12 @@ import pandas as pd
 import pytest
 
 from memorize_jax import models
+from memorize_jax.commands import report
 from memorize_jax.config import RunConfig
 from memorize_jax.measurements.registry import open_study
 from memorize_jax.runs.folder import Run
-from memorize_jax.runs.noted import write_config
+from memorize_jax.runs.noted import Noted, write_config
+from memorize_jax.runs.notes import note_tables
 from memorize_jax.runs.seeds import seed_folder
 from memorize_jax.storage.tables import METRICS
 from memorize_jax.studies.plan import make_plan, write_runs
@@ -84,6 +86,37 @@ def test_a_sweep_says_what_every_row_is_of(swept):
     # One of its runs is a study of two seeds.
     one = open_study(folder / names[0])
     assert (one.axes, one.seeds) == ((), (0, 1))
+
+
+TRAIN, MORE, MEASURE = (f"python -m experiments.{rest}" for rest in ("train --epochs=3", "train", "geometry --kappa=0"))
+
+
+@pytest.mark.parametrize(
+    ("trained", "measured", "lines"),
+    [
+        ([TRAIN, MORE], [MEASURE, MEASURE], [TRAIN, MORE, MEASURE, "python -m experiments.report --workdir='{}'"]),
+        (["python -m experiments.reproduce"], ["python -m experiments.reproduce"], ["python -m experiments.reproduce"]),
+        (["memorize reproduce"], ["memorize reproduce"], ["memorize reproduce"]),
+        # Nothing is invented where nothing was noted.
+        ([], [], []),
+    ],
+)
+def test_the_lines_that_made_a_study_come_back_in_order_and_once(tmp_path, trained, measured, lines):
+    for seed in (0, 1):
+        folder = Run(seed_folder(tmp_path / "my run", seed))
+        made_up_run(folder.workdir, config := RunConfig(seed=seed))
+        write_config(folder, config, Noted(config, commands=trained))
+        for step, line in zip(("geometry", "decoding"), measured, strict=False):
+            about = {"settings": {}, "identity": None, "seconds": 1.0, "provenance": {}}
+            note_tables(folder, step, ("geometry",) if step == "geometry" else (), command=line, **about)
+    assert report.commands(open_study(tmp_path / "my run")) == [line.format(tmp_path / "my run") for line in lines]
+
+
+@pytest.mark.parametrize("text", ["[]", "{", "", '{"geometry": 3}', '{"geometry": {"tables": {}}}'])
+def test_a_damaged_note_is_an_error_by_name(tmp_path, text):
+    (Run(made_up_run(tmp_path / "run", RunConfig())).results / "made.json").write_text(text)
+    with pytest.raises(ValueError, match=r"made\.json is damaged"):
+        open_study(tmp_path / "run")
 
 
 @pytest.mark.parametrize(("name", "command"), [("abc", "sweep"), ("width_2", "double_descent")])

@@ -15,12 +15,12 @@ def choose_layers(table: pd.DataFrame) -> pd.DataFrame:
     labels needs a tenth of the training set relabeled, and the oracle the test set.
 
     Args:
-      table: with the columns of results/decoding.csv; rows without a validation accuracy take no part.
+      table: results/decoding.csv; rows without a validation accuracy take no part.
 
     Returns:
-      a row per choice with validation_accuracy and three layers, each with its test accuracy, the first of equals:
-      layer and test_accuracy (highest accuracy on held-out examples, by the labels that were fitted), clean_layer (by
-      their true labels), oracle_layer (highest test accuracy).
+      A row per choice with three layers, the first of equals, each with its test accuracy: `layer`, of highest
+      accuracy on held-out examples by the labels that were fitted, `clean_layer`, by their true labels, and
+      `oracle_layer`, of highest test accuracy.
     """
     rows = []
     usable = table.dropna(subset=["validation_accuracy"]).sort_values("layer_number", kind="stable")

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Bool, Float, Int
 
 # What one batch on the device may take. A layer may be wider than memory; its batches never are.
 BATCH_BYTES = 2**28
@@ -13,19 +14,19 @@ ROUND = 64
 
 
 class ClassGrams(NamedTuple):
-    """Second moments of every class, about the origin, not the mean.
+    """Second moments of the activations A of every class, about the origin, not the mean.
 
     Attributes:
-      gram: [P, m, m]. A′A, [d, d], or with `is_dual` AA′, [n, n], where n is the size of the largest class, rounded up.
-      members: [P, n] int, which examples the rows of A are.
-      mask: [P, n] bool, False where a class has fewer examples than the largest.
+      gram: A′A with m = d features, or AA′ with m = n, the size of the largest class, rounded up.
+      members: which examples the rows of A are.
+      mask: False where a class has fewer examples than the largest.
       scale: what activations were divided by, so that float32 neither overflows nor underflows.
-      is_dual: whether there are fewer examples than features.
+      is_dual: whether it is AA′, there being fewer examples than features.
     """
 
-    gram: jax.Array
-    members: np.ndarray
-    mask: np.ndarray
+    gram: Float[jax.Array, "P m m"]
+    members: Int[np.ndarray, "P n"]
+    mask: Bool[np.ndarray, "P n"]
     scale: float
     is_dual: bool
 
@@ -36,27 +37,20 @@ def rounded_up(size: int) -> int:
     return unit * max(1, -(-size // unit))
 
 
-def class_grams(activations: np.ndarray, labels: np.ndarray, num_classes: int) -> ClassGrams:
-    """Computes the smaller of A′A and AA′ for the activations A of every class.
+def largest_magnitude(activations: Float[np.ndarray, "n d"]) -> float:
+    """Of any activation; 1 if all are zero."""
+    return float(max(activations.max(initial=0), -activations.min(initial=0))) or 1.0
 
-    Args:
-      activations: [n, d] float32 or float64, on the host.
-      labels: [n] integer, in 0 .. num_classes - 1.
-      num_classes: P.
 
-    Returns:
-      ClassGrams in the precision of the activations (float64 needs jax_enable_x64).
-    """
+def class_grams(activations: Float[np.ndarray, "n d"], labels: Int[np.ndarray, " n"], num_classes: int) -> ClassGrams:
+    """Computes the smaller of A′A and AA′ for every class, in the precision of the activations."""
     num_features = activations.shape[1]
     members, mask = _class_members(labels, num_classes)
-    largest = members.shape[1]
-    scale = float(max(activations.max(initial=0), -activations.min(initial=0))) or 1.0
+    largest, scale = members.shape[1], largest_magnitude(activations)
     is_dual = largest < num_features
-    size = largest if is_dual else num_features
-    item = activations.dtype.itemsize
-    gram = jnp.zeros((num_classes, size, size), activations.dtype)
     along, across = (num_features, largest) if is_dual else (largest, num_features)
-    step = int(np.clip(BATCH_BYTES // (num_classes * across * item), ROUND, max(ROUND, along)))
+    gram = jnp.zeros((num_classes, across, across), activations.dtype)
+    step = int(np.clip(BATCH_BYTES // (num_classes * across * activations.itemsize), ROUND, max(ROUND, along)))
     for start in range(0, along, step):
         part = slice(start, min(start + step, along))
         if is_dual:
@@ -64,9 +58,7 @@ def class_grams(activations: np.ndarray, labels: np.ndarray, num_classes: int) -
         else:
             block = activations[members[:, part]]
             block[~mask[:, part]] = 0
-        missing = step - block.shape[1]
-        if missing:
-            block = np.pad(block, ((0, 0), (0, missing), (0, 0)))
+        block = np.pad(block, ((0, 0), (0, step - block.shape[1]), (0, 0)))
         gram = _accumulate(gram, block.astype(activations.dtype, copy=False), 1 / scale)
     return ClassGrams(gram, members, mask, scale, is_dual)
 
@@ -94,5 +86,5 @@ def _symmetric_product(rows):
     if size < 4 * ROUND or size % 4:
         return rows.T @ rows
     parts = jnp.split(rows, 4, axis=1)
-    blocks = [[parts[i].T @ parts[j] if i <= j else None for j in range(4)] for i in range(4)]
-    return jnp.block([[blocks[i][j] if i <= j else blocks[j][i].T for j in range(4)] for i in range(4)])
+    upper = {(i, j): parts[i].T @ parts[j] for i in range(4) for j in range(i, 4)}
+    return jnp.block([[upper[i, j] if i <= j else upper[j, i].T for j in range(4)] for i in range(4)])

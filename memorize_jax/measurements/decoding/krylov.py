@@ -11,12 +11,13 @@ space of A′A, begun with the directions of a few examples, holds them after fi
 import concurrent.futures
 import functools
 import os
-from collections.abc import Callable
 
 import numpy as np
 import scipy.linalg
+from jaxtyping import Float, Int
 
-from memorize_jax.measurements.decoding.spectra import RANK_TOLERANCE
+from memorize_jax.measurements.decoding.grams import largest_magnitude
+from memorize_jax.measurements.decoding.spectra import RANK_TOLERANCE, Count, Directions
 from memorize_jax.threads import one_thread
 
 # Up to this number of features, or of examples, a full decomposition costs less than iterating.
@@ -30,21 +31,17 @@ TOLERANCE = 0.02
 
 
 def class_directions(
-    activations: np.ndarray, labels: np.ndarray, num_classes: int, count: Callable[[np.ndarray, float], int]
-) -> list[tuple[np.ndarray, np.ndarray, float]]:
-    """Finds the leading right singular vectors of every class's activations A, and the squares of its singular values.
+    activations: Float[np.ndarray, "n d"], labels: Int[np.ndarray, " n"], num_classes: int, count: Count
+) -> Directions:
+    """Finds the leading right singular vectors of every class's activations, and the squares of its singular values.
 
     Args:
-      activations: [n, d] float32 or float64, finite.
-      labels: [n] integer, in 0 .. num_classes - 1.
+      activations: finite.
+      labels: in 0 .. num_classes - 1.
       num_classes: P.
-      count: (decreasing squares [r], sum of all squares) -> how many are needed, more than r if r do not suffice.
-
-    Returns:
-      for every class (squares [k], decreasing, float64; directions [k, d], orthonormal; sum of all squares), in units
-      of the largest activation; k is what `count` said, or the rank of A if that is less.
+      count: how many are needed.
     """
-    scale = float(max(activations.max(initial=0), -activations.min(initial=0))) or 1.0
+    scale = largest_magnitude(activations)
 
     def solve(label):
         rows = activations[labels == label]

@@ -1,8 +1,10 @@
 """Every reading of one layer: subspaces, their controls, and how often each is right."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Float, Int
 
 from memorize_jax.data import PermutedLabels
 from memorize_jax.data.splits import stratified_split
@@ -14,20 +16,22 @@ VARIANTS = ("assigned", "true")
 # Name -> rule; the first holds the directions of all others.
 RULES = {"masc": {"variance": 0.99}, "masc_0.75": {"variance": 0.75}, "masc_1": {"num_components": 1}}
 HELD_OUT = 0.1
+# Training accuracies are measured on at most this many examples.
+MOST_SCORED = 10_000
 
 
 class Examples(NamedTuple):
-    """What is fitted and what is scored.
+    """What is fitted and what is scored; indices are of the training set.
 
     Attributes:
       labels: of the training set.
-      test_labels: [m].
+      test_labels: of the test set.
       num_classes: P.
-      held_in: indices of the training examples that `held_out` was taken from.
-      held_out: indices of a tenth of the training examples, the same share of every assigned class. A layer is chosen
-        on them. They are held out from the probes; the network was trained on them, with their assigned labels.
-      scored: indices of the training examples whose accuracy is reported.
-      sampled: indices out of `held_in` to which scikit-learn's probes are fitted.
+      held_in: all but those held out.
+      held_out: a tenth, the same share of every assigned class, on which a layer is chosen. They are held out from the
+        probes; the network was trained on them, with their assigned labels.
+      scored: those whose accuracy is reported.
+      sampled: those held in to which scikit-learn's probes are fitted.
     """
 
     labels: PermutedLabels
@@ -38,35 +42,41 @@ class Examples(NamedTuple):
     scored: np.ndarray
     sampled: np.ndarray
 
+    def fitted(self, variant: str) -> Int[np.ndarray, " n"]:
+        """The labels of a kind: "assigned", those that the network was trained on, or "true"."""
+        return getattr(self.labels, variant)
+
+    def accuracies(self, variant: str, train: np.ndarray, test: np.ndarray) -> dict[str, float]:
+        """How often predictions for the scored and the test examples are right; NaN where there are none.
+
+        `restored_accuracy` is by the true labels of the permuted examples.
+        """
+        true, permuted = self.labels.true[self.scored], self.labels.is_permuted[self.scored]
+        return {
+            "train_accuracy": share(train == self.fitted(variant)[self.scored]),
+            "restored_accuracy": share((train == true)[permuted]),
+            "test_accuracy": share(test == self.test_labels),
+        }
+
 
 def choose_examples(
-    labels: PermutedLabels,
-    test_labels: np.ndarray,
-    num_classes: int,
-    *,
-    seed: int,
-    most_scored: int = 10_000,
-    most_sampled: int = 5_000,
+    labels: PermutedLabels, test_labels: np.ndarray, num_classes: int, *, seed: int, most_sampled: int = 5_000
 ) -> Examples:
-    """Draws the parts of the training set.
-
-    Args:
-      labels: of the training set.
-      test_labels: [m].
-      num_classes: P.
-      seed: of the draw.
-      most_scored: training accuracies are measured on at most this many examples.
-      most_sampled: scikit-learn's probes are fitted to at most this many.
-    """
+    """Draws the parts of the training set; scikit-learn's probes are fitted to at most `most_sampled` of it."""
     held_in, held_out = stratified_split(labels.assigned, HELD_OUT, seed)
     rng = np.random.default_rng([seed, 1])
-    scored = np.sort(rng.permutation(len(labels.true))[:most_scored])
+    scored = np.sort(rng.permutation(len(labels.true))[:MOST_SCORED])
     sampled = np.sort(rng.permutation(held_in)[:most_sampled])
     return Examples(labels, np.asarray(test_labels), num_classes, held_in, held_out, scored, sampled)
 
 
 def read_layer(
-    train: np.ndarray, test: np.ndarray, examples: Examples, variant: str, *, controls: bool = True
+    train: Float[np.ndarray, "n d"],
+    test: Float[np.ndarray, "m d"],
+    examples: Examples,
+    variant: str,
+    *,
+    controls: bool = True,
 ) -> list[dict]:
     """Measures how well every method reads a layer.
 
@@ -74,29 +84,27 @@ def read_layer(
     from a second fit without the held-out part. scikit-learn's probes are fitted once, to `examples.sampled`.
 
     Args:
-      train: [n, d], activations of the training set.
-      test: [m, d].
+      train: activations of the training set.
+      test: activations of the test set.
       examples: of `choose_examples`.
-      variant: which labels are fitted: "assigned", those the network was trained on, or "true".
+      variant: which labels are fitted, one of `VARIANTS`.
       controls: include the validation accuracy and scikit-learn's probes.
 
     Returns:
-      a dict per method: method, labels, train_accuracy (on the fitted labels), restored_accuracy (true labels of
-      permuted examples), validation_accuracy (on the fitted labels), clean_validation_accuracy (on the true ones),
-      test_accuracy, num_features, num_fitted, and the least and most components of a class; NaN where there is nothing
-      to measure.
+      A row per method, with its accuracies by `Examples.accuracies` and on the held-out examples, by the labels that
+      were fitted and by the true ones (clean), and the least and most components of a class.
 
     Raises:
       ValueError: unknown variant.
     """
     if variant not in VARIANTS:
         raise ValueError(f"expected variant to be one of {', '.join(VARIANTS)}, got {variant!r}")
-    fitted = examples.labels.assigned if variant == "assigned" else examples.labels.true
+    fitted, held_out = examples.fitted(variant), examples.held_out
     parts = {"train": train[examples.scored], "test": test}
     predicted, components = read_by_angle(train, fitted, examples.num_classes, parts)
     sizes = dict.fromkeys(predicted, len(train))
     if controls:
-        held_in, part = examples.held_in, {"validation": train[examples.held_out]}
+        held_in, part = examples.held_in, {"validation": train[held_out]}
         again, _ = read_by_angle(train[held_in], fitted[held_in], examples.num_classes, part)
         for method, found in again.items():
             predicted[method] |= found
@@ -104,22 +112,18 @@ def read_layer(
             probe = fit_probe(method, train[examples.sampled], fitted[examples.sampled])
             predicted[method] = {name: probe(points) for name, points in (parts | part).items()}
             sizes[method] = len(examples.sampled)
-    labels, scored = examples.labels, examples.scored
-    permuted = labels.is_permuted[scored]
     rows = []
     for method, found in predicted.items():
-        held_out = found.get("validation", np.zeros(0, int))
-        right = [held_out == given[examples.held_out][: len(held_out)] for given in (fitted, labels.true)]
-        numbers = components.get(method)
+        validation, numbers = found.get("validation"), components.get(method)
+        right = [] if validation is None else [validation == own[held_out] for own in (fitted, examples.labels.true)]
+        held = [share(own) for own in right] or [np.nan, np.nan]
         rows.append(
             {
                 "method": method,
                 "labels": variant,
-                "train_accuracy": _share(found["train"] == fitted[scored]),
-                "restored_accuracy": _share((found["train"] == labels.true[scored])[permuted]),
-                "validation_accuracy": _share(right[0]),
-                "clean_validation_accuracy": _share(right[1]),
-                "test_accuracy": _share(found["test"] == examples.test_labels),
+                **examples.accuracies(variant, found["train"], found["test"]),
+                "validation_accuracy": held[0],
+                "clean_validation_accuracy": held[1],
                 "num_features": train.shape[1],
                 "num_fitted": sizes[method],
                 "least_components": np.nan if numbers is None else int(numbers.min()),
@@ -130,13 +134,13 @@ def read_layer(
 
 
 def read_by_angle(
-    train: np.ndarray, labels: np.ndarray, num_classes: int, parts: dict[str, np.ndarray]
+    train: Float[np.ndarray, "n d"], labels: Int[np.ndarray, " n"], num_classes: int, parts: Mapping[str, np.ndarray]
 ) -> tuple[dict[str, dict[str, np.ndarray]], dict[str, np.ndarray]]:
     """Predicts by the closed-form methods: subspaces by every rule, first components, class means.
 
     Args:
-      train: [n, d].
-      labels: [n] integer.
+      train: activations that are fitted.
+      labels: of these.
       num_classes: P.
       parts: name -> activations [m, d] to classify.
 
@@ -158,5 +162,6 @@ def read_by_angle(
     return predicted, {name: np.asarray(each.num_components) for name, each in nested.items()}
 
 
-def _share(correct):
+def share(correct) -> float:
+    """Of what is true; NaN of nothing."""
     return float(np.mean(correct)) if len(correct) else float("nan")

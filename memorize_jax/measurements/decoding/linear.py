@@ -3,36 +3,25 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Float, Int
 
 from memorize_jax.measurements.decoding.subspaces import Subspaces, batches
 
 
-def class_means(activations: np.ndarray, labels: np.ndarray, num_classes: int) -> np.ndarray:
-    """Unit vectors along the mean activation of every class.
-
-    Args:
-      activations: [n, d].
-      labels: [n] integer.
-      num_classes: P.
-
-    Returns:
-      [P, d]; NaN for a class without examples or with mean zero.
-    """
+def class_means(
+    activations: Float[np.ndarray, "n d"], labels: Int[np.ndarray, " n"], num_classes: int
+) -> Float[np.ndarray, "P d"]:
+    """Unit vectors along the mean activation of every class; NaN for one without examples or with mean zero."""
     members = np.arange(num_classes)[:, None] == labels
     sums = members.astype(activations.dtype) @ activations
     norms = np.linalg.norm(sums, axis=1, keepdims=True)
     return np.divide(sums, norms, out=np.full_like(sums, np.nan), where=norms > 0)
 
 
-def first_components(subspaces: Subspaces, mean_activation: np.ndarray) -> np.ndarray:
-    """The first direction of every class, turned so that the mean activation lies on its positive side.
+def first_components(subspaces: Subspaces, mean_activation: Float[np.ndarray, " d"]) -> Float[np.ndarray, "P d"]:
+    """The first direction of every class, turned so that the mean of all activations lies on its positive side.
 
-    Args:
-      subspaces: of `fit_subspaces`.
-      mean_activation: [d], over the examples of all classes.
-
-    Returns:
-      [P, d]; NaN for a class without a subspace.
+    NaN for a class without a subspace.
 
     References:
       Ketha and Ramaswamy, "On the dynamics & transferability of latent generalization during memorization", 2026.
@@ -45,16 +34,8 @@ def first_components(subspaces: Subspaces, mean_activation: np.ndarray) -> np.nd
     return weights * np.where(weights @ mean_activation < 0, -1, 1)[:, None].astype(weights.dtype)
 
 
-def linear_scores(weights: np.ndarray, activations) -> jax.Array:
-    """Inner products with a vector per class.
-
-    Args:
-      weights: [P, d].
-      activations: [n, d].
-
-    Returns:
-      [n, P]; -inf for a class whose vector is NaN, NaN where x is zero or not finite.
-    """
+def linear_scores(weights: Float[np.ndarray, "P d"], activations: Float[np.ndarray, "n d"]) -> Float[jax.Array, "n P"]:
+    """Inner products with a vector per class; -inf where that is NaN, NaN where x is zero or not finite."""
     absent = np.isnan(weights).any(axis=1)
     weights = np.where(absent[:, None], 0, weights)
     parts = [_linear_scores(weights, absent, part) for part in batches(activations)]
@@ -68,19 +49,10 @@ def _linear_scores(weights, absent, x):
         return jnp.where(usable[:, None], jnp.where(absent, -jnp.inf, x @ weights.T), jnp.nan)
 
 
-def replace_head(variables: dict, head: str, weights: np.ndarray) -> dict:
+def replace_head(variables: dict, head: str, weights: Float[np.ndarray, "P d"]) -> dict:
     """Puts a vector per class in place of the last layer's weights, and zero in place of its bias.
 
-    Args:
-      variables: params and batch_stats.
-      head: name of the last layer.
-      weights: [P, d]; a class whose vector is NaN gets zeros.
-
-    Returns:
-      variables with another head; the rest is shared.
-
-    Raises:
-      ValueError: the head has another shape.
+    A class whose vector is NaN gets zeros; what is not of the head is shared. Raises ValueError for another shape.
     """
     old = variables["params"][head]
     kernel = np.nan_to_num(weights.T)

@@ -5,7 +5,6 @@ import dataclasses
 
 import jax
 import numpy as np
-import pandas as pd
 
 from memorize_jax.activations import INPUT
 from memorize_jax.measurements.decoding import DecodingSettings, select_layers
@@ -17,47 +16,45 @@ from memorize_jax.measurements.measurement import Work
 from memorize_jax.runs.run import TrainedRun
 from memorize_jax.storage.tables import DECODING
 
+NAN = float("nan")
+
 
 def plan(run: TrainedRun, settings: DecodingSettings) -> Work:
     """Reads every layer at every epoch; the input, which training leaves as it is, once."""
-    config, splits, metrics = run.config, run.splits, run.metrics
+    config, splits, dtype = run.config, run.splits, settings.decoding_dtype
     thorough = run.select_epochs(settings.decoding_epochs)
     spread = spread_epochs(run.final_epoch, settings.decoding_dynamics)
     epochs = sorted({*thorough, *(set(run.stored_epochs) & set(spread))})
     wanted = select_layers(config.model, settings.decoding_layers)
-    examples = choose_examples(
-        run.labels,
-        splits.test.labels,
-        splits.train.num_classes,
-        seed=config.seed,
-        most_sampled=settings.probe_examples,
-    )
+    hidden = {name: number for name, number in wanted.items() if name != INPUT}
+    sizes = {"seed": config.seed, "most_sampled": settings.probe_examples}
+    examples = choose_examples(run.labels, splits.test.labels, splits.train.num_classes, **sizes)
     layers = run.layers
     head = list(layers)[-1]
-    options = {"head": head, "head_number": layers[head], "dtype": settings.decoding_dtype}
-    read = make_reader(run.model(), run.statistics, tuple(layers)[1:], head)
-    hidden = {name: number for name, number in wanted.items() if name != INPUT}
-    of_input = []
+    options = {"head": head, "head_number": layers[head], "dtype": dtype}
+    read, of_input = make_reader(run.model(), run.statistics, tuple(layers)[1:], head), []
 
     def rows(epoch):
-        with _precision(settings.decoding_dtype):
+        with jax.enable_x64(True) if dtype == "float64" else contextlib.nullcontext():
             network, controls = run.network(epoch), epoch in thorough
             if INPUT in wanted and not of_input:
                 found = network_rows(read, network, splits, examples, {INPUT: 0}, controls=True, **options)
                 of_input.extend(row for row in found if row["layer"] == INPUT)
             found = network_rows(read, network, splits, examples, hidden, controls=controls, **options)
-        found = [*(of_input if controls else without_controls(of_input)), *found]
-        found.append(network_accuracies(metrics, epoch, head, layers[head]))
+        found = [*(of_input if controls else without_controls(of_input)), *found, of_network(epoch)]
         return [{"seed": config.seed, "epoch": epoch, **row} for row in found]
+
+    def of_network(epoch):
+        """The network's own row of an epoch, as training measured it."""
+        own = run.metrics.set_index("epoch").loc[epoch]
+        about = {"layer": head, "layer_number": layers[head], "method": "network", "labels": "assigned"}
+        measured = {name: own[name] for name in ("train_accuracy", "restored_accuracy", "test_accuracy")}
+        return {name: NAN for name in DECODING if name not in ("seed", "epoch")} | about | measured
 
     # Which epochs are read with all controls decides what a row holds.
     depends_on = {**dataclasses.asdict(settings), "decoding_epochs": thorough, "decoding_dynamics": 0}
     choice = {"decoding_choice": lambda table: choose_layers(table).to_dict("records")}
     return Work(epochs, rows, depends_on=depends_on, counted="epoch", derived=choice)
-
-
-def _precision(dtype):
-    return jax.enable_x64(True) if dtype == "float64" else contextlib.nullcontext()
 
 
 def spread_epochs(last: int, number: int) -> list[int]:
@@ -67,16 +64,7 @@ def spread_epochs(last: int, number: int) -> list[int]:
     return sorted({round((last + 1) ** share) - 1 for share in np.linspace(0, 1, number)})
 
 
-def network_accuracies(metrics: pd.DataFrame, epoch: int, head: str, number: int) -> dict:
-    """The network's own row of an epoch, as training measured it."""
-    own = metrics[metrics["epoch"] == epoch].iloc[0]
-    names = ("train_accuracy", "restored_accuracy", "test_accuracy")
-    about = {"epoch": epoch, "layer": head, "layer_number": number, "method": "network", "labels": "assigned"}
-    # All columns but the seed.
-    return dict.fromkeys(DECODING[1:], float("nan")) | about | {name: own[name] for name in names}
-
-
 def without_controls(rows: list[dict]) -> list[dict]:
     """The rows that reading without controls would have given."""
-    missing = dict.fromkeys(("validation_accuracy", "clean_validation_accuracy"), float("nan"))
+    missing = {"validation_accuracy": NAN, "clean_validation_accuracy": NAN}
     return [{**row, **missing} for row in rows if row["method"] not in PROBES]

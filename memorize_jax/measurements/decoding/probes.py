@@ -1,8 +1,10 @@
 """Fitted probes to compare subspaces with, by scikit-learn."""
 
 import warnings
+from collections.abc import Callable
 
 import numpy as np
+from jaxtyping import Float, Int
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
@@ -14,17 +16,16 @@ MAX_STEPS = 100
 PROBES = ("lda", "knn", "logistic")
 
 
-def fit_probe(name: str, activations: np.ndarray, labels: np.ndarray):
-    """Fits a probe to a layer.
+def fit_probe(
+    name: str, activations: Float[np.ndarray, "n d"], labels: Int[np.ndarray, " n"]
+) -> Callable[[np.ndarray], np.ndarray]:
+    """Fits a probe to a layer; the result takes activations [m, d] and gives predicted classes [m] int32.
 
     Args:
       name: "lda", linear discriminant analysis with the pooled covariance; "knn", the majority of the 5 neighbors
         nearest in angle; "logistic", multinomial regression on activations divided by their root mean square.
-      activations: [n, d].
-      labels: [n] integer.
-
-    Returns:
-      activations [m, d] -> predicted classes [m] int32.
+      activations: of all classes.
+      labels: that are fitted.
 
     Raises:
       ValueError: unknown name.

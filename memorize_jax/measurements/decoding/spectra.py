@@ -1,4 +1,4 @@
-"""The leading eigenvectors of Gram matrices: all of them where that is cheap, else only as many as are needed.
+"""Leading directions on an accelerator, by one program for all classes: from Gram matrices, all or as many as needed.
 
 Products are made on the device in the precision of the activations; that is enough. Small dense eigenproblems are
 solved on the host in float64: in float32 the error of an eigenvector is relative to the largest eigenvalue, which for
@@ -13,8 +13,16 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Float, Int
 
+from memorize_jax.measurements.decoding.grams import class_grams, rounded_up
 from memorize_jax.threads import one_thread
+
+# (decreasing squares [r], sum of all squares) -> how many are needed, more than r if r do not suffice.
+Count = Callable[[np.ndarray, float], int]
+# For every class its squares [k], decreasing, float64; directions [k, d], orthonormal; and the sum of all squares, in
+# units of the largest activation. k is what `Count` said, or the rank if that is less.
+Directions = list[tuple[np.ndarray, np.ndarray, float]]
 
 # Up to this size a full decomposition costs less than iterating.
 FULL_SIZE = 1024
@@ -26,23 +34,30 @@ FIRST_BLOCK = 256
 RANK_TOLERANCE = 20
 
 
+def directions_on_device(
+    activations: Float[np.ndarray, "n d"], labels: Int[np.ndarray, " n"], num_classes: int, count: Count
+) -> Directions:
+    """The result of `krylov.class_directions`."""
+    grams = class_grams(activations, labels, num_classes)
+    totals = np.asarray(jnp.trace(grams.gram, axis1=1, axis2=2), np.float64)
+    found = leading_eigenvectors(grams.gram, totals, count)
+    rows = [vectors.T for _, vectors in found]
+    if grams.is_dual:
+        rows = [_from_dual(activations, grams, label, *pair) for label, pair in enumerate(found)]
+    return [(values, own, total) for (values, _), own, total in zip(found, rows, totals, strict=True)]
+
+
 def leading_eigenvectors(
-    grams: jax.Array, count: Callable[[np.ndarray, float], int]
+    grams: Float[jax.Array, "P m m"], totals: Float[np.ndarray, " P"], count: Count
 ) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Finds the leading eigenvectors of every matrix.
+    """Finds (eigenvalues [k], decreasing, float64; eigenvectors [m, k]) of every matrix, which has no negative ones.
 
     Args:
-      grams: [P, m, m], symmetric, without negative eigenvalues.
-      count: (decreasing eigenvalues [r], trace) -> how many are needed, more than r if r do not suffice; r may be less
-        than m.
-
-    Returns:
-      for every matrix (eigenvalues [k], decreasing, float64; eigenvectors [m, k]); k is what `count` said, or the rank
-      if that is less.
+      grams: symmetric.
+      totals: their traces.
+      count: says k, unless the rank is less.
     """
-    totals = np.asarray(jnp.trace(grams, axis1=1, axis2=2), np.float64)
-    noise = RANK_TOLERANCE * float(jnp.finfo(grams.dtype).eps)
-    solve = _iterate
+    noise, solve = RANK_TOLERANCE * float(jnp.finfo(grams.dtype).eps), _iterate
     if grams.shape[1] <= FULL_SIZE:
         solve, grams = _decompose, np.asarray(grams)
     # Many small problems: a thread for each goes better than all threads on one.
@@ -70,39 +85,43 @@ def _iterate(gram, total, count):
         values = np.linalg.eigvalsh(np.asarray(_restrict(gram, basis)))[::-1]
         # Eigenvalues within a subspace are never too large, so the number they ask for is never too small.
         if MARGIN * count(values.astype(np.float64), total) <= block:
-            return _rayleigh_ritz(gram, _multiply(gram, basis))
+            basis = _multiply(gram, basis)
+            values, rotation = _decompose(_restrict(gram, basis))
+            return values, np.asarray(_rotate(basis, jnp.asarray(rotation, basis.dtype)))
         block *= 2
     return _decompose(gram)
 
 
-def _rayleigh_ritz(gram, basis):
-    """Eigenvalues and vectors within the span of `basis`."""
-    values, rotation = _decompose(_restrict(gram, basis))
-    return values, np.asarray(_rotate(basis, jnp.asarray(rotation, basis.dtype)))
+def _precisely(function, **options):
+    def precise(*arguments):
+        with jax.default_matmul_precision("highest"):
+            return function(*arguments)
+
+    return jax.jit(precise, **options)
 
 
-@jax.jit(static_argnums=1)
-def _random_range(gram, block):
-    """An orthonormal basis of `block` random combinations of the columns; a fixed key, for the answer needs none."""
-    with jax.default_matmul_precision("highest"):
-        random = jax.random.normal(jax.random.key(0), (len(gram), block), gram.dtype)
-        return jnp.linalg.qr(gram @ random)[0]
+def _symmetric(matrix):
+    return (matrix + matrix.T) / 2
 
 
-@jax.jit
-def _multiply(gram, basis):
-    with jax.default_matmul_precision("highest"):
-        return jax.lax.fori_loop(0, NUM_ITERATIONS, lambda _, basis: jnp.linalg.qr(gram @ basis)[0], basis)
+# An orthonormal basis of random combinations of the columns; a fixed key, for the answer needs none.
+_random_range = _precisely(
+    lambda gram, block: jnp.linalg.qr(gram @ jax.random.normal(jax.random.key(0), (len(gram), block), gram.dtype))[0],
+    static_argnums=1,
+)
+_multiply = _precisely(
+    lambda gram, basis: jax.lax.fori_loop(0, NUM_ITERATIONS, lambda _, own: jnp.linalg.qr(gram @ own)[0], basis)
+)
+_restrict = _precisely(lambda gram, basis: _symmetric(basis.T @ (gram @ basis)))
+_rotate = _precisely(lambda basis, rotation: basis @ rotation)
+# Rounding in a Gram matrix leaves the small directions slightly askew; QR puts that right, the large ones first.
+_right_vectors = _precisely(lambda rows, left: jnp.linalg.qr(rows.T @ left)[0].T)
 
 
-@jax.jit
-def _restrict(gram, basis):
-    with jax.default_matmul_precision("highest"):
-        inner = basis.T @ (gram @ basis)
-        return (inner + inner.T) / 2
-
-
-@jax.jit
-def _rotate(basis, rotation):
-    with jax.default_matmul_precision("highest"):
-        return basis @ rotation
+def _from_dual(activations, grams, label, values, vectors):
+    """Right singular vectors from left ones, [k, d]."""
+    members, mask = grams.members[label], grams.mask[label]
+    rows = activations[members] * (mask / grams.scale)[:, None].astype(activations.dtype)
+    left = np.zeros((len(members), rounded_up(len(values))), activations.dtype)
+    left[:, : len(values)] = vectors
+    return np.asarray(_right_vectors(rows, left))[: len(values)]

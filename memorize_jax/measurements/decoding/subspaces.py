@@ -1,15 +1,17 @@
 """Minimum-angle subspace classifier: one subspace through the origin per class, the nearest one wins."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Float, Int
 
 from memorize_jax.geometry.points import as_array, as_labels, exponent_of, has_bad
-from memorize_jax.measurements.decoding.grams import class_grams, rounded_up
+from memorize_jax.measurements.decoding.grams import rounded_up
 from memorize_jax.measurements.decoding.krylov import class_directions
-from memorize_jax.measurements.decoding.spectra import leading_eigenvectors
+from memorize_jax.measurements.decoding.spectra import directions_on_device
 
 VARIANCE = 0.99
 # Examples whose projections are held in memory at a time.
@@ -22,16 +24,16 @@ class Subspaces(NamedTuple):
     """A subspace per class; the directions of all classes stand in one list, so that none is padded to the largest.
 
     Attributes:
-      directions: [R, d], orthonormal within a class, by decreasing share of its variance; zero rows at the end.
-      owner: [R] int32, the class of each direction; -1 for directions that do not count.
-      variance: [R], share of the class's variance about the origin that lies in each direction.
-      num_components: [P] int32, directions of each class; 0 for a class without examples or with nothing but zeros.
+      directions: orthonormal within a class, by decreasing share of its variance; zero rows at the end.
+      owner: the class of each direction; -1 for directions that do not count.
+      variance: share of the class's variance about the origin that lies in each direction.
+      num_components: directions of each class; 0 for a class without examples or with nothing but zeros.
     """
 
-    directions: jax.Array
-    owner: jax.Array
-    variance: jax.Array
-    num_components: jax.Array
+    directions: Float[jax.Array, "R d"]
+    owner: Int[jax.Array, " R"]
+    variance: Float[jax.Array, " R"]
+    num_components: Int[jax.Array, " P"]
 
 
 def fit_subspaces(
@@ -63,7 +65,7 @@ def fit_subspaces(
         return _count(values / max(total, np.finfo(float).tiny), variance, num_components)
 
     # A processor computes faster class by class, an accelerator all classes at once.
-    find = class_directions if jax.default_backend() == "cpu" else _directions_on_device
+    find = class_directions if jax.default_backend() == "cpu" else directions_on_device
     found = find(activations, labels, num_classes, count)
     rows = [directions for _, directions, _ in found]
     shares = [values / max(total, np.finfo(float).tiny) for values, _, total in found]
@@ -82,13 +84,7 @@ def fit_subspaces(
 def truncate(subspaces: Subspaces, *, variance: float | None = None, num_components: int | None = None) -> Subspaces:
     """Keeps fewer directions of every class: what `fit_subspaces` would give with a smaller setting.
 
-    Args:
-      subspaces: fitted with at least as many components.
-      variance: between 0 and 1.
-      num_components: >= 1, instead of `variance`.
-
-    Returns:
-      Subspaces with the same `directions`, some of which no longer count.
+    The `directions` stay, but some of them no longer count.
     """
     variance, num_components = _check_rule(variance, num_components)
     owner, shares = np.asarray(subspaces.owner), np.asarray(subspaces.variance, np.float64)
@@ -100,57 +96,34 @@ def truncate(subspaces: Subspaces, *, variance: float | None = None, num_compone
     return subspaces._replace(owner=jnp.asarray(kept), num_components=jnp.asarray(numbers))
 
 
-def scores(subspaces: Subspaces, activations) -> jax.Array:
-    """Squared cosine of the angle between activations and every subspace: ‖B_c x‖² / ‖x‖².
+def scores(subspaces: Subspaces, activations) -> Float[jax.Array, "n P"]:
+    """Squared cosine of the angle between activations [n, ...] and every subspace: ‖B_c x‖² / ‖x‖².
 
-    Args:
-      subspaces: of `fit_subspaces`.
-      activations: [n, ...].
-
-    Returns:
-      [n, P] in 0 .. 1; -inf for a class that has no subspace, NaN where x is zero or not finite.
+    From 0 to 1; -inf for a class that has no subspace, NaN where x is zero or not finite.
     """
     return nested_scores([subspaces], activations)[0]
 
 
-def nested_scores(nested: list[Subspaces], activations) -> jax.Array:
-    """Computes `scores` for several truncations of the same subspaces, at the price of one.
-
-    Args:
-      nested: Subspaces with the same directions.
-      activations: [n, ...].
-
-    Returns:
-      [len(nested), n, P].
-    """
+def nested_scores(nested: Sequence[Subspaces], activations) -> Float[jax.Array, "rules n P"]:
+    """Computes `scores` for several truncations of the same subspaces, at the price of one."""
     directions = nested[0].directions
     activations = as_array(activations, "activations")
     if activations.ndim < 2 or np.prod(activations.shape[1:]) != directions.shape[1]:
         raise ValueError(f"expected activations [n, {directions.shape[1]}], got {activations.shape}")
     activations = _in_range(activations.reshape(activations.shape[0], -1), axis=1)
-    owners = tuple(each.owner for each in nested)
-    numbers = tuple(each.num_components for each in nested)
+    owners, numbers = tuple(each.owner for each in nested), tuple(each.num_components for each in nested)
     parts = [_scores(directions, owners, numbers, part) for part in batches(activations)]
-    return jnp.concatenate(parts, axis=1)[:, : len(activations)] if len(parts) > 1 else parts[0][:, : len(activations)]
+    return (jnp.concatenate(parts, axis=1) if len(parts) > 1 else parts[0])[:, : len(activations)]
 
 
-def classify(subspaces: Subspaces, activations) -> jax.Array:
-    """Predicts the class whose subspace is nearest in angle.
-
-    Args:
-      subspaces: of `fit_subspaces`.
-      activations: [n, ...].
-
-    Returns:
-      [n] int32. Of equals the lowest class; a class without a subspace is never predicted; -1, which is no label, for
-      an activation that has no angle: zero, NaN or infinite.
-    """
+def classify(subspaces: Subspaces, activations) -> Int[jax.Array, " n"]:
+    """Predicts the class whose subspace is nearest in angle to activations [n, ...], see `nearest`."""
     return nearest(scores(subspaces, activations))
 
 
 @jax.jit
-def nearest(values: jax.Array) -> jax.Array:
-    """Class with the highest score, [..., P] -> [...] int32; the lowest of equals, -1 where there is none."""
+def nearest(values: Float[jax.Array, "*batch P"]) -> Int[jax.Array, "*batch"]:
+    """Class with the highest score, the lowest of equals; -1, which is no label, where any is NaN or all are -inf."""
     usable = jnp.all(~jnp.isnan(values), axis=-1) & (jnp.max(values, axis=-1) > -jnp.inf)
     return jnp.where(usable, jnp.argmax(values, axis=-1), -1).astype(jnp.int32)
 
@@ -178,38 +151,9 @@ def _scores(directions, owners, numbers, activations):
         return jnp.stack(found)
 
 
-def _directions_on_device(activations, labels, num_classes, count):
-    """The result of `class_directions`, by one program for all classes."""
-    grams = class_grams(activations, labels, num_classes)
-    totals = np.asarray(jnp.trace(grams.gram, axis1=1, axis2=2), np.float64)
-    found = leading_eigenvectors(grams.gram, count)
-    rows = [vectors.T for _, vectors in found]
-    if grams.is_dual:
-        rows = [_from_dual(activations, grams, label, *pair) for label, pair in enumerate(found)]
-    return [(values, own, total) for (values, _), own, total in zip(found, rows, totals, strict=True)]
-
-
-def _from_dual(activations, grams, label, values, vectors):
-    """Right singular vectors from left ones, [k, d]."""
-    members, mask = grams.members[label], grams.mask[label]
-    rows = activations[members] * (mask / grams.scale)[:, None].astype(activations.dtype)
-    left = np.zeros((len(members), rounded_up(len(values))), activations.dtype)
-    left[:, : len(values)] = vectors
-    return np.asarray(_right_vectors(rows, left))[: len(values)]
-
-
-@jax.jit
-def _right_vectors(rows, left):
-    with jax.default_matmul_precision("highest"):
-        # Rounding in a Gram matrix leaves the small ones slightly askew; QR puts that right, the large ones first.
-        return jnp.linalg.qr(rows.T @ left)[0].T
-
-
 def _count(shares, variance, num_components):
     """How many leading directions a rule wants; one more than there are if these do not suffice."""
-    if num_components is not None:
-        return num_components
-    return int(np.sum(np.cumsum(shares) <= variance)) + 1
+    return num_components or int(np.sum(np.cumsum(shares) <= variance)) + 1
 
 
 def _check_rule(variance, num_components):

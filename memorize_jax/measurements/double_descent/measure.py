@@ -32,7 +32,7 @@ def plan(run: TrainedRun, geometry: GeometrySettings) -> Work:
         measured = compiled_network_geometries(
             run.model(), variables, images, run.statistics, key, layers=(name,), options=options
         )
-        warn_of(run, measured, epoch, "test", examples)
+        warn_of(splits, run.labels, measured, epoch, "test", examples)
         accuracies = run.metrics.set_index("epoch").loc[epoch]
         about = {
             "seed": seed,

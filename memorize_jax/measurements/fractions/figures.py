@@ -5,7 +5,7 @@ import pandas as pd
 from memorize_jax.epochs import at_stages
 from memorize_jax.figures.bound import bound_remark, draw_bound
 from memorize_jax.figures.curves import draw_mean, heading, seeds_note
-from memorize_jax.figures.figure import INSTEAD, Figure, sentences
+from memorize_jax.figures.figure import Figure, instead, sentences
 from memorize_jax.figures.joint import KINDS, LABEL, bounds_remark, no_joint
 from memorize_jax.figures.style import Drawing, drawn, group_style, groups_in, legend_below, subplots
 from memorize_jax.studies.study import Study, three_layers
@@ -86,7 +86,7 @@ def _draw_group(axis, own, group, column):
 
 def _obstacle(study: Study, *, column: str) -> str:
     if "permuted_fraction" not in study.axes or study.tables["geometry"]["permuted_fraction"].nunique() < 2:
-        return INSTEAD["permuted_fraction"]
+        return instead("permuted_fraction")
     lacking = set(study.tables["metrics"]["run"]) - set(study.tables["geometry"]["run"])
     if lacking:
         ask = study.command("geometry", study.workdir / min(lacking))

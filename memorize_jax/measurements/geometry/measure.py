@@ -40,7 +40,7 @@ def plan(run: TrainedRun, settings: GeometrySettings) -> Work:
                 model, run.network(epoch), images, run.statistics, key, layers=layers[1:], options=options
             )
             if not repeats:
-                warn_of(run, found, epoch, group, chosen)
+                warn_of(splits, labels, found, epoch, group, chosen)
             repeats.append(geometry_rows(found.mean_field, layers, about(unit), joint=found.joint, numbers=numbers))
         return with_example_spread(repeats)
 

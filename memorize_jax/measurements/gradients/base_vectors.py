@@ -1,4 +1,4 @@
-"""The gradient ledger: ten base vectors per layer, and the Gram matrix every norm, ratio and cosine follows from."""
+"""The gradient decomposition: ten base vectors per layer, whose Gram matrix gives every norm, ratio and cosine."""
 
 import functools
 from collections.abc import Iterable, Sequence
@@ -8,6 +8,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Bool, Float, Int, Shaped
 
 from memorize_jax.data import ChannelStatistics, PermutedLabels, standardize
 from memorize_jax.models import Layer
@@ -20,45 +21,45 @@ TERMS = ("assigned", "model", "uniform", "assigned_centered", "model_centered")
 NUM_VECTORS = len(GROUPS) * len(TERMS)
 
 
-class Ledger(NamedTuple):
+class GradientDecomposition(NamedTuple):
     """Inner products of the base vectors of a network.
 
     Attributes:
-      grams: name of the layer -> [10, 10] float64, over all parameters of its unit.
-      counts: [2], unpermuted and permuted examples.
+      grams: name of a layer -> inner products in float64, over all parameters of its group.
+      counts: of unpermuted and of permuted examples.
       num_classes: P.
     """
 
-    grams: dict[str, np.ndarray]
-    counts: np.ndarray
+    grams: dict[str, Float[np.ndarray, "10 10"]]
+    counts: Int[np.ndarray, "2"]
     num_classes: int
 
 
 def logit_cotangents(
-    logits: jax.Array,
-    assigned: jax.Array,
-    is_permuted: jax.Array,
-    mask: jax.Array,
-    marginals: jax.Array,
-    shares: jax.Array,
-) -> jax.Array:
+    logits: Float[Array, "n P"],
+    assigned: Int[Array, " n"],
+    is_permuted: Bool[Array, " n"],
+    mask: Float[Array, " n"],
+    marginals: Float[Array, "2 2 P"],
+    shares: Float[Array, "2"],
+) -> Float[Array, "10 n P"]:
     """Computes the ten linear forms in the logits whose gradients are accumulated.
 
     Not A, M and U themselves but M - A, M - U and U, from which they follow: the full gradient late in training and
     the label-independent part early in training are small differences of large vectors, and would be rounded away.
 
     Args:
-      logits: [n, num_classes].
-      assigned: [n] integer labels.
-      is_permuted: [n] bool.
-      mask: [n], 0 for padding.
-      marginals: [2, 2, num_classes], the mean over each group of P_L and of P_M.
-      shares: [2], of the groups in all examples.
+      logits: of a batch.
+      assigned: labels.
+      is_permuted: which of them.
+      mask: 0 for padding.
+      marginals: the mean over each group of P_L and of P_M.
+      shares: of the groups in all examples.
 
     Returns:
-      [10, n, num_classes]: for each group, P_M - P_L, P_M - 1/P and 1/P, zero outside the group; then P_L and P_M in
-      the group, less the group's share times its mean of them everywhere: what is taken off class by class is a mean
-      over all examples, weighted by how often the group has the class.
+      For each group, P_M - P_L, P_M - 1/P and 1/P, zero outside the group; then P_L and P_M in the group, less the
+      group's share times its mean of them everywhere: what is taken off class by class is a mean over all examples,
+      weighted by how often the group has the class.
     """
     num_classes = logits.shape[-1]
     model = jax.nn.softmax(logits)
@@ -116,14 +117,14 @@ def _accumulate(sums, variables, images, assigned, is_permuted, batch, statistic
 def measure_gradients(
     model: nn.Module,
     variables: dict,
-    images: jax.Array,
+    images: Shaped[Array, "n ..."],
     labels: PermutedLabels,
     *,
     layers: Sequence[Layer],
     statistics: ChannelStatistics,
     batches: Iterable[tuple[np.ndarray, np.ndarray]],
     bn: str = "train",
-) -> Ledger:
+) -> GradientDecomposition:
     """Measures the base vectors of every layer in one pass back over the data, and their inner products.
 
         A_g = <sum_c P_L(c|x) dN_c(x)/dw>_g,   M_g = <sum_c P_M(c|x) dN_c(x)/dw>_g,   U_g = <1/P sum_c dN_c(x)/dw>_g
@@ -136,19 +137,18 @@ def measure_gradients(
     No gbar_c is held: what is taken off is the gradient of one weighted mean of the logits of all examples. Sums over
     batches are compensated, inner products are taken in float64.
 
+    A group without examples has zero vectors.
+
     Args:
-      model: flax.linen module without dropout, in float32 or wider.
+      model: without dropout, in float32 or wider.
       variables: params and batch_stats.
-      images: [n, ...].
+      images: the training set.
       labels: of these images.
-      layers: of the network in order; a layer's vectors hold all parameters of its unit.
+      layers: of the network in order; a layer's vectors hold all parameters of its group, `Layer.modules`.
       statistics: standardize the images.
       batches: (indices [b], mask [b]), together every example once.
       bn: "train" normalizes by the statistics of each batch, in which both groups are mixed, and the gradient goes
         through them, as in training; "eval" by the running ones.
-
-    Returns:
-      Ledger; a group without examples has zero vectors.
 
     Raises:
       ValueError: unknown `bn`.
@@ -183,7 +183,7 @@ def measure_gradients(
             for high, low in zip(*map(jax.tree.leaves, pair), strict=True)
         ]
         grams[layer.name] = sum(leaf @ leaf.T for leaf in leaves)
-    return Ledger(grams, counts, num_classes)
+    return GradientDecomposition(grams, counts, num_classes)
 
 
 def _base(high, low, counts):

@@ -1,10 +1,11 @@
-"""Norms and cosines of the parts of the gradient, as linear forms in the base vectors of the ledger."""
+"""Norms and cosines of the parts of the gradient, as linear forms in the base vectors."""
 
 from collections.abc import Sequence
 
 import numpy as np
+from jaxtyping import Float, Int
 
-from memorize_jax.measurements.gradients.base_vectors import GROUPS, NUM_VECTORS, TERMS, Ledger
+from memorize_jax.measurements.gradients.base_vectors import GROUPS, NUM_VECTORS, TERMS, GradientDecomposition
 from memorize_jax.models import Layer
 
 WEIGHTINGS = ("subset", "share")
@@ -15,9 +16,9 @@ FORMS = ("eq15", "eq16")
 
 
 def parts(
-    counts: np.ndarray, *, weighting: str = "subset", centering: str = "dataset", form: str = "eq15"
-) -> dict[tuple[str, str], np.ndarray]:
-    """The coefficients of every part on every group in the base vectors.
+    counts: Int[np.ndarray, "2"], *, weighting: str = "subset", centering: str = "dataset", form: str = "eq15"
+) -> dict[tuple[str, str], Float[np.ndarray, "10"]]:
+    """The coefficients in the base vectors by (group, part); groups all, unpermuted, permuted, none that is empty.
 
         full_g = M_g - A_g,   dep_g = gbar - A_g,   ind_g = M_g - gbar          (paper eq. 15)
 
@@ -28,25 +29,20 @@ def parts(
     are assigned and predicted equally often.
 
     Args:
-      counts: [2], unpermuted and permuted examples.
+      counts: of unpermuted and of permuted examples.
       weighting: "subset": a group's part is the mean over its examples, as in figure 5; "share": that times its share
         of all examples, so that the groups add up to all (eq. 22).
       centering: of a group: gbar over the whole "dataset", as equation 13 has it, or over the "subset" itself; the
         gbar_c of equation 16 are means over the whole data set in any case.
       form: one of `FORMS`.
 
-    Returns:
-      (group, part) -> [10]; groups all, unpermuted, permuted, without those that are empty.
-
     Raises:
       ValueError: unknown weighting, centering or form.
     """
-    if weighting not in WEIGHTINGS:
-        raise ValueError(f"expected weighting to be one of {', '.join(WEIGHTINGS)}, got {weighting!r}")
-    if centering not in CENTERINGS:
-        raise ValueError(f"expected centering to be one of {', '.join(CENTERINGS)}, got {centering!r}")
-    if form not in FORMS:
-        raise ValueError(f"expected form to be one of {', '.join(FORMS)}, got {form!r}")
+    known = {"weighting": (weighting, WEIGHTINGS), "centering": (centering, CENTERINGS), "form": (form, FORMS)}
+    for name, (value, choices) in known.items():
+        if value not in choices:
+            raise ValueError(f"expected {name} to be one of {', '.join(choices)}, got {value!r}")
     share = np.asarray(counts) / np.sum(counts)
     # [2, 10] each: what picks a base vector of a group.
     label, model, uniform, centered_label, centered_model = np.moveaxis(
@@ -66,26 +62,28 @@ def parts(
 
 
 def gradient_rows(
-    ledger: Ledger, layers: Sequence[Layer], common: dict, *, weighting: str = "subset", centering: str = "dataset"
+    found: GradientDecomposition,
+    layers: Sequence[Layer],
+    common: dict,
+    *,
+    weighting: str = "subset",
+    centering: str = "dataset",
 ) -> list[dict]:
-    """Turns a ledger into rows of results/gradients.csv.
+    """The rows of results/gradients.csv: one per layer, group and part, and another of equation 16 for dep and ind.
 
     Args:
-      ledger: of one network.
+      found: of one network.
       layers: of the network, in order.
       common: columns that are the same in every row: seed, epoch, bn.
       weighting: see `parts`.
       centering: see `parts`.
-
-    Returns:
-      list of dicts, one per layer, group and part of form "eq15", and one more of form "eq16" for dep and ind.
     """
-    counts = dict(zip(GROUPS, map(int, ledger.counts), strict=True)) | {"all": int(np.sum(ledger.counts))}
+    counts = dict(zip(GROUPS, map(int, found.counts), strict=True)) | {"all": int(np.sum(found.counts))}
     rows = []
     for form in FORMS:
-        vectors = parts(ledger.counts, weighting=weighting, centering=centering, form=form)
+        vectors = parts(found.counts, weighting=weighting, centering=centering, form=form)
         for layer in layers:
-            gram = ledger.grams[layer.name]
+            gram = found.grams[layer.name]
             for (group, part), coefficients in vectors.items():
                 if (form, part) == ("eq16", "full"):
                     continue
@@ -100,7 +98,7 @@ def gradient_rows(
                         "cosine_with_ind": cosine(gram, coefficients, vectors[group, "ind"]),
                         "cosine_with_permuted": cosine(gram, coefficients, vectors.get(("permuted", part))),
                         "num_examples": counts[group],
-                        "data_classes": ledger.num_classes,
+                        "data_classes": found.num_classes,
                         "form": form,
                         "weighting": weighting,
                         "centering": centering if form == "eq15" else "dataset",
@@ -109,17 +107,10 @@ def gradient_rows(
     return rows
 
 
-def cosine(gram: np.ndarray, first: np.ndarray, second: np.ndarray | None) -> float:
-    """Cosine of the angle between two linear forms.
-
-    Args:
-      gram: [10, 10] of the base vectors.
-      first: [10] coefficients.
-      second: [10], or None for a vector that does not exist.
-
-    Returns:
-      In [-1, 1]; NaN where a vector is zero or does not exist.
-    """
+def cosine(
+    gram: Float[np.ndarray, "k k"], first: Float[np.ndarray, " k"], second: Float[np.ndarray, " k"] | None
+) -> float:
+    """Cosine of the angle between two linear forms; NaN where one is zero or does not exist."""
     if second is None:
         return float("nan")
     norms = (first @ gram @ first) * (second @ gram @ second)

@@ -46,11 +46,8 @@ def select_groups(spec: str, layers: Sequence[Layer]) -> list[LayerGroup]:
     Args:
       spec: comma-separated: "each" for every layer by itself, "conv" for every convolution by itself (figure 4 leaves
         the linear layers out), "last:K" for the last K layers together, "all" for all together, or names of layers
-        joined by "+".
+        joined by "+". Groups come in this order, each once.
       layers: of the network, in order.
-
-    Returns:
-      Groups in the order of the choice, each once.
 
     Raises:
       ValueError: the network has no such layers; names those it has.
@@ -76,7 +73,7 @@ def select_groups(spec: str, layers: Sequence[Layer]) -> list[LayerGroup]:
 
 
 def transplant(recipient: dict, donor: dict, modules: Collection[str], *, bn: str = "with_layer") -> dict:
-    """Puts modules of one network into another of the same shape.
+    """Puts modules of one network into another of the same shape; leaves are shared with both, not copied.
 
     Args:
       recipient: params and batch_stats.
@@ -85,9 +82,6 @@ def transplant(recipient: dict, donor: dict, modules: Collection[str], *, bn: st
       bn: what happens to the BatchNorm of the layers that are moved: "with_layer" moves its scale, offset and running
         statistics with kernel and bias; "keep" moves none of them; "rewind_stats_only" moves the running statistics,
         but not scale and offset; "recalibrate" moves as "with_layer" does, and expects `recalibrated` to be called.
-
-    Returns:
-      params and batch_stats; leaves are shared with the two networks, not copied.
 
     Raises:
       ValueError: unknown `bn`, or none of the modules is in the donor.
@@ -114,12 +108,9 @@ def recalibrated(model: nn.Module, variables: dict, batches: Iterable[tuple[jax.
     each BatchNorm sees what those before it make of a batch with the batch's own statistics, as in training.
 
     Args:
-      model: flax.linen module without dropout.
+      model: without dropout.
       variables: params and batch_stats.
       batches: (inputs [n, ...], mask [n]) of the training set, standardized.
-
-    Returns:
-      params and batch_stats.
     """
     if not variables["batch_stats"]:
         return variables
@@ -147,19 +138,7 @@ _train_mode = jax.jit(_apply, static_argnums=0)
 def rewinding_row(
     group: LayerGroup, rewind_epoch: int, accuracies: dict[str, float], *, seed: int, into: str, bn: str
 ) -> dict:
-    """Turns the accuracies of one rewound network into a row of results/rewinding.csv.
-
-    Args:
-      group: that was moved.
-      rewind_epoch: of the earlier network.
-      accuracies: loss and accuracies of `training.Trainer.evaluate`.
-      seed: of the run.
-      into: "final" if the group comes from the earlier network, "early" if from the final one.
-      bn: policy.
-
-    Returns:
-      dict with the columns `results.REWINDING`.
-    """
+    """A row of results/rewinding.csv: what a rewound network reaches, by `training.Trainer.evaluate`."""
     place = {"layer": group.name, "layer_number": group.layers[0].number, "num_layers": len(group.layers)}
     return {"seed": seed, "into": into, **place, "rewind_epoch": rewind_epoch, "bn": bn, **accuracies}
 
@@ -185,9 +164,6 @@ def rewound_network(
       into: "final" puts the group of `epoch` into the final network (the paper's rewinding), "early" puts the final
         network's group into that of `epoch`.
       bn: policy of `transplant`.
-
-    Returns:
-      params and batch_stats.
     """
     if into == "final":
         return transplant(final, load_layers(epoch, group.modules), group.modules, bn=bn)

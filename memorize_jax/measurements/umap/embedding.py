@@ -4,6 +4,7 @@ import importlib.metadata
 import warnings
 
 import numpy as np
+from jaxtyping import Float
 
 
 def umap_version() -> str:
@@ -18,16 +19,13 @@ def umap_version() -> str:
         raise ValueError("this step needs umap-learn: pip install 'memorize_jax[umap]'") from error
 
 
-def embed(points: np.ndarray, *, seed: int, num_neighbors: int = 15) -> np.ndarray:
+def embed(points: Float[np.ndarray, "n d"], *, seed: int, num_neighbors: int = 15) -> Float[np.ndarray, "n 2"]:
     """Places points in the plane so that near ones stay near; distances between far ones mean nothing.
 
     Args:
-      points: [n, d], finite.
-      seed: of the random numbers; the same seed gives the same places, at the price of one thread.
+      points: finite.
+      seed: the same one gives the same places, at the price of one thread.
       num_neighbors: of a point that are kept near it; fewer where there are fewer points.
-
-    Returns:
-      [n, 2] float32.
 
     Raises:
       ValueError: umap-learn is not installed, too few points, or points that are not finite.

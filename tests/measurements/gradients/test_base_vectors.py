@@ -1,3 +1,4 @@
+import functools
 import itertools
 
 import flax.linen as nn
@@ -55,52 +56,48 @@ def batches_of(num, size):
     return list(zip(indices, mask, strict=True))
 
 
-def ledger_of(variables, images, labels, size=32, bn="train"):
+def measured(variables, images, labels, size=32, bn="train"):
     options = {"layers": LAYERS, "statistics": STATISTICS, "batches": batches_of(len(images), size), "bn": bn}
     return measure_gradients(Net(), variables, images, labels, **options)
 
 
-def example_gradients(variables, images, labels, bn, size=32):
-    """Per layer [n, P, parameters]: the gradient of every logit of every example, in float64; and the model's
-    probabilities, and the gradients of the loss of every example, [n, parameters]."""
+@functools.partial(jax.jit, static_argnames="bn")
+def derivatives(variables, inputs, mask, assigned, *, bn):
+    """The gradients of every logit and of the loss of every example, and the model's probabilities."""
     model = Net(jnp.float64)
+
+    def logits_of(params):
+        own = {**variables, "params": params}
+        if bn == "eval":
+            return model.apply(own, inputs)
+        return model.apply(own, inputs, train=True, mask=mask, mutable=["batch_stats"])[0]
+
+    params = variables["params"]
+    losses = jax.jacrev(lambda params: cross_entropy(logits_of(params), assigned))(params)
+    return jax.jacrev(logits_of)(params), losses, jax.nn.softmax(logits_of(params))
+
+
+def example_gradients(variables, images, labels, bn, size=32):
+    """By layer, in float64: [n, P, parameters] of logits and [n, parameters] of losses; and probabilities [n, P]."""
     wide = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float64), variables)
-    logit_parts, loss_parts, probabilities = [], [], []
+    found = []
     for indices, mask in batches_of(len(images), size):
         inputs = standardize(images[indices].astype(np.float64), STATISTICS)
-
-        def logits_of(params, inputs=inputs, mask=mask):
-            own = {**wide, "params": params}
-            if bn == "eval":
-                return model.apply(own, inputs)
-            return model.apply(own, inputs, train=True, mask=mask, mutable=["batch_stats"])[0]
-
+        shown = derivatives(wide, inputs, mask, labels.assigned[indices], bn=bn)
         real = int(mask.sum())
-        losses_of = lambda params, at=indices, f=logits_of: cross_entropy(f(params), labels.assigned[at])
-        kept = lambda leaf, real=real: np.asarray(leaf)[:real]
-        logit_parts.append(jax.tree.map(kept, jax.jacrev(logits_of)(wide["params"])))
-        loss_parts.append(jax.tree.map(kept, jax.jacrev(losses_of)(wide["params"])))
-        probabilities.append(kept(jax.nn.softmax(logits_of(wide["params"]))))
+        found.append(jax.tree.map(lambda leaf, real=real: np.asarray(leaf)[:real], shown))
+    logits, losses, probabilities = jax.tree.map(lambda *leaves: np.concatenate(leaves), *found)
 
-    def by_layer(trees, lead):
-        joined = jax.tree.map(lambda *leaves: np.concatenate(leaves), *trees)
-        return {
-            own.name: np.concatenate(
-                [
-                    leaf.reshape(*leaf.shape[:lead], -1)
-                    for module in own.modules
-                    for leaf in jax.tree.leaves(joined.get(module, {}))
-                ],
-                axis=-1,
-            )
-            for own in LAYERS
-        }
+    def by_layer(tree, lead):
+        leaves_of = lambda own: jax.tree.leaves([tree[module] for module in own.modules if module in tree])
+        flat = lambda own: [leaf.reshape(*leaf.shape[:lead], -1) for leaf in leaves_of(own)]
+        return {own.name: np.concatenate(flat(own), axis=-1) for own in LAYERS}
 
-    return by_layer(logit_parts, 2), by_layer(loss_parts, 1), np.concatenate(probabilities)
+    return by_layer(logits, 2), by_layer(losses, 1), probabilities
 
 
-def rows_of(ledger, **options):
-    rows = gradient_rows(ledger, LAYERS, {"seed": 0, "epoch": 0, "bn": "train"}, **options)
+def rows_of(found, **options):
+    rows = gradient_rows(found, LAYERS, {"seed": 0, "epoch": 0, "bn": "train"}, **options)
     return {(row["layer"], row["group"], row["part"], row["form"]): row for row in rows}
 
 
@@ -112,11 +109,11 @@ GROUPS = {
 
 
 @pytest.mark.parametrize("bn", ["train", "eval"])
-def test_the_ledger_equals_equations_15_and_16_example_by_example_in_float64(x64, bn):
+def test_the_parts_equal_equations_15_and_16_example_by_example_in_float64(x64, bn):
     """Equation 16 for every layer: the mean gradient of each class over all examples is taken off, in so many words."""
     images, labels = problem(60)
     variables = random_variables()
-    rows = rows_of(ledger_of(variables, images, labels, bn=bn))
+    rows = rows_of(measured(variables, images, labels, bn=bn))
     logits, losses, model = example_gradients(variables, images, labels, bn)
     one_hot = np.eye(CLASSES)[labels.assigned]
     for own in LAYERS:
@@ -157,7 +154,7 @@ def test_a_small_gradient_left_of_large_parts_keeps_its_digits(x64):
     last = np.zeros((8, CLASSES), np.float32)
     last[:CLASSES] = 18 * np.eye(CLASSES)
     variables["params"]["linear2"] = {"kernel": last, "bias": np.zeros(CLASSES, np.float32)}
-    rows = rows_of(ledger_of(variables, images, labels))
+    rows = rows_of(measured(variables, images, labels))
     _, losses, _ = example_gradients(variables, images, labels, "train")
     for own in LAYERS:
         exact = losses[own.name].mean(0)
@@ -170,8 +167,8 @@ def test_the_closed_form_of_the_last_layer(x64):
     """Claim 2: equations 2 and 16, and what equation 15 is there."""
     images, labels = problem(60)
     variables = random_variables()
-    ledger = ledger_of(variables, images, labels, bn="eval")
-    rows = rows_of(ledger)
+    found = measured(variables, images, labels, bn="eval")
+    rows = rows_of(found)
     inputs = (images.astype(np.float64) - 0.3) / 1.7
     values = jax.tree.map(lambda leaf: leaf.astype(np.float64), variables)
     norm, running = values["params"]["linear1_bn"], values["batch_stats"]["linear1_bn"]
@@ -196,11 +193,11 @@ def test_dep_vanishes_for_uniform_labels_and_ind_for_a_uniform_model():
     images, labels = problem(60)
     # Every example once with every label.
     labels = PermutedLabels(np.tile(np.arange(CLASSES, dtype=np.int32), 15), labels.true, labels.is_permuted)
-    rows = rows_of(ledger_of(random_variables(), np.repeat(images[:15], CLASSES, axis=0), labels, size=60, bn="eval"))
+    rows = rows_of(measured(random_variables(), np.repeat(images[:15], CLASSES, axis=0), labels, size=60, bn="eval"))
     images, labels = problem(60)
     variables = random_variables()
     variables["params"]["linear2"] = jax.tree.map(np.zeros_like, variables["params"]["linear2"])
-    uniform = rows_of(ledger_of(variables, images, labels))
+    uniform = rows_of(measured(variables, images, labels))
     for own, form in itertools.product(LAYERS, FORMS):
         tiny = 1e-11 * rows[own.name, "all", "ind", form]["squared_norm"]
         assert rows[own.name, "all", "dep", form]["squared_norm"] < tiny
@@ -224,7 +221,7 @@ def test_at_a_small_initialization_ind_is_of_the_order_of_the_weights():
     for scale in scales:
         variables = random_variables()
         variables["params"]["linear2"] = jax.tree.map(lambda leaf, s=scale: s * leaf, variables["params"]["linear2"])
-        rows = rows_of(ledger_of(variables, images, labels))
+        rows = rows_of(measured(variables, images, labels))
         for own in LAYERS:
             for part in ("dep", "ind"):
                 norms.setdefault((own.name, part), []).append(
@@ -250,7 +247,7 @@ def test_dep_of_permuted_examples_falls_with_the_root_of_their_number():
         found = {group: [] for group in slopes}
         for num in sizes:
             images, labels = problem(num, seed)
-            rows = rows_of(ledger_of(random_variables(seed), images, labels, size=64, bn="eval"))
+            rows = rows_of(measured(random_variables(seed), images, labels, size=64, bn="eval"))
             for group in slopes:
                 found[group].append(rows["linear2", group, "dep", "eq15"]["squared_norm"] ** 0.5)
         for group in slopes:
@@ -279,8 +276,8 @@ def test_shares_add_up_and_centering_leaves_the_full_gradient_alone():
 
 def test_only_equation_15_depends_on_what_the_mean_gradient_goes_over(x64):
     images, labels = problem(24)
-    ledger = ledger_of(random_variables(), images, labels)
-    dataset, subset = (rows_of(ledger, centering=centering) for centering in ("dataset", "subset"))
+    found = measured(random_variables(), images, labels)
+    dataset, subset = (rows_of(found, centering=centering) for centering in ("dataset", "subset"))
     for key, row in subset.items():
         assert row["centering"] == ("subset" if key[-1] == "eq15" else "dataset")
         assert row["data_classes"] == CLASSES
@@ -292,7 +289,7 @@ def test_only_equation_15_depends_on_what_the_mean_gradient_goes_over(x64):
 def test_one_group_alone_is_all_examples(permuted):
     images, labels = problem(24)
     labels = labels._replace(is_permuted=np.full(24, permuted))
-    rows = rows_of(ledger_of(random_variables(), images, labels))
+    rows = rows_of(measured(random_variables(), images, labels))
     group = "permuted" if permuted else "unpermuted"
     assert {key[1] for key in rows} == {"all", group}
     for own, part, form in itertools.product(LAYERS, ("dep", "ind"), FORMS):
@@ -315,7 +312,7 @@ def test_the_cosine_with_nothing_is_unknown():
         (lambda: parts(np.ones(2), weighting="half"), "expected weighting to be one of subset, share, got 'half'"),
         (lambda: parts(np.ones(2), centering="none"), "expected centering to be one of dataset, subset, got 'none'"),
         (lambda: parts(np.ones(2), form="eq2"), "expected form to be one of eq15, eq16, got 'eq2'"),
-        (lambda: ledger_of({}, *problem(4), bn="batch"), "expected bn to be one of train, eval, got 'batch'"),
+        (lambda: measured({}, *problem(4), bn="batch"), "expected bn to be one of train, eval, got 'batch'"),
     ],
 )
 def test_an_unknown_choice_is_named(call, message):

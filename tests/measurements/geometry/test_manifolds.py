@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from memorize_jax import data, models
-from memorize_jax.analysis import geometry_rows, layer_activations, manifolds, network_geometry, with_example_spread
+from memorize_jax.activations import layer_activations
+from memorize_jax.analysis import manifolds
+from memorize_jax.analysis.manifolds import geometry_rows, with_example_spread
 from memorize_jax.geometry import layer_joint_geometry
 from memorize_jax.geometry.status import CHECKPOINT_DAMAGED
 from memorize_jax.storage.tables import GEOMETRY, JOINT, RESAMPLED
@@ -38,9 +40,6 @@ def test_joint_geometry_is_that_of_the_layers_on_the_same_points(network):
     expected = layer_joint_geometry(points, key=KEY, num_draws=30)
     assert found.joint.layers == ("input", *LAYERS)
     np.testing.assert_allclose(found.joint.capacity, expected.capacity, rtol=1e-4)
-    alone = measure(network_geometry)
-    np.testing.assert_allclose(found.mean_field.capacity, alone.capacity, rtol=1e-5)
-
     rows = geometry_rows(
         found.mean_field, found.joint.layers, {"seed": 0, "epoch": 3, "group": "test", "kappa": 0.0}, joint=found.joint
     )
@@ -53,12 +52,6 @@ def test_joint_geometry_is_that_of_the_layers_on_the_same_points(network):
         parts = row["joint_utility"] * (1 + row["joint_radius"] ** -2) / row["joint_dimension"]
         assert row["joint_capacity"] == pytest.approx(parts, rel=1e-4)
         assert not np.isnan([row[name] for name in JOINT]).any()
-    # Wide layers, a few classes at a time.
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(manifolds, "WHOLE_BYTES", 0)
-        streamed = measure(manifolds.network_geometries, joint_draws=30)
-    np.testing.assert_allclose(streamed.joint.capacity, found.joint.capacity, rtol=1e-3)
-    np.testing.assert_allclose(streamed.mean_field.capacity, found.mean_field.capacity, rtol=1e-3)
 
 
 def test_without_draws_there_is_no_joint_geometry(network):
@@ -67,6 +60,30 @@ def test_without_draws_there_is_no_joint_geometry(network):
     (row,) = geometry_rows(found.mean_field, ("linear1",), {"seed": 0, "epoch": 3, "group": "test", "kappa": 0.0})
     assert set(row) == set(GEOMETRY)
     assert np.isnan([row[name] for name in JOINT]).all()
+
+
+def test_wide_layers_are_measured_a_few_classes_at_a_time(network, monkeypatch):
+    asked = {}
+
+    def streamed(layers_of, images, **options):
+        asked.update(options, points=layers_of(images[0]))
+        return "mean field", "joint"
+
+    monkeypatch.setattr(manifolds, "streamed_geometries", streamed)
+    # 30 features of the input and 40 of each layer, six examples, four bytes.
+    monkeypatch.setattr(manifolds, "WHOLE_BYTES", 4 * 6 * 110 * 4 - 1)
+    monkeypatch.setattr(manifolds, "PART_BYTES", 3 * 6 * 110 * 4)
+    own = lambda *arguments, **options: (
+        asked.setdefault("found", manifolds.network_geometries(*arguments, **options)) and 0
+    )
+    network[0](own, joint_draws=30, kappa=0.5)
+    assert asked["found"] == ("mean field", "joint")
+    assert (asked["manifolds_at_a_time"], asked["joint"]) == (3, {"num_draws": 30, "kappa": 0.5})
+    assert {name: value.shape for name, value in asked["points"].items()} == {
+        "input": (6, 30),
+        "linear1": (6, 40),
+        "linear2": (6, 40),
+    }
 
 
 def test_the_spread_over_examples_is_the_standard_deviation():

@@ -7,10 +7,10 @@ import pytest
 from memorize_jax import models
 from memorize_jax.measurements.rewinding.transplant import (
     BN_POLICIES,
-    check_units,
+    check_groups,
     recalibrated,
     rewound_network,
-    select_units,
+    select_groups,
     transplant,
 )
 from memorize_jax.models.batch_norm import BatchNorm
@@ -34,7 +34,7 @@ def same(first, second):
 
 
 @pytest.mark.parametrize("name", models.MODELS)
-def test_every_module_belongs_to_the_unit_of_exactly_one_layer(name):
+def test_every_module_belongs_to_of_exactly_one_layer(name):
     variables = network(name, 0)
     held = [module for layer in models.layers(name) for module in layer.modules if module in variables["params"]]
     assert sorted(held) == sorted(variables["params"])
@@ -44,14 +44,14 @@ def test_every_module_belongs_to_the_unit_of_exactly_one_layer(name):
 @pytest.mark.parametrize("name", models.MODELS)
 def test_all_layers_rewound_are_the_network_of_that_epoch(name):
     final, early = network(name, 0), network(name, 1)
-    (unit,) = select_units("all", models.layers(name))
-    assert same(transplant(final, early, unit.modules), early)
+    (group,) = select_groups("all", models.layers(name))
+    assert same(transplant(final, early, group.modules), early)
 
 
 def test_a_layer_brings_its_batch_norm_and_nothing_else():
     final, early = network("resnet18", 0), network("resnet18", 1)
-    (unit,) = select_units("conv7", models.layers("resnet18"))
-    mixed = transplant(final, early, unit.modules)
+    (group,) = select_groups("conv7", models.layers("resnet18"))
+    mixed = transplant(final, early, group.modules)
     for collection, contents in mixed.items():
         for module, leaves in contents.items():
             source = early if module in ("conv7", "conv7_bn", "conv8", "conv8_bn") else final
@@ -78,20 +78,20 @@ def test_the_policy_says_which_part_of_the_batch_norm_moves(bn, scale, statistic
 @pytest.mark.parametrize("bn", BN_POLICIES)
 def test_a_layer_of_the_same_epoch_changes_nothing(bn):
     final = network("resnet18", 0)
-    for unit in select_units("each,last:3", models.layers("resnet18")):
-        assert same(transplant(final, final, unit.modules, bn=bn), final)
+    for group in select_groups("each,last:3", models.layers("resnet18")):
+        assert same(transplant(final, final, group.modules, bn=bn), final)
 
 
 def test_into_early_is_the_reverse_and_only_then_reads_whole_networks():
     final, early = network("mlp", 0), network("mlp", 1)
-    (unit,) = select_units("linear6", LAYERS)
+    (group,) = select_groups("linear6", LAYERS)
     layers_only = {"params": {"linear6": early["params"]["linear6"]}, "batch_stats": {}}
 
     def refuse(*_):
         raise AssertionError("not needed")
 
-    rewound = rewound_network(unit, 3, final, refuse, lambda epoch, names: layers_only, into="final", bn="with_layer")
-    reverse = rewound_network(unit, 3, final, lambda epoch: early, refuse, into="early", bn="with_layer")
+    rewound = rewound_network(group, 3, final, refuse, lambda epoch, names: layers_only, into="final", bn="with_layer")
+    reverse = rewound_network(group, 3, final, lambda epoch: early, refuse, into="early", bn="with_layer")
     for name in final["params"]:
         first, second = (early, final) if name == "linear6" else (final, early)
         assert rewound["params"][name] is first["params"][name]
@@ -108,31 +108,31 @@ def test_into_early_is_the_reverse_and_only_then_reads_whole_networks():
         ("all", ["linear1+linear2+linear3+linear4+linear5+linear6"]),
     ],
 )
-def test_units_are_read_in_order_each_once(spec, names):
-    assert [unit.name for unit in select_units(spec, LAYERS)] == names
+def test_groups_are_read_in_order_each_once(spec, names):
+    assert [group.name for group in select_groups(spec, LAYERS)] == names
 
 
 def test_conv_leaves_the_linear_layers_out_as_in_figure_4():
-    names = [unit.name for unit in select_units("conv", models.layers("vgg16"))]
+    names = [group.name for group in select_groups("conv", models.layers("vgg16"))]
     assert len(names) == 13
     assert all(name.startswith("conv") for name in names)
 
 
 def test_a_network_without_convolutions_is_said_to_have_none():
     with pytest.raises(ValueError, match=r"linear6, got 'conv'; the network has no convolutions$"):
-        select_units("each,conv", LAYERS)
+        select_groups("each,conv", LAYERS)
 
 
 @pytest.mark.parametrize("item", ["conv", "linear7", "linear1+conv1", "linear1+"])
 def test_layers_the_network_does_not_have_are_named(item):
     with pytest.raises(ValueError, match="expected rewind_layers among linear1, .*, got '" + item.replace("+", r"\+")):
-        select_units(item, LAYERS)
+        select_groups(item, LAYERS)
 
 
 @pytest.mark.parametrize("item", ["", "last:0", "last:", "last:x", "each,,all"])
 def test_a_malformed_choice_is_named(item):
     with pytest.raises(ValueError, match="expected rewind_layers to be comma-separated each"):
-        check_units(item)
+        check_groups(item)
 
 
 def test_unknown_policy_and_missing_layer_are_named():

@@ -5,9 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from memorize_jax import analysis, data
+from memorize_jax import data
 from memorize_jax.measurements import decoding
 from memorize_jax.measurements.decoding import grams, spectra, subspaces
+from memorize_jax.measurements.decoding.subspaces import classify, scores, truncate
 from tests.oracles import masc
 
 P, D = 3, 20
@@ -38,7 +39,7 @@ def basis(found, label):
 @pytest.fixture
 def on_device(monkeypatch):
     """What accelerators do."""
-    monkeypatch.setattr(subspaces, "class_directions", subspaces._directions_on_device)
+    monkeypatch.setattr(subspaces, "class_directions", subspaces.directions_on_device)
 
 
 # --- against the published procedure
@@ -56,8 +57,8 @@ def test_spans_and_predictions_are_those_of_mirrored_points_and_angles(rule, num
         np.testing.assert_allclose(own @ own.T, np.eye(len(own)), atol=1e-5)
         np.testing.assert_allclose(own.T @ own, rows.T @ rows, atol=3e-4)
     angles = masc.angles(expected, others)
-    np.testing.assert_allclose(decoding.scores(found, others), np.cos(angles) ** 2, atol=1e-4)
-    np.testing.assert_array_equal(analysis.decoding.classify(found, others), np.argmin(angles, axis=1))
+    np.testing.assert_allclose(scores(found, others), np.cos(angles) ** 2, atol=1e-4)
+    np.testing.assert_array_equal(classify(found, others), np.argmin(angles, axis=1))
 
 
 def test_accelerators_find_the_published_spans(on_device):
@@ -92,9 +93,9 @@ def test_float32_agrees_with_float64_where_a_float32_eigendecomposition_does_not
 def test_truncating_is_fitting_with_less():
     widest = fit()
     for rule in RULES[:3]:
-        less = decoding.truncate(widest, **rule)
+        less = truncate(widest, **rule)
         np.testing.assert_array_equal(less.num_components, fit(**rule).num_components)
-        np.testing.assert_allclose(decoding.scores(less, OTHERS), decoding.scores(fit(**rule), OTHERS), atol=1e-5)
+        np.testing.assert_allclose(scores(less, OTHERS), scores(fit(**rule), OTHERS), atol=1e-5)
 
 
 def test_more_variance_never_takes_fewer_components():
@@ -115,41 +116,39 @@ def test_the_share_is_the_least_that_exceeds_the_variance():
 @pytest.mark.parametrize("factor", [1e-30, 1e-3, -1, 1e25])
 def test_scale_does_not_matter(factor):
     scaled = fit((POINTS * np.float32(factor)).astype(np.float32))
-    found = decoding.scores(scaled, (OTHERS * np.float32(factor)).astype(np.float32))
-    np.testing.assert_allclose(found, decoding.scores(fit(), OTHERS), atol=1e-4)
+    found = scores(scaled, (OTHERS * np.float32(factor)).astype(np.float32))
+    np.testing.assert_allclose(found, scores(fit(), OTHERS), atol=1e-4)
 
 
 def test_rotation_does_not_matter():
     rotation = np.linalg.qr(np.random.default_rng(2).normal(size=(D, D)))[0].astype(np.float32)
-    rotated = decoding.scores(fit(POINTS @ rotation), OTHERS @ rotation)
-    np.testing.assert_allclose(rotated, decoding.scores(fit(), OTHERS), atol=1e-4)
+    rotated = scores(fit(POINTS @ rotation), OTHERS @ rotation)
+    np.testing.assert_allclose(rotated, scores(fit(), OTHERS), atol=1e-4)
 
 
 def test_mirrored_points_change_nothing():
     mirrored = fit(np.concatenate([POINTS, -POINTS]), np.concatenate([LABELS, LABELS]))
-    np.testing.assert_allclose(decoding.scores(mirrored, OTHERS), decoding.scores(fit(), OTHERS), atol=1e-4)
+    np.testing.assert_allclose(scores(mirrored, OTHERS), scores(fit(), OTHERS), atol=1e-4)
 
 
 def test_the_order_of_examples_does_not_matter():
     order = np.random.default_rng(3).permutation(len(POINTS))
-    np.testing.assert_allclose(
-        decoding.scores(fit(POINTS[order], LABELS[order]), OTHERS), decoding.scores(fit(), OTHERS), atol=1e-5
-    )
+    np.testing.assert_allclose(scores(fit(POINTS[order], LABELS[order]), OTHERS), scores(fit(), OTHERS), atol=1e-5)
 
 
 def test_one_dimensional_orthogonal_classes_are_told_apart_without_error():
     lengths = np.random.default_rng(4).normal(size=(90, 1))
     points = (np.eye(D)[LABELS] * lengths).astype(np.float32)
-    np.testing.assert_array_equal(analysis.decoding.classify(fit(points), -points), LABELS)
+    np.testing.assert_array_equal(classify(fit(points), -points), LABELS)
 
 
 def test_batches_do_not_matter(monkeypatch, on_device):
-    expected = decoding.scores(fit(), OTHERS)
+    expected = scores(fit(), OTHERS)
     monkeypatch.setattr(grams, "BATCH_BYTES", 1)  # 64 rows a batch
     points, labels = np.tile(POINTS, (3, 1)), np.tile(LABELS, 3)
-    np.testing.assert_allclose(decoding.scores(fit(points, labels), OTHERS), expected, atol=1e-5)
+    np.testing.assert_allclose(scores(fit(points, labels), OTHERS), expected, atol=1e-5)
     wide = np.pad(points[:90], ((0, 0), (0, 200)))  # and along features
-    np.testing.assert_allclose(decoding.scores(fit(wide), np.pad(OTHERS, ((0, 0), (0, 200)))), expected, atol=1e-4)
+    np.testing.assert_allclose(scores(fit(wide), np.pad(OTHERS, ((0, 0), (0, 200)))), expected, atol=1e-4)
 
 
 def test_a_wide_gram_matrix_is_mirrored():
@@ -173,7 +172,7 @@ def test_iterating_finds_what_a_full_decomposition_finds(monkeypatch, on_device)
     monkeypatch.setattr(spectra, "FIRST_BLOCK", 8)  # too narrow: it must grow
     found = fit(points, labels, 1, variance=0.9)
     assert found.num_components == expected.num_components
-    np.testing.assert_allclose(decoding.scores(found, points), decoding.scores(expected, points), atol=3e-3)
+    np.testing.assert_allclose(scores(found, points), scores(expected, points), atol=3e-3)
 
 
 # --- degenerate data
@@ -182,12 +181,12 @@ def test_iterating_finds_what_a_full_decomposition_finds(monkeypatch, on_device)
 def test_of_equals_the_lowest_class_wins():
     points = np.concatenate([POINTS[:30], POINTS[:30]])
     twins = fit(points, np.repeat([2, 1], 30))
-    assert set(np.asarray(decoding.classify(twins, OTHERS)).tolist()) == {1}
+    assert set(np.asarray(classify(twins, OTHERS)).tolist()) == {1}
 
 
 def test_what_has_no_angle_has_no_class():
     strange = np.stack([np.zeros(D), np.full(D, np.nan), np.full(D, np.inf), POINTS[0]]).astype(np.float32)
-    found = decoding.classify(fit(), strange)
+    found = classify(fit(), strange)
     assert found[:3].tolist() == [-1, -1, -1]
     assert found[3] >= 0
 
@@ -196,16 +195,16 @@ def test_an_empty_class_is_never_predicted():
     kept = LABELS != 1
     found = fit(POINTS[kept], LABELS[kept])
     assert found.num_components[1] == 0
-    assert (decoding.scores(found, OTHERS)[:, 1] == -np.inf).all()
-    assert 1 not in np.asarray(decoding.classify(found, OTHERS))
+    assert (scores(found, OTHERS)[:, 1] == -np.inf).all()
+    assert 1 not in np.asarray(classify(found, OTHERS))
 
 
 def test_a_class_of_zeros_has_no_subspace():
     points = np.where((LABELS == 0)[:, None], 0, POINTS)
     found = fit(points)
     assert found.num_components[0] == 0
-    assert 0 not in np.asarray(decoding.classify(found, OTHERS))
-    assert (decoding.classify(fit(0 * points), OTHERS) == -1).all()
+    assert 0 not in np.asarray(classify(found, OTHERS))
+    assert (classify(fit(0 * points), OTHERS) == -1).all()
 
 
 @pytest.mark.parametrize("num_features", [D, 300])
@@ -214,11 +213,11 @@ def test_a_class_gets_no_more_components_than_it_spans(num_features):
     found = fit(points, LABELS[:12], num_components=10)
     assert found.num_components.tolist() == [4, 4, 4]
     own = points[LABELS[:12] == 0]
-    np.testing.assert_allclose(decoding.scores(found, own)[:, 0], 1, atol=1e-4)
+    np.testing.assert_allclose(scores(found, own)[:, 0], 1, atol=1e-4)
 
 
 def test_classify_can_be_compiled():
-    np.testing.assert_array_equal(jax.jit(decoding.classify)(fit(), OTHERS), decoding.classify(fit(), OTHERS))
+    np.testing.assert_array_equal(jax.jit(classify)(fit(), OTHERS), classify(fit(), OTHERS))
 
 
 @pytest.mark.parametrize(
@@ -242,7 +241,7 @@ def test_bad_input_is_named(options, words):
 
 def test_activations_of_another_layer_are_refused():
     with pytest.raises(ValueError, match=rf"expected activations \[n, {D}\], got \(90, 7\)"):
-        decoding.classify(fit(), OTHERS[:, :7])
+        classify(fit(), OTHERS[:, :7])
 
 
 # --- published numbers
@@ -280,5 +279,5 @@ def test_published_accuracies_on_the_pixels_of_fashion_mnist(degree, rule, accur
         for each in (train, test)
     )
     fitted = fit(train_points, corrupted(train.labels, degree), 10, **rule)
-    found = 100 * np.mean(np.asarray(decoding.classify(fitted, points)) == test.labels)
+    found = 100 * np.mean(np.asarray(classify(fitted, points)) == test.labels)
     assert abs(found - accuracy) <= 0.05

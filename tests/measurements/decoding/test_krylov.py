@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from memorize_jax.measurements.decoding import krylov, subspaces
-from tests.analysis.test_decoding import LABELS, OTHERS, POINTS, D, P, clouds, fit
+from tests.measurements.decoding.test_subspaces import LABELS, OTHERS, POINTS, D, P, clouds, fit
 
 DECAY = np.arange(1, 301) ** -1.0
 
@@ -87,7 +87,7 @@ def test_processors_and_accelerators_give_the_same(monkeypatch, rule, num_featur
     points[labels == 1] = points[labels == 1] @ np.linalg.qr(points[labels == 1][:2].T)[0] @ points[labels == 1][:2]
     expected = fit(points, labels, P + 1, **rule)
     scored = subspaces.scores(expected, others)
-    monkeypatch.setattr(subspaces, "class_directions", subspaces._directions_on_device)
+    monkeypatch.setattr(subspaces, "class_directions", subspaces.directions_on_device)
     found = fit(points, labels, P + 1, **rule)
     assert found.num_components.tolist() == expected.num_components.tolist()
     assert found.num_components[0] == found.num_components[P] == 0

@@ -1,7 +1,6 @@
 import pandas as pd
 import pytest
 
-from memorize_jax.measurements.gradients.ratios import ratio_range
 from memorize_jax.measurements.rewinding.effects import rewinding_effect
 
 METRICS = pd.DataFrame({"epoch": [0, 1, 2], "test_accuracy": [0.1, 0.9, 0.5]})
@@ -42,16 +41,3 @@ def test_where_nothing_was_lost_there_is_no_effect():
     table = rewinding({"conv1": 0.5, "linear2": 0.5})
     assert rewinding_effect(table, METRICS[:2], "test", "linear2") is None
     assert rewinding_effect(table[table["layer"] == "linear2"], METRICS, "test", "linear2") is None
-
-
-def test_the_range_of_a_ratio_names_its_layers():
-    norms = {("a", "unpermuted"): 6.0, ("a", "permuted"): 2.0, ("b", "unpermuted"): 1.0, ("b", "permuted"): 4.0}
-    rows = [
-        {"epoch": 0, "layer": layer, "group": group, "part": "dep", "squared_norm": norm}
-        for (layer, group), norm in norms.items()
-    ]
-    found = ratio_range(pd.DataFrame(rows), 0, ("unpermuted", "dep"), ("permuted", "dep"))
-    assert found == (0, 0.25, "b", 3.0, "a", 1, 2)
-    assert ratio_range(pd.DataFrame(rows), 0, ("unpermuted", "dep"), ("permuted", "ind")) is None
-    rows[1]["squared_norm"] = 0.0
-    assert ratio_range(pd.DataFrame(rows), 0, ("unpermuted", "dep"), ("permuted", "dep")) is None
