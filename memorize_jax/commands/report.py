@@ -115,7 +115,8 @@ def main() -> None:
     print(f"report: {run_all(cli.required_workdir())[0]}")
 
 
-def definitions() -> tuple[cli.Definition, ...]:
-    """Of the flags."""
+def define() -> None:
+    """Defines the flags."""
     several = "Folders of several studies with commas between them, to show side by side."
-    return cli.define_workdir, cli.flag("workdirs", several)
+    cli.flags_of_all()
+    cli.flag("workdirs", several)
