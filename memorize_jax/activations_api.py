@@ -64,7 +64,7 @@ class Analysis:
     def summary(self) -> pd.DataFrame:
         """A row for each layer: capacity, radius, dimension, center correlation; joint capacity if it was measured."""
         columns = SUMMARY if self.joint is not None else SUMMARY[:-1]
-        return self.to_dataframe().set_index("layer")[list(columns)]
+        return pd.DataFrame(self.to_dataframe(), columns=["layer", *columns]).set_index("layer")
 
     def to_dataframe(self, per: str = "layer") -> pd.DataFrame:
         """Puts the results into a table.

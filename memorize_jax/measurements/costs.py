@@ -85,7 +85,8 @@ def measure_work(config: RunConfig, splits: Splits, folder: Run) -> Workload:
     if seconds := [row["seconds"] for row in stored_rows(folder)[2:]]:
         epoch = float(np.median(seconds))
     else:
-        operations = jax.jit(model.apply).lower(variables, image).cost_analysis()["flops"]
+        counted = jax.jit(model.apply).lower(variables, image).cost_analysis() or {"flops": 0.0}
+        operations = counted["flops"]
         # Backward is twice forward; then train and test are evaluated.
         forward = operations * len(splits.train.labels) / (EFFICIENCY * _speed()) + calls * CALL_SECONDS
         epoch = 4.2 * forward

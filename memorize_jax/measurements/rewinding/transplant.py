@@ -1,6 +1,6 @@
 """Rewinding: a trained network with some of its layers as they were at another epoch."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import flax.linen as nn
@@ -136,7 +136,7 @@ _train_mode = jax.jit(_apply, static_argnums=0)
 
 
 def rewinding_row(
-    group: LayerGroup, rewind_epoch: int, accuracies: dict[str, float], *, seed: int, into: str, bn: str
+    group: LayerGroup, rewind_epoch: int, accuracies: Mapping, *, seed: int, into: str, bn: str
 ) -> dict:
     """A row of results/rewinding.csv: what a rewound network reaches, by `training.Trainer.evaluate`."""
     place = {"layer": group.name, "layer_number": group.layers[0].number, "num_layers": len(group.layers)}
