@@ -17,12 +17,12 @@ import time
 import jax
 import numpy as np
 from absl import app, flags
-from experiments.presets import get_preset
 
 from benchmarks import document
 from benchmarks.tables import table
-from memorize_jax import data, models
-from memorize_jax.keys import stream
+from memorize_jax import models
+from memorize_jax.presets import get_preset
+from memorize_jax.runs.prepare import load_run_data
 from memorize_jax.storage.checkpoints import EpochStore
 from memorize_jax.storage.tables import METRICS, write_table
 from memorize_jax.training import Trainer
@@ -59,13 +59,7 @@ def _turn(trainer, state, number, epochs, store, folder):
 def training_section(folder: pathlib.Path, *, preset: str, turns: int, epochs: int) -> str:
     """Times training with and without storing; Markdown."""
     config = get_preset(preset).run
-    splits = data.load(config.dataset)
-    labels = data.permute_labels(
-        splits.train.labels,
-        config.permuted_fraction,
-        key=stream(0, "permutation"),
-        num_classes=splits.train.num_classes,
-    )
+    splits, labels = load_run_data(config)
     trainer = Trainer(config, splits, labels)
     state, number, seconds, waits = trainer.initial_state(), 1, {True: [], False: []}, []
     with EpochStore(folder / "training") as store:

@@ -35,14 +35,7 @@ class Measured(NamedTuple):
 
 
 def measure(path: str | pathlib.Path) -> None:
-    """Measures all of them, about a minute, and writes the table.
-
-    Args:
-      path: of the table.
-
-    Raises:
-      FileNotFoundError: no Fashion-MNIST here.
-    """
+    """Measures all of them, about a minute, and writes the table; raises FileNotFoundError without Fashion-MNIST."""
     rows = [*_networks(), *_random_points(), *_pixels()]
     with replacing(pathlib.Path(path)) as beside:
         pd.DataFrame(rows).to_csv(beside, index=False, float_format="%.10g")

@@ -12,7 +12,7 @@ from benchmarks import peers
 from benchmarks.clock import time_together
 from benchmarks.tables import table
 from memorize_jax.geometry.batching import chunked_map
-from memorize_jax.geometry.solvers import SOLVERS, kkt_residual, nonnegative_qp
+from memorize_jax.geometry.qp.solve import SOLVERS, kkt_residual, nonnegative_qp
 
 # The solver of the library's functions.
 DEFAULT = "active_set"

@@ -8,9 +8,9 @@ import pandas as pd
 
 from benchmarks import printed
 from benchmarks.measured import Measured
-from memorize_jax.claims import Claim
 from memorize_jax.claims.sheet import PAPERS_FRACTION
-from memorize_jax.report.study_page import PUBLISHED, PUBLISHED_DEGREES
+from memorize_jax.claims.statement import Claim
+from memorize_jax.measurements.decoding.section import PUBLISHED, PUBLISHED_DEGREES
 from memorize_jax.runs.folder import Run, member_folders
 from memorize_jax.runs.noted import read_config
 from memorize_jax.studies.study import Study
@@ -71,15 +71,7 @@ class Judged(NamedTuple):
 
 
 def comparisons(studies: Sequence[Judged], measured: Mapping[str, Measured]) -> list[Comparison]:
-    """All published numbers that we have something to say about.
-
-    Args:
-      studies: those there are.
-      measured: what no study measures, by quantity.
-
-    Returns:
-      Rows in the order of the table.
-    """
+    """All published numbers that we have something to say about, in the order of the table."""
     of_studies = (_training, _lower_bound, _rewinding, _decoding)
     rows = [row for one in of_studies for judged in studies for row in one(judged)]
     return [*_sizes(measured), *_random_points(measured), *rows, *_pixels(measured)]
@@ -109,7 +101,7 @@ def _random_points(measured) -> Iterator[Comparison]:
     )
     for name, theirs, source, reason in published:
         found = measured[f"random points {name}"]
-        what = f"{name.replace('_', ' ').replace('center', 'center')} of random points"
+        what = f"{name.replace('_', ' ')} of random points"
         n = f"{RANDOM_CLASSES} manifolds of {PAPERS_EXAMPLES}, {found.n} draws"
         gap = _relative(found.value, theirs) if name != "center_correlation" else f"{found.value - theirs:+.2g}"
         yield Comparison(what, source, f"{theirs:.4g}", "random points", f"{found.value:.4g}", n, gap, reason)
@@ -132,7 +124,7 @@ def _lower_bound(judged: Judged) -> Iterator[Comparison]:
     if not math.isfinite(claim.measured):
         return
     rows = study.tables["geometry"]
-    if study.kind == "sweep":
+    if study.axes:
         rows = rows[_is_judged(rows)]
     examples = int(rows["examples_per_class"].max())
     # The sheet's own words: by which capacity it was judged, and what mean-field theory gives.
@@ -158,8 +150,8 @@ def _rewinding(judged: Judged) -> Iterator[Comparison]:
 
 
 def _best_rewound(study: Study) -> tuple[str, float] | None:
-    """The hidden layer that gives back most when rewound alone, its share in %, mean over seeds; None in a sweep."""
-    if study.kind == "sweep":
+    """The hidden layer that gives back most when rewound alone, its share in %, mean over seeds; None where runs differ."""
+    if study.axes:
         return None
     table = study.tables["rewinding"]
     alone = table[(table["into"] == "final") & (table["num_layers"] == 1) & table["layer"].isin(study.layers[:-1])]
@@ -198,7 +190,7 @@ def _pixels(measured) -> Iterator[Comparison]:
 def _most_epochs(study: Study) -> list[int]:
     """The settings of `epochs` of the runs that the claims are about, each once, in order."""
     folders = [study.workdir]
-    if study.kind == "sweep":
+    if study.axes:
         metrics = study.tables["metrics"]
         folders = [study.workdir / str(run) for run in metrics[_is_judged(metrics)]["run"].unique()]
     runs = [run for folder in folders for run in member_folders(folder) or [folder]]
@@ -213,7 +205,7 @@ def _is_judged(rows: pd.DataFrame) -> pd.Series:
 
 def _seeds(judged: Judged) -> str:
     number = len(judged.study.seeds)
-    half = f", {PAPERS_FRACTION:g} permuted" if judged.study.kind == "sweep" else ""
+    half = f", {PAPERS_FRACTION:g} permuted" if judged.study.axes else ""
     return f"{number} seed{'s' * (number > 1)}{half}"
 
 

@@ -15,7 +15,7 @@ from benchmarks import document
 from benchmarks.measured import measure
 from benchmarks.results_page import chosen_figures, page, read_studies, readme_block
 from benchmarks.trimmed import trim
-from memorize_jax.figures import draw
+from memorize_jax.report.catalog import draw
 
 MODULE = "benchmarks.results"
 FOLDER = document.ROOT / "docs" / "results"

@@ -7,21 +7,24 @@ import shlex
 from collections.abc import Iterator, Sequence
 
 import pandas as pd
-from experiments.record import read_record
-from experiments.repeat import commands
 
 from benchmarks.measured import read_measured
 from benchmarks.published import Comparison, Judged, comparisons
 from benchmarks.trimmed import EXAMPLES
-from memorize_jax import figures
-from memorize_jax.claims import HOLDS, evaluate
+from memorize_jax.claims.sheet import evaluate
+from memorize_jax.claims.statement import HOLDS
+from memorize_jax.commands.report import commands
 from memorize_jax.epochs import best_epoch, final_epoch
-from memorize_jax.report import words
-from memorize_jax.runs.folder import Run
+from memorize_jax.figures.figure import Figure, missing
+from memorize_jax.measurements.registry import figures, open_study, statements
+from memorize_jax.report.catalog import caption
+from memorize_jax.runs.folder import Run, runs_in
 from memorize_jax.runs.noted import read_config, read_provenance
+from memorize_jax.runs.notes import read_notes
 from memorize_jax.statistics import student_t_interval
 from memorize_jax.storage.files import read_json
-from memorize_jax.studies.study import Study, read_study
+from memorize_jax.studies.accuracies import accuracies
+from memorize_jax.studies.study import Study
 
 # Folder of the committed study -> why it was run. In this order; others follow.
 ABOUT = {
@@ -31,12 +34,8 @@ ABOUT = {
     "fashion_fractions": "Figure A.8: a narrower MLP on more and more permuted labels, all images at half resolution.",
     "fashion_conv": "A narrow ResNet18, three seeds, on a sixth of the images at half resolution: all of them would take two cores hours.",
 }
-FIGURES = {
-    "run": ("fig2a", "fig3b", "fig4b"),
-    "ensemble": ("fig2a", "fig3b", "fig4b"),
-    "sweep": ("figa8",),
-    "double_descent": ("fig4c", "fig4e"),
-}
+# Axes of a study -> the figures that are shown of it.
+FIGURES = {(): ("fig2a", "fig3b", "fig4b"), ("permuted_fraction",): ("figa8",), ("width",): ("fig4c", "fig4e")}
 DASH = "–"
 
 
@@ -51,8 +50,10 @@ def read_studies(folder: pathlib.Path) -> list[Judged]:
     """
     names = sorted(path.name for path in folder.iterdir() if path.is_dir())
     names.sort(key=lambda name: list(ABOUT).index(name) if name in ABOUT else len(ABOUT))
-    studies = [(name, read_study(folder / name)) for name in names]
-    return [Judged(name, study, _anywhere(evaluate(study), folder / name, name)) for name, study in studies]
+    studies = [(name, open_study(folder / name)) for name in names]
+    return [
+        Judged(name, study, _anywhere(evaluate(study, statements()), folder / name, name)) for name, study in studies
+    ]
 
 
 def _anywhere(claims, folder, name):
@@ -60,20 +61,17 @@ def _anywhere(claims, folder, name):
     return [claim._replace(reason=claim.reason.replace(str(folder), f"runs/{name}")) for claim in claims]
 
 
-def chosen_figures(study: Study) -> list[figures.Figure]:
+def chosen_figures(study: Study) -> list[Figure]:
     """Those of the study's two or three figures that its tables allow."""
-    own = [figures.FIGURES[name] for name in FIGURES[study.kind]]
-    return [figure for figure in own if not figures.missing(figure, study)]
+    own = [figures()[name] for name in FIGURES[study.axes]]
+    return [figure for figure in own if not missing(figure, study)]
 
 
 def page(folder: pathlib.Path) -> str:
-    """All of docs/results.md below its heading.
+    """All of docs/results.md below its heading, as Markdown.
 
     Args:
       folder: docs/results.
-
-    Returns:
-      Markdown.
     """
     studies = read_studies(folder)
     parts = [
@@ -85,13 +83,10 @@ def page(folder: pathlib.Path) -> str:
 
 
 def readme_block(folder: pathlib.Path) -> str:
-    """The table of the README.
+    """The table of the README, as Markdown.
 
     Args:
       folder: docs/results.
-
-    Returns:
-      Markdown.
     """
     rows = comparisons(read_studies(folder), read_measured(folder / "measured.csv"))
     return comparison_table(rows, link="docs/results.md") + "\n"
@@ -114,28 +109,21 @@ def _section(judged: Judged) -> Iterator[str]:
     yield f"## {judged.name}"
     yield ABOUT.get(judged.name, "")
     yield _scale(study)
-    if study.kind == "sweep":
-        yield _by_run(study)
-    elif study.kind != "double_descent":
+    if not study.axes:
         yield _by_group(study)
+    elif study.axes != ("width",):
+        yield _by_run(study)
     yield _claims(judged)
     for figure in chosen_figures(study):
         yield f"![{figure.title}](results/{judged.name}/figures/{figure.name}.svg)"
-        yield f"*{figure.title}. {figures.caption(figure, study)}*"
-    lines = [line.replace(shlex.quote(str(study.workdir)), f"runs/{judged.name}") for line in commands(study.workdir)]
+        yield f"*{figure.title}. {caption(figure, study)}*"
+    lines = [line.replace(shlex.quote(str(study.workdir)), f"runs/{judged.name}") for line in commands(study)]
     if lines:
         yield "Again:\n\n```sh\n" + "\n".join(lines) + "\n```"
 
 
-def _runs(study: Study) -> list[Run]:
-    """The run, or all below: of an ensemble, a sweep, several widths."""
-    if Run(study.workdir).config.is_file():
-        return [Run(study.workdir)]
-    return [Run(path.parent) for path in sorted(study.workdir.rglob("config.json"))]
-
-
 def _scale(study: Study) -> str:
-    runs = _runs(study)
+    runs = runs_in(study.workdir)
     configs = [read_config(run) for run in runs]
     notes = [note for run in runs for note in read_provenance(run)]
     counts = [read_json(run.workdir / EXAMPLES)[0] for run in runs]
@@ -143,7 +131,7 @@ def _scale(study: Study) -> str:
     if "metrics" in study.tables:
         steps["train"] = float(study.tables["metrics"]["seconds"].sum())
     for run in {own.workdir: own for own in (*runs, Run(study.workdir))}.values():
-        steps.update({step: noted["seconds"] for step, noted in read_record(run).items()})
+        steps.update({step: noted["seconds"] for step, noted in read_notes(run).items()})
     noted = list(zip(configs, counts, strict=True))
     rows = [
         ("network", _joined(f"{own.model}, width {own.width or 'as published'}" for own in configs)),
@@ -164,7 +152,7 @@ def _scale(study: Study) -> str:
 
 def _by_group(study: Study) -> str:
     """Accuracy of every group at the best and the final epoch, and its peak."""
-    found = words.accuracies(study)
+    found = accuracies(study)
     rows = [
         (of, *(_interval(own[moment]) for moment in ("peak", "best", "final")))
         for of, own in found.groupby("accuracy_of", sort=False)
@@ -178,15 +166,15 @@ def _by_run(study: Study) -> str:
     """The accuracies of every run of a sweep."""
     rows = []
     for run, table in study.tables["metrics"].groupby("run", sort=False):
-        member = read_study(study.workdir / str(run))
-        found = words.accuracies(member).set_index("group")
+        member = open_study(study.workdir / str(run))
+        found = accuracies(member).set_index("group")
         seeds = [own for _, own in table.groupby("seed")]
         epochs = [", ".join(str(stage(own)) for own in seeds) for stage in (best_epoch, final_epoch)]
         cells = [("train", "final"), ("test", "best"), ("test", "final"), ("restored", "peak"), ("permuted", "final")]
-        varied = table.iloc[0][list(study.varies)]
+        varied = table.iloc[0][list(study.axes)]
         rows.append((*varied, *epochs, *(_interval(found.loc[[group], moment]) for group, moment in cells)))
-    accuracies = ("training, final", "test, best", "test, final", "restored, highest", "permuted, final")
-    header = (*(name.replace("_", " ") for name in study.varies), "best epoch", "final epoch", *accuracies)
+    named = ("training, final", "test, best", "test, final", "restored, highest", "permuted, final")
+    header = (*(name.replace("_", " ") for name in study.axes), "best epoch", "final epoch", *named)
     return _table(header, sorted(rows)) + "\n\nAccuracies in %; *restored* are the true labels of permuted examples."
 
 

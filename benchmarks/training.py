@@ -7,7 +7,6 @@ PyTorch is optional: `pip install torch`. It gets the same layers, batch and pre
 data on its device and Adam; both are timed in turns after compilation.
 """
 
-import dataclasses
 import importlib.util
 import time
 from collections.abc import Callable
@@ -21,7 +20,7 @@ from benchmarks.clock import time_together
 from benchmarks.tables import table
 from memorize_jax.config import RunConfig
 from memorize_jax.data import PermutedLabels, Split, Splits
-from memorize_jax.training import Ensemble, Trainer
+from memorize_jax.training import Trainer, stack
 from memorize_jax.training.devices import replicate, split_batches
 
 MODULE = "benchmarks.training"
@@ -103,10 +102,11 @@ def ensemble_section(widths, num_seeds: int, batch_size: int, repeats: int) -> s
     records = []
     for width in widths:
         splits, labels = invent_data((28, 28, 1), 10, 4 * batch_size)
-        configs = [RunConfig(width=width, batch_size=batch_size, seed=seed) for seed in range(num_seeds)]
-        ensemble = Ensemble(configs, splits, [labels] * num_seeds)
-        alone = Trainer(dataclasses.replace(configs[0]), splits, labels)
-        states, state = [ensemble.initial_states()], [alone.initial_state()]
+        config = RunConfig(width=width, batch_size=batch_size)
+        of_all = PermutedLabels(*map(np.asarray, stack([labels] * num_seeds)))
+        ensemble = Trainer(config, splits, of_all, seeds=range(num_seeds))
+        alone = Trainer(config, splits, labels)
+        states, state = [ensemble.initial_state()], [alone.initial_state()]
 
         def together(ensemble=ensemble, states=states):
             states[0] = ensemble.run_epoch(states[0], 1)

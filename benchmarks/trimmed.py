@@ -7,14 +7,13 @@ import shutil
 
 import numpy as np
 import pandas as pd
-from experiments.record import read_record
 
-from memorize_jax.runs.folder import Run, member_folders
+from memorize_jax.measurements.registry import open_study, tables
+from memorize_jax.runs.folder import Run, runs_in
 from memorize_jax.runs.labels import read_labels
 from memorize_jax.runs.noted import read_noted, write_config
-from memorize_jax.runs.notes import file_checksum
+from memorize_jax.runs.notes import file_checksum, read_notes
 from memorize_jax.storage.files import write_json
-from memorize_jax.studies.study import TABLES, read_study
 
 DIGITS = 6
 # Pixels and places in the plane: many bytes, and no number of theirs is discussed.
@@ -27,7 +26,7 @@ EXAMPLES = "examples.json"
 def trim(source: str | pathlib.Path, target: str | pathlib.Path) -> None:
     """Copies a study's configuration and tables, floats rounded, without checkpoints, labels, figures and pixels.
 
-    The copy can be read by `memorize_jax.studies.study.read_study`; how many examples there were, and how many of them
+    The copy can be read by `memorize_jax.measurements.registry.open_study`; how many examples there were, and how many of them
     permuted, is noted in examples.json.
 
     Args:
@@ -41,26 +40,21 @@ def trim(source: str | pathlib.Path, target: str | pathlib.Path) -> None:
     source, target = pathlib.Path(source).expanduser(), pathlib.Path(target)
     if target.resolve().is_relative_to(source.resolve()):
         raise ValueError(f"expected a folder outside {source}, got {target}")
-    study = read_study(source)
-    runs = _runs(source, study.kind)
-    shutil.rmtree(target, ignore_errors=True)
-    for folder in runs:
-        _trim_folder(Run(folder), Run(target / folder.relative_to(source)), target.name)
-    if study.kind == "sweep":
-        _round(source / "runs.csv", target / "runs.csv")
-
-
-def _runs(source, kind):
-    """The folders with tables: of the study, its members, its runs, their members."""
-    if kind == "sweep":
-        listed = pd.read_csv(source / "runs.csv")
+    study, index = open_study(source), Run(source).sweep
+    runs = [run.workdir for run in runs_in(source)]
+    if index.is_file():
+        listed = pd.read_csv(index)
         if unfinished := list(listed["run"][listed["state"] == UNFINISHED]):
             raise ValueError(f"expected a sweep of finished runs in {source}, but {', '.join(unfinished)} are not")
-        trained = [source / str(name) for name in listed["run"][listed["state"] != "missing"]]
-        return [folder for run in trained for folder in member_folders(run) or [run]]
-    if kind == "double_descent":
-        return [source, *(path.parent for path in sorted(source.rglob("config.json")))]
-    return member_folders(source) or [source]
+        trained = {source / str(name) for name in listed["run"][listed["state"] != "missing"]}
+        runs = [run for run in runs if trained & {run, run.parent}]
+    # A table of all runs together, as of networks of growing width.
+    runs += [source] if study.axes else []
+    shutil.rmtree(target, ignore_errors=True)
+    for run in runs:
+        _trim_folder(Run(run), Run(target / run.relative_to(source)), target.name)
+    if index.is_file():
+        _round(index, target / index.name)
 
 
 def _trim_folder(source: Run, target: Run, name: str) -> None:
@@ -68,7 +62,7 @@ def _trim_folder(source: Run, target: Run, name: str) -> None:
         """A command line without the folders of the machine that it was given on."""
         return re.sub(r" --(data_dir|local_dir)=(\S+)", "", re.sub(r"--workdir=(\S+)", f"--workdir=runs/{name}", line))
 
-    for table in TABLES:
+    for table in tables():
         path = source.metrics if table == "metrics" else source.results / f"{table}.csv"
         if path.is_file() and table not in LEFT_OUT:
             _round(path, target.workdir / path.relative_to(source.workdir))
@@ -81,7 +75,7 @@ def _trim_folder(source: Run, target: Run, name: str) -> None:
             "command": published(note["command"]),
             "tables": {name: _sum(target, name) for name in note["tables"]},
         }
-        for step, note in read_record(source).items()
+        for step, note in read_notes(source).items()
         if step not in LEFT_OUT
     }
     if kept:

@@ -3,4 +3,4 @@
 from memorize_jax import commands
 
 if __name__ == "__main__":
-    commands.main("python -m experiments ")
+    commands.main()

@@ -28,9 +28,8 @@ def setting(
     """Declares a field of a class of settings.
 
     Args:
-      default: value of the field.
-      help: what the field means; shown by `--help` and in the documentation.
-      least: lowest value; None for no bound. A value of None is not bound.
+      help: what the field means, a sentence; shown by `--help` and in the documentation.
+      least: lowest value, if it is not None; None for no bound.
       choices: the values that the field can have; () for any.
       changes: "length" or "care" for a field of `RunConfig` that may change when a run is resumed.
     """
@@ -74,17 +73,17 @@ class RunConfig(Settings):
     """Everything that decides the outcome of a run; the defaults are the paper's."""
 
     dataset: str = setting("digits", "Name of a data set, or MODULE:NAME of your own function that loads one.")
-    data_dir: str | None = setting(None, "Folder of the data set's files, if not the usual one.", changes="length")
-    num_train: int | None = setting(None, "Training examples to use, the same share of every class.", least=1)
+    data_dir: str | None = setting(None, "Folder of the data set's files; None is the usual one.", changes="length")
+    num_train: int | None = setting(
+        None, "Training examples to use, the same share of every class; None is all.", least=1
+    )
     scaling: str = setting("channels", "How images are scaled.", choices=SCALINGS)
     model: str = setting("mlp", "Name of a network, or MODULE:NAME of your own models.Entry.")
-    width: int | None = setting(None, "Width of the network (default: the paper's).", least=1)
+    width: int | None = setting(None, "Width of the network; None is the paper's.", least=1)
     init: str = setting("lecun", "How parameters are initialized; the paper does not say.", choices=INITS)
-    dropout: float | None = setting(None, "Dropout rate (default: the paper's).")
+    dropout: float | None = setting(None, "Dropout rate; None is the paper's.")
     dtype: str = setting(
-        "float32",
-        "Precision of the computation in training; parameters and loss are float32.",
-        choices=COMPUTE_DTYPES,
+        "float32", "Precision of the computation in training; parameters and loss are float32.", choices=COMPUTE_DTYPES
     )
     permuted_fraction: float = setting(0.5, "Share of the training labels to permute, 0 to 1.")
     permutation: str = setting("shuffle", "How labels are permuted, see data.permute_labels.", choices=MODES)
@@ -111,7 +110,7 @@ class RunConfig(Settings):
     )
     steps_per_call: int | None = setting(
         None,
-        "Training steps in one call to the device (default: 1 on CPU, where a convolution in a loop is slow, else 16).",
+        "Training steps in one call to the device; None is 1 on CPU, where a convolution in a loop is slow, else 16.",
         least=1,
         changes="care",
     )
@@ -133,14 +132,9 @@ class RunConfig(Settings):
         check(self, "epochs", self.epochs < 2**31, "below 2^31")
 
     def ends_after(self, number: int, train_accuracies: Sequence[float]) -> bool:
-        """Whether training ends after epoch `number`.
+        """Whether training ends after epoch `number`, given the training accuracies of epochs 0 .. number.
 
-        It does once the epochs are used up, or `extra_epochs` after the training accuracy first exceeded
-        `stop_accuracy`.
-
-        Args:
-          number: of the last finished epoch.
-          train_accuracies: of the epochs 0 .. number.
+        It does once the epochs are used up, or `extra_epochs` after the accuracy first exceeded `stop_accuracy`.
         """
         if number >= self.epochs:
             return True

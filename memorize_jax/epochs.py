@@ -30,9 +30,7 @@ def stage_epoch(metrics: pd.DataFrame, stage: str) -> int:
 def at_stages(table: pd.DataFrame, metrics: Mapping[int, pd.DataFrame]) -> pd.DataFrame:
     """Keeps the rows of every seed's own best and final epoch, and says in a column `stage` which of the two they are.
 
-    Args:
-      table: with columns seed and epoch; a row is there twice afterwards if its epoch is both.
-      metrics: seed -> table of its run.
+    The metrics are by seed. A row is there twice if its epoch is both.
     """
     parts = [
         table[(table["seed"] == seed) & (table["epoch"] == stage_epoch(metrics[seed], stage))].assign(stage=stage)

@@ -1,7 +1,7 @@
 """Settings to start from, by name; and those that a run has noted."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from memorize_jax.config import RunConfig, Settings
@@ -16,7 +16,6 @@ class Preset:
 
     Attributes:
       summary: a line on what it is, for `--help` and the report.
-      run: settings of the training.
       settings: name of a measurement -> those of its settings that are not the defaults.
       widths: of a study of growing width, in the form of its flag; "" for a study of one network.
       name: under which it is found; None for settings that belong to no preset.
@@ -37,22 +36,26 @@ class Preset:
         return [self.of(part) for part in measurement.parts]
 
     def replace(self, measurement: str, **changes) -> "Preset":
-        """The preset with other settings of a measurement."""
+        """The preset with other settings of a measurement; raises ValueError for a value that cannot be."""
+        if not changes:
+            return self
         own = {**self.settings.get(measurement, {}), **changes}
-        return dataclasses.replace(self, settings={**self.settings, measurement: own})
+        changed = dataclasses.replace(self, settings={**self.settings, measurement: own})
+        changed.of(measurement).validate()
+        return changed
 
-    def with_widths(self, widths: str) -> "Preset":
-        """The preset with other widths."""
-        return dataclasses.replace(self, widths=widths)
+    def with_run(self, **changes) -> "Preset":
+        """The preset with other settings of the training; raises ValueError for a value that cannot be."""
+        changed = dataclasses.replace(self, run=dataclasses.replace(self.run, **changes))
+        changed.run.validate()
+        return changed
 
-    def plan(self, together: Sequence[int] = ()) -> dict:
-        """What a run notes of it when it is begun, see `runs.noted.Noted`.
-
-        Args:
-          together: seeds that are trained as one program.
-        """
-        settings = {name: dataclasses.asdict(self.of(name)) for name in settings_classes()}
-        return {"preset": self.name, "settings": settings, "together": list(together)}
+    def plan(self) -> dict:
+        """What a run notes of it when it is begun, see `runs.noted.Noted`."""
+        return {
+            "preset": self.name,
+            "settings": {name: dataclasses.asdict(self.of(name)) for name in settings_classes()},
+        }
 
 
 def noted_preset(noted: Noted) -> Preset:
@@ -102,9 +105,7 @@ PRESETS = {
     "spheres": Preset(
         "the paper's synthetic spheres (A.5) at CPU size, half of the labels permuted; minutes on two cores",
         RunConfig(dataset="spheres_small", width=256, learning_rate=3e-4, epochs=300),
-        {
-            "geometry": {"examples_per_class": 50, "num_draws": 200},
-        },
+        {"geometry": {"examples_per_class": 50, "num_draws": 200}},
     ),
     "spheres_mlp": Preset(
         "the paper's spheres and MLP at full size (table 1, figures A.3 and A.4); a quarter of an hour on two cores",
@@ -137,9 +138,7 @@ PRESETS = {
         "the paper's ResNet18 on Tiny ImageNet (table 5, figure A.7), half of the labels permuted; accelerator",
         RunConfig(dataset="tiny_imagenet", model="resnet18_tiny", init="torch"),
         # 100 of the 200 classes, as many manifolds as for CIFAR-100.
-        {
-            "geometry": {"max_classes": 100},
-        },
+        {"geometry": {"max_classes": 100}},
     ),
     "double_descent": Preset(
         "ResNet18 of widths 1 to 64 on CIFAR-100, 10 % of the labels permuted (figures 4C-E); accelerator",
@@ -151,9 +150,7 @@ PRESETS = {
         RunConfig(
             dataset="fashion_mnist_14", num_train=1000, learning_rate=2e-3, batch_size=125, epochs=60, **_DESCENT
         ),
-        {
-            "geometry": {"num_draws": 200},
-        },
+        {"geometry": {"num_draws": 200}},
         widths="1,2,3,4,6,8",
     ),
     # Ketha and Ramaswamy's networks; --permuted_fraction=0.2, 0.4, 0.6, 0.8 are their degrees of corruption. They print
@@ -166,9 +163,7 @@ PRESETS = {
         "the decoding paper's CNN on Fashion-MNIST, 40 % of the labels drawn anew from all classes; accelerator",
         RunConfig(model="masc_cnn", learning_rate=2e-4, **_MASC),
         # The layers that the paper probes: the flattened output of the convolutions is that of conv6.
-        {
-            "decoding": {"decoding_layers": "input,conv6,linear7,linear8,linear9"},
-        },
+        {"decoding": {"decoding_layers": "input,conv6,linear7,linear8,linear9"}},
     ),
 }
 

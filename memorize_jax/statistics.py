@@ -56,16 +56,10 @@ def student_t_interval(values: ArrayLike, *, level: float = 0.95, axis: int = 0)
 def over_seeds(
     table: pd.DataFrame, by: Sequence[str], measures: Sequence[str], *, level: float = LEVEL
 ) -> pd.DataFrame:
-    """Summarizes measurements over seeds by `student_t_interval`.
-
-    Args:
-      table: one row per seed for every combination of the columns `by`.
-      by: columns that are not averaged over.
-      measures: columns that are.
-      level: of the interval.
+    """Summarizes the columns `measures` over seeds by `student_t_interval`, for every combination of the columns `by`.
 
     Returns:
-      columns `by`, measure, mean, low, high, num_seeds: one row per combination and measure.
+      columns `by`, measure, mean, low, high, num_seeds.
     """
     rows = []
     for values, own in table.groupby(list(by), sort=False):

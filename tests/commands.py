@@ -1,28 +1,27 @@
 """Python in a process of its own: what a person at a terminal sees."""
 
+import json
 import os
 import pathlib
 import subprocess
 import sys
+from typing import NamedTuple
 
 ROOT = pathlib.Path(__file__).parent.parent
-EXPERIMENTS = (
-    "train",
-    "geometry",
-    "decoding",
-    "rewinding",
-    "gradients",
-    "double_descent",
-    "examples",
-    "capacity_check",
-    "umap",
-    "spheres",
-    "figures",
-    "report",
-    "claims",
-    "reproduce",
-    "sweep",
-)
+# The doors on disk; a test compares them with the commands that there are.
+EXPERIMENTS = tuple(sorted(path.stem for path in (ROOT / "experiments").glob("[a-z]*.py")))
+
+
+class Answer(NamedTuple):
+    code: int
+    error: str
+    output: str
+
+
+class Flags(dict):
+    """Flags that were given, all others None."""
+
+    __getattr__ = dict.get
 
 
 def python(*arguments, stdin="", cwd=ROOT, **environment) -> subprocess.CompletedProcess:
@@ -36,3 +35,10 @@ def python(*arguments, stdin="", cwd=ROOT, **environment) -> subprocess.Complete
         text=True,
         timeout=300,
     )
+
+
+def forked(jobs, **options) -> list[Answer]:
+    """Runs command lines, [module or "memorize", flag, ...] each, in forks of one process; options are `python`'s."""
+    done = python("-m", "tests.forked", stdin=json.dumps(jobs), **options)
+    assert done.returncode == 0, done.stderr
+    return [Answer(*answer) for answer in json.loads(done.stdout)]

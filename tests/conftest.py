@@ -77,10 +77,8 @@ def helps(tmp_path_factory):
     """Experiment -> what `python -m experiments.<experiment> --help` prints."""
 
     def make(folder):
-        jobs = [[f"experiments.{name}", "--help"] for name in commands.EXPERIMENTS]
-        done = commands.python("-m", "tests.forked", stdin=json.dumps(jobs))
-        assert done.returncode == 0, done.stderr
-        printed = [output for _, _, output in json.loads(done.stdout)]
+        answers = commands.forked([[f"experiments.{name}", "--help"] for name in commands.EXPERIMENTS])
+        printed = [answer.output for answer in answers]
         (folder / "texts.json").write_text(json.dumps(dict(zip(commands.EXPERIMENTS, printed, strict=True))))
 
     return json.loads((made_once(tmp_path_factory, "helps", make) / "texts.json").read_text())

@@ -2,23 +2,19 @@
 
     python -m tests.forked < jobs.json
 
-with [[module, flag, ...], ...] on standard input; prints [[exit code, standard error, standard output], ...].
+with [[module, flag, ...], ...] on standard input; prints [[exit code, standard error, standard output], ...]. The
+module "memorize" stands for the console script.
 """
 
+import importlib
 import json
 import os
 import runpy
 import sys
 import tempfile
 
-import jax
-import orbax.checkpoint
-import pandas
-
-from memorize_jax import analysis, presets
-from memorize_jax.commands import cli
-
-SHARED = (jax, orbax.checkpoint, pandas, cli, presets, analysis)
+from memorize_jax import commands
+from memorize_jax.measurements.registry import figures, statements
 
 
 def _run(module, flags, error, output):
@@ -29,7 +25,10 @@ def _run(module, flags, error, output):
     sys.modules.pop(module, None)
     code = 0
     try:
-        runpy.run_module(module, run_name="__main__", alter_sys=True)
+        if module == "memorize":
+            commands.main()
+        else:
+            runpy.run_module(module, run_name="__main__", alter_sys=True)
     except SystemExit as end:
         code = end.code or 0
     sys.stdout.flush()
@@ -39,6 +38,9 @@ def _run(module, flags, error, output):
 
 def main() -> None:
     """Reads the jobs and prints what became of them."""
+    for command in commands.commands().values():
+        importlib.import_module(f"memorize_jax.commands.{command.module or 'measure'}")
+    figures(), statements()
     done = []
     for module, *flags in json.load(sys.stdin):
         with tempfile.TemporaryFile() as error, tempfile.TemporaryFile() as output:

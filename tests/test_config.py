@@ -1,28 +1,59 @@
+"""Settings, of a run and of every measurement: declared in one way, checked in one way."""
+
 import dataclasses
 import re
 
 import numpy as np
 import pytest
 
-from memorize_jax.config import RunConfig
+from memorize_jax.config import RunConfig, field_types
+from memorize_jax.measurements.registry import settings_classes
 
-# A value of no type of the field -> how the message calls the type.
+# A value of no type of the field, by the type's name in the message.
 WRONG = {
     "int": (0.5, 16.0, True, "7", [0], float("nan")),
     "float": ("0.1", True, [0.5]),
     "str": (3, ["mlp"], {}),
     "bool": (1, "yes", 0.0),
 }
+CLASSES = {"run": RunConfig, **settings_classes()}
+FIELDS = {
+    f"{name}-{field.name}": (settings_class, field)
+    for name, settings_class in CLASSES.items()
+    for field in dataclasses.fields(settings_class)
+}
 
 
-@pytest.mark.parametrize("field", dataclasses.fields(RunConfig), ids=lambda field: field.name)
-def test_a_value_of_another_type_is_refused_by_name(field):
-    kind, _, optional = str(getattr(field.type, "__name__", field.type)).partition(" | ")
-    expected = f"{kind} or {optional}" if optional else kind
-    for value in (*WRONG[kind], *(() if optional else (None,))):
-        message = re.escape(f"expected {field.name} to be {expected}, got {value!r}")
-        with pytest.raises(ValueError, match=f"^{message}$"):
-            dataclasses.replace(RunConfig(), **{field.name: value}).validate()
+def refused(settings_class, field, value, message):
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
+        settings_class(**{field.name: value}).validate()
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_a_setting_says_what_it_is_and_refuses_what_it_cannot_be(name):
+    settings_class, field = FIELDS[name]
+    assert re.match(r"[A-Z].{8,}[.]$", field.metadata["help"]), "a sentence"
+    kinds = field_types(settings_class, field.name)
+    expected = " or ".join("None" if kind is type(None) else kind.__name__ for kind in kinds)
+    for value in (*WRONG[kinds[0].__name__], *(() if type(None) in kinds else (None,))):
+        refused(settings_class, field, value, f"expected {field.name} to be {expected}, got {value!r}")
+    if (least := field.metadata["least"]) is not None:
+        refused(settings_class, field, least - 1, f"expected {field.name} >= {least}, got {least - 1}")
+    if choices := field.metadata["choices"]:
+        assert field.default in choices
+        message = f"expected {field.name} to be one of {', '.join(choices)}, got 'none of them'"
+        refused(settings_class, field, "none of them", message)
+    if field.name.endswith("_epochs") and kinds == (str,):
+        refused(settings_class, field, "last", f"expected {field.name} to be numbers or best")
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_the_defaults_can_be_and_no_field_is_of_two_measurements(name):
+    settings_class = CLASSES[name]
+    settings_class().validate()
+    own = {field.name for field in dataclasses.fields(settings_class)}
+    for other, another in CLASSES.items():
+        assert other == name or not own & {field.name for field in dataclasses.fields(another)}
 
 
 @pytest.mark.parametrize("name", ["permuted_fraction", "learning_rate", "stop_accuracy", "dropout"])

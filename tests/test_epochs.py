@@ -85,6 +85,4 @@ def test_every_seed_has_its_own_best_and_final_epoch_and_the_best_is_the_first_o
     epochs = found.drop_duplicates(["seed", "stage"]).set_index(["stage", "seed"])["epoch"]
     own = {seed: (best_epoch(table), final_epoch(table)) for seed, table in metrics.items()}
     assert own == {0: (1, 3), 1: (1, 3), 4: (2, 2)}
-    assert epochs.to_dict() == {
-        (stage, seed): epoch for seed, pair in own.items() for stage, epoch in zip(("best", "final"), pair, strict=True)
-    }
+    assert {seed: (epochs["best"][seed], epochs["final"][seed]) for seed in own} == own

@@ -7,7 +7,7 @@ from memorize_jax.measurements import registry
 ROOT = pathlib.Path(__file__).parent.parent
 
 # What every part may import.
-LOW = {"keys", "memory", "threads", "plugins", "statistics", "epochs", "interruption", "progress"}
+LOW = {"invocation", "keys", "memory", "threads", "plugins", "statistics", "epochs", "interruption", "progress"}
 TRAINING = {"activations", "config", "data", "models", "training"}
 SHARED = {*LOW, *TRAINING, "analysis", "claims", "figures", "geometry", "pages", "runs", "storage", "studies"}
 # Part of the library -> the parts it may import besides itself. What is not an arrow here is forbidden. A room of
@@ -50,7 +50,7 @@ LIBRARY = {
 }
 # Package -> the only modules that import it.
 OWNERS = {
-    "jaxopt": {"memorize_jax.geometry.solvers", "memorize_jax.geometry.admm"},
+    "jaxopt": {"memorize_jax.geometry.qp.solve", "memorize_jax.geometry.qp.admm"},
     "orbax": {"memorize_jax.storage.checkpoints.trees"},
     "jinja2": {"memorize_jax.pages.page"},
     "matplotlib": {"memorize_jax.figures.style"},

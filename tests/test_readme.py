@@ -1,15 +1,16 @@
+import fnmatch
 import importlib.metadata
 import importlib.util
 import operator
 import pathlib
 import re
-
-import pytest
-from experiments.presets import PRESETS
+import tomllib
 
 import memorize_jax
-from memorize_jax.studies.study import TABLES
-from tests.commands import EXPERIMENTS, ROOT
+from memorize_jax.commands import commands
+from memorize_jax.measurements.registry import tables
+from memorize_jax.presets import PRESETS
+from tests.commands import ROOT
 
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 CLOUD = (ROOT / "docs" / "cloud-tpu.md").read_text(encoding="utf-8")
@@ -33,27 +34,24 @@ def test_the_first_two_blocks_are_one_command_each_to_reproduce_and_to_test():
     assert "-m pytest" in test
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_every_module_a_command_runs_can_be_imported(command):
-    named = re.findall(r"python3? -m ([\w.]+)", command)
-    assert named or re.match(r"(gcloud|gcsfuse|export|\S*pip install) ", command)
-    for module in named:
-        assert importlib.util.find_spec(module), module
-
-
-@pytest.mark.parametrize("command", COMMANDS)
-def test_every_file_a_command_reads_exists(command):
-    for file in re.findall(r"-c (\S+)", command):
-        assert (ROOT / file).is_file(), file
-
-
-@pytest.mark.parametrize("experiment", EXPERIMENTS)
-def test_every_flag_a_command_gives_exists(experiment, helps):
-    text = helps[experiment]
+def test_every_module_that_a_command_runs_and_every_file_that_it_reads_exists():
     for command in COMMANDS:
-        _, found, flags = command.partition(f"-m experiments.{experiment} ")
-        for flag in re.findall(r"--(\w+)", flags) if found else ():
-            assert re.search(rf"^  --(?:\[no\])?{flag}:", text, flags=re.MULTILINE), flag
+        named = re.findall(r"python3? -m ([\w.]+)", command)
+        assert named or re.match(r"(gcloud|gcsfuse|export|memorize|\S*pip install) ", command), command
+        for module in named:
+            assert importlib.util.find_spec(module), module
+        for file in re.findall(r"-c (\S+)", command):
+            assert (ROOT / file).is_file(), file
+
+
+def test_every_command_and_flag_that_is_given_exists(helps):
+    given = [re.search(r"(?:-m experiments\.|^memorize )(\w+)(.*)", line) for line in COMMANDS]
+    given = [found.groups() for found in given if found]
+    assert len(given) > 20
+    for name, flags in given:
+        assert name in commands(), name
+        for flag in re.findall(r"--(\w+)", flags):
+            assert re.search(rf"^  --(?:\[no\])?{flag}:", helps[name], flags=re.MULTILINE), (name, flag)
 
 
 def test_presets_are_all_named_and_exist():
@@ -63,21 +61,16 @@ def test_presets_are_all_named_and_exist():
         assert preset in PRESETS
 
 
-def test_every_file_mentioned_exists(smoke_run):
-    mentioned = [span for span in re.findall(r"`([\w./~-]+)`", PROSE)]
+def test_every_file_and_link_exists(smoke_run):
+    mentioned = re.findall(r"`([\w./~-]+)`", PROSE)
     paths = [span for span in mentioned if "/" in span or pathlib.Path(span).suffix in FILE_ENDINGS]
     assert "metrics.csv" in paths
-    code = "".join(
-        file.read_text() for folder in ("experiments", "memorize_jax") for file in (ROOT / folder).rglob("*.py")
-    )
+    code = "".join(file.read_text() for file in (ROOT / "memorize_jax").rglob("*.py"))
     for path in paths:
         # A file of the repository, one that every run makes, or a table that only some make.
         made = smoke_run / re.sub(r"^runs/\w+/", "", path)
-        named = pathlib.Path(path).stem in TABLES or f'"{pathlib.Path(path).name}"' in code
+        named = pathlib.Path(path).stem in tables() or f'"{pathlib.Path(path).name}"' in code
         assert (ROOT / path).exists() or made.exists() or named, path
-
-
-def test_every_link_inside_the_repository_leads_somewhere():
     links = [link for link in re.findall(r"\]\(([^)#]+)[^)]*\)", PROSE) if "://" not in link]
     assert links
     for link in links:
@@ -85,11 +78,12 @@ def test_every_link_inside_the_repository_leads_somewhere():
 
 
 def test_every_function_mentioned_exists():
-    named = re.findall(r"`((?:geometry|data|models|analysis)\.[\w.]+)", PROSE)
+    named = re.findall(r"`((?:geometry|data|models|measurements)\.[\w.]+)", PROSE)
     assert named
     for name in named:
-        importlib.import_module(f"memorize_jax.{name.partition('.')[0]}")
-        assert callable(operator.attrgetter(name)(memorize_jax)), name
+        module, function = name.rpartition(".")[::2]
+        assert callable(getattr(importlib.import_module(f"memorize_jax.{module}"), function)), name
+    assert callable(operator.attrgetter("analyze")(memorize_jax))
 
 
 def test_what_is_to_be_cited_has_the_version_of_the_package():
@@ -103,3 +97,22 @@ def test_the_example_code_runs(capsys):
     for block in blocks("python"):
         exec(compile(block, "README.md", "exec"), {})
     assert "capacity" in capsys.readouterr().out
+
+
+def test_the_wheel_holds_the_library_alone_and_all_of_it():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    assert project["project"]["scripts"] == {"memorize": "memorize_jax.commands:main"}
+    tool = project["tool"]["setuptools"]
+    (pattern,) = tool["packages"]["find"]["include"]
+    found = {path.parent.name for path in ROOT.glob("*/__init__.py")}
+    # A package called `experiments` would collide with everybody's own.
+    assert "experiments" in found
+    assert [name for name in found if fnmatch.fnmatch(name, pattern)] == ["memorize_jax"]
+    library = ROOT / "memorize_jax"
+    assert all((path.parent / "__init__.py").is_file() for path in library.rglob("*.py"))
+    data = [str(path.relative_to(library)) for path in library.rglob("*") if path.is_file()]
+    data = [path for path in data if not path.endswith((".py", ".pyc"))]
+    assert "py.typed" in data
+    assert any(path.endswith(".j2") for path in data)
+    for path in data:
+        assert any(fnmatch.fnmatch(path, pattern) for pattern in tool["package-data"]["memorize_jax"]), path

@@ -7,14 +7,14 @@ import pytest
 from benchmarks import document, printed, results_page
 from benchmarks.published import Comparison, Judged, comparisons
 from benchmarks.trimmed import trim
-from memorize_jax.claims import evaluate
+from memorize_jax.claims.sheet import evaluate
 from memorize_jax.data import PermutedLabels
+from memorize_jax.measurements.registry import open_study, statements
 from memorize_jax.runs.folder import Run
 from memorize_jax.runs.labels import write_labels
 from memorize_jax.runs.noted import read_config, read_noted, write_config
 from memorize_jax.storage.files import read_json
 from memorize_jax.storage.tables import write_table
-from memorize_jax.studies.study import read_study
 from tests.commands import ROOT
 from tests.experiments.made_up import made_up_run
 from tests.figures import invented
@@ -117,8 +117,8 @@ def test_the_reason_for_a_gap_names_the_epochs_of_the_runs_that_are_judged(tmp_p
         made_up_run(tmp_path / name, fraction, epochs=number)
         runs.append({"run": name, "permuted_fraction": fraction, "seeds": 1, "state": "complete"})
     write_table(tmp_path / "runs.csv", runs, tuple(runs[0]))
-    study = read_study(tmp_path)
-    claims = {claim.claim: claim for claim in evaluate(study)}
+    study = open_study(tmp_path)
+    claims = {claim.claim: claim for claim in evaluate(study, statements())}
     claims["training_is_fitted"] = claims["training_is_fitted"]._replace(measured=0.9)
     found = comparisons(
         [Judged("mine", study, list(claims.values()))], results_page.read_measured(FOLDER / "measured.csv")
@@ -139,7 +139,7 @@ def test_a_trimmed_run_reads_like_the_run(tmp_path):
     trim(source, tmp_path / "small")
     (tmp_path / "small" / "old.csv").touch()
     trim(source, tmp_path / "small")
-    full, small = read_study(source), read_study(tmp_path / "small")
+    full, small = open_study(source), open_study(tmp_path / "small")
     assert small.tables.keys() == full.tables.keys()
     assert small.tables["metrics"]["test_accuracy"].iloc[0] == 0.123457
     pd.testing.assert_frame_equal(small.tables["geometry"], full.tables["geometry"])

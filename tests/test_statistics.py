@@ -23,10 +23,11 @@ def test_covers_the_truth_as_often_as_it_says():
 
 
 def test_one_measurement_has_no_interval_and_missing_ones_do_not_count():
-    found = student_t_interval([[1.0, 2.0, np.nan], [np.nan, 4.0, np.nan]])
+    found = student_t_interval([[1.0, 2.0, np.nan], [np.inf, 4.0, np.nan]])
     np.testing.assert_array_equal(found.mean, [1, 3, np.nan])
-    assert np.isnan(found.low[0])
+    np.testing.assert_array_equal(np.isnan(found.low), [True, False, True])
     assert found.count.tolist() == [1, 2, 0]
+    assert np.isnan(student_t_interval([1.0]).high)
 
 
 def test_bad_level_is_named():
@@ -35,11 +36,8 @@ def test_bad_level_is_named():
 
 
 def test_a_table_over_seeds_has_a_row_for_every_combination_and_measure():
-    rows = [
-        {"seed": seed, "layer": layer, "radius": seed + 2.0, "dimension": 10.0 * seed}
-        for seed in (0, 1, 4)
-        for layer in ("input", "linear1")
-    ]
+    row = lambda seed, layer: {"seed": seed, "layer": layer, "radius": seed + 2.0, "dimension": 10.0 * seed}
+    rows = [row(seed, layer) for seed in (0, 1, 4) for layer in ("input", "linear1")]
     found = over_seeds(pd.DataFrame(rows), ["layer"], ["radius", "dimension"])
     assert len(found) == 2 * 2
     row = found.set_index(["layer", "measure"]).loc[("linear1", "radius")]

@@ -1,5 +1,4 @@
 import importlib.util
-import json
 import operator
 import re
 import shlex
@@ -11,7 +10,7 @@ import pytest
 
 from memorize_jax.runs.folder import Run
 from tests import stand_in_torch
-from tests.commands import ROOT, python
+from tests.commands import ROOT, forked
 
 FOLDER = ROOT / "docs" / "tutorial"
 TUTORIALS = sorted(path.stem for path in FOLDER.glob("*.md"))
@@ -26,10 +25,6 @@ def modules(name):
     """File -> content: the blocks that begin with a file's name."""
     found = {re.match(r"# (\w+\.py)\n", block): block for block in blocks(name, "python")}
     return {match[1]: block for match, block in found.items() if match}
-
-
-def commands(name):
-    return [shlex.split(line) for block in blocks(name, "sh") for line in block.splitlines()]
 
 
 @pytest.fixture
@@ -57,8 +52,15 @@ def execute(name, folder):
     return namespace
 
 
-def test_there_are_three():
+def test_there_are_three_and_every_name_in_their_text_exists():
+    import memorize_jax
+    from memorize_jax import analysis, data, models  # noqa: F401
+
     assert TUTORIALS == ["own-activations", "own-data", "own-network"]
+    for name in TUTORIALS:
+        text = (FOLDER / f"{name}.md").read_text(encoding="utf-8")
+        for mentioned in re.findall(r"`((?:data|models|analysis)\.[\w.]+)`", text):
+            assert operator.attrgetter(mentioned)(memorize_jax), mentioned
 
 
 def test_the_code_about_data_runs(workplace, capsys):
@@ -89,16 +91,6 @@ def test_the_code_about_activations_runs(workplace, capsys):
     assert (workplace / "activations.npz").is_file()
 
 
-@pytest.mark.parametrize("name", TUTORIALS)
-def test_every_name_in_the_text_exists(name):
-    import memorize_jax
-    from memorize_jax import analysis, data, models  # noqa: F401
-
-    text = (FOLDER / f"{name}.md").read_text(encoding="utf-8")
-    for mentioned in re.findall(r"`((?:data|models|analysis)\.[\w.]+)`", text):
-        assert operator.attrgetter(mentioned)(memorize_jax), mentioned
-
-
 @pytest.mark.slow
 def test_the_commands_run(tmp_path):
     for name in TUTORIALS:
@@ -106,9 +98,10 @@ def test_the_commands_run(tmp_path):
             (tmp_path / file).write_text(block)
     rng = np.random.default_rng(0)
     np.savez(tmp_path / "activations.npz", labels=np.repeat(np.arange(4), 20), layer=rng.normal(size=(80, 12)))
-    jobs = [[module, *flags] for name in TUTORIALS for _, _, module, *flags in commands(name)]
-    answer = python("-m", "tests.forked", stdin=json.dumps(jobs), cwd=tmp_path, PYTHONPATH=str(ROOT))
-    for job, (code, error, _) in zip(jobs, json.loads(answer.stdout), strict=True):
+    lines = [shlex.split(line) for name in TUTORIALS for block in blocks(name, "sh") for line in block.splitlines()]
+    # The current folder, too, is on the path of `python -m`.
+    jobs, paths = [[module, *flags] for _, _, module, *flags in lines], f"{ROOT}:{tmp_path}"
+    for job, (code, error, _) in zip(jobs, forked(jobs, cwd=tmp_path, PYTHONPATH=paths), strict=True):
         assert code == 0, (job, error)
     assert (tmp_path / "runs/corners/report.html").is_file()
     assert set(pd.read_csv(tmp_path / "runs/small/results/rewinding.csv")["layer"]) >= {"conv1", "linear2", "linear3"}

@@ -24,7 +24,7 @@ class GeometrySettings(Settings):
     num_center_components: int = setting(
         -1, "Shared center directions to remove (K); -1 chooses the number layer by layer."
     )
-    compat: str | None = setting(None, "'mftma' for the conventions of the published tool.")
+    compat: str | None = setting(None, "Conventions: None for ours, 'mftma' for those of the published tool.")
     joint_draws: int = setting(
         200, "Draws of the joint geometry, in which all classes keep their places; 0 measures none.", least=0
     )

@@ -1,12 +1,12 @@
 """What a statement is judged on: the tables of one seed, and the conditions under which they can decide it."""
 
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import pandas as pd
 
-from memorize_jax.epochs import best_epoch, final_epoch
+from memorize_jax.epochs import best_epoch, final_epoch, stage_epoch
 from memorize_jax.studies.study import command
 
 # Permuted examples that carry their assigned label in a network that memorized, and by how much they outnumber those
@@ -28,24 +28,12 @@ class NotTestable(Exception):
     """The tables cannot decide a statement; the message says why."""
 
 
-def check_memorized(permuted: float, restored: float, which: str) -> None:
-    """Raises NotTestable unless accuracies on permuted examples, by assigned and by true labels, are of memorizing."""
-    if not (permuted >= MEMORIZED and permuted - restored >= MEMORIZED_LEAD):
-        raise NotTestable(
-            f"training ended before {which} memorized: {permuted:.0%} of the permuted examples carry their "
-            f"assigned label, {restored:.0%} their true one"
-        )
-
-
 class Evidence(NamedTuple):
-    """The tables of one seed.
+    """The tables of one seed of a study, all about the same network and data set; see `Study`.
 
     Attributes:
       workdir: folder of the study.
-      model: name of the network.
-      dataset: name of the data set.
-      layers: names of the analyzed layers in order; the last is the output.
-      tables: name -> table of this seed.
+      layers: names of the analyzed layers in order; the last is the output. Empty where the runs of a sweep differ.
       unfinished: whether training has not come to its end.
     """
 
@@ -79,117 +67,124 @@ class Evidence(NamedTuple):
         """The highest value of a column of the metrics."""
         return float(self.tables["metrics"][column].max())
 
-    def require_hidden_layer(self) -> None:
-        """Raises NotTestable if there is no hidden layer, or if which there are depends on the run of a sweep."""
-        if not self.layers:
-            raise NotTestable("the networks of the sweep differ in their layers; judge its runs one by one")
-        if not self.hidden:
-            raise NotTestable(f"the network has no hidden layer, only {self.layers[-1]}")
-
-    def require_hidden_layers(self) -> None:
-        """Raises NotTestable if the network is too shallow to have early and late layers."""
-        self.require_hidden_layer()
-        if len(self.hidden) < FEWEST_LAYERS:
-            raise NotTestable(f"{len(self.hidden)} hidden layers are too few to tell early from late ones")
-
-    def require_permuted(self) -> None:
-        """Raises NotTestable if no label was permuted."""
-        if self.tables["metrics"]["permuted_accuracy"].isna().all():
-            raise NotTestable("no label was permuted")
-
-    def require_finished(self) -> None:
-        """Raises NotTestable if training was interrupted or is still going on."""
-        if self.unfinished:
-            epoch = final_epoch(self.tables["metrics"])
-            raise NotTestable(
-                f"training has not ended, it is at epoch {epoch}; go on with: python -m experiments.train "
-                f"--workdir={self.folder} and its flags"
-            )
-
-    def require_unpermuted(self) -> None:
-        """Raises NotTestable if all labels were permuted."""
-        if self.tables["metrics"]["unpermuted_accuracy"].isna().all():
-            raise NotTestable("all labels were permuted")
-
-    def require_memorized(self) -> None:
-        """Raises NotTestable unless the final network has memorized the permuted examples."""
-        self.require_permuted()
-        check_memorized(self.final("permuted_accuracy"), self.final("restored_accuracy"), "the network")
-
-    def require_learned(self) -> None:
-        """Raises NotTestable unless the network learned something of the true labels."""
-        self.require_unpermuted()
-        rise = self.peak("test_accuracy") - self.first("test_accuracy")
-        if not rise >= LEARNED:
-            raise NotTestable(f"the network learned too little: test accuracy rose by {100 * rise:.1f} points at most")
-
-    def require_peak(self) -> None:
-        """Raises NotTestable unless the network learned and its best epoch came before its last."""
-        self.require_learned()
-        metrics = self.tables["metrics"]
-        if best_epoch(metrics) == final_epoch(metrics):
-            raise NotTestable("test accuracy was highest when training ended: best and final epoch are one")
-
-    def require_loss(self) -> None:
-        """Raises NotTestable unless memorizing cost the final network test accuracy."""
-        self.require_memorized()
-        self.require_peak()
-        kept = self.final("test_accuracy") / self.peak("test_accuracy")
-        if kept > NOTHING_LOST:
-            raise NotTestable(
-                f"too little was lost to win back: the final network has {kept:.0%} of the best one's accuracy"
-            )
+    def require(self, *conditions: str) -> None:
+        """Raises NotTestable for the first of these `CONDITIONS` that is not met."""
+        for condition in conditions:
+            if reason := CONDITIONS[condition](self):
+                raise NotTestable(reason)
 
     def stage_rows(self, table: str) -> pd.Series:
         """Which rows of a table are of a best or a final epoch; in a sweep each run has its own."""
         rows, metrics = self.tables[table], self.tables["metrics"]
-        runs = metrics["run"].unique() if "run" in metrics else [None]
-        found = pd.Series(False, index=rows.index)
-        for run in runs:
-            own = metrics if run is None else metrics[metrics["run"] == run]
-            among = rows["epoch"].isin({best_epoch(own), final_epoch(own)})
-            found |= among if run is None else among & (rows["run"] == run)
-        return found
+        if "run" not in metrics:
+            return rows["epoch"].isin({best_epoch(metrics), final_epoch(metrics)})
+        own = {run: {best_epoch(one), final_epoch(one)} for run, one in metrics.groupby("run")}
+        pairs = zip(rows["run"], rows["epoch"], strict=True)
+        return pd.Series([epoch in own.get(run, ()) for run, epoch in pairs], index=rows.index, dtype=bool)
 
     def at_stage(self, table: str, stage: str) -> pd.DataFrame:
-        """The rows of the run's best or final epoch.
-
-        Args:
-          table: name of one with a column `epoch`.
-          stage: "best" or "final".
-
-        Returns:
-          at least one row.
-
-        Raises:
-          NotTestable: nothing was measured at that epoch; says what does it.
-        """
-        epoch = {"best": best_epoch, "final": final_epoch}[stage](self.tables["metrics"])
+        """The rows, at least one, of the run's "best" or "final" epoch; NotTestable if nothing was measured there."""
+        epoch = stage_epoch(self.tables["metrics"], stage)
         rows = self.tables[table]
         rows = rows[rows["epoch"] == epoch]
         if rows.empty:
-            flag = table.removesuffix("s")
-            made_by = f"{command(table, self.folder)} --{flag}_epochs=best,final"
+            made_by = f"{command(table, self.folder)} --{table.removesuffix('s')}_epochs=best,final"
             raise NotTestable(f"nothing was measured at the {stage} epoch, {epoch}; measure it with: {made_by}")
         return rows
 
 
+def not_memorized(permuted: float, restored: float, which: str) -> str:
+    """Why accuracies on permuted examples, by assigned and by true labels, are not of memorizing; "" if they are."""
+    if permuted >= MEMORIZED and permuted - restored >= MEMORIZED_LEAD:
+        return ""
+    return (
+        f"training ended before {which} memorized: {permuted:.0%} of the permuted examples carry their "
+        f"assigned label, {restored:.0%} their true one"
+    )
+
+
+def _hidden_layer(own):
+    if not own.layers:
+        return "the networks of the sweep differ in their layers; judge its runs one by one"
+    return "" if own.hidden else f"the network has no hidden layer, only {own.layers[-1]}"
+
+
+def _hidden_layers(own):
+    too_few = f"{len(own.hidden)} hidden layers are too few to tell early from late ones"
+    return _hidden_layer(own) or (too_few if len(own.hidden) < FEWEST_LAYERS else "")
+
+
+def _permuted(own):
+    return "no label was permuted" if own.tables["metrics"]["permuted_accuracy"].isna().all() else ""
+
+
+def _unpermuted(own):
+    return "all labels were permuted" if own.tables["metrics"]["unpermuted_accuracy"].isna().all() else ""
+
+
+def _finished(own):
+    if not own.unfinished:
+        return ""
+    return (
+        f"training has not ended, it is at epoch {final_epoch(own.tables['metrics'])}; resume it with: "
+        f"{command('train', own.folder)} and its flags"
+    )
+
+
+def _memorized(own):
+    ends = own.final("permuted_accuracy"), own.final("restored_accuracy")
+    return _permuted(own) or not_memorized(*ends, "the network")
+
+
+def _learned(own):
+    rise = own.peak("test_accuracy") - own.first("test_accuracy")
+    too_little = f"the network learned too little: test accuracy rose by {100 * rise:.1f} points at most"
+    return _unpermuted(own) or ("" if rise >= LEARNED else too_little)
+
+
+def _peak(own):
+    if reason := _learned(own):
+        return reason
+    metrics = own.tables["metrics"]
+    is_last = best_epoch(metrics) == final_epoch(metrics)
+    return "test accuracy was highest when training ended: best and final epoch are one" if is_last else ""
+
+
+def _loss(own):
+    if reason := _memorized(own) or _peak(own):
+        return reason
+    kept = own.final("test_accuracy") / own.peak("test_accuracy")
+    too_little = f"too little was lost to win back: the final network has {kept:.0%} of the best one's accuracy"
+    return too_little if kept > NOTHING_LOST else ""
+
+
+# Condition -> function that says why evidence does not meet it; "" if it does.
+CONDITIONS: dict[str, Callable[[Evidence], str]] = {
+    "hidden layer": _hidden_layer,
+    "early and late layers": _hidden_layers,
+    "permuted labels": _permuted,
+    "unpermuted labels": _unpermuted,
+    "finished": _finished,
+    "memorized": _memorized,
+    # Something of the true labels.
+    "learned": _learned,
+    # The best epoch came before the last.
+    "peak": _peak,
+    # Memorizing cost test accuracy.
+    "loss": _loss,
+}
+
+
 def by_layer(rows: pd.DataFrame, group: str, column: str, layers: Sequence[str]) -> pd.Series:
-    """One measure of one group at some layers.
+    """One measure of one group at some layers, in this order, without NaN.
 
     Args:
       rows: of the geometry at one epoch.
-      group: of examples.
-      column: the measure.
-      layers: names.
-
-    Returns:
-      indexed by layer, in this order, without NaN.
 
     Raises:
-      NotTestable: there are no such manifolds, or a number could not be had.
+      NotTestable: there are no such manifolds, or a value is missing.
     """
-    own = rows[rows["group"] == group].set_index("layer")[column]
+    own = pd.Series(rows[column].to_numpy(), rows["layer"])[(rows["group"] == group).to_numpy()]
     if own.empty:
         raise NotTestable(f"there are no {group} manifolds")
     found = own.reindex(list(layers))
@@ -205,19 +200,7 @@ def by_layer(rows: pd.DataFrame, group: str, column: str, layers: Sequence[str])
 
 
 def unlike(rows: pd.DataFrame, groups: Sequence[str], column: str, layers: Sequence[str]) -> float:
-    """How far groups differ in a measure.
-
-        largest over smallest of any group - 1
-
-    Args:
-      rows: of the geometry at one epoch.
-      groups: of examples.
-      column: the measure.
-      layers: names.
-
-    Returns:
-      the largest of any layer.
-    """
+    """How far groups differ in a measure at one epoch: largest over smallest - 1, the largest of any layer."""
     found = pd.DataFrame({group: by_layer(rows, group, column, layers) for group in groups})
     return float((found.max(axis=1) / found.min(axis=1) - 1).max())
 

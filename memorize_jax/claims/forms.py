@@ -38,10 +38,9 @@ def weigh(outcomes: Sequence[Outcome], names: Sequence[str], note: str, sign: st
     favor = [one.numbers[0] if sign == ">" else -one.numbers[0] for one in outcomes]
     decides = outcomes[min(range(len(outcomes)), key=lambda index: (outcomes[index].holds, favor[index]))]
     values = [f"{name} ({one.numbers[0]:.3g})" for name, one in zip(names, outcomes, strict=True)]
-    by = {
-        passed: [value for value, one in zip(values, outcomes, strict=True) if one.holds == passed] for passed in (0, 1)
-    }
+    holds = [value for value, one in zip(values, outcomes, strict=True) if one.holds]
+    fails = [value for value in values if value not in holds]
     said = f"by {' and '.join(values)}"
-    if by[0] and by[1]:
-        said = f"depends on the form: holds by {' and '.join(by[1])}, not by {' and '.join(by[0])}"
+    if holds and fails:
+        said = f"depends on the form: holds by {' and '.join(holds)}, not by {' and '.join(fails)}"
     return decides._replace(said=[said, *decides.said, *filter(None, [note])])

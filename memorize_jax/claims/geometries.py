@@ -25,12 +25,11 @@ ERRORS = {
 EXAMPLES = "_example_sd"
 
 
-def judging(by: str, evidence: Sequence[Evidence], needs: Sequence[str]) -> str:
-    """The geometry that judges: the one asked for, or simulated capacity where there is no joint one.
+def judging(by: str | None, evidence: Sequence[Evidence], needs: Sequence[str]) -> str | None:
+    """The geometry that judges all seeds: the one asked for, or simulated capacity where there is no joint one.
 
     Args:
-      by: one of `KINDS`.
-      evidence: of all seeds, which are judged by the same.
+      by: one of `KINDS`, or None.
       needs: tables that the statement reads; only a geometry is replaced by a simulation.
     """
     if by == JOINT and "geometry" in needs:
@@ -42,11 +41,7 @@ def judging(by: str, evidence: Sequence[Evidence], needs: Sequence[str]) -> str:
 
 
 def seen_by(evidence: Evidence, kind: str) -> Evidence:
-    """Evidence whose measures are those of one kind of geometry.
-
-    Args:
-      evidence: of one seed.
-      kind: "joint", "mean-field" or "simulated".
+    """Evidence whose measures are those of one kind of geometry: joint, mean-field or simulated.
 
     Returns:
       Evidence. In the geometry `capacity`, `radius` and `dimension` are the kind's, NaN where it has none;

@@ -1,5 +1,7 @@
 """What several statements on manifolds share: the lower bound of capacity, and thresholds."""
 
+from collections.abc import Sequence
+
 import pandas as pd
 
 from memorize_jax.claims.evidence import NotTestable, by_layer
@@ -11,15 +13,8 @@ TENTH = "a tenth: three times what other examples of the classes move a measure 
 TRUE = ("unpermuted", "restored", "test")
 
 
-def bound_multiples(rows: pd.DataFrame, layers: tuple[str, ...]) -> pd.Series:
-    """Capacity of permuted manifolds in units of the lower bound 2/M.
-
-    Args:
-      rows: of the geometry at one epoch.
-      layers: names.
-
-    Returns:
-      indexed by layer.
+def bound_multiples(rows: pd.DataFrame, layers: Sequence[str]) -> pd.Series:
+    """Capacity of permuted manifolds at one epoch, by layer, in units of the lower bound 2/M.
 
     Raises:
       NotTestable: capacities with a margin, for which the bound is another.

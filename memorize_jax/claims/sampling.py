@@ -10,12 +10,7 @@ from memorize_jax.claims.geometries import MEASURES
 
 
 class SamplingError(NamedTuple):
-    """A standard error, and what is in it.
-
-    Attributes:
-      size: in units of the quantity.
-      sources: "draws", or "draws and examples" where the geometry was also measured on other examples.
-    """
+    """A standard error in units of the quantity, and what is in it: "draws", or "draws and examples"."""
 
     size: float
     sources: str
@@ -30,11 +25,10 @@ def sampling_error(measure: Callable[[Evidence], float], evidence: Evidence) -> 
     count as independent, which overstates the error of what hardly changes between them.
 
     Args:
-      measure: gives the quantity.
       evidence: of one seed, seen by the geometry that judges.
 
     Returns:
-      SamplingError; None where the measures have no errors, as radii of tables without other examples.
+      None where the measures have no errors, as radii of tables without other examples.
     """
     rows = evidence.tables["geometry"][evidence.stage_rows("geometry")]
     value, squares = measure(evidence), 0.0
@@ -47,10 +41,10 @@ def sampling_error(measure: Callable[[Evidence], float], evidence: Evidence) -> 
 
 
 def _moved(measure, evidence, index, sign):
-    geometry = evidence.tables["geometry"].copy()
-    for name in MEASURES:
-        geometry.loc[index, name] += sign * geometry.loc[index, f"{name}_error"]
+    geometry = evidence.tables["geometry"]
+    here = geometry.index.isin(index)
+    moved = {name: geometry[name].mask(here, geometry[name] + sign * geometry[f"{name}_error"]) for name in MEASURES}
     try:
-        return measure(evidence._replace(tables={**evidence.tables, "geometry": geometry}))
+        return measure(evidence._replace(tables={**evidence.tables, "geometry": geometry.assign(**moved)}))
     except NotTestable:
         return np.nan

@@ -10,14 +10,7 @@ FLAT = 0.02
 
 
 def thirds(layers: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The first and the last third of the hidden layers, at least one each: what "early" and "late" mean.
-
-    Args:
-      layers: hidden ones, in order.
-
-    Returns:
-      early and late layers.
-    """
+    """The first and the last third of the hidden layers, at least one each: what "early" and "late" mean."""
     third = max(1, len(layers) // 3)
     return tuple(layers[:third]), tuple(layers[-third:])
 

@@ -1,6 +1,6 @@
 """Judges all statements on a study."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -11,45 +11,31 @@ from memorize_jax.claims.geometries import JOINT, MEAN_FIELD, judging, num_compo
 from memorize_jax.claims.sampling import SamplingError, sampling_error
 from memorize_jax.claims.statement import Claim, Statement
 from memorize_jax.statistics import student_t_interval
-from memorize_jax.studies.study import Study
+from memorize_jax.studies.study import Study, command
 
+Seeds = dict[int, Evidence]
 # Of a sweep of fractions, the runs that all but figure A.8 are about.
 PAPERS_FRACTION = 0.5
 # Column that a sweep adds to its tables.
 _SWEPT = "permuted_fraction"
-ONE_FRACTION = (
-    "the runs have one permuted fraction; compare several with: "
-    "python -m experiments.sweep --workdir=OTHER_FOLDER --grid=permuted_fraction=0,0.25,0.5,0.75,1"
-)
+SEVERAL_WIDTHS = "these are networks of several widths; judge them one by one"
 # Tables that a statement judged by a geometry uses where they are there.
 OF_GEOMETRY = ("geometry", "capacity_check")
 NAN = float("nan")
 
 
 def evaluate(study: Study, statements: Sequence[Statement]) -> list[Claim]:
-    """Judges every claim on a study.
+    """Judges every statement on a study: one Claim each.
 
     A claim holds if the mean over seeds and the worse end of its Student-t interval are beyond the threshold, or every
     seed is (`Statement.every_seed`); with one seed, if its value is, by more than the sampling error of a geometry.
     Every seed must be able to decide it.
-
-    Args:
-      study: the tables.
-      statements: e.g. of `measurements.registry.statements`.
-
-    Returns:
-      One Claim per statement.
     """
     return [judge(statement, study) for statement in statements]
 
 
 def judge(statement: Statement, study: Study) -> Claim:
-    """Judges one statement.
-
-    Args:
-      statement: what is judged.
-      study: the tables.
-    """
+    """Judges one statement."""
     numbers, verdict = (NAN, NAN, NAN), "not testable"
     try:
         seeds = _evidence(statement, study)
@@ -75,8 +61,8 @@ def _outcome(statement: Statement, values: np.ndarray, error: SamplingError | No
     ends = (values.min(axis=0), values.max(axis=0)) if statement.every_seed else (found.low, found.high)
     if len(values) == 1:
         ends = (NAN, NAN)
-    numbers = tuple(float(np.min(value)) for value in (found.mean, *ends))
-    return Outcome(numbers, *_verdict(statement, numbers, len(values), error))
+    mean, low, high = (float(np.min(value)) for value in (found.mean, *ends))
+    return Outcome((mean, low, high), *_verdict(statement, (mean, low, high), len(values), error))
 
 
 def _verdict(
@@ -98,14 +84,14 @@ def _verdict(
     return "holds (one seed)", []
 
 
-def _error_of_one(statement: Statement, seeds: dict[int, Evidence], kind: str | None) -> SamplingError | None:
+def _error_of_one(statement: Statement, seeds: Seeds, kind: str | None) -> SamplingError | None:
     """The error of a single seed's draws and examples; of several seeds the interval tells it."""
     if kind is None or len(seeds) > 1 or "geometry" not in statement.needs:
         return None
     return sampling_error(statement.measure, *_seen(seeds, kind).values())
 
 
-def _remarks(statement, seeds, kind, error) -> list[str]:
+def _remarks(statement: Statement, seeds: Seeds, kind: str | None, error: SamplingError | None) -> list[str]:
     """By which geometry a statement was judged, what the other one says, and what is in the error of one seed."""
     if kind is None:
         return []
@@ -128,18 +114,18 @@ def _remarks(statement, seeds, kind, error) -> list[str]:
     return [*said, f"by {other} {what}{of_mean_field if other == MEAN_FIELD else ''}: {beside:.4g}"]
 
 
-def _seen(seeds: dict[int, Evidence], kind: str | None) -> dict[int, Evidence]:
+def _seen(seeds: Seeds, kind: str | None) -> Seeds:
     return {seed: seen_by(own, kind) if kind else own for seed, own in seeds.items()}
 
 
-def _measured(statement: Statement, seeds: dict[int, Evidence]) -> np.ndarray:
+def _measured(statement: Statement, seeds: Seeds) -> np.ndarray:
     """The quantity of every seed, [seeds, parts], or [seeds, definitions]."""
     found, reasons = [], {}
     for seed, evidence in seeds.items():
         try:
             value = statement.measure(evidence)
             if not np.isfinite(value).all():
-                raise NotTestable("the quantity is no number")
+                raise NotTestable("the quantity is NaN or infinite")
             found.append(value)
         except NotTestable as error:
             reasons[seed] = str(error)
@@ -152,36 +138,33 @@ def _measured(statement: Statement, seeds: dict[int, Evidence]) -> np.ndarray:
     return np.array(found) if statement.forms else np.array(found)[:, None]
 
 
-def _evidence(statement: Statement, study: Study) -> dict[int, Evidence]:
+def _evidence(statement: Statement, study: Study) -> Seeds:
     """Seed -> the tables that the statement needs."""
-    tables = {}
     for name in statement.needs:
         if name not in study.tables:
             raise NotTestable(_missing(name, study))
-        tables[name] = study.tables[name]
-    seeds = _seeds(tables.values())
-    if "width" in (*study.axes, *statement.axes):
+    tables = {name: study.tables[name] for name in statement.needs}
+    seeds = sorted(set().union(*(table["seed"] for table in tables.values())))
+    if ("width",) in (study.axes, statement.axes):
         if statement.axes != ("width",):
-            raise NotTestable("these are networks of several widths; judge them one by one")
+            raise NotTestable(SEVERAL_WIDTHS)
     elif study.axes:
         tables = _of_sweep(statement, study, tables)
     elif statement.axes:
-        raise NotTestable(ONE_FRACTION)
+        raise NotTestable(_one_fraction())
     # Says of a geometry what it is to be compared with, and which K it was measured with; nothing needs them.
     for name in OF_GEOMETRY if statement.by else ():
         if name in study.tables:
             tables.setdefault(name, _of_runs(study.tables[name], tables))
-    common = (study.workdir, study.model, study.dataset, study.layers)
-    found = {seed: Evidence(*common, _of_seed(tables, seed)) for seed in seeds}
-    return {seed: own._replace(unfinished=_is_unfinished(study, seed, own.tables)) for seed, own in found.items()}
+    return {seed: _of_seed(study, tables, seed) for seed in seeds}
 
 
-def _of_sweep(statement: Statement, study: Study, tables: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+def _of_sweep(statement: Statement, study: Study, tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     """The rows of the runs that the statement is about; raises NotTestable unless they can be compared."""
     metrics = study.tables["metrics"]
     has_fractions = metrics[_SWEPT].nunique() > 1
     if statement.axes and not has_fractions:
-        raise NotTestable(ONE_FRACTION)
+        raise NotTestable(_one_fraction())
     if has_fractions and not statement.axes:
         metrics = metrics[metrics[_SWEPT] == PAPERS_FRACTION]
         if metrics.empty:
@@ -198,13 +181,13 @@ def _of_sweep(statement: Statement, study: Study, tables: dict[str, pd.DataFrame
     return {name: table[table["run"].isin(runs["run"])] for name, table in tables.items()}
 
 
-def _of_runs(table: pd.DataFrame, tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
+def _of_runs(table: pd.DataFrame, tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """The rows of the runs that these tables are of."""
     judged = next(iter(tables.values()))
     return table[table["run"].isin(judged["run"])] if "run" in judged else table
 
 
-def _require_alike(metrics: pd.DataFrame, axes: Sequence[str], many_fractions: bool) -> None:
+def _require_alike(metrics: pd.DataFrame, axes: Iterable[str], many_fractions: bool) -> None:
     """Raises NotTestable if runs differ in more than what the statement is about, or seeds in their fractions."""
     others = [name for name in axes if name not in (_SWEPT, "seed") and metrics[name].nunique(dropna=False) > 1]
     runs = metrics.groupby(["seed", _SWEPT] if many_fractions else "seed")["run"].nunique()
@@ -219,48 +202,34 @@ def _require_alike(metrics: pd.DataFrame, axes: Sequence[str], many_fractions: b
             raise NotTestable(f"seed {seed} has no run with permuted fraction {min(lacking):g}, as other seeds have")
 
 
-def _seeds(tables) -> list[int]:
-    return sorted(set.union(*(set(table["seed"]) for table in tables)))
+def _of_seed(study: Study, tables: Mapping[str, pd.DataFrame], seed: int) -> Evidence:
+    own = {name: table[table["seed"] == seed].reset_index(drop=True) for name, table in tables.items()}
+    runs = {str(run) for table in own.values() for run in table.get("run", [""])}
+    unfinished = any((run, seed) in study.unfinished for run in runs)
+    return Evidence(study.workdir, study.model, study.dataset, study.layers, own, unfinished)
 
 
-def _of_seed(tables, seed):
-    return {name: table[table["seed"] == seed].reset_index(drop=True) for name, table in tables.items()}
-
-
-def _is_unfinished(study: Study, seed: int, tables: dict[str, pd.DataFrame]) -> bool:
-    """Whether the training of any run that these tables of one seed are of has not ended."""
-    runs = {str(run) for table in tables.values() for run in table.get("run", [""])}
-    return any((run, seed) in study.unfinished for run in runs)
+def _one_fraction():
+    made_by = f"{command('sweep', 'OTHER_FOLDER')} --grid=permuted_fraction=0,0.25,0.5,0.75,1"
+    return f"the runs have one permuted fraction; compare several with: {made_by}"
 
 
 def _missing(table: str, study: Study) -> str:
     """Why there is no such table, and what makes it."""
     if table == "double_descent":
-        made_by = "python -m experiments.double_descent --workdir=OTHER_FOLDER"
+        made_by = command("double_descent", "OTHER_FOLDER")
         return f"these are not networks of several widths; train some with: {made_by}"
-    if "width" in study.axes:
-        return "these are networks of several widths; judge them one by one"
+    if study.axes == ("width",):
+        return SEVERAL_WIDTHS
     return f"no table {table}; make it with: {study.command(table, study.workdir / 'RUN' if study.axes else None)}"
 
 
 def as_markdown(statements: Sequence[Statement]) -> str:
-    """The table of `docs/claims.md`.
-
-    Args:
-      statements: its rows.
-
-    Returns:
-      Markdown.
-    """
+    """The table of `docs/claims.md`."""
+    heads = ("claim", "figure", "statement", "quantity", "judged by", "threshold", "why this threshold")
     rows = [
-        f"| `{one.name}` | {one.figure} | {one.statement} | {one.quantity} | {one.by or '–'} | {one.threshold} | "
-        f"{one.why} |"
+        (f"`{one.name}`", one.figure, one.statement, one.quantity, one.by or "–", str(one.threshold), one.why)
         for one in statements
     ]
-    return "\n".join(
-        [
-            "| claim | figure | statement | quantity | judged by | threshold | why this threshold |",
-            "|" + "---|" * 7,
-            *rows,
-        ]
-    )
+    head, *body = (f"| {' | '.join(cells)} |" for cells in (heads, *rows))
+    return "\n".join([head, "|" + "---|" * len(heads), *body])

@@ -14,12 +14,7 @@ NOTICEABLE = 0.1
 
 
 class Threshold(NamedTuple):
-    """What decides.
-
-    Attributes:
-      sign: ">" or "<".
-      value: the measured one must be on that side of it.
-    """
+    """What decides: the measured value must be on the side `sign` (">" or "<") of `value`."""
 
     sign: str
     value: float
@@ -71,18 +66,46 @@ class Statement(NamedTuple):
     forms: Callable[[Sequence[Evidence]], tuple[Sequence[str], str]] | None = None
 
 
+def stating(statements: list[Statement], **common) -> Callable:
+    """Makes a decorator for the functions that measure: each becomes a Statement, added to a list.
+
+        @stated(figure, statement, quantity, threshold, why, **options)
+        def _restored_rises(evidence): ...
+
+    Args:
+      statements: to which they are added, in the order of the file.
+      **common: options of all of them.
+    """
+
+    def stated(figure, statement, quantity, threshold, why, name="", **options):
+        def add(measure):
+            about = (name or measure.__name__.removeprefix("_"), figure, statement, quantity, threshold, why, measure)
+            statements.append(Statement(*about, **common | options))
+            return measure
+
+        return add
+
+    return stated
+
+
+def above(value: float) -> Threshold:
+    """A threshold that larger values pass."""
+    return Threshold(">", value)
+
+
+def below(value: float) -> Threshold:
+    """A threshold that smaller values pass."""
+    return Threshold("<", value)
+
+
 class Claim(NamedTuple):
     """One row of the sheet.
 
     Attributes:
-      claim: short name, e.g. "restored_rises".
-      statement: what the paper says, in our words.
-      figure: the paper's figure, e.g. "2A".
-      quantity: what was measured, with its unit.
+      claim: name of the Statement, from which statement, figure, quantity and threshold (as text) are.
       measured: the value; mean over seeds; NaN if not testable.
       low: lower end of the interval over seeds, or the lowest of them (`Statement.every_seed`); NaN with one seed.
       high: upper end.
-      threshold: that decides, as text: "> 0.1".
       verdict: one of `VERDICTS`.
       reason: why it is not testable here, or why the threshold is what it is, by which geometry it was judged, and
         what the other one says.

@@ -4,6 +4,9 @@ import importlib
 import sys
 from typing import NamedTuple
 
+from memorize_jax import interruption
+from memorize_jax.invocation import MODULE, called
+
 
 class Command(NamedTuple):
     """A command.
@@ -21,7 +24,7 @@ def commands() -> dict[str, Command]:
     """Name -> Command, of all there are; a measurement has one of its own without being listed here."""
     from memorize_jax.measurements.registry import measurements
 
-    measured = {name: Command(one.summary) for name, one in measurements().items() if one.plan and not one.axes}
+    measured = {name: Command(one.summary) for name, one in measurements().items() if one.measures and not one.axes}
     return {
         "reproduce": Command("Makes a whole study: trains, measures, draws, judges, reports", "reproduce"),
         "train": Command("Trains a network on partly permuted labels and stores every epoch", "train"),
@@ -36,26 +39,24 @@ def commands() -> dict[str, Command]:
     }
 
 
-def listing(program: str) -> str:
-    """The commands, one line each, as `program` calls them."""
-    known = commands()
+def listing() -> str:
+    """The commands, one line each, as this process calls them."""
+    known = {called(name): command.summary for name, command in commands().items()}
     wide = max(map(len, known))
-    lines = [f"  {program}{name:{wide}}  {command.summary}" for name, command in known.items()]
-    return "\n".join([*lines, "", f"What one takes: {program}NAME --help"])
+    lines = [f"  {line:{wide}}  {summary}" for line, summary in known.items()]
+    return "\n".join([*lines, "", "Flags of one: with --help"])
 
 
 def run(name: str) -> None:
-    """Runs a command with the flags in `sys.argv`; ends the process with exit code 1 after an error.
-
-    Args:
-      name: of the command.
-    """
+    """Runs a command with the flags in `sys.argv`; ends the process with exit code 1 after an error."""
     from memorize_jax.commands import cli
 
     command = commands()[name]
+    # As it can be typed: shown by --help, and noted beside what is made.
+    sys.argv[0] = called(name)
     if command.module:
         module = importlib.import_module(f"memorize_jax.commands.{command.module}")
-        definitions, main, text = module.definitions(), module.main, module.__doc__
+        definitions, main, usage = module.definitions(), module.main, module.__doc__
         first = getattr(module, "first", lambda: None)
     else:
         from memorize_jax.commands import measure
@@ -63,25 +64,21 @@ def run(name: str) -> None:
 
         measurement = get_measurement(name)
         definitions, main = cli.of_measurement(measurement), lambda: measure.main(measurement)
-        text, first = importlib.import_module(measurement.room).__doc__, lambda: None
+        usage, first = importlib.import_module(measurement.room).__doc__, lambda: None
     # What absl prints for --help.
-    sys.modules["__main__"].__doc__ = text
+    sys.modules["__main__"].__doc__ = (usage or "").replace(f"{MODULE}{name}", called(name))
     cli.start(main, *definitions, first=first)
 
 
-def main(program: str = "memorize ") -> None:
-    """Runs `memorize NAME --flags`; without a name lists the commands.
-
-    Args:
-      program: how the commands are called, up to their name.
-    """
-    name = sys.argv[1] if len(sys.argv) > 1 else ""
-    if name in commands():
-        # What absl prints as usage, and what runs note.
-        sys.argv[:2] = [f"{program}{name}"]
+def main() -> None:
+    """Runs `memorize NAME --flags`; without a name lists the commands."""
+    interruption.end_at_once()
+    name = sys.argv[1] if len(sys.argv) > 1 else "--help"
+    if name in ("--help", "-h"):
+        print(listing())
+    elif name in commands():
+        del sys.argv[1]
         run(name)
-    elif name in ("", "--help", "-h"):
-        print(listing(program))
     else:
-        print(f"error: expected a command, got {name!r}; they are:\n{listing(program)}", file=sys.stderr)
+        print(f"error: expected a command, got {name!r}; they are:\n{listing()}", file=sys.stderr)
         sys.exit(1)

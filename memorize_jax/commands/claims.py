@@ -16,6 +16,7 @@ from memorize_jax.claims.sheet import as_markdown, evaluate
 from memorize_jax.claims.statement import VERDICTS, Claim
 from memorize_jax.commands import cli
 from memorize_jax.measurements.registry import open_study, statements
+from memorize_jax.report.study_page import UNDECIDED, by_reason
 from memorize_jax.runs.folder import Run, check_writable
 from memorize_jax.storage.tables import CLAIMS, write_table
 from memorize_jax.studies.study import Study
@@ -33,40 +34,26 @@ def judge(study: Study) -> list[Claim]:
 
 
 def sheet(claims: Sequence[Claim]) -> str:
-    """The claims as text to read in a terminal.
-
-    Args:
-      claims: all of them.
-
-    Returns:
-      Lines: those that hold, those that do not, those that these tables cannot decide, and how many of each.
-    """
+    """The claims as text for a terminal: what holds, what does not, what is undecided and why, and how many of each."""
     lines = []
     for claim in sorted(claims, key=lambda claim: VERDICTS.index(claim.verdict)):
-        if claim.verdict != "not testable":
-            lines += [_head(claim), *_wrapped(claim.statement), *_wrapped(_detail(claim)), ""]
-    for reason, names in _undecided(claims).items():
+        if claim.verdict != UNDECIDED:
+            lines += [
+                f"{claim.verdict.upper()}  {_named(claim)}",
+                *_wrapped(claim.statement),
+                *_wrapped(_detail(claim)),
+            ]
+            lines.append("")
+    for reason, undecided in by_reason(claims).items():
         # The reason stays unbroken: it may end with a command to copy.
-        lines += ["NOT TESTABLE", *_wrapped(", ".join(names)), f"{INDENT}Why: {reason}", ""]
+        names = ", ".join(map(_named, undecided))
+        lines += [UNDECIDED.upper(), *_wrapped(names), f"{INDENT}Why: {reason}", ""]
     counts = collections.Counter(claim.verdict for claim in claims)
     return "\n".join([*lines, ", ".join(f"{verdict}: {counts[verdict]}" for verdict in VERDICTS)])
 
 
-def _undecided(claims):
-    """Reason -> the claims that are not testable for it."""
-    found = {}
-    for claim in claims:
-        if claim.verdict == "not testable":
-            found.setdefault(claim.reason, []).append(f"{claim.claim} ({_figure(claim.figure)})")
-    return found
-
-
-def _head(claim):
-    return f"{claim.verdict.upper()}  {claim.claim} ({_figure(claim.figure)})"
-
-
-def _figure(name):
-    return f"figure {name}" if len(name) < 6 else name
+def _named(claim):
+    return f"{claim.claim} ({'figure ' * (len(claim.figure) < 6)}{claim.figure})"
 
 
 def _detail(claim):
@@ -83,11 +70,11 @@ def main() -> None:
     if cli.FLAGS.markdown:
         print(as_markdown(statements()))
         return
-    workdir = cli.required_workdir()
-    print(sheet(judge(open_study(workdir))))
-    print(f"written: {Run(workdir).results / 'claims.csv'}")
+    study = open_study(cli.required_workdir())
+    print(sheet(judge(study)))
+    print(f"written: {Run(study.workdir).results / 'claims.csv'}")
 
 
 def definitions() -> tuple[cli.Definition, ...]:
     """Of the flags."""
-    return cli.define_workdir, cli.switch("markdown", "Only print the table of all statements, as in docs/claims.md")
+    return cli.define_workdir, cli.switch("markdown", "Only print the table of all statements, as in docs/claims.md.")

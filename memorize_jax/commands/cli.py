@@ -26,6 +26,8 @@ FLAGS = flags.FLAGS
 
 # Type of a field -> what defines its flag.
 DEFINERS = {bool: flags.DEFINE_bool, float: flags.DEFINE_float, int: flags.DEFINE_integer, str: flags.DEFINE_string}
+# Field whose values are the names of a registry -> these names.
+NAMES = {"dataset": sorted(LOADERS), "model": sorted(MODELS)}
 Definition = Callable[[], None]
 
 
@@ -44,38 +46,32 @@ def switch(name: str, text: str) -> Definition:
     return flag(name, text, flags.DEFINE_bool, False)
 
 
-def integer(name: str, text: str) -> Definition:
-    """A definition for `start` of a flag that takes a whole number."""
-    return flag(name, text, flags.DEFINE_integer)
-
-
 def settings(settings_class: type[Settings], *names: str) -> Definition:
     """A definition for `start` of the flags of all fields of a class of settings, or of some."""
 
     def definition():
-        known = {"dataset": sorted(LOADERS), "model": sorted(MODELS)}
         for field in dataclasses.fields(settings_class):
             if field.name in (names or (field.name,)):
-                text, choices = field.metadata["help"].rstrip("."), field.metadata["choices"] or known.get(field.name)
-                text += f"; one of {', '.join(choices)}" if choices else ""
-                define = DEFINERS[field_types(settings_class, field.name)[0]]
-                flag(field.name, f"{text} (preset's value, else {field.default})", define)()
+                choices = field.metadata["choices"] or NAMES.get(field.name)
+                one_of = f" One of {', '.join(choices)}." if choices else ""
+                text = f"{field.metadata['help']}{one_of} Default: the preset's, else {field.default}."
+                flag(field.name, text, DEFINERS[field_types(settings_class, field.name)[0]])()
 
     return definition
 
 
 def define_workdir() -> None:
     """Defines the flags that all commands have."""
-    flag("workdir", "Folder of the run; gs://BUCKET/PATH for one in a bucket")()
-    flag("local_dir", "Folder in which runs in buckets are worked on", default=buckets.LOCAL_DIR)()
-    switch("trust_code", "Import the MODULE:NAME that the config.json of a run names, whoever wrote it")()
-    switch("debug", "Show the full traceback of an error")()
+    flag("workdir", "Folder of the run; gs://BUCKET/PATH for one in a bucket.")()
+    flag("local_dir", "Folder in which runs in buckets are worked on.", default=buckets.LOCAL_DIR)()
+    switch("trust_code", "Import the MODULE:NAME that the config.json of a run names, whoever wrote it.")()
+    switch("debug", "Show the full traceback of an error.")()
 
 
 def define_preset(default: str = "digits") -> None:
-    """Defines --preset."""
+    """Defines --preset of a command that trains."""
     known = "; ".join(f"{name}: {preset.summary}" for name, preset in PRESETS.items())
-    flag("preset", f"Settings to start from, which other flags override. {known}", default=default)()
+    flag("preset", f"Settings to start from, which other flags override. {known}.", default=default)()
 
 
 def of_measurement(measurement: Measurement) -> tuple[Definition, ...]:
@@ -85,19 +81,19 @@ def of_measurement(measurement: Measurement) -> tuple[Definition, ...]:
     shared = [settings(settings_classes()[name], *measurement.reads_flags) for name in measurement.reads]
     return (
         define_workdir,
-        switch("skip_damaged", "Measure without the epochs whose checkpoint is damaged"),
-        flag("preset", "Settings to start from, which other flags override (default: those that the run has noted)"),
+        switch("skip_damaged", "Measure without the epochs whose checkpoint is damaged."),
+        flag("preset", "Settings to start from, which other flags override. Default: those that the run has noted."),
         *((settings(measurement.settings),) if measurement.settings else ()),
         *shared,
     )
 
 
-SEEDS = flag("seeds", "Train a run for each of these seeds, e.g. 0-9, in folders of their own below --workdir")
+SEEDS = flag("seeds", "Train a run for each of these seeds, e.g. 0-9, in folders of their own below --workdir.")
 
 
 def of_training() -> tuple[Definition, ...]:
     """The definitions for `start` of a command that trains."""
-    together = switch("together", "Train the seeds as one program, which an accelerator does faster than one by one")
+    together = switch("together", "Train the seeds as one program, which an accelerator does faster than one by one.")
     return define_workdir, define_preset, settings(RunConfig), SEEDS, together
 
 
@@ -113,10 +109,6 @@ def chosen(workdir: str | pathlib.Path | None = None, shown: Sequence[str] = ())
     Args:
       workdir: of the run, or runs, that are measured: without --preset, what is noted there is taken.
       shown: measurements whose settings are printed, with where they come from.
-
-    Raises:
-      ValueError: a preset or a value that does not exist.
-      OSError: no run in workdir.
     """
     if FLAGS.preset or workdir is None:
         preset, whence = get_preset(FLAGS.preset), f"of preset {FLAGS.preset}"
@@ -126,15 +118,11 @@ def chosen(workdir: str | pathlib.Path | None = None, shown: Sequence[str] = ())
         preset, whence = noted_preset(noted), f"noted in {folder.config}"
         if not noted.settings:
             whence = f"the defaults, for {folder.config} notes none; --preset=NAME takes those of a preset"
-    if changes := given(preset.run):
-        preset = dataclasses.replace(preset, run=dataclasses.replace(preset.run, **changes))
-        preset.run.validate()
-    changed = list(changes)
+    changed = list(given(RunConfig))
+    preset = preset.with_run(**given(RunConfig))
     for name, settings_class in settings_classes().items():
-        if changes := given(settings_class):
-            preset = preset.replace(name, **changes)
-            preset.of(name).validate()
-            changed += changes
+        preset = preset.replace(name, **given(settings_class))
+        changed += given(settings_class)
     values = {name: value for part in shown for name, value in dataclasses.asdict(preset.of(part)).items()}
     if values:
         flags_used = [f"--{name}" for name in changed if name in values]
@@ -144,18 +132,14 @@ def chosen(workdir: str | pathlib.Path | None = None, shown: Sequence[str] = ())
 
 
 def required_workdir() -> str:
-    """The value of --workdir.
-
-    Raises:
-      ValueError: it was not given.
-    """
+    """The value of --workdir; raises ValueError if it was not given."""
     if not FLAGS.workdir:
         raise ValueError("expected --workdir=FOLDER, the folder of the run")
     return FLAGS.workdir
 
 
 def figure_names(text: str) -> str:
-    """A value of --figure as the catalogue writes names: in small letters, none empty, and all alone if it is one."""
+    """A value of --figure as the catalog writes names: in small letters, none empty, and all alone if it is one."""
     names = [name for part in text.split(",") if (name := part.strip().lower())]
     return "all" if "all" in names else ",".join(names)
 
@@ -165,18 +149,16 @@ def _advice(error):
         return f" ({readable(available_bytes())} are available here); ask for less: fewer examples, layers or draws"
     number = getattr(error, "errno", None)
     if number in (errno.ENOSPC, errno.EDQUOT):
-        return "; free some space, or store less (--keep, --keep_dtype); then the same command goes on from here"
+        return "; free some space, or store less (--keep, --keep_dtype), and rerun the same command to resume"
     if number in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return "; once the permissions are right, the same command goes on from here"
+        return "; once the permissions are right, rerun the same command to resume"
     return ""
 
 
-def start(main: Callable[[], None], *definitions: Callable[[], None], first: Callable[[], None] = lambda: None) -> None:
+def start(main: Callable[[], None], *definitions: Definition, first: Callable[[], None] = lambda: None) -> None:
     """Defines flags, runs `main`, and turns every foreseeable error into one line and exit code 1.
 
     Args:
-      main: the experiment.
-      *definitions: of the flags it takes.
       first: done before a run in a bucket is opened.
     """
     interruption.end_at_once()

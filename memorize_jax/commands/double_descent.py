@@ -6,6 +6,7 @@ Every width is a complete run in width_<k>/ of the folder, or with --seeds a fol
 where it stopped. Writes results/double_descent.csv and figures/fig4c.svg, fig4d.svg and fig4e.svg.
 """
 
+import dataclasses
 import functools
 
 from memorize_jax.analysis.settings import GeometrySettings
@@ -17,7 +18,7 @@ from memorize_jax.presets import Preset
 from memorize_jax.report.catalog import draw
 from memorize_jax.runs.folder import Run, check_writable
 from memorize_jax.runs.prepare import prepare
-from memorize_jax.studies.plan import StudyPlan, make_plan
+from memorize_jax.studies.plan import StudyPlan, check_place, make_plan
 
 
 def definitions() -> tuple[cli.Definition, ...]:
@@ -28,16 +29,12 @@ def definitions() -> tuple[cli.Definition, ...]:
         cli.settings(RunConfig),
         cli.settings(GeometrySettings),
         cli.SEEDS,
-        cli.flag("widths", "Widths of the networks, e.g. 1,2,4,8 (default: the preset's)"),
+        cli.flag("widths", "Widths of the networks, e.g. 1,2,4,8. Default: those of the preset."),
     )
 
 
 def parse_widths(text: str) -> list[int]:
-    """Reads a list of widths like "1,2,4,8"; gives them in order, each once.
-
-    Raises:
-      ValueError: expected X, got Y.
-    """
+    """Reads a list of widths like "1,2,4,8"; gives them in order, each once; raises ValueError for another text."""
     items = [item.strip() for item in text.split(",")]
     if not all(item.isdecimal() and int(item) >= 1 for item in items):
         raise ValueError(f"expected widths like 1,2,4,8, got {text!r}")
@@ -45,33 +42,32 @@ def parse_widths(text: str) -> list[int]:
 
 
 def plan_of(preset: Preset, seeds: str | None) -> StudyPlan:
-    """The plan of a preset with widths."""
-    return make_plan(preset.run, {"width": parse_widths(preset.widths)}, seeds, by_value=True)
+    """The plan of a preset: one of its widths, if it has some."""
+    axes = {"width": parse_widths(preset.widths)} if preset.widths else {}
+    return make_plan(preset.run, axes, seeds, by_value=True)
 
 
-def check_plan(workdir: str, plan: StudyPlan, preset: Preset) -> None:
-    """Raises what can be wrong with any of the runs: that of the last width should not come out after days."""
+def run_widths(workdir: str, plan: StudyPlan, preset: Preset) -> None:
+    """Trains and measures networks of growing width, after all that can be wrong with the last of them was checked."""
     check_writable(Run(workdir).workdir)
-    if Run(workdir).config.is_file():
-        raise ValueError(f"workdir {workdir} holds a single run; choose another --workdir for a sweep")
+    check_place(workdir, plan)
     splits, measurement = None, get_measurement("double_descent")
     for planned in plan.runs():
         for folder, config in plan.folders(workdir, planned).items():
             # The data are in memory once.
             splits, labels = prepare(folder.workdir, config, splits)
             measurement.check(config, splits, labels, *preset.of_all(measurement))
+    execute(workdir, plan, preset, [measurement])
 
 
 def main() -> None:
     """Reads the flags, trains and measures."""
     workdir, preset = cli.required_workdir(), cli.chosen()
-    widths = cli.FLAGS.widths or preset.widths
-    if not widths:
+    if cli.FLAGS.widths:
+        preset = dataclasses.replace(preset, widths=cli.FLAGS.widths)
+    if not preset.widths:
         raise ValueError("expected --widths=1,2,4,8, for this preset has none")
-    measurement = get_measurement("double_descent")
-    plan = plan_of(preset.with_widths(widths), cli.FLAGS.seeds)
-    check_plan(workdir, plan, preset)
-    execute(workdir, plan, preset, [measurement])
-    drawn = draw(open_study(workdir), [figure.name for figure in measurement.figures])
-    names = ", ".join(path.name for path in drawn)
+    run_widths(workdir, plan_of(preset, cli.FLAGS.seeds), preset)
+    figures = get_measurement("double_descent").figures
+    names = ", ".join(path.name for path in draw(open_study(workdir), [figure.name for figure in figures]))
     print(f"measured: {Run(workdir).results / 'double_descent.csv'}; drawn in {Run(workdir).figures}: {names}")

@@ -2,12 +2,12 @@
 
 import pathlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pandas as pd
 
 from memorize_jax.config import RunConfig
-from memorize_jax.data import Splits
+from memorize_jax.data import PermutedLabels, Splits
 from memorize_jax.measurements.driver import is_measured, measure
 from memorize_jax.measurements.measurement import Measurement
 from memorize_jax.measurements.registry import get_measurement, open_study
@@ -26,40 +26,38 @@ def train_and_measure(
     preset: Preset,
     names: Sequence[str],
     together: bool = False,
+    *,
+    is_trained: bool = False,
+    prepared: tuple[Splits, PermutedLabels] | None = None,
+    say: Callable[[str], None] = lambda text: None,
 ) -> None:
     """Trains and measures one combination of a plan, or resumes it; arguments can be pickled for a job of its own.
 
     Args:
       folder: of the run, or of its seeds.
-      config: of the run.
       seeds: in folders of their own; () for the configuration's own.
       preset: settings, which new runs note.
       names: of the measurements.
       together: train the seeds as one program.
+      prepared: what `runs.prepare.prepare` returned, if it was called before.
+      say: takes what is about to be done.
     """
-    if seeds:
-        train_seeds(folder, config, seeds, plan=preset.plan(), together=together)
-    else:
-        train_run(folder, config, plan=preset.plan())
-    for name in names:
-        measure_missing(folder, seeds, get_measurement(name), preset)
+    if not is_trained:
+        say("train")
+        if seeds:
+            train_seeds(folder, config, seeds, plan=preset.plan(), together=together)
+        else:
+            train_run(folder, config, prepared, preset.plan())
+    for number, name in enumerate(names, start=1):
+        say(f"[{number}/{len(names)}] {name}")
+        measurement = get_measurement(name)
+        settings = preset.of_all(measurement)
 
+        def step(member, measurement=measurement, settings=settings):
+            if not is_measured(measurement, Run(member), settings):
+                measure(measurement, member, settings, splits=prepared[0] if prepared else None)
 
-def measure_missing(
-    folder: str | pathlib.Path,
-    seeds: Sequence[int],
-    measurement: Measurement,
-    preset: Preset,
-    splits: Splits | None = None,
-) -> None:
-    """Measures a run, or every seed of one, unless that was done with the same settings."""
-    settings = preset.of_all(measurement)
-
-    def step(member):
-        if not is_measured(measurement, Run(member), settings):
-            measure(measurement, member, settings, splits=splits)
-
-    for_each(folder, step, tables_of([measurement]), seeds)
+        for_each(folder, step, tables_of([measurement]), seeds)
 
 
 def tables_of(wanted: Sequence[Measurement]) -> tuple[str, ...]:
@@ -77,22 +75,16 @@ def execute(
     cluster: str = "none",
     options: dict | None = None,
 ) -> pd.DataFrame:
-    """Does what is missing of a study with axes; a run that fails does not stop the others.
+    """Does what is missing of a study with axes; returns the index of its runs, as it stands in runs.csv.
 
     Args:
-      workdir: of the study.
-      plan: its runs.
-      preset: settings of all measurements.
       wanted: measurements to make in every run.
       together: train the seeds of a combination as one program.
       cluster: "none" does one run after the other in this process, "local" and "slurm" submit jobs.
       options: of the jobs, see submitit's `update_parameters`.
 
-    Returns:
-      The index of the runs, as it stands in runs.csv.
-
     Raises:
-      ValueError: some runs failed; names them. Or submitit is not installed.
+      ValueError: some runs failed, which does not stop the others; names them. Or submitit is not installed.
     """
     folder, names = Run(workdir).workdir, [one.name for one in wanted]
 
@@ -123,8 +115,9 @@ def execute(
         raise ValueError(
             f"{len(failed)} of {len(todo)} runs failed: {', '.join(failed)}; the same command tries them again"
         )
-    for name in {table for one in wanted if one.axes for table in one.tables}:
-        _write_together(folder, name)
+    for one in wanted:
+        if one.axes:
+            _write_together(folder, one)
     return table
 
 
@@ -133,12 +126,12 @@ def is_complete(run: Run, wanted: Sequence[Measurement], preset: Preset) -> bool
     return all(is_measured(one, run, preset.of_all(one)) for one in wanted)
 
 
-def _write_together(folder, name):
-    """Writes the table of all runs of a study into its own results/."""
+def _write_together(folder, measurement):
+    """Writes the tables of a measurement of all runs of a study into its own results/."""
     study = open_study(folder)
-    if name in study.tables:
+    for name, about in measurement.tables.items():
         with replacing(Run(folder).results / f"{name}.csv") as beside:
-            study.tables[name].to_csv(beside, index=False)
+            study.tables[name][list(about.columns)].to_csv(beside, index=False)
 
 
 def _submit(folder, jobs, cluster, options):

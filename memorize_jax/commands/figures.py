@@ -16,14 +16,10 @@ from memorize_jax.runs.folder import check_writable
 
 
 def run(workdir: str | pathlib.Path, names: str = "all") -> list[pathlib.Path]:
-    """Draws figures of a study and prints what they show, or why they cannot be drawn.
+    """Draws figures of a study and prints what they show, or why they cannot be drawn; returns their paths.
 
     Args:
-      workdir: folder of the study.
       names: see `report.catalog.select`.
-
-    Returns:
-      Paths of the figures.
 
     Raises:
       ValueError: a figure that there is not, or a name none of whose figures can be drawn.
@@ -55,4 +51,4 @@ def main() -> None:
 
 def definitions() -> tuple[cli.Definition, ...]:
     """Of the flags."""
-    return cli.define_workdir, cli.flag("figure", "Names with commas between them, e.g. fig3a,fig5,figa8, or all")
+    return cli.define_workdir, cli.flag("figure", "Names with commas between them, e.g. fig3a,fig5,figa8, or all.")

@@ -13,6 +13,9 @@ import dataclasses
 import pathlib
 import sys
 import warnings
+from typing import Any
+
+from absl import flags
 
 from memorize_jax.activations_api import analyze, read_points
 from memorize_jax.analysis.settings import GeometrySettings
@@ -26,8 +29,8 @@ def definitions() -> tuple[cli.Definition, ...]:
     """Of the flags."""
     return (
         *cli.of_measurement(get_measurement("geometry")),
-        cli.flag("points", "npz file with labels [n] and activations [n, ...], instead of a run"),
-        cli.integer("seed", "Seed of the examples chosen and the draws, with --points"),
+        cli.flag("points", "Npz file with labels [n] and activations [n, ...], measured instead of a run."),
+        cli.flag("seed", "Seed of the examples chosen and the draws, with --points.", flags.DEFINE_integer),
     )
 
 
@@ -47,9 +50,7 @@ def measure_points(points: str, workdir: str | pathlib.Path, settings: GeometryS
 
     Args:
       points: path of the npz file.
-      workdir: folder for the results; must not hold a training run.
-      settings: which of them are measured, and how.
-      seed: of the examples chosen and the draws.
+      workdir: must not hold a training run.
 
     Returns:
       Path of the table.
@@ -66,10 +67,10 @@ def measure_points(points: str, workdir: str | pathlib.Path, settings: GeometryS
             f"workdir {workdir} holds a training run; choose another --workdir for the results of --points"
         )
     activations, labels = read_points(points)
-    chosen = {"seed": seed, "examples_per_class": settings.examples_per_class, "max_classes": settings.max_classes}
+    chosen: dict[str, Any] = {"seed": seed, "max_classes": settings.max_classes, **dict(settings.options())}
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always", UserWarning)
-        result = analyze(activations, labels, **chosen, **dict(settings.options()))
+        result = analyze(activations, labels, examples_per_class=settings.examples_per_class, **chosen)
     for one in said:
         print(f"warning: {one.message}", file=sys.stderr)
     print(f"measured on {result.taken}")

@@ -1,6 +1,7 @@
 """The command of a measurement: measures a run, or every seed of a study, draws, and says where the results are."""
 
 from memorize_jax.commands import cli
+from memorize_jax.invocation import command_line_of
 from memorize_jax.measurements.driver import measure
 from memorize_jax.measurements.measurement import Measurement
 from memorize_jax.measurements.registry import open_study
@@ -20,5 +21,5 @@ def main(measurement: Measurement) -> None:
     for_each(workdir, lambda folder: measure(measurement, folder, settings, **options), tables)
     folder, names = Run(workdir), [figure.name for figure in measurement.figures]
     drawn = ", ".join(path.name for path in draw(open_study(workdir), names))
-    then = f"drawn in {folder.figures}: {drawn}" if drawn else f"next: python -m experiments.report --workdir={workdir}"
+    then = f"drawn in {folder.figures}: {drawn}" if drawn else f"next: {command_line_of('report', workdir)}"
     print(f"measured: {folder.results / tables[0]}; {then}")

@@ -64,9 +64,7 @@ def check_measurements(
     """Raises ValueError for what can be known to be wrong with settings now, before hours of training.
 
     Args:
-      wanted: those to be made.
       folders: of the runs, trained or not.
-      preset: all settings.
       prepared: what `runs.prepare.prepare` returned.
     """
     last = min(_last_epoch(folder, preset.run) for folder in folders)
@@ -87,12 +85,7 @@ def _last_epoch(folder: Run, config: RunConfig) -> int:
 
 
 def plan_training(runs: Mapping[Run, RunConfig], work: costs.Workload) -> Planned:
-    """Looks how far the training of some runs is.
-
-    Args:
-      runs: folder -> configuration.
-      work: how much there is to do.
-    """
+    """Looks how far the training of some runs is."""
     rows = {folder: stored_rows(folder) for folder in runs}
     epochs = [len(own) - 1 for own in rows.values()]
     config = next(iter(runs.values()))
@@ -110,11 +103,6 @@ def plan_measurement(
     """Looks whether a measurement was made for all runs, with the settings chosen.
 
     Args:
-      one: the measurement.
-      folders: of the runs.
-      preset: all settings.
-      splits: the data.
-      work: how much there is to do.
       trained: whether the training is finished; if not, no table stays valid.
     """
     if why := one.why_not(preset.run, splits):

@@ -8,69 +8,51 @@ command writes comparison.html into --workdir, or beside the first: several stud
 """
 
 import pathlib
-import shlex
+from collections.abc import Sequence
 
 from memorize_jax.claims.sheet import evaluate
 from memorize_jax.claims.statement import Claim
 from memorize_jax.commands import claims, cli
 from memorize_jax.epochs import at_stages
+from memorize_jax.invocation import MODULE, SCRIPT, command_line_of
 from memorize_jax.measurements.geometry.figures import MEASURES
 from memorize_jax.measurements.registry import open_study, statements
 from memorize_jax.report.comparison_page import Compared, comparison_page
-from memorize_jax.report.study_page import Making, study_page
-from memorize_jax.runs.folder import Run, check_writable, member_folders, runs_in
-from memorize_jax.runs.noted import read_config, read_noted, read_provenance
-from memorize_jax.runs.notes import read_notes
+from memorize_jax.report.study_page import study_page
+from memorize_jax.runs.folder import Run, check_writable, member_folders
 from memorize_jax.statistics import over_seeds
 from memorize_jax.storage.files import replacing
 from memorize_jax.studies.study import Study
 
 
 def run(workdir: str | pathlib.Path) -> tuple[pathlib.Path, list[Claim]]:
-    """Writes figures/, results/claims.csv and report.html of a study.
-
-    Args:
-      workdir: folder of a run, an ensemble, a sweep or networks of growing width; its tables are shown that there are.
-
-    Returns:
-      Path of the report, and the claims.
+    """Writes figures/, results/claims.csv and report.html of a study; returns the path of the report, and the claims.
 
     Raises:
       FileNotFoundError: nothing was trained there; says which command does.
     """
-    folder = Run(workdir)
-    check_writable(folder.workdir)
+    check_writable(Run(workdir).workdir)
     study = open_study(workdir)
     judged = claims.judge(study)
+    folder = Run(study.workdir)
     if not study.axes and len(study.seeds) > 1 and "geometry" in study.tables:
         _write_over_seeds(study, folder.results / "over_seeds.csv")
-    making = Making(_settings(folder), _versions(folder), commands(workdir))
-    return _write(folder.report, study_page(study, judged, making, folder.figures)), judged
+    return _write(folder.report, study_page(study, judged, commands(study))), judged
 
 
 def run_all(workdir: str | pathlib.Path) -> tuple[pathlib.Path, list[Claim]]:
-    """Writes the report of a run; or those of the members of an ensemble, and that of the ensemble.
-
-    Args:
-      workdir: of the study.
-
-    Returns:
-      Path of the report, of that over all seeds where there are several, and its claims.
-    """
+    """Writes the report of a run; or those of the members of an ensemble, and that of the ensemble, as `run` does."""
     for member in member_folders(workdir):
         print(f"report: {run(member)[0]}", flush=True)
     return run(workdir)
 
 
-def compare(workdirs: list[str], out: str | pathlib.Path | None = None) -> pathlib.Path:
+def compare(workdirs: Sequence[str], out: str | pathlib.Path | None = None) -> pathlib.Path:
     """Writes comparison.html: several studies side by side.
 
     Args:
       workdirs: of the studies, at least two.
       out: folder for the page, made if needed; None for the one that holds the first study.
-
-    Returns:
-      Path of the page.
 
     Raises:
       ValueError: fewer than two different folders, or one that is not on this machine.
@@ -84,14 +66,13 @@ def compare(workdirs: list[str], out: str | pathlib.Path | None = None) -> pathl
         raise ValueError(
             f"expected --workdirs=A,B,... with two or more different folders, got {','.join(workdirs) or 'none'}"
         )
-    folder = Run(out or Run(workdirs[0]).workdir.parent)
-    check_writable(folder.workdir)
-    compared = []
-    for name, workdir in zip(_short_names(workdirs), workdirs, strict=True):
-        study = open_study(workdir)
-        compared.append(Compared(name, study, evaluate(study, statements()), _settings(Run(workdir))))
-    folder.workdir.mkdir(parents=True, exist_ok=True)
-    return _write(folder.workdir / "comparison.html", comparison_page(compared))
+    folder = Run(out or Run(workdirs[0]).workdir.parent).workdir
+    check_writable(folder)
+    studies = [open_study(workdir) for workdir in workdirs]
+    judged = [evaluate(study, statements()) for study in studies]
+    folder.mkdir(parents=True, exist_ok=True)
+    compared = [Compared(*one) for one in zip(short_names(workdirs), studies, judged, strict=True)]
+    return _write(folder / "comparison.html", comparison_page(compared))
 
 
 def _write(path, page):
@@ -108,7 +89,7 @@ def _write_over_seeds(study: Study, path: pathlib.Path) -> None:
         over_seeds(rows, by, measures).to_csv(beside, index=False)
 
 
-def _short_names(workdirs):
+def short_names(workdirs: Sequence[str]) -> list[str]:
     """The ends of paths, as long as it takes to tell them apart."""
     parts = [pathlib.Path(workdir).expanduser().absolute().parts for workdir in workdirs]
     length = 1
@@ -117,27 +98,12 @@ def _short_names(workdirs):
     return ["/".join(own[-length:]) for own in parts]
 
 
-def _settings(folder):
-    """Field of the configuration -> its value, or the different values of several runs."""
-    configs = [read_config(run) for run in runs_in(folder.workdir)]
-    names = configs[0].__dataclass_fields__ if configs else ()
-    return {name: _joined(getattr(config, name) for config in configs) for name in names}
-
-
-def _versions(folder):
-    """What the runs noted about versions, device and commit."""
-    notes = [_flat(one) for run in runs_in(folder.workdir) for one in read_provenance(run) or [{}]]
-    names = dict.fromkeys(name for note in notes for name in note)
-    return {name: _joined(note.get(name, "unknown") for note in notes) for name in names}
-
-
-def _flat(provenance):
-    packages = provenance.get("packages", {})
-    return {**{name: value for name, value in provenance.items() if name != "packages"}, **packages}
-
-
-def _joined(values):
-    return ", ".join(dict.fromkeys(map(str, values)))
+def commands(study: Study) -> list[str]:
+    """The lines that make the study again, this one's own at the end where none of them writes a report."""
+    lines = list(study.commands)
+    if lines and not any(line.startswith((f"{MODULE}reproduce", f"{SCRIPT}reproduce")) for line in lines):
+        lines.append(command_line_of("report", study.workdir))
+    return lines
 
 
 def main() -> None:
@@ -151,16 +117,5 @@ def main() -> None:
 
 def definitions() -> tuple[cli.Definition, ...]:
     """Of the flags."""
-    several = "Folders of several studies with commas between them, to show side by side"
+    several = "Folders of several studies with commas between them, to show side by side."
     return cli.define_workdir, cli.flag("workdirs", several)
-
-
-def commands(workdir: str | pathlib.Path) -> list[str]:
-    """Command lines, in order and each once, that made a study, as they were given; empty if none was noted."""
-    folders = runs_in(workdir)
-    trained = [line for folder in folders for line in read_noted(folder).commands]
-    places = dict.fromkeys([*(folder.workdir for folder in folders), Run(workdir).workdir])
-    measured = [note.get("command") for place in places for note in read_notes(Run(place)).values()]
-    lines = list(dict.fromkeys(filter(None, [*trained, *measured])))
-    report = f"python -m experiments.report --workdir={shlex.quote(str(workdir))}"
-    return [*lines, *([report] if lines and not any("experiments.reproduce" in line for line in lines) else [])]

@@ -9,14 +9,14 @@ The same command run again resumes where it stopped, and does nothing twice that
 """
 
 import collections
-import dataclasses
+import functools
 import time
 from collections.abc import Sequence
 
 from memorize_jax.claims.statement import HOLDS
 from memorize_jax.commands import cli, double_descent, planned, report
-from memorize_jax.commands.execute import execute, measure_missing, tables_of
-from memorize_jax.figures.figure import INSTEAD, Figure, missing
+from memorize_jax.commands.execute import tables_of, train_and_measure
+from memorize_jax.figures.figure import Figure, instead, missing
 from memorize_jax.measurements import costs
 from memorize_jax.measurements.driver import is_measured
 from memorize_jax.measurements.measurement import Measurement
@@ -25,9 +25,8 @@ from memorize_jax.presets import Preset
 from memorize_jax.report.catalog import select
 from memorize_jax.runs.folder import Run, check_no_sweep, member_folders
 from memorize_jax.runs.prepare import prepare
-from memorize_jax.runs.seeds import combine, parse_seeds
-from memorize_jax.runs.train import train_run, train_seeds
-from memorize_jax.studies.plan import StudyPlan, state_of
+from memorize_jax.runs.seeds import combine
+from memorize_jax.studies.plan import StudyPlan, check_place, state_of
 
 
 def definitions() -> tuple[cli.Definition, ...]:
@@ -35,26 +34,24 @@ def definitions() -> tuple[cli.Definition, ...]:
     return (
         *cli.of_training(),
         *map(cli.settings, settings_classes().values()),
-        cli.flag("figure", "Do and draw only what these figures need, e.g. fig4 or fig3a,fig5f"),
-        cli.switch("dry_run", "Only show what there is, what would run, and about how long"),
+        cli.flag("figure", "Do and draw only what these figures need, e.g. fig4 or fig3a,fig5f."),
+        cli.switch("dry_run", "Only show what there is, what would run, and about how long."),
     )
 
 
 def run(
     workdir: str,
     preset: Preset,
-    seeds: Sequence[int] = (),
+    seeds: str | None = None,
     figures: Sequence[Figure] = (),
     *,
     dry_run: bool = False,
     together: bool = False,
 ) -> None:
-    """Does what is missing of a study of one network.
+    """Does what is missing of a study: of one network, or of the widths of a preset.
 
     Args:
-      workdir: folder of the run, or of its seeds.
-      preset: all settings.
-      seeds: in folders of their own; () for a single run.
+      seeds: in folders of their own, e.g. "0-2"; None for the one of the configuration.
       figures: to draw, and to do nothing else for; () for the whole study.
       dry_run: only print the plan.
       together: train the seeds as one program.
@@ -62,69 +59,63 @@ def run(
     Raises:
       ValueError, OSError: one clear sentence; before the training, where that is possible.
     """
+    plan = double_descent.plan_of(preset, seeds)
+    if plan.axes:
+        if not _show_widths(workdir, plan, preset) and not dry_run:
+            double_descent.run_widths(workdir, plan, preset)
+    else:
+        figures = _run_network(workdir, plan, preset, figures, dry_run, together)
+    if not dry_run:
+        _finish(workdir, figures)
+
+
+def _show_widths(workdir: str, plan: StudyPlan, preset: Preset) -> bool:
+    """Prints how far the runs of growing width are; returns whether all is done."""
+    check_place(workdir, plan)
+    wanted = measurements()["double_descent"]
+    is_complete = lambda run: is_measured(wanted, run, preset.of_all(wanted))
+    states = [state_of(plan.folders(workdir, one), is_complete)["state"] for one in plan.runs()]
+    complete, begun = states.count("complete"), len(states) - states.count("missing")
+    is_done = complete == len(states)
+    said = f"{begun} of {len(states)} widths begun, {complete} complete"
+    state = "done with these settings" if is_done else said
+    planned.show([planned.Planned(wanted.name, state, not is_done)])
+    return is_done
+
+
+def _run_network(workdir, plan, preset, figures, dry_run, together):
+    """Does what is missing of a study of one network, or only says it; returns the figures that can be drawn."""
     check_no_sweep(workdir)
-    if not seeds and (members := member_folders(workdir)):
+    if not plan.seeds and (members := member_folders(workdir)):
         held = ",".join(member.name.removeprefix("seed_") for member in members)
-        raise ValueError(f"workdir {workdir} holds an ensemble; go on with it by --seeds={held}")
-    if seeds:
-        preset = dataclasses.replace(preset, run=dataclasses.replace(preset.run, seed=seeds[0]))
-    plan = StudyPlan(preset.run, seeds=tuple(seeds))
-    runs = plan.folders(workdir, plan.runs()[0])
-    folders = list(runs)
-    prepared = prepare(folders[0].workdir, preset.run)
+        raise ValueError(f"workdir {workdir} holds an ensemble; resume it with --seeds={held}")
+    (one,) = plan.runs()
+    runs = plan.folders(workdir, one)
+    folders, config = list(runs), next(iter(runs.values()))
+    prepared = prepare(folders[0].workdir, config)
+    preset = preset.with_run(seed=config.seed)
     if figures:
         figures = _possible(figures, folders, preset, prepared[0])
     preset, wanted = _with_epochs_of(figures, preset, folders), _wanted(figures)
     planned.check_measurements(wanted, folders, preset, prepared)
-    work = costs.measure_work(preset.run, prepared[0], folders[0])
+    work = costs.measure_work(config, prepared[0], folders[0])
     training = planned.plan_training(runs, work)
     options = {"trained": not training.todo}
-    steps = [planned.plan_measurement(one, folders, preset, prepared[0], work, **options) for one in wanted]
+    steps = [planned.plan_measurement(step, folders, preset, prepared[0], work, **options) for step in wanted]
     planned.show([training, *steps])
     planned.check_memory([training, *steps])
-    if dry_run:
-        return
-    if training.todo:
-        print("train", flush=True)
-        if seeds:
-            train_seeds(workdir, preset.run, seeds, plan=preset.plan(), together=together)
-        else:
-            train_run(workdir, preset.run, prepared, preset.plan())
-    todo = [one for one, step in zip(wanted, steps, strict=True) if step.todo]
-    for number, one in enumerate(todo, start=1):
-        print(f"[{number}/{len(todo)}] {one.name}", flush=True)
-        measure_missing(workdir, seeds, one, preset, prepared[0])
-    # Whatever was done now: a table of all seeds is as new as its parts.
-    combine(workdir, tables_of(wanted))
-    _finish(workdir, figures)
-
-
-def run_widths(
-    workdir: str, preset: Preset, seeds: str | None, figures: Sequence[Figure] = (), *, dry_run: bool = False
-) -> None:
-    """Does what is missing of a study of networks of growing width; see `run`."""
-    plan, wanted = double_descent.plan_of(preset, seeds), measurements()["double_descent"]
-    settings = preset.of_all(wanted)
-    states = collections.Counter(
-        state_of(plan.folders(workdir, one), lambda run: is_measured(wanted, run, settings))["state"]
-        for one in plan.runs()
-    )
-    total = len(plan.runs())
-    is_done = states["complete"] == total
-    begun = f"{total - states['missing']} of {total} widths begun, {states['complete']} complete"
-    state = "done with these settings" if is_done else begun
-    planned.show([planned.Planned("double_descent", state, not is_done)])
-    if dry_run:
-        return
-    if not is_done:
-        double_descent.check_plan(workdir, plan, preset)
-        execute(workdir, plan, preset, [wanted])
-    _finish(workdir, figures)
+    if not dry_run:
+        todo = [step.name for step in steps if step.todo]
+        options = {"is_trained": not training.todo, "prepared": prepared, "say": functools.partial(print, flush=True)}
+        train_and_measure(workdir, config, plan.seeds, preset, todo, together, **options)
+        # Whatever was done now: a table of all seeds is as new as its parts.
+        combine(workdir, tables_of(wanted))
+    return figures
 
 
 def _wanted(figures: Sequence[Figure]) -> list[Measurement]:
     """The measurements of a study of one network; only those that make the tables of some figures, if given."""
-    made = [one for one in measurements().values() if one.plan and not one.axes]
+    made = [one for one in measurements().values() if one.measures and not one.axes]
     needs = {table for figure in figures for table in figure.needs}
     return [one for one in made if not figures or needs & set(one.tables)]
 
@@ -160,22 +151,17 @@ def _without(figures, reasons):
 
 def _with_epochs_of(figures, preset, folders):
     """The settings with geometry at as many epochs as a map needs, where one is asked for or they were measured."""
-    geometry, least = measurements()["geometry"], [figure.least_epochs for figure in _maps()]
+    geometry = measurements()["geometry"]
+    least = [figure.least_epochs for one in measurements().values() for figure in one.figures]
     epochs = preset.of("geometry").geometry_epochs
     asked = {item.strip() for item in epochs.split(",")}
     if asked & {"all", "log"} or len(asked) >= max(least):
         return preset
     more = preset.replace("geometry", geometry_epochs=f"log,{epochs}")
     # What was measured for a map stays, else the next command without it would take it away.
-    measured = all(
-        is_measured(geometry, folder, more.of_all(geometry)) for folder in folders if folder.config.is_file()
-    )
-    measured &= any(folder.config.is_file() for folder in folders)
+    begun = [folder for folder in folders if folder.config.is_file()]
+    measured = begun and all(is_measured(geometry, folder, more.of_all(geometry)) for folder in begun)
     return more if measured or any(figure.least_epochs for figure in figures) else preset
-
-
-def _maps():
-    return [figure for one in measurements().values() for figure in one.figures if figure.least_epochs]
 
 
 def _finish(workdir, figures):
@@ -195,7 +181,7 @@ def _finish(workdir, figures):
     print(f"claims: {said}\nreport: {path.absolute()}")
 
 
-def _choose_figures(text: str, preset: Preset) -> list[Figure]:
+def choose_figures(text: str, preset: Preset) -> list[Figure]:
     """The figures of `report.catalog.select` that a study by this preset can show; says of the others why not.
 
     Raises:
@@ -203,7 +189,7 @@ def _choose_figures(text: str, preset: Preset) -> list[Figure]:
     """
     axes, figures = ("width",) if preset.widths else (), select(text, preset.run.model)
     of_one = "is drawn from one network; give a preset without widths"
-    reasons = {figure.name: INSTEAD[figure.axes[0]] if figure.axes else of_one for figure in figures}
+    reasons = {figure.name: instead(figure.axes[0]) if figure.axes else of_one for figure in figures}
     return _without(figures, {figure.name: reasons[figure.name] for figure in figures if figure.axes != axes})
 
 
@@ -212,12 +198,8 @@ def main() -> None:
     started = time.perf_counter()
     preset, flags = cli.chosen(), cli.FLAGS
     workdir = flags.workdir or f"runs/{flags.preset}"
-    figures = _choose_figures(cli.figure_names(flags.figure), preset) if flags.figure else ()
+    figures = choose_figures(cli.figure_names(flags.figure), preset) if flags.figure else ()
     print(f"{flags.preset}: {preset.summary}\nfolder: {Run(workdir).workdir.absolute()}", flush=True)
-    if preset.widths:
-        run_widths(workdir, preset, flags.seeds, figures, dry_run=flags.dry_run)
-    else:
-        seeds = parse_seeds(flags.seeds) if flags.seeds else []
-        run(workdir, preset, seeds, figures, dry_run=flags.dry_run, together=flags.together)
+    run(workdir, preset, flags.seeds, figures, dry_run=flags.dry_run, together=flags.together)
     if not flags.dry_run:
         print(f"done in {time.perf_counter() - started:.0f} s")

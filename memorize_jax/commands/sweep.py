@@ -27,11 +27,11 @@ def definitions() -> tuple[cli.Definition, ...]:
     return (
         *cli.of_training(),
         cli.settings(GeometrySettings),
-        cli.flag("grid", "FIELD=VALUE,VALUE,... to combine; may be given several times", flags.DEFINE_multi_string),
-        cli.flag("file", "TOML file with preset, seeds, [run] and [grid], instead of --grid"),
-        cli.flag("cluster", f"Where to run, one of {', '.join(CLUSTERS)}; none is this process"),
-        cli.flag("slurm", "Options of the jobs, e.g. partition=gpu,gpus_per_node=1,timeout_min=600"),
-        cli.switch("dry_run", "Only show the table of runs"),
+        cli.flag("grid", "Values to combine, FIELD=VALUE,VALUE,...; may be repeated.", flags.DEFINE_multi_string),
+        cli.flag("file", "TOML file with preset, seeds, [run] and [grid], instead of --grid."),
+        cli.flag("cluster", f"Where to run. One of {', '.join(CLUSTERS)}; none is this process."),
+        cli.flag("slurm", "Options of the jobs, e.g. partition=gpu,gpus_per_node=1,timeout_min=600."),
+        cli.switch("dry_run", "Only show the table of runs."),
     )
 
 
@@ -69,5 +69,4 @@ def chosen_plan() -> tuple[StudyPlan, Preset]:
     preset = get_preset(parts.get("preset", given.preset))
     preset = dataclasses.replace(preset, run=dataclasses.replace(preset.run, **{**parts["run"], **overrides}))
     preset = preset.replace("geometry", **cli.given(GeometrySettings))
-    preset.of("geometry").validate()
     return make_plan(preset.run, parts["grid"], given.seeds or parts.get("seeds")), preset

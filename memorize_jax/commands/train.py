@@ -9,47 +9,47 @@ The same command run again resumes where the run stopped, however it stopped; wi
 """
 
 import jax
+from absl import flags
 
 from memorize_jax.commands import cli
+from memorize_jax.commands.execute import train_and_measure
+from memorize_jax.invocation import command_line_of
 from memorize_jax.runs import distributed
 from memorize_jax.runs.folder import check_no_sweep
-from memorize_jax.runs.seeds import parse_seeds
-from memorize_jax.runs.train import train_run, train_seeds
+from memorize_jax.studies.plan import make_plan
 
 
 def definitions() -> tuple[cli.Definition, ...]:
     """Of the flags; of those for several processes, all but the first where they do not find one another."""
-    elsewhere = "only needed where JAX cannot detect the cluster"
+    elsewhere = "only needed where JAX cannot detect the cluster."
     return (
         *cli.of_training(),
         cli.switch(
             "distributed",
-            "One of several processes that train together; on a TPU pod slice, Slurm or Open MPI they find one another",
+            "Train with other processes, which find one another on a TPU pod slice, Slurm or Open MPI.",
         ),
-        cli.flag("coordinator", f"address:port of process 0; {elsewhere}"),
-        cli.integer("num_processes", f"How many processes there are; {elsewhere}"),
-        cli.integer("process_id", f"Which process this is, from 0; {elsewhere}"),
+        cli.flag("coordinator", f"Address and port of process 0, as HOST:PORT; {elsewhere}"),
+        cli.flag("num_processes", f"How many processes there are; {elsewhere}", flags.DEFINE_integer),
+        cli.flag("process_id", f"Which process this is, from 0; {elsewhere}", flags.DEFINE_integer),
     )
 
 
 def first() -> None:
     """Meets the other processes, if the flags say so."""
-    flags = cli.FLAGS
-    distributed.join(flags.coordinator, flags.num_processes, flags.process_id, detect=flags.distributed)
+    given = cli.FLAGS
+    distributed.join(given.coordinator, given.num_processes, given.process_id, detect=given.distributed)
 
 
 def main() -> None:
     """Reads the flags and trains."""
-    workdir, flags, preset = cli.required_workdir(), cli.FLAGS, cli.chosen()
+    workdir, preset = cli.required_workdir(), cli.chosen()
+    plan = make_plan(preset.run, {}, cli.FLAGS.seeds)
+    if plan.seeds:
+        check_no_sweep(workdir)
     try:
-        if flags.seeds:
-            check_no_sweep(workdir)
-            seeds = parse_seeds(flags.seeds)
-            train_seeds(workdir, preset.run, seeds, plan=preset.plan(), together=flags.together)
-        else:
-            train_run(workdir, preset.run, plan=preset.plan())
+        train_and_measure(workdir, plan.config, plan.seeds, preset, (), cli.FLAGS.together)
     except jax.errors.JaxRuntimeError as error:
         distributed.leave_if_lost(error)
         raise
     if jax.process_index() == 0:
-        print(f"trained: {workdir}; next: python -m experiments.geometry --workdir={workdir}")
+        print(f"trained: {workdir}; next: {command_line_of('geometry', workdir)}")

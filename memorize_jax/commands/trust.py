@@ -25,8 +25,7 @@ def check_workdirs(given: flags.FlagValues) -> str:
       A warning of a run of the first version, to be given with what was made of it; "" if there is none.
 
     Raises:
-      ValueError: something in the folder is a link; or a config.json names code that this command line does not, and
-        --trust_code was not given.
+      ValueError: a link; or code that this command line does not name, without --trust_code.
     """
     if given.workdir and not getattr(given, "workdirs", None):
         check_no_links(Run(given.workdir).workdir)
@@ -41,11 +40,9 @@ def check_workdirs(given: flags.FlagValues) -> str:
             continue
         for name in sorted(name for name in names if isinstance(name, str) and plugins.is_own(name)):
             _announce(run, name, trusted=given.trust_code or name in _named_here(given))
-        if content.get("identity") is None and not warning:
-            warning = (
-                f"warning: {run.workdir} is a run of the first version, without an identity: files that belong to "
-                "another run cannot be told from its own"
-            )
+        if content.get("identity") is None:
+            first = f"warning: {run.workdir} is a run of the first version, without an identity"
+            warning = warning or f"{first}: files that belong to another run cannot be told from its own"
     return warning
 
 

@@ -1,47 +1,48 @@
-"""Permuted labels: a fraction of the training labels is made uninformative."""
+"""Label noise: the labels of a fraction of the training examples are permuted."""
 
 from typing import NamedTuple
 
 import jax
 import numpy as np
+from jaxtyping import Bool, Int, Int32, PRNGKeyArray
+from numpy.typing import ArrayLike
 
 MODES = ("shuffle", "uniform", "exclude_true")
 
 
 class PermutedLabels(NamedTuple):
-    """Labels to train on, and what they hide.
+    """Labels to train on (`assigned`), and what they hide.
 
-    Attributes:
-      assigned: [n] int32, the labels the network is trained on.
-      true: [n] int32.
-      is_permuted: [n] bool. An example that got its own label back still counts as permuted (paper A.3).
+    An example that got its own label back still counts as permuted (paper A.3).
     """
 
-    assigned: np.ndarray
-    true: np.ndarray
-    is_permuted: np.ndarray
+    assigned: Int32[np.ndarray, " n"]
+    true: Int32[np.ndarray, " n"]
+    is_permuted: Bool[np.ndarray, " n"]
 
 
-def class_quotas(counts: np.ndarray, total: int) -> np.ndarray:
-    """Splits a number of examples over classes in proportion to their sizes, by largest remainder.
-
-    Args:
-      counts: [P], examples of each class.
-      total: how many to take.
-
-    Returns:
-      [P] int, with sum `total`.
-    """
+def stratified_choice(
+    labels: Int[np.ndarray, " n"], total: int, num_classes: int, rng: np.random.Generator
+) -> Int[np.ndarray, " total"]:
+    """Chooses the same share of every class, by largest remainder; gives sorted indices."""
+    counts = np.bincount(labels, minlength=num_classes)
     exact = counts * (total / max(counts.sum(), 1))
     quotas = np.floor(exact).astype(int)
     # Ties in the remainder go to the lower class, so the result depends on nothing but the counts.
     order = np.argsort(-(exact - quotas), kind="stable")
     quotas[order[: total - quotas.sum()]] += 1
-    return quotas
+    chosen = [rng.permutation(np.flatnonzero(labels == label))[:quota] for label, quota in enumerate(quotas)]
+    return np.sort(np.concatenate(chosen)) if chosen else np.zeros(0, int)
 
 
 def permute_labels(
-    labels, fraction: float, *, key: jax.Array, num_classes: int, mode: str = "shuffle", stratified: bool = True
+    labels: ArrayLike,
+    fraction: float,
+    *,
+    key: PRNGKeyArray,
+    num_classes: int,
+    mode: str = "shuffle",
+    stratified: bool = True,
 ) -> PermutedLabels:
     """Permutes the labels of exactly round(fraction * n) examples.
 
@@ -49,16 +50,10 @@ def permute_labels(
     the device.
 
     Args:
-      labels: [n] integer, in 0 .. num_classes - 1.
-      fraction: share of examples to permute, 0 to 1.
-      key: PRNG key; the same key gives the same labels.
-      num_classes: P.
+      labels: [n] integers in 0 .. num_classes - 1.
       mode: "shuffle" permutes the chosen labels among themselves (the class histogram stays), "uniform" draws each
         from all classes, "exclude_true" from all classes but its own.
       stratified: choose the same share of every class, to the nearest whole example, instead of any examples.
-
-    Raises:
-      ValueError: fraction outside [0, 1], unknown mode, labels out of range.
     """
     true = np.asarray(labels)
     if true.ndim != 1 or not np.issubdtype(true.dtype, np.integer):
@@ -75,12 +70,9 @@ def permute_labels(
     rng = np.random.default_rng(np.asarray(jax.random.key_data(key)).ravel())
     total = round(fraction * true.size)
     if stratified:
-        quotas = class_quotas(np.bincount(true, minlength=num_classes), total)
-        members = [rng.permutation(np.flatnonzero(true == label))[:quota] for label, quota in enumerate(quotas)]
-        chosen = np.concatenate(members) if members else np.zeros(0, int)
+        chosen = stratified_choice(true, total, num_classes, rng)
     else:
-        chosen = rng.permutation(true.size)[:total]
-    chosen = np.sort(chosen)
+        chosen = np.sort(rng.permutation(true.size)[:total])
     assigned = true.copy()
     if mode == "shuffle":
         assigned[chosen] = rng.permutation(true[chosen])

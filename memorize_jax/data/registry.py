@@ -1,30 +1,26 @@
 """Name -> data set."""
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
 from memorize_jax import plugins
-from memorize_jax.data.cifar import load_cifar10, load_cifar100
-from memorize_jax.data.digits import load_digits
-from memorize_jax.data.fashion_mnist import load_fashion_mnist, load_fashion_mnist_14, load_fashion_mnist_32
-from memorize_jax.data.labels import class_quotas
-from memorize_jax.data.mnist import load_mnist
-from memorize_jax.data.spheres import load_spheres, load_spheres_small
+from memorize_jax.data import cifar, digits, mnist, spheres, tiny_imagenet
+from memorize_jax.data.labels import stratified_choice
 from memorize_jax.data.splits import Splits, check_splits
-from memorize_jax.data.tiny_imagenet import load_tiny_imagenet
 
 LOADERS: dict[str, Callable[..., Splits]] = {
-    "cifar10": load_cifar10,
-    "cifar100": load_cifar100,
-    "digits": load_digits,
-    "fashion_mnist": load_fashion_mnist,
-    "fashion_mnist_14": load_fashion_mnist_14,
-    "fashion_mnist_32": load_fashion_mnist_32,
-    "mnist": load_mnist,
-    "spheres": load_spheres,
-    "spheres_small": load_spheres_small,
-    "tiny_imagenet": load_tiny_imagenet,
+    "cifar10": partial(cifar.load, "cifar10"),
+    "cifar100": partial(cifar.load, "cifar100"),
+    "digits": digits.load,
+    "fashion_mnist": partial(mnist.load, "fashion_mnist"),
+    "fashion_mnist_14": mnist.load_14,
+    "fashion_mnist_32": mnist.load_32,
+    "mnist": partial(mnist.load, "mnist"),
+    "spheres": lambda data_dir=None: spheres.make_spheres(),
+    "spheres_small": lambda data_dir=None: spheres.make_spheres(**spheres.SMALL),
+    "tiny_imagenet": tiny_imagenet.load,
 }
 
 
@@ -38,24 +34,22 @@ def check_name(name: str) -> None:
 
 
 def load(name: str, *, data_dir: str | None = None, num_train: int | None = None) -> Splits:
-    """Loads a data set.
+    """Loads a data set; what is missing, damaged or not a data set raises an error that says what to do.
 
     Args:
       name: one of `LOADERS`; or MODULE:NAME, a function of yours that takes `data_dir` and returns Splits.
       data_dir: folder of its files, for those that have files.
       num_train: keep so many training examples, the same share of every class and always the same ones; None for all.
-
-    Returns:
-      Splits(train, test).
-
-    Raises:
-      ValueError: unknown name, damaged files, more training examples asked for than there are, or a function of
-        yours that returns something else.
-      FileNotFoundError: missing files; says where they were looked for and how to get them.
     """
     check_name(name)
     splits = check_splits(_own(name, data_dir), name) if plugins.is_own(name) else LOADERS[name](data_dir=data_dir)
-    return splits if num_train is None else splits._replace(train=_subset(splits.train, num_train))
+    if num_train is None:
+        return splits
+    train = splits.train
+    if not 1 <= num_train <= len(train.labels):
+        raise ValueError(f"expected num_train between 1 and {len(train.labels)}, got {num_train}")
+    kept = stratified_choice(train.labels, num_train, train.num_classes, np.random.default_rng(0))
+    return splits._replace(train=train._replace(images=train.images[kept], labels=train.labels[kept]))
 
 
 def _own(name, data_dir):
@@ -65,13 +59,3 @@ def _own(name, data_dir):
     except (Exception, SystemExit) as error:  # it may fail in any way
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise ValueError(f"dataset {name} failed when called with data_dir={data_dir!r} ({reason})") from error
-
-
-def _subset(split, num):
-    if not 1 <= num <= len(split.labels):
-        raise ValueError(f"expected num_train between 1 and {len(split.labels)}, got {num}")
-    rng = np.random.default_rng(0)
-    quotas = class_quotas(np.bincount(split.labels, minlength=split.num_classes), num)
-    chosen = [rng.permutation(np.flatnonzero(split.labels == label))[:quota] for label, quota in enumerate(quotas)]
-    chosen = np.sort(np.concatenate(chosen))
-    return split._replace(images=split.images[chosen], labels=split.labels[chosen])

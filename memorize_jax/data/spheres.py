@@ -1,4 +1,4 @@
-"""The paper's synthetic manifolds (appendix A.5): spheres around centres that come in antipodal pairs."""
+"""The paper's synthetic manifolds (appendix A.5): spheres around centers that come in antipodal pairs."""
 
 import numpy as np
 
@@ -17,32 +17,21 @@ def make_spheres(
     seed: int = 0,
     name: str = "spheres",
 ) -> Splits:
-    """Samples points uniformly from spheres whose centres are +e_k and -e_k.
+    """Samples points uniformly from spheres with centers +e_k and -e_k: images [n, D] float32, ordered by class.
 
-    The span of each sphere holds its own centre axis and `sphere_dimension - 1` random directions. Of the readings of
-    A.5 it is the one that fits all its statements: classes overlap exactly when radius > 1, and the pair's shared
-    axis separates them only partly (86 % at the defaults). `span="random"` draws all directions at random, which
-    makes that axis separate the pair perfectly.
+    The span of each sphere holds its own center axis and d - 1 random directions. Of the readings of A.5 it is the one
+    that fits all its statements: classes overlap exactly when radius > 1, and the pair's shared axis separates them
+    only partly (86 % at the defaults). `span="random"` draws all directions at random, which makes that axis separate
+    the pair perfectly.
 
     Args:
-      num_classes: P, even.
-      num_features: D.
+      num_classes: even.
       sphere_dimension: d, dimension of each sphere's span.
-      radius: r, in units of the distance between a centre and the origin.
-      train_per_class: examples per class.
-      test_per_class: examples per class.
+      radius: in units of the distance between a center and the origin.
       span: "with_center" or "random".
-      seed: of the directions and the points.
-      name: of the resulting data set.
-
-    Returns:
-      Splits with images [n, D] float32, ordered by class.
-
-    Raises:
-      ValueError: an odd number of classes, too few features, or an unknown span.
     """
     if num_classes % 2 or num_classes < 2:
-        raise ValueError(f"expected an even number of classes (centres come in pairs), got {num_classes}")
+        raise ValueError(f"expected an even number of classes (centers come in pairs), got {num_classes}")
     if span not in ("with_center", "random"):
         raise ValueError(f"expected span to be 'with_center' or 'random', got {span!r}")
     if num_features < max(num_classes // 2, sphere_dimension):
@@ -73,20 +62,12 @@ def make_spheres(
     return Splits(split(0, train_per_class), split(train_per_class, per_class))
 
 
-def load_spheres(data_dir: str | None = None) -> Splits:
-    """Makes the paper's set: 100 spheres, r = 5, d = 30, D = 1024, 500 + 100 examples each (205 MB)."""
-    del data_dir
-    return make_spheres()
-
-
-def load_spheres_small(data_dir: str | None = None) -> Splits:
-    """Makes a set of the same kind at CPU size: 20 spheres, r = 5, d = 10, D = 128, 200 + 50 examples each."""
-    del data_dir
-    return make_spheres(
-        num_classes=20,
-        num_features=128,
-        sphere_dimension=10,
-        train_per_class=200,
-        test_per_class=50,
-        name="spheres_small",
-    )
+# A set of the same kind at CPU size.
+SMALL = {
+    "num_classes": 20,
+    "num_features": 128,
+    "sphere_dimension": 10,
+    "train_per_class": 200,
+    "test_per_class": 50,
+    "name": "spheres_small",
+}

@@ -4,20 +4,14 @@ import warnings
 from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Float32, Int, Int32, UInt8
 
 
 class Split(NamedTuple):
-    """Labelled examples.
+    """Labeled examples: images, or float32 features of data that are not images; labels in 0 .. num_classes - 1."""
 
-    Attributes:
-      images: [n, height, width, channels] uint8, or [n, features] float32 for data that are not images.
-      labels: [n] int32, in 0 .. num_classes - 1.
-      num_classes: P.
-      name: of the data set.
-    """
-
-    images: np.ndarray
-    labels: np.ndarray
+    images: UInt8[np.ndarray, "n height width channels"] | Float32[np.ndarray, "n ..."]
+    labels: Int32[np.ndarray, " n"]
     num_classes: int
     name: str
 
@@ -29,19 +23,8 @@ class Splits(NamedTuple):
     test: Split
 
 
-def check_splits(splits: Splits, name: str) -> Splits:
-    """Checks that a data set is what the rest of the project relies on.
-
-    Args:
-      splits: what a function outside this package returned.
-      name: of it, for the error messages.
-
-    Returns:
-      The same as NumPy arrays, labels as int32.
-
-    Raises:
-      ValueError: expected X, got Y; with advice where one fits.
-    """
+def check_splits(splits: object, name: str) -> Splits:
+    """Checks what a function outside this package returned as data set `name`; gives NumPy arrays, labels as int32."""
     where = f"dataset {name}"
     if not isinstance(splits, Splits) or not all(isinstance(split, Split) for split in splits):
         of = f" of {', '.join(type(part).__name__ for part in splits)}" if isinstance(splits, tuple) else ""
@@ -71,7 +54,7 @@ def check_splits(splits: Splits, name: str) -> Splits:
 
 
 def check_split(split: Split, part: str, where: str) -> Split:
-    """Checks one part of a data set; `where` it comes from is for the error messages. See `check_splits`."""
+    """Checks one part of a data set like `check_splits`; `where` begins the error messages."""
     try:
         # What is masked must not come back as a number.
         images, labels = (np.asarray(np.ma.filled(array, np.nan)) for array in (split.images, split.labels))
@@ -94,17 +77,16 @@ def check_split(split: Split, part: str, where: str) -> Split:
     if wrong.any():
         raise ValueError(
             f"{where}: expected finite numbers in {part}, got {wrong.sum()} NaN or infinite in {np.sum(wrong > 0)} "
-            f"examples, the first is example {np.argmax(wrong > 0)}; mend or leave them out"
+            f"examples, the first is example {np.argmax(wrong > 0)}; correct them or leave them out"
         )
     return split._replace(images=images, labels=_as_int32(labels, num_classes, part, where))
 
 
 def _advice(images, labels):
-    """What to do about shapes and types that do not fit, if it can be guessed."""
     if not images.size:
         return "; there is nothing in it"
     if images.dtype == np.uint8 and images.ndim == 3:
-        return "; grey images need their one channel: images[..., None]"
+        return "; gray images need their one channel: images[..., None]"
     if images.dtype != np.float32 and (images.dtype, images.ndim) != (np.uint8, 4):
         return "; give images.astype(np.float32), or for images of 0 to 255 np.uint8 [n, height, width, channels]"
     return "; labels[:, 0] are [n], or labels.argmax(axis=1) of one-hot labels" if labels.ndim == 2 else ""
@@ -126,16 +108,14 @@ def _as_int32(labels, num_classes, part, where):
     raise ValueError(f"{where}: {expected}, got {got}; {advice}")
 
 
-def stratified_split(labels: np.ndarray, test_fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Splits examples into training and test, the same share of every class.
+def stratified_split(
+    labels: Int[np.ndarray, " n"], test_fraction: float, seed: int
+) -> tuple[Int[np.ndarray, " train"], Int[np.ndarray, " test"]]:
+    """Splits examples into training and test; gives sorted indices.
 
     Args:
-      labels: [n] integer.
       test_fraction: share of each class that goes to test, rounded down to whole examples.
       seed: of the shuffle.
-
-    Returns:
-      (train indices, test indices), each sorted.
     """
     rng = np.random.default_rng(seed)
     test = []

@@ -1,39 +1,26 @@
-"""Standardisation of images on the device, after the gather: data sets stay uint8."""
+"""Standardization of images on the device, after the gather: data sets stay uint8."""
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
-import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float, Float32, Num, Shaped
 
+AnyArray = TypeVar("AnyArray", Array, np.ndarray)
 SCALINGS = ("channels", "symmetric")
 
 
 class ChannelStatistics(NamedTuple):
-    """What is subtracted and divided by, per channel, in the unit of the stored values.
+    """What is subtracted and divided by, in the unit of the stored values; the deviation of a constant channel is 1."""
 
-    Attributes:
-      mean: [channels] float32.
-      deviation: [channels] float32, 1 where a channel is constant.
-    """
-
-    mean: np.ndarray
-    deviation: np.ndarray
+    mean: Float32[np.ndarray, " channels"]
+    deviation: Float32[np.ndarray, " channels"]
 
 
-def channel_statistics(images: np.ndarray, scaling: str = "channels") -> ChannelStatistics:
-    """Decides how images are brought to the range that a network expects.
+def channel_statistics(images: Shaped[np.ndarray, "n ..."], scaling: str = "channels") -> ChannelStatistics:
+    """Decides how uint8 images [n, height, width, channels] are scaled; other data stay as they are.
 
-    Args:
-      images: [n, height, width, channels] uint8; other data (float, or without channels) are left as they are.
-      scaling: "channels", mean 0 and deviation 1 of every channel of these images; "symmetric", from [0, 255] to
-        [-1, 1], whatever the images.
-
-    Returns:
-      ChannelStatistics; (0, 1) for data that are not uint8 images.
-
-    Raises:
-      ValueError: unknown scaling.
+    "channels" gives mean 0 and deviation 1 of every channel of these images, "symmetric" brings [0, 255] to [-1, 1].
     """
     if scaling not in SCALINGS:
         raise ValueError(f"expected scaling to be one of {', '.join(SCALINGS)}, got {scaling!r}")
@@ -50,15 +37,7 @@ def channel_statistics(images: np.ndarray, scaling: str = "channels") -> Channel
     return ChannelStatistics(mean.astype(np.float32), np.where(deviation > 0, deviation, 1).astype(np.float32))
 
 
-def standardize(images: jax.Array, statistics: ChannelStatistics) -> jax.Array:
-    """Brings images to the range of `channel_statistics`.
-
-    Args:
-      images: [n, ..., channels] uint8 or float.
-      statistics: of the training set.
-
-    Returns:
-      [n, ..., channels] float32 (float64 stays).
-    """
+def standardize(images: Num[AnyArray, "*shape"], statistics: ChannelStatistics) -> Float[AnyArray, "*shape"]:
+    """Subtracts the mean of each channel (last axis) and divides by its deviation; float32, unless float64 comes in."""
     dtype = images.dtype if jnp.issubdtype(images.dtype, jnp.floating) else jnp.float32
     return (images.astype(dtype) - statistics.mean) / statistics.deviation

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import jax
 import numpy as np
+from jaxtyping import Int, PRNGKeyArray
 
 from memorize_jax.data.labels import PermutedLabels
 from memorize_jax.keys import stream
@@ -12,29 +13,17 @@ GROUPS = ("unpermuted", "permuted", "restored", "test")
 
 
 class Group(NamedTuple):
-    """Examples with the labels they are analysed under.
+    """Examples of the training set, or of the test set in the group "test", with the labels they are analyzed under."""
 
-    Attributes:
-      indices: [n] int, into the training set, or into the test set for the group "test".
-      labels: [n] int32.
-    """
-
-    indices: np.ndarray
-    labels: np.ndarray
+    indices: Int[np.ndarray, " n"]
+    labels: Int[np.ndarray, " n"]
 
 
-def example_groups(labels: PermutedLabels, test_labels: np.ndarray) -> dict[str, Group]:
-    """Forms the groups of section 3.1: unpermuted, permuted, restored, test.
+def example_groups(labels: PermutedLabels, test_labels: Int[np.ndarray, " m"]) -> dict[str, Group]:
+    """Forms the groups of section 3.1, in the order of `GROUPS`: unpermuted, permuted, restored, test.
 
     Permuted examples carry the labels they were trained with; restored are the same examples with their true labels.
-
-    Args:
-      labels: of the training set.
-      test_labels: [m] integer.
-
-    Returns:
-      name -> Group, in the order of `GROUPS`; unpermuted is empty when all labels are permuted, permuted and
-      restored when none are.
+    Unpermuted is empty when all labels are permuted, permuted and restored when none are.
     """
     unpermuted = np.flatnonzero(~labels.is_permuted)
     permuted = np.flatnonzero(labels.is_permuted)
@@ -51,28 +40,19 @@ def manifold_indices(
     *,
     num_classes: int,
     examples_per_class: int,
-    key: jax.Array,
+    key: PRNGKeyArray,
     name: str = "group",
     max_classes: int | None = None,
     repeat: int = 0,
-) -> np.ndarray:
-    """Chooses the examples that stand for each class manifold.
+) -> Int[np.ndarray, "P M"]:
+    """Chooses the M examples that stand for each class manifold; classes are in increasing order.
 
     Args:
-      group: the examples.
-      num_classes: P.
-      examples_per_class: M.
-      key: PRNG key; each class has its own stream, so the choice for one does not depend on the others.
+      key: each class has its own stream, so the choice for one does not depend on the others.
       name: of the group, for the error message.
       max_classes: use at most this many classes, drawn from the key.
-      repeat: number of another choice for the same classes; one that shares no example with those before it as long as
-        the class has enough.
-
-    Returns:
-      [classes, M] indices, classes in increasing order.
-
-    Raises:
-      ValueError: classes have fewer than M examples; names them. Or M or `max_classes` is below 1.
+      repeat: number of another choice for the same classes; it shares no example with those before it as long as the
+        class has enough.
     """
     for setting, value in (("examples_per_class", examples_per_class), ("max_classes", max_classes)):
         if value is not None and value < 1:

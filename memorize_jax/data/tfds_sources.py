@@ -1,5 +1,8 @@
 """Sole owner of tensorflow_datasets: reads prepared sets without TensorFlow, prepares them with it, once."""
 
+# TensorFlow and TFDS are an extra, which need not be installed where types are checked.
+# pyright: reportMissingImports=false, reportMissingModuleSource=false
+
 import importlib.util
 
 import numpy as np
@@ -23,22 +26,10 @@ def is_prepared(name: str, data_dir: str | None) -> bool:
 def load(name: str, data_dir: str | None, *, by_hand: str) -> Splits:
     """Loads a data set by TFDS, which downloads and prepares it if it is not there.
 
-    Preparing needs TensorFlow and, unless the original files lie in downloads/manual of the data folder, the network.
-    Reading needs neither.
-
-    Args:
-      name: in `NUM_CLASSES`.
-      data_dir: TFDS's data folder; None for its default.
-      by_hand: what a person without TFDS can do, for the error message.
-
-    Returns:
-      Splits with images [n, height, width, channels] uint8. Examples are in the order of their ids; sets without ids
-      (mnist, fashion_mnist) are in the order TFDS shuffled them to, the same for every copy of one version.
-
-    Raises:
-      FileNotFoundError: neither data nor the packages to prepare them; says what to do.
-      ValueError: the prepared copy cannot be read without TensorFlow, or the originals could not be had or are not
-        what they should be.
+    Preparing needs TensorFlow and, unless the original files are in downloads/manual of the data folder, the network.
+    Reading needs neither. Examples are in the order of their ids; sets without ids (mnist, fashion_mnist) are in the
+    order TFDS shuffled them to, the same for every copy of one version. `by_hand` is what a person without TFDS can
+    do, for the error message.
     """
     folder = data_folder(data_dir)
     prepared = is_prepared(name, data_dir)

@@ -7,13 +7,13 @@ import pathlib
 import posixpath
 import re
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 
 import numpy as np
+from jaxtyping import Int32, UInt8
 
 from memorize_jax import memory
-from memorize_jax.data.downloads import Wanted, data_folder, find, first_bytes, listed, missing, seen
+from memorize_jax.data.downloads import DAMAGE, Wanted, data_folder, find, listed, missing, opened, unpacked_file
 from memorize_jax.data.splits import Split, Splits
 
 SOURCE = "http://cs231n.stanford.edu/tiny-imagenet-200.zip"
@@ -23,60 +23,58 @@ SIDE = 64
 # The longest of its files, the annotations, has 0.4 MB; anything longer is not of this data set.
 MOST_BYTES = 4 << 20
 IMAGES_PER_TASK = 500
-# The zip file first: it has checksums, and a folder may have been unpacked in part. The last: of a folder under
-# another name.
-WANTED = Wanted((f"{FOLDER}.zip", FOLDER, "wnids.txt"), f"download {SOURCE} and give its folder as --data_dir", "tiny")
+WANTED = Wanted(
+    # The zip file first: it has checksums, and a folder may have been unpacked in part.
+    (f"{FOLDER}.zip", FOLDER, "wnids.txt"),
+    f"download {SOURCE} and give its folder as --data_dir",
+    "tiny",
+    inside=("wnids.txt",),
+)
 WORDNET_ID = re.compile(r"n\d{8}")
+
+Reader = Callable[[str], bytes]
 
 
 @contextlib.contextmanager
-def _reader(path: pathlib.Path) -> Iterator[Callable[[str], bytes]]:
+def _reader(path: pathlib.Path) -> Iterator[Reader]:
     """Gives a function that reads one file by its name inside the data set; nothing is extracted."""
     if path.is_dir():
         root = path.resolve()
 
-        def read(name):
-            file = (root / name).resolve()
+        def from_folder(name):
+            file = unpacked_file(path, name, SOURCE).resolve()
             if not file.is_relative_to(root):
                 raise ValueError(f"{path / name}: expected a file inside {root}, got a link to {file}")
-            if not file.is_file():
-                raise FileNotFoundError(f"tiny_imagenet: no {name} in {path}; unpack {SOURCE} again (it {seen(path)})")
-            first_bytes(path / name)
-            return _checked(file.stat().st_size, file.read_bytes, path / name)
+            _check_size(file.stat().st_size, path / name)
+            return file.read_bytes()
 
-        yield read
+        yield from_folder
         return
-    first_bytes(path)
-    try:
-        archive = zipfile.ZipFile(path)
-    except zipfile.BadZipFile as error:
-        raise ValueError(f"{path}: damaged zip file ({error})") from error
-    with archive:
+    with opened(path, "zip file") as stream, zipfile.ZipFile(stream) as archive:
         # An archive that was packed again may have ./ before its names.
         members = {posixpath.normpath(info.filename): info for info in archive.infolist()}
 
-        def read(name):
+        def from_zip(name):
+            info = members.get(f"{FOLDER}/{name}")
+            if info is None:
+                advice = f"download {SOURCE} again (it holds {listed(members)})"
+                raise FileNotFoundError(f"{path}: expected a member {FOLDER}/{name}; {advice}")
+            _check_size(info.file_size, f"{path}: {name}")
             try:
-                info = members[f"{FOLDER}/{name}"]
-                return _checked(info.file_size, lambda: archive.read(info), f"{path}: {name}")
-            except KeyError as error:
-                raise FileNotFoundError(
-                    f"tiny_imagenet: no {FOLDER}/{name} in {path}; download {SOURCE} again (it holds {listed(members)})"
-                ) from error
+                return archive.read(info)
             # An encrypted member is a RuntimeError, a kind of compression unknown to zipfile one of its subclasses.
-            except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
+            except (*DAMAGE, RuntimeError) as error:
                 raise ValueError(f"{path}: damaged at {name} ({error})") from error
 
-        yield read
+        yield from_zip
 
 
-def _checked(size, read, where):
+def _check_size(size, where):
     if size > MOST_BYTES:
         raise ValueError(f"{where}: expected at most {MOST_BYTES} bytes, got {size}")
-    return read()
 
 
-def _image(content: bytes, where: str) -> np.ndarray:
+def _image(content: bytes, where: str) -> UInt8[np.ndarray, "64 64 3"]:
     import PIL.Image
 
     try:
@@ -84,14 +82,14 @@ def _image(content: bytes, where: str) -> np.ndarray:
             # Before decoding: the header alone tells the size.
             if image.size != (SIDE, SIDE):
                 raise ValueError(f"{where}: expected {SIDE} x {SIDE} pixels, got {image.size[0]} x {image.size[1]}")
-            # A few images are grey.
+            # A few images are gray.
             return np.asarray(image.convert("RGB"))
     except (OSError, SyntaxError, PIL.Image.DecompressionBombError) as error:
         got = f"{len(content)} bytes that are none, or not all of one (they start with {content[:8]!r})"
         raise ValueError(f"{where}: expected a JPEG image, got {got}") from error
 
 
-def _images(read, names, path) -> np.ndarray:
+def _images(read: Reader, names: list[str], path) -> UInt8[np.ndarray, "n 64 64 3"]:
     memory.check_fits(f"{path}: {len(names)} images", len(names) * SIDE * SIDE * 3, "use a machine with more memory")
     images = np.empty((len(names), SIDE, SIDE, 3), np.uint8)
 
@@ -99,92 +97,50 @@ def _images(read, names, path) -> np.ndarray:
         for number in range(start, min(start + IMAGES_PER_TASK, len(names))):
             images[number] = _image(read(names[number]), f"{path}: {names[number]}")
 
-    # Decoding leaves the interpreter lock free.
+    # Decoding releases the interpreter lock.
     with concurrent.futures.ThreadPoolExecutor() as pool:
         for _ in pool.map(decode, range(0, len(names), IMAGES_PER_TASK)):
             pass
     return images
 
 
-def _annotations(text: str, classes: list[str], num_test: int, path) -> np.ndarray:
+def _annotations(text: str, classes: list[str], path) -> Int32[np.ndarray, " n"]:
     """Reads the class of val_0.JPEG, val_1.JPEG, ..."""
     label_of = {wordnet_id: label for label, wordnet_id in enumerate(classes)}
     rows = dict(line.split("\t")[:2] for line in text.splitlines() if line.count("\t") >= 1)
-    names = [f"val_{number}.JPEG" for number in range(num_test)]
+    names = [f"val_{number}.JPEG" for number in range(NUM_TEST)]
     if rows.keys() != set(names) or not set(rows.values()) <= label_of.keys():
         raise ValueError(
-            f"{path}: expected val_annotations.txt to give one of {len(classes)} classes for each of {num_test} "
+            f"{path}: expected val_annotations.txt to give one of {len(classes)} classes for each of {NUM_TEST} "
             f"images, got {len(rows)} images of {len(set(rows.values()))} classes"
         )
     return np.array([label_of[rows[name]] for name in names], np.int32)
 
 
-def read_tiny_imagenet(
-    path: pathlib.Path,
-    *,
-    num_classes: int = NUM_CLASSES,
-    train_per_class: int = TRAIN_PER_CLASS,
-    num_test: int = NUM_TEST,
-) -> Splits:
-    """Reads Tiny ImageNet from its zip file, without extracting it, or from its folder.
+def load(data_dir: str | None = None) -> Splits:
+    """Loads images [n, 64, 64, 3] from the zip file, without extracting it, or from the folder in it.
 
-    All names of files are made here or checked against those made here, so none can lead outside.
-
-    Args:
-      path: tiny-imagenet-200.zip, or the folder in it.
-      num_classes: it must have.
-      train_per_class: training images of each class it must have.
-      num_test: validation images it must have.
-
-    Returns:
-      Splits with images [n, 64, 64, 3] uint8; classes in the order of their WordNet ids. The official validation set
-      is the test set: the official test set has no labels.
-
-    Raises:
-      FileNotFoundError: a file is missing.
-      ValueError: a file is damaged or of the wrong size.
-    """
-    with _reader(path) as read:
-        classes = sorted(set(_text(read, "wnids.txt", path).split()))
-        wrong = [name for name in classes if not WORDNET_ID.fullmatch(name)]
-        if wrong or len(classes) != num_classes:
-            raise ValueError(
-                f"{path}: expected {num_classes} WordNet ids like n01443537 in wnids.txt, got {len(classes)}"
-                + (f" with {wrong[0]!r}" if wrong else "")
-            )
-        test_labels = _annotations(_text(read, "val/val_annotations.txt", path), classes, num_test, path)
-        train = [f"train/{name}/images/{name}_{number}.JPEG" for name in classes for number in range(train_per_class)]
-        test = [f"val/images/val_{number}.JPEG" for number in range(num_test)]
-        train_labels = np.repeat(np.arange(num_classes, dtype=np.int32), train_per_class)
-        return Splits(
-            Split(_images(read, train, path), train_labels, num_classes, "tiny_imagenet"),
-            Split(_images(read, test, path), test_labels, num_classes, "tiny_imagenet"),
-        )
-
-
-def _text(read, name, path) -> str:
-    try:
-        return read(name).decode("ascii")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path}: expected text in {name}, got {error}") from error
-
-
-def load_tiny_imagenet(data_dir: str | None = None) -> Splits:
-    """Loads Tiny ImageNet; decoding takes half a minute and 1.4 GB.
-
-    Args:
-      data_dir: folder with tiny-imagenet-200.zip or the unpacked tiny-imagenet-200, or that folder itself; default the
-        folder TFDS uses.
-
-    Returns:
-      See `read_tiny_imagenet`.
-
-    Raises:
-      FileNotFoundError: not there, or incomplete; says how to get it.
-      ValueError: a damaged file.
+    All names of files are made here or checked against those made here, so none can lead outside. Classes are in the
+    order of their WordNet ids. The official validation set is the test set: the official test set has no labels.
+    Decoding takes half a minute and 1.4 GB.
     """
     folder = data_folder(data_dir)
     path = find(WANTED, folder)
     if path is None:
         raise FileNotFoundError(f"tiny_imagenet: no data in {folder}; {missing(WANTED, folder)}")
-    return read_tiny_imagenet(path.parent if path.name == WANTED.names[-1] else path)
+    with _reader(path) as read:
+        classes = sorted(set(read("wnids.txt").decode("ascii", "replace").split()))
+        wrong = [name for name in classes if not WORDNET_ID.fullmatch(name)]
+        if wrong or len(classes) != NUM_CLASSES:
+            raise ValueError(
+                f"{path}: expected {NUM_CLASSES} WordNet ids like n01443537 in wnids.txt, got {len(classes)}"
+                + (f" with {wrong[0]!r}" if wrong else "")
+            )
+        test_labels = _annotations(read("val/val_annotations.txt").decode("ascii", "replace"), classes, path)
+        train_labels = np.repeat(np.arange(NUM_CLASSES, dtype=np.int32), TRAIN_PER_CLASS)
+        train = [f"train/{name}/images/{name}_{number}.JPEG" for name in classes for number in range(TRAIN_PER_CLASS)]
+        test = [f"val/images/val_{number}.JPEG" for number in range(NUM_TEST)]
+        return Splits(
+            Split(_images(read, train, path), train_labels, NUM_CLASSES, "tiny_imagenet"),
+            Split(_images(read, test, path), test_labels, NUM_CLASSES, "tiny_imagenet"),
+        )

@@ -13,13 +13,10 @@ def draw_mean(axis, places, values, *, level: float, band: bool = True, scale: f
     """Draws the mean over seeds, and the Student-t interval where there are several.
 
     Args:
-      axis: of the figure.
       places: [n] on the horizontal axis.
       values: [seeds, n], NaN where a seed has none.
       level: of the interval.
-      band: whether to draw the interval.
       scale: of the values, 100 for percent.
-      **style: of the line.
 
     Returns:
       the fewest seeds that any point of the line is a mean of.
@@ -46,7 +43,7 @@ def interpolated(table: pd.DataFrame, along: str, column: str) -> pd.DataFrame:
 
     For seeds that were measured at epochs of their own; the last value is that which all of them reach.
     """
-    # A seed without any number is in no mean.
+    # A seed without any value is in no mean.
     wide = table.pivot(index="seed", columns=along, values=column).dropna(how="all")
     places = wide.columns.to_numpy(float)
     filled = [
@@ -63,38 +60,21 @@ def subject(study: Study) -> str:
 
 
 def fewest_seeds(table: pd.DataFrame, by: Sequence[str], columns: Sequence[str]) -> int:
-    """The fewest seeds that have a number, of all places where any seed has one.
-
-    Args:
-      table: a row per seed for every combination of the columns `by`.
-      by: columns that say where.
-      columns: with the numbers.
-    """
+    """The fewest seeds that have a value of one of the columns, of all places (`by`) where any seed has one."""
     counts = table.groupby(list(by))[list(columns)].count().to_numpy()
     return int(counts[counts > 0].min(initial=table["seed"].nunique()))
 
 
 def mean_note(study: Study, fewest: int) -> str:
-    """How many seeds a figure is a mean of; "" for one.
-
-    Args:
-      study: whose seeds.
-      fewest: seeds that any point is a mean of, fewer than all where some have no number.
-    """
+    """How many seeds a figure is a mean of, and the fewest that any point is; "" for one seed."""
     count = len(study.seeds)
     if count == 1:
         return ""
-    return f"mean of {count} seeds" + (f" (of {fewest} at least, where some have no number)" if fewest < count else "")
+    return f"mean of {count} seeds" + (f" (of {fewest} at least, where some lack a value)" if fewest < count else "")
 
 
 def seeds_note(study: Study, level: float, fewest: int) -> str:
-    """What the curves and the bands of a figure are.
-
-    Args:
-      study: whose seeds.
-      level: of the interval.
-      fewest: see `mean_note`.
-    """
+    """What the curves and the bands of a figure are; see `mean_note`."""
     if len(study.seeds) == 1:
         return f"one seed ({study.seeds[0]}), so no interval over seeds"
     # One line is too long for narrow figures.
@@ -109,10 +89,15 @@ def first_seed_note(study: Study) -> str:
 
 def epochs_note(study: Study, stage: str) -> str:
     """The epoch of a stage, or the range of those of several seeds."""
-    epochs = sorted(set(study.epochs_of(stage).values()))
-    return f"{stage} epoch ({epochs[0]})" if len(epochs) == 1 else f"{stage} epoch ({epochs[0]} to {epochs[-1]})"
+    return f"{stage} epoch ({epoch_range(study.epochs_of(stage).values())})"
+
+
+def epoch_range(epochs) -> str:
+    """Epochs of several seeds, as short as possible: "4", or "4 to 6"."""
+    low, high = min(epochs), max(epochs)
+    return str(low) if low == high else f"{low} to {high}"
 
 
 def heading(figure, *lines: str) -> None:
-    """Writes what the figure shows above it."""
+    """Writes what the figure shows above it; empty lines are left out."""
     figure.suptitle("\n".join(line for line in lines if line), fontsize=9)

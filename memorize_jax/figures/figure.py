@@ -1,17 +1,23 @@
-"""What an entry of the catalogue is, and when it cannot be drawn."""
+"""What an entry of the catalog is, and when it cannot be drawn."""
 
+import functools
 import pathlib
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from memorize_jax.studies.study import Study
+from memorize_jax.studies.study import Study, command
 
-# Axis of the studies that a figure is drawn from -> what to do with a study that lacks it.
+# Axis of the studies that a figure is drawn from -> what a study that lacks it lacks, what makes it, and its flags.
 INSTEAD = {
-    "permuted_fraction": "needs runs of several fractions; make them with: python -m experiments.sweep "
-    "--workdir=FOLDER --grid=permuted_fraction=0,0.25,0.5,0.75,1",
-    "width": "needs networks of several widths; make them with: python -m experiments.double_descent --workdir=FOLDER",
+    "permuted_fraction": ("runs of several fractions", "sweep", " --grid=permuted_fraction=0,0.25,0.5,0.75,1"),
+    "width": ("networks of several widths", "double_descent", ""),
 }
+
+
+def instead(axis: str) -> str:
+    """What to do with a study that lacks an axis that a figure is drawn along."""
+    lacking, name, flags = INSTEAD[axis]
+    return f"needs {lacking}; make them with: {command(name, 'FOLDER')}{flags}"
 
 
 class Figure(NamedTuple):
@@ -36,26 +42,23 @@ class Figure(NamedTuple):
     title: str
     look_for: str
     needs: tuple[str, ...]
-    draw: Callable[[Study, pathlib.Path], pathlib.Path]
-    obstacle: Callable[[Study], str] = lambda study: ""
+    draw: Callable[..., pathlib.Path]
+    obstacle: Callable[..., str] = lambda study, **options: ""
     axes: tuple[str, ...] = ()
     aliases: Mapping[str, str] = {}
     least_epochs: int = 0
-    remark: Callable[[Study], str] = lambda study: ""
+    remark: Callable[..., str] = lambda study, **options: ""
+
+    def of(self, **options) -> "Figure":
+        """The figure with these options of its draw, obstacle and remark."""
+        bound = {name: functools.partial(getattr(self, name), **options) for name in ("draw", "obstacle", "remark")}
+        return self._replace(**bound)
 
 
 def missing(figure: Figure, study: Study) -> str:
-    """Why a figure cannot be drawn from a study; "" if it can.
-
-    Args:
-      figure: of the catalog.
-      study: the tables.
-
-    Returns:
-      A clause that names the missing table and the command that makes it, or the obstacle.
-    """
+    """Why a figure cannot be drawn from a study: a clause that names a command, or an obstacle; "" if it can."""
     if not set(figure.axes) <= set(study.axes):
-        return INSTEAD[figure.axes[0]]
+        return instead(figure.axes[0])
     if study.axes and not figure.axes:
         return f"needs a run, or several that differ in their seed; give its folder, in {study.workdir}, as --workdir"
     for table in figure.needs:
@@ -68,8 +71,6 @@ def not_measured(study: Study, table: str, epochs: Mapping[int, int], flag: str)
     """Names the first seed's epoch that a table lacks, and the command that measures it; "" if it has them all.
 
     Args:
-      study: the tables.
-      table: name of one, with columns seed and epoch.
       epochs: seed -> epoch that there should be.
       flag: of the table's command.
     """
@@ -81,3 +82,8 @@ def not_measured(study: Study, table: str, epochs: Mapping[int, int], flag: str)
             found = f"{study.made_by[table]} was not measured at epoch {epoch}{whose}"
             return f"{found}; measure it with: {study.command(table)} {flag}"
     return ""
+
+
+def sentences(*parts: str) -> str:
+    """The parts of a caption that are not empty."""
+    return " ".join(filter(None, parts))

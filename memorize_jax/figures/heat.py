@@ -1,6 +1,6 @@
 """Maps of layer by epoch."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -12,12 +12,7 @@ from memorize_jax.studies.study import Study
 
 
 class Means(NamedTuple):
-    """Means over seeds.
-
-    Attributes:
-      values: [layers, epochs].
-      fewest: seeds that any of them is a mean of, fewer than all where some have no number.
-    """
+    """Means over seeds, [layers, epochs], and the fewest seeds that any of them is a mean of."""
 
     values: pd.DataFrame
     fewest: int
@@ -30,13 +25,7 @@ def shared_epochs(study: Study, table: pd.DataFrame) -> list[int]:
 
 
 def too_few_shared(study: Study, table: str, least: int) -> str:
-    """Says that the seeds share too few epochs for a map, and which command measures more; "" if they share enough.
-
-    Args:
-      study: the tables.
-      table: name of one, with columns seed and epoch.
-      least: epochs that the map needs.
-    """
+    """Says that the seeds share fewer epochs than a map needs, and which command measures more; "" if they do not."""
     shared = len(shared_epochs(study, study.tables[table]))
     if shared >= least:
         return ""
@@ -47,24 +36,22 @@ def too_few_shared(study: Study, table: str, least: int) -> str:
     )
 
 
-def by_layer_and_epoch(study: Study, table: pd.DataFrame, column: str) -> Means | None:
-    """Means over seeds of a column by layer and epoch, at the epochs that all seeds have; None if there are no rows.
+def layer_names(table: pd.DataFrame) -> dict[int, str]:
+    """Number of a layer -> its name, of the layers of a table."""
+    layers = table.drop_duplicates("layer_number")
+    return dict(zip(layers["layer_number"], layers["layer"], strict=True))
 
-    Args:
-      study: whose seeds.
-      table: with columns seed, epoch, layer_number.
-      column: the values.
-    """
-    if table.empty:
-        return None
+
+def by_layer_and_epoch(study: Study, table: pd.DataFrame, column: str) -> Means:
+    """Means over seeds of a column by layer and epoch, at the epochs that all seeds have."""
     rows = table[table["epoch"].isin(shared_epochs(study, table))]
     values = rows.pivot_table(index="layer_number", columns="epoch", values=column, dropna=False)
     return Means(values, fewest_seeds(rows, ("layer_number", "epoch"), (column,)))
 
 
-def limits(panels: list[pd.DataFrame]) -> tuple[float, float]:
+def limits(panels: Iterable[Means]) -> tuple[float, float]:
     """The smallest and the largest finite value of all panels."""
-    flat = np.concatenate([panel.to_numpy(float).ravel() for panel in panels])
+    flat = np.concatenate([panel.values.to_numpy(float).ravel() for panel in panels])
     finite = flat[np.isfinite(flat)]
     return (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 1.0)
 
@@ -73,7 +60,6 @@ def draw_heat(axis, values: pd.DataFrame, names: Mapping[int, str], **colors):
     """Draws a map, the first layer on top, epochs on a logarithmic axis with epoch 0 left of the first.
 
     Args:
-      axis: of the figure.
       values: [layers, epochs].
       names: number of a layer -> its name.
       **colors: of `pcolormesh`.

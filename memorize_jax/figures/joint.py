@@ -31,12 +31,7 @@ def is_bound(table: pd.DataFrame) -> pd.Series:
 
 
 def bounds_remark(table: pd.DataFrame, look: str) -> str:
-    """What a caption says of joint capacities that are only bounds; "" if there are none.
-
-    Args:
-      table: rows of the geometry.
-      look: what became of them: "Hollow points are".
-    """
+    """What a caption says of joint capacities that are only bounds, after `look`: "Hollow points are"."""
     names = table[is_bound(table)].sort_values("layer_number")["layer"].unique()
     if not len(names):
         return ""

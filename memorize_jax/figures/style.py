@@ -3,9 +3,11 @@
 import contextlib
 import functools
 import os
+import pathlib
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 from memorize_jax.storage.files import replacing
 
@@ -48,13 +50,10 @@ STYLE = {
 FORMULA = re.compile(r"\$(R|D|_\{(10|dep|ind)\}|\\mathdefault\{[^$]*\})\$")
 
 
-def drawn(**changes: object) -> Callable:
+def drawn(**changes: object) -> Callable[[Callable], Callable[..., pathlib.Path]]:
     """Decorates (what to draw, **options) -> figure: the result takes (what, path, **options) and returns the path.
 
-    The figure is drawn in the look of all figures, whatever the reader's own settings are, and written to the path.
-
-    Args:
-      **changes: to that look.
+    The figure is drawn in the look of all figures, but for `changes`, whatever the reader's own settings are.
     """
 
     def decorate(draw):
@@ -68,7 +67,7 @@ def drawn(**changes: object) -> Callable:
     return decorate
 
 
-def subplots(rows: int = 1, columns: int = 1, *, figsize: tuple[float, float], **options) -> tuple[Drawing, object]:
+def subplots(rows: int = 1, columns: int = 1, *, figsize: tuple[float, float], **options) -> tuple[Drawing, Any]:
     """A figure that no window and no notebook knows of, and its axes; options of `Figure.subplots`."""
     figure = Drawing(figsize=figsize)
     return figure, figure.subplots(rows, columns, **options)
@@ -80,7 +79,7 @@ def group_style(group: str, *, markers: bool = True) -> dict:
     return style | ({"marker": MARKERS.get(group, "o"), "markersize": 4} if markers else {})
 
 
-def groups_in(groups: Sequence[str]) -> list[str]:
+def groups_in(groups: Iterable[str]) -> list[str]:
     """The groups that occur, in the order of all figures."""
     found = list(dict.fromkeys(groups))
     return [group for group in COLORS if group in found] + [group for group in found if group not in COLORS]
@@ -111,6 +110,16 @@ def epoch_axis(axis, last: float, label: str = "epoch") -> None:
     axis.set_xticks(ticks, [str(tick) for tick in ticks])
     axis.set_xlim(left=-0.05)
     axis.set_xlabel(label)
+
+
+def legend_below(figure, axes, columns: int, *, last: str = "", **options) -> None:
+    """Names every curve of some axes once, below the figure; `last` at the end."""
+    entries = {}
+    for axis in axes:
+        entries |= dict(zip(*reversed(axis.get_legend_handles_labels()), strict=True))
+    order = sorted(entries, key=lambda label: label == last)
+    style = {"loc": "outside lower center", "ncols": columns, "frameon": False, "fontsize": 9} | options
+    figure.legend([entries[label] for label in order], order, **style)
 
 
 def mark_epochs(axis, best: float, final: float, note: str = "") -> None:

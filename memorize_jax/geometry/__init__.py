@@ -1,4 +1,4 @@
-"""Geometry of class manifolds: arrays in, NamedTuples out; knows no network."""
+"""Geometry of class manifolds: arrays in, records out; knows no network."""
 
 from memorize_jax.geometry.anchors import (
     Anchors,
@@ -7,22 +7,22 @@ from memorize_jax.geometry.anchors import (
     capacity_radius_dimension,
     solve_anchors,
 )
-from memorize_jax.geometry.ball import ball_capacity
 from memorize_jax.geometry.batching import peak_bytes
 from memorize_jax.geometry.centers import CenterStructure, center_structure, max_num_components
-from memorize_jax.geometry.dimension import TotalDimension, total_dimension
-from memorize_jax.geometry.joint import JointGeometry, joint_geometry, layer_joint_geometry
-from memorize_jax.geometry.layers import layer_geometry
-from memorize_jax.geometry.manifolds import manifold_geometry
+from memorize_jax.geometry.measure import joint_geometry, layer_geometry, layer_joint_geometry, manifold_geometry
+from memorize_jax.geometry.options import GeometryOptions
 from memorize_jax.geometry.points import from_mftma
-from memorize_jax.geometry.result import ManifoldGeometry
-from memorize_jax.geometry.simulated import SimulatedCapacity, simulated_capacity
+from memorize_jax.geometry.result import JointGeometry, ManifoldGeometry
 from memorize_jax.geometry.streaming import streamed_geometries, streamed_layer_geometry
+from memorize_jax.geometry.theory.ball import ball_capacity
+from memorize_jax.geometry.theory.dimension import TotalDimension, total_dimension
+from memorize_jax.geometry.theory.simulated import SimulatedCapacity, simulated_capacity
 
 __all__ = [
     "AnchorStatistics",
     "Anchors",
     "CenterStructure",
+    "GeometryOptions",
     "JointGeometry",
     "ManifoldGeometry",
     "SimulatedCapacity",

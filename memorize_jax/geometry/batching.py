@@ -1,23 +1,16 @@
 """A map over a leading axis that holds a chosen number of items in memory at a time, and what a request takes."""
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 
-def chunked_map(function: Callable, items, chunk: int | None):
-    """Maps `function` over the leading axis of `items`, `chunk` items as one batch.
+def chunked_map(function: Callable, items: Any, chunk: int | None) -> Any:
+    """What `jax.vmap(function)(items)` gives, `chunk` items as one batch; None for 1 on CPU and 256 elsewhere.
 
     On CPU small batches also stop sooner: a batch of iterative solves ends with its slowest member.
-
-    Args:
-      function: item -> pytree of arrays.
-      items: pytree of arrays with the same leading length.
-      chunk: items per batch; None for 1 on CPU and 256 elsewhere.
-
-    Returns:
-      What `jax.vmap(function)(items)` would.
     """
     total = jax.tree.leaves(items)[0].shape[0]
     chunk = _items_at_a_time(chunk, total)
@@ -51,19 +44,11 @@ def peak_bytes(
     chunk: int | None = None,
     itemsize: int = 4,
 ) -> int:
-    """Estimates the memory that measuring the geometry of some layers takes at its peak, within about a third.
+    """Estimates the bytes that mean-field geometry of some layers takes at its peak, within about a third.
 
     Args:
-      num_layers: L.
-      num_manifolds: P.
-      num_examples: M, of the largest manifold.
       num_features: of all layers together; 0 if their points are not held, or are there already.
-      num_draws: n.
-      chunk: manifolds solved as one batch, as for `chunked_map`.
       itemsize: bytes of a number.
-
-    Returns:
-      bytes.
     """
     # Themselves, and the copy that a loop over them makes.
     points = 2 * num_manifolds * num_examples * num_features

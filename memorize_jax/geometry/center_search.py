@@ -4,11 +4,14 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int32, PRNGKeyArray
 
 from memorize_jax.geometry.eigen import symmetric_eigen
 from memorize_jax.geometry.lbfgs import minimize_batch
 from memorize_jax.geometry.orthonormal import orthonormal_columns
 
+# Starts for each K; a K beyond ten that is not forced continues from the last one instead.
+NUM_RESTARTS = 16
 # Restarts whose cost is within this share of the lowest compete on stability (design: measured on 15 cases).
 COST_BAND = 0.03
 # Shares of a norm that count as equal.
@@ -27,46 +30,28 @@ EVALUATIONS, CONTINUED, POLISHED = 150, 30, 300
 
 
 class Centers(NamedTuple):
-    """Centers about their mean, in the unit of their mean square, by their P x P inner products.
+    """Centers about their mean, in the unit of their mean square, by their P x P inner products."""
 
-    Attributes:
-      gram: [P, P], G without what is only rounding.
-      root: [P, P], centers in the axes of their principal components, decreasing: root @ root.T = G. Axes beyond the
-        rank are zero, so that no gradient leads out of the span of the centers.
-      inverse: [P, P], from these axes to the combinations of centers that lie along them.
-      axes: [P, P], eigenvectors of G, zero beyond the rank.
-      bound: int32, largest K that leaves the centers a direction: the rank of G minus 1.
-    """
-
-    gram: jax.Array
-    root: jax.Array
-    inverse: jax.Array
-    axes: jax.Array
-    bound: jax.Array
+    gram: Float[Array, "P P"]  # G without what is only rounding
+    # centers in the axes of their principal components, decreasing: root @ root.T = G. Axes beyond the rank are zero,
+    # so that no gradient leads out of the span of the centers.
+    root: Float[Array, "P P"]
+    inverse: Float[Array, "P P"]  # from these axes to the combinations of centers that lie along them
+    axes: Float[Array, "P P"]  # eigenvectors of G, zero beyond the rank
+    bound: Int32[Array, ""]  # largest K that leaves the centers a direction: the rank of G minus 1
 
 
 class Candidate(NamedTuple):
-    """Directions to remove, and what is left.
+    """Directions to remove, and what is left."""
 
-    Attributes:
-      directions: [P, W], orthonormal columns in the axes of `Centers`; zero beyond K.
-      cost: scalar, 1/2 sum of cos^2 over all pairs.
-      residual_correlation: scalar, mean |cos|.
-      usable: bool, whether every center survives.
-    """
-
-    directions: jax.Array
-    cost: jax.Array
-    residual_correlation: jax.Array
-    usable: jax.Array
+    directions: Float[Array, "P W"]  # orthonormal columns in the axes of `Centers`; zero beyond K
+    cost: Float[Array, ""]  # 1/2 sum of cos^2 over all pairs
+    residual_correlation: Float[Array, ""]  # mean |cos|
+    usable: Bool[Array, ""]  # whether every center survives
 
 
-def decompose(gram: jax.Array) -> Centers:
-    """Brings centers into the axes of their principal components.
-
-    Args:
-      gram: [P, P], G, about the mean of the centers.
-    """
+def decompose(gram: Float[Array, "P P"]) -> Centers:
+    """Brings centers, given by their inner products about their mean, into the axes of their principal components."""
     values, vectors = symmetric_eigen(gram)
     values, vectors = values[::-1], vectors[:, ::-1]
     kept = values > jnp.finfo(gram.dtype).eps * 10 * gram.shape[0] * values[0]
@@ -77,14 +62,10 @@ def decompose(gram: jax.Array) -> Centers:
     return Centers(root @ root.T, root, axes / scales, axes, bound)
 
 
-def mean_absolute_cosine(gram: jax.Array) -> jax.Array:
-    """Averages |cos| over all pairs of different vectors that are there.
+def mean_absolute_cosine(gram: Float[Array, "P P"]) -> Float[Array, ""]:
+    """Averages |cos| over all pairs of different vectors, given by their inner products.
 
-    Args:
-      gram: [P, P], their inner products.
-
-    Returns:
-      Scalar; a vector that is only rounding has no direction and takes no part. NaN if fewer than two are left.
+    A vector that is only rounding has no direction and takes no part. NaN if fewer than two are left.
     """
     present = _present(gram)
     norm = jnp.sqrt(jnp.where(present, jnp.diagonal(gram), 1))
@@ -160,21 +141,14 @@ def _shares_in_turn(num_starts, dtype):
     return jnp.resize(jnp.asarray(LEAST_RETAINED, dtype), num_starts)
 
 
-def best_of_restarts(key, num_components: int, num_restarts: int, centers: Centers) -> Candidate:
+def best_of_restarts(key: PRNGKeyArray, num_components: int, centers: Centers) -> Candidate:
     """Minimizes the cost for one K from many starts and keeps the most stable of the good ones.
 
-    Args:
-      key: PRNG key of the starts; one of them is the leading principal components of the centers.
-      num_components: K.
-      num_restarts: R.
-      centers: of `decompose`.
-
-    Returns:
-      Candidate, its directions [P, K].
+    One of the starts is the leading principal components of the centers.
     """
-    draws = jax.random.normal(key, (num_restarts, len(centers.gram), num_components), centers.gram.dtype)
+    draws = jax.random.normal(key, (NUM_RESTARTS, len(centers.gram), num_components), centers.gram.dtype)
     starts = _starts(draws, centers)
-    shares = _shares_in_turn(num_restarts, starts.dtype)
+    shares = _shares_in_turn(NUM_RESTARTS, starts.dtype)
     return _choose(_minimize(starts, shares, num_components, centers, EVALUATIONS)[0], centers)
 
 
@@ -187,13 +161,13 @@ def nothing_removed(centers: Centers, width: int) -> Candidate:
 
 
 class _Walk(NamedTuple):
-    tried: jax.Array  # int32, K of the last step
-    chains: jax.Array  # [4, P, W], the directions found for it, one for each share of LEAST_RETAINED
-    chosen: jax.Array  # int32, the best K so far
+    tried: Int32[Array, ""]  # K of the last step
+    chains: Float[Array, "4 P W"]  # the directions found for it, one for each share of LEAST_RETAINED
+    chosen: Int32[Array, ""]  # the best K so far
     best: Candidate
-    best_chains: jax.Array  # [4, P, W]
-    polished: jax.Array  # bool, whether the best has been brought to its end
-    found: jax.Array | None  # [P - 1, P, W], the directions for every K
+    best_chains: Float[Array, "4 P W"]
+    polished: Bool[Array, ""]  # whether the best has been brought to its end
+    found: Float[Array, "P-1 P W"] | None  # the directions for every K
 
 
 def neighbor_distance(num_manifolds: int) -> int:
@@ -201,29 +175,25 @@ def neighbor_distance(num_manifolds: int) -> int:
     return max(1, (num_manifolds + 10) // 20)
 
 
-def search(key, min_components: int, num_restarts: int, centers: Centers, *, neighbors: bool = False):
+def search(
+    key: PRNGKeyArray, min_components: int, centers: Centers, *, neighbors: bool = False
+) -> tuple[Int32[Array, ""], Candidate, tuple[Float[Array, "2 P W"], Int32[Array, " 2"]] | None]:
     """Raises K while the residual correlation falls, and keeps the K with the least.
 
-    Every K goes on from the directions for K - 1, a chain for each share of `LEAST_RETAINED`. Where P is small each
+    Every K continues from the directions for K - 1, a chain for each share of `LEAST_RETAINED`. Where P is small each
     also starts anew; where it is not, chains are followed with few evaluations, and only the K that is chosen is
     brought to its end. A K that takes a whole center away never wins, so that where no other can be had nothing is
     removed.
 
     Args:
-      key: PRNG key.
       min_components: least K to choose from, if there is one.
-      num_restarts: starts for each K where P is small, chains included.
-      centers: of `decompose`.
-      neighbors: whether the directions on either side are wanted.
-
-    Returns:
-      (K, Candidate with directions [P, P - 2], (directions [2, P, P - 2] for `neighbor_distance` fewer and more, as
-      far as K goes, and their numbers [2]) or None).
+      neighbors: whether to return also directions for `neighbor_distance` fewer and more, as far as K goes, and their
+        numbers.
     """
     num, dtype = len(centers.gram), centers.gram.dtype
     most, num_chains, distance = num - 2, len(LEAST_RETAINED), neighbor_distance(num)
     few = most <= FEW
-    draws = jax.random.normal(key, (max(num_restarts, num_chains) if few else num_chains, num, most), dtype)
+    draws = jax.random.normal(key, (NUM_RESTARTS if few else num_chains, num, most), dtype)
     random = _starts(draws, centers)
     shares = _shares_in_turn(len(random), dtype)
     nothing = nothing_removed(centers, most)
@@ -255,14 +225,14 @@ def search(key, min_components: int, num_restarts: int, centers: Centers, *, nei
             best=jax.tree.map(keep, candidate, walk.best),
             best_chains=keep(chains, walk.best_chains),
             polished=polish,
-            found=walk.found.at[tried].set(candidate.directions) if neighbors else None,
+            found=None if walk.found is None else walk.found.at[tried].set(candidate.directions),
         )
 
     none = jnp.zeros((num_chains, num, most), dtype)
     found = jnp.zeros((most + 1, num, most), dtype) if neighbors else None
     walk = _Walk(jnp.int32(0), none, jnp.int32(0), nothing, none, jnp.bool_(False), found)
     walk = jax.lax.while_loop(unfinished, step, walk)
-    if not neighbors:
+    if walk.found is None:
         return walk.chosen, walk.best, None
     # The patience is at least this distance, so that both have been tried.
     beside = jnp.clip(walk.chosen + distance * jnp.array([-1, 1]), 0, centers.bound)

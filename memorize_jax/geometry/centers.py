@@ -1,7 +1,7 @@
-"""Correlations between manifold centres, and the low-rank structure that is removed before the theory applies.
+"""Correlations between manifold centers, and the low-rank structure that is removed before the theory applies.
 
-The theory assumes centres in random positions. Following Cohen et al. 2020, the few directions that centres share
-are projected out of the data first: the ones after whose removal the centres are least correlated.
+The theory assumes centers in random positions. Following Cohen et al. 2020, the few directions that centers share
+are projected out of the data first: the ones after whose removal the centers are least correlated.
 """
 
 import functools
@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float, Int32, PRNGKeyArray
 
 from memorize_jax.geometry import center_search
 from memorize_jax.geometry.center_search import mean_absolute_cosine
@@ -17,53 +18,44 @@ from memorize_jax.keys import stream
 
 
 class CenterStructure(NamedTuple):
-    """Low-rank structure of the centres.
+    """Low-rank structure of the centers."""
 
-    Attributes:
-      coefficients: [P, K_max], with K_max = P - 2 where K is chosen; the removed directions, orthonormal in feature
-        space, are `coefficients.T @ centers`. Columns not used are zero.
-      num_components: int32 scalar, K.
-      center_correlation: scalar, mean |cos| between centres before the removal.
-      residual_correlation: scalar, the same after it.
-      cost: scalar, 1/2 sum over all pairs of cos^2 after the removal, the quantity minimised.
-      neighbors: None, or [2, P, K_max] coefficients for fewer and for more directions than K; NaN where there are none.
-    """
-
-    coefficients: jax.Array
-    num_components: jax.Array
-    center_correlation: jax.Array
-    residual_correlation: jax.Array
-    cost: jax.Array
-    neighbors: jax.Array | None = None
+    # the removed directions, orthonormal in feature space, are `coefficients.T @ centers`. Columns not used are zero;
+    # there are P - 2 where K is chosen.
+    coefficients: Float[Array, "P K"]
+    num_components: Int32[Array, ""]  # K
+    center_correlation: Float[Array, ""]  # mean |cos| between centers before the removal
+    residual_correlation: Float[Array, ""]  # the same after it
+    cost: Float[Array, ""]  # 1/2 sum over all pairs of cos^2 after the removal, the quantity minimized
+    # coefficients for fewer and for more directions than K; NaN where there are none
+    neighbors: Float[Array, "2 P K"] | None = None
 
 
 def center_structure(
-    gram: jax.Array,
+    gram: Float[Array, "P P"],
     *,
-    key: jax.Array,
+    key: PRNGKeyArray,
     num_components: int | None = None,
     min_components: int = 0,
-    num_restarts: int = 16,
     neighbors: bool = False,
 ) -> CenterStructure:
-    """Finds the directions whose removal leaves the centres least correlated.
+    """Finds the directions whose removal leaves the centers least correlated.
 
-        minimise over V, V'V = I_K:   1/2 sum_{m,n} A_mn^2 / (A_mm A_nn),   A = X X' - X V V' X'
+        minimize over V, V'V = I_K:   1/2 sum_{m,n} A_mn^2 / (A_mm A_nn),   A = X X' - X V V' X'
 
-    with X the centres minus their mean. Restarts run in one batch. Among those within 3 % of the lowest cost the one
-    is kept whose worst-treated centre keeps the largest share of its norm: the very lowest cost can remove one centre
+    with X the centers minus their mean. Restarts run in one batch. Among those within 3 % of the lowest cost the one
+    is kept whose worst-treated center keeps the largest share of its norm: the very lowest cost can remove one center
     altogether. With `num_components=None`, K rises until the mean |cos| falls no more, see `center_search.search`, and
     the K with the least is taken; K = 0 (remove nothing) takes part unless `min_components` says otherwise.
 
-    No K goes beyond the rank of X minus 1, which leaves the centres one direction to differ in; nor does one win that
-    takes a centre away altogether: where there is no other, nothing is removed.
+    No K goes beyond the rank of X minus 1, which leaves the centers one direction to differ in; nor does one win that
+    takes a center away altogether: where there is no other, nothing is removed.
 
     Args:
-      gram: [P, P] floating, inner products of the centres about any common origin.
-      key: PRNG key of the random starts.
+      gram: inner products of the centers about any common origin.
+      key: of the random starts.
       num_components: K, or None to choose it.
       min_components: least K to choose from, if there is one; the published tool uses 1.
-      num_restarts: starts per K; a K beyond ten that is not forced goes on from the last one instead.
       neighbors: whether also to find the directions for max(1, round(P / 20)) fewer and more than K, or as many as
         there can be.
 
@@ -77,12 +69,12 @@ def center_structure(
       Cohen, Chung, Lee & Sompolinsky 2020, supplement; Stephenson et al. 2021, appendix A.1.2.
     """
     check_num_components(gram, num_components)
-    return _center_structure(gram, key, num_components, min_components, num_restarts, neighbors)
+    return _center_structure(gram, key, num_components, min_components, neighbors)
 
 
-@functools.partial(jax.jit, static_argnums=(2, 3, 4, 5))
+@functools.partial(jax.jit, static_argnums=(2, 3, 4))
 @jax.default_matmul_precision("highest")
-def _center_structure(gram, key, num_components, min_components, num_restarts, neighbors):
+def _center_structure(gram, key, num_components, min_components, neighbors):
     centering, size, centers = _normalized(gram)
     key, most = stream(key, "center restarts"), max_num_components(len(gram))
 
@@ -90,12 +82,12 @@ def _center_structure(gram, key, num_components, min_components, num_restarts, n
         if number == 0:
             return center_search.nothing_removed(centers, 0)
         own = jax.random.fold_in(key, number)
-        found = center_search.best_of_restarts(own, number, num_restarts, centers)
+        found = center_search.best_of_restarts(own, number, centers)
         return jax.tree.map(lambda leaf: jnp.where(number <= centers.bound, leaf, jnp.nan), found)
 
     beside = None
     if num_components is None and most > 0:
-        chosen, best, beside = center_search.search(key, min_components, num_restarts, centers, neighbors=neighbors)
+        chosen, best, beside = center_search.search(key, min_components, centers, neighbors=neighbors)
     else:
         number = num_components or 0
         chosen, best = jnp.int32(number), forced(number)
@@ -129,20 +121,12 @@ def _normalized(gram):
 
 
 def max_num_components(num_manifolds: int) -> int:
-    """Largest K for any `num_manifolds` manifolds: their centres about the mean have at most P - 1 dimensions."""
+    """Largest K for any `num_manifolds` manifolds: their centers about the mean have at most P - 1 dimensions."""
     return max(num_manifolds - 2, 0)
 
 
-def check_num_components(gram: jax.Array, num_components: int | None) -> None:
-    """Refuses a K that would leave the centres no direction to differ in; inside jit only one that never could.
-
-    Args:
-      gram: [P, P], inner products of the centres about any common origin.
-      num_components: K; None passes.
-
-    Raises:
-      ValueError: naming the bound.
-    """
+def check_num_components(gram: Float[Array, "P P"], num_components: int | None) -> None:
+    """ValueError for a K that would leave the centers no direction to differ in; inside jit if it never could."""
     if num_components is None:
         return
     bound, reason = max_num_components(len(gram)), "number of manifolds minus 2"

@@ -6,6 +6,7 @@ threads. Two such batches at once on two cores wait for one another and never en
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 
 
 @jax.custom_batching.sequential_vmap
@@ -13,15 +14,8 @@ def _one_by_one(matrix):
     return tuple(jnp.linalg.eigh(matrix))
 
 
-def symmetric_eigen(matrix: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Computes eigenvalues and eigenvectors of a symmetric matrix; carries no derivative.
-
-    Args:
-      matrix: [M, M] floating.
-
-    Returns:
-      (values [M], increasing; vectors [M, M], a column for each).
-    """
+def symmetric_eigen(matrix: Float[Array, "M M"]) -> tuple[Float[Array, " M"], Float[Array, "M M"]]:
+    """Eigenvalues of a symmetric matrix, increasing, and eigenvectors, a column for each; carries no derivative."""
     matrix = jax.lax.stop_gradient(matrix)
     together = lambda matrix: tuple(jnp.linalg.eigh(matrix))
     return jax.lax.platform_dependent(matrix, cpu=_one_by_one, default=together)

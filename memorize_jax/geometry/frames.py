@@ -1,7 +1,7 @@
 """From inner products to frames: the small matrix per manifold that the quadratic program is about.
 
-A manifold of M examples becomes S = [G^(1/2), 1] with G the Gram matrix of its offsets, shared centre directions
-removed, in units of the distance to its centre. The symmetric root is unique: it depends on no choice of axes, and
+A manifold of M examples becomes S = [G^(1/2), 1] with G the Gram matrix of its offsets, shared center directions
+removed, in units of the distance to its center. The symmetric root is unique: it depends on no choice of axes, and
 the same draws mean the same thing for every layer and epoch that shows the same examples.
 """
 
@@ -9,58 +9,39 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float, Int32
 
 from memorize_jax.geometry.centers import CenterStructure
 from memorize_jax.geometry.eigen import symmetric_eigen
-from memorize_jax.geometry.grams import Grams
+from memorize_jax.geometry.grams import Grams, Mask
 
 
 class Frames(NamedTuple):
-    """P manifolds in their own coordinates.
+    """P manifolds in their own coordinates."""
 
-    Attributes:
-      frame: [P, M, M+1], rows S_i; zero rows for absent examples, NaN where the centre vanished.
-      projector: [P, M, M], on the directions that the manifold's draws span.
-      num_directions: [P], their number D.
-      rank: int32 [P], dimension of the span of the offsets.
-      center_norm: [P], norm of the centre that is left, in the data's unit; 0 where it vanished.
-      retained: [P], share of the centre's norm that is left; NaN where there was no centre before the removal either.
-    """
-
-    frame: jax.Array
-    projector: jax.Array
-    num_directions: jax.Array
-    rank: jax.Array
-    center_norm: jax.Array
-    retained: jax.Array
+    frame: Float[Array, "P M M+1"]  # rows S_i; zero rows for absent examples, NaN where the center vanished
+    projector: Float[Array, "P M M"]  # on the directions that the manifold's draws span
+    num_directions: Float[Array, " P"]  # their number D
+    rank: Int32[Array, " P"]  # dimension of the span of the offsets
+    center_norm: Float[Array, " P"]  # norm of the center that is left, in the data's unit; 0 where it vanished
+    # share of the center's norm that is left; NaN where there was no center before the removal either
+    retained: Float[Array, " P"]
 
 
 class Root(NamedTuple):
-    """Symmetric square root of a positive semi-definite matrix, and the eigenvectors it was made of.
+    """Symmetric square root of a positive semi-definite matrix, and the eigenvectors it was made of."""
 
-    Attributes:
-      root: [M, M], R with R R = G; eigenvalues that are only rounding count as zero.
-      values: [M], eigenvalues of G, increasing.
-      vectors: [M, M], a column for each.
-    """
-
-    root: jax.Array
-    values: jax.Array
-    vectors: jax.Array
+    root: Float[Array, "M M"]  # R with R R = G; eigenvalues that are only rounding count as zero
+    values: Float[Array, " M"]  # eigenvalues of G, increasing
+    vectors: Float[Array, "M M"]  # a column for each
 
 
 @jax.custom_jvp
-def symmetric_root(gram: jax.Array) -> Root:
-    """Symmetric square root of a positive semi-definite matrix.
+def symmetric_root(gram: Float[Array, "M M"]) -> Root:
+    """Symmetric square root of a positive semi-definite matrix G.
 
     The derivative of the root solves R dR + dR R = dG, which stays finite where eigenvalues coincide; values and
     vectors carry none.
-
-    Args:
-      gram: [M, M], G.
-
-    Returns:
-      Root.
     """
     values, vectors = symmetric_eigen(gram)
     return Root((vectors * _roots(values)) @ vectors.T, values, vectors)
@@ -98,22 +79,12 @@ def _frame_of_gram(gram, mask, qr_directions):
     return frame, projector, jnp.sum(spanned).astype(gram.dtype), jnp.sum(kept).astype(jnp.int32)
 
 
-def build_frames(grams: Grams, structure: CenterStructure, mask: jax.Array, *, frame: str = "rank") -> Frames:
-    """Removes the centres' shared directions and brings each manifold into its own frame.
-
-    Args:
-      grams: Grams of one layer.
-      structure: the directions to remove.
-      mask: [P, M], 1 where an example is present.
-      frame: "rank" (draws in the directions the points span) or "qr" (in min(M, N), as the published tool).
-
-    Returns:
-      Frames.
-    """
+def build_frames(grams: Grams, structure: CenterStructure, mask: Mask, *, frame: str = "rank") -> Frames:
+    """Removes the centers' shared directions from one layer and brings each manifold into its own frame."""
     shared_centers = grams.centers_cross @ structure.coefficients
     shared_offsets = grams.cross @ structure.coefficients
     squared = jnp.diagonal(grams.centers) - jnp.sum(shared_centers**2, axis=1)
-    # Rounding leaves a trace of a centre that is not there; below it the radius has no meaning.
+    # Rounding leaves a trace of a center that is not there; below it the radius has no meaning.
     eps = jnp.finfo(mask.dtype).eps
     before, given, trace = grams.center_squares, jnp.diagonal(grams.centers), (4 * eps * grams.size) ** 2
     absent, vanished = ~(before > trace), ~(squared > 100 * eps * before + trace)

@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
+from jaxtyping import Array, Bool, Float, Int32
 
 # Pairs of steps and changes of the gradient that are remembered.
 MEMORY = 8
@@ -15,35 +17,33 @@ SMALL_GAINS = 3
 
 
 class _State(NamedTuple):
-    count: jax.Array  # evaluations
-    point: jax.Array  # [R, n]
-    value: jax.Array  # [R]
-    gradient: jax.Array  # [R, n]
-    direction: jax.Array  # [R, n]
-    step: jax.Array  # [R], length of the step to try next, in directions
-    moves: jax.Array  # [MEMORY, R, n], a ring
-    changes: jax.Array  # [MEMORY, R, n], of the gradient
-    curvature: jax.Array  # [MEMORY, R], 1 / (move . change); 0 for a pair that says nothing
-    scale: jax.Array  # [R], of the inverse Hessian to begin with
-    small: jax.Array  # int32 [R], small gains in a row
-    done: jax.Array  # bool [R]
+    evaluations: Int32[Array, ""]
+    point: Float[Array, "R n"]
+    value: Float[Array, " R"]
+    gradient: Float[Array, "R n"]
+    direction: Float[Array, "R n"]
+    step: Float[Array, " R"]  # length of the step to try next, in directions
+    moves: Float[Array, "memory R n"]  # a ring
+    changes: Float[Array, "memory R n"]  # of the gradient
+    curvature: Float[Array, "memory R"]  # 1 / (move . change); 0 for a pair that says nothing
+    scale: Float[Array, " R"]  # of the inverse Hessian to begin with
+    small: Int32[Array, " R"]  # small gains in a row
+    done: Bool[Array, " R"]
 
 
-def minimize_batch(value_and_gradient: Callable, start: jax.Array, *, maxiter: jax.Array | int, tol: float):
-    """Minimizes a smooth function from many starts.
+def minimize_batch(
+    value_and_gradient: Callable, start: Float[Array, "R ..."], *, maxiter: ArrayLike, tol: float
+) -> tuple[Float[Array, "R ..."], Float[Array, " R"]]:
+    """Minimizes a smooth function from many starts; returns points and values, none above that at its start.
 
     Every iteration evaluates one point for each start. A step that does not gain enough is shortened by the minimum of
     the parabola through what is known, so that no start waits for the line search of another.
 
     Args:
       value_and_gradient: points [R, ...] -> (values [R], gradients [R, ...]).
-      start: [R, ...] floating.
+      start: one point each.
       maxiter: most evaluations.
       tol: a start is done when its value falls by less than this share of itself, three times in a row.
-
-    Returns:
-      (points [R, ...], values [R]), no value above that at its start; whether they are good is for the caller to
-      measure.
     """
     shape, eps = start.shape, jnp.finfo(start.dtype).eps
 
@@ -62,7 +62,7 @@ def minimize_batch(value_and_gradient: Callable, start: jax.Array, *, maxiter: j
         change = gradient - state.gradient
         product, square = _dot(moved, change), _dot(change, change)
         useful = taken & (product > eps**0.5 * jnp.sqrt(square * _dot(moved, moved)))
-        newest = state.count % MEMORY
+        newest = state.evaluations % MEMORY
         moves, changes = state.moves.at[newest].set(moved), state.changes.at[newest].set(change)
         curvature = state.curvature.at[newest].set(jnp.where(useful, 1 / jnp.where(useful, product, 1), 0))
         scale = jnp.where(useful, product / jnp.where(useful, square, 1), state.scale)
@@ -78,7 +78,18 @@ def minimize_batch(value_and_gradient: Callable, start: jax.Array, *, maxiter: j
         done = state.done | (small >= SMALL_GAINS) | (step < eps)
         value, point = take(value, state.value), take(state.point + moved, state.point)
         return _State(
-            state.count + 1, point, value, gradient, direction, step, moves, changes, curvature, scale, small, done
+            state.evaluations + 1,
+            point,
+            value,
+            gradient,
+            direction,
+            step,
+            moves,
+            changes,
+            curvature,
+            scale,
+            small,
+            done,
         )
 
     point = start.reshape(shape[0], -1)
@@ -86,7 +97,7 @@ def minimize_batch(value_and_gradient: Callable, start: jax.Array, *, maxiter: j
     length = jnp.sqrt(_dot(gradient, gradient))
     first = jnp.minimum(1, 0.3 * jnp.sqrt(_dot(point, point)) / jnp.where(length > 0, length, 1))
     state = _State(
-        count=jnp.int32(0),
+        evaluations=jnp.int32(0),
         point=point,
         value=value,
         gradient=gradient,
@@ -99,7 +110,7 @@ def minimize_batch(value_and_gradient: Callable, start: jax.Array, *, maxiter: j
         small=jnp.zeros(len(point), jnp.int32),
         done=length == 0,
     )
-    state = jax.lax.while_loop(lambda state: (state.count < maxiter) & ~jnp.all(state.done), advance, state)
+    state = jax.lax.while_loop(lambda state: (state.evaluations < maxiter) & ~jnp.all(state.done), advance, state)
     return state.point.reshape(shape), state.value
 
 

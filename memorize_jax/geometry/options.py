@@ -1,53 +1,130 @@
-"""The options that all measurements of manifolds share."""
+"""Options of all measurements of manifolds: one record, validated here and nowhere else."""
+
+import dataclasses
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float
 
 from memorize_jax.geometry.batching import peak_bytes
-from memorize_jax.geometry.points import is_concrete
+from memorize_jax.geometry.joint.sampling import Plan, joint_peak_bytes, make_plan
+from memorize_jax.geometry.points import as_array, is_concrete
+from memorize_jax.geometry.qp.solve import check_solver
 from memorize_jax.memory import check_fits
 
 FRAMES = ("rank", "qr")
 COMPATS = (None, "mftma")
+CENTERS = ("all", "none")
+DICHOTOMIES = ("balanced", "one_vs_rest")
+# The options that each measure knows.
+ANCHORS = ("kappa", "solver", "tol", "maxiter")
+MEAN_FIELD = (
+    *("num_draws", "kappa", "draws", "chunk", "num_center_components", "center_basis", "frame", "compat"),
+    *("vary_components", "solver", "tol", "maxiter"),
+)
+JOINT = ("num_draws", "kappa", "draws", "chunk", "dichotomies", "center", "classes_per_draw")
 
 
-def prepare_options(
-    *,
-    shape: tuple,
-    num_draws: int = 300,
-    kappa: float = 0.0,
-    num_center_components: int | None = None,
-    center_basis=None,
-    frame: str = "rank",
-    compat: str | None = None,
-    vary_components: bool = False,
-    draws=None,
-    solver: str = "active_set",
-    tol: float | None = None,
-    maxiter: int | None = None,
-    chunk: int | None = None,
-) -> dict:
-    """Validates the options that `manifold_geometry` documents.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class GeometryOptions:
+    """How to measure manifolds; every measure reads the options that it knows.
 
-    `shape` is (L, P, M, floating dtype) of the points.
+    A record without arrays is hashable: a static argument of `jax.jit`. Keywords of a measure are fields of it.
 
-    Returns:
-      keyword arguments for `geometry_of_layers` (all but layers, mask and key).
+    Attributes:
+      num_draws: Gaussian vectors; None for 300 per manifold, or 200 in all for joint geometry, which rounds up where
+        classes are drawn in subsets. The relative standard error of the set's mean-field capacity is about
+        sqrt(2 capacity / (num_draws P)).
+      kappa: margin >= 0: mean-field in units of the distance to the manifold's center, joint in units of the root mean
+        square distance of the centers from the origin.
+      draws: standard normal, to be used instead of sampling. Mean-field [n, M+1] or [P, n, M+1]: M coordinates in the
+        space of the examples and one along the center. Joint [n, P M]: t . x_i / |x_i| are entries of C^(1/2) g, with C
+        the cosines between all points; every draw then takes all classes.
+      chunk: what is held as one batch; None for what suits the device. Mean-field: manifolds, 8 x chunk x n x M
+        numbers. Joint: draws whose anchors are held, chunk x P'^2 M numbers beside all inner products.
+      num_center_components: mean-field: K, the number of shared center directions to remove; None chooses it, layer by
+        layer.
+      center_basis: mean-field: [K, N], orthonormal directions to remove instead.
+      frame: mean-field: "rank" draws in the directions that the points span, "qr" in min(M, N), as the published tool.
+        Only the dimension depends on it.
+      compat: mean-field: "mftma" follows the published tool: frame "qr" and K >= 1.
+      vary_components: mean-field: whether to measure the set's capacity also with max(1, round(P / 20)) directions
+        fewer and more than K removed, which takes three times as many programs.
+      solver: mean-field: a name in `qp.solve.SOLVERS`.
+      tol: mean-field: a program ends when its scaled residual (ADMM: averaged as `qp.admm` says), or the scaled move of
+        a sweep of "box_cdqp", is below this; None for 2e-6 in float32, 1e-10 in float64.
+      maxiter: mean-field: most iterations, in the solver's own unit; None for its default.
+      dichotomies: joint: "balanced", halves at random (if P' is odd they differ by one); "one_vs_rest", each class in
+        turn; or [n, P] of -1 and 1, used in turn, each equally often.
+      center: joint: "all" takes the mean of all points as the origin, through which the hyperplanes go
+        (`simulated_capacity` with its default `bias=True` lets them miss it, which saves about one feature); "none" the
+        data's own.
+      classes_per_draw: joint: P'; None for as many as the rank allows and 1,024 points hold, all where `dichotomies`
+        are given.
 
     Raises:
-      ValueError: naming the option, what is expected and what was given; also more than memory holds.
+      ValueError: naming the option, what is expected and what was given.
     """
-    if compat not in COMPATS:
-        raise ValueError(f"expected compat to be None or 'mftma', got {compat!r}")
-    if frame not in FRAMES:
-        raise ValueError(f"expected frame to be one of {', '.join(FRAMES)}, got {frame!r}")
-    if num_draws < 1:
-        raise ValueError(f"expected num_draws >= 1, got {num_draws}")
-    if is_concrete(kappa) and not kappa >= 0:
-        raise ValueError(f"expected kappa >= 0, got {kappa}")
-    if center_basis is not None and num_center_components is not None:
-        raise ValueError("expected either center_basis or num_center_components, got both")
+
+    num_draws: int | None = None
+    kappa: ArrayLike = 0.0
+    draws: Any = None
+    chunk: int | None = None
+    num_center_components: int | None = None
+    center_basis: Any = None
+    frame: str = "rank"
+    compat: str | None = None
+    vary_components: bool = False
+    solver: str = "active_set"
+    tol: float | None = None
+    maxiter: int | None = None
+    dichotomies: Any = "balanced"
+    center: str = "all"
+    classes_per_draw: int | None = None
+
+    def __post_init__(self):
+        if self.compat not in COMPATS:
+            raise ValueError(f"expected compat to be None or 'mftma', got {self.compat!r}")
+        if self.frame not in FRAMES:
+            raise ValueError(f"expected frame to be one of {', '.join(FRAMES)}, got {self.frame!r}")
+        if self.center not in CENTERS:
+            raise ValueError(f"expected center to be one of {', '.join(CENTERS)}, got {self.center!r}")
+        check_solver(self.solver)
+        for name in ("num_draws", "chunk"):
+            if getattr(self, name) is not None and getattr(self, name) < 1:
+                raise ValueError(f"expected {name} >= 1, got {getattr(self, name)}")
+        if is_concrete(self.kappa) and not 0 <= float(np.asarray(self.kappa)) < np.inf:
+            raise ValueError(f"expected kappa >= 0, got {self.kappa}")
+        if self.center_basis is not None and self.num_center_components is not None:
+            raise ValueError("expected either center_basis or num_center_components, got both")
+        if isinstance(self.dichotomies, str) and self.dichotomies not in DICHOTOMIES:
+            known = ", ".join(DICHOTOMIES)
+            raise ValueError(f"expected dichotomies to be one of {known} or an array, got {self.dichotomies!r}")
+
+
+def read_options(options: GeometryOptions | None, fields: dict, known: tuple[str, ...]) -> GeometryOptions:
+    """A record, or that of the defaults, with fields that were given as keywords; TypeError for unknown ones."""
+    if other := [name for name in fields if name not in known]:
+        raise TypeError(f"expected options out of {', '.join(known)}, got {', '.join(other)}")
+    return dataclasses.replace(options or GeometryOptions(), **fields)
+
+
+class MeanFieldOptions(NamedTuple):
+    """Options of mean-field geometry made ready: a static record, and what is traced."""
+
+    static: GeometryOptions  # the record without arrays and margin; frame, K and neighbors as they are used
+    draws: Float[Array, "P n M+1"] | None  # None to sample
+    kappa: ArrayLike  # margin
+    center_basis: Array | None  # for all layers
+
+
+def mean_field_options(options: GeometryOptions, shape: tuple) -> MeanFieldOptions:
+    """Completes options for points of shape (L, P, M, floating dtype), and checks what depends on it."""
     num_layers, num_manifolds, num_examples, dtype = shape
+    draws, count = options.draws, options.num_draws or 300
     if draws is not None:
         draws = jnp.asarray(draws, dtype)
         if draws.ndim not in (2, 3) or draws.shape[-1] != num_examples + 1:
@@ -55,28 +132,83 @@ def prepare_options(
                 f"expected draws [n, {num_examples + 1}] or [{num_manifolds}, n, {num_examples + 1}], got {draws.shape}"
             )
         draws = jnp.broadcast_to(draws, (num_manifolds, *draws.shape[-2:]))
+        count = draws.shape[1]
     # An accelerator has its own memory, of which nothing is known here.
     if jax.default_backend() == "cpu":
-        count = num_draws if draws is None else draws.shape[1]
-        num_variants = num_layers * (3 if vary_components else 1)
-        needed = peak_bytes(num_variants, num_manifolds, num_examples, 0, count, chunk=chunk, itemsize=dtype.itemsize)
+        num_variants = num_layers * (3 if options.vary_components else 1)
+        sizes = (num_variants, num_manifolds, num_examples, 0, count)
+        needed = peak_bytes(*sizes, chunk=options.chunk, itemsize=dtype.itemsize)
         what = f"{count} draws for each of {num_manifolds} manifolds of {num_examples} examples"
         check_fits(what, needed, "lower num_draws, chunk or the number of examples")
-    if center_basis is not None:
-        center_basis, num_center_components = jnp.asarray(center_basis), 0
-    center_options = {
-        "num_components": num_center_components,
-        "min_components": 1 if compat == "mftma" else 0,
+    given = options.center_basis is not None
+    static = dataclasses.replace(
+        options,
+        num_draws=count,
+        kappa=0.0,
+        draws=None,
+        center_basis=None,
+        num_center_components=0 if given else options.num_center_components,
+        frame="qr" if options.compat == "mftma" else options.frame,
         # Around directions that the caller gives there is nothing to vary.
-        "neighbors": vary_components and center_basis is None,
-    }
-    return {
-        "draws": draws,
-        "kappa": kappa,
-        "center_basis": center_basis,
-        "num_draws": num_draws,
-        "frame": "qr" if compat == "mftma" else frame,
-        "center_options": tuple(sorted(center_options.items())),
-        "solver_options": (("maxiter", maxiter), ("solver", solver), ("tol", tol)),
-        "chunk": chunk,
-    }
+        vary_components=options.vary_components and not given,
+        dichotomies="balanced",
+    )
+    return MeanFieldOptions(static, draws, options.kappa, jnp.asarray(options.center_basis) if given else None)
+
+
+class JointOptions(NamedTuple):
+    """Options of joint geometry made ready."""
+
+    draws: Float[Array, "n P M"] | None  # None to sample
+    dichotomies: Float[Array, "k P"] | None  # of -1 and 1, or None
+    kappa: ArrayLike  # margin
+    plan: Plan  # sizes, static
+    name: str  # of the dichotomies, static: one of `DICHOTOMIES`, or "given"
+
+
+def joint_options(options: GeometryOptions, shape: tuple) -> JointOptions:
+    """Completes options for points of shape (L, P, M, floating dtype), and checks what depends on it."""
+    num_layers, num_manifolds, num_examples, dtype = shape
+    num_draws, classes_per_draw, draws = options.num_draws or 200, options.classes_per_draw, options.draws
+    if num_draws < 2:
+        raise ValueError(f"expected num_draws >= 2, got {num_draws}")
+    if classes_per_draw is not None and not 2 <= classes_per_draw <= num_manifolds:
+        raise ValueError(f"expected classes_per_draw between 2 and {num_manifolds}, got {classes_per_draw}")
+    name, given = options.dichotomies, None
+    if not isinstance(name, str):
+        name, given = "given", _read_dichotomies(options.dichotomies, num_manifolds, dtype)
+    whole = given is not None or draws is not None
+    if whole and classes_per_draw not in (None, num_manifolds):
+        raise ValueError(
+            f"expected classes_per_draw {num_manifolds}, or none, with given dichotomies or draws, "
+            f"got {classes_per_draw}"
+        )
+    if draws is not None:
+        draws = jnp.asarray(draws, dtype)
+        if draws.ndim != 2 or draws.shape[1] != num_manifolds * num_examples:
+            raise ValueError(f"expected draws [n, {num_manifolds * num_examples}], got {draws.shape}")
+        num_draws = len(draws)
+        if given is not None and num_draws % len(given):
+            raise ValueError(f"expected as many draws for each of {len(given)} dichotomies, got {num_draws} draws")
+        draws = draws.reshape(num_draws, num_manifolds, num_examples)
+    plan = make_plan(
+        num_manifolds,
+        num_examples,
+        num_draws=num_draws,
+        classes_per_draw=num_manifolds if whole else classes_per_draw,
+        num_dichotomies=None if given is None else len(given),
+    )._replace(chunk=options.chunk)
+    if jax.default_backend() == "cpu":
+        what = f"the inner products of {plan.num_blocks} x {plan.block_size} classes of {num_examples} examples"
+        needed = joint_peak_bytes(plan, num_layers, num_examples, dtype.itemsize)
+        check_fits(what, needed, "lower classes_per_draw or chunk")
+    return JointOptions(draws, given, options.kappa, plan, name)
+
+
+def _read_dichotomies(dichotomies, num_manifolds, dtype):
+    labels = as_array(dichotomies, "dichotomies")
+    if labels.ndim != 2 or labels.shape[1] != num_manifolds or not len(labels):
+        raise ValueError(f"expected dichotomies [n, {num_manifolds}], got {labels.shape}")
+    if is_concrete(labels) and not np.all(np.abs(np.asarray(labels, np.float64)) == 1):
+        raise ValueError("expected dichotomies of -1 and 1, got other numbers")
+    return jnp.asarray(labels, dtype)

@@ -2,6 +2,8 @@
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float
 
 # Columns that are eliminated together: one after the other among themselves, by matrix products from all that follow.
 BLOCK = 14
@@ -51,19 +53,13 @@ def _inverse_factor_of_block(gram, num_components):
 
 
 @jax.custom_vjp
-def orthonormal_columns(columns, num_components):
+def orthonormal_columns(columns: Float[Array, "P W"], num_components: ArrayLike) -> Float[Array, "P W"]:
     """Finds orthonormal directions with the same span as the first K columns of a matrix.
 
         V = C L'^-1,   L L' = C'C          dC = (1 - V V') dV L^-1
 
-    The derivative leaves out rotations within the span: it is right for whatever does not depend on those.
-
-    Args:
-      columns: [P, K_max], C; zero beyond the first K.
-      num_components: K.
-
-    Returns:
-      [P, K_max], V; zero beyond the first K.
+    The derivative leaves out rotations within the span: it is right for whatever does not depend on those. C and V are
+    zero beyond the first K.
     """
     return _columns_forward(columns, num_components)[0]
 

@@ -1,39 +1,32 @@
-"""From points, or inner products, to the geometry of all layers as one program."""
+"""From points, or inner products, to the mean-field geometry of all layers as one program."""
 
 import functools
 from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float, PRNGKeyArray
 
 from memorize_jax.geometry import status as status_flags
-from memorize_jax.geometry.anchors import AnchorStatistics, anchor_statistics
+from memorize_jax.geometry.anchors import AnchorStatistics, statistics_of_anchors
 from memorize_jax.geometry.batching import chunked_map
 from memorize_jax.geometry.centers import center_structure, check_num_components
 from memorize_jax.geometry.frames import build_frames
-from memorize_jax.geometry.grams import Grams, reduce_points, reference_of_points
+from memorize_jax.geometry.grams import Grams, Mask, reduce_points, reference_of_points
+from memorize_jax.geometry.options import MeanFieldOptions
 from memorize_jax.geometry.result import ManifoldGeometry
 from memorize_jax.keys import stream
 
 
-def sample_draws(key: jax.Array, num_manifolds: int, num_draws: int, num_examples: int, dtype) -> jax.Array:
-    """Samples the Gaussian vectors of every manifold.
-
-    Args:
-      key: PRNG key; manifold p uses `fold_in(key, p)`, so adding manifolds changes no other's draws.
-      num_manifolds: P.
-      num_draws: n.
-      num_examples: M.
-      dtype: floating.
-
-    Returns:
-      [P, n, M+1], standard normal: M coordinates in the space of examples and one along the centre.
-    """
+def sample_draws(
+    key: PRNGKeyArray, num_manifolds: int, num_draws: int, num_examples: int, dtype
+) -> Float[Array, "P n coordinates"]:
+    """Samples the Gaussian vectors of every manifold; adding manifolds changes no other's draws."""
     keys = jax.vmap(lambda p: jax.random.fold_in(key, p))(jnp.arange(num_manifolds))
     return jax.vmap(lambda k: jax.random.normal(k, (num_draws, num_examples + 1), dtype))(keys)
 
 
-def _statistics(frames, draws, kappa, chunk, solver_options) -> AnchorStatistics:
+def _statistics(frames, draws, kappa, options) -> AnchorStatistics:
     """Solves the programs of all layers and manifolds, `chunk` manifolds at a time; leaves [L, P]."""
     num_layers, num_manifolds = frames.rank.shape
     flat = jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), frames)
@@ -43,44 +36,27 @@ def _statistics(frames, draws, kappa, chunk, solver_options) -> AnchorStatistics
         # Layers share their draws, so they are looked up rather than copied.
         raw = draws[index % num_manifolds]
         direction = raw[:, :-1] @ projector
-        return anchor_statistics(
-            frame,
-            jnp.concatenate([direction, raw[:, -1:]], axis=1),
-            kappa=kappa,
-            num_directions=num_directions,
-            direction_norm=jnp.linalg.norm(direction, axis=1),
-            **solver_options,
-        )
+        own = jnp.concatenate([direction, raw[:, -1:]], axis=1)
+        norm = jnp.linalg.norm(direction, axis=1)
+        spanned = {"num_directions": num_directions, "direction_norm": norm}
+        return statistics_of_anchors(frame, own, kappa=kappa, options=options, **spanned)
 
     items = (jnp.arange(num_layers * num_manifolds), flat.frame, flat.projector, flat.num_directions)
-    found = chunked_map(one, items, chunk)
+    found = chunked_map(one, items, options.chunk)
     return jax.tree.map(lambda leaf: leaf.reshape(num_layers, num_manifolds), found)
 
 
-def geometry_of_layers(layers, mask, key, draws, kappa, center_basis, **options) -> ManifoldGeometry:
-    """Computes the geometry of several layers that show the same examples; `layer_geometry` documents it.
+def geometry_of_layers(
+    layers: tuple[Float[Array, "P M _"], ...], mask: Mask, key: PRNGKeyArray, ready: MeanFieldOptions
+) -> ManifoldGeometry:
+    """Computes the geometry of several layers that show the same examples; leaves have a leading layer axis.
 
-    Args:
-      layers: tuple of [P, M, N_l] floating arrays.
-      mask: [P, M], 1 where an example is present.
-      key: PRNG key.
-      draws: [P, n, M+1], or None to sample.
-      kappa: margin.
-      center_basis: None, or [K, N] for all layers.
-      **options: num_draws, n, where `draws` is None; frame, "rank" or "qr"; center_options, a tuple of (name, value)
-        for `centers.center_structure`; solver_options, one for `solvers.nonnegative_qp`; chunk, manifolds per batch of
-        programs.
-
-    Returns:
-      ManifoldGeometry, every leaf with a leading layer axis.
-
-    Raises:
-      ValueError: outside jit, more centre directions to be removed than a layer's centres have.
+    Outside jit, ValueError for more center directions to be removed than a layer's centers have.
     """
-    if num_components := dict(options["center_options"])["num_components"]:
+    if num_components := ready.static.num_center_components:
         for points in layers:
             check_num_components(_centers_gram(points, mask), num_components)
-    return _geometry_of_layers(layers, mask, key, draws, kappa, center_basis, **options)
+    return _geometry_of_layers(layers, mask, key, ready.draws, ready.kappa, ready.center_basis, options=ready.static)
 
 
 @jax.jit
@@ -90,56 +66,43 @@ def _centers_gram(points, mask):
     return centers @ centers.T
 
 
-@functools.partial(
-    jax.jit,
-    static_argnames=("num_draws", "frame", "center_options", "solver_options", "chunk"),
-)
+@functools.partial(jax.jit, static_argnames="options")
 @jax.default_matmul_precision("highest")
-def _geometry_of_layers(
-    layers, mask, key, draws, kappa, center_basis, *, num_draws, frame, center_options, solver_options, chunk
-):
+def _geometry_of_layers(layers, mask, key, draws, kappa, center_basis, *, options):
     reduced = [reduce_points(points, mask, center_basis=center_basis) for points in layers]
-    options = {"frame": frame, "center_options": center_options, "solver_options": solver_options, "chunk": chunk}
-    return geometry_of_grams(reduced, mask, key, draws, kappa, num_draws=num_draws, **options)
+    return geometry_of_grams(reduced, mask, key, MeanFieldOptions(options, draws, kappa, None))
 
 
 def geometry_of_grams(
-    reduced: Sequence[Grams], mask, key, draws, kappa, *, num_draws, frame, center_options, solver_options, chunk
+    reduced: Sequence[Grams], mask: Mask, key: PRNGKeyArray, ready: MeanFieldOptions
 ) -> ManifoldGeometry:
-    """Computes the geometry of layers that have been reduced to inner products.
-
-    Args:
-      reduced: Grams of every layer.
-      mask: as for `geometry_of_layers`, like all that follows.
-      key: PRNG key.
-      draws: [P, n, M+1], or None.
-      kappa: margin.
-      num_draws: n.
-      frame: "rank" or "qr".
-      center_options: of `centers.center_structure`.
-      solver_options: of `solvers.nonnegative_qp`.
-      chunk: manifolds per batch of programs.
-
-    Returns:
-      ManifoldGeometry, every leaf with a leading layer axis.
-    """
+    """`geometry_of_layers` of layers that have been reduced to inner products."""
     num_manifolds, num_examples = mask.shape
+    options, draws = ready.static, ready.draws
     if draws is None:
-        draws = sample_draws(stream(key, "draws"), num_manifolds, num_draws, num_examples, mask.dtype)
+        draws = sample_draws(stream(key, "draws"), num_manifolds, options.num_draws or 0, num_examples, mask.dtype)
     grams = jax.tree.map(lambda *leaves: jnp.stack(leaves), *reduced)
 
     def center_and_frame(one_layer):
-        centers = jax.lax.stop_gradient(one_layer.centers)
-        structure = center_structure(centers, key=key, **dict(center_options))
+        structure = center_structure(
+            jax.lax.stop_gradient(one_layer.centers),
+            key=key,
+            num_components=options.num_center_components,
+            min_components=1 if options.compat == "mftma" else 0,
+            neighbors=options.vary_components,
+        )
         removed = [structure.coefficients, *(() if structure.neighbors is None else structure.neighbors)]
-        frames = [build_frames(one_layer, structure._replace(coefficients=each), mask, frame=frame) for each in removed]
+        frames = [
+            build_frames(one_layer, structure._replace(coefficients=each), mask, frame=options.frame)
+            for each in removed
+        ]
         return structure, jax.tree.map(lambda *leaves: jnp.stack(leaves), *frames)
 
     structure, frames = jax.lax.map(center_and_frame, grams)
     num_variants = frames.rank.shape[1]
     # Other numbers of directions are more layers: one program, and the same draws.
     frames = jax.tree.map(lambda leaf: leaf.swapaxes(0, 1).reshape(-1, *leaf.shape[2:]), frames)
-    statistics = _statistics(frames, draws, kappa, chunk, dict(solver_options))
+    statistics = _statistics(frames, draws, ready.kappa, options)
     flags = status_flags.flags(
         jnp.tile(grams.finite, (num_variants, 1)),
         *(frames.center_norm, frames.retained, statistics.mean_kkt_residual, statistics.radius),

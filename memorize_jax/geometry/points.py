@@ -1,10 +1,13 @@
 """The gate that all points and labels go through: read, refused or brought to floating point."""
 
-from typing import NamedTuple
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
+from jaxtyping import Array, Float, Int
 
 from memorize_jax.geometry.batching import peak_bytes
 from memorize_jax.memory import check_fits
@@ -14,33 +17,22 @@ COMFORTABLE = 60
 
 
 class Manifolds(NamedTuple):
-    """Points of P manifolds, brought into one array.
+    """Points of P manifolds, brought into one array."""
 
-    Attributes:
-      points: [P, M, N] floating, 0 where an example is absent.
-      mask: [P, M], 1 where an example is present.
-      exponent: of the power of two that the points were divided by; as a rule 0.
-    """
-
-    points: jax.Array
-    mask: np.ndarray
-    exponent: int
+    points: Float[Array, "P M N"]  # 0 where an example is absent
+    mask: Float[np.ndarray, "P M"]  # 1 where an example is present
+    exponent: int  # of the power of two that the points were divided by; as a rule 0
 
 
-def is_concrete(array) -> bool:
+def is_concrete(array: Any) -> bool:
     """Tells a real array from one that stands for it while jax traces."""
-    return not isinstance(array, jax.core.Tracer)
+    return not isinstance(array, Tracer)
 
 
-def as_array(values, name: str = "points") -> np.ndarray | jax.Array:
+def as_array(values: Any, name: str = "points") -> np.ndarray | Array:
     """Reads an array of real numbers of any shape: what NumPy can read, jax arrays, PyTorch tensors on any device.
 
-    Args:
-      values: the numbers.
-      name: what to call them.
-
-    Returns:
-      jax arrays as they are, all others as NumPy arrays, of their own dtype.
+    Arrays of jax stay as they are, all others become NumPy arrays of their own dtype.
 
     Raises:
       ValueError: complex numbers, dates, text, objects, raw bytes, masked values, rows of unequal length.
@@ -58,16 +50,8 @@ def as_array(values, name: str = "points") -> np.ndarray | jax.Array:
     return array
 
 
-def as_labels(labels, count: int | None = None, name: str = "labels") -> np.ndarray:
-    """Reads the class of every example.
-
-    Args:
-      labels: [n] integer, of any framework.
-      count: n, if it is known.
-      name: what to call them.
-
-    Returns:
-      [n] integer.
+def as_labels(labels: Any, count: int | None = None, name: str = "labels") -> Int[np.ndarray, " n"]:
+    """Reads the class of every example: [n] integers >= 0 of any framework.
 
     Raises:
       ValueError: anything else, whole numbers among floats included; negative labels, which as a rule mean none.
@@ -97,17 +81,16 @@ def _any_array(values, name):
         raise ValueError(f"expected {name} as one array, got {type(values).__name__}: {error}") from error
 
 
-def read_manifolds(points, name: str = "points", *, keep_origin: bool = False) -> Manifolds:
+def read_manifolds(points: Any, name: str = "points", *, keep_origin: bool = False) -> Manifolds:
     """Reads the points of manifolds of equal or unequal size.
+
+    float64 stays what it is under jax_enable_x64, all else becomes float32. Wide numbers of the host are centered
+    first, and divided by a power of two if they are very large or small, so that nothing is lost.
 
     Args:
       points: [P, M, N] array, or a list of [M_i, N] arrays.
       name: what to call them.
       keep_origin: whether wide numbers of the host keep their zero, at the cost of digits where they are far from it.
-
-    Returns:
-      Manifolds; float64 stays what it is under jax_enable_x64, all else becomes float32. Wide numbers of the host are
-      centred first, and divided by a power of two if they are very large or small, so that nothing is lost.
 
     Raises:
       ValueError: what `as_array` refuses, wrong number of axes, unequal features, an empty manifold, fewer than two
@@ -133,20 +116,8 @@ def read_manifolds(points, name: str = "points", *, keep_origin: bool = False) -
     return Manifolds(points, (np.arange(shape[1]) < counts[:, None]).astype(points.dtype), exponent)
 
 
-def to_floating(parts, name: str = "points", *, keep_origin: bool = False) -> tuple[jax.Array, int]:
-    """Brings real numbers to floating point and into one array, padded with zeros; see `read_manifolds`.
-
-    Args:
-      parts: list of [M_i, N] arrays of `as_array`, or one [P, M, N].
-      name: what to call them.
-      keep_origin: see there.
-
-    Returns:
-      ([P, M, N] floating, exponent as in `Manifolds`).
-
-    Raises:
-      ValueError: concrete points that are NaN or infinite.
-    """
+def to_floating(parts: Any, name: str = "points", *, keep_origin: bool = False) -> tuple[Float[Array, "P M N"], int]:
+    """Brings arrays of `as_array` to floating point and into one [P, M, N], padded with zeros; see `read_manifolds`."""
     check_points(parts, name)
     arrays = parts if isinstance(parts, list) else [parts]
     dtype = jnp.result_type(*arrays)
@@ -183,17 +154,14 @@ def exponent_of(array: np.ndarray, axis: int | None = None) -> np.ndarray:
     return np.where(np.abs(exponent) > COMFORTABLE, exponent, 0)
 
 
-def check_points(points, name: str = "points") -> None:
-    """Raises ValueError naming the first bad value of concrete points; inside jit it leaves that to the status.
-
-    Args:
-      points: [P, M, N], or a list of [M_i, N].
-      name: what to call them.
-    """
+def check_points(points: Any, name: str = "points") -> None:
+    """Raises ValueError naming the first bad value of concrete points; inside jit it leaves that to the status."""
     parts = points if isinstance(points, list) else [points]
     if not all(map(is_concrete, parts)):
         return
-    found = [np.argwhere(~np.isfinite(part)) if has_bad(part) else () for part in map(np.asarray, parts)]
+    found = [
+        np.argwhere(~np.isfinite(part)) if has_bad(part) else np.empty((0, 3), int) for part in map(np.asarray, parts)
+    ]
     if number := sum(map(len, found)):
         index = next(index for index, places in enumerate(found) if len(places))
         manifold, example, feature = (index, *found[index][0].tolist())[-3:]
@@ -209,18 +177,8 @@ def has_bad(array: np.ndarray) -> bool:
         return array.size > 0 and not (np.isfinite(array.max()) and np.isfinite(array.min()))
 
 
-def from_mftma(manifolds) -> list[np.ndarray]:
-    """Turns manifolds as the published tool takes them, features x examples, into what `manifold_geometry` takes.
-
-    Args:
-      manifolds: list of [N, M_i] arrays.
-
-    Returns:
-      list of [M_i, N] arrays.
-
-    Raises:
-      ValueError: an array of another number of axes.
-    """
+def from_mftma(manifolds: Iterable[Any]) -> list[np.ndarray | Array]:
+    """Turns manifolds as the published tool takes them, [N, M_i], into what `manifold_geometry` takes, [M_i, N]."""
     arrays = [as_array(one, f"manifold {index}") for index, one in enumerate(manifolds)]
     if any(array.ndim != 2 for array in arrays):
         raise ValueError(f"expected a list of [N, M_i] arrays, got shapes {[array.shape for array in arrays][:8]}")

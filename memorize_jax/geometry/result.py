@@ -1,15 +1,18 @@
-"""What a measurement of manifolds returns."""
+"""What measurements of manifolds return."""
 
 import dataclasses
+import typing
 from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float, Int32
 
 from memorize_jax.geometry.status import describe
 
 NAMES = ("layers", "classes")
+Own = typing.TypeVar("Own", bound="Named")
 
 
 class Named:
@@ -23,10 +26,13 @@ class Named:
     """
 
     PER_MANIFOLD: ClassVar[tuple[str, ...]] = ()
+    layers: tuple[str, ...] | None
+    classes: tuple | None
+    num_examples: Array
 
-    def __getitem__(self, layer: str):
+    def __getitem__(self: Own, layer: str) -> Own:
         """The result of one layer, without the layer axis; KeyError if there is none of that name."""
-        if layer not in (self.layers or ()):
+        if self.layers is None or layer not in self.layers:
             raise KeyError(f"expected a layer out of {self.layers}, got {layer!r}")
         index = self.layers.index(layer)
         if jnp.shape(self.num_examples)[-2:-1] != (len(self.layers),):
@@ -37,14 +43,36 @@ class Named:
             for name, leaf in vars(self).items()
             if name not in NAMES
         }
-        return type(self)(**fields, classes=self.classes)
+        return type(self)(**fields | {"classes": self.classes})
+
+    def summary(self) -> dict[str, Array]:
+        """The numbers of the whole set, without a manifold axis."""
+        raise NotImplementedError
 
     def __repr__(self) -> str:
-        """Names and sizes; the numbers are in `summary`."""
-        names = ", ".join(f"{name}={getattr(self, name)}" for name in NAMES)
-        return f"{type(self).__name__}(capacity {getattr(self.capacity, 'shape', self.capacity)}, {names})"
+        """Sizes and the measures of the whole set, from the least to the largest of several layers."""
+        try:
+            # Fails for what only stands for numbers, before anything is added to what jax traces.
+            np.asarray(self.num_examples)
+            sizes = [f"{len(self.layers)} layers"] if self.layers else []
+            sizes.append(f"{np.shape(self.num_examples)[-1]} classes")
+            found = self.summary()
+            measures = [f"{name} {_span(np.asarray(found[name]))}" for name in ("capacity", "radius", "dimension")]
+            text = f"{' x '.join(sizes)}: {', '.join(measures)}"
+        except Exception:  # jax rebuilds results of anything, and all of it can be printed
+            text = ", ".join(f"{name}={getattr(self, name)}" for name in NAMES) + ": no concrete numbers"
+        return f"{type(self).__name__}({text})"
 
 
+def _span(values):
+    shown = (
+        [f"{value:.3g}" for value in (np.nanmin(values), np.nanmax(values))] if np.isfinite(values).any() else ["nan"]
+    )
+    return " to ".join(dict.fromkeys(shown))
+
+
+# `no_type_check` on results: jax rebuilds pytrees with leaves that are no arrays.
+@typing.no_type_check
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class ManifoldGeometry(Named):
@@ -53,50 +81,50 @@ class ManifoldGeometry(Named):
     `layer_geometry` returns the same with a leading layer axis on every field; `geometry[layer]` is that of one layer.
 
     Attributes:
-      capacity: [P], mean-field capacity alpha; NaN where `status` says the number cannot be had.
-      radius: [P], in units of the distance to the manifold's centre.
-      dimension: [P].
-      center_correlation: [], mean |cos| between centres before the low-rank removal.
-      num_center_components: int32 [], K removed.
-      residual_correlation: [], mean |cos| between centres after it.
-      center_cost: [], the minimised 1/2 sum of cos^2.
-      capacity_fewer_components: [], capacity of the set (its harmonic mean) with fewer centre directions removed, see
+      capacity: mean-field capacity alpha; NaN where `status` says the number cannot be had.
+      radius: in units of the distance to the manifold's center.
+      dimension: effective dimension.
+      center_correlation: mean |cos| between centers before the low-rank removal.
+      num_center_components: K removed.
+      residual_correlation: mean |cos| between centers after it.
+      center_cost: the minimized 1/2 sum of cos^2.
+      capacity_fewer_components: capacity of the set (its harmonic mean) with fewer center directions removed, see
         `vary_components`; NaN if not asked for, or where fewer cannot be had.
-      capacity_more_components: [], the same with more.
-      retained_center_norm: [P], share of each centre that survived the removal.
-      capacity_standard_error: [P], from the finite number of draws.
-      kkt_residual: [P], largest distance by which a program misses optimality.
-      active_fraction: [P], share of the draws that violate a constraint.
-      center_norm: [P], distance of the centre from the mean of all points after the removal, in the data's unit;
-        infinite or 0 where float32 cannot hold it.
-      rank: int32 [P], dimension of the span of the manifold's centred points.
-      num_examples: int32 [P], examples of each manifold.
-      num_draws: int32 [], Gaussian draws per manifold.
-      status: int32 [P], bit flags of `geometry.status`; 0 is fine.
+      capacity_more_components: the same with more.
+      retained_center_norm: share of each center that survived the removal.
+      capacity_standard_error: from the finite number of draws.
+      kkt_residual: largest distance by which a program misses optimality.
+      active_fraction: share of the draws that violate a constraint.
+      center_norm: distance of the center from the mean of all points after the removal, in the data's unit; infinite or
+        0 where float32 cannot hold it.
+      rank: dimension of the span of the manifold's centered points.
+      num_examples: of each manifold.
+      num_draws: Gaussian draws per manifold.
+      status: bit flags of `geometry.status`; 0 is fine.
       layers: names in the order of the layer axis; None where there is none.
       classes: of the P manifolds in their order, as the caller numbers them; None for 0 to P - 1.
     """
 
-    capacity: jax.Array
-    radius: jax.Array
-    dimension: jax.Array
-    center_correlation: jax.Array
-    num_center_components: jax.Array
-    residual_correlation: jax.Array
-    center_cost: jax.Array
-    capacity_fewer_components: jax.Array
-    capacity_more_components: jax.Array
-    retained_center_norm: jax.Array
-    capacity_standard_error: jax.Array
-    kkt_residual: jax.Array
-    active_fraction: jax.Array
-    center_norm: jax.Array
-    rank: jax.Array
-    num_examples: jax.Array
-    num_draws: jax.Array
-    status: jax.Array
+    capacity: Float[Array, "*L P"]
+    radius: Float[Array, "*L P"]
+    dimension: Float[Array, "*L P"]
+    center_correlation: Float[Array, "*L"]
+    num_center_components: Int32[Array, "*L"]
+    residual_correlation: Float[Array, "*L"]
+    center_cost: Float[Array, "*L"]
+    capacity_fewer_components: Float[Array, "*L"]
+    capacity_more_components: Float[Array, "*L"]
+    retained_center_norm: Float[Array, "*L P"]
+    capacity_standard_error: Float[Array, "*L P"]
+    kkt_residual: Float[Array, "*L P"]
+    active_fraction: Float[Array, "*L P"]
+    center_norm: Float[Array, "*L P"]
+    rank: Int32[Array, "*L P"]
+    num_examples: Int32[Array, "*L P"]
+    num_draws: Int32[Array, "*L"]
+    status: Int32[Array, "*L P"]
     layers: tuple[str, ...] | None = dataclasses.field(default=None, metadata={"static": True})
-    classes: tuple[int, ...] | None = dataclasses.field(default=None, metadata={"static": True})
+    classes: tuple | None = dataclasses.field(default=None, metadata={"static": True})
 
     PER_MANIFOLD: ClassVar[tuple[str, ...]] = (
         *("capacity", "radius", "dimension", "retained_center_norm", "capacity_standard_error", "kkt_residual"),
@@ -117,12 +145,12 @@ class ManifoldGeometry(Named):
             found += [(where, own == value, describe(value)) for value in np.unique(own[own > 0])]
         return [f"{where}{_listed(classes, chosen)}: {reason}" for where, chosen, reason in found if chosen.any()]
 
-    def summary(self) -> dict[str, jax.Array]:
-        """Summarises over manifolds as the paper does.
+    def summary(self) -> dict[str, Array]:
+        """Summarizes over manifolds as the paper does.
 
         Returns:
-          dict of arrays without the manifold axis: capacity (harmonic mean over manifolds, the mean-field value for
-          the whole set), its standard error, radius and dimension (arithmetic means), center_correlation.
+          capacity (harmonic mean over manifolds, the mean-field value for the whole set), its standard error, radius
+          and dimension (arithmetic means), center_correlation; each without the manifold axis.
         """
         capacity = 1 / jnp.mean(1 / self.capacity, axis=-1)
         # d(harmonic mean)/d(alpha_p) = (harmonic / alpha_p)^2 / P; draws of different manifolds are independent.
@@ -135,15 +163,8 @@ class ManifoldGeometry(Named):
             "center_correlation": self.center_correlation,
         }
 
-    def draws_needed(self, target_relative_error: float) -> jax.Array:
-        """Estimates how many draws per manifold bring the summary capacity's relative standard error to a target.
-
-        Args:
-          target_relative_error: e.g. 0.01.
-
-        Returns:
-          float, without the manifold axis: num_draws (relative error / target)^2.
-        """
+    def draws_needed(self, target_relative_error: float) -> Float[Array, "*L"]:
+        """Draws per manifold that bring the summary capacity's relative standard error to a target, about."""
         summary = self.summary()
         relative = summary["capacity_standard_error"] / summary["capacity"]
         return jnp.ceil(self.num_draws * (relative / target_relative_error) ** 2)
@@ -153,3 +174,73 @@ def _listed(classes, chosen, most=8):
     names = [str(name) for name, here in zip(classes, chosen, strict=True) if here]
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return f"class{'es' * (len(names) > 1)} {', '.join(names[:most])}{more}"
+
+
+@typing.no_type_check
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class JointGeometry(Named):
+    """Joint geometry of P manifolds, with the evidence for every number.
+
+    `layer_joint_geometry` returns the same with a leading layer axis on every field; `geometry[layer]` is that of one.
+
+    Attributes:
+      capacity: P' / n*, n* the mean ||v||^2; an upper bound where `status` says so, NaN where it cannot be had.
+      capacity_standard_error: from the finite number of draws.
+      class_capacity: the reciprocal of the class's mean share in ||v||^2; their harmonic mean is the capacity. NaN for
+        a class that no draw took.
+      radius: effective radius, in units of the mean anchors' distance.
+      dimension: effective dimension.
+      utility: capacity = utility (1 + radius^-2) / dimension.
+      center_alignment: mean |cos| between the mean anchors of two classes.
+      axis_alignment: between the deviations from them.
+      center_axis_alignment: between one class's mean anchor and another's deviation.
+      center_alignment_raw: like the three above without normalization: mean |inner product|, in the unit of the points'
+        root mean square length.
+      active_fraction: share of the points with weight in a projection.
+      kkt_residual: mean over the draws of the largest distance by which a half-space is missed.
+      num_features: n*, random features at which half of the dichotomies separate.
+      rank: of the points whose inner products are held together.
+      classes_per_draw: P'.
+      status: bit flags of `geometry.status`; 0 is fine.
+      layers: names in the order of the layer axis; None where there is none.
+      classes: of the P manifolds, as the caller numbers them; None for 0 to P - 1.
+    """
+
+    capacity: Float[Array, "*L"]
+    capacity_standard_error: Float[Array, "*L"]
+    class_capacity: Float[Array, "*L P"]
+    radius: Float[Array, "*L"]
+    dimension: Float[Array, "*L"]
+    utility: Float[Array, "*L"]
+    center_alignment: Float[Array, "*L"]
+    axis_alignment: Float[Array, "*L"]
+    center_axis_alignment: Float[Array, "*L"]
+    center_alignment_raw: Float[Array, "*L"]
+    axis_alignment_raw: Float[Array, "*L"]
+    center_axis_alignment_raw: Float[Array, "*L"]
+    active_fraction: Float[Array, "*L"]
+    kkt_residual: Float[Array, "*L"]
+    num_features: Float[Array, "*L"]
+    rank: Int32[Array, "*L"]
+    classes_per_draw: Int32[Array, "*L"]
+    num_draws: Int32[Array, "*L"]
+    num_examples: Int32[Array, "*L P"]
+    status: Int32[Array, "*L"]
+    layers: tuple[str, ...] | None = dataclasses.field(default=None, metadata={"static": True})
+    classes: tuple | None = dataclasses.field(default=None, metadata={"static": True})
+
+    PER_MANIFOLD: ClassVar[tuple[str, ...]] = ("class_capacity", "num_examples")
+
+    def problems(self) -> list[str]:
+        """Says what is wrong with which layer; of concrete numbers."""
+        names = self.layers or (None,)
+        status = np.bitwise_or.reduce(np.reshape(self.status, (-1, len(names))))
+        where = [f"layer {name!r}: " if self.layers else "" for name in names]
+        return [f"{place}{describe(own)}" for place, own in zip(where, status, strict=True) if own]
+
+    def summary(self) -> dict[str, Array]:
+        """The numbers of the whole set: capacity, its standard error, radius, dimension, utility, alignments."""
+        named = ("capacity", "capacity_standard_error", "radius", "dimension", "utility")
+        aligned = ("center_alignment", "axis_alignment", "center_axis_alignment")
+        return {name: jnp.asarray(getattr(self, name)) for name in (*named, *aligned)}

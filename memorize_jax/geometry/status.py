@@ -1,7 +1,9 @@
 """What went wrong with a manifold, as bit flags that survive jit."""
 
-import jax
 import jax.numpy as jnp
+import numpy as np
+from jax.typing import ArrayLike
+from jaxtyping import Array, Bool, Float, Int32
 
 OK = 0
 NOT_FINITE = 1
@@ -16,12 +18,12 @@ COINCIDE = 256
 
 MESSAGES = {
     NOT_FINITE: "its points contain NaN or infinite values",
-    CENTER_VANISHED: "its centre coincides with the mean of all points, so its radius has no meaning",
+    CENTER_VANISHED: "its center coincides with the mean of all points, so its radius has no meaning",
     NOT_CONVERGED: "its quadratic programs did not converge",
-    CENTER_MOSTLY_REMOVED: "less than 5 % of its centre survives the removal of shared directions",
+    CENTER_MOSTLY_REMOVED: "less than 5 % of its center survives the removal of shared directions",
     OTHERS_NOT_FINITE: "another manifold of its set contains NaN or infinite values",
     CHECKPOINT_DAMAGED: "the checkpoint of its epoch is damaged or missing, so nothing was measured",
-    CENTER_REMOVED: "the removal of shared directions took its whole centre away, so its radius has no meaning: "
+    CENTER_REMOVED: "the removal of shared directions took its whole center away, so its radius has no meaning: "
     "remove fewer",
     BOUND: "its joint capacity is only an upper bound: too few dimensions for so many points",
     COINCIDE: "all of its points coincide, so there is nothing to separate",
@@ -31,25 +33,23 @@ INVALID = (
     NOT_FINITE | CENTER_VANISHED | NOT_CONVERGED | OTHERS_NOT_FINITE | CHECKPOINT_DAMAGED | CENTER_REMOVED | COINCIDE
 )
 
-# A half-space missed by more than this share of the manifold's size (the centre's distance plus its radius).
+# A half-space missed by more than this share of the manifold's size (the center's distance plus its radius).
 MAX_RESIDUAL = 1e-3
 MIN_RETAINED = 0.05
 # The same for cones, in standard deviations of the Gaussian vector; ||v||^2 is exact to its square.
 MAX_CONE_RESIDUAL = 1e-2
 
 
-def flags(finite, center_norm, retained, kkt_residual, radius) -> jax.Array:
-    """Combines the checks into one int32 per manifold.
+def flags(
+    finite: Bool[Array, "*L P"],
+    center_norm: Float[Array, "*L P"],
+    retained: Float[Array, "*L P"],
+    kkt_residual: Float[Array, "*L P"],
+    radius: Float[Array, "*L P"],
+) -> Int32[Array, "*L P"]:
+    """Combines the checks into one number per manifold, a sum of the flags above.
 
-    Args:
-      finite: [..., P] bool, whether the manifold's points are.
-      center_norm: [..., P], 0 where the centre vanished.
-      retained: [..., P], share of the centre that survived, NaN where there was none.
-      kkt_residual: [..., P], mean distance by which optimality is missed.
-      radius: [..., P].
-
-    Returns:
-      int32 [..., P], a sum of the flags above; 0 is fine.
+    The center's norm is 0 where it vanished, the share of it that survived NaN where there was none.
     """
     all_finite = jnp.all(finite, axis=-1, keepdims=True)
     vanished = all_finite & (center_norm == 0)
@@ -66,17 +66,15 @@ def flags(finite, center_norm, retained, kkt_residual, radius) -> jax.Array:
     ).astype(jnp.int32)
 
 
-def joint_flags(finite, apart, kkt_residual, saturated) -> jax.Array:
-    """Combines the checks of a joint geometry into one int32.
+def joint_flags(
+    finite: Bool[Array, ""], apart: Bool[Array, ""], kkt_residual: Float[Array, ""], saturated: Bool[Array, ""]
+) -> Int32[Array, ""]:
+    """Combines the checks of a joint geometry.
 
     Args:
-      finite: [] bool, whether all points are.
-      apart: [] bool, whether any point differs from the origin.
-      kkt_residual: [], mean distance by which optimality is missed, in units of the Gaussian vectors.
-      saturated: [] bool, whether the rank of the points limits the number of features.
-
-    Returns:
-      int32 [], a sum of the flags above; 0 is fine.
+      apart: whether any point differs from the origin.
+      kkt_residual: in units of the Gaussian vectors.
+      saturated: whether the rank of the points limits the number of features.
     """
     usable = finite & apart
     return (
@@ -87,14 +85,7 @@ def joint_flags(finite, apart, kkt_residual, saturated) -> jax.Array:
     ).astype(jnp.int32)
 
 
-def describe(status: int) -> str:
-    """Spells out a status value.
-
-    Args:
-      status: one entry of `ManifoldGeometry.status`.
-
-    Returns:
-      A phrase per flag, joined by "; ", or "ok".
-    """
-    found = [message for flag, message in MESSAGES.items() if int(status) & flag]
+def describe(status: ArrayLike) -> str:
+    """Spells out one entry of a result's `status`: a phrase per flag, joined by "; ", or "ok"."""
+    found = [message for flag, message in MESSAGES.items() if int(np.asarray(status)) & flag]
     return "; ".join(found) or "ok"

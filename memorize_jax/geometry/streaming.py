@@ -2,77 +2,72 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, PRNGKeyArray, Shaped
 
 from memorize_jax.geometry.batching import chunked_map
 from memorize_jax.geometry.grams import assemble_grams, inner_products, origin_of, reference_of, summarize_manifold
 from memorize_jax.geometry.joint.blocks import block_of
-from memorize_jax.geometry.joint.measure import joint_options
 from memorize_jax.geometry.joint.pipeline import assemble_blocks, joint_geometry_of_blocks
-from memorize_jax.geometry.joint.result import JointGeometry
 from memorize_jax.geometry.joint.sampling import sample
-from memorize_jax.geometry.options import prepare_options
+from memorize_jax.geometry.options import (
+    JOINT,
+    MEAN_FIELD,
+    GeometryOptions,
+    joint_options,
+    mean_field_options,
+    read_options,
+)
 from memorize_jax.geometry.pipeline import geometry_of_grams
 from memorize_jax.geometry.points import as_array, to_floating
-from memorize_jax.geometry.result import ManifoldGeometry
+from memorize_jax.geometry.result import JointGeometry, ManifoldGeometry
 
 
 def streamed_layer_geometry(
-    layers_of: Callable[[jax.Array], Mapping[str, jax.Array]],
-    inputs: jax.Array,
+    layers_of: Callable, inputs: Shaped[Array | np.ndarray, "P M ..."], **arguments: Any
+) -> ManifoldGeometry:
+    """The mean-field part of `streamed_geometries`."""
+    return streamed_geometries(layers_of, inputs, **arguments)[0]
+
+
+def streamed_geometries(
+    layers_of: Callable[[Array], Mapping[str, Array]],
+    inputs: Shaped[Array | np.ndarray, "P M ..."],
     *,
     manifolds_at_a_time: int,
-    key: jax.Array,
-    **options,
-) -> ManifoldGeometry:
+    key: PRNGKeyArray,
+    joint: GeometryOptions | Mapping[str, Any] | None = None,
+    options: GeometryOptions | None = None,
+    **fields: Any,
+) -> tuple[ManifoldGeometry, JointGeometry | None]:
     """Measures the geometry of every layer without ever holding a whole layer; call it inside `jax.jit`.
 
-    The layers of a few manifolds are computed, reduced and forgotten. Inner products with the centres need the
-    centres first, so that every manifold is computed twice: once for its mean, once for its inner products.
+    The layers of a few manifolds are computed, reduced and forgotten. Inner products with the centers need the
+    centers first, so that every manifold is computed twice: once for its mean, once for its inner products.
 
     Args:
       layers_of: inputs of one manifold [M, ...] -> {layer: points [M, N_layer]}; batched by vmap.
-      inputs: [P, M, ...].
+      inputs: of the network, for M examples of each manifold.
       manifolds_at_a_time: memory is that of all layers of so many manifolds and of the means, P x (sum of N_layer).
       key: PRNG key.
-      **options: those of `layer_geometry`.
+      joint: options of the joint geometry; None leaves it out. All layers of the classes whose inner products it needs
+        together, 1,024 points as a rule, are then held at a time, and computed once more for each such set of classes.
+      options: see `GeometryOptions`; its fields can be given as keywords.
 
     Returns:
-      ManifoldGeometry, every leaf with a leading axis in the order of the layers; to rounding the same as
-      `layer_geometry`'s.
+      (ManifoldGeometry, JointGeometry or None), every leaf with a leading axis in the order of the layers; to rounding
+      the same as `layer_geometry`'s and `layer_joint_geometry`'s.
 
     Raises:
       ValueError: fewer than two manifolds, layers that are no real numbers, wrong options.
     """
-    return streamed_geometries(layers_of, inputs, manifolds_at_a_time=manifolds_at_a_time, key=key, **options)[0]
-
-
-def streamed_geometries(
-    layers_of: Callable[[jax.Array], Mapping[str, jax.Array]],
-    inputs: jax.Array,
-    *,
-    manifolds_at_a_time: int,
-    key: jax.Array,
-    joint: Mapping | None = None,
-    **options,
-) -> tuple[ManifoldGeometry, JointGeometry | None]:
-    """Measures mean-field and joint geometry of every layer without ever holding a whole layer; call it inside `jit`.
-
-    Args:
-      layers_of: as for `streamed_layer_geometry`.
-      inputs: [P, M, ...].
-      manifolds_at_a_time: see there.
-      key: PRNG key.
-      joint: options of `joint_geometry`; None leaves it out. All layers of the classes whose inner products it needs
-        together, 1,024 points as a rule, are then held at a time, and computed once more for each such set of classes.
-      **options: those of `layer_geometry`.
-
-    Returns:
-      (ManifoldGeometry, JointGeometry or None), every leaf with a leading axis in the order of the layers.
-    """
+    chosen = read_options(options, fields, MEAN_FIELD)
+    if chosen.center_basis is not None:
+        raise ValueError("expected num_center_components for layers, got center_basis, which belongs to a single one")
     num_manifolds, num_examples = inputs.shape[:2]
     if num_manifolds < 2:
         raise ValueError(f"expected at least 2 manifolds, got {num_manifolds}: capacity is about telling them apart")
@@ -89,12 +84,13 @@ def streamed_geometries(
         origins = [origin_of(points, mask[0], jnp.max(jnp.abs(points))) for points in points_of(inputs[0])]
         dtype = jnp.result_type(*(origin.point for origin in origins))
         mask, shape = mask.astype(dtype), (len(origins), num_manifolds, num_examples, dtype)
-        options = prepare_options(center_basis=None, shape=shape, **options)
-        del options["center_basis"]
+        ready = mean_field_options(chosen, shape)
         references, finite = _references(points_of, inputs, manifolds_at_a_time, mask, origins)
         arguments = (points_of, inputs, mask, references, finite)
-        found = _measure(*arguments, manifolds_at_a_time, key, options)
-        jointly = None if joint is None else _measure_jointly(*arguments, key, shape, **joint)
+        found, jointly = _measure(*arguments, manifolds_at_a_time, key, ready), None
+        if joint is not None:
+            given = joint if isinstance(joint, GeometryOptions) else read_options(None, dict(joint), JOINT)
+            jointly = _measure_jointly(*arguments, key, joint_options(given, shape), given.center)
     named = lambda result: result and dataclasses.replace(result, layers=tuple(names))
     return named(found), named(jointly)
 
@@ -108,7 +104,7 @@ def _references(points_of, inputs, num_at_a_time, mask, origins):
     return references, [summary.finite for summary in summaries]
 
 
-def _measure(points_of, inputs, mask, references, finite, num_at_a_time, key, options):
+def _measure(points_of, inputs, mask, references, finite, num_at_a_time, key, ready):
     def products_of(item):
         own_inputs, number = item
         points = points_of(own_inputs)
@@ -119,21 +115,19 @@ def _measure(points_of, inputs, mask, references, finite, num_at_a_time, key, op
         assemble_grams(own, cross, fine, mask, reference)
         for (own, cross), fine, reference in zip(products, finite, references, strict=True)
     ]
-    return geometry_of_grams(reduced, mask, key, **options)
+    return geometry_of_grams(reduced, mask, key, ready)
 
 
-def _measure_jointly(points_of, inputs, mask, references, finite, key, shape, *, center="all", **options):
-    chosen = joint_options(shape, **options)
-    plan, name, kappa = chosen["plan"], chosen["name"], chosen["kappa"]
-    given = name if chosen["dichotomies"] is None else chosen["dichotomies"]
-    draws = sample(key, plan, mask.shape[1], mask.dtype, dichotomies=given, draws=chosen["draws"])
+def _measure_jointly(points_of, inputs, mask, references, finite, key, ready, center):
+    given = ready.name if ready.dichotomies is None else ready.dichotomies
+    draws = sample(key, ready.plan, mask.shape[1], mask.dtype, dichotomies=given, draws=ready.draws)
 
     def block(classes):
         points = jax.vmap(points_of)(inputs[classes])
         return [block_of(x, mask[: len(classes)], r, center) for x, r in zip(points, references, strict=True)]
 
     reduced = [
-        assemble_blocks(*products, reference, fine, mask, center)
-        for products, reference, fine in zip(jax.lax.map(block, draws.blocks), references, finite, strict=True)
+        assemble_blocks(gram, norms, reference, fine, mask, center)
+        for (gram, norms), reference, fine in zip(jax.lax.map(block, draws.blocks), references, finite, strict=True)
     ]
-    return joint_geometry_of_blocks(reduced, mask, draws, kappa, plan=plan, dichotomies=name)
+    return joint_geometry_of_blocks(reduced, mask, draws, ready.kappa, plan=ready.plan, dichotomies=ready.name)

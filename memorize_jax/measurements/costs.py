@@ -12,9 +12,6 @@ from memorize_jax.activations import BATCH, flat_reader
 from memorize_jax.analysis.settings import GeometrySettings
 from memorize_jax.config import RunConfig
 from memorize_jax.data import GROUPS, Splits
-from memorize_jax.geometry.batching import peak_bytes
-from memorize_jax.geometry.joint.measure import joint_peak_bytes
-from memorize_jax.geometry.joint.sampling import POINTS_PER_DRAW, make_plan
 from memorize_jax.runs.folder import Run
 from memorize_jax.runs.metrics import stored_rows
 
@@ -131,6 +128,9 @@ def reading(work: Workload) -> float:
 
 def geometry_seconds(work: Workload, settings: GeometrySettings, most_classes: int | None = None) -> float:
     """Of all layers and groups at one epoch."""
+    # Here: whoever only lists the measurements needs no solver.
+    from memorize_jax.geometry.joint.sampling import POINTS_PER_DRAW
+
     classes = min(work.num_classes, settings.max_classes or work.num_classes, most_classes or work.num_classes)
     seconds = classes * settings.num_draws * PROGRAM_SECONDS
     if settings.joint_draws and settings.examples_per_class:
@@ -144,6 +144,9 @@ def geometry_seconds(work: Workload, settings: GeometrySettings, most_classes: i
 
 def geometry_bytes(work: Workload, settings: GeometrySettings) -> float:
     """At the peak of one group."""
+    from memorize_jax.geometry.batching import peak_bytes
+    from memorize_jax.geometry.joint.sampling import joint_peak_bytes
+
     classes = min(work.num_classes, settings.max_classes or work.num_classes)
     each = settings.examples_per_class or work.num_examples // work.num_classes
     layers = len(work.widths)
@@ -157,4 +160,6 @@ def geometry_bytes(work: Workload, settings: GeometrySettings) -> float:
 
 
 def _joint_plan(settings, classes, examples):
+    from memorize_jax.geometry.joint.sampling import make_plan
+
     return make_plan(classes, examples, num_draws=settings.joint_draws, classes_per_draw=None, num_dichotomies=None)

@@ -9,13 +9,14 @@ import pandas as pd
 
 from memorize_jax.config import Settings
 from memorize_jax.data import Splits
+from memorize_jax.invocation import given_line
 from memorize_jax.measurements.measurement import Measurement, Work
 from memorize_jax.measurements.registry import settings_classes
 from memorize_jax.progress import bar, warn
 from memorize_jax.runs.folder import Run
 from memorize_jax.runs.noted import read_noted
 from memorize_jax.runs.notes import are_made, note_tables
-from memorize_jax.runs.provenance import command_line, provenance
+from memorize_jax.runs.provenance import provenance
 from memorize_jax.runs.run import DamagedNetworkError, TrainedRun, run_to_measure
 from memorize_jax.storage.tables import make_table, write_table
 from memorize_jax.threads import one_thread
@@ -57,7 +58,7 @@ def measure(
         tuple(measurement.tables),
         settings=noted_settings(settings, skip_damaged=skip_damaged),
         identity=run.noted.identity,
-        command=command_line(),
+        command=given_line(),
         seconds=round(time.perf_counter() - started, 3),
         provenance=provenance(),
     )

@@ -94,6 +94,11 @@ class Measurement:
         return self._found("measure", "plan", None)
 
     @property
+    def measures(self) -> bool:
+        """Whether it measures anything itself; imports nothing for that."""
+        return self._place("measure", "plan") is not None
+
+    @property
     def figures(self) -> tuple:
         """Its entries of the catalog of figures."""
         return tuple(self._found("figures", "FIGURES", ()))
@@ -114,10 +119,15 @@ class Measurement:
             return f"needs {self.package[0]}: {self.package[1]}"
         return self.obstacle(config, splits)
 
-    def _found(self, module, name, otherwise):
+    def _place(self, module, name):
+        """Name of the module that holds a part of the room; None if there is none."""
         room = importlib.import_module(self.room)
         if name in vars(room):
-            return vars(room)[name]
+            return self.room
         if not hasattr(room, "__path__") or importlib.util.find_spec(f"{self.room}.{module}") is None:
-            return otherwise
-        return getattr(importlib.import_module(f"{self.room}.{module}"), name)
+            return None
+        return f"{self.room}.{module}"
+
+    def _found(self, module, name, otherwise):
+        place = self._place(module, name)
+        return getattr(importlib.import_module(place), name) if place else otherwise

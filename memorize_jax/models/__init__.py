@@ -1,6 +1,6 @@
 """The paper's networks as flax.linen modules."""
 
-from memorize_jax.models.initializers import INITS, check_init
+from memorize_jax.models.initializers import INITS
 from memorize_jax.models.layers import Layer, norm_name
 from memorize_jax.models.network import Network
 from memorize_jax.models.registry import (
@@ -23,7 +23,6 @@ __all__ = [
     "Network",
     "can_be_stacked",
     "check_dropout",
-    "check_init",
     "check_input",
     "check_name",
     "create",

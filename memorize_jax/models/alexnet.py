@@ -1,10 +1,9 @@
 """The paper's modified AlexNet for images of 32 x 32 (table 2)."""
 
 import flax.linen as nn
-import jax
 
 from memorize_jax.models.layers import AFTER_RELU, LOGITS, layer
-from memorize_jax.models.network import Network
+from memorize_jax.models.network import Images, Logits, Mask, Network
 from memorize_jax.models.pooling import max_pool
 
 LAYERS = (*(layer("conv", number, AFTER_RELU) for number in (1, 3, 5, 6, 7)), layer("linear", 9, LOGITS))
@@ -16,17 +15,15 @@ class AlexNet(Network):
     """Five convolutions with ReLU, three poolings, one linear layer; no BatchNorm.
 
     The table prints neither stride nor padding of the first convolution. Its linear layer has 1024 inputs, so the
-    last pooling must leave one position: stride 4 and padding 5, as in the AlexNet usual for CIFAR, do.
-
-    Attributes:
-      width: channels of the first convolution; 64 in the paper. The others have 3, 6, 4 and 16 times as many.
+    last pooling must leave one position: stride 4 and padding 5, as in the AlexNet usual for CIFAR, do. The width is
+    that of the first convolution; the others have 3, 6, 4 and 16 times as many channels.
     """
 
     width: int = 64
 
     @nn.compact
-    def __call__(self, x: jax.Array, train: bool = False, mask: jax.Array | None = None) -> jax.Array:
-        """Maps images [n, height, width, channels] to logits [n, num_classes]."""
+    def __call__(self, x: Images, train: bool = False, mask: Mask | None = None) -> Logits:
+        """Maps images to logits."""
         del train, mask
         x = max_pool(self._conv_relu(x, 1, 11, "conv1", stride=4))
         x = max_pool(self._conv_relu(x, 3, 5, "conv3"))
@@ -36,4 +33,4 @@ class AlexNet(Network):
         return self.logits(x.reshape(x.shape[0], -1), "linear9")
 
     def _conv_relu(self, x, multiple, size, name, stride=1):
-        return self.tap(nn.relu(self.conv(x, multiple * self.width, size, name, stride=stride)), name)
+        return self.record(nn.relu(self.conv(x, multiple * self.width, size, name, stride=stride)), name)

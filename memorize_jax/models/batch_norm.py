@@ -1,8 +1,11 @@
-"""Batch normalisation over the real examples of a global batch."""
+"""Batch normalization over the real examples of a global batch."""
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax.typing import DTypeLike
+from jaxtyping import Array, Float, Shaped
 
 # PyTorch's values; Flax's momentum of 0.99 would lag two epochs behind at 49 steps an epoch.
 MOMENTUM = 0.9
@@ -10,33 +13,22 @@ EPSILON = 1e-5
 
 
 class BatchNorm(nn.Module):
-    """Batch normalisation whose statistics ignore padding and do not depend on the number of devices.
+    """Batch normalization whose statistics ignore padding and do not depend on the number of devices.
 
     `flax.linen.BatchNorm` averages the means of the devices, which is the mean of the batch only if every device
     has as many real examples as the others; one that has none makes it NaN. Here sums and counts are added up.
-    Variables have the names of `flax.linen.BatchNorm`: params scale and bias, batch_stats mean and var, each
-    [channels]; var is the biased variance.
-
-    Attributes:
-      dtype: of the output; statistics are float32 or wider.
-      axis_name: of the devices that share a batch, or None outside `pmap`.
+    Variables have the names of `flax.linen.BatchNorm`: params scale and bias, batch_stats mean and (biased) var; they
+    are float32 or wider whatever the dtype of the output. Devices of `axis_name` share a batch.
     """
 
-    dtype: jnp.dtype = jnp.float32
+    dtype: DTypeLike = jnp.float32
     axis_name: str | None = None
 
     @nn.compact
-    def __call__(self, x: jax.Array, train: bool, mask: jax.Array | None = None) -> jax.Array:
-        """Normalises each channel.
-
-        Args:
-          x: [n, ..., channels].
-          train: use and store the statistics of this batch rather than the running ones.
-          mask: [n], 0 or False for examples the statistics leave out; None for none.
-
-        Returns:
-          The shape of x.
-        """
+    def __call__(
+        self, x: Float[Array, "n ..."], train: bool, mask: Shaped[Array | np.ndarray, " n"] | None = None
+    ) -> Float[Array, "n ..."]:
+        """Normalizes each channel (last axis); in training by the statistics of the batch, where the mask is not 0."""
         channels = x.shape[-1:]
         wide = jnp.promote_types(self.dtype, jnp.float32)
         scale = self.param("scale", nn.initializers.ones_init(), channels, wide)
@@ -45,7 +37,7 @@ class BatchNorm(nn.Module):
         running_var = self.variable("batch_stats", "var", jnp.ones, channels, wide)
         x = x.astype(wide)
         if train:
-            # While initialising there is no axis yet, whatever the name.
+            # While initializing there is no axis yet, whatever the name.
             mean, var = _moments(x, mask, None if self.is_initializing() else self.axis_name)
             if not self.is_initializing():
                 running_mean.value = MOMENTUM * running_mean.value + (1 - MOMENTUM) * mean

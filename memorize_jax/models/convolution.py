@@ -1,26 +1,23 @@
 """Convolution whose kernel may be larger than the image."""
 
-import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
+from jaxtyping import Array, Float
 
 
-def convolve(inputs: jax.Array, kernel: jax.Array, strides, padding, **options) -> jax.Array:
+def convolve(
+    inputs: Float[Array | np.ndarray, "n height width channels"],
+    kernel: Float[Array, "size size channels features"],
+    strides,
+    padding,
+    **options,
+) -> Float[Array, "n rows columns features"]:
     """Convolves images with a kernel, as `lax.conv_general_dilated` does and `flax.linen.Conv` calls it.
 
     On a CPU, images smaller than the kernel are multiplied by it as a matrix: there XLA convolves them, or the gradient
     by them, in a scalar loop that takes several times as long (docs/performance.md). The sums are the same up to
-    rounding.
-
-    Args:
-      inputs: [n, height, width, channels].
-      kernel: [size, size, channels, features].
-      strides: of height and width.
-      padding: (before, after) of height and width.
-      **options: of `lax.conv_general_dilated`; for networks without dilation or groups.
-
-    Returns:
-      [n, height', width', features].
+    rounding. Without dilation or groups.
     """
 
     def by_convolution(inputs, kernel):
@@ -28,8 +25,7 @@ def convolve(inputs: jax.Array, kernel: jax.Array, strides, padding, **options) 
 
     def by_product(inputs, kernel):
         patches = _patches(inputs, kernel.shape[:2], strides, padding)
-        matrix = kernel.reshape(-1, kernel.shape[-1])
-        return jnp.matmul(patches, matrix, precision=options["precision"])
+        return jnp.matmul(patches, kernel.reshape(-1, kernel.shape[-1]), precision=options["precision"])
 
     extents = zip(inputs.shape[1:3], kernel.shape[:2], strides, strict=True)
     if any(_is_small(*extent) for extent in extents):
@@ -43,7 +39,6 @@ def _is_small(extent, size, stride):
 
 
 def _patches(images, sizes, strides, padding):
-    """What every output sees of the images: [n, height', width', size * size * channels]."""
     images = jnp.pad(images, ((0, 0), *padding, (0, 0)))
     ends = [extent - size + 1 for extent, size in zip(images.shape[1:3], sizes, strict=True)]
     shifted = [

@@ -3,29 +3,26 @@
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 
 
 class Dropout(nn.Module):
-    """Zeroes units at random and scales the others up, as `flax.linen.Dropout`.
+    """Zeroes a share of the units at random and scales the others up, as `flax.linen.Dropout`, by rngs["dropout"].
 
-    Each example draws from its own key, derived from its position in the global batch: the mask neither depends on
-    how a batch is cut into devices nor on how much padding follows it.
-
-    Attributes:
-      rate: share of units dropped, in [0, 1).
-      axis_name: of the devices that share a batch, each holding equally many examples; None outside `pmap`.
+    Each example draws from its own key, derived from its position in the global batch: the mask depends neither on
+    how a batch is split over the devices of `axis_name`, each with equally many examples, nor on padding after it.
     """
 
     rate: float
     axis_name: str | None = None
 
     @nn.compact
-    def __call__(self, x: jax.Array, train: bool) -> jax.Array:
-        """Drops units of x [n, ...] if `train`; needs the stream "dropout" in rngs then."""
+    def __call__(self, x: Float[Array, "n ..."], train: bool) -> Float[Array, "n ..."]:
+        """Drops units if `train`."""
         if not train or self.rate == 0:
             return x
         num = x.shape[0]
-        # While initialising there is no axis yet, whatever the name.
+        # While initializing there is no axis yet, whatever the name.
         on_axis = self.axis_name is not None and not self.is_initializing()
         first = jax.lax.axis_index(self.axis_name) * num if on_axis else 0
         keys = jax.vmap(jax.random.fold_in, (None, 0))(self.make_rng("dropout"), first + jnp.arange(num))

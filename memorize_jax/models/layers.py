@@ -1,4 +1,4 @@
-"""What an analysed layer is, and the tables of them."""
+"""What an analyzed layer is."""
 
 from typing import NamedTuple
 
@@ -10,34 +10,33 @@ LOGITS = "logits"
 
 
 class Layer(NamedTuple):
-    """A layer whose representation is analysed.
+    """A layer whose representation is analyzed.
 
     Attributes:
-      name: kind and number, e.g. "conv16"; its parameters are stored under it, its BatchNorm under `<name>_bn`, and
-        its activation is sown as `<name>_out`.
+      name: kind and number, e.g. "conv16"; see `network.Network` for what is stored under it.
       number: of the row in the paper's table (appendix A.10), which counts pooling layers and skip convolutions too.
-      tap: what is sown.
-      skip: name of the convolution on the skip connection that is added before the tap, None if there is none.
+      recorded: where in the layer its activation is recorded.
+      skip: name of the convolution on the skip connection that is added before that, None if there is none.
     """
 
     name: str
     number: int
-    tap: str
+    recorded: str
     skip: str | None = None
 
     @property
     def modules(self) -> tuple[str, ...]:
-        """Names of the modules that make this layer's representation out of those before it: the layer's unit.
+        """Names of the modules that make this layer's representation out of those before it: the layer group.
 
-        Every parameter of a network belongs to exactly one unit. Not every network has each of these modules.
+        Every parameter of a network belongs to exactly one group. Not every network has each of these modules.
         """
         own = (self.name, norm_name(self.name))
         return own if self.skip is None else (*own, self.skip, norm_name(self.skip))
 
 
-def layer(kind: str, number: int, tap: str, *, skip: str | None = None) -> Layer:
+def layer(kind: str, number: int, recorded: str, *, skip: str | None = None) -> Layer:
     """Makes the Layer in row `number` of the paper's table."""
-    return Layer(f"{kind}{number}", number, tap, skip)
+    return Layer(f"{kind}{number}", number, recorded, skip)
 
 
 def norm_name(name: str) -> str:

@@ -1,15 +1,15 @@
-"""The networks of Ketha and Ramaswamy (2025), in whose layers subspace probes read."""
+"""The networks of Ketha and Ramaswamy (2025), whose layers subspace probes decode."""
+
+from typing import ClassVar
 
 import flax.linen as nn
-import jax
 
 from memorize_jax.models.layers import AFTER_POOLING, AFTER_RELU, LOGITS, layer
-from memorize_jax.models.network import Network
+from memorize_jax.models.mlp import MLP, dense_layers
+from memorize_jax.models.network import Images, Logits, Mask, Network
 from memorize_jax.models.pooling import max_pool
 
-# Units of every hidden layer, as multiples of the width.
-MLP_MULTIPLES = (1, 4, 16, 16)
-MLP_LAYERS = (*(layer("linear", number, AFTER_RELU) for number in range(1, 5)), layer("linear", 5, LOGITS))
+MLP_LAYERS = dense_layers(4)
 
 # Channels of every convolution, as multiples of the width; a pooling after every second.
 CNN_MULTIPLES = (1, 1, 2, 2, 4, 4)
@@ -25,46 +25,29 @@ CNN_LAYERS = (
 CNN_SMALLEST_IMAGE = 8
 
 
-class MascMLP(Network):
-    """4 x [Linear + ReLU] + Linear.
-
-    Attributes:
-      width: units of the first hidden layer; 128 in the paper. The others have 4, 16 and 16 times as many.
-    """
+class MascMLP(MLP):
+    """4 x [Linear + ReLU] + Linear."""
 
     width: int = 128
-
-    @nn.compact
-    def __call__(self, x: jax.Array, train: bool = False, mask: jax.Array | None = None) -> jax.Array:
-        """Maps inputs [n, ...] to logits [n, num_classes]."""
-        del train, mask
-        x = x.reshape(x.shape[0], -1)
-        for hidden, multiple in zip(MLP_LAYERS[:-1], MLP_MULTIPLES, strict=True):
-            x = self.tap(nn.relu(self.linear(x, multiple * self.width, hidden.name)), hidden.name)
-        return self.logits(x, MLP_LAYERS[-1].name)
+    multiples: ClassVar[tuple[int, ...]] = (1, 4, 16, 16)
 
 
 class MascCNN(Network):
-    """3 x [2 x (convolution + ReLU) + pooling], 3 x [Linear + ReLU], a linear layer without bias.
-
-    Attributes:
-      width: channels of the first convolution; 16 in the paper. The hidden linear layers have 250 / 16 times as many
-        units.
-    """
+    """3 x [2 x (convolution + ReLU) + pooling], 3 x [Linear + ReLU], a linear layer without bias."""
 
     width: int = 16
 
     @nn.compact
-    def __call__(self, x: jax.Array, train: bool = False, mask: jax.Array | None = None) -> jax.Array:
-        """Maps images [n, height, width, channels] to logits [n, num_classes]."""
+    def __call__(self, x: Images, train: bool = False, mask: Mask | None = None) -> Logits:
+        """Maps images to logits."""
         del train, mask
         for number, multiple in enumerate(CNN_MULTIPLES, 1):
             x = nn.relu(self.conv(x, multiple * self.width, 3, f"conv{number}"))
             pooled = max_pool(x) if number % 2 == 0 else x
             # The probed representation after the convolutions is the pooled one, flattened.
-            self.tap(pooled if number == len(CNN_MULTIPLES) else x, f"conv{number}")
+            self.record(pooled if number == len(CNN_MULTIPLES) else x, f"conv{number}")
             x = pooled
         x = x.reshape(x.shape[0], -1)
         for hidden in CNN_LAYERS[-4:-1]:
-            x = self.tap(nn.relu(self.linear(x, int(CNN_HIDDEN * self.width), hidden.name)), hidden.name)
+            x = self.record(nn.relu(self.linear(x, int(CNN_HIDDEN * self.width), hidden.name)), hidden.name)
         return self.logits(x, CNN_LAYERS[-1].name, bias=False)

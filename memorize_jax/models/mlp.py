@@ -1,32 +1,34 @@
 """The paper's multi-layer perceptron (table 1)."""
 
+from typing import ClassVar
+
 import flax.linen as nn
-import jax
 
-from memorize_jax.models.layers import AFTER_RELU, LOGITS, layer
-from memorize_jax.models.network import Network
+from memorize_jax.models.layers import AFTER_RELU, LOGITS, Layer, layer
+from memorize_jax.models.network import Inputs, Logits, Mask, Network
 
-NUM_HIDDEN = 5
-LAYERS = (
-    *(layer("linear", number, AFTER_RELU) for number in range(1, NUM_HIDDEN + 1)),
-    layer("linear", NUM_HIDDEN + 1, LOGITS),
-)
+
+def dense_layers(num_hidden: int) -> tuple[Layer, ...]:
+    """Lists the layers of an MLP."""
+    hidden = (layer("linear", number, AFTER_RELU) for number in range(1, num_hidden + 1))
+    return (*hidden, layer("linear", num_hidden + 1, LOGITS))
+
+
+LAYERS = dense_layers(5)
 
 
 class MLP(Network):
-    """5 x [Linear + ReLU] + Linear.
-
-    Attributes:
-      width: hidden units per layer; 1024 in the paper.
-    """
+    """5 x [Linear + ReLU] + Linear."""
 
     width: int = 1024
+    # Units of every hidden layer, as multiples of the width.
+    multiples: ClassVar[tuple[int, ...]] = (1, 1, 1, 1, 1)
 
     @nn.compact
-    def __call__(self, x: jax.Array, train: bool = False, mask: jax.Array | None = None) -> jax.Array:
-        """Maps inputs [n, ...] to logits [n, num_classes]."""
+    def __call__(self, x: Inputs, train: bool = False, mask: Mask | None = None) -> Logits:
+        """Maps inputs to logits."""
         del train, mask
         x = x.reshape(x.shape[0], -1)
-        for hidden in LAYERS[:-1]:
-            x = self.tap(nn.relu(self.linear(x, self.width, hidden.name)), hidden.name)
-        return self.logits(x, LAYERS[-1].name)
+        for number, multiple in enumerate(self.multiples, 1):
+            x = self.record(nn.relu(self.linear(x, multiple * self.width, f"linear{number}")), f"linear{number}")
+        return self.logits(x, f"linear{len(self.multiples) + 1}")

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import flax.linen as nn
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 
 from memorize_jax import plugins
 from memorize_jax.models import alexnet, masc, mlp, resnet, vgg
@@ -17,9 +18,9 @@ class Entry(NamedTuple):
     """One kind of network.
 
     Attributes:
-      constructor: takes num_classes, dtype, initialization and axis_name, where they are given also width and dropout,
-        all as keywords, and returns a module; see `network.Network`.
-      layers: analysed layers in order; the last one's representation is the logits.
+      constructor: takes the keywords num_classes, dtype, initialization and axis_name, where they are given also width
+        and dropout; see `network.Network`.
+      layers: analyzed layers in order; the last one is the logits.
       smallest_image: least height and width of its inputs; None if they need not be images.
       has_dropout: whether the paper's table has dropout.
       stackable: dense layers alone; convolutions of several networks at once are slow.
@@ -76,15 +77,7 @@ def can_be_stacked(name: str) -> bool:
 
 
 def check_input(name: str, shape: tuple[int, ...]) -> None:
-    """Checks that a network can take inputs of a shape.
-
-    Args:
-      name: of the model.
-      shape: of one example.
-
-    Raises:
-      ValueError: the model takes images and these are none, or too small.
-    """
+    """Raises ValueError unless a network can take examples of a shape: images for some, and not too small."""
     smallest = _entry(name).smallest_image
     if smallest is None:
         return
@@ -99,27 +92,20 @@ def create(
     *,
     num_classes: int,
     width: int | None = None,
-    dtype=jnp.float32,
+    dtype: DTypeLike = jnp.float32,
     init: str = "lecun",
     dropout: float | None = None,
     axis_name: str | None = None,
 ) -> nn.Module:
-    """Makes a network.
+    """Makes a flax.linen module with init(key, x, train=False) and apply(variables, x, train=False, mask=None).
 
     Args:
       name: one of `MODELS`; or MODULE:NAME, an Entry of yours.
-      num_classes: outputs.
-      width: the model's width; None for the paper's.
+      width: None for the paper's.
       dtype: of the computation; parameters are float32 or wider.
       init: how parameters start, one of `initializers.INITS`; by default as Flax does.
       dropout: rate; None for the paper's.
       axis_name: of the devices that share a batch, when training under `pmap`.
-
-    Returns:
-      A flax.linen module with `init(key, x, train=False)` and `apply(variables, x, train=False, mask=None)`.
-
-    Raises:
-      ValueError: unknown name or initialisation, a width below 1, dropout for a model without.
     """
     entry = _entry(name)
     check_init(init)
@@ -138,14 +124,7 @@ def create(
 
 
 def layers(name: str) -> tuple[Layer, ...]:
-    """Lists the analysed layers of a network in order.
-
-    Args:
-      name: of the model.
-
-    Returns:
-      Layers: name, the number in the paper's table, what is tapped.
-    """
+    """Lists the analyzed layers of a network in order."""
     return _entry(name).layers
 
 

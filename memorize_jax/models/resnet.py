@@ -1,50 +1,31 @@
 """The paper's ResNet18, for images of 32 x 32 (table 4) and of 64 x 64 (table 5)."""
 
-from typing import NamedTuple
-
 import flax.linen as nn
-import jax
 
 from memorize_jax.models.layers import AFTER_ADDITION, AFTER_BATCH_NORM, LOGITS, Layer, layer
-from memorize_jax.models.network import Network
+from memorize_jax.models.network import Images, Logits, Mask, Network
 
-
-class Block(NamedTuple):
-    """A residual block, by its rows in table 4.
-
-    Attributes:
-      first: row of the first convolution.
-      second: row of the second.
-      skip: row of the 1 x 1 convolution on the skip connection, None if that is the identity. Such a block halves
-        height and width.
-      multiple: channels in units of the width.
-    """
-
-    first: int
-    second: int
-    skip: int | None
-    multiple: int
-
-
+# Rows in table 4 of a block's two convolutions and of the 1 x 1 convolution on its skip connection, channels in units
+# of the width. Where the skip connection is the identity there is None; other blocks halve height and width.
 BLOCKS = (
-    Block(2, 3, None, 1),
-    Block(4, 5, None, 1),
-    Block(6, 7, 8, 2),
-    Block(9, 10, None, 2),
-    Block(11, 12, 13, 4),
-    Block(14, 15, None, 4),
-    Block(16, 17, 18, 8),
-    Block(19, 20, None, 8),
+    (2, 3, None, 1),
+    (4, 5, None, 1),
+    (6, 7, 8, 2),
+    (9, 10, None, 2),
+    (11, 12, 13, 4),
+    (14, 15, None, 4),
+    (16, 17, 18, 8),
+    (19, 20, None, 8),
 )
 LINEAR = 22
 
 
 def _layers(shift) -> tuple[Layer, ...]:
     convs = [layer("conv", 1, AFTER_BATCH_NORM)]
-    for block in BLOCKS:
-        convs.append(layer("conv", block.first + shift, AFTER_BATCH_NORM))
-        skip = None if block.skip is None else f"conv{block.skip + shift}"
-        convs.append(layer("conv", block.second + shift, AFTER_ADDITION, skip=skip))
+    for first, second, skip, _ in BLOCKS:
+        convs.append(layer("conv", first + shift, AFTER_BATCH_NORM))
+        name = None if skip is None else f"conv{skip + shift}"
+        convs.append(layer("conv", second + shift, AFTER_ADDITION, skip=name))
     return (*convs, layer("linear", LINEAR + shift, LOGITS))
 
 
@@ -56,44 +37,34 @@ LAYERS_TINY = _layers(1)
 class ResNet18(Network):
     """A first convolution, eight residual blocks, global average pooling, a linear layer.
 
-    Convolutions on skip connections have parameters but are not analysed, as in the paper; they belong to the unit of
-    the layer they are added to.
-
-    Attributes:
-      width: k of the paper's section 3.3, channels of the first stage; 64 is standard. The stages have k, 2k, 4k and
-        8k.
-      large_images: start as in table 5 with a 7 x 7 convolution (stride 2, as for ImageNet; the table prints none)
-        and a 3 x 3 pooling rather than with a 3 x 3 convolution.
+    Convolutions on skip connections have parameters but are not analyzed, as in the paper; they belong to the
+    group of the layer they are added to. The width is k of section 3.3. For large images it starts as in table 5 with
+    a 7 x 7 convolution (stride 2, as for ImageNet; the table prints none) and a 3 x 3 pooling.
     """
 
     width: int = 64
     large_images: bool = False
 
     @nn.compact
-    def __call__(self, x: jax.Array, train: bool = False, mask: jax.Array | None = None) -> jax.Array:
-        """Maps images [n, height, width, channels] to logits [n, num_classes].
-
-        Args:
-          x: standardised images.
-          train: normalise by the statistics of the batch.
-          mask: [n], 0 for examples the statistics leave out.
-        """
+    def __call__(self, x: Images, train: bool = False, mask: Mask | None = None) -> Logits:
+        """Maps images to logits."""
         size, stride = (7, 2) if self.large_images else (3, 1)
-        x = self.tap(nn.relu(self.conv_norm(x, self.width, size, "conv1", train, mask, stride)), "conv1")
+        x = self.record(nn.relu(self.conv_norm(x, self.width, size, "conv1", train, mask, stride)), "conv1")
         if self.large_images:
-            x = nn.max_pool(x, (3, 3), (2, 2), padding=((1, 1), (1, 1)))
-        for block in BLOCKS:
-            x = self._block(x, block, train, mask)
+            padding = ((1, 1), (1, 1))
+            x = nn.max_pool(x, (3, 3), (2, 2), padding)  # pyright: ignore[reportArgumentType] (flax says str alone)
+        for *rows, multiple in BLOCKS:
+            first, second, skip = (row and self._name("conv", row) for row in rows)
+            x = self._block(x, first, second, skip, multiple * self.width, train, mask)
         return self.logits(x.mean((1, 2)), self._name("linear", LINEAR))
 
     def _name(self, kind, row):
         return f"{kind}{row + self.large_images}"
 
-    def _block(self, x, block, train, mask):
-        features, stride = block.multiple * self.width, 1 if block.skip is None else 2
-        first, second = self._name("conv", block.first), self._name("conv", block.second)
-        y = self.tap(nn.relu(self.conv_norm(x, features, 3, first, train, mask, stride)), first)
+    def _block(self, x, first, second, skip, features, train, mask):
+        stride = 2 if skip else 1
+        y = self.record(nn.relu(self.conv_norm(x, features, 3, first, train, mask, stride)), first)
         y = self.conv_norm(y, features, 3, second, train, mask)
-        if block.skip is not None:
-            x = self.conv_norm(x, features, 1, self._name("conv", block.skip), train, mask, stride)
-        return self.tap(nn.relu(x + y), second)
+        if skip:
+            x = self.conv_norm(x, features, 1, skip, train, mask, stride)
+        return self.record(nn.relu(x + y), second)

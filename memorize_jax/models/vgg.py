@@ -1,11 +1,10 @@
 """The paper's VGG16 with BatchNorm for images of 32 x 32 (table 3)."""
 
 import flax.linen as nn
-import jax
 
 from memorize_jax.models.dropout import Dropout
 from memorize_jax.models.layers import AFTER_BATCH_NORM, AFTER_RELU, LOGITS, layer
-from memorize_jax.models.network import Network
+from memorize_jax.models.network import Images, Logits, Mask, Network
 from memorize_jax.models.pooling import max_pool
 
 # Row of the table -> channels in units of the width. The rows left out, after each stage, are the poolings.
@@ -24,33 +23,25 @@ DROPOUT = 0.5
 class VGG16(Network):
     """Thirteen 3 x 3 convolutions with BatchNorm and ReLU, five poolings, three linear layers, two with dropout.
 
-    Attributes:
-      width: channels of the first stage; 64 in the paper. The stages have 1, 2, 4, 8 and 8 times as many, the hidden
-        linear layers 64 times.
-      dropout: rate after the ReLU of the hidden linear layers; PyTorch's default, as the table names none. 0 for
-        the "no regularisation" of the paper's section 3.
+    The width is that of the first stage; hidden linear layers have 64 times as many units. Dropout follows their ReLU:
+    its default is PyTorch's, as the table names none; 0 is the "no regularization" of the paper's section 3. It
+    needs rngs={"dropout": key} in training.
     """
 
     width: int = 64
     dropout: float = DROPOUT
 
     @nn.compact
-    def __call__(self, x: jax.Array, train: bool = False, mask: jax.Array | None = None) -> jax.Array:
-        """Maps images [n, height, width, channels] to logits [n, num_classes].
-
-        Args:
-          x: standardised images.
-          train: normalise by the statistics of the batch, and drop units (needs rngs={"dropout": key}).
-          mask: [n], 0 for examples the statistics leave out.
-        """
+    def __call__(self, x: Images, train: bool = False, mask: Mask | None = None) -> Logits:
+        """Maps images to logits."""
         for number, multiple in CONVS.items():
             name = f"conv{number}"
-            x = self.tap(nn.relu(self.conv_norm(x, multiple * self.width, 3, name, train, mask)), name)
+            x = self.record(nn.relu(self.conv_norm(x, multiple * self.width, 3, name, train, mask)), name)
             if number + 1 not in CONVS:
                 x = max_pool(x)
         x = x.reshape(x.shape[0], -1)
         for number in LINEARS:
             name = f"linear{number}"
-            x = self.tap(nn.relu(self.linear(x, 64 * self.width, name)), name)
+            x = self.record(nn.relu(self.linear(x, 64 * self.width, name)), name)
             x = Dropout(self.dropout, axis_name=self.axis_name, name=f"{name}_dropout")(x, train)
         return self.logits(x, LAYERS[-1].name)

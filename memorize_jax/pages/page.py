@@ -37,15 +37,7 @@ def _harmless(value):
 
 
 def shown(value: float | None, form: str) -> str:
-    """A number as text.
-
-    Args:
-      value: number; None and NaN become a dash.
-      form: "percent", or a format like ".3f".
-
-    Returns:
-      The text.
-    """
+    """A number as text in a form, "percent" or a format like ".3f"; None and NaN become a dash."""
     if value is None or math.isnan(value):
         return "–"
     if form == "percent":

@@ -24,24 +24,14 @@ class Number(NamedTuple):
 
 
 class Header(NamedTuple):
-    """Head of a column.
-
-    Attributes:
-      title: text.
-      is_text: whether its cells are texts.
-    """
+    """Head of a column, and whether its cells are texts."""
 
     title: str
     is_text: bool
 
 
 class Cell(NamedTuple):
-    """A cell.
-
-    Attributes:
-      text: to read.
-      value: to sort by.
-    """
+    """The text to read, and the value to sort by."""
 
     text: str
     value: str
@@ -82,12 +72,9 @@ def make_view(
     """Makes a table of one run, or of the means over several seeds with their intervals (`student_t_interval`).
 
     Args:
-      name: of the file to download.
-      title: of the table.
       rows: with the columns below and `seed`.
       texts: column -> title; what a row is about.
       numbers: column -> Number; what was measured.
-      note: below the table.
       whole: the table to download; `rows` if not given.
     """
     grouped = rows.groupby(list(texts), sort=False, dropna=False)
@@ -106,7 +93,7 @@ def make_view(
     return View(name, title, note, tuple(headers), cells, csv_address(whole), len(whole))
 
 
-def plain_view(name: str, title: str, table: pd.DataFrame, *, most_rows: int = 200) -> View:
+def plain_view(name: str, table: pd.DataFrame, *, most_rows: int = 200) -> View:
     """A table as it is: all columns, the first rows."""
     is_text = {column: not pd.api.types.is_numeric_dtype(table[column]) for column in table}
     plain = Number("", ".4g")
@@ -114,6 +101,7 @@ def plain_view(name: str, title: str, table: pd.DataFrame, *, most_rows: int = 2
         [_text(row[column]) if is_text[column] else _number(row, column, plain) for column in table]
         for row in table.head(most_rows).to_dict("records")
     ]
+    title = name.replace("_", " ").capitalize()
     note = f"The first {most_rows} of {len(table)} rows." if len(table) > most_rows else ""
     headers = tuple(Header(column.replace("_", " "), is_text[column]) for column in table)
     return View(name, title, note, headers, cells, csv_address(table), len(table))

@@ -4,7 +4,7 @@ import pathlib
 import re
 from collections.abc import Iterable
 
-from memorize_jax.figures.figure import Figure, missing
+from memorize_jax.figures.figure import Figure, missing, sentences
 from memorize_jax.measurements.registry import figures
 from memorize_jax.studies.study import Study
 
@@ -20,15 +20,23 @@ def aliases() -> dict[str, tuple[str, tuple[str, ...]]]:
 
 def draw(study: Study, names: Iterable[str]) -> list[pathlib.Path]:
     """Draws those of the figures of these names that miss nothing, into figures/ of a study's folder."""
-    possible = [figure for figure in map(figures().get, names) if not missing(figure, study)]
-    return [figure.draw(study, study.workdir / "figures" / f"{figure.name}.svg") for figure in possible]
+    possible = [figure for name in names if not missing(figure := figures()[name], study)]
+    return [figure.draw(study, path_of(figure, study)) for figure in possible]
+
+
+def path_of(figure: Figure, study: Study) -> pathlib.Path:
+    """Where the figure of a study is drawn."""
+    return study.workdir / "figures" / f"{figure.name}.svg"
 
 
 def caption(figure: Figure, study: Study) -> str:
     """What to look for in a figure, and which figure of the paper shows it for the network of a study."""
-    names = [name for name, model in figure.aliases.items() if model == study.model]
-    papers = [f"The paper's figure for this network is A.{name[4:]}." for name in names]
-    return " ".join(part for part in (figure.look_for, figure.remark(study), *papers) if part)
+    papers = [
+        f"The paper's figure for this network is A.{name[4:]}."
+        for name, model in figure.aliases.items()
+        if model == study.model
+    ]
+    return sentences(figure.look_for, figure.remark(study), *papers)
 
 
 def select(text: str, model: str | None = None) -> list[Figure]:

@@ -2,7 +2,7 @@
 
 import pathlib
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import pandas as pd
@@ -12,7 +12,7 @@ from memorize_jax.figures.figure import missing
 from memorize_jax.measurements.registry import figures
 from memorize_jax.pages.page import csv_address, embedded, render
 from memorize_jax.pages.views import Number, View, make_view
-from memorize_jax.report.study_page import UNDECIDED, count
+from memorize_jax.report.study_page import UNDECIDED, count, settings
 from memorize_jax.studies.accuracies import accuracies
 from memorize_jax.studies.study import Study
 
@@ -21,28 +21,15 @@ MAIN = ("fig2a", "fig3a", "fig3b", "fig4b", "fig5d", "fig5f", "map_joint_capacit
 
 
 class Compared(NamedTuple):
-    """One of several studies.
-
-    Attributes:
-      name: that tells it from the others.
-      study: the tables.
-      claims: judged on them.
-      settings: name -> value.
-    """
+    """One of several studies, the name that tells it from the others, and what was judged on it."""
 
     name: str
     study: Study
     claims: Sequence[Claim]
-    settings: Mapping[str, str]
 
 
 class Row(NamedTuple):
-    """A row of things side by side.
-
-    Attributes:
-      title: of the row.
-      cells: one for each study; None where a study has none.
-    """
+    """Things side by side: one for each study, None where it has none."""
 
     title: str
     cells: list
@@ -50,8 +37,10 @@ class Row(NamedTuple):
 
 def differing(compared: Sequence[Compared]) -> list[Row]:
     """The settings that are not the same in all studies."""
-    names = dict.fromkeys(name for one in compared for name in one.settings)
-    rows = [Row(name, [one.settings.get(name) for one in compared]) for name in names]
+    found = [settings(one.study) for one in compared]
+    rows = [
+        Row(name, [own.get(name) for own in found]) for name in dict.fromkeys(name for own in found for name in own)
+    ]
     return [row for row in rows if len(set(row.cells)) > 1]
 
 
@@ -73,26 +62,19 @@ def accuracy_view(compared: Sequence[Compared]) -> View | None:
     if not parts:
         return None
     numbers = {
-        "test_best": Number("test, best epoch", "percent"),
-        "test_final": Number("test, final", "percent"),
-        "train_final": Number("training, final", "percent"),
-        "restored_peak": Number("restored, highest", "percent"),
-        "restored_final": Number("restored, final", "percent"),
-        "permuted_final": Number("permuted, final", "percent"),
+        "test_best": "test, best epoch",
+        "test_final": "test, final",
+        "train_final": "training, final",
+        "restored_peak": "restored, highest",
+        "restored_final": "restored, final",
+        "permuted_final": "permuted, final",
     }
-    rows = pd.concat(parts, ignore_index=True)
-    return make_view("accuracies", "Accuracies", rows, {"name": "study"}, numbers)
+    columns = {name: Number(title, "percent") for name, title in numbers.items()}
+    return make_view("accuracies", "Accuracies", pd.concat(parts, ignore_index=True), {"name": "study"}, columns)
 
 
 def comparison_page(compared: Sequence[Compared]) -> str:
-    """Makes the page.
-
-    Args:
-      compared: the studies, in the order of the columns.
-
-    Returns:
-      HTML.
-    """
+    """Makes the page, as HTML, with the studies in the order of the columns."""
     rows = claims_matrix(compared)
     decided = [row for row in rows if any(claim and claim.verdict != UNDECIDED for claim in row.cells)]
     flat = [{"study": one.name, **claim._asdict()} for one in compared for claim in one.claims]
@@ -112,15 +94,13 @@ def comparison_page(compared: Sequence[Compared]) -> str:
 
 
 def _figures(compared):
-    """The main figures, drawn into a folder that goes again: a study's own folder is left as it is."""
+    """The main figures, drawn into a temporary folder: a study's own folder is left as it is."""
     rows = []
     with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder) / "figure.svg"
         for figure in (figures()[name] for name in MAIN):
-            cells = []
-            for number, one in enumerate(compared):
-                path = pathlib.Path(folder) / f"{figure.name}_{number}.svg"
-                there = not missing(figure, one.study)
-                cells.append(embedded(figure.draw(one.study, path)) if there else None)
-            if any(cells):
-                rows.append((figure, cells))
+            can_be = [not missing(figure, one.study) for one in compared]
+            if any(can_be):
+                cells = zip(can_be, compared, strict=True)
+                rows.append((figure, [embedded(figure.draw(one.study, path)) if can else None for can, one in cells]))
     return rows

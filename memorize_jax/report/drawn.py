@@ -1,6 +1,5 @@
 """The parts of a page: what a room says of its measurement, and its figures."""
 
-import pathlib
 import re
 from typing import NamedTuple
 
@@ -9,7 +8,7 @@ from memorize_jax.measurements.measurement import Measurement
 from memorize_jax.measurements.registry import measurements
 from memorize_jax.pages.page import embedded, fill
 from memorize_jax.pages.views import View, plain_view
-from memorize_jax.report.catalog import caption
+from memorize_jax.report.catalog import caption, path_of
 from memorize_jax.studies.study import Study
 
 OTHER = "More figures"
@@ -18,15 +17,7 @@ MOST_POINTS = 540
 
 
 class Drawn(NamedTuple):
-    """A figure on a page.
-
-    Attributes:
-      name: of its file.
-      title: a line.
-      look_for: what to look for.
-      address: of the image.
-      is_wide: whether it takes the whole width of a page.
-    """
+    """A figure on a page: its caption, the address of its image, and whether it takes the whole width of the page."""
 
     name: str
     title: str
@@ -36,13 +27,7 @@ class Drawn(NamedTuple):
 
 
 class NotDrawn(NamedTuple):
-    """A figure that cannot be drawn.
-
-    Attributes:
-      name: of its file.
-      title: a line.
-      reason: why, or which command helps.
-    """
+    """A figure that cannot be drawn, and why not or which command helps."""
 
     name: str
     title: str
@@ -50,37 +35,24 @@ class NotDrawn(NamedTuple):
 
 
 class Part(NamedTuple):
-    """A part of a page about one measurement.
-
-    Attributes:
-      title: of the part.
-      words: what is said, as HTML; "" for nothing.
-      figures: drawn ones.
-    """
+    """A part of a page about one measurement; `words` are HTML, "" for none."""
 
     title: str
     words: str
     figures: list[Drawn]
 
 
-def parts(study: Study, folder: pathlib.Path) -> tuple[list[Part], list[NotDrawn]]:
+def parts(study: Study) -> tuple[list[Part], list[NotDrawn]]:
     """Draws every figure that the tables allow, and says what the rooms say of them.
-
-    Args:
-      study: the tables.
-      folder: for the files, named after the figures.
 
     Returns:
       the parts in the order of the registry, and the figures that could not be drawn.
     """
     found, others, rest = [], [], []
     for measurement in measurements().values():
-        drawn = []
-        for figure in measurement.figures:
-            if reason := missing(figure, study):
-                rest.append(NotDrawn(figure.name, figure.title, reason))
-            else:
-                drawn.append(_drawn(figure, study, folder))
+        reasons = [(figure, missing(figure, study)) for figure in measurement.figures]
+        drawn = [_drawn(figure, study) for figure, reason in reasons if not reason]
+        rest += [NotDrawn(figure.name, figure.title, reason) for figure, reason in reasons if reason]
         title, words = _said(measurement, study)
         if not title:
             others += drawn
@@ -89,8 +61,8 @@ def parts(study: Study, folder: pathlib.Path) -> tuple[list[Part], list[NotDrawn
     return [*found, *([Part(OTHER, "", others)] if others else [])], rest
 
 
-def _drawn(figure: Figure, study: Study, folder: pathlib.Path) -> Drawn:
-    path = figure.draw(study, folder / f"{figure.name}.svg")
+def _drawn(figure: Figure, study: Study) -> Drawn:
+    path = figure.draw(study, path_of(figure, study))
     width = re.search(r'<svg[^>]* width="([\d.]+)pt"', path.read_text(encoding="utf-8"))
     is_wide = width is None or float(width[1]) > MOST_POINTS
     return Drawn(figure.name, figure.title, caption(figure, study), embedded(path), is_wide)
@@ -115,9 +87,5 @@ def views(study: Study) -> list[View]:
         for name, (others, make) in one.section.views.items()
         if {name, *others} <= study.tables.keys()
     }
-    rest = [name for name in study.tables if name not in known]
-    return [*known.values(), *(plain_view(name, _heading(name), study.tables[name]) for name in rest)]
-
-
-def _heading(name):
-    return name.replace("_", " ").capitalize()
+    rest = {name: table for name, table in study.tables.items() if name not in known}
+    return [*known.values(), *(plain_view(name, table) for name, table in rest.items())]

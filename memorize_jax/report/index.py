@@ -4,9 +4,9 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 
 from memorize_jax.config import Settings
+from memorize_jax.invocation import called
 from memorize_jax.measurements.measurement import Measurement
 from memorize_jax.measurements.registry import measurements
-from memorize_jax.runs.provenance import program
 
 
 def index() -> str:
@@ -20,7 +20,7 @@ def _entry(one: Measurement) -> Iterator[str]:
     if one.axes:
         yield f"Of runs that differ in {', '.join(f'`{axis}`' for axis in one.axes)}."
     elif one.plan:
-        yield f"    {program(one.name)} --workdir=runs/mine"
+        yield f"    {called(one.name)} --workdir=runs/mine"
     if one.package:
         yield f"Needs {one.package[0]}: `{one.package[1]}`."
     if one.settings:

@@ -1,9 +1,7 @@
 """The page of one study: a run, an ensemble, a sweep, networks of growing width."""
 
-import pathlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
@@ -16,33 +14,14 @@ from memorize_jax.studies.study import Study
 UNDECIDED = VERDICTS[-1]
 
 
-class Making(NamedTuple):
-    """How a study was made.
-
-    Attributes:
-      settings: name -> its value, or the values of several runs.
-      versions: name -> version, or whatever else tells one machine from another.
-      commands: that make it again, in order.
-    """
-
-    settings: Mapping[str, str]
-    versions: Mapping[str, str]
-    commands: Sequence[str]
-
-
-def study_page(study: Study, claims: Sequence[Claim], making: Making, folder: pathlib.Path) -> str:
-    """Makes the page of one study.
+def study_page(study: Study, claims: Sequence[Claim], commands: Sequence[str]) -> str:
+    """Makes the page of one study, as HTML, and draws its figures into its folder.
 
     Args:
-      study: the tables.
-      claims: judged on them.
-      making: how it was made.
-      folder: for the figures' files.
-
-    Returns:
-      HTML.
+      claims: judged on the study.
+      commands: that make it again, in order.
     """
-    shown, not_drawn = parts(study, folder)
+    shown, not_drawn = parts(study)
     return render(
         "study.html.j2",
         study=study,
@@ -50,25 +29,52 @@ def study_page(study: Study, claims: Sequence[Claim], making: Making, folder: pa
         story=story(study) if not study.axes else None,
         claims=claims,
         decided=[claim for claim in claims if claim.verdict != UNDECIDED],
-        undecided=_by_reason(claim for claim in claims if claim.verdict == UNDECIDED),
+        undecided=by_reason(claims),
         counts=count(claims),
         claims_csv=csv_address(pd.DataFrame([claim._asdict() for claim in claims])),
         parts=shown,
         not_drawn=not_drawn,
         tables=views(study),
-        making=making,
+        settings=settings(study),
+        versions=versions(study),
+        commands=commands,
     )
 
 
-def count(claims: Sequence[Claim]) -> dict[str, int]:
+def settings(study: Study) -> dict[str, str]:
+    """Field of the configuration -> its value, or the different values of several runs."""
+    configs = [noted.config for noted in study.noted.values()]
+    names = configs[0].__dataclass_fields__ if configs else ()
+    return {name: _joined(getattr(config, name) for config in configs) for name in names}
+
+
+def versions(study: Study) -> dict[str, str]:
+    """What the runs noted about versions, device and commit."""
+    notes = [_flat(one) for noted in study.noted.values() for one in noted.provenance or [{}]]
+    names = dict.fromkeys(name for note in notes for name in note)
+    return {name: _joined(note.get(name, "unknown") for note in notes) for name in names}
+
+
+def _flat(provenance):
+    packages = provenance.get("packages", {})
+    return {**{name: value for name, value in provenance.items() if name != "packages"}, **packages}
+
+
+def _joined(values):
+    return ", ".join(dict.fromkeys(map(str, values)))
+
+
+def count(claims: Iterable[Claim]) -> dict[str, int]:
     """Verdict -> how many claims have it; of the two ways to hold those that occur, on one seed or on several."""
     found = Counter(claim.verdict for claim in claims)
     held = [verdict for verdict in HOLDS if found[verdict]] or HOLDS[:1]
     return {verdict: found[verdict] for verdict in VERDICTS if verdict in held or verdict not in HOLDS}
 
 
-def _by_reason(claims):
-    found = {}
+def by_reason(claims: Iterable[Claim]) -> dict[str, list[Claim]]:
+    """Reason -> the claims that are not testable for it."""
+    found: dict[str, list[Claim]] = {}
     for claim in claims:
-        found.setdefault(claim.reason, []).append(claim)
+        if claim.verdict == UNDECIDED:
+            found.setdefault(claim.reason, []).append(claim)
     return found

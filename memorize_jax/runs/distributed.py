@@ -69,10 +69,9 @@ def _check_address(coordinator, *, listens):
     if not listens:
         return
     both = socket.has_dualstack_ipv6()
+    family = socket.AF_INET6 if both else socket.AF_INET
     try:
-        socket.create_server(
-            ("", int(port)), family=socket.AF_INET6 if both else socket.AF_INET, dualstack_ipv6=both
-        ).close()
+        socket.create_server(("", int(port)), family=family, dualstack_ipv6=both).close()
     except OSError as error:
         reason = os.strerror(error.errno or errno.EADDRNOTAVAIL)
         raise ValueError(f"port {port} of --coordinator cannot be used ({reason}); give another one") from error
@@ -97,10 +96,8 @@ def _watch(state):
 
 
 def _give_up():
-    _end(
-        f"the other processes did not come within {MEET_SECONDS} s; start all of them, with the same --coordinator and "
-        "--num_processes and each with its own --process_id"
-    )
+    alike = "with the same --coordinator and --num_processes and each with its own --process_id"
+    _end(f"the other processes did not come within {MEET_SECONDS} s; start all of them, {alike}")
 
 
 def leave_if_lost(error: Exception) -> None:

@@ -3,6 +3,8 @@
 import os
 import pathlib
 
+from memorize_jax.invocation import command_line_of
+
 
 class Run:
     """Paths of a run folder.
@@ -63,6 +65,12 @@ def nearest_folder(workdir: pathlib.Path) -> pathlib.Path:
     if not nearest.is_dir():
         raise NotADirectoryError(f"workdir {workdir}: {nearest} is not a folder")
     return nearest
+
+
+def sweep_command(folder: Run) -> str:
+    """The command that resumes the sweep in a folder; its own flags are not known."""
+    name = "double_descent" if next(folder.workdir.glob("width_*"), None) else "sweep"
+    return f"{command_line_of(name, folder.workdir)} and the flags of the sweep"
 
 
 def check_no_sweep(workdir: str | pathlib.Path) -> None:

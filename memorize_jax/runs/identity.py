@@ -21,13 +21,8 @@ def data_fingerprint(splits: Splits) -> dict[str, str]:
 def run_identity(config: RunConfig, fingerprint: Mapping[str, str], together: Sequence[int] = ()) -> str:
     """Hashes what defines a run: the settings that decide its outcome, its data, and the program that trains it.
 
-    Args:
-      config: its settings.
-      fingerprint: of `data_fingerprint`.
-      together: seeds that are trained as one program with it, which gives other bits.
-
-    Returns:
-      32 hexadecimal digits; two runs of the same identity are the same run.
+    Seeds that are trained `together` as one program have other bits. Two runs of the same 32 hexadecimal digits are the
+    same run.
     """
     parts = {"config": config.identity(), "data": fingerprint, "together": list(together)}
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]

@@ -11,11 +11,9 @@ from memorize_jax.storage.files import replacing
 
 
 def write_labels(run: Run, labels: PermutedLabels, config: RunConfig, identity: str | None = None) -> None:
-    """Writes the training labels, true and assigned, with the run that they belong to.
+    """Writes the training labels, true and assigned, with the run that they belong to; its folder is made.
 
     Args:
-      run: the run; its folder is made.
-      labels: of the training set.
       config: its seed and mode made them.
       identity: of the run; None for a run of the first version.
     """
@@ -29,7 +27,6 @@ def read_labels(run: Run, noted: Noted | None = None) -> PermutedLabels:
     """Reads the training labels.
 
     Args:
-      run: the run.
       noted: what its config.json says, which the labels are compared with; None to compare nothing.
 
     Raises:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from memorize_jax.invocation import command_line_of
 from memorize_jax.runs.folder import Run
 from memorize_jax.runs.noted import read_noted
 from memorize_jax.runs.notes import file_checksum
@@ -19,12 +20,9 @@ ATTEMPTS, WAIT_SECONDS = 5, 0.1
 
 
 def write_metrics(workdir: pathlib.Path, rows: Sequence[dict], identity: str | None) -> None:
-    """Writes metrics.csv; before it the note, so that rows without one are rows that somebody added.
+    """Writes metrics.csv, of all epochs; before it the note, so that rows without one are rows that somebody added.
 
-    Args:
-      workdir: folder of the run.
-      rows: of all epochs.
-      identity: of the run; None for a run of the first version, which has no note.
+    A run of the first version has no identity and no note.
     """
     files, text = Run(workdir), table_text(rows, METRICS)
     if identity is not None:
@@ -35,18 +33,15 @@ def write_metrics(workdir: pathlib.Path, rows: Sequence[dict], identity: str | N
 def read_metrics(workdir: pathlib.Path, identity: str | None, *, resuming: bool = False) -> pd.DataFrame:
     """Reads metrics.csv, with a row for each epoch from 0, and compares every row with the note.
 
-    Args:
-      workdir: folder of the run.
-      identity: of the run; None for a run of the first version, which has no note.
-      resuming: training is about to continue: rows at the end without a note, or a note without rows, are what a
-        killed process or a bucket left between two writings; the rows that both have are returned.
+    If training is about to continue, rows at the end without a note, or a note without rows, are what a killed process
+    or a bucket left between two writings; the rows that both have are returned.
 
     Raises:
       FileNotFoundError: no metrics; says what makes them.
       ValueError: a row was changed, lost, added, repeated or moved, or has no numbers; names the file and the epoch.
     """
     files = Run(workdir)
-    train = f"python -m experiments.train --workdir={workdir}"
+    train = command_line_of("train", workdir)
     again = f"restore it from a copy, or remove it and train again: {train}"
     # Training may be writing: a row and its note are not there at once.
     for _ in range(ATTEMPTS if identity is not None and not resuming else 1):

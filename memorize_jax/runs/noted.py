@@ -10,7 +10,8 @@ import numpy as np
 
 from memorize_jax.config import RunConfig, check_types
 from memorize_jax.data import PermutedLabels, Splits
-from memorize_jax.runs.folder import Run, check_no_sweep, nearest_folder
+from memorize_jax.invocation import command_line_of
+from memorize_jax.runs.folder import Run, check_no_sweep, nearest_folder, sweep_command
 from memorize_jax.runs.identity import data_fingerprint, run_identity
 from memorize_jax.runs.provenance import provenance
 from memorize_jax.storage.files import read_json, write_json
@@ -20,9 +21,8 @@ class Noted(NamedTuple):
     """What config.json holds.
 
     Attributes:
-      config: RunConfig.
       preset: name of the one that the settings were taken from; None if it is not known.
-      settings: name of an analysis -> its settings, which it takes unless told otherwise.
+      settings: name of a measurement -> its settings, which it takes unless told otherwise.
       identity: of the run, see `identity.run_identity`; None for a run of the first version.
       data: fingerprint of the data; None for a run of the first version.
       together: seeds that are trained as one program with this one; empty for a run that is trained alone.
@@ -62,12 +62,13 @@ def check_same_data(run: Run, noted: Noted, splits: Splits, labels: PermutedLabe
     Raises:
       ValueError: other images or other true labels; says which.
     """
-    found = data_fingerprint(splits) if noted.data else {}
-    changed = {name for name in found if found[name] != noted.data.get(name)}
+    known = noted.data or {}
+    found = data_fingerprint(splits) if known else {}
+    changed = {name for name in found if found[name] != known.get(name)}
     if labels is not None and not np.array_equal(labels.true, splits.train.labels):
         changed.add("labels")
     if changed:
-        what = " and ".join({"images": "images", "labels": "true labels"}[name] for name in sorted(changed))
+        what = " and ".join(sorted(changed)).replace("labels", "true labels")
         raise ValueError(
             f"the run in {run.workdir} was trained on other data: its {what} are not those of the data set "
             f"{noted.config.dataset}; were files replaced (--data_dir), does a loader shuffle without a fixed seed, "
@@ -103,9 +104,6 @@ def read_config(run: Run) -> RunConfig:
 def read_noted(run: Run) -> Noted:
     """Reads what a run says about itself.
 
-    Args:
-      run: the run.
-
     Raises:
       FileNotFoundError: the folder holds no run; says what it holds instead, or how to make one.
       NotADirectoryError: it is no folder.
@@ -125,7 +123,7 @@ def read_noted(run: Run) -> Noted:
         _check_names("settings", content["config"], names, RunConfig().identity())
         config = RunConfig(**content["config"])
         config.validate()
-        # The first version noted where a run was begun, or last gone on with.
+        # The first version noted where a run was begun, or last resumed.
         origin = content.get("provenance") or []
         noted = Noted(**{**content, "config": config, "provenance": origin if isinstance(origin, list) else [origin]})
         check_types(noted)
@@ -134,7 +132,7 @@ def read_noted(run: Run) -> Noted:
                 raise ValueError(f"something else as provenance: {one!r:.60}")
         if not all(isinstance(one, str) for one in noted.commands):
             raise ValueError(f"something else as commands: {noted.commands!r:.60}")
-        if noted.identity is not None and noted.identity != run_identity(config, noted.data, noted.together):
+        if noted.identity is not None and noted.identity != run_identity(config, noted.data or {}, noted.together):
             raise ValueError("another run than its identity says")
         return noted
     except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -155,19 +153,16 @@ def _instead(run):
     """What to do about a folder that holds no run."""
     if (run.results / "geometry.csv").is_file() and (run.figures / "geometry.svg").is_file():
         made = "results/geometry.csv and figures/geometry.svg"
-        return f"it holds results of experiments.geometry --points, from which only {made} are made"
+        return f"it holds results of geometry --points, from which only {made} are made"
     if (above := Run(run.workdir.parent)).sweep.is_file():
-        sweep = f"python -m experiments.sweep --workdir={above.workdir} and the flags of the sweep"
-        return f"it is of the sweep in {above.workdir}, which goes on with: {sweep}"
-    return f"train one with: python -m experiments.train --workdir={run.workdir}"
+        return f"it is of the sweep in {above.workdir}; resume that with: {sweep_command(above)}"
+    return f"train one with: {command_line_of('train', run.workdir)}"
 
 
 def write_config(run: Run, config: RunConfig, noted: Noted | None = None) -> None:
-    """Writes the configuration with all that a run notes about itself.
+    """Writes the configuration with all that a run notes about itself; its folder is made.
 
     Args:
-      run: the run; its folder is made.
-      config: RunConfig.
       noted: the rest; None for nothing but versions, device and commit.
     """
     run.workdir.mkdir(parents=True, exist_ok=True)
@@ -178,13 +173,11 @@ def write_config(run: Run, config: RunConfig, noted: Noted | None = None) -> Non
 def begin(
     run: Run, config: RunConfig, splits: Splits, plan: Mapping = types.MappingProxyType({}), command: str = ""
 ) -> Noted:
-    """Writes config.json of a run that is begun, or notes in it how long one is to go on.
+    """Writes config.json of a run that is begun, or notes in it how long one is to be trained further.
 
     Args:
-      run: the run, which `check_same_run` and `check_same_data` have let through.
-      config: RunConfig.
-      splits: the data.
-      plan: preset, settings (of every analysis) and together, see `Noted`; what a run has noted stays.
+      run: which `check_same_run` and `check_same_data` have let through.
+      plan: preset, settings (of every measurement) and together, see `Noted`; what a run has noted stays.
       command: line that was given; "" if there was none.
     """
     if run.config.is_file():
@@ -205,5 +198,5 @@ def note_provenance(run: Run) -> None:
 
 
 def read_provenance(run: Run) -> list[dict]:
-    """What is noted about the versions, devices and commits that took part; empty if nothing was noted."""
-    return read_noted(run).provenance
+    """Versions, devices and commits that took part; empty if nothing was noted."""
+    return list(read_noted(run).provenance)

@@ -14,12 +14,7 @@ OF_FINAL = ("rewinding", "umap")
 def read_notes(folder: Run, *, strict: bool = True) -> dict[str, dict]:
     """Reads results/made.json of a run, or of a study of several: step -> its note, see `note_tables`.
 
-    Args:
-      folder: the run or study.
-      strict: whether a damaged file is an error; else it counts as none, for those who measure anew what is not noted.
-
-    Raises:
-      ValueError: the file is damaged, or holds something else.
+    A damaged file raises ValueError, or counts as none if not `strict`, for those who measure anew what is not noted.
     """
     path = folder.results / "made.json"
     try:
@@ -42,10 +37,10 @@ def _read(path):
 
 
 def note_tables(folder: Run, step: str, tables: Sequence[str], **about: object) -> None:
-    """Notes how the tables of a step were made.
+    """Notes how the tables of a step in results/ were made.
 
     Args:
-      folder: whose results/ they are in.
+      folder: the run or study.
       step: the command that makes them.
       tables: their names.
       **about: settings, all that the step was done with; identity of the run, None if it has none; command, the line
@@ -68,17 +63,9 @@ def are_made(folder: Run, step: str, tables: Sequence[str], *, settings: Mapping
 
 
 def check_table(folder: Run, table: str, step: str, identity: str | None, made_by: str) -> None:
-    """Refuses a table that is not as it was measured.
+    """Raises ValueError for a table that was changed or belongs to another run; says how to make it again, `made_by`.
 
-    Args:
-      folder: whose results/ it is in.
-      table: its name.
-      step: the command that makes it.
-      identity: of the run; None for one of the first version, whose tables have no such note.
-      made_by: command line that makes it.
-
-    Raises:
-      ValueError: it was changed, or belongs to another run; says how to make it again.
+    The tables of a run of the first version, which has no identity, need no note.
     """
     path, note = folder.results / f"{table}.csv", read_notes(folder).get(step, {})
     if identity is None and "command" not in note:

@@ -8,26 +8,24 @@ import jax
 from memorize_jax import data, models
 from memorize_jax.config import RunConfig
 from memorize_jax.data import PermutedLabels, Splits
+from memorize_jax.invocation import given_line
 from memorize_jax.keys import stream
 from memorize_jax.runs.folder import Run, check_writable
 from memorize_jax.runs.labels import read_labels, write_labels
 from memorize_jax.runs.noted import Noted, begin, check_same_data, check_same_run, read_noted
-from memorize_jax.runs.provenance import command_line
 from memorize_jax.storage.checkpoints import check_space
 from memorize_jax.storage.tensorboard import check_installed
 from memorize_jax.training import state_shapes
 
+# What training needs besides a folder: the data, and the labels of the training set.
+Prepared = tuple[Splits, PermutedLabels]
 
-def prepare(
-    workdir: str | pathlib.Path, config: RunConfig, splits: Splits | None = None
-) -> tuple[Splits, PermutedLabels]:
+
+def prepare(workdir: str | pathlib.Path, config: RunConfig, splits: Splits | None = None) -> Prepared:
     """Checks everything that can be wrong before anything is written, and loads what the run needs.
 
     Args:
       splits: the data, if they were loaded before.
-
-    Returns:
-      (data, training labels).
 
     Raises:
       ValueError, OSError: one clear sentence.
@@ -54,7 +52,7 @@ def prepare(
     return splits, labels
 
 
-def load_run_data(config: RunConfig, splits: Splits | None = None) -> tuple[Splits, PermutedLabels]:
+def load_run_data(config: RunConfig, splits: Splits | None = None) -> Prepared:
     """Loads the data of a run, unless they are given, and permutes its labels; touches no folder of the run."""
     splits = splits or data.load(config.dataset, data_dir=config.data_dir, num_train=config.num_train)
     models.check_input(config.model, splits.train.images.shape[1:])
@@ -68,24 +66,17 @@ def load_run_data(config: RunConfig, splits: Splits | None = None) -> tuple[Spli
     return splits, labels
 
 
-def enter(
-    folder: Run,
-    config: RunConfig,
-    splits: Splits,
-    labels: PermutedLabels,
-    plan: Mapping | None,
-    *,
-    together: Sequence[int] = (),
-) -> Noted:
+def enter(folder: Run, config: RunConfig, prepared: Prepared, plan: Mapping | None, together: Sequence[int]) -> Noted:
     """Writes what a run says about itself when it is begun, and checks it when the run is resumed. Needs the lock.
 
     Args:
       plan: preset and settings, which a new run notes for its measurements, see `Noted`.
-      together: seeds that are about to be trained as one program with this one.
+      together: seeds that are about to be trained as one program with this one; empty for none.
 
     Raises:
       ValueError: the folder holds another run, or one that was trained in another way.
     """
+    splits, labels = prepared
     # Once more: another process may have made a run here since `prepare`.
     check_same_run(folder, config)
     if folder.config.is_file():
@@ -93,7 +84,7 @@ def enter(
         if (way := list(read_noted(folder).together)) != list(together):
             how = f"together with seeds {', '.join(map(str, way))}, in their ensemble's folder" if way else "alone"
             raise ValueError(f"the run in {folder.workdir} was trained {how}, and can only be resumed in that way")
-    noted = begin(folder, config, splits, {**(plan or {}), "together": list(together)}, command_line())
+    noted = begin(folder, config, splits, {**(plan or {}), "together": list(together)}, given_line())
     if not folder.labels.is_file():
         write_labels(folder, labels, config, noted.identity)
     return noted

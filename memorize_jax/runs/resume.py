@@ -1,25 +1,19 @@
-"""Where a run resumes: at the newest sound training state, with sound networks before it."""
+"""Where a run resumes: at the newest sound training state, with sound networks before it, at the right rate."""
 
 import dataclasses
+import itertools
 from collections.abc import Sequence
 
 import jax
 
+from memorize_jax.config import RunConfig
 from memorize_jax.data import PermutedLabels, Splits
 from memorize_jax.progress import bar, warn
 from memorize_jax.runs.folder import Run
 from memorize_jax.runs.metrics import read_restores, stored_rows, write_restores
 from memorize_jax.runs.noted import Noted, note_provenance
 from memorize_jax.runs.session import Session
-from memorize_jax.training import (
-    NotFiniteLossError,
-    Resume,
-    TrainState,
-    is_finished,
-    rate_stretches,
-    stack,
-    train,
-)
+from memorize_jax.training import NotFiniteLossError, Resume, TrainState, is_finished, stack, train
 
 # Beyond a thousandth of the rate it is not the rate.
 MOST_RESTORES = 10
@@ -29,13 +23,9 @@ def resume_point(sessions: Sequence[Session], splits: Splits, labels: PermutedLa
     """Finds the newest sound training state, forgets later epochs, and repairs earlier ones that are damaged.
 
     Args:
-      sessions: of the run, or of all seeds that are trained as one program: the state is of the newest epoch that all
-        of those have which have not finished. Their rows are filled up to it.
-      labels: of the run's training set; not used for several seeds.
+      sessions: of the run, or of all seeds that are trained as one program: then the state is of the newest epoch that
+        all have which have not finished. Their rows are filled up to it.
       shapes: of the training state of one seed.
-
-    Returns:
-      where to resume; epoch -1 is the beginning.
     """
     rows = [stored_rows(session.folder) for session in sessions]
     newest = lambda session, not_after: session.store.load_training_state(shapes, not_after=not_after, on_damage=warn)
@@ -52,51 +42,71 @@ def resume_point(sessions: Sequence[Session], splits: Splits, labels: PermutedLa
         for at in behind:
             found[at] = newest(sessions[at], common)
     number = -1 if None in found else found[behind[0] if behind else 0][0]
+    states = [state for _, state in found] if number >= 0 else [None]
     for at, session in enumerate(sessions):
         session.rows.extend(rows[at][: number + 1] if at in behind else rows[at])
         if not session.rows and (stored := session.store.epochs()):
             place = session.folder.workdir
             warn(f"no training state is left in {place}: training starts again, over {len(stored)} epochs")
         session.store.forget_after(len(session.rows) - 1)
-    states = [state for _, state in found] if number >= 0 else []
     for session in sessions:
-        faults = session.store.faults(session.test_accuracies, finished=session.is_finished) if session.rows else {}
-        if faults and len(sessions) > 1:
-            raise ValueError(
-                f"{next(iter(faults.values()))}; {session.folder.workdir} was trained together with others and cannot "
-                "be repaired: remove the folders of all of them and train them again"
-            )
-        for fault in faults.values():
-            warn(fault)
-        if number in faults:
-            session.store.rewrite(number, states[0].variables, test_accuracies=session.test_accuracies)
-        _repair(session, splits, labels, set(faults) - {number})
-    state = (stack(states) if len(sessions) > 1 else states[0]) if states else None
+        _repair(session, splits, labels, number, states[0], is_alone=len(sessions) == 1)
+    state = stack(states) if len(states) > 1 else states[0]
     return Resume(number, state, [list(session.rows) for session in sessions])
 
 
-def _repair(session, splits, labels, epochs):
-    """Trains the damaged epochs once more from the start: the same seed, the same bits."""
-    if not epochs:
+def _repair(session, splits, labels, number, state, *, is_alone):
+    """Trains damaged epochs once more from the start, the same seed and so the same bits; `state` is of `number`."""
+    faults = session.store.faults(session.test_accuracies, finished=session.is_finished) if session.rows else {}
+    folder, config = session.folder, session.noted.config
+    if faults and not is_alone:
+        raise ValueError(
+            f"{next(iter(faults.values()))}; {folder.workdir} was trained together with others and cannot be repaired: "
+            "remove the folders of all of them and train them again"
+        )
+    for fault in faults.values():
+        warn(fault)
+    rewrite = lambda epoch, state: session.store.rewrite(
+        epoch, state.variables, test_accuracies=session.test_accuracies
+    )
+    if number in faults:
+        rewrite(number, state)
+    damaged = set(faults) - {number}
+    if not damaged:
         return
-    folder, noted = session.folder, session.noted
     if jax.process_count() > 1:
         raise ValueError(f"{folder.workdir}: damaged epochs are repaired by one process alone; start only one")
-    last = max(epochs)
+    last = max(damaged)
     note_provenance(folder)
     warn(f"training from the start again up to epoch {last}, to replace what is damaged; nothing else changes")
 
     def on_epoch(epoch):
         progress.update()
-        if epoch.number in epochs:
-            session.store.rewrite(epoch.number, epoch.state.variables, test_accuracies=session.test_accuracies)
+        if epoch.number in damaged:
+            rewrite(epoch.number, epoch.state)
 
-    resume, restores = None, read_restores(folder.workdir, noted.identity)
+    resume = None
     with bar("repairing", "epoch", last + 1) as progress:
-        for rate, end in rate_stretches(restores, noted.config.learning_rate, last):
-            stretch = dataclasses.replace(noted.config, learning_rate=rate, epochs=min(end, last), stop_accuracy=1.0)
-            state = train(stretch, splits, labels, on_epoch, resume=resume)
-            resume = Resume(end, state, [[{"train_accuracy": 0.0}] * (end + 1)])
+        for stretch in rate_stretches(dataclasses.replace(config, epochs=last, stop_accuracy=1.0), session.restores()):
+            resume = train(stretch, splits, labels, on_epoch, resume=resume)
+
+
+def rate_stretches(config: RunConfig, restores: Sequence[dict]) -> list[RunConfig]:
+    """Cuts a run into stretches of one learning rate, each with the rate and the last epoch that is trained with it.
+
+    Args:
+      restores: in the order in which they happened, each with `epoch`, after which `learning_rate` holds; a later one
+        overrules those before it.
+    """
+
+    def rate_of(epoch):
+        found = [float(restore["learning_rate"]) for restore in restores if restore["epoch"] < epoch]
+        return found[-1] if found else config.learning_rate
+
+    last = max(config.epochs, 1)
+    ends = sorted({int(restore["epoch"]) for restore in restores if 1 <= restore["epoch"] < last} | {last})
+    stretches = itertools.groupby(ends, rate_of)
+    return [dataclasses.replace(config, learning_rate=rate, epochs=max(of_rate)) for rate, of_rate in stretches]
 
 
 def halve_rate(folder: Run, noted: Noted, error: NotFiniteLossError) -> None:

@@ -14,12 +14,13 @@ from memorize_jax.activations import INPUT
 from memorize_jax.config import RunConfig
 from memorize_jax.data import ChannelStatistics, PermutedLabels, Splits
 from memorize_jax.epochs import best_epoch, final_epoch, kept_epochs, select_epochs
+from memorize_jax.invocation import command_line_of
 from memorize_jax.runs.folder import Run, check_writable
 from memorize_jax.runs.labels import read_labels
 from memorize_jax.runs.metrics import read_metrics, read_restores
 from memorize_jax.runs.noted import Noted, check_same_data, read_noted
 from memorize_jax.runs.notes import check_table, step_of
-from memorize_jax.runs.provenance import program, provenance
+from memorize_jax.runs.provenance import provenance
 from memorize_jax.storage.checkpoints import DamagedCheckpointError, EpochStore
 from memorize_jax.storage.lock import locked
 from memorize_jax.storage.tables import read_table
@@ -156,7 +157,7 @@ class TrainedRun:
         """
         path = self.folder.results / f"{name}.csv"
         step = step_of(self.folder, name)
-        made_by = f"{program(step)} --workdir={self.workdir}"
+        made_by = command_line_of(step, self.workdir)
         if path.is_file():
             check_table(self.folder, name, step, self.noted.identity, made_by)
         return read_table(path, (), made_by)

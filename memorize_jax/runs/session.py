@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from memorize_jax.runs.folder import Run
-from memorize_jax.runs.metrics import write_metrics
+from memorize_jax.runs.metrics import read_restores, write_metrics
 from memorize_jax.runs.noted import Noted
 from memorize_jax.storage.checkpoints import EpochStore
 from memorize_jax.storage.tensorboard import event_file
@@ -13,14 +13,7 @@ from memorize_jax.training import Epoch, is_finished
 
 
 class Session(NamedTuple):
-    """A run whose folder is locked for training.
-
-    Attributes:
-      folder: where it is.
-      noted: what it says about itself.
-      store: its networks.
-      rows: of metrics.csv so far; grows with every epoch.
-    """
+    """A run whose folder is locked for training; `rows` of metrics.csv grow with every epoch."""
 
     folder: Run
     noted: Noted
@@ -37,6 +30,10 @@ class Session(NamedTuple):
         """Of the epochs so far, which decide whose networks are kept."""
         return [row["test_accuracy"] for row in self.rows]
 
+    def restores(self) -> list[dict]:
+        """The times the learning rate was halved, in order; see `--on_nan=restore`."""
+        return read_restores(self.folder.workdir, self.noted.identity)
+
     def curves(self) -> contextlib.AbstractContextManager[Callable[[dict], None]]:
         """The run's event file, see `event_file`; takes nothing unless the configuration says `tensorboard`."""
         wanted = self.noted.config.tensorboard
@@ -47,8 +44,7 @@ class Session(NamedTuple):
 
         Args:
           draw: takes the row, for the curves.
-          with_state: whether the training state is stored too (that of the last epoch always is); None: from time to
-            time.
+          with_state: whether the training state is stored too, as that of the last epoch is; None: from time to time.
 
         Returns:
           Whether the training state is stored.
@@ -57,13 +53,9 @@ class Session(NamedTuple):
             raise FileNotFoundError(f"{self.folder.workdir} is gone; was the run moved or deleted?")
         self.rows.append({"epoch": epoch.number, **epoch.metrics})
         complete = epoch.is_last or with_state is True
-        stored = self.store.save(
-            epoch.number,
-            epoch.state.variables,
-            epoch.state if complete or with_state is None else None,
-            complete=complete,
-            test_accuracies=self.test_accuracies,
-        )
+        state = epoch.state if complete or with_state is None else None
+        how = {"complete": complete, "test_accuracies": self.test_accuracies}
+        stored = self.store.save(epoch.number, epoch.state.variables, state, **how)
         write_metrics(self.folder.workdir, self.rows, self.noted.identity)
         draw(self.rows[-1])
         return stored

@@ -14,30 +14,26 @@ import numpy as np
 
 from memorize_jax import interruption, models
 from memorize_jax.config import RunConfig
-from memorize_jax.data import PermutedLabels, Splits
+from memorize_jax.data import PermutedLabels
 from memorize_jax.progress import bar
 from memorize_jax.runs.folder import Run, member_folders
-from memorize_jax.runs.metrics import read_restores
 from memorize_jax.runs.noted import Noted, check_members, note_provenance, read_noted
-from memorize_jax.runs.prepare import enter, load_run_data, prepare
-from memorize_jax.runs.resume import halve_rate, resume_point
+from memorize_jax.runs.prepare import Prepared, enter, load_run_data, prepare
+from memorize_jax.runs.resume import halve_rate, rate_stretches, resume_point
 from memorize_jax.runs.seeds import seed_folder
 from memorize_jax.runs.session import Session, open_session
 from memorize_jax.storage.checkpoints import reached_preemption
 from memorize_jax.storage.lock import locked
-from memorize_jax.training import NotFiniteLossError, Resume, rate_stretches, share_resume, state_shapes, train
+from memorize_jax.training import NotFiniteLossError, Resume, share_resume, state_shapes, train
 
 
 def train_run(
-    workdir: str | pathlib.Path,
-    config: RunConfig,
-    prepared: tuple[Splits, PermutedLabels] | None = None,
-    plan: Mapping | None = None,
+    workdir: str | pathlib.Path, config: RunConfig, prepared: Prepared | None = None, plan: Mapping | None = None
 ) -> None:
     """Trains the run in a folder, or resumes it.
 
     Args:
-      workdir: folder of the run; made if needed.
+      workdir: made if needed.
       prepared: what `prepare` returned, if it was called before.
       plan: preset and settings, which a new run notes for its measurements, see `Noted`; None for the defaults.
 
@@ -50,9 +46,8 @@ def train_run(
         raise ValueError(f"expected on_nan=stop with several processes, got {config.on_nan}")
     if jax.process_index() > 0:
         _follow(config)
-        return
-    splits, labels = prepared or prepare(workdir, config)
-    _train_in([Run(workdir)], [config], splits, [labels], plan)
+    else:
+        _train_in([(Run(workdir), config, prepared or prepare(workdir, config))], plan)
 
 
 def train_seeds(
@@ -92,12 +87,12 @@ def train_seeds(
         prepared[seed] = prepare(folders[seed].workdir, own, splits)
         splits = prepared[seed][0]
     for group in _groups(workdir, folders, together):
-        if len(group) > 1:
-            of_group = lambda of, group=group: [of[seed] for seed in group]
-            _train_in(of_group(folders), of_group(configs), splits, [prepared[seed][1] for seed in group], plan)
+        runs = [(folders[seed], configs[seed], prepared[seed]) for seed in group]
+        if len(runs) > 1:
+            _train_in(runs, plan)
         else:
-            for seed in group:
-                train_run(folders[seed].workdir, configs[seed], prepared[seed], plan)
+            folder, own, ready = runs[0]
+            train_run(folder.workdir, own, ready, plan)
 
 
 def _groups(workdir, folders, together):
@@ -113,25 +108,24 @@ def _groups(workdir, folders, together):
                 f"{workdir}: seeds {', '.join(map(str, group))} are trained as one program; give all of them: "
                 f"--seeds={','.join(map(str, every))}"
             )
-    return list(dict.fromkeys(group_of.get(seed) or (seed,) for seed in folders))
+    return dict.fromkeys(group_of.get(seed) or (seed,) for seed in folders)
 
 
-def _train_in(folders, configs, splits, labels, plan):
-    """Trains one run, or several seeds as one program, to the end."""
-    together = [config.seed for config in configs] if len(configs) > 1 else []
+def _train_in(runs, plan):
+    """Trains one run, or several seeds as one program, to the end; `runs` are (folder, config, prepared)."""
+    together = [config.seed for _, config, _ in runs] if len(runs) > 1 else []
+    (splits, labels), folders = runs[0][2], [folder for folder, _, _ in runs]
+    if together:
+        labels = PermutedLabels(*map(np.stack, zip(*(own for _, _, (_, own) in runs), strict=True)))
     with contextlib.ExitStack() as locks:
         for folder in folders:
             locks.enter_context(locked(folder.workdir))
-        noted = [
-            enter(folder, config, splits, own, plan, together=together)
-            for folder, config, own in zip(folders, configs, labels, strict=True)
-        ]
-        of_all = PermutedLabels(*map(np.stack, zip(*labels, strict=True))) if together else labels[0]
+        noted = [enter(folder, config, ready, plan, together) for folder, config, ready in runs]
         while True:
             with contextlib.ExitStack() as stores:
                 sessions = [stores.enter_context(open_session(*one)) for one in zip(folders, noted, strict=True)]
                 try:
-                    return _train(sessions, splits, of_all, together or None)
+                    return _train(sessions, splits, labels, together or None)
                 except NotFiniteLossError as error:
                     halve_rate(folders[0], noted[0], error)
 
@@ -172,14 +166,9 @@ def _train(sessions: Sequence[Session], splits, labels, seeds):
         bar(how, "epoch", total, done=done) as progress,
     ):
         draw = {seed: curves.enter_context(session.curves()) for seed, session in session_of.items()}
-        restores = read_restores(sessions[0].folder.workdir, sessions[0].noted.identity)
-        for rate, end in rate_stretches(restores, config.learning_rate, config.epochs):
-            if end <= resume.number or all(session.is_finished for session in sessions):
-                continue
-            stretch = dataclasses.replace(config, learning_rate=rate, epochs=end)
-            state = train(stretch, splits, labels, on_epoch, seeds=seeds, resume=resume, on_step=on_step)
-            rows = [session.rows for session in sessions]
-            resume = Resume(max(map(len, rows)) - 1, state, rows)
+        for stretch in rate_stretches(config, sessions[0].restores()):
+            if stretch.epochs > resume.number:
+                resume = train(stretch, splits, labels, on_epoch, seeds=seeds, resume=resume, on_step=on_step)
 
 
 def _follow(config):

@@ -1,10 +1,10 @@
-"""A run's folder in a bucket: worked on in a local folder, which is brought here before, and there meanwhile and after.
+"""A run's folder in a bucket: a local folder is worked on, downloaded before, uploaded meanwhile and afterwards.
 
 MANIFEST says what each file there may hold, None for no file; last what it is to hold. It is written before files are,
 when old and new are both right, and after, when one is: a table that holds anything else was changed by somebody. It
-has the token of the command that wrote it: if that was ours, or is what we read last, what is here is newer than there.
-Who writes holds the LOCK, which is made and removed but never changed, looks at it before every file, and shows itself
-by BEAT: nothing of it that arrives after another machine has taken over takes the lock back.
+has the token of the command that wrote it: if that was ours, or is what we read last, the local folder is the newer.
+Who writes holds the LOCK, which is made and removed but never changed, looks at it before every file, and shows that it
+is alive by BEAT: nothing of it that arrives after another machine has taken over takes the lock back.
 """
 
 import contextlib
@@ -18,6 +18,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
+from typing import Any
 
 from memorize_jax.storage.files import read_json, replacing, write_json
 from memorize_jax.storage.lock import BusyError, locked
@@ -45,7 +46,7 @@ class Bucket:
         except ImportError as error:
             raise ValueError(f"workdir {url} needs another package: pip install 'memorize_jax[gcs]'") from error
 
-    def do(self, act: str, name: str, *arguments, **options):
+    def do(self, act: str, name: str, *arguments: object, **options: object) -> Any:
         """Has fsspec do something with a file, but change it only while we may; None if there is no such file."""
         if act in ("pipe_file", "rm_file") and name != LOCK:
             self.check()
@@ -64,8 +65,8 @@ class Bucket:
         """Raises BusyError if another machine has taken over: this one may have stood still since it last looked."""
         lock = (self.do("cat_file", LOCK) or b"").decode(errors="replace")
         if not lock.startswith(self.token):
-            by = f"is in use by {lock[33:]} now" if lock else "has lost its lock"
-            raise BusyError(f"workdir {self.url} {by}; nothing more is written there")
+            why = f"is in use by {lock[33:]} now" if lock else "has lost its lock"
+            raise BusyError(f"workdir {self.url} {why}; nothing more is written there")
 
     def acquire(self, earlier: list[str], say: Callable[[str], None]) -> None:
         """Makes the lock; takes it from who does not move for `GONE_SECONDS`, or was an `earlier` command here."""
@@ -103,7 +104,7 @@ def local_folder(url: str, root: str | os.PathLike) -> pathlib.Path:
 
 @contextlib.contextmanager
 def mirrored(url: str, root: str, *, say: Callable, on_lost: Callable, seconds: float = 30.0) -> Iterator[pathlib.Path]:
-    """Brings a run from a bucket to a folder below `root`, yields that, and brings there what is done to it.
+    """Downloads a run from a bucket to a folder below `root`, yields that, and uploads what is done to it.
 
     `say` takes lines for the person who waits; `on_lost` is called in another thread when another machine takes over.
     Raises BusyError: another process or machine works on the run; BucketError: the bucket cannot be reached, or at the
@@ -117,7 +118,7 @@ def mirrored(url: str, root: str, *, say: Callable, on_lost: Callable, seconds: 
         while not stop.wait(seconds):
             try:
                 bucket.check()
-                bring_there(bucket, folder, known)
+                upload(bucket, folder, known)
                 is_failing = False
             except BusyError as error:
                 say(f"warning: {error}")
@@ -131,12 +132,12 @@ def mirrored(url: str, root: str, *, say: Callable, on_lost: Callable, seconds: 
         stop.set()
         wait([working])
         try:
-            bring_there(bucket, folder, known)
+            upload(bucket, folder, known)
         except BucketError as error:
-            left = f"everything is in {folder}, and the next command on {url} from this machine brings it there"
+            left = f"{error}; everything is in {folder}, and the next command on {url} from this machine uploads it"
             if kind is None:
-                raise BucketError(f"{error}; {left}") from error
-            say(f"warning: {error}; {left}")
+                raise BucketError(left) from error
+            say(f"warning: {left}")
 
     with locked(folder.parent), ThreadPoolExecutor(2) as pool, contextlib.ExitStack() as stack:
         with contextlib.suppress(OSError, ValueError, KeyError):
@@ -145,7 +146,7 @@ def mirrored(url: str, root: str, *, say: Callable, on_lost: Callable, seconds: 
         bucket.acquire([*tokens, bucket.token], say)
         stack.callback(end.set)
         pool.submit(bucket.beat, end)
-        token, known = bring_here(bucket, folder, tokens, say)
+        token, known = download(bucket, folder, tokens, say)
         write_json(memory, {"tokens": [token, bucket.taken, bucket.token]})  # taken: a list of its holder may be late
         folder.mkdir(exist_ok=True)
         working = pool.submit(work)
@@ -154,7 +155,7 @@ def mirrored(url: str, root: str, *, say: Callable, on_lost: Callable, seconds: 
 
 
 def stage(path: str) -> int:
-    """The place of a file in the order of writing, in which a run goes on wherever the writing stops."""
+    """The place of a file in the order of writing: wherever that stops, it leaves a run that can be resumed."""
     if "/checkpoints/" in f"/{path}":
         return int("/resume/" in path)
     return next((3 + place for place, name in enumerate(LAST) if f"/{path}".endswith(f"/{name}")), 2)
@@ -163,7 +164,6 @@ def stage(path: str) -> int:
 def scan(folder: pathlib.Path) -> tuple[dict, dict[str, bytes]]:
     """Says what is in a folder while others write there: path -> what it holds, path -> content of tables.
 
-    Files of checkpoints are sealed, and complete once they have their name: size and time tell them; tables are read.
     Training states are listed before networks, which are written first, and tables read after that, metrics.csv first.
     """
     paths, here, tables = [], {}, {}
@@ -172,7 +172,7 @@ def scan(folder: pathlib.Path) -> tuple[dict, dict[str, bytes]]:
         paths += [f"{place}/{name}"[len(f"{folder}/") :] for name in names]
     for path in sorted((path for path in paths if not NEVER.fullmatch(path)), key=stage, reverse=True):
         with contextlib.suppress(FileNotFoundError):  # removed in the meantime
-            if stage(path) < 2:
+            if stage(path) < 2:  # complete once they have their name, and checked by whoever reads them
                 status = (folder / path).stat()
                 here[path] = [status.st_size, status.st_mtime_ns]
             else:
@@ -181,7 +181,7 @@ def scan(folder: pathlib.Path) -> tuple[dict, dict[str, bytes]]:
     return here, tables
 
 
-def bring_here(bucket: Bucket, folder: pathlib.Path, tokens: list[str], say: Callable) -> tuple[str, dict[str, list]]:
+def download(bucket: Bucket, folder: pathlib.Path, tokens: list[str], say: Callable) -> tuple[str, dict[str, list]]:
     """Makes the local folder what the bucket holds, unless what is here is newer; returns what MANIFEST says."""
     try:
         noted = json.loads(bucket.do("cat_file", MANIFEST) or '{"token": "", "holds": {}}')
@@ -190,8 +190,7 @@ def bring_here(bucket: Bucket, folder: pathlib.Path, tokens: list[str], say: Cal
         raise ValueError(f"{bucket.url}/{MANIFEST}: expected a list of files, got {error!r}; remove it") from error
     if token in tokens:
         return token, known
-    names = (name[len(bucket.root) + 1 :] for name in bucket.do("find", "") or ())
-    found = {name for name in names if not NEVER.fullmatch(name)}
+    found = {name for path in bucket.do("find", "") or () if not NEVER.fullmatch(name := path[len(bucket.root) + 1 :])}
     if not found:
         return token, {}
     there = {path for path in found if None not in known.get(path, [])[-1:]}  # but what was about to be removed
@@ -221,7 +220,7 @@ def bring_here(bucket: Bucket, folder: pathlib.Path, tokens: list[str], say: Cal
     return token, {path: known[path] for path in found - there} | {path: [at] for path, at in scan(folder)[0].items()}
 
 
-def bring_there(bucket: Bucket, folder: pathlib.Path, known: dict[str, list]) -> None:
+def upload(bucket: Bucket, folder: pathlib.Path, known: dict[str, list]) -> None:
     """Makes the bucket what the local folder is now, and `known` what the bucket holds."""
     here, tables = scan(folder)
     changed = [path for path in here if known.get(path) != [here[path]]]
@@ -244,7 +243,7 @@ def bring_there(bucket: Bucket, folder: pathlib.Path, known: dict[str, list]) ->
         with ThreadPoolExecutor(AT_ONCE) as pool:
             note({path: [*known.get(path, [None]), here[path]] for path in changed})
             stages = [[path for path in changed if stage(path) == number] for number in range(3 + len(LAST))]
-            # Until metrics.csv is new, the old training states are those to go on from.
+            # Until metrics.csv is new, the old training states are those to resume from.
             if all([all(list(pool.map(send, paths))) for paths in stages]):
                 note({path: [*known[path], None] for path in gone})
                 list(pool.map(send, gone))

@@ -110,10 +110,10 @@ def read_table(
     text: Collection[str] = TEXT,
     added: Collection[str] = ADDED,
 ) -> pd.DataFrame:
-    """Reads a table; columns besides those expected are kept.
+    """Reads a csv file; columns besides those expected are kept.
 
     Args:
-      path: of the csv file.
+      path: of the file.
       columns: that it must have.
       made_by: the command that makes it, for the error message.
       text: columns that hold text; all others must hold numbers.
@@ -165,8 +165,7 @@ def make_table(
       units: keys of the units, in the order of the table; numbers, strings or tuples of them.
       make_rows: key -> rows; None for a unit that cannot be made now.
       settings: everything else the rows depend on, as JSON; rows made with other settings are not used.
-      otherwise: key -> the rows that stand for a unit that cannot be made; they are not noted, so that a later
-        attempt makes them.
+      otherwise: key -> the rows that stand for a unit that cannot be made; a later attempt makes it.
 
     Raises:
       ValueError: rows without the columns, or no rows at all.

@@ -18,14 +18,7 @@ GROUPS = {
 
 
 def accuracies(study: Study) -> pd.DataFrame:
-    """Accuracy of every group at the best and the final epoch, and the highest of any epoch.
-
-    Args:
-      study: the tables.
-
-    Returns:
-      columns seed, group, accuracy_of, best, peak, final.
-    """
+    """Accuracy of every group at the best and the final epoch, and the highest of any epoch (peak), by seed."""
     rows = []
     for seed in study.seeds:
         metrics = study.metrics_of(seed)
@@ -59,11 +52,11 @@ class Story(NamedTuple):
 def story(study: Study) -> Story:
     """Sums up the training of a study."""
     metrics = [study.metrics_of(seed) for seed in study.seeds]
-    means = accuracies(study).groupby("group")[["peak", "final"]].mean()
+    means = pd.DataFrame(accuracies(study).groupby("group")[["peak", "final"]].mean())
     return Story(
         [best_epoch(own) for own in metrics],
         [final_epoch(own) for own in metrics],
-        float(study.tables["metrics"]["seconds"].sum()),
+        float(study.tables["metrics"]["seconds"].to_numpy().sum()),
         means["peak"].to_dict(),
         means["final"].to_dict(),
     )

@@ -6,6 +6,7 @@ import itertools
 import json
 import math
 import pathlib
+import re
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -13,26 +14,19 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from memorize_jax.config import RunConfig, field_types
-from memorize_jax.runs.folder import Run, member_folders
+from memorize_jax.runs.folder import Run, check_no_sweep, member_folders
 from memorize_jax.runs.metrics import stored_rows
 from memorize_jax.runs.noted import check_same_run
 from memorize_jax.runs.seeds import parse_seeds, seed_folder
 from memorize_jax.storage.files import replacing
 
 PARTS = ("preset", "seeds", "run", "grid")
-# A study of more is a slip of the pen.
+# A study of more is a mistake.
 MOST_RUNS = 10_000
-STATES = ("missing", "unfinished", "trained", "complete")
 
 
 class PlannedRun(NamedTuple):
-    """One combination of the values of all axes.
-
-    Attributes:
-      name: of its folder; "" for the folder of the study itself.
-      values: field -> value.
-      config: RunConfig; its seed counts where there are no seeds apart.
-    """
+    """One combination of the values of all axes; its name is that of its folder, "" for that of the study itself."""
 
     name: str
     values: dict[str, Any]
@@ -55,11 +49,7 @@ class StudyPlan(NamedTuple):
     by_value: bool = False
 
     def runs(self) -> list[PlannedRun]:
-        """Its combinations, the last axis changing fastest.
-
-        Raises:
-          ValueError: a value that its field cannot have, or too many runs.
-        """
+        """Its combinations, the last axis changing fastest; raises ValueError for a value that cannot be."""
         total = math.prod(map(len, self.axes.values()))
         if total > MOST_RUNS:
             raise ValueError(f"expected at most {MOST_RUNS} combinations, got {total}")
@@ -87,14 +77,14 @@ class StudyPlan(NamedTuple):
         return {Run(seed_folder(place, seed)): dataclasses.replace(planned.config, seed=seed) for seed in self.seeds}
 
 
-def make_plan(config: RunConfig, axes: Mapping[str, Any], seeds: str | None, *, by_value: bool = False) -> StudyPlan:
+def make_plan(
+    config: RunConfig, axes: Mapping[str, Any], seeds: str | None = None, *, by_value: bool = False
+) -> StudyPlan:
     """Checks a plan of several runs.
 
     Args:
-      config: of every run.
       axes: field -> list of values.
-      seeds: text for `parse_seeds`, or None.
-      by_value: see `StudyPlan`.
+      seeds: text for `parse_seeds`.
 
     Raises:
       ValueError: a field that there is not or that makes no other run, or no list of values.
@@ -116,7 +106,7 @@ def check_field(name: str) -> None:
 
 
 def read_plan(path: str | pathlib.Path) -> dict[str, Any]:
-    """Reads the parts of a plan from a TOML file.
+    """Reads the parts of a plan that a TOML file has; run and grid are always there.
 
         preset = "digits"
         seeds = "0-2"
@@ -124,12 +114,6 @@ def read_plan(path: str | pathlib.Path) -> dict[str, Any]:
         epochs = 300
         [grid]
         permuted_fraction = [0.0, 0.5, 1.0]
-
-    Args:
-      path: of the file.
-
-    Returns:
-      "preset", "seeds", "run" and "grid" -> what the file says, those that it has; run and grid always.
 
     Raises:
       FileNotFoundError: no such file.
@@ -139,8 +123,9 @@ def read_plan(path: str | pathlib.Path) -> dict[str, Any]:
         content = tomllib.loads(pathlib.Path(path).read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{path}: expected a TOML file, got {error}") from error
-    if unknown := [part for part in content if part not in PARTS]:
-        raise ValueError(f"{path}: expected the parts {', '.join(PARTS)}, got {unknown[0]!r}")
+    for part in content:
+        if part not in PARTS:
+            raise ValueError(f"{path}: expected the parts {', '.join(PARTS)}, got {part!r}")
     content = {"run": {}, "grid": {}, **content}
     for part in ("run", "grid"):
         if not isinstance(content[part], dict):
@@ -151,17 +136,7 @@ def read_plan(path: str | pathlib.Path) -> dict[str, Any]:
 
 
 def parse_grid(texts: Sequence[str]) -> dict[str, list]:
-    """Reads lists of values from the command line.
-
-    Args:
-      texts: e.g. ["permuted_fraction=0,0.5,1", "model=mlp,vgg16"].
-
-    Returns:
-      field -> values; numbers where the text is one.
-
-    Raises:
-      ValueError: no "=", or no values.
-    """
+    """Reads field -> values from texts like "width=8,16"; raises ValueError where there is no "=", or no value."""
     grid = {}
     for text in texts:
         field, found, values = text.partition("=")
@@ -193,17 +168,14 @@ def _typed(name, value):
 
 
 def state_of(folders: Mapping[Run, RunConfig], is_complete: Callable[[Run], bool]) -> dict[str, Any]:
-    """Tells how far the seeds of a combination are.
+    """Tells how far the seeds of a combination are; raises ValueError if a folder holds another run.
 
     Args:
-      folders: of all seeds, with their configurations.
       is_complete: whether everything that is asked for was measured in the folder of a finished run.
 
     Returns:
-      state (one of `STATES`), epochs (the least over seeds), train_accuracy and test_accuracy at the end (means).
-
-    Raises:
-      ValueError: a folder holds another run.
+      state ("missing", "unfinished", "trained" or "complete"), epochs (the least over seeds), train_accuracy and
+      test_accuracy at the end (means).
     """
     for folder, config in folders.items():
         check_same_run(folder, config)
@@ -213,9 +185,9 @@ def state_of(folders: Mapping[Run, RunConfig], is_complete: Callable[[Run], bool
     state = "unfinished"
     if len(begun) == len(folders) and all(has_ended(folders[folder], rows) for folder, rows in begun.items()):
         state = "complete" if all(map(is_complete, folders)) else "trained"
-    last = pd.DataFrame([rows[-1] for rows in begun.values()])
-    accuracies = {name: float(last[name].mean()) for name in ("train_accuracy", "test_accuracy")}
-    return {"state": state, "epochs": int(last["epoch"].min()), **accuracies}
+    last = [rows[-1] for rows in begun.values()]
+    means = {name: pd.Series([row[name] for row in last]).mean() for name in ("train_accuracy", "test_accuracy")}
+    return {"state": state, "epochs": min(int(row["epoch"]) for row in last), **means}
 
 
 def has_ended(config: RunConfig, rows: Sequence[Mapping]) -> bool:
@@ -224,23 +196,13 @@ def has_ended(config: RunConfig, rows: Sequence[Mapping]) -> bool:
 
 
 def write_runs(workdir: str | pathlib.Path, plan: StudyPlan, is_complete: Callable[[Run], bool]) -> pd.DataFrame:
-    """Writes runs.csv, the index of a study with axes: a row for every combination, with its state.
-
-    Args:
-      workdir: of the study.
-      plan: what it consists of.
-      is_complete: see `state_of`.
-
-    Returns:
-      The table.
+    """Writes runs.csv, the index of a study with axes: a row for every combination, see `state_of`; returns it.
 
     Raises:
       ValueError: the folder holds a run or an ensemble, or that of a combination holds another run.
     """
     place = Run(workdir)
-    if place.config.is_file() or member_folders(workdir):
-        held = "a single run" if place.config.is_file() else "an ensemble"
-        raise ValueError(f"workdir {workdir} holds {held}; choose another --workdir for a sweep")
+    check_place(workdir, plan)
     rows = [
         {"run": one.name, **one.values, "seeds": max(len(plan.seeds), 1)}
         | state_of(plan.folders(workdir, one), is_complete)
@@ -251,3 +213,15 @@ def write_runs(workdir: str | pathlib.Path, plan: StudyPlan, is_complete: Callab
     with replacing(place.sweep) as beside:
         table.to_csv(beside, index=False)
     return table
+
+
+def check_place(workdir: str | pathlib.Path, plan: StudyPlan) -> None:
+    """Raises ValueError if the folder holds a run, the seeds of one, or a study whose runs are named in another way."""
+    place = Run(workdir)
+    if place.config.is_file() or member_folders(workdir):
+        held = "a single run" if place.config.is_file() else "an ensemble"
+        raise ValueError(f"workdir {workdir} holds {held}; choose another --workdir for a sweep")
+    if place.sweep.is_file():
+        is_by_value = re.search(r"^[a-z]+_", place.sweep.read_text(errors="replace"), flags=re.MULTILINE) is not None
+        if is_by_value != plan.by_value:
+            check_no_sweep(workdir)

@@ -10,16 +10,15 @@ import pandas as pd
 from memorize_jax import models
 from memorize_jax.config import RunConfig
 from memorize_jax.epochs import at_stages, stage_epoch
-from memorize_jax.runs.folder import Run, member_folders
+from memorize_jax.invocation import command_line_of as command
+from memorize_jax.runs.folder import Run, member_folders, sweep_command
 from memorize_jax.runs.metrics import read_metrics
 from memorize_jax.runs.noted import Noted, check_members, read_noted
-from memorize_jax.runs.notes import check_same_settings, check_table
-from memorize_jax.runs.provenance import program
+from memorize_jax.runs.notes import check_same_settings, check_table, read_notes
 from memorize_jax.storage.lock import check_no_links, remove_stale_lock
 from memorize_jax.storage.tables import read_table
 
 FIELDS = {field.name for field in dataclasses.fields(RunConfig)}
-SWEEP = "python -m experiments.sweep --workdir={} and the flags of the sweep"
 
 
 class Columns(NamedTuple):
@@ -42,7 +41,6 @@ class Study(NamedTuple):
     """One run, or several that differ in their seed, or in the fields `axes`.
 
     Attributes:
-      workdir: its folder.
       model: name of the network; all of them, with commas, where they differ.
       dataset: name of the data set; likewise.
       permuted_fraction: of the training labels; NaN where runs differ in it.
@@ -53,6 +51,8 @@ class Study(NamedTuple):
       axes: fields of the configuration, besides the seed, that differ between the runs.
       unfinished: (run, seed) whose training has not come to its end; run is "" without `axes`.
       made_by: name of a table -> the command that makes it.
+      noted: folder of every run -> what its config.json holds.
+      commands: lines that made it, in order and each once, as they were given; empty if none was noted.
     """
 
     workdir: pathlib.Path
@@ -65,6 +65,8 @@ class Study(NamedTuple):
     axes: tuple[str, ...] = ()
     unfinished: tuple[tuple[str, int], ...] = ()
     made_by: Mapping[str, str] = {}
+    noted: Mapping[pathlib.Path, Noted] = {}
+    commands: tuple[str, ...] = ()
 
     def __repr__(self):
         about = f"{self.model} on {self.dataset}, seeds {', '.join(map(str, self.seeds))}"
@@ -74,7 +76,7 @@ class Study(NamedTuple):
     def metrics_of(self, seed: int) -> pd.DataFrame:
         """The metrics of one seed."""
         table = self.tables["metrics"]
-        return table[table["seed"] == seed]
+        return table.loc[table["seed"] == seed]
 
     def epochs_of(self, stage: str) -> dict[int, int]:
         """Seed -> its own epoch of a stage, "best" or "final"."""
@@ -83,27 +85,20 @@ class Study(NamedTuple):
     def at_stage(self, table: str, stage: str) -> pd.DataFrame:
         """The rows of a table at every seed's own epoch of a stage, "best" or "final"."""
         rows = at_stages(self.tables[table], {seed: self.metrics_of(seed) for seed in self.seeds})
-        return rows[rows["stage"] == stage]
+        return rows.loc[rows["stage"] == stage]
 
     def command(self, table: str, folder: str | pathlib.Path | None = None) -> str:
         """The command that makes a table of this study, or of the run in a folder."""
         return command(self.made_by.get(table, table), folder or self.workdir)
 
 
-def command(name: str, workdir: str | pathlib.Path) -> str:
-    """The command line of a measurement."""
-    return f"{program(name)} --workdir={workdir}"
-
-
 def three_layers(layers: Sequence[str]) -> dict[str, str]:
-    """The first, the middle and the last hidden layer of a network, which figure A.8 compares.
+    """The first, the middle and the last hidden layer of a network, by these words, which figure A.8 compares.
+
+    Where there are convolutions, the middle layer is the middle one of them, as in the paper.
 
     Args:
-      layers: names of the analyzed layers in order; the last is the output, which is no hidden one. Where there are
-        convolutions, the middle layer is the middle one of them, as in the paper.
-
-    Returns:
-      "first", "middle" and "last" -> name.
+      layers: names of the analyzed layers in order; the last is the output, which is no hidden one.
     """
     # A network of one layer has no other to show.
     hidden = list(layers[:-1]) or list(layers)
@@ -115,78 +110,58 @@ def read_study(workdir: str | pathlib.Path, tables: Mapping[str, Columns]) -> St
     """Reads every table of the run in a folder, or of the runs in the folders below it.
 
     Args:
-      workdir: folder of a run, of the seeds of one, of a sweep, or of networks of growing width.
-      tables: name -> Columns, of all tables that there may be.
+      workdir: folder of a run, of the seeds of one, or of runs that differ in other fields.
+      tables: all that there may be.
 
     Raises:
       FileNotFoundError: no run there, or one that was not trained; says which command to use.
       ValueError: a table is damaged or of another version.
     """
     folder = Run(workdir)
-    if folder.config.is_file() or member_folders(workdir):
-        return _of_seeds(folder, tables)
-    if folder.sweep.is_file():
-        names, axes = _indexed(folder)
-        return _side_by_side(folder, names, axes, tables)
-    widths = sorted(folder.workdir.glob("width_*"), key=lambda path: (len(path.name), path.name))
-    if widths or (folder.results / "double_descent.csv").is_file():
-        trained = [path.name for path in widths if _is_trained(path)]
-        return _side_by_side(folder, trained, ("width",), tables)
-    return _of_seeds(folder, tables)
-
-
-def _of_seeds(folder: Run, tables: Mapping[str, Columns]) -> Study:
-    """The study of one run, or of several that differ in the seed alone."""
-    check_no_links(folder.workdir)
-    members = member_folders(folder.workdir)
-    noted = {}
-    for member in [Run(member) for member in members] or [folder]:
-        remove_stale_lock(member.workdir)
-        noted[member] = read_noted(member)
-    if members:
-        check_members({member.workdir: own for member, own in noted.items()})
-    configs, found = [own.config for own in noted.values()], {}
-    for name, about in tables.items():
-        parts = [
-            _table(member, own, name, about).assign(seed=own.config.seed)
-            for member, own in noted.items()
-            if name == "metrics" or (member.results / f"{name}.csv").is_file()
-        ]
-        # A table of some of the seeds would pass for one of all.
-        if len(parts) == len(noted):
-            check_same_settings(list(noted), about.made_by)
-            found[name] = pd.concat(parts, ignore_index=True)
-    first = configs[0]
+    names, axes = _runs(folder)
+    groups = {name: _open(Run(folder.workdir / name)) for name in names}
+    found = {
+        table: [rows for name, group in groups.items() for rows in _rows(group, name, axes, table, about)]
+        for table, about in tables.items()
+    }
+    # The first version wrote this table once, for all widths.
+    if axes and not found.get("double_descent") and (folder.results / "double_descent.csv").is_file():
+        found["double_descent"] = [_table(folder, Noted(RunConfig()), "double_descent", tables["double_descent"])]
+    together = {table: pd.concat(parts, ignore_index=True) for table, parts in found.items() if parts}
+    noted = {run.workdir: own for group in groups.values() for run, own in group.items()}
+    several = lambda field: list(dict.fromkeys(getattr(own.config, field) for own in noted.values()))
+    networks, fractions = several("model"), several("permuted_fraction")
     return Study(
         folder.workdir,
-        first.model,
-        first.dataset,
-        first.permuted_fraction,
-        tuple(models.layer_names(first.model)),
-        tuple(config.seed for config in configs),
-        found,
-        unfinished=tuple(("", config.seed) for config in configs if not _has_ended(config, found["metrics"])),
-        made_by={name: about.made_by for name, about in tables.items()},
+        ", ".join(networks),
+        ", ".join(several("dataset")),
+        fractions[0] if len(fractions) == 1 else float("nan"),
+        tuple(models.layer_names(networks[0])) if len(networks) == 1 else (),
+        tuple(sorted({int(seed) for rows in together.values() for seed in rows["seed"]})),
+        together,
+        axes,
+        tuple(_unfinished(groups, together.get("metrics"), axes)),
+        {name: about.made_by for name, about in tables.items()},
+        noted,
+        _commands(folder, noted),
     )
 
 
-def _table(folder: Run, noted: Noted, name: str, about: Columns) -> pd.DataFrame:
-    """Reads a table that is as it was measured; another one is an error."""
-    if name == "metrics":
-        return read_metrics(folder.workdir, noted.identity)
-    made_by = command(about.made_by, folder.workdir)
-    check_table(folder, name, about.made_by, noted.identity, made_by)
-    return read_table(folder.results / f"{name}.csv", about.columns, made_by, text=about.text, added=about.added)
-
-
-def _has_ended(config, metrics):
-    own = metrics[metrics["seed"] == config.seed]
-    return config.ends_after(int(own["epoch"].max()), own["train_accuracy"].tolist())
+def _runs(folder: Run) -> tuple[list[str], tuple[str, ...]]:
+    """Names of the folders of the runs, "" for the folder itself, and the fields that they differ in."""
+    if not folder.config.is_file() and not member_folders(folder.workdir):
+        if folder.sweep.is_file():
+            return _indexed(folder)
+        # The first version wrote no index of networks of growing width.
+        widths = sorted(folder.workdir.glob("width_*"), key=lambda path: (len(path.name), path.name))
+        if widths or (folder.results / "double_descent.csv").is_file():
+            return [path.name for path in widths if _is_trained(path)], ("width",)
+    return [""], ()
 
 
 def _indexed(folder: Run) -> tuple[list[str], tuple[str, ...]]:
     """Names of the trained runs that runs.csv lists, and the fields that they differ in."""
-    made_by = SWEEP.format(folder.workdir)
+    made_by = sweep_command(folder)
     runs = read_table(folder.sweep, ("run", "seeds", "state"), made_by)
     axes = tuple(runs.columns[1 : list(runs.columns).index("seeds")])
     if set(axes) - FIELDS:
@@ -206,33 +181,58 @@ def _is_trained(folder):
     return any(Run(run).metrics.is_file() for run in member_folders(folder) or [folder])
 
 
-def _side_by_side(folder: Run, names: Sequence[str], axes: tuple[str, ...], tables: Mapping[str, Columns]) -> Study:
-    """The study of several runs, each with one or several seeds."""
-    studies = {name: _of_seeds(Run(folder.workdir / name), tables) for name in names}
-    parts, unfinished = {}, []
-    for name, own in studies.items():
-        config = read_noted(Run((member_folders(own.workdir) or [own.workdir])[0])).config
-        known = {column: getattr(own, column) for column in ("model", "dataset", "permuted_fraction")}
-        columns = {"run": name, **{axis: getattr(config, axis) for axis in axes}, **known}
-        unfinished += [(name, seed) for _, seed in own.unfinished]
-        for table, rows in own.tables.items():
-            parts.setdefault(table, []).append(rows.assign(**columns))
-    # The first version wrote this table once, for all widths.
-    if "double_descent" not in parts and (folder.results / "double_descent.csv").is_file():
-        parts["double_descent"] = [_table(folder, Noted(RunConfig()), "double_descent", tables["double_descent"])]
-    together = {name: pd.concat(own, ignore_index=True) for name, own in parts.items()}
-    several = lambda values: list(dict.fromkeys(values))
-    networks = several(own.model for own in studies.values())
-    fractions = several(own.permuted_fraction for own in studies.values())
-    return Study(
-        folder.workdir,
-        ", ".join(networks),
-        ", ".join(several(own.dataset for own in studies.values())),
-        fractions[0] if len(fractions) == 1 else float("nan"),
-        next(iter(studies.values())).layers if len(networks) == 1 else (),
-        tuple(sorted({int(seed) for rows in together.values() for seed in rows["seed"]})),
-        together,
-        axes,
-        tuple(unfinished),
-        {name: about.made_by for name, about in tables.items()},
-    )
+def _open(folder: Run) -> dict[Run, Noted]:
+    """The run in a folder, or its seeds, with what each says about itself."""
+    check_no_links(folder.workdir)
+    members = member_folders(folder.workdir)
+    noted = {}
+    for member in [Run(member) for member in members] or [folder]:
+        remove_stale_lock(member.workdir)
+        noted[member] = read_noted(member)
+    if members:
+        check_members({member.workdir: own for member, own in noted.items()})
+    return noted
+
+
+def _table(folder: Run, noted: Noted, name: str, about: Columns) -> pd.DataFrame:
+    """Reads a table that is as it was measured; another one is an error."""
+    if name == "metrics":
+        return read_metrics(folder.workdir, noted.identity)
+    made_by = command(about.made_by, folder.workdir)
+    check_table(folder, name, about.made_by, noted.identity, made_by)
+    return read_table(folder.results / f"{name}.csv", about.columns, made_by)
+
+
+def _rows(group: Mapping[Run, Noted], name: str, axes: tuple[str, ...], table: str, about: Columns):
+    """A table of a run, or of its seeds, each with the columns that tell its rows from those of others."""
+    there = [run for run in group if table == "metrics" or (run.results / f"{table}.csv").is_file()]
+    parts = {run: _table(run, group[run], table, about) for run in there}
+    # A table of some of the seeds would pass for one of all.
+    if len(parts) < len(group):
+        return []
+    check_same_settings(there, about.made_by)
+    fields = (*axes, "model", "dataset", "permuted_fraction") if axes else ()
+    return [
+        rows.assign(
+            seed=group[run].config.seed,
+            **({"run": name} if axes else {}),
+            **{field: getattr(group[run].config, field) for field in fields},
+        )
+        for run, rows in parts.items()
+    ]
+
+
+def _unfinished(groups, metrics, axes):
+    for name, group in groups.items():
+        rows = metrics[metrics["run"] == name] if axes else metrics
+        for config in (noted.config for noted in group.values()):
+            own = rows[rows["seed"] == config.seed]
+            if not config.ends_after(int(own["epoch"].max()), own["train_accuracy"].tolist()):
+                yield name, config.seed
+
+
+def _commands(folder: Run, noted: Mapping[pathlib.Path, Noted]) -> tuple[str, ...]:
+    trained = [line for own in noted.values() for line in own.commands]
+    notes = [read_notes(Run(place)) for place in dict.fromkeys([*noted, folder.workdir])]
+    measured = [note.get("command") for steps in notes for note in steps.values()]
+    return tuple(dict.fromkeys(filter(None, [*trained, *measured])))

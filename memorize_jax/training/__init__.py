@@ -1,9 +1,8 @@
 """Training: a pure step, pmapped, and the loop around it, for one run or several seeds as one program."""
 
+from memorize_jax.training.devices import share_resume
 from memorize_jax.training.loop import Epoch, is_finished, train
-from memorize_jax.training.processes import share_resume
-from memorize_jax.training.rates import rate_stretches
-from memorize_jax.training.state import Resume, TrainState, create_state, optimizer, stack
+from memorize_jax.training.state import Resume, TrainState, stack
 from memorize_jax.training.trainer import Trainer, state_shapes
 from memorize_jax.training.watch import NotFiniteLossError
 
@@ -13,10 +12,7 @@ __all__ = [
     "Resume",
     "TrainState",
     "Trainer",
-    "create_state",
     "is_finished",
-    "optimizer",
-    "rate_stretches",
     "share_resume",
     "stack",
     "state_shapes",

@@ -11,7 +11,7 @@ def group_accuracies(
     labels: PermutedLabels,
     test_predicted: Int[np.ndarray, "*seeds m"],
     test_labels: Int[np.ndarray, " m"],
-) -> dict[str, np.ndarray]:
+) -> dict[str, np.ndarray | np.float64]:
     """Computes the share of correct predictions in every group.
 
     Returns:

@@ -1,29 +1,23 @@
-"""Where things live: data and state on every device, a slice of the batch on each."""
+"""What lives where: data and state on every device, a slice of the batch on each; the devices of several processes."""
 
 import jax
 import numpy as np
+from jax.experimental import multihost_utils
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Int
 
+from memorize_jax.training.state import Resume, TrainState
 from memorize_jax.training.step import AXIS, Batch
-
-
-def data_mesh() -> Mesh:
-    """A one-dimensional mesh over all local devices."""
-    return Mesh(np.array(jax.local_devices()), (AXIS,), axis_types=(AxisType.Auto,))
 
 
 def replicate(tree):
     """Puts a pytree on every local device, so that a pmapped call need not copy it each time."""
-    return jax.device_put(tree, NamedSharding(data_mesh(), PartitionSpec()))
+    mesh = Mesh(np.array(jax.local_devices()), (AXIS,), axis_types=(AxisType.Auto,))
+    return jax.device_put(tree, NamedSharding(mesh, PartitionSpec()))
 
 
 def split_batches(order: Int[np.ndarray, " n"], batch_size: int, num_devices: int) -> list[Batch]:
     """Cuts an order of examples into global batches, split evenly over devices.
-
-    Args:
-      order: examples, by their positions in the data set.
-      batch_size: global; rounded up to a multiple of the number of devices by padding.
 
     Returns:
       Batches with leaves [num_devices, ceil(batch_size / num_devices)]; padding repeats example 0 with mask 0.
@@ -43,3 +37,40 @@ def split_batches(order: Int[np.ndarray, " n"], batch_size: int, num_devices: in
 def must_await_steps() -> bool:
     """Whether queued steps can dead-lock: several simulated devices share the threads of one CPU."""
     return jax.default_backend() == "cpu" and jax.local_device_count() > 1
+
+
+def local_rows(batch: Batch) -> Batch:
+    """The rows of a global batch [D, ...] that belong to this process's devices, [local D, ...]."""
+    num_local = jax.local_device_count()
+    first = jax.process_index() * num_local
+    return jax.tree.map(lambda leaf: leaf[first : first + num_local], batch)
+
+
+def gather_rows(local: np.ndarray) -> np.ndarray:
+    """Puts together what the processes computed, on all of them: [batches, local D, ...] to [batches, D, ...]."""
+    if jax.process_count() == 1:
+        return local
+    found = multihost_utils.process_allgather(local)
+    return np.moveaxis(found, 0, 1).reshape(local.shape[0], -1, *local.shape[2:])
+
+
+def share_resume(resume: Resume, shapes: TrainState) -> Resume:
+    """Tells all processes where process 0, which has the run's folder, resumes.
+
+    Args:
+      shapes: of the training state, see `state_shapes`.
+
+    Returns:
+      process 0's `resume`; of the metrics the others get the training accuracy, which decides when to stop.
+    """
+    if jax.process_count() == 1:
+        return resume
+    number = int(multihost_utils.broadcast_one_to_all(np.int32(resume.number)))
+    if number < 0:
+        return resume
+    is_source = jax.process_index() == 0
+    state = resume.state if is_source else jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), shapes)
+    accuracies = np.array([row["train_accuracy"] for row in resume.rows[0]] if is_source else np.zeros(number + 1))
+    state, accuracies = multihost_utils.broadcast_one_to_all((jax.tree.map(np.asarray, state), accuracies))
+    rows = resume.rows if is_source else [[{"train_accuracy": float(value)} for value in accuracies]]
+    return Resume(number, state, rows)

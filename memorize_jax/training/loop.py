@@ -41,12 +41,11 @@ def train(
     seeds: Sequence[int] | None = None,
     resume: Resume | None = None,
     on_step: Callable[[], None] = lambda: None,
-) -> TrainState | None:
+) -> Resume:
     """Trains one run, or several seeds as one program, until the labels are memorized or the epochs are used up.
 
-    A seed that has finished stays in the program until half of its places are taken by such; then the others are
-    compiled anew. Which seeds are in the program at an epoch follows from the epochs at which seeds finished, so that
-    training that was interrupted resumes with the same program.
+    A seed that has finished stays in the program until such take half of its places; then the others are compiled
+    anew. So the program follows from the epochs at which seeds finished, and interrupted training resumes with it.
 
     Args:
       labels: of the training set; with `seeds`, with a leading axis of seeds.
@@ -56,7 +55,7 @@ def train(
       on_step: called after every step; may raise to stop.
 
     Returns:
-      The last TrainState; None if there was nothing to train.
+      The last epoch, from which a later call resumes.
 
     Raises:
       NotFiniteLossError: the loss is NaN or infinite; names epoch, step and learning rate. `on_epoch` was not called
@@ -65,45 +64,52 @@ def train(
     own_seeds = [config.seed] if seeds is None else list(seeds)
     number, state, rows = resume or Resume(-1, None, [[] for _ in own_seeds])
     rows = [list(own) for own in rows]
-    is_done = lambda seed: bool(rows[seed]) and is_finished(config, len(rows[seed]) - 1, rows[seed])
-    unfinished = [seed for seed in range(len(rows)) if not is_done(seed)]
-    places = _places([None if seed in unfinished else len(own) - 1 for seed, own in enumerate(rows)], number)
+    # Of each seed that has finished, its last epoch: when training resumes before that, it keeps its place until then.
+    last = {at: len(own) - 1 for at, own in enumerate(rows) if own and is_finished(config, len(own) - 1, own)}
+    unfinished = [at for at in range(len(rows)) if at not in last]
+    if not unfinished:
+        return Resume(number, state, rows)
+    places = list(range(len(rows)))
+    for epoch in range(number):
+        places = _narrowed(places, last, epoch)
 
     def program():
         if seeds is None:
             return Trainer(config, splits, labels)
         chosen = PermutedLabels(*(leaf[places] for leaf in labels))
-        return Trainer(config, splits, chosen, seeds=[own_seeds[seed] for seed in places])
+        return Trainer(config, splits, chosen, seeds=[own_seeds[at] for at in places])
 
     trainer = program()
     if state is not None and len(places) < len(rows):
         state = take(state, places)
     while unfinished:
-        if state is not None and _is_worth_compiling(unfinished, places):
-            state, places = take(state, [places.index(seed) for seed in unfinished]), unfinished
+        if (narrowed := _narrowed(places, last, number)) != places:
+            state, places = take(state, [places.index(at) for at in narrowed]), narrowed
             trainer = program()
         number += 1
         started = time.perf_counter()
         watch = LossWatch(number, config.learning_rate)
-        at = np.array([places.index(seed) for seed in unfinished])
+        chosen = np.array([places.index(at) for at in unfinished])
 
-        def look(loss, watch=watch, at=at):
+        def look(loss, watch=watch, chosen=chosen):
             # The sum of the losses is finite only if all of them are; those who have finished do not count.
-            watch.add(loss if seeds is None else jnp.sum(loss[..., at], axis=-1))
+            watch.add(loss if seeds is None else jnp.sum(loss[..., chosen], axis=-1))
             on_step()
 
         state = trainer.run_epoch(state, number, look) if state is not None else trainer.initial_state()
         found = {name: np.atleast_1d(value) for name, value in trainer.evaluate(state.variables).items()}
-        watch.finish(float(np.sum(found["loss"][at])))
+        watch.finish(float(np.sum(found["loss"][chosen])))
         found["seconds"] = np.full(len(places), (time.perf_counter() - started) / len(places))
         epochs = []
-        for place, seed in zip(map(int, at), unfinished, strict=True):
-            rows[seed].append({name: float(value[place]) for name, value in found.items()})
+        for place, at in zip(map(int, chosen), unfinished, strict=True):
+            rows[at].append({name: float(value[place]) for name, value in found.items()})
+            if is_finished(config, number, rows[at]):
+                last[at] = number
             own = state if seeds is None else take(state, place)
-            epochs.append(Epoch(number, own, rows[seed][-1], number > 0 and is_done(seed), own_seeds[seed]))
+            epochs.append(Epoch(number, own, rows[at][-1], number > 0 and at in last, own_seeds[at]))
         on_epoch(*epochs)
-        unfinished = [seed for seed in unfinished if not is_done(seed)]
-    return state
+        unfinished = [at for at in unfinished if at not in last]
+    return Resume(number, state, rows)
 
 
 def is_finished(config: RunConfig, number: int, history: list[dict]) -> bool:
@@ -111,16 +117,7 @@ def is_finished(config: RunConfig, number: int, history: list[dict]) -> bool:
     return config.ends_after(number, [metrics["train_accuracy"] for metrics in history])
 
 
-def _is_worth_compiling(unfinished, places):
-    """Compiling anew costs seconds, carrying finished seeds along costs as much as they do."""
-    return len(unfinished) <= len(places) / 2
-
-
-def _places(finished_after, number):
-    """The seeds that have places in the program after epoch `number`, given the last epoch of those that finished."""
-    places = list(range(len(finished_after)))
-    for epoch in range(number):
-        unfinished = [seed for seed in places if finished_after[seed] is None or finished_after[seed] > epoch]
-        if unfinished and _is_worth_compiling(unfinished, places):
-            places = unfinished
-    return places
+def _narrowed(places, last, number):
+    """Who is in the program after epoch `number`: compiling anew costs seconds, a finished seed as much as others."""
+    running = [at for at in places if last.get(at, number + 1) > number]
+    return running if running and len(running) <= len(places) / 2 else places

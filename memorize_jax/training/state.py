@@ -12,14 +12,7 @@ from memorize_jax.keys import stream
 
 
 class TrainState(NamedTuple):
-    """State of training; of several seeds trained together, every leaf has a leading axis of seeds.
-
-    Attributes:
-      params: plain dict of the model's parameters.
-      batch_stats: plain dict of running statistics; empty without BatchNorm.
-      opt_state: state of the optimizer.
-      step: int32, number of steps done.
-    """
+    """State of training, after `step` steps; of several seeds trained together, leaves have a leading axis of seeds."""
 
     params: Any
     batch_stats: Any
@@ -53,12 +46,7 @@ def optimizer(learning_rate: float) -> optax.GradientTransformation:
 
 
 def create_state(model: nn.Module, sample: jax.Array, *, seed: int, tx: optax.GradientTransformation) -> TrainState:
-    """Initializes parameters and optimizer, at step 0.
-
-    Args:
-      sample: [1, ...], one standardized input.
-      seed: its stream "initialization" is used.
-    """
+    """Initializes parameters, by the stream "initialization" of the seed and one standardized input, and optimizer."""
     variables = model.init(stream(seed, "initialization"), sample, train=False)
     params = variables["params"]
     return TrainState(params, variables.get("batch_stats", {}), tx.init(params), jnp.int32(0))

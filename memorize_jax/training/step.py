@@ -1,4 +1,4 @@
-"""The training and the evaluation step: pure, per device, summed over the axis "data"."""
+"""The loss, the training step and the evaluation step: pure, per device, summed over the axis "data"."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -11,7 +11,6 @@ import optax
 from jaxtyping import Float, Int
 
 from memorize_jax.data.standardize import ChannelStatistics, standardize
-from memorize_jax.training.losses import cross_entropy
 from memorize_jax.training.state import TrainState
 
 AXIS = "data"
@@ -27,6 +26,14 @@ class Batch(NamedTuple):
 
     indices: Int[jax.Array | np.ndarray, "*axes n"]
     mask: Float[jax.Array | np.ndarray, "*axes n"]
+
+
+def cross_entropy(
+    logits: Float[jax.Array | np.ndarray, "*n classes"], labels: Int[jax.Array | np.ndarray, "*n"]
+) -> Float[jax.Array, "*n"]:
+    """Cross-entropy of each example: -N_label(x) + log sum_c exp N_c(x) (paper eqs. 1 and 5), at least in float32."""
+    wide = jnp.asarray(logits, jnp.promote_types(logits.dtype, jnp.float32))
+    return optax.softmax_cross_entropy_with_integer_labels(wide, labels)
 
 
 def make_train_step(

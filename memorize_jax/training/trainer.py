@@ -13,8 +13,7 @@ from memorize_jax.config import RunConfig
 from memorize_jax.data import PermutedLabels, Splits, channel_statistics, standardize
 from memorize_jax.keys import stream
 from memorize_jax.training.accuracy import group_accuracies
-from memorize_jax.training.devices import must_await_steps, replicate, split_batches
-from memorize_jax.training.processes import gather_rows, local_rows
+from memorize_jax.training.devices import gather_rows, local_rows, must_await_steps, replicate, split_batches
 from memorize_jax.training.state import TrainState, create_state, optimizer, stack
 from memorize_jax.training.step import AXIS, Batch, make_predict_step, make_train_step, scan_steps
 
@@ -107,7 +106,7 @@ class Trainer:
         batches = [split_batches(order, self.config.batch_size, self.num_devices) for order in orders]
         return batches[0] if self.seeds is None else [_stack_second(own) for own in zip(*batches, strict=True)]
 
-    def evaluate(self, variables: dict) -> dict[str, np.ndarray]:
+    def evaluate(self, variables: dict) -> dict[str, np.ndarray | np.float64]:
         """Loss (mean over the training set, on the assigned labels) and `group_accuracies`, with the axis of seeds."""
         variables = replicate(variables)
         predicted, losses = self._predict_all(variables, self.train_arrays)

@@ -7,7 +7,9 @@ import pandas as pd
 import pytest
 
 from memorize_jax import models
-from memorize_jax.claims import HOLDS, STATEMENTS, judge
+from memorize_jax.claims.sheet import judge
+from memorize_jax.claims.statement import HOLDS
+from memorize_jax.measurements import registry
 from memorize_jax.storage.tables import JOINT, METRICS, RESAMPLED
 from memorize_jax.studies.study import Study, three_layers
 
@@ -159,7 +161,7 @@ def widths(seeds=(0,)) -> Study:
         for seed in seeds
     ]
     tables = {"double_descent": pd.concat(parts, ignore_index=True)}
-    return Study(pathlib.Path("runs/widths"), "resnet18", "digits", 0.1, (), tuple(seeds), tables)
+    return Study(pathlib.Path("runs/widths"), "resnet18", "digits", 0.1, (), tuple(seeds), tables, ("width",))
 
 
 def fractions(seeds=(0,), *, model="mlp") -> Study:
@@ -183,24 +185,24 @@ def fractions(seeds=(0,), *, model="mlp") -> Study:
         for name, table in (("metrics", metrics), ("geometry", geometry)):
             parts[name].append(table.assign(permuted_fraction=fraction, run=f"run{fraction}"))
     tables = {name: pd.concat(own, ignore_index=True) for name, own in parts.items()}
-    own = {"workdir": pathlib.Path("runs/sweep"), "permuted_fraction": float("nan"), "kind": "sweep"}
-    return one._replace(**own, tables=tables, varies=("permuted_fraction",))
+    own = {"workdir": pathlib.Path("runs/sweep"), "permuted_fraction": float("nan")}
+    return one._replace(**own, tables=tables, axes=("permuted_fraction",))
+
+
+def _rows(table: pd.DataFrame, where: dict) -> np.ndarray:
+    found = np.ones(len(table), bool)
+    for name, wanted in where.items():
+        found &= table[name].isin(wanted if isinstance(wanted, tuple) else (wanted,)).to_numpy()
+    return found
 
 
 def edited(base: Study, table: str, column: str, value, **where) -> Study:
-    """The study with some cells changed: the rows where columns have the given values (or one of a tuple of them).
+    """The study with some cells changed: where columns have the given values, or one of a tuple of them.
 
-    Args:
-      base: study.
-      table: its name.
-      column: that changes.
-      value: the new one, or a factor of the old one as text, "* 2".
-      **where: column -> value or tuple of values.
+    The value is the new one, or a factor of the old one as text, "* 2".
     """
     changed = base.tables[table].reset_index(drop=True)
-    rows = np.ones(len(changed), bool)
-    for name, wanted in where.items():
-        rows &= changed[name].isin(wanted if isinstance(wanted, tuple) else (wanted,)).to_numpy()
+    rows = _rows(changed, where)
     assert rows.any()
     if isinstance(value, str) and value.startswith("* "):
         changed.loc[rows, column] *= float(value[2:])
@@ -213,20 +215,35 @@ def edited(base: Study, table: str, column: str, value, **where) -> Study:
 def without(base: Study, table: str, **where) -> Study:
     """The study without a table, or without its rows where columns have the given values."""
     rows = base.tables[table]
-    keep = np.zeros(len(rows), bool)
-    for name, wanted in where.items():
-        keep |= ~rows[name].isin(wanted if isinstance(wanted, tuple) else (wanted,)).to_numpy()
     others = {name: own for name, own in base.tables.items() if name != table}
-    return base._replace(tables={**others, table: rows[keep]} if where else others)
+    return base._replace(tables={**others, table: rows[~_rows(rows, where)]} if where else others)
+
+
+def no_permuted(base: Study) -> Study:
+    """The study as of a run without permuted labels, whatever its other tables have."""
+    for group in ("permuted", "restored"):
+        base = edited(base, "metrics", f"{group}_accuracy", np.nan, seed=base.seeds)
+    return base
+
+
+def stopped(base: Study) -> Study:
+    """The study as of a run that was stopped before its last epoch, when it had not memorized."""
+    return base._replace(tables={**base.tables, "metrics": base.tables["metrics"][:4]})
 
 
 def judged(name: str, on: Study):
     """The claim of that name on a study."""
-    return judge(next(statement for statement in STATEMENTS if statement.name == name), on)
+    return judge(next(one for one in registry.statements() if one.name == name), on)
 
 
-def assert_judged(name, tables, verdict, measured):
+def assert_judged(name: str, on: Study, verdict: str, measured: float) -> None:
     """The claim is decided so, on this number; what holds on one seed says so."""
-    claim = judged(name, tables)
-    assert claim.verdict == (HOLDS[len(tables.seeds) == 1] if verdict == "holds" else verdict)
-    assert claim.measured == pytest.approx(measured)
+    claim = judged(name, on)
+    assert claim.verdict == (HOLDS[len(on.seeds) == 1] if verdict == "holds" else verdict)
+    assert claim.measured == pytest.approx(measured, abs=1e-12)
+
+
+def assert_not_testable(name: str, on: Study, reason: str) -> None:
+    """The claim is not testable, for a reason with this in it."""
+    claim = judged(name, on)
+    assert (claim.verdict, reason in claim.reason) == ("not testable", True), claim.reason

@@ -1,3 +1,5 @@
+"""Curves over widths that fall, rise and fall again, and those that only seem to."""
+
 import itertools
 
 import numpy as np
@@ -5,66 +7,9 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from memorize_jax.claims.shapes import reversal
 from memorize_jax.measurements.double_descent.statements import second_fall
-from memorize_jax.measurements.rewinding.effects import reversal
-from tests.claims.invented import assert_judged, edited, judged, study, widths, without
-
-HELD = {
-    # 0.3 up to 0.5, down to 0.4, up to 0.65: the fall is least; the range is 0.35, a tenth of it more than two points.
-    "accuracy_descends_twice": 0.1 / 0.035,
-    # 10 down to 7, up to 9, down to 5; the range is 5, a tenth of it more than 5 % of the mean.
-    "dimension_descends_twice": 2 / 0.5,
-    # The radius goes from 1.3 to 1.31; its range is 0.6.
-    "radius_and_correlation_monotonic": 0.01 / 0.6,
-    # Accuracy falls from the second to the third width; the correlation is at 0.21 and 0.2, the radius at 1.4 and 1.3.
-    "radius_and_correlation_unchanged": 0.1 / 1.35,
-    "best_epoch_monotonic": 0.01 / 0.6,
-}
-
-
-@pytest.mark.parametrize(("name", "value"), HELD.items())
-def test_what_holds(name, value):
-    assert_judged(name, widths(), "holds", value)
-
-
-@pytest.mark.parametrize(
-    ("name", "column", "value", "where", "measured"),
-    [
-        ("accuracy_descends_twice", "test_accuracy", 0.3, {"moment": "final", "width": 2}, 0.0),
-        ("dimension_descends_twice", "dimension", 9.5, {"moment": "final", "width": 2}, 0.0),
-        ("radius_and_correlation_monotonic", "center_correlation", 0.4, {"moment": "final", "width": 4}, 0.2 / 0.35),
-        ("radius_and_correlation_unchanged", "radius", 1.2, {"moment": "final", "width": 3}, 0.2 / 1.3),
-        ("best_epoch_monotonic", "dimension", 10.0, {"moment": "best", "width": 8}, 4 / 4),
-    ],
-)
-def test_what_does_not_hold(name, column, value, where, measured):
-    assert_judged(name, edited(widths(), "double_descent", column, value, **where), "does not hold", measured)
-
-
-@pytest.mark.parametrize("name", HELD)
-@pytest.mark.parametrize(
-    ("base", "reason"),
-    [
-        (study(), "these are not networks of several widths; train some with: python -m experiments.double_descent"),
-        (without(widths(), "double_descent", width=(1, 2, 3)), "3 widths are too few"),
-        (edited(widths(), "double_descent", "permuted_accuracy", np.nan, seed=0), "no label was permuted"),
-        (edited(widths(), "double_descent", "permuted_accuracy", 0.2, width=8), "before the widest network memorized"),
-        # Two classes.
-        (
-            edited(widths(), "double_descent", "restored_accuracy", 0.7, width=8),
-            "before the widest network memorized: 90% of the permuted examples carry their assigned label, 70% their",
-        ),
-    ],
-)
-def test_what_is_not_testable(name, base, reason):
-    claim = judged(name, base)
-    assert claim.verdict == "not testable"
-    assert reason in claim.reason
-
-
-def test_a_number_that_could_not_be_had_is_named():
-    base = edited(widths(), "double_descent", "dimension", np.nan, moment="final", width=3)
-    assert judged("dimension_descends_twice", base).reason == "no dimension for some width at the final epoch"
+from tests.claims.invented import assert_judged, judged, widths
 
 
 def curves(column, values, moment="final"):
@@ -120,11 +65,6 @@ def test_the_interval_over_seeds_is_that_of_the_least_move():
     low, high = stats.t.interval(0.95, 2, falls.mean(), stats.sem(falls))
     assert (claim.measured, claim.low, claim.high) == pytest.approx((falls.mean(), low, high))
     assert (claim.verdict, claim.reason[:25]) == ("does not hold", "not certain with 3 seeds;")
-
-
-def test_seeds_of_other_widths_have_no_mean():
-    base = edited(widths(seeds=(0, 1)), "double_descent", "width", 16, seed=1, width=8)
-    assert judged("dimension_descends_twice", base).reason == "the seeds do not have the same widths"
 
 
 def test_a_flat_curve_has_no_turns():

@@ -4,13 +4,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from memorize_jax.claims import STATEMENTS
 from memorize_jax.geometry.status import BOUND, NOT_CONVERGED
+from memorize_jax.measurements import registry
 from tests.claims.invented import BEST, FINAL, MEAN_FIELD, edited, fractions, judged, study, widths
 
 AGAIN = "there is no joint capacity; measure the geometry again with: python -m experiments.geometry --workdir="
 PERMUTED = {"group": "permuted", "epoch": BEST}
-JUDGED_BY_JOINT = [one.name for one in STATEMENTS if one.by == "joint" and "geometry" in one.needs]
+JUDGED_BY_JOINT = {
+    one.name: bool(one.axes) for one in registry.statements() if one.by == "joint" and "geometry" in one.needs
+}
 
 
 def of_first_version(base):
@@ -40,6 +42,11 @@ def test_separability_is_judged_by_joint_capacity_with_mean_field_beside():
     base = edited(study(), "geometry", "capacity", 77.0, **PERMUTED)
     assert judged("permuted_at_lower_bound", base).measured == pytest.approx(1.1)
     assert judged("permuted_at_lower_bound", base).reason.endswith(": 1925")
+
+
+def test_theory_is_judged_by_joint_capacity_with_mean_field_beside():
+    claim = judged("theory_matches_simulation", study())
+    assert claim.reason.endswith("; judged by joint capacity; by mean-field capacity (K = 2 to 3): 0.6")
 
 
 def test_what_mean_field_cannot_say_is_not_shown():
@@ -82,7 +89,7 @@ def test_without_joint_geometry_separability_is_not_testable(name):
     networks = {"resnet": "resnet18", "tiny": "resnet18_tiny", "last_layer_permuted": "vgg16"}
     model = next((own for start, own in networks.items() if name.startswith(start)), "mlp")
     dataset = "tiny_imagenet" if name.startswith("tiny") else "digits"
-    many = next(one.many_fractions for one in STATEMENTS if one.name == name)
+    many = JUDGED_BY_JOINT[name]
     base = of_first_version(fractions(model=model) if many else study(model=model, dataset=dataset))
     base.tables.pop("capacity_check", None)
     claim = judged(name, base)

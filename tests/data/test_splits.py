@@ -1,5 +1,6 @@
 """Data sets of a reader's own: what does not fit is one ValueError with advice, before anything is written."""
 
+import re
 import sys
 import types
 
@@ -9,6 +10,7 @@ import pytest
 
 from memorize_jax import data
 from memorize_jax.data import Split, Splits
+from tests import commands
 
 RNG = np.random.default_rng(0)
 LABELS = np.repeat(np.arange(4), 6)
@@ -87,7 +89,7 @@ def test_what_fits_is_taken(load, changed):
         ({"num_classes": 4.0}, "expected num_classes to be a whole number >= 2, got 4.0"),
         ({"num_classes": None}, "expected num_classes to be a whole number >= 2, got None"),
         # Images.
-        ({"images": PIXELS[..., 0]}, "grey images need their one channel: images[..., None]"),
+        ({"images": PIXELS[..., 0]}, "gray images need their one channel: images[..., None]"),
         ({"images": NUMBERS.astype(float)}, "got float64 [24, 20] and int64 [24]; give images.astype(np.float32)"),
         ({"images": NUMBERS.astype(np.float16)}, "give images.astype(np.float32)"),
         ({"images": PIXELS.astype(int)}, "or for images of 0 to 255 np.uint8 [n, height, width, channels]"),
@@ -112,32 +114,21 @@ def test_a_part_that_does_not_fit_is_named_with_advice(load, part, changed, word
 
 
 @pytest.mark.parametrize(
-    ("changed", "words"),
+    ("train", "test", "words"),
     [
-        ({"images": PIXELS[:, :4]}, "examples (8, 8, 1) and (4, 8, 1)"),
-        ({"images": PIXELS.astype(np.float32)}, "uint8 and float32"),
-        ({"num_classes": 5}, "4 and 5 classes"),
+        ({}, {"images": PIXELS[:, :4]}, "train and test alike, got examples (8, 8, 1) and (4, 8, 1)"),
+        ({}, {"images": PIXELS.astype(np.float32)}, "uint8 and float32"),
+        ({}, {"num_classes": 5}, "4 and 5 classes"),
+        ({"labels": LABELS + 1}, {}, "each of 5 classes, got none of class 0; number the others from 0"),
+        ({"labels": LABELS * 2}, {}, "each of 7 classes, got none of class 1, 3, 5; number the others from 0"),
+        ({"num_classes": 10**12}, {"num_classes": 10**12}, "got none of class 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, ...;"),
     ],
 )
-def test_train_and_test_are_alike(load, changed, words):
-    with pytest.raises(ValueError, match="expected train and test alike") as error:
-        load(lambda data_dir: Splits(GOOD, GOOD._replace(**changed)))
-    assert words in str(error.value)
-
-
-@pytest.mark.parametrize(
-    ("labels", "num_classes", "words"),
-    [
-        (LABELS + 1, 5, "each of 5 classes, got none of class 0;"),
-        (LABELS * 2, 8, "each of 8 classes, got none of class 1, 3, 5, 7;"),
-        (LABELS, 10**12, "got none of class 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, ...;"),
-    ],
-)
-def test_a_class_without_training_examples_is_refused(load, labels, num_classes, words):
-    split = GOOD._replace(labels=labels, num_classes=num_classes)
-    with pytest.raises(ValueError, match="number the others from 0 and lower num_classes") as error:
-        load(lambda data_dir: Splits(split, split))
-    assert words in str(error.value)
+def test_train_and_test_are_alike_and_every_class_is_in_train(load, train, test, words):
+    if "labels" in train:
+        train = test = train | {"num_classes": int(train["labels"].max()) + 1}
+    with pytest.raises(ValueError, match=f"^dataset theirs:load: expected .*{re.escape(words)}"):
+        load(lambda data_dir: Splits(GOOD._replace(**train), GOOD._replace(**test)))
 
 
 @pytest.mark.parametrize("shape", [(24, 3, 32, 32), (24, 1, 28, 20)])
@@ -175,3 +166,29 @@ def test_a_function_that_is_no_loader_is_one_line(load, function, words):
         load(function)
     assert words in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_an_unknown_name_lists_the_valid_ones():
+    known = ", ".join(sorted(data.LOADERS))
+    with pytest.raises(ValueError, match=f"one of {known}, or MODULE:NAME of your own, got 'cifar'"):
+        data.load("cifar")
+    for name in data.LOADERS:
+        data.check_name(name)
+
+
+@pytest.mark.parametrize("num", [10, 333])
+def test_a_subset_has_the_same_share_of_every_class_every_time(num):
+    whole, first, again = (data.load("digits", num_train=number) for number in (None, num, num))
+    np.testing.assert_array_equal(first.train.images, again.train.images)
+    np.testing.assert_array_equal(first.test.labels, whole.test.labels)
+    counts, of_all = (np.bincount(split.train.labels, minlength=10) for split in (first, whole))
+    assert np.all(np.abs(counts - of_all * num / of_all.sum()) < 1)
+    for wrong in (0, 1443):
+        with pytest.raises(ValueError, match=f"expected num_train between 1 and 1442, got {wrong}"):
+            data.load("digits", num_train=wrong)
+
+
+def test_importing_needs_no_package_that_only_some_data_sets_need():
+    heavy = "sklearn", "pandas", "tensorflow", "tensorflow_datasets", "PIL", "matplotlib"
+    done = commands.python("-c", f"import memorize_jax.data, sys; print([n for n in {heavy} if n in sys.modules])")
+    assert done.stdout == "[]\n", done.stderr

@@ -22,29 +22,19 @@ def evenly(num, num_classes=3, offset=1000):
     return Group(np.arange(num) + offset, np.arange(num) % num_classes)
 
 
-def test_there_are_the_four_groups_of_the_paper():
-    assert tuple(groups_at(0.5)[1]) == GROUPS == ("unpermuted", "permuted", "restored", "test")
-
-
-def test_unpermuted_and_permuted_are_disjoint_and_together_the_training_set():
-    _, groups = groups_at(0.4)
+def test_the_four_groups_of_the_paper_and_their_labels():
+    labels, groups = groups_at(0.4)
+    assert tuple(groups) == GROUPS == ("unpermuted", "permuted", "restored", "test")
     both = np.concatenate([groups["unpermuted"].indices, groups["permuted"].indices])
     np.testing.assert_array_equal(np.sort(both), np.arange(90))
     assert len(groups["permuted"].indices) == 36
-
-
-def test_permuted_carry_the_assigned_labels_and_unpermuted_the_true_ones():
-    labels, groups = groups_at(0.4)
-    np.testing.assert_array_equal(groups["permuted"].labels, labels.assigned[groups["permuted"].indices])
-    np.testing.assert_array_equal(groups["unpermuted"].labels, labels.true[groups["unpermuted"].indices])
-    np.testing.assert_array_equal(groups["unpermuted"].labels, labels.assigned[groups["unpermuted"].indices])
-
-
-def test_restored_are_the_permuted_examples_with_their_true_labels():
-    labels, groups = groups_at(0.4)
     np.testing.assert_array_equal(groups["restored"].indices, groups["permuted"].indices)
-    np.testing.assert_array_equal(groups["restored"].labels, labels.true[groups["restored"].indices])
+    for name, expected in (("permuted", labels.assigned), ("unpermuted", labels.true), ("restored", labels.true)):
+        np.testing.assert_array_equal(groups[name].labels, expected[groups[name].indices])
+    np.testing.assert_array_equal(groups["unpermuted"].labels, labels.assigned[groups["unpermuted"].indices])
     assert np.any(groups["restored"].labels != groups["permuted"].labels)
+    assert groups["test"].indices.tolist() == [0, 1, 2]
+    np.testing.assert_array_equal(groups["test"].labels, TEST_LABELS)
 
 
 def test_an_example_that_got_its_own_label_back_is_permuted_not_unpermuted():
@@ -54,46 +44,25 @@ def test_an_example_that_got_its_own_label_back_is_permuted_not_unpermuted():
     assert groups["unpermuted"].indices.tolist() == [1]
 
 
-def test_unpermuted_is_empty_when_all_labels_are_permuted():
-    _, groups = groups_at(1.0)
-    assert len(groups["unpermuted"].indices) == 0
-    assert len(groups["permuted"].indices) == len(groups["restored"].indices) == 90
+@pytest.mark.parametrize(("fraction", "sizes"), [(0.0, [90, 0, 0, 3]), (1.0, [0, 90, 90, 3])])
+def test_groups_are_empty_where_all_labels_are_permuted_or_none(fraction, sizes):
+    assert [len(group.indices) for group in groups_at(fraction)[1].values()] == sizes
 
 
-def test_permuted_and_restored_are_empty_when_none_are():
-    _, groups = groups_at(0.0)
-    assert len(groups["unpermuted"].indices) == 90
-    assert len(groups["permuted"].indices) == len(groups["restored"].indices) == 0
-
-
-def test_test_examples_carry_their_own_labels():
-    _, groups = groups_at(0.5)
-    assert groups["test"].indices.tolist() == [0, 1, 2]
-    np.testing.assert_array_equal(groups["test"].labels, TEST_LABELS)
-
-
-def test_a_manifold_holds_m_distinct_examples_of_its_class():
-    group = evenly(90)
-    chosen = choose(group)
+@pytest.mark.parametrize("num", [30, 90])
+def test_a_manifold_holds_m_distinct_examples_of_its_class(num):
+    group = evenly(num)
+    chosen = choose(group, max_classes=8)
     assert chosen.shape == (3, 10)
     for label, members in enumerate(chosen):
         assert len(set(members)) == 10
         assert set(members) <= set(group.indices[group.labels == label])
 
 
-def test_a_class_with_exactly_m_examples_is_enough():
-    group = evenly(30)
-    assert set(choose(group).ravel()) == set(group.indices)
-
-
-def test_the_key_decides_which_examples():
+def test_the_key_decides_which_examples_and_other_classes_do_not():
     group = evenly(90)
     np.testing.assert_array_equal(choose(group, seed=5), choose(group, seed=5))
     assert np.any(choose(group, seed=5) != choose(group, seed=6))
-
-
-def test_the_choice_for_a_class_does_not_depend_on_the_other_classes():
-    group = evenly(90)
     without = group.labels != 0
     alone = Group(
         np.append(group.indices[without], np.arange(10)),
@@ -102,24 +71,16 @@ def test_the_choice_for_a_class_does_not_depend_on_the_other_classes():
     np.testing.assert_array_equal(choose(group)[1:], choose(alone)[1:])
 
 
-def test_max_classes_takes_whole_classes_in_increasing_order():
+def test_max_classes_takes_whole_classes_in_increasing_order_and_the_same_of_every_group():
     group = evenly(200, num_classes=20)
-    chosen = choose(group, num_classes=20, max_classes=6)
+    chosen = choose(group, 20, max_classes=6)
     labels = (chosen - 1000) % 20
     assert chosen.shape == (6, 10)
     assert np.all(labels == labels[:, :1])
     assert np.all(np.diff(labels[:, 0]) > 0)
-    np.testing.assert_array_equal(chosen, choose(group, num_classes=20, max_classes=6))
-    np.testing.assert_array_equal(chosen, choose(group, num_classes=20)[labels[:, 0]])
-
-
-def test_max_classes_takes_the_same_classes_of_every_group():
-    first, second = (choose(evenly(num, 20), 20, 5, max_classes=6) for num in (200, 400))
-    np.testing.assert_array_equal((first[:, 0] - 1000) % 20, (second[:, 0] - 1000) % 20)
-
-
-def test_more_max_classes_than_classes_means_all():
-    assert choose(evenly(90), max_classes=8).shape == (3, 10)
+    np.testing.assert_array_equal(chosen, choose(group, 20, max_classes=6))
+    np.testing.assert_array_equal(chosen, choose(group, 20)[labels[:, 0]])
+    np.testing.assert_array_equal((choose(evenly(400, 20), 20, 5, max_classes=6)[:, 0] - 1000) % 20, labels[:, 0])
 
 
 def test_too_few_examples_names_group_class_and_count():
@@ -137,9 +98,8 @@ def test_nothing_at_all_is_no_choice(options):
 def test_other_choices_are_of_the_same_classes_and_of_other_examples_as_long_as_there_are_any():
     labels = np.repeat(np.arange(6), 8)
     group = Group(np.arange(48), labels.astype(np.int32))
-    options = {"num_classes": 6, "examples_per_class": 3, "key": jax.random.key(0), "max_classes": 4}
-    chosen = [manifold_indices(group, **options, repeat=repeat) for repeat in range(4)]
-    np.testing.assert_array_equal(chosen[0], manifold_indices(group, **options))
+    chosen = [choose(group, 6, 3, max_classes=4, repeat=repeat) for repeat in range(4)]
+    np.testing.assert_array_equal(chosen[0], choose(group, 6, 3, max_classes=4))
     for own in chosen:
         np.testing.assert_array_equal(labels[own], np.repeat(labels[chosen[0][:, :1]], 3, axis=1))
         assert all(len(set(row)) == 3 for row in own.tolist())

@@ -2,105 +2,57 @@
 
 import gzip
 import importlib.util
-import pathlib
 import shutil
 
 import numpy as np
 import pytest
 
 from memorize_jax import data
-from memorize_jax.data import cifar
-from memorize_jax.data.fashion_mnist import DEBIAN_FOLDER, FILES
+from memorize_jax.data.mnist import DEBIAN_FOLDER
 from tests import commands
-from tests.data import test_cifar, test_sources
+from tests.data import test_mnist
+from tests.data.archives import SMALL
+from tests.data.refusal import refused
 
 NEEDED = ("tensorflow_datasets", "tensorflow", "array_record", "importlib_resources")
-
-
-@pytest.fixture
-def without(monkeypatch):
-    """A function that makes packages look as if they were not installed."""
-    find_spec = importlib.util.find_spec
-
-    def hide(*packages):
-        monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name in packages else find_spec(name))
-
-    return hide
-
-
-@pytest.mark.parametrize("name", ["cifar10", "cifar100", "mnist"])
-def test_without_data_and_packages_one_line_says_what_to_do(name, without, tmp_path):
-    without(*NEEDED)
-    with pytest.raises(FileNotFoundError) as error:
-        data.load(name, data_dir=str(tmp_path))
-    message = str(error.value)
-    assert message.startswith(f"{name}: no data in {tmp_path}, and to prepare it tensorflow_datasets and array_record")
-    assert "pip install 'memorize_jax[tfds]'" in message
-    assert "or put" in message
-    assert "\n" not in message
-
-
-def test_a_prepared_copy_needs_no_tensorflow(without, tmp_path):
-    (tmp_path / "mnist" / "3.0.1").mkdir(parents=True)
-    (tmp_path / "mnist" / "3.0.1" / "dataset_info.json").write_text("{}")
-    without(*NEEDED)
-    with pytest.raises(FileNotFoundError, match="to read it tensorflow_datasets and array_record must be installed"):
-        data.load("mnist", data_dir=str(tmp_path))
-
-
-@pytest.mark.parametrize("place", ["", "downloads/manual"])
-@pytest.mark.parametrize("compressed", [True, False])
-def test_mnist_in_idx_files_needs_no_tfds(place, compressed, without, tmp_path):
-    without(*NEEDED)
-    folder = tmp_path / place
-    folder.mkdir(parents=True, exist_ok=True)
-    test_sources.write_files(folder, compressed=compressed)
-    splits = data.load("mnist", data_dir=str(tmp_path))
-    np.testing.assert_array_equal(splits.train.images, test_sources.IMAGES[..., None])
-    np.testing.assert_array_equal(splits.test.labels, test_sources.LABELS[:3])
-    assert splits.train.name == "mnist"
-
-
-def test_fashion_mnist_at_half_the_height_and_width(tmp_path):
-    folder = test_sources.write_files(tmp_path, compressed=True)
-    large, small = data.load("fashion_mnist", data_dir=folder), data.load("fashion_mnist_14", data_dir=folder)
-    for before, after in zip(large, small, strict=True):
-        assert after.images.dtype == np.uint8
-        assert after.name == "fashion_mnist_14"
-        pixels = before.images.astype(float)
-        means = (pixels[:, ::2, ::2] + pixels[:, 1::2, ::2] + pixels[:, ::2, 1::2] + pixels[:, 1::2, 1::2]) / 4
-        assert after.images.shape == means.shape
-        np.testing.assert_allclose(after.images, means, atol=0.5)
-        np.testing.assert_array_equal(after.labels, before.labels)
-
-
-def test_fashion_mnist_in_the_shape_of_cifar(tmp_path):
-    folder = test_sources.write_files(tmp_path, compressed=True)
-    small, large = data.load("fashion_mnist", data_dir=folder), data.load("fashion_mnist_32", data_dir=folder)
-    for before, after in zip(small, large, strict=True):
-        assert after.images.shape == (len(before.labels), 32, 32, 3)
-        assert after.images.dtype == np.uint8
-        assert after.name == "fashion_mnist_32"
-        for channel in range(3):
-            np.testing.assert_array_equal(after.images[:, 2:-2, 2:-2, channel], before.images[..., 0])
-        assert after.images.sum() == 3 * before.images.sum(dtype=int)
-
-
-def test_fashion_mnist_does_not_touch_tfds_unless_there_is_a_prepared_copy(without, tmp_path):
-    without(*NEEDED)
-    with pytest.raises(FileNotFoundError, match="apt-get install dataset-fashion-mnist"):
-        data.load("fashion_mnist", data_dir=str(tmp_path))
-
-
-# --- the true builders
-
 needs_tensorflow = pytest.mark.skipif(
     any(importlib.util.find_spec(name) is None for name in NEEDED),
     reason="preparing needs TensorFlow: pip install 'memorize_jax[tfds]'",
 )
-needs_fashion_mnist = pytest.mark.skipif(
-    not pathlib.Path(DEBIAN_FOLDER).is_dir(), reason=f"no {DEBIAN_FOLDER}: apt-get install dataset-fashion-mnist"
-)
+
+
+@pytest.fixture
+def without_tfds(monkeypatch):
+    """Makes TFDS and TensorFlow look as if they were not installed."""
+    find_spec = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name in NEEDED else find_spec(name))
+
+
+@pytest.mark.parametrize("name", ["cifar10", "cifar100", "mnist"])
+def test_without_data_and_packages_one_line_says_what_to_do(name, without_tfds, tmp_path):
+    start = f"{name}: no data in {tmp_path}, and to prepare it tensorflow_datasets and array_record"
+    refused(name, tmp_path, start, "pip install 'memorize_jax[tfds]'", "or put", kind=FileNotFoundError)
+
+
+def test_fashion_mnist_does_not_touch_tfds_unless_there_is_a_prepared_copy(without_tfds, tmp_path):
+    refused("fashion_mnist", tmp_path, "apt-get install dataset-fashion-mnist", kind=FileNotFoundError)
+
+
+@pytest.mark.parametrize("name", ["mnist", "fashion_mnist"])
+def test_a_prepared_copy_needs_no_tensorflow(name, without_tfds, tmp_path):
+    (tmp_path / name / "3.0.1").mkdir(parents=True)
+    (tmp_path / name / "3.0.1" / "dataset_info.json").write_text("{}")
+    words = "to read it tensorflow_datasets and array_record must be installed"
+    refused(name, tmp_path, words, kind=FileNotFoundError)
+
+
+def test_mnist_in_idx_files_needs_no_tfds(without_tfds, tmp_path):
+    test_mnist.write_idx(tmp_path / "downloads" / "manual")
+    assert data.load("mnist", data_dir=str(tmp_path)).train.name == "mnist"
+
+
+# --- the true builders
+
 # In a process of its own, because importing TensorFlow warns and takes its time: replaces the checksums the builder
 # expects by those of the files in downloads/manual, which are not the originals, and leaves all else to our code.
 PREPARE = """
@@ -149,26 +101,26 @@ def prepared(name, folder):
 
 def place_small_cifar(name, folder, monkeypatch):
     """Puts a small archive, whole enough for TFDS, into downloads/manual."""
-    archive = test_cifar.SMALL[name]
-    monkeypatch.setattr(cifar, name.upper(), archive)
-    contents = test_cifar.contents(archive)
-    inside = pathlib.Path(archive.test).parent
-    labels = "\n".join(f"class {number}" for number in range(archive.num_classes)).encode()
+    small = SMALL[name]
+    small.shrink(monkeypatch)
+    labels = "\n".join(f"class {number}" for number in range(small.num_classes)).encode()
     coarse = "\n".join(f"group {number}" for number in range(20)).encode()
-    contents |= {f"{inside}/batches.meta.txt": labels, f"{inside}/fine_label_names.txt": labels}
-    contents |= {f"{inside}/coarse_label_names.txt": coarse}
-    test_cifar.write(folder / "downloads" / "manual" / archive.file, contents)
+    texts = {"batches.meta.txt": labels, "fine_label_names.txt": labels, "coarse_label_names.txt": coarse}
+    small.pack(folder / "downloads" / "manual", small.contents | texts)
+
+
+def place_idx_files(folder, write):
+    manual = folder / "downloads" / "manual"
+    manual.mkdir(parents=True)
+    for stem in test_mnist.STEMS:
+        write(manual / f"{stem}.gz")
 
 
 @pytest.mark.slow
 @needs_tensorflow
-@needs_fashion_mnist
+@test_mnist.needs_debian
 def test_fashion_mnist_through_the_true_builder(tmp_path):
-    manual = tmp_path / "downloads" / "manual"
-    manual.mkdir(parents=True)
-    for stems in FILES.values():
-        for stem in stems:
-            shutil.copy(f"{DEBIAN_FOLDER}/{stem}.gz", manual)
+    place_idx_files(tmp_path, lambda path: shutil.copy(f"{DEBIAN_FOLDER}/{path.name}", path))
     train_images, train_labels, test_images, test_labels = prepared("fashion_mnist", tmp_path)
     expected = data.load("fashion_mnist")
 
@@ -207,11 +159,7 @@ def test_a_copy_in_the_usual_format_of_tfds_is_refused_in_one_line(tmp_path, mon
 @pytest.mark.slow
 @needs_tensorflow
 def test_a_file_with_a_wrong_checksum_is_one_line(tmp_path):
-    manual = tmp_path / "downloads" / "manual"
-    manual.mkdir(parents=True)
-    for stems in FILES.values():
-        for stem in stems:
-            (manual / f"{stem}.gz").write_bytes(gzip.compress(b"not the original"))
+    place_idx_files(tmp_path, lambda path: path.write_bytes(gzip.compress(b"not the original")))
     script = (
         "import sys\nfrom memorize_jax.data import tfds_sources\ntfds_sources.load('mnist', sys.argv[1], by_hand='')"
     )

@@ -4,8 +4,10 @@ import math
 import pandas as pd
 import pytest
 
-from experiments import claims, presets
-from memorize_jax.claims import STATEMENTS, evaluate
+from memorize_jax.claims.sheet import evaluate
+from memorize_jax.commands import claims
+from memorize_jax.measurements.registry import open_study, statements
+from memorize_jax.presets import PRESETS
 from memorize_jax.runs.folder import Run
 from memorize_jax.runs.train import train_run
 from memorize_jax.storage.tables import CLAIMS, read_table
@@ -13,15 +15,19 @@ from tests.claims.invented import study
 from tests.experiments.made_up import as_seed
 
 
+def judge(workdir):
+    return claims.judge(open_study(workdir))
+
+
 def table_of(workdir):
     return read_table(Run(workdir).results / "claims.csv", CLAIMS, "").set_index("claim")
 
 
 def test_a_run_is_judged_by_its_tables(smoke_run, tmp_path):
-    found = claims.run(as_seed(smoke_run, tmp_path / "run", 0))
+    found = judge(as_seed(smoke_run, tmp_path / "run", 0))
     table = table_of(tmp_path / "run")
     assert tuple(table.reset_index().columns) == CLAIMS
-    assert table.index.tolist() == [statement.name for statement in STATEMENTS] == [claim.claim for claim in found]
+    assert table.index.tolist() == [statement.name for statement in statements()] == [claim.claim for claim in found]
     # Four epochs are too few to memorize; the run confirms nothing of the final epoch.
     metrics = pd.read_csv(Run(smoke_run).metrics)
     assert metrics["permuted_accuracy"].iloc[-1] < 0.5
@@ -44,7 +50,7 @@ def test_an_ensemble_has_intervals(smoke_run, tmp_path):
     metrics = pd.read_csv(tmp_path / "seed_5" / "metrics.csv")
     metrics["restored_accuracy"] *= 1.1
     metrics.to_csv(tmp_path / "seed_5" / "metrics.csv", index=False)
-    claims.run(tmp_path)
+    judge(tmp_path)
     row = table_of(tmp_path).loc["restored_rises"]
     rise = (metrics["restored_accuracy"].max() - metrics["restored_accuracy"].iloc[0]) / 1.1
     assert row["measured"] == pytest.approx(1.05 * rise)
@@ -53,8 +59,8 @@ def test_an_ensemble_has_intervals(smoke_run, tmp_path):
 
 
 def test_a_run_without_permuted_labels_confirms_no_memorizing(tmp_path):
-    train_run(tmp_path, dataclasses.replace(presets.PRESETS["smoke"].run, permuted_fraction=0.0, epochs=1))
-    claims.run(tmp_path)
+    train_run(tmp_path, dataclasses.replace(PRESETS["smoke"].run, permuted_fraction=0.0, epochs=1))
+    judge(tmp_path)
     table = table_of(tmp_path)
     assert (table["verdict"] == "not testable").all()
     assert table.loc["training_is_fitted", "reason"] == "no label was permuted"
@@ -62,16 +68,16 @@ def test_a_run_without_permuted_labels_confirms_no_memorizing(tmp_path):
 
 def test_a_folder_without_a_run_says_how_to_make_one(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"python -m experiments.train --workdir="):
-        claims.run(tmp_path)
+        judge(tmp_path)
 
 
 def test_the_sheet_shows_every_claim_and_keeps_commands_whole():
-    found = evaluate(study()._replace(tables={"metrics": study().tables["metrics"]}))
+    found = evaluate(study()._replace(tables={"metrics": study().tables["metrics"]}), statements())
     text = claims.sheet(found)
     for claim in found:
         assert claim.claim in text
         assert math.isnan(claim.measured) or f"{claim.measured:.4g}" in text
     assert "    Why: no table geometry; make it with: python -m experiments.geometry --workdir=runs/mine\n" in text
-    open_ = len(STATEMENTS) - 6
+    open_ = len(statements()) - 6
     assert text.endswith(f"holds: 0, holds (one seed): 6, does not hold: 0, not testable: {open_}")
     assert all(len(line) <= claims.WIDTH for line in text.splitlines() if not line.startswith("    Why: "))

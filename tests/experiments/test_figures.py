@@ -1,7 +1,6 @@
 import pytest
 
-from experiments import figures
-from memorize_jax.commands import cli
+from memorize_jax.commands import cli, figures
 from memorize_jax.config import RunConfig
 from memorize_jax.runs.folder import Run
 from memorize_jax.runs.noted import write_config

@@ -1,21 +1,26 @@
-"""Whose settings an analysis takes: those that the run has noted, and none that were guessed."""
+"""Whose settings a measurement takes: those that the run has noted, and none that were guessed."""
 
 import dataclasses
 
 import pytest
-from experiments.configs import GeometryConfig
-from experiments.presets import PRESETS, get_preset, noted_preset
 
+from memorize_jax.analysis.settings import GeometrySettings
 from memorize_jax.commands import cli
+from memorize_jax.presets import PRESETS, get_preset, noted_preset
 from memorize_jax.runs.folder import Run
 from memorize_jax.runs.noted import Noted, read_noted, write_config
+from tests.commands import Flags
 
 
-class Flags(dict):
-    """Flags that were given, all others None."""
+@pytest.fixture
+def geometry_of(monkeypatch):
+    """What the geometry of the run in a folder takes with some flags."""
 
-    def __getattr__(self, name):
-        return self.get(name)
+    def geometry_of(workdir, **flags):
+        monkeypatch.setattr(cli, "FLAGS", Flags(flags))
+        return cli.chosen(workdir, ["geometry"]).of("geometry")
+
+    return geometry_of
 
 
 def noted(workdir, name, **changes):
@@ -30,56 +35,54 @@ def test_the_settings_of_a_preset_come_back_from_the_run_that_noted_them(tmp_pat
     found = noted_preset(read_noted(Run(tmp_path)))
     assert found.plan() == get_preset(name).plan()
     assert found.run == dataclasses.replace(PRESETS[name].run, width=4)
+    # The paper chooses the number of center components; so does every preset.
+    assert found.of("geometry").num_center_components == -1
 
 
-def test_an_analysis_takes_what_its_run_noted_and_says_so(tmp_path, monkeypatch, capsys):
+def test_a_measurement_takes_what_its_run_noted_and_says_so(tmp_path, geometry_of, capsys):
     # Another network and another rate: no likeness to a preset is asked for.
     noted(tmp_path, "digits", width=32, learning_rate=3e-3)
-    monkeypatch.setattr(cli, "FLAGS", Flags(num_draws=50))
-    measured = cli.chosen(tmp_path, "geometry").geometry
-    assert measured == dataclasses.replace(PRESETS["digits"].geometry, num_draws=50)
+    assert geometry_of(tmp_path, num_draws=50) == PRESETS["digits"].replace("geometry", num_draws=50).of("geometry")
     (line,) = capsys.readouterr().out.splitlines()
     assert line.startswith("settings: geometry_epochs=best,final, examples_per_class=30, ")
     assert "num_draws=50" in line
     assert f"(noted in {tmp_path}/config.json; --num_draws from the command line)" in line
 
 
-def test_a_preset_that_is_asked_for_wins_and_is_named(tmp_path, monkeypatch, capsys):
+def test_a_preset_that_is_asked_for_wins_and_is_named(tmp_path, geometry_of, capsys):
     noted(tmp_path, "tiny_imagenet_resnet18")
-    monkeypatch.setattr(cli, "FLAGS", Flags(preset="digits"))
-    assert cli.chosen(tmp_path, "geometry").geometry == PRESETS["digits"].geometry
+    assert geometry_of(tmp_path, preset="digits") == PRESETS["digits"].of("geometry")
     assert capsys.readouterr().out.endswith("(of preset digits)\n")
 
 
-def test_an_ensemble_has_the_settings_of_its_members(tmp_path, monkeypatch):
+def test_an_ensemble_has_the_settings_of_its_members(tmp_path, geometry_of):
     for seed in (0, 1):
         noted(tmp_path / f"seed_{seed}", "tiny_imagenet_resnet18", seed=seed)
-    monkeypatch.setattr(cli, "FLAGS", Flags())
-    assert cli.chosen(tmp_path).geometry == PRESETS["tiny_imagenet_resnet18"].geometry
+    assert geometry_of(tmp_path) == PRESETS["tiny_imagenet_resnet18"].of("geometry")
 
 
-def test_a_run_that_noted_nothing_has_the_defaults_and_it_is_said(tmp_path, monkeypatch, capsys):
+def test_a_run_that_noted_nothing_has_the_defaults_and_it_is_said(tmp_path, geometry_of, capsys):
     write_config(Run(tmp_path), PRESETS["digits"].run)
-    monkeypatch.setattr(cli, "FLAGS", Flags())
-    assert cli.chosen(tmp_path, "geometry").geometry == GeometryConfig()
-    assert "(the defaults, for" in (line := capsys.readouterr().out)
+    assert geometry_of(tmp_path) == GeometrySettings()
+    line = capsys.readouterr().out
+    assert "(the defaults, for" in line
     assert "config.json notes none; --preset=NAME takes those of a preset)" in line
 
 
 @pytest.mark.parametrize(
     "settings", [{"geometry": {"color": 3}}, {"geometry": {"num_draws": 0}}, {"geometry": 3}, {"geometry": []}]
 )
-def test_settings_that_there_are_not_are_refused(tmp_path, settings):
-    config = PRESETS["digits"].run
+def test_settings_that_there_are_not_are_refused(settings):
     with pytest.raises(ValueError, match="expected"):
-        noted_preset(Noted(config, settings=settings))
+        noted_preset(Noted(PRESETS["digits"].run, settings=settings))
 
 
-def test_analysing_nothing_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(cli, "FLAGS", Flags())
+def test_a_flag_that_cannot_be_is_refused(tmp_path, geometry_of):
+    noted(tmp_path, "digits")
+    with pytest.raises(ValueError, match="expected num_draws >= "):
+        geometry_of(tmp_path, num_draws=-3)
+
+
+def test_measuring_nothing_is_refused(tmp_path, geometry_of):
     with pytest.raises(FileNotFoundError, match=r"train one with: python -m experiments\.train"):
-        cli.chosen(tmp_path)
-
-
-def test_no_preset_forces_a_number_of_center_components():
-    assert {preset.geometry.num_center_components for preset in PRESETS.values()} == {-1}
+        geometry_of(tmp_path)

@@ -9,7 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments import claims, report
+from memorize_jax.commands import report
+from memorize_jax.measurements.registry import open_study
+from memorize_jax.report.study_page import versions
 from memorize_jax.runs.folder import Run
 from memorize_jax.storage.tables import GEOMETRY, METRICS, read_table
 from tests.experiments.made_up import made_up_run
@@ -90,7 +92,7 @@ def test_the_page_says_how_to_repeat_it(page):
 
 def test_settings_cannot_become_part_of_the_page(tmp_path):
     workdir = made_up_run(tmp_path / "<b>bold", data_dir="<script>alert('&')</script>")
-    page = report.run(workdir).read_text(encoding="utf-8")
+    page = report.run(workdir)[0].read_text(encoding="utf-8")
     assert page.count("<script") == 1
     assert "&lt;script&gt;alert(&#39;&amp;&#39;)&lt;/script&gt;" in page
     assert "<b>bold" not in page
@@ -99,7 +101,7 @@ def test_settings_cannot_become_part_of_the_page(tmp_path):
 
 @pytest.mark.parametrize("fraction", [0.0, 1.0])
 def test_groups_that_are_empty_are_dashes(tmp_path, fraction):
-    page = report.run(made_up_run(tmp_path, fraction)).read_text(encoding="utf-8")
+    page = report.run(made_up_run(tmp_path, fraction))[0].read_text(encoding="utf-8")
     assert ">–</td>" in page
     assert not re.search(r"\bnan\b", without_data(page))
 
@@ -113,7 +115,7 @@ def test_without_training_there_is_no_report(tmp_path, missing):
 
 def test_without_a_table_the_report_says_which_command_makes_it(tmp_path):
     (made_up_run(tmp_path) / "results" / "geometry.csv").unlink()
-    page = report.run(tmp_path).read_text(encoding="utf-8")
+    page = report.run(tmp_path)[0].read_text(encoding="utf-8")
     assert f"python -m experiments.geometry --workdir={tmp_path}" in page
     assert 'id="fig2a"' in page
     assert 'id="fig3a"' not in page
@@ -129,7 +131,7 @@ def seeds(tmp_path_factory):
 
 
 def test_an_ensemble_has_a_page_over_its_seeds_and_its_members_have_theirs(seeds):
-    page = report.run_all(seeds).read_text(encoding="utf-8").replace("\N{NO-BREAK SPACE}", " ")
+    page = report.run_all(seeds)[0].read_text(encoding="utf-8").replace("\N{NO-BREAK SPACE}", " ")
     for member in ("seed_0", "seed_1"):
         assert Run(seeds / member).report.is_file()
     # t with one degree of freedom, 99 %: 63.657 standard errors of 0.1.
@@ -178,8 +180,8 @@ def test_versions_that_a_run_did_not_note_are_unknown(tmp_path):
         made_up_run(tmp_path / f"seed_{seed}", seed=seed)
     config = Run(tmp_path / "seed_0").config
     config.write_text(json.dumps({"config": json.loads(config.read_text())["config"]}))
-    assert report._versions(Run(tmp_path))["jax"] == f"unknown, {jax.__version__}"
-    assert "unknown" in report.run(tmp_path).read_text(encoding="utf-8")
+    assert versions(open_study(tmp_path))["jax"] == f"unknown, {jax.__version__}"
+    assert "unknown" in report.run(tmp_path)[0].read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(("table", "step"), [("metrics", "train"), ("results/geometry", "geometry")])
@@ -187,14 +189,13 @@ def test_a_table_without_rows_names_the_command_that_makes_it(tmp_path, table, s
     path = made_up_run(tmp_path) / f"{table}.csv"
     path.write_text(path.read_text().splitlines(keepends=True)[0])
     message = rf"no rows\); make the table again with: python -m experiments.{step} --workdir={tmp_path}$"
-    for show in (report.run, claims.run):
-        with pytest.raises(ValueError, match=message):
-            show(tmp_path)
+    with pytest.raises(ValueError, match=message):
+        report.run(tmp_path)
 
 
 def test_studies_of_the_same_name_are_told_apart(tmp_path):
     paths = [str(tmp_path / "a" / "digits"), str(tmp_path / "b" / "digits"), str(tmp_path / "b" / "spheres")]
-    assert report._short_names(paths) == ["a/digits", "b/digits", "b/spheres"]
+    assert report.short_names(paths) == ["a/digits", "b/digits", "b/spheres"]
 
 
 def test_a_sweep_has_a_page_of_its_runs(tmp_path):
@@ -202,7 +203,7 @@ def test_a_sweep_has_a_page_of_its_runs(tmp_path):
         made_up_run(tmp_path / name, fraction, test_accuracy=fraction)
     runs = {"run": ["one", "two"], "permuted_fraction": [0.25, 0.5], "seeds": 1, "state": "complete"}
     pd.DataFrame(runs).to_csv(tmp_path / "runs.csv", index=False)
-    page = report.run(tmp_path).read_text(encoding="utf-8").replace("\N{NO-BREAK SPACE}", " ")
+    page = report.run(tmp_path)[0].read_text(encoding="utf-8").replace("\N{NO-BREAK SPACE}", " ")
     assert "Networks that differ in permuted fraction" in page
     assert 'id="figa8"' in page
     for fraction in ("0.25", "0.5"):

@@ -2,17 +2,23 @@ import dataclasses
 
 import pandas as pd
 import pytest
-from experiments.configs import GeometryConfig
-from experiments.grid import combinations, parse_grid, plan, read_sweep
-from experiments.record import recorded
 
-from experiments import claims, figures, report, sweep
+from memorize_jax.commands import execute, figures, report, sweep
+from memorize_jax.commands.execute import is_complete
 from memorize_jax.config import RunConfig
+from memorize_jax.measurements.driver import noted_settings
+from memorize_jax.measurements.registry import get_measurement, open_study
+from memorize_jax.presets import PRESETS
 from memorize_jax.runs.folder import Run
 from memorize_jax.runs.noted import write_config
+from memorize_jax.runs.notes import note_tables
 from memorize_jax.storage.tables import METRICS
+from memorize_jax.studies.plan import make_plan, parse_grid, read_plan, write_runs
+from tests.commands import Flags
 from tests.experiments.made_up import made_up_run
 
+SMOKE = PRESETS["smoke"]
+GEOMETRY = get_measurement("geometry")
 FILE = """
 preset = "smoke"
 seeds = "0-1"
@@ -24,138 +30,154 @@ width = [8, 16]
 """
 
 
-def test_a_file_and_flags_give_the_same_runs(tmp_path):
+@pytest.fixture
+def given(monkeypatch):
+    """The plan and the settings that the flags of a command line ask for."""
+
+    def given(*flags):
+        values = dict(flag.removeprefix("--").split("=", 1) for flag in flags)
+        values = {name: [value] if name == "grid" else value for name, value in values.items()}
+        monkeypatch.setattr(sweep.cli, "FLAGS", Flags(preset="smoke", **values))
+        return sweep.chosen_plan()
+
+    return given
+
+
+def test_a_file_and_flags_give_the_same_runs(tmp_path, given):
     (tmp_path / "sweep.toml").write_text(FILE)
-    from_file = read_sweep(tmp_path / "sweep.toml", "digits", {}, None)
-    from_flags = plan("smoke", {"epochs": 2}, parse_grid(["permuted_fraction=0,0.5,1", "width=8,16"]), "0,1")
-    assert combinations(from_file) == combinations(from_flags)
-    assert from_file.seeds == [0, 1]
-    assert read_sweep(tmp_path / "sweep.toml", "digits", {"epochs": 9}, "3").seeds == [3]
+    plan, preset = given(f"--file={tmp_path / 'sweep.toml'}")
+    grid = parse_grid(["permuted_fraction=0,0.5,1", "width=8,16"])
+    assert plan.runs() == make_plan(SMOKE.with_run(epochs=2).run, grid, "0,1").runs()
+    assert (plan.seeds, preset.name) == ((0, 1), "smoke")
+    plan, _ = given(f"--file={tmp_path / 'sweep.toml'}", "--seeds=3")
+    assert plan.seeds == (3,)
+    with pytest.raises(ValueError, match="expected either --file or --grid, got both"):
+        given("--file=a.toml", "--grid=width=3")
 
 
 def test_names_depend_on_what_a_run_is_and_on_nothing_else():
-    name = lambda run, seeds=None: combinations(plan("smoke", run, {}, seeds))[0].name
-    assert name({}) == name({"epochs": 77, "keep": "best,last"}) == name({"permuted_fraction": 0.5})
-    assert len({name({}), name({"width": 9}), name({"permuted_fraction": 0.25}), name({"num_train": 100})}) == 4
-    assert name({}, "0-3") == name({}, "5")
-    grid = plan("smoke", {}, {"permuted_fraction": [0, 1], "learning_rate": [1, 0.1]}, None)
-    assert [one.values["learning_rate"] for one in combinations(grid)] == [1, 0.1, 1, 0.1]
-    assert all(isinstance(one.config.permuted_fraction, float) for one in combinations(grid))
+    name = lambda seeds=None, **run: make_plan(SMOKE.with_run(**run).run, {"batch_size": [64]}, seeds).runs()[0].name
+    assert name() == name(epochs=77, keep="best,last") == name(permuted_fraction=0.5)
+    assert len({name(), name(width=9), name(permuted_fraction=0.25), name(num_train=100)}) == 4
+    assert name("0-3") == name("5")
+    runs = make_plan(SMOKE.run, {"permuted_fraction": [0, 1], "learning_rate": [1, 0.1]}).runs()
+    assert [one.values["learning_rate"] for one in runs] == [1, 0.1, 1, 0.1]
+    assert all(isinstance(one.config.permuted_fraction, float) for one in runs)
 
 
 @pytest.mark.parametrize(
-    ("run", "grid", "message"),
+    ("grid", "message"),
     [
-        ({"depth": 3}, {}, "expected fields of a run .*, got 'depth'"),
-        ({}, {"seed": [0, 1]}, "or seeds apart, got 'seed'"),
-        ({}, {"epochs": [1, 3]}, "expected fields of --grid that make another run, got epochs"),
-        ({}, {"width": 3}, "expected a list of different values for width, got 3"),
-        ({}, {"width": [3, 3]}, "expected a list of different values for width"),
-        ({}, {"width": ["wide"]}, "expected width to be int, got 'wide'"),
-        ({}, {"permuted_fraction": [2]}, "expected permuted_fraction between 0 and 1, got 2"),
-        ({}, {"model": ["mlp", "cnn"]}, "expected model to be one of"),
+        ({"depth": [3]}, "expected fields of a run .*, got 'depth'"),
+        ({"seed": [0, 1]}, "or seeds apart, got 'seed'"),
+        ({"epochs": [1, 3]}, "expected fields of --grid that make another run, got epochs"),
+        ({"width": 3}, "expected a list of different values for width, got 3"),
+        ({"width": [3, 3]}, "expected a list of different values for width"),
+        ({"width": ["wide"]}, "expected width to be int, got 'wide'"),
+        ({"permuted_fraction": [2]}, "expected permuted_fraction between 0 and 1, got 2"),
+        ({"model": ["mlp", "cnn"]}, "expected model to be one of"),
+        ({"width": list(range(1, 10_002))}, "expected at most 10000 combinations, got 10001"),
     ],
 )
-def test_a_plan_that_cannot_be_is_named(run, grid, message):
+def test_a_plan_that_cannot_be_is_named(grid, message):
     with pytest.raises(ValueError, match=message):
-        combinations(plan("smoke", run, grid, None))
+        make_plan(SMOKE.run, grid).runs()
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("[grid", "expected a TOML file"), ("epochs = 3", "expected the parts .*, got 'epochs'"), ("run = 3", "a table")],
+    [
+        ("[grid", "expected a TOML file"),
+        ("epochs = 3", "expected the parts .*, got 'epochs'"),
+        ("run = 3", "a table"),
+        ("[run]\ndepth = 3", "expected fields of a run .*, got 'depth'"),
+    ],
 )
 def test_a_file_that_is_no_sweep_is_named(tmp_path, text, message):
     (tmp_path / "sweep.toml").write_text(text)
     with pytest.raises(ValueError, match=message):
-        read_sweep(tmp_path / "sweep.toml", "smoke", {}, None)
+        read_plan(tmp_path / "sweep.toml")
 
 
-def fake_run(folder, config, seeds, chosen, together):
+def test_a_field_of_the_grid_is_given_once():
+    with pytest.raises(ValueError, match="expected each field of --grid once, got width again"):
+        parse_grid(["width=8", "width=16"])
+
+
+def fake_run(folder, config, seeds, preset, names, together):
     """Leaves the tables of a finished run; the one of width 16 fails."""
     if config.width == 16:
         raise ValueError("too wide")
-    row = {name: 1.0 for name in METRICS}
-
-    @recorded("geometry")
-    def measure(member, measured):
-        (member / "results").mkdir()
-        (member / "results" / "geometry.csv").write_text("x")
-
+    about = {"identity": None, "command": "", "seconds": 1.0, "provenance": {}}
     for seed in seeds or [config.seed]:
-        member = folder / f"seed_{seed}" if seeds else folder
-        write_config(Run(member), dataclasses.replace(config, seed=seed))
-        pd.DataFrame([{**row, "epoch": epoch} for epoch in range(config.epochs + 1)]).to_csv(member / "metrics.csv")
-        measure(member, chosen.geometry)
-    (folder / "results").mkdir(exist_ok=True)
-    (folder / "results" / "geometry.csv").write_text("x")
+        run = Run(f"{folder}/seed_{seed}" if seeds else folder)
+        write_config(run, dataclasses.replace(config, seed=seed))
+        rows = [dict.fromkeys(METRICS, 1.0) | {"epoch": epoch} for epoch in range(config.epochs + 1)]
+        pd.DataFrame(rows).to_csv(run.metrics)
+        run.results.mkdir()
+        (run.results / "geometry.csv").write_text("x\n1\n")
+        note_tables(run, "geometry", ("geometry",), settings=noted_settings(preset.of_all(GEOMETRY)), **about)
 
 
-@pytest.mark.parametrize("seeds", [None, "0-2"])
+@pytest.mark.parametrize("seeds", [None, "0-1"])
 def test_complete_runs_are_skipped_and_failed_ones_tried_again(tmp_path, monkeypatch, seeds):
     tried = []
 
     def count(folder, config, *rest):
         tried.append(config.width)
-        fake_run(tmp_path / folder, config, *rest)
+        fake_run(folder, config, *rest)
 
-    monkeypatch.setattr(sweep, "run_one", count)
-    wanted = plan("smoke", {"epochs": 2}, {"width": [8, 16, 32]}, seeds)
+    monkeypatch.setattr(execute, "train_and_measure", count)
+    preset = SMOKE.with_run(epochs=2)
+    plan = make_plan(preset.run, {"width": [8, 16, 32]}, seeds)
     for expected in ([8, 16, 32], [16]):
         tried.clear()
         with pytest.raises(ValueError, match=r"1 of . runs failed: [0-9a-f]{12}; the same command tries them again"):
-            sweep.run(tmp_path, wanted)
+            execute.execute(tmp_path, plan, preset, [GEOMETRY])
         assert tried == expected
     table = pd.read_csv(tmp_path / "runs.csv")
     assert table["state"].tolist() == ["complete", "missing", "complete"]
     assert table["width"].tolist() == [8, 16, 32]
     # Other settings of the geometry, or other seeds, are not what is there.
-    other = wanted._replace(preset=dataclasses.replace(wanted.preset, geometry=GeometryConfig(num_draws=60)))
-    assert sweep.table_of_runs(tmp_path, other, combinations(other))["state"].tolist() == [
-        "trained",
-        "missing",
-        "trained",
-    ]
-    other = plan("smoke", {"epochs": 2}, {"width": [8, 16, 32]}, "5-6")
+    other = preset.replace("geometry", num_draws=60)
+    states = write_runs(tmp_path, plan, lambda run: is_complete(run, [GEOMETRY], other))["state"].tolist()
+    assert states == ["trained", "missing", "trained"]
     if seeds:
-        assert sweep.table_of_runs(tmp_path, other, combinations(other))["state"].tolist() == ["missing"] * 3
+        states = write_runs(tmp_path, plan._replace(seeds=(5, 6)), lambda run: True)["state"].tolist()
+        assert states == ["missing"] * 3
 
 
 @pytest.mark.parametrize(("member", "held"), [("", "a single run"), ("seed_0", "an ensemble")])
 def test_a_sweep_does_not_write_into_a_run(tmp_path, member, held):
     write_config(Run(tmp_path / member), RunConfig())
-    wanted = plan("smoke", {}, {"width": [8]}, None)
     with pytest.raises(ValueError, match=f"holds {held}; choose another --workdir for a sweep"):
-        sweep.table_of_runs(tmp_path, wanted, combinations(wanted))
+        write_runs(tmp_path, make_plan(SMOKE.run, {"width": [8]}), lambda run: True)
     assert not (tmp_path / "runs.csv").exists()
 
 
-@pytest.mark.parametrize("show", [figures.run, claims.run, report.run])
+def test_a_folder_that_holds_another_combination_is_refused(tmp_path):
+    plan = make_plan(SMOKE.run, {"width": [8, 16]}, "0")
+    one, other = plan.runs()
+    write_config(Run(tmp_path / one.name / "seed_0"), dataclasses.replace(other.config, seed=0))
+    with pytest.raises(ValueError, match=r"holds a run with width=16 \(asked: 8\)"):
+        write_runs(tmp_path, plan, lambda run: True)
+
+
+def test_runs_that_are_named_in_another_way_are_not_mixed(tmp_path):
+    by_hash, by_value = (make_plan(SMOKE.run, {"width": [8]}, by_value=by_value) for by_value in (False, True))
+    for first, second in ((by_hash, by_value), (by_value, by_hash)):
+        write_runs(tmp_path / str(first.by_value), first, lambda run: True)
+        with pytest.raises(ValueError, match="holds a sweep"):
+            write_runs(tmp_path / str(first.by_value), second, lambda run: True)
+
+
+@pytest.mark.parametrize("show", [figures.run, open_study, report.run])
 def test_a_run_that_is_gone_comes_back_by_the_command_of_the_sweep(tmp_path, show):
     made_up_run(tmp_path / "one")
     runs = {"run": ["one", "two"], "permuted_fraction": [0.5, 0.25], "seeds": 1, "state": "complete"}
     pd.DataFrame(runs).to_csv(tmp_path / "runs.csv", index=False)
     with pytest.raises(FileNotFoundError, match=f"no run in {tmp_path}/two .*experiments.sweep --workdir={tmp_path} "):
         show(tmp_path)
-
-
-def test_jobs_go_through_submitit(tmp_path):
-    pytest.importorskip("submitit")
-    jobs = [(str(tmp_path / "a"), dataclasses.replace(RunConfig(), dataset="nothing"), [], None)]
-    assert sweep._submit(tmp_path, jobs, "debug", {"timeout_min": 1}) == [0]
-
-
-def test_a_folder_that_holds_another_combination_is_refused(tmp_path):
-    wanted = plan("smoke", {}, {"width": [8, 16]}, "0")
-    one, other = combinations(wanted)
-    write_config(Run(tmp_path / one.name / "seed_0"), dataclasses.replace(other.config, seed=0))
-    with pytest.raises(ValueError, match=r"holds a run with width=16 \(asked: 8\)"):
-        sweep.table_of_runs(tmp_path, wanted, combinations(wanted))
-
-
-def test_a_field_of_the_grid_is_given_once():
-    with pytest.raises(ValueError, match="expected each field of --grid once, got width again"):
-        parse_grid(["width=8", "width=16"])
 
 
 @pytest.mark.parametrize("name", [".", "..", "../elsewhere", "/elsewhere", "a"])
@@ -165,3 +187,9 @@ def test_a_table_of_runs_names_folders_of_its_own_once(tmp_path, name):
     pd.DataFrame(runs).to_csv(tmp_path / "runs.csv", index=False)
     with pytest.raises(ValueError, match=r"runs\.csv is damaged \(run '"):
         report.run(tmp_path)
+
+
+def test_jobs_go_through_submitit(tmp_path):
+    pytest.importorskip("submitit")
+    jobs = [(str(tmp_path / "a"), dataclasses.replace(RunConfig(), dataset="nothing"), (), SMOKE, ["geometry"], False)]
+    assert execute._submit(tmp_path, jobs, "debug", {"timeout_min": 1}) == [0]

@@ -8,11 +8,13 @@ import pandas as pd
 
 from memorize_jax import models
 from memorize_jax.data import GROUPS
+from memorize_jax.measurements import registry
 from memorize_jax.storage.tables import ADDED, CAPACITY_CHECK, DECODING, DOUBLE_DESCENT, GEOMETRY, REWINDING
 from memorize_jax.studies.study import Study
 
 EPOCHS = (0, 1, 2, 4, 8, 16)
 WORKDIR = pathlib.Path("/made/up")
+MADE_BY = {table: name for table, (_, name) in registry.tables().items()}
 
 
 def _numbers(model):
@@ -127,8 +129,7 @@ def study(model="mlp", seeds=(0,), workdir=WORKDIR):
         "decoding_choice": read[["seed", "epoch"]].drop_duplicates(),
     }
     layers = tuple(models.layer_names(model))
-    kind = "run" if len(seeds) == 1 else "ensemble"
-    return Study(workdir, model, "digits", 0.5, layers, tuple(seeds), tables, kind)
+    return Study(workdir, model, "digits", 0.5, layers, tuple(seeds), tables, made_by=MADE_BY)
 
 
 def shown(seeds=(0,), dataset="digits"):
@@ -146,8 +147,7 @@ def shown(seeds=(0,), dataset="digits"):
                 rows["umap"].append(own | place | {"group": group, "layer": "linear5", "layer_number": 5})
             rows["spheres"].append(own | axes)
     tables |= {name: pd.DataFrame(own) for name, own in rows.items()}
-    kind = "run" if len(seeds) == 1 else "ensemble"
-    return Study(WORKDIR, "mlp", dataset, 0.5, tuple(models.layer_names("mlp")), tuple(seeds), tables, kind)
+    return Study(WORKDIR, "mlp", dataset, 0.5, tuple(models.layer_names("mlp")), tuple(seeds), tables, made_by=MADE_BY)
 
 
 def sweep(networks=("alexnet",), seeds=(0,), fractions=(0.0, 0.5, 1.0)):
@@ -161,10 +161,10 @@ def sweep(networks=("alexnet",), seeds=(0,), fractions=(0.0, 0.5, 1.0)):
             parts["metrics"].append(metrics(seeds).assign(**known))
             own = geometry(model, seeds, groups, ())
             parts["geometry"].append(own.assign(capacity=own["capacity"] * (1 + fraction), **known))
-    varies = ("permuted_fraction", *(("model",) if len(networks) > 1 else ()))
+    axes = ("permuted_fraction", *(("model",) if len(networks) > 1 else ()))
     layers = tuple(models.layer_names(networks[0])) if len(networks) == 1 else ()
     tables = {name: pd.concat(own, ignore_index=True) for name, own in parts.items()}
-    return Study(WORKDIR, ", ".join(networks), "digits", np.nan, layers, tuple(seeds), tables, "sweep", varies)
+    return Study(WORKDIR, ", ".join(networks), "digits", np.nan, layers, tuple(seeds), tables, axes, made_by=MADE_BY)
 
 
 def descent(seeds=(0,), widths=(1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)):
@@ -180,4 +180,23 @@ def descent(seeds=(0,), widths=(1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)):
     ]
     layers = tuple(models.layer_names("resnet18"))
     tables = {"double_descent": pd.DataFrame(rows)}
-    return Study(WORKDIR, "resnet18", "cifar100", 0.1, layers, tuple(seeds), tables, "double_descent", ("width",))
+    return Study(WORKDIR, "resnet18", "cifar100", 0.1, layers, tuple(seeds), tables, ("width",), made_by=MADE_BY)
+
+
+def changed(base, **tables):
+    """The study with other tables, or with one less: None."""
+    new = {name: table for name, table in (base.tables | tables).items() if table is not None}
+    return base._replace(tables=new)
+
+
+# The studies that most figures are drawn from, once.
+RUN, THREE, DEEP = study(), study(seeds=(0, 1, 2)), study("resnet18_tiny")
+SWEEP, SWEEP_OF_THREE, WIDTHS, WIDTHS_OF_THREE = sweep(), sweep(seeds=(0, 1, 2)), descent(), descent((0, 1, 2))
+SHOWN, SHOWN_OF_TWO = shown((3,), "spheres"), shown((3, 4), "spheres")
+
+
+def of_axes(axes, seeds=1):
+    """A study that a figure with these axes can be drawn from, of one or of three seeds."""
+    return {(): (RUN, THREE), ("permuted_fraction",): (SWEEP, SWEEP_OF_THREE), ("width",): (WIDTHS, WIDTHS_OF_THREE)}[
+        axes
+    ][seeds > 1]

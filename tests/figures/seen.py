@@ -4,23 +4,10 @@ import itertools
 import math
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 # Pixels, of 72 an inch: boxes are a little larger than their letters.
 SLACK = 2
-
-
-def watch(monkeypatch):
-    """The list of figures saved from now on; they are kept, as they were saved."""
-    saved, save = [], Figure.savefig
-
-    def keeping(self, *arguments, **options):
-        save(self, *arguments, **options)
-        saved.append(self)
-
-    monkeypatch.setattr(Figure, "savefig", keeping)
-    return saved
 
 
 def _ticks(figure):
@@ -63,21 +50,18 @@ def complaints(figure):
         if min(box.x0, box.y0) < -SLACK or box.x1 > figure.bbox.x1 + SLACK or box.y1 > figure.bbox.y1 + SLACK:
             found.append(f"{text.get_text()!r} is cut")
     for one, other in itertools.combinations(read, 2):
-        first, second = boxes[one], boxes[other]
+        boxes_of = boxes[one], boxes[other]
         both = ticks.get(one), ticks.get(other)
         if all(both) and both[0][0] is both[1][0] and one.get_rotation() % 180:
             # Boxes of slanted words overlap where the words do not: what counts is the space between the lines.
-            apart = math.hypot(
-                *(
-                    one.get_transform().transform(one.get_position())
-                    - other.get_transform().transform(other.get_position())
-                )
-            )
+            first, second = (text.get_transform().transform(text.get_position()) for text in (one, other))
+            apart = math.hypot(*(first - second))
             if apart * math.sin(math.radians(one.get_rotation())) < one.get_fontsize() * figure.dpi / 72:
                 found.append(f"{one.get_text()!r} lies on {other.get_text()!r}")
-        elif (
-            min(first.x1, second.x1) - max(first.x0, second.x0) > SLACK
-            and min(first.y1, second.y1) - max(first.y0, second.y0) > SLACK
-        ):
+        elif all(min(first[1], second[1]) - max(first[0], second[0]) > SLACK for first, second in _spans(*boxes_of)):
             found.append(f"{one.get_text()!r} lies on {other.get_text()!r}")
     return found
+
+
+def _spans(first, second):
+    return ((first.x0, first.x1), (second.x0, second.x1)), ((first.y0, first.y1), (second.y0, second.y1))

@@ -1,6 +1,8 @@
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy.stats import norm
 
 from memorize_jax import geometry
 from tests.oracles import anchors as oracle
@@ -14,67 +16,51 @@ def random_frame(seed, num_points=15, num_directions=10, num_draws=30):
 
 
 @pytest.mark.parametrize("name", reference.ONE_QUICKLY)
-@pytest.mark.parametrize("number", [0, 1])
-@pytest.mark.parametrize("kappa", [0.0, 0.3])
-def test_matches_the_published_tool_in_float64(x64, name, number, kappa):
-    stored = reference.arrays()
-    frame, draws = (stored[f"{name}/solver{number}/{part}"].T for part in ("points", "t"))
-    found = geometry.solve_anchors(frame, draws, kappa=kappa)
-    np.testing.assert_allclose(found.v, stored[f"{name}/solver{number}/v_kappa{kappa}"].T, atol=1e-5)
-    np.testing.assert_allclose(
-        geometry.capacity_radius_dimension(frame, draws, kappa=kappa),
-        stored[f"{name}/solver{number}/crd_kappa{kappa}"],
-        rtol=1e-5,
-    )
-
-
-@pytest.mark.parametrize("name", reference.ONE_QUICKLY)
-@pytest.mark.parametrize("kappa", [0.0, 0.3])
-def test_matches_the_published_tool_in_float32(name, kappa):
+@pytest.mark.parametrize("double", [True, False], ids=["float64", "float32"])
+def test_matches_the_published_tool(name, double):
     stored = reference.arrays()
     for number in (0, 1):
-        frame, draws = (stored[f"{name}/solver{number}/{part}"].T.astype(np.float32) for part in ("points", "t"))
-        found = geometry.solve_anchors(frame, draws, kappa=kappa)
-        np.testing.assert_allclose(found.v, stored[f"{name}/solver{number}/v_kappa{kappa}"].T, atol=1e-3)
-        assert found.kkt_residual.max() < 1e-4
+        frame, draws = (stored[f"{name}/solver{number}/{part}"].T for part in ("points", "t"))
+        for kappa in (0.0, 0.3):
+            with jax.enable_x64(double):
+                given = (frame, draws) if double else (frame.astype(np.float32), draws.astype(np.float32))
+                found = geometry.solve_anchors(*given, kappa=kappa)
+                three = geometry.capacity_radius_dimension(*given, kappa=kappa)
+            expected = stored[f"{name}/solver{number}/v_kappa{kappa}"].T
+            np.testing.assert_allclose(found.v, expected, atol=1e-5 if double else 1e-3)
+            expected = stored[f"{name}/solver{number}/crd_kappa{kappa}"]
+            np.testing.assert_allclose(three, expected, rtol=1e-5 if double else 1e-3)
+            assert double or found.kkt_residual.max() < 1e-4
 
 
 @pytest.mark.parametrize("kappa", [0.0, 0.5])
-def test_statistics_match_the_oracle(x64, kappa):
+def test_statistics_match_the_oracle_solutions_are_feasible_and_anchors_in_the_convex_hull(x64, kappa):
     frame, draws = random_frame(0)
-    np.testing.assert_allclose(
-        geometry.capacity_radius_dimension(frame, draws, kappa=kappa),
-        oracle.capacity_radius_dimension(frame, draws, kappa),
-        rtol=1e-6,
-    )
-
-
-def test_solution_is_feasible_and_anchor_is_in_the_convex_hull(x64):
-    frame, draws = random_frame(1)
-    found = geometry.solve_anchors(frame, draws, kappa=0.2)
-    assert np.max(found.v @ frame.T) <= -0.2 + 1e-7
+    found = geometry.capacity_radius_dimension(frame, draws, kappa=kappa)
+    np.testing.assert_allclose(found, oracle.capacity_radius_dimension(frame, draws, kappa), rtol=1e-6)
+    found = geometry.solve_anchors(frame, draws, kappa=kappa)
+    assert np.max(found.v @ frame.T) <= -kappa + 1e-7
     np.testing.assert_allclose(found.anchors[:, -1], 1)
     assert np.all(found.multipliers >= 0)
 
 
 def test_interior_draw_keeps_its_place_and_its_nearest_example(x64):
-    frame, _ = random_frame(2)
-    draw = np.zeros((1, frame.shape[1]))
-    draw[0, -1] = -50
-    draw[0, 0] = 1
-    found = geometry.solve_anchors(frame, draw)
-    np.testing.assert_array_equal(found.v, draw)
-    np.testing.assert_array_equal(found.anchors[0], frame[np.argmax(frame @ draw[0])])
-    assert found.multipliers.sum() == 0
+    frame, draws = random_frame(0)
+    draws[0] = [1, *[0] * 9, -50]
+    found = geometry.solve_anchors(frame, draws)
+    np.testing.assert_array_equal(found.v[0], draws[0])
+    np.testing.assert_array_equal(found.anchors[0], frame[np.argmax(frame @ draws[0])])
+    assert found.multipliers[0].sum() == 0
+
+
+DRAWS = np.random.default_rng(0).normal(size=(200_000, 2)).astype(np.float32)
 
 
 @pytest.mark.parametrize("kappa", [0.0, 0.5, 1.0])
 def test_isolated_point_has_the_perceptron_capacity(kappa):
-    """Gardner: 1/alpha = int_{-kappa}^inf Dt (t + kappa)^2, which is 1/2 at kappa = 0."""
-    from scipy.stats import norm
-
-    draws = np.random.default_rng(0).normal(size=(200_000, 1)).astype(np.float32)
-    capacity, radius, dimension = geometry.capacity_radius_dimension(np.ones((1, 1), np.float32), draws, kappa=kappa)
+    """Gardner: 1/alpha = int_{-kappa}^inf Dt (t + kappa)^2, which is 1/2 at kappa = 0; a row of zeros is no example."""
+    frame = np.array([[0.0, 1.0], [0.0, 0.0]], np.float32)
+    capacity, radius, dimension = geometry.capacity_radius_dimension(frame, DRAWS, kappa=kappa)
     expected = 1 / ((1 + kappa**2) * norm.cdf(kappa) + kappa * norm.pdf(kappa))
     np.testing.assert_allclose(capacity, expected, rtol=0.01)
     assert radius == 0
@@ -83,9 +69,7 @@ def test_isolated_point_has_the_perceptron_capacity(kappa):
 
 def test_segment_has_dimension_one():
     frame = np.array([[1.0, 1.0], [-1.0, 1.0]], np.float32)
-    draws = np.random.default_rng(1).normal(size=(2000, 2)).astype(np.float32)
-    _, _, dimension = geometry.capacity_radius_dimension(frame, draws)
-    np.testing.assert_allclose(dimension, 1, atol=0.05)
+    np.testing.assert_allclose(geometry.capacity_radius_dimension(frame, DRAWS, kappa=0.0)[2], 1, atol=0.05)
 
 
 def test_standard_error_is_that_of_repeated_measurement():

@@ -6,20 +6,12 @@ import pytest
 from memorize_jax import data, geometry, models
 from memorize_jax.analysis import group_geometry
 from memorize_jax.geometry import status
+from memorize_jax.geometry.batching import chunked_map
 from tests.eight_devices import geometry_of_clouds
+from tests.geometry.shared import JITTED, KEY, MEASURES, OPTIONS, POINTS, measure, on_axes
 from tests.oracles import reference
 
-KEY = jax.random.key(0)
-
-
-def cloud(seed=0, num_manifolds=6, num_examples=8, num_features=20):
-    rng = np.random.default_rng(seed)
-    centers = rng.normal(size=(num_manifolds, 1, num_features))
-    return (centers + 0.5 * rng.normal(size=(num_manifolds, num_examples, num_features))).astype(np.float32)
-
-
-def measure(points, **options):
-    return geometry.manifold_geometry(points, key=KEY, **{"num_draws": 100, "num_center_components": 0, **options})
+SINGLE = POINTS.astype(np.float32)
 
 
 @pytest.mark.parametrize("name", reference.ONE_QUICKLY)
@@ -44,118 +36,125 @@ def test_matches_the_published_pipeline_at_its_own_basis(name):
         lambda x: x * 1e-12,
         lambda x: x * 1e12,
         lambda x: x + 5,
-        lambda x: x @ np.linalg.qr(np.random.default_rng(1).normal(size=(20, 20)))[0],
+        lambda x: x[..., ::-1],
+        lambda x: x @ np.linalg.qr(np.random.default_rng(1).normal(size=(8, 8)))[0],
     ],
-    ids=["1e-12", "1e12", "translation", "rotation"],
+    ids=["1e-12", "1e12", "translation", "reversed features", "rotation"],
 )
 def test_scale_translation_and_rotation_do_not_matter(change):
-    before, after = measure(cloud()), measure(np.asarray(change(cloud()), np.float32))
-    for name in ("capacity", "radius", "dimension", "center_correlation"):
+    before, after = measure(SINGLE), measure(np.asarray(change(SINGLE), np.float32))
+    for name in MEASURES:
         np.testing.assert_allclose(getattr(after, name), getattr(before, name), rtol=2e-3)
 
 
-def test_order_of_features_does_not_matter_but_extra_zeros_neither():
-    points = cloud()
-    padded = np.concatenate([points[..., ::-1], np.zeros((6, 8, 30), np.float32)], axis=-1)
-    np.testing.assert_allclose(measure(padded).capacity, measure(points).capacity, rtol=1e-4)
-
-
-def test_isolated_points_have_capacity_two():
-    points = np.random.default_rng(0).normal(size=(50, 1, 200)).astype(np.float32)
-    result = measure(points, num_draws=2000)
-    np.testing.assert_allclose(result.summary()["capacity"], 2, rtol=0.02)
-    np.testing.assert_array_equal(result.radius, 0)
-
-
-def test_collapsed_classes_are_points():
-    points = np.repeat(np.random.default_rng(0).normal(size=(20, 1, 50)), 5, axis=1).astype(np.float32)
-    np.testing.assert_allclose(measure(points, num_draws=2000).summary()["capacity"], 2, rtol=0.03)
-
-
-def test_random_points_have_the_lower_bound():
-    points = np.random.default_rng(0).normal(size=(30, 20, 3000)).astype(np.float32)
-    np.testing.assert_allclose(measure(points, num_draws=500).summary()["capacity"], 2 / 20, rtol=0.03)
+def test_collapsed_classes_have_the_capacity_of_points_and_random_points_that_of_cover():
+    rng = np.random.default_rng(0)
+    collapsed = np.repeat(rng.normal(size=(20, 1, 500)), 5, axis=1)
+    for points, capacity in ((collapsed, 2), (rng.normal(size=(20, 5, 500)), 2 / 5)):
+        found = measure(points.astype(np.float32), num_draws=1000)
+        np.testing.assert_allclose(found.summary()["capacity"], capacity, rtol=0.03)
+    assert np.all(found.radius > 0)
 
 
 def test_a_list_of_manifolds_may_be_unequal():
-    points = cloud(num_manifolds=4)
-    np.testing.assert_allclose(measure(list(points)).capacity, measure(points).capacity, rtol=1e-5)
+    np.testing.assert_allclose(measure(list(SINGLE)).capacity, measure(SINGLE).capacity, rtol=1e-5)
     with pytest.warns(UserWarning, match="class 3: a single example, so no radius and no dimension"):
-        unequal = measure([points[0], points[1][:3], points[2], points[3][:1]])
-    assert unequal.num_examples.tolist() == [8, 3, 8, 1]
+        unequal = measure([SINGLE[0], SINGLE[1][:3], SINGLE[2], SINGLE[3][:1]])
+    assert unequal.num_examples.tolist() == [6, 3, 6, 1]
     assert np.all(np.isfinite(unequal.capacity))
-    assert unequal.rank.tolist() == [7, 2, 7, 0]
+    assert unequal.rank.tolist() == [5, 2, 5, 0]
 
 
-def test_two_manifolds_two_examples():
-    result = measure(cloud(num_manifolds=2, num_examples=2), num_center_components=None)
+def test_two_manifolds_of_fewer_features_than_examples():
+    points = np.random.default_rng(0).normal(size=(2, 12, 3)) + np.arange(2)[:, None, None]
+    result = measure(points.astype(np.float32), num_center_components=None, solver="active_set")
     assert np.all(result.status == status.OK)
     assert int(result.num_center_components) == 0
-    np.testing.assert_allclose(result.dimension, 1, atol=0.2)
-
-
-def test_fewer_features_than_examples():
-    result = measure(cloud(num_examples=30, num_features=5), num_draws=200)
-    assert np.all(result.rank == 5)
+    assert np.all(result.rank == 3)
     assert np.all(result.kkt_residual < 1e-3)
-    assert np.all(result.dimension <= 5)
+    assert np.all(result.dimension <= 3)
 
 
 def test_same_key_same_answer_and_draws_can_be_given():
-    points = cloud()
-    np.testing.assert_array_equal(measure(points).capacity, measure(points).capacity)
-    draws = np.random.default_rng(0).normal(size=(50, 9)).astype(np.float32)
-    shared = measure(points, draws=draws)
-    own = measure(points, draws=np.broadcast_to(draws, (6, 50, 9)))
+    np.testing.assert_array_equal(measure(SINGLE).capacity, measure(SINGLE).capacity)
+    draws = np.random.default_rng(0).normal(size=(50, 7))
+    shared, own = measure(SINGLE, draws=draws), measure(SINGLE, draws=np.broadcast_to(draws, (4, 50, 7)))
     np.testing.assert_array_equal(shared.capacity, own.capacity)
 
 
-def test_jit_vmap_and_chunks_change_nothing():
-    points = cloud()
-    eager = measure(points)
-    jitted = jax.jit(measure)(points)
-    chunked = measure(points, chunk=4)
-    vmapped = jax.vmap(measure)(jnp.stack([points, cloud(1)]))
-    for other in (jitted, chunked, jax.tree.map(lambda leaf: leaf[0], vmapped)):
+@pytest.mark.slow
+def test_float32_agrees_with_float64():
+    draws = np.random.default_rng(0).normal(size=(50, 7))
+    single = measure(SINGLE, draws=draws, solver="active_set")
+    with jax.enable_x64(True):
+        double = measure(SINGLE.astype(np.float64), draws=draws, solver="active_set")
+    assert (single.capacity.dtype, double.capacity.dtype) == (jnp.float32, jnp.float64)
+    for name in ("capacity", "radius", "dimension"):
+        np.testing.assert_allclose(getattr(single, name), getattr(double, name), rtol=1e-4)
+
+
+def test_jit_changes_nothing_and_results_print_in_a_line():
+    eager, jitted, printed = measure(SINGLE), JITTED(SINGLE), []
+    for name in ("capacity", "dimension"):
+        np.testing.assert_allclose(getattr(jitted, name), getattr(eager, name), rtol=1e-4)
+    assert repr(eager).startswith("ManifoldGeometry(4 classes: capacity 0.")
+    summary = eager.summary()
+    np.testing.assert_allclose(summary["capacity"], 1 / np.mean(1 / np.asarray(eager.capacity)), rtol=1e-6)
+    np.testing.assert_allclose(summary["radius"], np.mean(eager.radius), rtol=1e-6)
+    jax.make_jaxpr(lambda x: printed.append(repr(jax.tree.map(lambda leaf: leaf * x, eager))) or x)(1.0)
+    printed.append(repr(jax.tree.map(lambda leaf: object(), eager)))
+    assert printed == ["ManifoldGeometry(layers=None, classes=None: no concrete numbers)"] * 2
+
+
+@pytest.mark.parametrize("chunk", [None, 1, 2, 5, 9])
+def test_chunks_are_padded_and_cut(chunk):
+    items = (np.arange(5.0), np.arange(10.0).reshape(5, 2))
+    found = chunked_map(lambda item: item[0] * item[1], items, chunk)
+    np.testing.assert_array_equal(found, items[0][:, None] * items[1])
+
+
+@pytest.mark.slow
+def test_vmap_and_chunks_change_nothing():
+    eager = measure(SINGLE, solver="active_set")
+    chunked = measure(SINGLE, solver="active_set", chunk=3)
+    vmapped = jax.vmap(lambda x: measure(x, solver="active_set"))(jnp.stack([SINGLE, 2 * SINGLE[::-1]]))
+    for other in (chunked, jax.tree.map(lambda leaf: leaf[0], vmapped)):
         np.testing.assert_allclose(other.capacity, eager.capacity, rtol=1e-4)
         np.testing.assert_allclose(other.dimension, eager.dimension, rtol=1e-4)
 
 
-def test_float32_agrees_with_float64(x64):
-    points = cloud()
-    draws = np.random.default_rng(0).normal(size=(100, 9))
-    single, double = measure(points, draws=draws), measure(points.astype(np.float64), draws=draws)
-    assert (single.capacity.dtype, double.capacity.dtype) == (jnp.float32, jnp.float64)
-    np.testing.assert_allclose(single.capacity, double.capacity, rtol=1e-4)
-    np.testing.assert_allclose(single.radius, double.radius, rtol=1e-4)
-    np.testing.assert_allclose(single.dimension, double.dimension, rtol=1e-4)
-
-
-def test_layers_in_one_call_equal_layers_one_by_one():
-    layers = {"narrow": cloud(num_features=12), "wide": cloud(2, num_features=50)}
-    together = geometry.layer_geometry(layers, key=KEY, num_draws=100, num_center_components=0)
-    for number, points in enumerate(layers.values()):
-        alone = measure(points)
-        np.testing.assert_allclose(together.capacity[number], alone.capacity, rtol=1e-4)
-        np.testing.assert_allclose(together.center_correlation[number], alone.center_correlation, rtol=1e-5)
-    assert together.summary()["capacity"].shape == (2,)
-
-
-def test_a_few_manifolds_at_a_time_equal_all_at_once():
+@pytest.mark.parametrize(
+    "joint", [None, pytest.param({"num_draws": 30, "classes_per_draw": 4}, marks=pytest.mark.slow)]
+)
+def test_streamed_layers_are_those_held_whole_and_keep_their_names(joint):
     """Five manifolds, two at a time: the last part is padded."""
-    points, options = cloud(num_manifolds=5), {"key": KEY, "num_draws": 50, "num_center_components": 0}
-    layers_of = lambda x: {"same": x, "squared": x**2}
+    rng = np.random.default_rng(0)
+    points = np.float32(rng.normal(size=(5, 6, 12)) + 2 * rng.normal(size=(5, 1, 12)))
+    weights = np.float32(rng.normal(size=(12, 9)))
+    layers_of = lambda x: {"same": x, "relu": jnp.maximum(x @ weights, 0)}
 
     @jax.jit
     def streamed(points):
-        return geometry.streamed_layer_geometry(layers_of, points, manifolds_at_a_time=2, **options)
+        return geometry.streamed_geometries(layers_of, points, manifolds_at_a_time=2, joint=joint, **OPTIONS)
 
-    found, expected = streamed(points), geometry.layer_geometry(layers_of(points), **options)
-    for name in ("capacity", "radius", "dimension", "center_correlation", "center_norm"):
-        np.testing.assert_allclose(getattr(found, name), getattr(expected, name), rtol=2e-3)
-    assert np.all(np.isnan(streamed(points * np.float32(np.nan)).capacity))
+    expected = [geometry.layer_geometry(layers_of(points), **OPTIONS)]
+    fields = [("capacity", "radius", "dimension", "center_correlation", "center_norm")]
+    if joint:
+        expected.append(geometry.layer_joint_geometry(layers_of(points), key=KEY, **joint))
+        fields.append(("capacity", "radius", "dimension", "rank", "class_capacity"))
+    results, without = (list(filter(None, streamed(own))) for own in (points, points * np.float32(np.nan)))
+    for found, whole, names in zip(results, expected, fields, strict=True):
+        assert found.layers == whole.layers == ("same", "relu")
+        for name in names:
+            np.testing.assert_allclose(getattr(found, name), getattr(whole, name), rtol=2e-3, err_msg=name)
+    assert all(np.all(np.isnan(found.capacity)) for found in without)
+    with pytest.raises(ValueError, match="expected at least 2 manifolds, got 1"):
+        streamed(points[:1])
+    with pytest.raises(ValueError, match="expected num_center_components for layers, got center_basis"):
+        geometry.streamed_layer_geometry(layers_of, points, manifolds_at_a_time=2, key=KEY, center_basis=np.eye(12))
 
 
+@pytest.mark.slow
 def test_one_device_equals_eight(eight_devices):
     across = np.load(eight_devices / "geometry.npz")["capacity"]
     np.testing.assert_allclose(across, geometry_of_clouds(), rtol=1e-4)
@@ -168,13 +167,7 @@ def test_inside_a_jitted_evaluation_step():
     images = np.random.default_rng(0).normal(size=(40, 12)).astype(np.float32)
     variables = model.init(KEY, images[:1])
     indices = {"one": np.arange(20).reshape(4, 5), "two": np.arange(20, 40).reshape(4, 5)}
-    options = {
-        "statistics": data.channel_statistics(images),
-        "layers": models.layer_names("mlp"),
-        "key": KEY,
-        "num_draws": 30,
-        "num_center_components": 0,
-    }
+    options = {"statistics": data.channel_statistics(images), "layers": models.layer_names("mlp"), **OPTIONS}
 
     @jax.jit
     def evaluate(variables, images):
@@ -182,73 +175,57 @@ def test_inside_a_jitted_evaluation_step():
 
     found = evaluate(variables, images)
     assert found["one"].capacity.shape == (7, 4)
-    alone = measure(images[indices["two"]], num_draws=30)
+    alone = measure(images[indices["two"]])
     np.testing.assert_allclose(found["two"].capacity[0], alone.capacity, rtol=1e-3)
 
 
-def test_summary_is_the_harmonic_mean_of_capacity():
-    result = measure(cloud())
-    np.testing.assert_allclose(result.summary()["capacity"], 1 / np.mean(1 / np.asarray(result.capacity)), rtol=1e-6)
-    np.testing.assert_allclose(result.summary()["radius"], np.mean(result.radius), rtol=1e-6)
-
-
-def test_nan_is_an_error_outside_jit_and_a_status_inside():
-    points = cloud()
+def test_bad_numbers_are_an_error_outside_jit_and_a_status_inside():
+    points = SINGLE.copy()
     points[2, 3, 4] = np.nan
     with pytest.raises(ValueError, match=r"1 NaN or infinite values, the first in manifold 2, example 3, feature 4"):
         measure(points)
-    result = jax.jit(measure)(points)
+    result = JITTED(points)
     assert not np.any(np.isfinite(result.capacity))
     assert int(result.status[2]) & status.NOT_FINITE
     assert int(result.status[0]) & status.OTHERS_NOT_FINITE
     assert "NaN" in status.describe(result.status[2])
+    assert not np.any(np.isfinite(JITTED(np.where(np.isnan(points), np.inf, points)).capacity))
 
 
-def test_infinite_points_are_a_status_inside_jit():
-    points = cloud()
-    points[0, 0, 0] = np.inf
-    assert not np.any(np.isfinite(jax.jit(measure)(points).capacity))
-
-
-def test_vanished_center_is_a_status_not_a_number():
-    points = cloud(num_manifolds=3)
-    points = points - points.mean(axis=1, keepdims=True)
+def test_vanished_centers_are_a_status_not_a_number():
+    points = SINGLE - SINGLE.mean(axis=1, keepdims=True)
     points[1] += 3
     points[2] -= 3
-    with pytest.warns(UserWarning, match="^class 0: its centre coincides"):
+    points[3] += np.arange(8)
+    points -= points[1:].mean(axis=(0, 1))
+    points[0] -= points[0].mean(axis=0)
+    with pytest.warns(UserWarning, match="^class 0: its center coincides"):
         result = measure(points)
-    assert int(result.status[0]) & status.CENTER_VANISHED
+    assert result.status.tolist() == [status.CENTER_VANISHED, 0, 0, 0]
+    assert "coincides with the mean" in status.describe(result.status[0])
     assert np.isnan(result.capacity[0])
+    assert np.isnan(result.summary()["capacity"])
     assert np.all(np.isfinite(result.capacity[1:]))
+    with pytest.warns(UserWarning, match="^classes 0, 1, 2, 3: its center"):
+        result = measure(np.zeros((4, 6, 8), np.float32))
+    assert np.all(np.isnan(result.capacity))
+    assert np.all(result.status == status.CENTER_VANISHED)
 
 
-def on_axes(num_axes):
-    """Ten classes whose points differ along a few axes only."""
-    rng = np.random.default_rng(0)
-    points = rng.normal(size=(10, 1, 8)) * 2 + rng.normal(size=(10, 20, 8))
-    points[..., num_axes:] = 0
-    return points.astype(np.float32)
-
-
-@pytest.mark.parametrize(
-    ("num_axes", "compat"),
-    [
-        (1, None),
-        (2, "mftma"),
-        *(
-            pytest.param(num_axes, compat, marks=pytest.mark.slow)
-            for num_axes, compat in ((1, "mftma"), (2, None), (3, None), (3, "mftma"), (4, None), (4, "mftma"))
-        ),
-    ],
-)
+@pytest.mark.parametrize("compat", [None, pytest.param("mftma", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("num_axes", [1, 2, 3, 4])
 def test_few_axes_leave_finite_numbers(num_axes, compat):
-    result = measure(on_axes(num_axes), num_center_components=None, compat=compat)
+    result = measure(on_axes(num_axes), num_center_components=None, compat=compat, vary_components=True)
     assert np.all(result.status == status.OK)
     assert np.all(np.isfinite(result.capacity))
-    assert int(result.num_center_components) < num_axes
+    num_components = int(result.num_center_components)
+    assert num_components < num_axes
     assert compat or result.residual_correlation <= result.center_correlation
+    assert np.isfinite(result.capacity_fewer_components) == (num_components > 0)
+    assert np.isfinite(result.capacity_more_components) == (num_components < num_axes - 1)
 
 
+@pytest.mark.slow
 def test_few_axes_in_double_precision(x64):
     result = measure(on_axes(2).astype(np.float64), num_center_components=None)
     assert np.all(np.isfinite(result.capacity))
@@ -256,56 +233,36 @@ def test_few_axes_in_double_precision(x64):
         measure(on_axes(2).astype(np.float64), num_center_components=2)
 
 
-def test_more_components_than_the_centres_have_are_refused_and_inside_jit_say_so():
+def test_more_components_than_the_centers_have_are_refused():
     with pytest.raises(ValueError, match=r"between 0 and 1 \(rank of the centers minus 1\), got 2"):
         measure(on_axes(2), num_center_components=2)
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        geometry.layer_geometry({"wide": on_axes(8), "narrow": on_axes(2)}, **OPTIONS | {"num_center_components": 2})
+
+
+@pytest.mark.slow
+def test_more_components_than_the_centers_have_are_a_status_inside_jit():
     together = np.stack([on_axes(2), on_axes(4)])
     result = jax.jit(jax.vmap(lambda points: measure(points, num_center_components=2)))(together)
     assert np.all(result.status[0] == status.CENTER_REMOVED)
     assert np.all(np.isnan(result.capacity[0]))
     assert not np.any(result.status[1] & status.INVALID)
-    with pytest.raises(ValueError, match="between 0 and 1"):
-        geometry.layer_geometry(
-            {"wide": on_axes(8), "narrow": on_axes(2)}, key=KEY, num_draws=20, num_center_components=2
-        )
 
 
-def test_what_took_a_centre_away_is_said():
-    with pytest.warns(UserWarning, match="^classes 0, .*: the removal of shared directions took its whole centre away"):
-        result = measure(on_axes(3), num_center_components=None, center_basis=np.eye(8)[:3])
+def test_what_took_a_center_away_is_said_and_what_a_given_basis_leaves_is_what_there_was():
+    basis = {"num_center_components": None, "center_basis": np.eye(8)[:3], "vary_components": True}
+    points = np.where(np.arange(8) < 3, SINGLE, 0)
+    with pytest.warns(UserWarning, match="^classes 0, .*: the removal of shared directions took its whole center away"):
+        result = measure(points, **basis)
     assert np.all(result.status == status.CENTER_REMOVED)
     assert np.all(np.isnan(result.capacity))
     assert np.all(result.retained_center_norm == 0)
-    assert "the removal of shared directions took" in status.describe(status.CENTER_REMOVED)
-    points = on_axes(8)
-    points[0] += np.mean(points, axis=(0, 1)) - np.mean(points[0], axis=0)
-    points[1:] -= np.mean(points[1:], axis=(0, 1)) - np.mean(points[0], axis=0)
-    with pytest.warns(UserWarning, match="^class 0: its centre coincides with the mean"):
-        result = measure(points, num_center_components=None)
-    assert result.status.tolist() == [status.CENTER_VANISHED] + [0] * 9
-    assert np.isnan(result.summary()["capacity"])
-    assert "coincides with the mean" in status.describe(result.status[0])
-
-
-def test_what_a_given_basis_leaves_is_what_there_was():
-    """As at the published tool's own basis of `spheres`, which leaves one class less than 5 % of its centre."""
-    points = on_axes(2)
-    points[..., 2:] += 0.05 * on_axes(8)[..., 2:]
-    result = measure(points, num_center_components=None, center_basis=np.eye(8)[:2])
+    # As at the published tool's own basis of `spheres`, which leaves one class less than 5 % of its center.
+    result = measure(points + 0.05 * np.where(np.arange(8) < 3, 0, SINGLE), **basis)
     assert np.all(result.status == status.OK)
     np.testing.assert_allclose(result.retained_center_norm, 1, rtol=1e-5)
-
-
-def test_all_zero_points_give_no_number():
-    with pytest.warns(UserWarning, match="^classes 0, 1, 2, 3: its centre"):
-        result = measure(np.zeros((4, 5, 6), np.float32))
-    assert np.all(np.isnan(result.capacity))
-    assert np.all(result.status == status.CENTER_VANISHED)
-
-
-def test_integers_are_converted():
-    points = np.random.default_rng(0).integers(0, 255, size=(4, 6, 10)).astype(np.uint8)
-    np.testing.assert_allclose(measure(points).capacity, measure(points.astype(np.float32)).capacity)
+    # Around it there is nothing to vary.
+    assert np.isnan([result.capacity_fewer_components, result.capacity_more_components]).all()
 
 
 @pytest.mark.parametrize(
@@ -315,17 +272,16 @@ def test_integers_are_converted():
         (np.zeros((1, 4, 5)), {}, "expected at least 2 manifolds, got 1"),
         ([np.zeros((3, 4)), np.zeros((3, 5))], {}, r"expected a list of \[M_i, N\] arrays with the same N"),
         ([np.zeros((3, 4)), np.zeros((0, 4))], {}, "expected at least 1 example per manifold"),
-        (cloud(), {"num_draws": 0}, "expected num_draws >= 1, got 0"),
-        (cloud(), {"kappa": -1.0}, "expected kappa >= 0, got -1.0"),
-        (cloud(), {"frame": "polar"}, "expected frame to be one of rank, qr, got 'polar'"),
-        (cloud(), {"compat": "other"}, "expected compat to be None or 'mftma', got 'other'"),
-        (cloud(), {"draws": np.zeros((5, 4))}, r"expected draws \[n, 9\] or \[6, n, 9\], got \(5, 4\)"),
-        (cloud(), {"num_center_components": 5}, "expected num_center_components between 0 and 4"),
-        (
-            cloud(),
-            {"num_center_components": None, "center_basis": np.zeros((2, 7))},
-            r"expected center_basis \[K, 20\]",
-        ),
+        (POINTS, {"num_draws": 0}, "expected num_draws >= 1, got 0"),
+        (POINTS, {"kappa": -1.0}, "expected kappa >= 0, got -1.0"),
+        (POINTS, {"chunk": 0}, "expected chunk >= 1, got 0"),
+        (POINTS, {"frame": "polar"}, "expected frame to be one of rank, qr, got 'polar'"),
+        (POINTS, {"compat": "other"}, "expected compat to be None or 'mftma', got 'other'"),
+        (POINTS, {"solver": "simplex"}, "expected solver to be one of active_set, admm, box_cdqp, got 'simplex'"),
+        (POINTS, {"draws": np.zeros((5, 4))}, r"expected draws \[n, 7\] or \[4, n, 7\], got \(5, 4\)"),
+        (POINTS, {"num_center_components": 3}, "expected num_center_components between 0 and 2"),
+        (POINTS, {"center_basis": np.zeros((2, 8))}, "expected either center_basis or num_center_components, got both"),
+        (POINTS, {"num_center_components": None, "center_basis": np.zeros((2, 7))}, r"expected center_basis \[K, 8\]"),
     ],
 )
 def test_bad_input_is_named(points, options, message):
@@ -334,16 +290,22 @@ def test_bad_input_is_named(points, options, message):
 
 
 def test_layers_must_show_the_same_examples():
-    with pytest.raises(ValueError, match="expected the same manifolds and examples in every layer"):
-        geometry.layer_geometry({"a": cloud(), "b": cloud(num_examples=7)}, key=KEY)
-    with pytest.raises(ValueError, match="expected at least one layer"):
-        geometry.layer_geometry({}, key=KEY)
+    sizes = [[6, 6, 4, 6], [6, 4, 6, 6]]
+    unequal = {str(size): [one[:n] for one, n in zip(POINTS, size, strict=True)] for size in sizes}
+    for layers in ({"a": POINTS, "b": POINTS[:, :5]}, unequal):
+        with pytest.raises(ValueError, match="expected the same manifolds and examples in every layer"):
+            geometry.layer_geometry(layers, **OPTIONS)
+    for call in (geometry.layer_geometry, geometry.layer_joint_geometry):
+        with pytest.raises(ValueError, match="expected at least one layer"):
+            call({}, key=KEY)
 
 
 @pytest.mark.slow
 def test_capacity_around_a_forced_number_is_that_of_the_numbers_beside_it():
-    found = measure(cloud(num_manifolds=8), num_center_components=2, vary_components=True)
-    alone = [measure(cloud(num_manifolds=8), num_center_components=number) for number in (1, 2, 3)]
+    points = np.random.default_rng(0).normal(size=(8, 1, 20)) + np.random.default_rng(1).normal(size=(8, 8, 20)) / 2
+    points = points.astype(np.float32)
+    found = measure(points, num_center_components=2, vary_components=True)
+    alone = [measure(points, num_center_components=number) for number in (1, 2, 3)]
     varied = found.capacity_fewer_components, found.summary()["capacity"], found.capacity_more_components
     np.testing.assert_allclose(varied, [one.summary()["capacity"] for one in alone], rtol=1e-4)
     np.testing.assert_allclose(found.radius, alone[1].radius, rtol=1e-4)
@@ -351,20 +313,15 @@ def test_capacity_around_a_forced_number_is_that_of_the_numbers_beside_it():
     assert np.isnan(alone[1].capacity_more_components)
 
 
+@pytest.mark.slow
 def test_capacity_around_a_chosen_number_under_jit_and_by_layers():
-    layers = {"plain": cloud(num_manifolds=8), "shared": cloud(num_manifolds=8) + 4 * np.eye(8, 20)[:, :1, None].mT}
-    options = {"key": KEY, "num_draws": 60, "vary_components": True}
-    found = jax.jit(lambda layers: geometry.layer_geometry(layers, **options))(layers)
-    plain = geometry.layer_geometry(layers, **options | {"vary_components": False})
+    layers = {"plain": on_axes(8), "shared": on_axes(8) + 4 * np.eye(10, 8, dtype=np.float32)[:, :1, None]}
+    options = OPTIONS | {"num_center_components": None}
+    found = jax.jit(lambda layers: geometry.layer_geometry(layers, **options, vary_components=True))(layers)
+    plain = geometry.layer_geometry(layers, **options)
     np.testing.assert_array_equal(found.num_center_components, plain.num_center_components)
     np.testing.assert_allclose(found.capacity, plain.capacity, rtol=1e-3)
     for name in layers:
         there = int(found[name].num_center_components) > 0
         assert np.isfinite(found[name].capacity_fewer_components) == there
         assert np.isfinite(found[name].capacity_more_components)
-
-
-def test_around_a_given_basis_there_is_nothing_to_vary():
-    found = measure(cloud(), num_center_components=None, center_basis=np.eye(20)[:1], vary_components=True)
-    assert np.isnan(found.capacity_fewer_components)
-    assert np.isnan(found.capacity_more_components)

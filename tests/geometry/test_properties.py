@@ -1,23 +1,15 @@
 import warnings
 
-import jax
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from memorize_jax import geometry
 from memorize_jax.geometry import status
+from tests.geometry.shared import POINTS, measure
 
-KEY = jax.random.key(0)
 # One shape, so that one compilation serves all examples; what is in it varies.
-SHAPE = (4, 5, 7)
+SHAPE = POINTS.shape
 SEEDS = st.integers(0, 2**32 - 1)
-
-
-def measure(points):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
-        return geometry.manifold_geometry(points, key=KEY, num_draws=30, num_center_components=0)
 
 
 @st.composite
@@ -30,14 +22,16 @@ def clouds(draw):
     if draw(st.booleans()):
         points[0] = points[0, :1]
     if draw(st.booleans()):
-        points[..., : draw(st.integers(1, 6))] = 0
+        points[..., : draw(st.integers(1, 7))] = 0
     return (points * 10.0 ** draw(st.integers(-12, 12)) + draw(st.sampled_from([0.0, 1.0]))).astype(np.float32)
 
 
 @settings(max_examples=40, deadline=None)
 @given(clouds())
 def test_a_number_is_good_or_it_is_nan_with_a_reason(points):
-    result = measure(points)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        result = measure(points)
     valid = (np.asarray(result.status) & status.INVALID) == 0
     assert np.all(np.isnan(result.capacity[~valid]))
     # With M examples the capacity lies between Cover's bound and that of a point, up to sampling noise.
@@ -51,13 +45,9 @@ def test_a_number_is_good_or_it_is_nan_with_a_reason(points):
 @given(SEEDS)
 def test_order_of_classes_and_examples_does_not_matter(seed):
     rng = np.random.default_rng(seed)
-    points = (rng.normal(size=(4, 1, 7)) + rng.normal(size=SHAPE)).astype(np.float32)
-    classes, examples = rng.permutation(4), rng.permutation(5)
-    draws = rng.normal(size=(4, 30, 6)).astype(np.float32)
-
-    def with_draws(points, draws):
-        return geometry.manifold_geometry(points, key=KEY, draws=draws, num_center_components=0).capacity
-
-    before = with_draws(points, draws)
-    after = with_draws(points[classes][:, examples], draws[classes][:, :, [*examples, 5]])
+    points = (rng.normal(size=(4, 1, 8)) + rng.normal(size=SHAPE)).astype(np.float32)
+    classes, examples = rng.permutation(4), rng.permutation(6)
+    draws = rng.normal(size=(4, 50, 7)).astype(np.float32)
+    before = measure(points, draws=draws).capacity
+    after = measure(points[classes][:, examples], draws=draws[classes][:, :, [*examples, 6]]).capacity
     np.testing.assert_allclose(after, before[classes], rtol=1e-3)

@@ -7,22 +7,17 @@ import pytest
 from scipy.optimize import linprog
 
 from memorize_jax import data, geometry
-from memorize_jax.geometry.separability import separable_by_least_squares
-from memorize_jax.geometry.simulated import METHODS, _search, _Trial
-from memorize_jax.geometry.splitting import separable_dichotomies
+from memorize_jax.geometry.theory.separability import separable_by_least_squares
+from memorize_jax.geometry.theory.simulated import METHODS, _search, _Trial
+from memorize_jax.geometry.theory.splitting import separable_dichotomies
+from tests.oracles import joint as oracle
 
 KEY = jax.random.key(0)
 
 
-def spheres(num_manifolds, seed=0, num_examples=20, dimension=4, radius=0.8, num_features=300):
-    """Sampled spheres in random directions around random centres at distance 1."""
-    rng = np.random.default_rng(seed)
-    centers = rng.normal(size=(num_manifolds, 1, num_features))
-    centers /= np.linalg.norm(centers, axis=-1, keepdims=True)
-    axes = np.linalg.qr(rng.normal(size=(num_manifolds, num_features, dimension)))[0]
-    on_sphere = rng.normal(size=(num_manifolds, num_examples, dimension))
-    on_sphere *= radius / np.linalg.norm(on_sphere, axis=-1, keepdims=True)
-    return (centers + on_sphere @ axes.transpose(0, 2, 1)).astype(np.float32)
+def spheres(num_manifolds, num_features=300):
+    """Sampled spheres in random directions around random centers at distance 1."""
+    return oracle.spheres(num_manifolds, 20, num_features, 4, 0.8).astype(np.float32)
 
 
 def separable_by_linear_programming(rows, signs):
@@ -34,15 +29,11 @@ def separable_by_linear_programming(rows, signs):
 
 @pytest.mark.parametrize("num_features", [22, 17])
 def test_separability_agrees_with_linear_programming(num_features):
-    points, num_dichotomies = spheres(10, num_features=60), 16
-    rng = np.random.default_rng(0)
-    projections = rng.normal(size=(num_dichotomies, 60, 32)) * (np.arange(32) < num_features)
-    labels = rng.permuted(np.tile(np.arange(10) < 5, (num_dichotomies, 1)), axis=1)
+    points, rng = jnp.asarray(spheres(10, num_features=60)), np.random.default_rng(0)
+    projections = np.float32(rng.normal(size=(16, 60, 32)) * (np.arange(32) < num_features))
+    labels = rng.permuted(np.tile(np.arange(10) < 5, (16, 1)), axis=1)
     mask = jnp.ones(points.shape[:2])
-    options = {"bias": True, "max_checks": 200}
-    found, undecided = separable_dichotomies(
-        jnp.asarray(points), mask, projections.astype(np.float32), labels, **options
-    )
+    found, undecided = separable_dichotomies(points, mask, projections, labels, bias=True, max_checks=200)
     for number, positive in enumerate(labels):
         rows = points.reshape(-1, 60) @ projections[number, :, :num_features]
         assert bool(found[number]) == separable_by_linear_programming(rows, np.repeat(np.where(positive, 1, -1), 20))
@@ -77,6 +68,7 @@ def test_wherever_and_however_the_search_begins_it_ends_at_the_same_capacity():
     points = np.random.default_rng(0).normal(size=(40, 1, 90)).astype(np.float32)
     measure = lambda **options: geometry.simulated_capacity(points, key=KEY, num_dichotomies=30, **options)
     found = measure(expected=0.8)
+    # Cover: half of the dichotomies of P points separate at P = 2 (n + 1) with a bias.
     for other in (measure(), measure(expected=1e-3), measure(expected=8.0)):
         np.testing.assert_allclose(other.num_features, 40 / 2 - 1, rtol=0.1)
     np.testing.assert_allclose(found.num_features, 40 / 2 - 1, rtol=0.1)
@@ -93,13 +85,6 @@ def test_every_dichotomy_has_a_projection_of_its_own():
     # Two classes have one dichotomy: in a shared projection all or none of a trial's would separate.
     found = geometry.simulated_capacity(spheres(2), key=KEY, num_dichotomies=40)
     assert np.sum((found.separable > 0.1) & (found.separable < 0.9)) >= 3
-
-
-def test_points_have_the_perceptron_capacity():
-    """Cover: half of the dichotomies of P points separate at P = 2 (n + 1) with a bias."""
-    points = np.random.default_rng(0).normal(size=(60, 1, 200)).astype(np.float32)
-    found = geometry.simulated_capacity(points, key=KEY, num_dichotomies=60)
-    np.testing.assert_allclose(found.num_features, 60 / 2 - 1, rtol=0.08)
 
 
 @pytest.mark.parametrize("num_copies", [1, 30])
@@ -174,19 +159,18 @@ def test_one_feature_that_separates_gives_a_lower_bound():
     assert found.capacity == 2
 
 
-def correlated(seed=0, num_features=200):
-    """Classes whose centres share two directions, and whose points vary along the same twelve."""
-    rng = np.random.default_rng(seed)
-    centers = 1.5 * rng.normal(size=(12, 2)) @ rng.normal(size=(2, num_features)) + 0.7 * rng.normal(
-        size=(12, num_features)
-    )
+def correlated(num_features=200):
+    """Classes whose centers share two directions, and whose points vary along the same twelve."""
+    rng = np.random.default_rng(0)
+    centers = 1.5 * rng.normal(size=(12, 2)) @ rng.normal(size=(2, num_features))
+    centers += 0.7 * rng.normal(size=(12, num_features))
     axes = rng.normal(size=(12, 6, 12)) @ rng.normal(size=(12, num_features)) / 12**0.5
     return (centers[:, None] + 0.4 * rng.normal(size=(12, 20, 6)) @ axes).astype(np.float32)
 
 
-def hidden_layer(seed=0, num_features=256, rank=24):
+def hidden_layer(num_features=256, rank=24):
     """Few dimensions of unequal size, and too few for many dichotomies, as in the layers of a trained network."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     size = np.linspace(2, 0.2, rank)
     points = rng.normal(size=(10, 1, rank)) + 0.6 * size * rng.normal(size=(10, 30, rank))
     return (points @ rng.normal(size=(rank, num_features))).astype(np.float32)
@@ -209,7 +193,19 @@ def oracle_threshold(points, near, num_dichotomies, seed=7):
     return (0.5 - offset) / slope
 
 
-def check_errors(points, num_keys, num_dichotomies_of_oracle, at_most_missed):
+@pytest.mark.parametrize(
+    ("points", "num_keys", "num_dichotomies_of_oracle", "at_most_missed"),
+    [
+        (hidden_layer(), 12, 60, 1),
+        *(
+            pytest.param(own(), 40, 300, 2, marks=pytest.mark.slow)
+            for own in (lambda: spheres(12), correlated, hidden_layer)
+        ),
+    ],
+)
+def test_two_errors_hold_the_truth_for_ninety_three_percent_of_keys(
+    points, num_keys, num_dichotomies_of_oracle, at_most_missed
+):
     found = [geometry.simulated_capacity(points, key=jax.random.key(k), num_dichotomies=40) for k in range(num_keys)]
     assert all(one.bound == 0 for one in found)
     numbers, errors = (np.array([getattr(one, name) for one in found]) for name in ("capacity", "standard_error"))
@@ -221,34 +217,20 @@ def check_errors(points, num_keys, num_dichotomies_of_oracle, at_most_missed):
     np.testing.assert_allclose(np.mean(numbers), truth, rtol=0.03)
 
 
-def test_errors_are_what_keys_scatter():
-    check_errors(hidden_layer(), num_keys=12, num_dichotomies_of_oracle=60, at_most_missed=1)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("points", [spheres(12), correlated(), hidden_layer()], ids=["spheres", "correlated", "hidden"])
-def test_two_errors_hold_the_truth_for_ninety_three_percent_of_keys(points):
-    check_errors(points, num_keys=40, num_dichotomies_of_oracle=300, at_most_missed=2)
-
-
 def test_same_key_same_answer():
     points = spheres(6)
     one, two = (geometry.simulated_capacity(points, key=KEY, num_dichotomies=8, num_refinements=1) for _ in range(2))
     assert one.capacity == two.capacity
 
 
-def test_too_few_dichotomies_are_named():
-    with pytest.raises(ValueError, match="expected num_dichotomies >= 2, got 1"):
-        geometry.simulated_capacity(spheres(4), key=KEY, num_dichotomies=1)
-
-
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        ({"num_dichotomies": 1}, "expected num_dichotomies >= 2, got 1"),
         ({"method": "lp"}, "expected method to be one of splitting, least_squares, got 'lp'"),
         ({"expected": 0.0}, "expected a positive expected capacity, got 0.0"),
     ],
 )
-def test_options_that_there_are_not(options, message):
+def test_wrong_options_are_named(options, message):
     with pytest.raises(ValueError, match=message):
         geometry.simulated_capacity(spheres(4), key=KEY, **options)

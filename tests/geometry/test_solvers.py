@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from memorize_jax.geometry.solvers import SOLVERS, kkt_residual, nonnegative_qp
+from memorize_jax.geometry.qp.solve import SOLVERS, kkt_residual, nonnegative_qp
 from tests.oracles.anchors import project
 
 
@@ -13,11 +13,21 @@ def program(seed, num_points, num_directions, num_draws=20):
     return frame, rng.normal(size=(num_draws, num_directions + 1))
 
 
-@pytest.mark.parametrize("solver", sorted(SOLVERS))
-@pytest.mark.parametrize(("num_points", "num_directions"), [(12, 20), (20, 8), (2, 1), (1, 3)])
+SHAPES = [(20, 8), (12, 20), (2, 1), (1, 3)]
+QUICK = {("active_set", shape) for shape in (*SHAPES[:2], (1, 3))} | {(solver, (20, 8)) for solver in SOLVERS}
+
+
+@pytest.mark.parametrize(
+    ("solver", "shape"),
+    [
+        pytest.param(solver, shape, marks=() if (solver, shape) in QUICK else pytest.mark.slow)
+        for solver in sorted(SOLVERS)
+        for shape in SHAPES
+    ],
+)
 @pytest.mark.parametrize("kappa", [0.0, 0.4])
-def test_equals_scipy_nnls(x64, solver, num_points, num_directions, kappa):
-    frame, draws = program(0, num_points, num_directions)
+def test_equals_scipy_nnls(x64, solver, shape, kappa):
+    frame, draws = program(0, *shape)
     found = nonnegative_qp(jnp.asarray(frame @ frame.T), jnp.asarray(draws @ frame.T + kappa), solver=solver)
     expected = [project(frame, draw, kappa)[0] for draw in draws]
     np.testing.assert_allclose(draws - found.multipliers @ frame, expected, atol=1e-6)

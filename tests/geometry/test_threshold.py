@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from memorize_jax.geometry.threshold import fit_threshold
+from memorize_jax.geometry.theory.threshold import fit_threshold
 
 
 def perceptron(num_points):

@@ -1,3 +1,5 @@
+import functools
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -6,99 +8,85 @@ import pytest
 
 from memorize_jax.models.batch_norm import EPSILON, MOMENTUM, BatchNorm
 
-SHAPE = (11, 3, 4, 5)
+NUM, PADDED = 11, 32
+# On 8 devices of 4: two devices full, one with three examples, five with none.
+MASK = (np.arange(PADDED) < NUM).astype(np.float32)
+VARIABLES = {
+    "params": {"scale": np.linspace(0.5, 1.5, 5), "bias": np.zeros(5)},
+    "batch_stats": {"mean": np.zeros(5), "var": np.ones(5)},
+}
 
 
 @pytest.fixture
 def x(x64):
-    return 2 + 3 * jax.random.normal(jax.random.key(0), SHAPE, jnp.float64)
+    return jnp.asarray(np.random.default_rng(0).normal(2, 3, (NUM, 3, 4, 5)))
 
 
-def init(x, **options):
-    return BatchNorm(dtype=x.dtype, **options).init(jax.random.key(1), x, False)
+def pad(x, value):
+    return jnp.concatenate([x, jnp.full((PADDED - NUM, *x.shape[1:]), value, x.dtype)])
 
 
-def pad(x, size):
-    """Padding with values that would spoil any statistic, and the mask."""
-    mask = np.arange(size) < len(x)
-    return jnp.concatenate([x, jnp.full((size - len(x), *x.shape[1:]), 1e3, x.dtype)]), jnp.asarray(mask, jnp.float32)
+@functools.partial(jax.jit, static_argnames=("apply", "num_devices"))
+def measure(apply, x, weights, mask, num_devices):
+    """Gradients, outputs and statistics as under pmap: one axis named "data", each device with a slice of the batch."""
+
+    def loss(params, x):
+        def one(x, mask):
+            return apply(VARIABLES | {"params": params}, x, mask)
+
+        slices = [array.reshape(num_devices, -1, *array.shape[1:]) for array in (x, mask)]
+        out, state = jax.vmap(one, axis_name="data")(*slices)
+        out = out.reshape(x.shape)
+        return jnp.sum(jnp.sin(out) * weights), (out, state["batch_stats"])
+
+    return jax.grad(loss, (0, 1), has_aux=True)(VARIABLES["params"], x)
 
 
-def on_devices(module, variables, x, mask, num_devices):
-    """Runs the module as under pmap: one axis named "data", each device with a slice of the batch."""
-
-    def one(x, mask):
-        return module.apply(variables, x, True, mask, mutable=["batch_stats"])
-
-    out, state = jax.vmap(one, axis_name="data")(
-        x.reshape(num_devices, -1, *x.shape[1:]), mask.reshape(num_devices, -1)
-    )
-    return out.reshape(x.shape), state["batch_stats"]
+def ours(variables, x, mask):
+    return BatchNorm(dtype=x.dtype, axis_name="data").apply(variables, x, True, mask, mutable=["batch_stats"])
 
 
-def test_equals_linen(x):
-    twin = nn.BatchNorm(momentum=MOMENTUM, epsilon=EPSILON, dtype=x.dtype, param_dtype=x.dtype)
-    expected, state = twin.apply(init(x), x, use_running_average=False, mutable=["batch_stats"])
-    out, own = BatchNorm(dtype=x.dtype).apply(init(x), x, True, mutable=["batch_stats"])
-    np.testing.assert_allclose(out, expected, atol=1e-12)
-    assert jax.tree.structure(state) == jax.tree.structure(own)
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-12), own, state)
+def linen(variables, x, mask):
+    twin = nn.BatchNorm(False, axis_name="data", momentum=MOMENTUM, epsilon=EPSILON, dtype=x.dtype, param_dtype=x.dtype)
+    return twin.apply(variables, x, mask=mask[:, None, None, None] > 0, mutable=["batch_stats"])
 
 
-def test_evaluation_uses_running_statistics(x):
-    variables = {
-        "params": {"scale": jnp.full(5, 2.0), "bias": jnp.full(5, 0.5)},
-        "batch_stats": {"mean": jnp.arange(5.0), "var": jnp.arange(1.0, 6.0)},
-    }
-    out = BatchNorm(dtype=x.dtype, axis_name="data").apply(variables, x, False)
-    expected = (np.asarray(x) - np.arange(5)) / np.sqrt(np.arange(1, 6) + EPSILON) * 2 + 0.5
-    np.testing.assert_allclose(out, expected, atol=1e-12)
-
-
-@pytest.mark.parametrize("num_devices", [1, 2, 8])
-def test_masked_statistics_are_those_of_the_unpadded_batch(x, num_devices):
-    # 11 examples on 8 devices of 4: two devices full, one with three examples, five with none.
-    padded, mask = pad(x, 32)
-    expected, state = BatchNorm(dtype=x.dtype).apply(init(x), x, True, mutable=["batch_stats"])
-    module = BatchNorm(dtype=x.dtype, axis_name="data")
-    out, own = on_devices(module, init(x), padded, mask, num_devices)
-    np.testing.assert_allclose(out[: len(x)], expected, atol=1e-9)
-    for name, value in state["batch_stats"].items():
+def test_equals_linen_and_depends_on_neither_padding_nor_devices(x):
+    weights = jnp.asarray(np.random.default_rng(2).normal(size=x.shape))
+    (params, of_x), (out, stats) = measure(linen, x, weights, np.ones(NUM, np.float32), 1)
+    for num_devices in (1, 8):
+        # Padding with values that would spoil any statistic.
+        found = measure(ours, pad(x, 1e3), pad(weights, 0.0), MASK, num_devices)
+        jax.tree.map(functools.partial(np.testing.assert_allclose, atol=1e-9), found[0][0], params)
+        np.testing.assert_allclose(found[0][1], pad(of_x, 0.0), atol=1e-9)
+        np.testing.assert_allclose(found[1][0][:NUM], out, atol=1e-9)
         # Every device holds the same statistics.
-        np.testing.assert_allclose(own[name], np.broadcast_to(value, (num_devices, 5)), atol=1e-9)
-
-
-def test_gradient_does_not_depend_on_padding_or_devices(x):
-    padded, mask = pad(x, 32)
-    weights = jax.random.normal(jax.random.key(2), padded.shape, x.dtype) * mask[:, None, None, None]
-    params = {"scale": jnp.linspace(0.5, 1.5, 5), "bias": jnp.zeros(5)}
-    stats = init(x)["batch_stats"]
-
-    def loss(params, x, num_devices, mask, weights):
-        module = BatchNorm(dtype=x.dtype, axis_name="data")
-        out, _ = on_devices(module, {"params": params, "batch_stats": stats}, x, mask, num_devices)
-        return jnp.sum(jnp.sin(out) * weights)
-
-    expected = jax.grad(loss, (0, 1))(params, x, 1, jnp.ones(len(x)), weights[: len(x)])
-    got = jax.grad(loss, (0, 1))(params, padded, 8, mask, weights)
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-9), got[0], expected[0])
-    np.testing.assert_allclose(got[1][: len(x)], expected[1], atol=1e-9)
-    assert (got[1][len(x) :] == 0).all()
+        expected = {name: np.broadcast_to(value, (num_devices, 5)) for name, value in stats.items()}
+        jax.tree.map(functools.partial(np.testing.assert_allclose, atol=1e-9), found[1][1], expected)
 
 
 def test_linen_still_has_the_defect_this_module_is_for(x):
-    padded, mask = pad(x, 32)
-    twin = nn.BatchNorm(use_running_average=False, axis_name="data", dtype=x.dtype, param_dtype=x.dtype)
-
-    def one(x, mask):
-        return twin.apply(init(x), x, mask=mask[:, None, None, None], mutable=["batch_stats"])
-
-    out, _ = jax.vmap(one, axis_name="data")(padded.reshape(8, 4, *x.shape[1:]), mask.reshape(8, 4))
+    _, (out, _) = measure(linen, pad(x, 1e3), pad(x, 0.0), MASK, 8)
     assert jnp.isnan(out).any()
 
 
+def test_without_a_mask_and_an_axis_all_examples_count_and_evaluation_uses_running_statistics(x):
+    module = BatchNorm(dtype=x.dtype)
+    assert jax.tree.structure(module.init(jax.random.key(1), x, False)) == jax.tree.structure(VARIABLES)
+    out, state = module.apply(VARIABLES, x, True, mutable=["batch_stats"])
+    numbers = np.asarray(x)
+    mean, var = numbers.mean((0, 1, 2)), numbers.var((0, 1, 2))
+    scale, bias = VARIABLES["params"].values()
+    np.testing.assert_allclose(out, (numbers - mean) / np.sqrt(var + EPSILON) * scale + bias, atol=1e-12)
+    np.testing.assert_allclose(state["batch_stats"]["mean"], (1 - MOMENTUM) * mean, atol=1e-12)
+    stats = {"mean": jnp.arange(5.0), "var": jnp.arange(1.0, 6.0)}
+    out = BatchNorm(dtype=x.dtype, axis_name="data").apply(VARIABLES | {"batch_stats": stats}, x, False)
+    expected = (numbers - np.arange(5)) / np.sqrt(np.arange(1, 6) + EPSILON) * scale + bias
+    np.testing.assert_allclose(out, expected, atol=1e-12)
+
+
 def test_half_precision_keeps_statistics_wide():
-    x = (100 + jax.random.normal(jax.random.key(0), (64, 8, 8, 4))).astype(jnp.bfloat16)
+    x = jnp.asarray(np.random.default_rng(0).normal(100, 1, (64, 8, 8, 4)), jnp.bfloat16)
     module = BatchNorm(dtype=jnp.bfloat16)
     variables = module.init(jax.random.key(1), x, False)
     out, state = module.apply(variables, x, True, mutable=["batch_stats"])

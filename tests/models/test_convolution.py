@@ -26,10 +26,9 @@ SHAPES = [
 ]
 
 
-def _images_and_kernel(extent, size, dtype=jnp.float32):
-    keys = [jax.random.fold_in(jax.random.key(extent), number) for number in range(2)]
-    images = jax.random.normal(keys[0], (3, extent, extent, 4), dtype)
-    return images, jax.random.normal(keys[1], (size, size, 4, 5), dtype)
+def _images_and_kernel(extent, size, dtype=np.float32):
+    rng = np.random.default_rng(extent)
+    return [jnp.asarray(rng.normal(size=shape), dtype) for shape in ((3, extent, extent, 4), (size, size, 4, 5))]
 
 
 def _convolved(function, stride, size, images, kernel):
@@ -51,43 +50,34 @@ def _by_loops(images, kernel, stride):
 
 
 @pytest.mark.parametrize(("extent", "size", "stride"), SHAPES)
-def test_agrees_with_the_definition(extent, size, stride):
-    with jax.enable_x64(True):
-        images, kernel = _images_and_kernel(extent, size, jnp.float64)
-        ours = _convolved(convolve, stride, size, images, kernel)
-        np.testing.assert_allclose(
-            ours, _by_loops(np.asarray(images), np.asarray(kernel), stride), rtol=1e-12, atol=1e-12
-        )
+def test_agrees_with_the_definition_and_gradients_with_lax(extent, size, stride, x64):
+    images, kernel = _images_and_kernel(extent, size, np.float64)
+    expected = _by_loops(np.asarray(images), np.asarray(kernel), stride)
 
+    @partial(jax.jit, static_argnums=0)
+    def gradients(function, images, kernel):
+        out, pull = jax.vjp(partial(_convolved, function, stride, size), images, kernel)
+        return out, pull(jnp.cos(out))
 
-@pytest.mark.parametrize(("extent", "size", "stride"), SHAPES)
-def test_gradients_are_those_of_lax(extent, size, stride):
-    with jax.enable_x64(True):
-        images, kernel = _images_and_kernel(extent, size, jnp.float64)
-
-        def loss(function, images, kernel):
-            return jnp.sum(jnp.sin(_convolved(function, stride, size, images, kernel)))
-
-        for ours, theirs in zip(
-            jax.jit(jax.grad(partial(loss, convolve), argnums=(0, 1)))(images, kernel),
-            jax.grad(partial(loss, lax.conv_general_dilated), argnums=(0, 1))(images, kernel),
-            strict=True,
-        ):
-            np.testing.assert_allclose(ours, theirs, rtol=1e-11, atol=1e-11)
+    (out, ours), (_, theirs) = (
+        gradients(function, images, kernel) for function in (convolve, lax.conv_general_dilated)
+    )
+    np.testing.assert_allclose(out, expected, rtol=1e-12, atol=1e-12)
+    for one, other in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-11, atol=1e-11)
 
 
 def test_many_kernels_at_once_are_one_after_the_other():
     images, kernel = _images_and_kernel(2, 3)
-    kernels = jnp.stack([kernel, 2 * kernel, -kernel])
     one = partial(_convolved, convolve, 1, 3, images)
-    np.testing.assert_allclose(jax.vmap(one)(kernels), jnp.stack([one(k) for k in kernels]), rtol=1e-5, atol=1e-5)
+    many = jax.vmap(one)(jnp.stack([kernel, -2 * kernel]))
+    np.testing.assert_allclose(many, jnp.stack([one(kernel), one(-2 * kernel)]), rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize(
     ("extent", "size", "stride", "small"), [(2, 3, 1, True), (4, 3, 2, True), (4, 3, 1, False), (32, 11, 4, False)]
 )
 def test_cpu_multiplies_what_others_convolve(extent, size, stride, small):
-    images, kernel = _images_and_kernel(extent, size)
-    traced = jax.jit(partial(_convolved, convolve, stride, size)).trace(images, kernel)
+    traced = jax.jit(partial(_convolved, convolve, stride, size)).trace(*_images_and_kernel(extent, size))
     assert ("stablehlo.convolution" in traced.lower(lowering_platforms=("cpu",)).as_text()) != small
     assert "stablehlo.convolution" in traced.lower(lowering_platforms=("cuda",)).as_text()

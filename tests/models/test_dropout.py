@@ -1,3 +1,6 @@
+import functools
+
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,10 +10,13 @@ from memorize_jax.models.dropout import Dropout
 
 
 def drop(x, num_devices, seed=0, rate=0.5):
-    module = Dropout(rate, axis_name="data")
+    return on_devices(Dropout(rate, axis_name="data"), x, num_devices, seed, True)
 
+
+@functools.partial(jax.jit, static_argnums=(0, 2, 3, 4))
+def on_devices(module, x, num_devices, seed, *arguments):
     def one(x):
-        return module.apply({}, x, True, rngs={"dropout": jax.random.key(seed)})
+        return module.apply({}, x, *arguments, rngs={"dropout": jax.random.key(seed)})
 
     return jax.vmap(one, axis_name="data")(x.reshape(num_devices, -1, *x.shape[1:])).reshape(x.shape)
 
@@ -18,11 +24,14 @@ def drop(x, num_devices, seed=0, rate=0.5):
 def test_does_not_depend_on_devices_or_padding():
     x = jnp.ones((16, 30))
     expected = drop(x, 1)
-    for num_devices in (2, 4, 8):
-        np.testing.assert_array_equal(drop(x, num_devices), expected)
+    np.testing.assert_array_equal(drop(x, 8), expected)
     np.testing.assert_array_equal(drop(jnp.ones((24, 30)), 8)[:16], expected)
-    alone = Dropout(0.5).apply({}, x, True, rngs={"dropout": jax.random.key(0)})
-    np.testing.assert_array_equal(alone, expected)
+    np.testing.assert_array_equal(on_devices(Dropout(0.5), x, 1, 0, True), expected)
+
+
+def test_linen_still_has_the_defect_this_module_is_for():
+    x, twin = jnp.ones((16, 30)), nn.Dropout(0.5, deterministic=False)
+    assert (on_devices(twin, x, 8, 0) != on_devices(twin, x, 1, 0)).any()
 
 
 def test_statistics():
@@ -36,8 +45,8 @@ def test_statistics():
 
 
 def test_key_matters_and_evaluation_is_the_identity():
-    x = jnp.ones((4, 50))
-    assert (drop(x, 2, seed=0) != drop(x, 2, seed=1)).any()
+    x = jnp.ones((16, 30))
+    assert (drop(x, 8, seed=0) != drop(x, 8, seed=1)).any()
     assert (Dropout(0.5, axis_name="data").apply({}, x, False) == x).all()
     assert (Dropout(0.0).apply({}, x, True) == x).all()
 

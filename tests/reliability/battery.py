@@ -44,14 +44,10 @@ CODES = {"SIGKILL": {-signal.SIGKILL, 0}, "SIGTERM": {143, 0}, "SIGINT": {130, 0
 def strike_until_done(
     module: str, flags: tuple[str, ...], *, events: int, rng: random.Random, kills: int
 ) -> tuple[int, list[str]]:
-    """Runs an experiment again and again, struck each time, and at last in peace.
+    """Runs an experiment again and again, struck each time, `kills` times at most, and at last in peace.
 
     Args:
-      module: the experiment.
-      flags: of it.
       events: that an undisturbed run of it has.
-      rng: chooses signals and moments.
-      kills: most strikes.
 
     Returns:
       (number of strikes that hit, what went wrong).
@@ -68,7 +64,7 @@ def strike_until_done(
             break
     done = python("-m", module, *flags)
     if done.returncode:
-        problems.append(f"{module} did not go on: {done.stderr[-500:]}")
+        problems.append(f"{module} did not resume: {done.stderr[-500:]}")
     return hits, problems
 
 
@@ -81,17 +77,7 @@ def count_events(module: str, flags: tuple[str, ...]) -> int:
 
 
 def battery(folder: pathlib.Path, *, kills: int, seed: int, run: tuple[str, ...] = RUN) -> tuple[dict, list[str]]:
-    """Disturbs runs until enough strikes have hit in the training and in every table.
-
-    Args:
-      folder: for the runs.
-      kills: strikes that must hit, for each of them.
-      seed: of all moments.
-      run: flags of the training.
-
-    Returns:
-      (counts, what went wrong).
-    """
+    """Disturbs runs until `kills` strikes have hit in the training and in every table; counts, and what went wrong."""
     rng = random.Random(seed)
     flags_of = {"train": run, "geometry": MEASURE, "rewinding": REWIND, "gradients": LEDGER, "decoding": PROBES}
     steps = {name: (f"experiments.{name}", flags) for name, flags in flags_of.items()}
@@ -118,16 +104,7 @@ def battery(folder: pathlib.Path, *, kills: int, seed: int, run: tuple[str, ...]
 
 
 def many(folder: pathlib.Path, *, kills: int, seed: int) -> tuple[dict, list[str]]:
-    """Disturbs commands that make many runs, each until enough strikes have hit, and compares all of their runs.
-
-    Args:
-      folder: for the runs.
-      kills: strikes that must hit, for each command.
-      seed: of all moments.
-
-    Returns:
-      (counts, what went wrong).
-    """
+    """Disturbs commands that make many runs, each until `kills` strikes have hit, and compares all of their runs."""
     rng, counts, problems = random.Random(seed), {}, []
     for name, (module, flags) in MANY.items():
         calm, hits, rounds = folder / name / "undisturbed", 0, 0

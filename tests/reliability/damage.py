@@ -41,16 +41,7 @@ def notice(workdir: pathlib.Path, path: pathlib.Path) -> str | None:
 
 
 def damage_all(workdir: pathlib.Path, *, count: int, rng: random.Random) -> tuple[dict, list[str]]:
-    """Damages `count` files of a run, each in every way, one at a time.
-
-    Args:
-      workdir: of the run, which is as before at the end.
-      count: files.
-      rng: chooses files, places and bits.
-
-    Returns:
-      (counts, the damage that was not noticed, or not by its name).
-    """
+    """Damages `count` files of a run in every way, one at a time; counts, and the damage not noticed by its name."""
     paths = sorted(path for path in Run(workdir).checkpoints.rglob("*") if path.is_file() and path.stat().st_size)
     chosen = rng.sample(paths, min(count, len(paths)))
     counts, missed = {}, []

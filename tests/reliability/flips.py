@@ -5,39 +5,33 @@ import pathlib
 import random
 
 import pandas as pd
-from experiments.repeat import commands
-from experiments.trained import opened
 
+from memorize_jax.commands.report import commands
+from memorize_jax.measurements.registry import open_study
 from memorize_jax.runs.folder import Run
 from memorize_jax.runs.noted import read_noted
-from memorize_jax.studies.study import read_study
+from memorize_jax.runs.run import run_to_measure
 from tests.reliability.damage import flip
 
 
 def read_everything(workdir: pathlib.Path, splits) -> dict:
     """All that figures, claims, reports and analyses take from a run's folder."""
-    study = read_study(workdir)
-    with opened(workdir, splits) as trained:
-        held = {"labels": b"".join(part.tobytes() for part in trained.labels), "noted": read_noted(trained.folder)}
-        held["metrics"] = trained.metrics.to_csv()
+    study = open_study(workdir)
+    with run_to_measure(workdir, splits) as run:
+        held = {"labels": b"".join(part.tobytes() for part in run.labels), "noted": read_noted(run.folder)}
+        held["metrics"] = run.metrics.to_csv()
     return held | {"commands": commands(workdir)} | {name: table.to_csv() for name, table in study.tables.items()}
 
 
 def read_files(workdir: pathlib.Path) -> list[pathlib.Path]:
-    """The files of a run that its readers read, but for the checkpoints, which have seals of their own."""
+    """The files of a run that its readers read, but for the checkpoints, which have checksums of their own."""
     run = Run(workdir)
     tables = [path for path in sorted(run.results.glob("*.csv")) if path.stem not in ("claims", "over_seeds")]
     return [run.config, run.labels, run.metrics, run.workdir / "metrics.json", run.results / "made.json", *tables]
 
 
 def flip_all(workdir: pathlib.Path, splits, *, count: int, rng: random.Random) -> pd.DataFrame:
-    """Flips bits, one at a time.
-
-    Args:
-      workdir: of a finished run, which is as before at the end.
-      splits: its data.
-      count: flips in each file.
-      rng: chooses them.
+    """Flips `count` bits of each file of a finished run, one at a time.
 
     Returns:
       a row for each file, with the columns error (one clear sentence that names the file), same (nothing that is read

@@ -3,10 +3,12 @@ import shutil
 
 import numpy as np
 import pytest
-from experiments.presets import PRESETS
 
-from experiments import geometry, report
+from memorize_jax.commands import report
 from memorize_jax.geometry.status import CHECKPOINT_DAMAGED
+from memorize_jax.measurements.driver import measure
+from memorize_jax.measurements.registry import get_measurement
+from memorize_jax.presets import PRESETS
 from memorize_jax.runs.folder import Run
 from memorize_jax.storage import tables as results
 
@@ -16,14 +18,14 @@ def test_a_damaged_epoch_fails_clearly_or_is_recorded_in_the_table(tmp_path, smo
     workdir = shutil.copytree(smoke_run, tmp_path / "run")
     path = Run(workdir).checkpoints / "epochs" / "0" / "params.linear2.bias" / "0"
     path.write_bytes(path.read_bytes()[:-1] + b"\1")
-    config = PRESETS["smoke"].geometry
-    config = type(config)(**{**vars(config), "geometry_epochs": "0,final"})
+    geometry = get_measurement("geometry")
+    settings = PRESETS["smoke"].replace("geometry", geometry_epochs="0,final").of_all(geometry)
     before = (Run(workdir).results / "geometry.csv").read_bytes()
-    message = r"epoch 0 is damaged: leaf params\.linear2\.bias, file 0 has changed.*--skip_damaged goes on without it"
+    message = r"epoch 0 is damaged: leaf params\.linear2\.bias, file 0 has changed.*--skip_damaged measures without it"
     with pytest.raises(ValueError, match=message):
-        geometry.run(workdir, config)
+        measure(geometry, workdir, settings)
     assert (Run(workdir).results / "geometry.csv").read_bytes() == before
-    geometry.run(workdir, config, skip_damaged=True)
+    measure(geometry, workdir, settings, skip_damaged=True)
     assert "epoch 0 is damaged" in capsys.readouterr().err
     found, calm = (
         results.read_table(Run(folder).results / "geometry.csv", results.GEOMETRY, "")
@@ -36,5 +38,5 @@ def test_a_damaged_epoch_fails_clearly_or_is_recorded_in_the_table(tmp_path, smo
     assert skipped["capacity"].isna().all()
     for column in ("capacity", "radius", "dimension"):
         np.testing.assert_array_equal(found[found["epoch"] == 4][column], calm[calm["epoch"] == 4][column])
-    page = re.sub(r'"data:[^"]*"', "", report.run(workdir).read_text(encoding="utf-8"))
+    page = re.sub(r'"data:[^"]*"', "", report.run(workdir)[0].read_text(encoding="utf-8"))
     assert not re.search(r"\bnan\b", page)

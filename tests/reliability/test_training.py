@@ -1,6 +1,6 @@
-"""Training in a folder that loses files, space or numbers, in this process."""
+"""Training in a folder that loses files, space, time or numbers, in this process."""
 
-import dataclasses
+import contextlib
 import json
 import os
 import shutil
@@ -8,52 +8,98 @@ import signal
 import subprocess
 import time
 
+import jax
 import numpy as np
 import pandas as pd
 import pytest
 
 from memorize_jax import interruption
-from memorize_jax.runs import resume
-from memorize_jax.runs import session as run_folder
-from memorize_jax.runs import train as train_experiment
+from memorize_jax.runs import session
 from memorize_jax.runs.folder import Run
-from memorize_jax.storage.checkpoints import EpochStore
-from memorize_jax.storage.checkpoints import store as store_module
+from memorize_jax.runs.resume import rate_stretches
+from memorize_jax.runs.train import train_run
+from memorize_jax.storage.checkpoints import EpochStore, store
 from memorize_jax.storage.tables import RESTORES, read_table
-from memorize_jax.training import NotFiniteLossError, Trainer, rate_stretches
-from memorize_jax.training import loop as training_loop
+from memorize_jax.training import NotFiniteLossError, Trainer, loop
 from tests.reliability.outcome import differences, outcome
-from tests.training.test_loop import CONFIG, small_problem
+from tests.training.test_loop import CONFIG, LABELS, SPLITS, changed, trained
+
+
+def train_in(workdir, **options):
+    train_run(workdir, changed(**options), (SPLITS, LABELS))
+    return Run(workdir)
 
 
 @pytest.fixture(scope="module")
-def problem():
-    return small_problem()
-
-
-def train_in(workdir, problem, **options):
-    train_experiment.train_run(workdir, dataclasses.replace(CONFIG, **options), problem)
-    return workdir
-
-
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory, problem):
+def undisturbed(tmp_path_factory):
     """The folder of six epochs, with the training states of the last two; copy it, never change it."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(store_module, "STATE_SHARE", np.inf)
-        return train_in(tmp_path_factory.mktemp("undisturbed"), problem)
+        patched.setattr(store, "STATE_SHARE", np.inf)
+        return train_in(tmp_path_factory.mktemp("undisturbed")).workdir
 
 
-def test_damaged_epochs_are_mended_and_nothing_else_changes(tmp_path, problem, undisturbed, capsys):
-    workdir = shutil.copytree(undisturbed, tmp_path / "run")
-    epochs = Run(workdir).checkpoints / "epochs"
+@pytest.fixture
+def copy(tmp_path, undisturbed):
+    return Run(shutil.copytree(undisturbed, tmp_path / "run"))
+
+
+@contextlib.contextmanager
+def writing(before=lambda rows: None, after=lambda rows: None):
+    """Has something happen before or after metrics.csv is written."""
+
+    def write(workdir, rows, identity):
+        before(rows)
+        write_metrics(workdir, rows, identity)
+        after(rows)
+
+    write_metrics = session.write_metrics
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(session, "write_metrics", write)
+        yield
+
+
+def stop_at(number, error=KeyboardInterrupt):
+    def stop(rows):
+        if len(rows) == number:
+            raise error
+
+    return stop
+
+
+def test_the_store_holds_the_networks_training_had_and_a_finished_run_is_left_as_it_is(copy, undisturbed, monkeypatch):
+    with EpochStore(copy.checkpoints) as stored:
+        for epoch in trained(CONFIG)[0]:
+            jax.tree.map(np.testing.assert_array_equal, stored.load(epoch.number)["params"], epoch.state.params)
+    monkeypatch.setattr(loop, "Trainer", None)
+    train_in(copy.workdir)
+    assert copy.metrics.read_bytes() == Run(undisturbed).metrics.read_bytes()
+    assert differences(outcome(copy.workdir), outcome(undisturbed)) == []
+
+
+@pytest.mark.parametrize(
+    ("when", "state_share"), [("at an earlier end", 1), ("after", np.inf), ("before", np.inf), ("after", 1e-9)]
+)
+def test_training_that_is_resumed_equals_undisturbed_training(tmp_path, monkeypatch, undisturbed, when, state_share):
+    """Stopped before or after metrics.csv was written, with a training state of every epoch or of the first alone."""
+    if when == "at an earlier end":
+        train_in(tmp_path, epochs=3)
+    else:
+        monkeypatch.setattr(store, "STATE_SHARE", state_share)
+        with writing(**{when: stop_at(5)}), pytest.raises(KeyboardInterrupt):
+            train_in(tmp_path)
+        monkeypatch.undo()
+    assert differences(outcome(train_in(tmp_path).workdir), outcome(undisturbed)) == []
+
+
+def test_damaged_epochs_are_repaired_and_nothing_else_changes(copy, undisturbed, capsys):
+    epochs = copy.checkpoints / "epochs"
     path = epochs / "2" / "params.linear3.kernel" / "0.0"
     path.write_bytes(b"\0" + path.read_bytes()[1:])
     shutil.rmtree(epochs / "1")
     untouched = (epochs / "3" / "_CHECKPOINT_METADATA").read_bytes()
-    (Run(workdir).checkpoints / "resume" / "6" / "step" / "0").write_bytes(b"1234")
-    train_in(workdir, problem)
-    assert differences(outcome(workdir), outcome(undisturbed)) == []
+    (copy.checkpoints / "resume" / "6" / "step" / "0").write_bytes(b"1234")
+    train_in(copy.workdir)
+    assert differences(outcome(copy.workdir), outcome(undisturbed)) == []
     assert (epochs / "3" / "_CHECKPOINT_METADATA").read_bytes() == untouched
     said = capsys.readouterr().err
     assert "the training state of epoch 6 is damaged: leaf step, file 0 has changed" in said
@@ -61,85 +107,93 @@ def test_damaged_epochs_are_mended_and_nothing_else_changes(tmp_path, problem, u
     assert "epoch 2 is damaged: leaf params.linear3.kernel, file 0.0 has changed" in said
 
 
-def test_a_termination_signal_finishes_the_epoch_and_stores_it(tmp_path, problem, undisturbed, monkeypatch):
+def test_without_any_training_state_training_starts_again(copy, undisturbed, capsys):
+    shutil.rmtree(copy.checkpoints / "resume")
+    train_in(copy.workdir)
+    assert differences(outcome(copy.workdir), outcome(undisturbed)) == []
+    assert "training starts again, over 7 epochs" in capsys.readouterr().err
+
+
+def test_a_termination_signal_finishes_the_epoch_and_stores_it(tmp_path, undisturbed, monkeypatch):
     def signal_in_epoch_3(trainer, state, number, on_step):
         if number == 3:
             os.kill(os.getpid(), signal.SIGTERM)
         return run_epoch(trainer, state, number, on_step)
 
     run_epoch = Trainer.run_epoch
-    with monkeypatch.context() as patched:
-        patched.setattr(Trainer, "run_epoch", signal_in_epoch_3)
-        with pytest.raises(interruption.Terminated):
-            train_in(tmp_path / "run", problem)
-    with EpochStore(Run(tmp_path / "run").checkpoints) as store:
-        assert store.epochs() == [0, 1, 2, 3]
-        assert (Run(tmp_path / "run").checkpoints / "resume" / "3" / "seal.json").is_file()
-    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
-    train_in(tmp_path / "run", problem)
-    assert differences(outcome(tmp_path / "run"), outcome(undisturbed)) == []
-
-
-def test_without_time_for_the_epoch_training_stops_at_the_step(tmp_path, problem, monkeypatch):
-    monkeypatch.setattr(interruption, "GRACE_SECONDS", -1.0)
-    monkeypatch.setattr(run_folder, "write_metrics", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+    monkeypatch.setattr(Trainer, "run_epoch", signal_in_epoch_3)
     with pytest.raises(interruption.Terminated):
-        train_in(tmp_path, problem)
-    with EpochStore(Run(tmp_path).checkpoints) as store:
-        assert store.epochs() == [0]
+        train_in(tmp_path)
+    monkeypatch.undo()
+    with EpochStore(Run(tmp_path).checkpoints) as stored:
+        assert stored.epochs() == [0, 1, 2, 3]
+    assert (Run(tmp_path).checkpoints / "resume" / "3" / "seal.json").is_file()
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    assert differences(outcome(train_in(tmp_path).workdir), outcome(undisturbed)) == []
 
 
-def fail_once(monkeypatch, epoch, rate=None):
+def test_without_time_for_the_epoch_training_stops_at_the_step(tmp_path, monkeypatch):
+    monkeypatch.setattr(interruption, "GRACE_SECONDS", -1.0)
+    monkeypatch.setattr(session, "write_metrics", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+    with pytest.raises(interruption.Terminated):
+        train_in(tmp_path)
+    with EpochStore(Run(tmp_path).checkpoints) as stored:
+        assert stored.epochs() == [0]
+
+
+# --- a loss that is NaN
+
+
+def fail_once(monkeypatch, epoch, rate=0.0):
     """Makes the loss NaN in the last step of an epoch, as long as the learning rate is above `rate`."""
 
     def add(watch, loss):
-        bad = watch._epoch == epoch and watch._learning_rate > (rate or 0) and len(watch._waiting) == 2
-        plain(watch, np.float32(np.nan) if bad else loss)
+        bad = watch._epoch == epoch and watch._learning_rate > rate and len(watch._waiting) == 2
+        plain(watch, jax.numpy.float32(np.nan) if bad else loss)
 
-    plain = training_loop.LossWatch.add
-    monkeypatch.setattr(training_loop.LossWatch, "add", add)
+    plain = loop.LossWatch.add
+    monkeypatch.setattr(loop.LossWatch, "add", add)
 
 
-def test_a_loss_that_is_no_number_stops_the_run_and_names_the_place(tmp_path, problem, monkeypatch):
+def test_a_loss_that_is_nan_stops_the_run_and_names_the_place(tmp_path, monkeypatch):
     fail_once(monkeypatch, 4)
     message = r"the loss is nan at step 3 of epoch 4, learning rate 0\.003; the last sound epoch is 3; lower"
     with pytest.raises(NotFiniteLossError, match=message):
-        train_in(tmp_path, problem)
-    with EpochStore(Run(tmp_path).checkpoints) as store:
-        assert store.epochs() == [0, 1, 2, 3]
-    assert pd.read_csv(Run(tmp_path).metrics)["epoch"].tolist() == [0, 1, 2, 3]
+        train_in(tmp_path)
+    with EpochStore(Run(tmp_path).checkpoints) as stored:
+        assert stored.epochs() == pd.read_csv(Run(tmp_path).metrics)["epoch"].tolist() == [0, 1, 2, 3]
 
 
-def test_restore_halves_the_rate_from_the_failed_epoch_on(tmp_path, problem, undisturbed, monkeypatch):
+def test_restore_halves_the_rate_from_the_failed_epoch_on_and_repair_respects_it(tmp_path, undisturbed, monkeypatch):
     fail_once(monkeypatch, 4, rate=0.002)
-    train_in(tmp_path / "run", problem, on_nan="restore")
-    (restore,) = read_table(Run(tmp_path / "run").restores, RESTORES, "").to_dict("records")
+    run = train_in(tmp_path / "run", on_nan="restore")
+    (restore,) = read_table(run.restores, RESTORES, "").to_dict("records")
     assert restore == {"epoch": 3, "failed_epoch": 4, "failed_step": 3, "learning_rate": 0.0015}
-    losses, calm = (pd.read_csv(Run(folder).metrics)["loss"] for folder in (tmp_path / "run", undisturbed))
+    losses, calm = (pd.read_csv(Run(folder).metrics)["loss"] for folder in (run.workdir, undisturbed))
     assert losses[:4].tolist() == calm[:4].tolist()
     assert (losses[4:] > calm[4:]).all()
-
-
-@pytest.mark.slow
-def test_mended_epochs_learn_at_the_rates_they_were_trained_with(tmp_path, problem, monkeypatch):
-    fail_once(monkeypatch, 4, rate=0.002)
-    train_in(tmp_path / "run", problem, on_nan="restore")
-    found = outcome(tmp_path / "run")
-    shutil.rmtree(Run(tmp_path / "run").checkpoints / "epochs" / "5")
-    train_in(tmp_path / "run", problem, on_nan="restore")
-    assert differences(outcome(tmp_path / "run"), found) == []
+    found = outcome(run.workdir)
+    shutil.rmtree(run.checkpoints / "epochs" / "5")
+    train_in(run.workdir, on_nan="restore")
+    assert differences(outcome(run.workdir), found) == []
 
 
 def test_a_rate_that_was_lowered_holds_until_it_is_lowered_again():
     restores = [{"epoch": 5, "learning_rate": 0.5}, {"epoch": 3, "learning_rate": 0.25}]
-    assert rate_stretches([], 1.0, 4) == [(1.0, 4)]
-    assert rate_stretches(restores[:1], 1.0, 7) == [(1.0, 5), (0.5, 7)]
-    assert rate_stretches(restores, 1.0, 7) == [(1.0, 3), (0.25, 7)]
+    for given, last, expected in (
+        ([], 4, [(1.0, 4)]),
+        (restores[:1], 7, [(1.0, 5), (0.5, 7)]),
+        (restores, 7, [(1.0, 3), (0.25, 7)]),
+    ):
+        found = rate_stretches(changed(learning_rate=1.0, epochs=last), given)
+        assert [(stretch.learning_rate, stretch.epochs) for stretch in found] == expected
 
 
-def test_a_run_that_vanishes_is_not_half_made_again(tmp_path, problem, monkeypatch):
-    def vanish(workdir, rows, identity):
-        write_metrics(workdir, rows, identity)
+# --- folders and disks
+
+
+def test_a_run_that_vanishes_is_not_half_made_again(tmp_path):
+    def vanish(rows):
         if len(rows) == 3:
             # Not in the middle of a write.
             stored = tmp_path / "run" / "checkpoints" / "epochs" / "2"
@@ -147,20 +201,17 @@ def test_a_run_that_vanishes_is_not_half_made_again(tmp_path, problem, monkeypat
                 time.sleep(0.01)
             (tmp_path / "run").rename(tmp_path / "elsewhere")
 
-    write_metrics = run_folder.write_metrics
-    monkeypatch.setattr(run_folder, "write_metrics", vanish)
-    with pytest.raises(OSError, match=r"is gone|could not be stored"):
-        train_in(tmp_path / "run", problem)
+    with writing(after=vanish), pytest.raises(OSError, match=r"is gone|could not be stored"):
+        train_in(tmp_path / "run")
     assert not (tmp_path / "run" / "metrics.csv").exists()
 
 
-def test_metrics_that_are_no_table_are_named(tmp_path, problem, undisturbed):
-    workdir = shutil.copytree(undisturbed, tmp_path / "run")
-    lines = Run(workdir).metrics.read_text().splitlines()
+def test_metrics_that_are_no_table_are_named(copy):
+    lines = copy.metrics.read_text().splitlines()
     for damaged in (lines[:2] + lines[3:], lines[:2] + lines[1:], ["\0"]):
-        Run(workdir).metrics.write_text("\n".join(damaged) + "\n")
+        copy.metrics.write_text("\n".join(damaged) + "\n")
         with pytest.raises(ValueError, match=r"metrics\.csv.*(is damaged|expected columns)"):
-            train_in(workdir, problem)
+            train_in(copy.workdir)
 
 
 @pytest.fixture
@@ -175,53 +226,24 @@ def small_disk(tmp_path):
     subprocess.run(["umount", folder], check=True)
 
 
-def test_a_full_disk_loses_nothing(small_disk, problem, undisturbed, monkeypatch):
-    def fill_up(workdir, rows, identity):
+def test_a_disk_that_is_full_or_can_only_be_read_loses_nothing(small_disk, undisturbed):
+    def fill_up(rows):
         if len(rows) == 3:
             with open(small_disk / "filler", "wb") as stream:
                 os.posix_fallocate(stream.fileno(), 0, shutil.disk_usage(small_disk).free)
-        write_metrics(workdir, rows, identity)
 
-    write_metrics = run_folder.write_metrics
-    with monkeypatch.context() as patched:
-        patched.setattr(run_folder, "write_metrics", fill_up)
-        with pytest.raises(OSError, match="No space left on device") as error:
-            train_in(small_disk / "run", problem)
+    run = Run(small_disk / "run")
+    with writing(before=fill_up), pytest.raises(OSError, match="No space left on device") as error:
+        train_in(run.workdir)
     assert error.value.errno == 28
-    assert json.loads(Run(small_disk / "run").config.read_text())
+    assert json.loads(run.config.read_text())
     (small_disk / "filler").unlink()
-    train_in(small_disk / "run", problem)
-    assert differences(outcome(small_disk / "run"), outcome(undisturbed)) == []
-
-
-def test_a_disk_that_can_only_be_read_is_refused_and_left_as_it_is(small_disk, problem, undisturbed):
-    workdir = small_disk / "run"
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(run_folder, "write_metrics", fails_after(3, run_folder.write_metrics))
-        with pytest.raises(OSError, match="gone"):
-            train_in(workdir, problem)
-    before = outcome(workdir)
+    with writing(before=stop_at(5, OSError("gone"))), pytest.raises(OSError, match="gone"):
+        train_in(run.workdir)
+    before = outcome(run.workdir)
     subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
     with pytest.raises(OSError, match="Read-only file system"):
-        train_in(workdir, problem)
-    assert differences(outcome(workdir), before) == []
+        train_in(run.workdir)
+    assert differences(outcome(run.workdir), before) == []
     subprocess.run(["mount", "-o", "remount,rw", small_disk], check=True)
-    train_in(workdir, problem)
-    assert differences(outcome(workdir), outcome(undisturbed)) == []
-
-
-def fails_after(most_rows, write):
-    def write_or_fail(workdir, rows, identity):
-        if len(rows) > most_rows:
-            raise OSError("gone")
-        write(workdir, rows, identity)
-
-    return write_or_fail
-
-
-def test_a_finished_run_is_not_trained_again(tmp_path, problem, undisturbed, monkeypatch):
-    workdir = shutil.copytree(undisturbed, tmp_path / "run")
-    monkeypatch.setattr(resume, "train", None)
-    monkeypatch.setattr(train_experiment, "train", None)
-    train_in(workdir, problem)
-    assert differences(outcome(workdir), outcome(undisturbed)) == []
+    assert differences(outcome(train_in(run.workdir).workdir), outcome(undisturbed)) == []

@@ -55,7 +55,7 @@ def test_a_text_stands_in_brackets_behind_the_number_of_one_run():
 
 
 def test_a_long_table_without_a_view_is_cut_and_says_so():
-    view = plain_view("long", "Long", pd.concat([table(1)] * 5), most_rows=4)
+    view = plain_view("long", pd.concat([table(1)] * 5), most_rows=4)
     assert len(view.rows) == 4
     assert view.note == "The first 4 of 10 rows."
     assert view.num_rows == 10

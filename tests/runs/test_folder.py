@@ -8,16 +8,16 @@ import pytest
 
 from memorize_jax.config import RunConfig
 from memorize_jax.data import permute_labels
-from memorize_jax.runs import folder, labels, noted
-from memorize_jax.runs.folder import Run, check_writable
-from memorize_jax.runs.noted import check_same_run
+from memorize_jax.runs.folder import Run, check_no_sweep, check_writable
+from memorize_jax.runs.labels import read_labels, write_labels
+from memorize_jax.runs.noted import check_same_run, read_config, read_provenance, write_config
 
 CONFIG = RunConfig(dataset="spheres_small", width=32, permuted_fraction=0.3, learning_rate=3e-4, seed=7)
 
 
 def written(tmp_path, config=CONFIG):
     run = Run(tmp_path / "deep" / "run")
-    noted.write_config(run, config)
+    write_config(run, config)
     return run
 
 
@@ -25,14 +25,11 @@ def written(tmp_path, config=CONFIG):
 
 
 @pytest.mark.parametrize("config", [CONFIG, RunConfig(), dataclasses.replace(CONFIG, data_dir='a "quoted" ünicode')])
-def test_a_configuration_comes_back(tmp_path, config):
-    assert noted.read_config(written(tmp_path, config)) == config
-
-
-def test_the_configuration_is_written_with_its_provenance(tmp_path):
-    run = written(tmp_path)
-    (found,) = noted.read_provenance(run)
-    assert [found] == json.loads(run.config.read_text())["provenance"]
+def test_a_configuration_comes_back_with_its_provenance(tmp_path, config):
+    run = written(tmp_path, config)
+    assert read_config(run) == config
+    (found,) = read_provenance(run)
+    assert [found] == json.loads(run.config.read_text(encoding="utf-8"))["provenance"]
     assert found["packages"]["jax"] == jax.__version__
     assert found["packages"]["numpy"] == np.__version__
     assert found["device"].startswith(f"{len(jax.devices())} x ")
@@ -42,22 +39,15 @@ def test_the_configuration_is_written_with_its_provenance(tmp_path):
 
 def test_a_folder_without_a_run_says_how_to_make_one(tmp_path):
     with pytest.raises(FileNotFoundError, match=f"train one with: python -m experiments.train --workdir={tmp_path}"):
-        noted.read_config(Run(tmp_path))
-
-
-@pytest.mark.parametrize("below", ["", "deeper"])
-def test_a_file_holds_no_run(tmp_path, below):
-    (tmp_path / "notes.txt").write_text("mine")
-    with pytest.raises(NotADirectoryError, match=r"notes\.txt is not a folder"):
-        noted.read_config(Run(tmp_path / "notes.txt" / below))
+        read_config(Run(tmp_path))
 
 
 def test_results_of_points_are_not_a_run_to_train(tmp_path):
     for name in ("results/geometry.csv", "figures/geometry.svg"):
         (tmp_path / name).parent.mkdir()
         (tmp_path / name).write_text("")
-    with pytest.raises(FileNotFoundError, match=r"it holds results of experiments\.geometry --points") as error:
-        noted.read_config(Run(tmp_path))
+    with pytest.raises(FileNotFoundError, match=r"it holds results of geometry --points") as error:
+        read_config(Run(tmp_path))
     assert "experiments.train" not in str(error.value)
 
 
@@ -65,8 +55,8 @@ def test_results_of_points_are_not_a_run_to_train(tmp_path):
 def test_a_run_may_have_no_provenance(tmp_path, noted):
     run = written(tmp_path)
     run.config.write_text(json.dumps({"config": dataclasses.asdict(CONFIG), **noted}))
-    assert noted.read_config(run) == CONFIG
-    assert noted.read_provenance(run) == []
+    assert read_config(run) == CONFIG
+    assert read_provenance(run) == []
 
 
 @pytest.mark.parametrize(
@@ -88,7 +78,7 @@ def test_a_damaged_configuration_is_named_in_one_line(tmp_path, content):
     run = Run(tmp_path)
     run.config.write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(ValueError, match=r"config\.json: expected the configuration of a run") as error:
-        noted.read_config(run)
+        read_config(run)
     assert "\n" not in str(error.value)
     assert str(run.config) in str(error.value)
 
@@ -100,13 +90,18 @@ def test_an_empty_folder_fits_any_configuration(tmp_path):
     check_same_run(Run(tmp_path), CONFIG)
 
 
-@pytest.mark.parametrize(
-    "changed", [{"epochs": 5}, {"stop_accuracy": 0.5}, {"extra_epochs": 3}, {"data_dir": "/elsewhere"}, {"keep": "log"}]
-)
-def test_the_length_of_a_run_may_change(tmp_path, changed):
-    check_same_run(written(tmp_path), dataclasses.replace(CONFIG, **changed))
-
-
+# Field of a run -> another value; those that may change when it is resumed, and those that make another run.
+MAY_CHANGE = {
+    "epochs": 5,
+    "stop_accuracy": 0.5,
+    "extra_epochs": 3,
+    "data_dir": "/elsewhere",
+    "keep": "log",
+    "keep_dtype": "bfloat16",
+    "on_nan": "restore",
+    "steps_per_call": 3,
+    "tensorboard": True,
+}
 OTHER = {
     "scaling": "symmetric",
     "num_train": 500,
@@ -124,15 +119,13 @@ OTHER = {
 }
 
 
-def test_every_field_is_either_what_a_run_is_or_how_long():
-    may_change = {*RunConfig.LENGTH_FIELDS, *RunConfig.CARE_FIELDS}
-    assert set(OTHER) | may_change == {field.name for field in dataclasses.fields(RunConfig)}
-
-
-@pytest.mark.parametrize("field", OTHER)
-def test_another_configuration_names_the_field_that_differs(tmp_path, field):
+@pytest.mark.parametrize("field", [field.name for field in dataclasses.fields(RunConfig)])
+def test_a_field_is_either_what_a_run_is_or_how_long(tmp_path, field):
     run = written(tmp_path)
-    asked = dataclasses.replace(CONFIG, **{field: OTHER[field]})
+    asked = dataclasses.replace(CONFIG, **{field: (MAY_CHANGE | OTHER)[field]})
+    if field in MAY_CHANGE:
+        check_same_run(run, asked)
+        return
     with pytest.raises(ValueError, match="choose another --workdir or the same settings") as error:
         check_same_run(run, asked)
     assert f"holds a run with {field}={getattr(CONFIG, field)} (asked: {OTHER[field]});" in str(error.value)
@@ -150,31 +143,33 @@ def test_all_fields_that_differ_are_named(tmp_path):
 @pytest.mark.parametrize("member", ["b1", "b1/seed_0"])
 def test_a_sweep_names_one_of_its_runs(tmp_path, member):
     (tmp_path / "runs.csv").write_text("")
-    noted.write_config(Run(tmp_path / member), CONFIG)
+    write_config(Run(tmp_path / member), CONFIG)
     message = f"{tmp_path} holds a sweep; give one of its runs as --workdir, e.g. {tmp_path}/b1$"
-    with pytest.raises(ValueError, match=message):
-        noted.read_config(Run(tmp_path))
-    with pytest.raises(ValueError, match=message):
-        check_same_run(Run(tmp_path), CONFIG)
+    for refuse in (read_config, lambda run: check_same_run(run, CONFIG)):
+        with pytest.raises(ValueError, match=message):
+            refuse(Run(tmp_path))
 
 
 def test_a_sweep_that_was_not_begun_names_none(tmp_path):
     (tmp_path / "runs.csv").write_text("")
     with pytest.raises(ValueError, match=r"give one of its runs as --workdir, once there are some$"):
-        folder.check_no_sweep(tmp_path)
+        check_no_sweep(tmp_path)
 
 
 def test_a_run_does_not_hide_a_sweep(tmp_path):
     run = written(tmp_path)
     run.sweep.write_text("")
     with pytest.raises(ValueError, match=r"holds a run \(config.json\) and a sweep \(runs.csv\); move one"):
-        noted.read_config(run)
+        read_config(run)
 
 
-def test_a_run_that_is_gone_from_a_sweep_comes_back_by_the_sweep(tmp_path):
+@pytest.mark.parametrize(("name", "command"), [("b1", "sweep"), ("width_2", "double_descent")])
+def test_a_run_that_is_gone_from_a_sweep_comes_back_by_the_sweep(tmp_path, name, command):
     (tmp_path / "runs.csv").write_text("")
-    with pytest.raises(FileNotFoundError, match=f"goes on with: python -m experiments.sweep --workdir={tmp_path} and"):
-        noted.read_config(Run(tmp_path / "b1"))
+    (tmp_path / name).mkdir()
+    message = f"resume that with: python -m experiments.{command} --workdir={tmp_path} and"
+    with pytest.raises(FileNotFoundError, match=message):
+        read_config(Run(tmp_path / name))
 
 
 # --- where a run can be
@@ -186,10 +181,11 @@ def test_a_folder_that_does_not_exist_yet_is_fine_and_not_made(tmp_path):
 
 
 @pytest.mark.parametrize("below", ["", "deeper/still"])
-def test_a_file_is_not_a_folder(tmp_path, below):
+def test_a_file_is_not_a_folder_and_holds_no_run(tmp_path, below):
     (tmp_path / "notes.txt").write_text("mine")
-    with pytest.raises(NotADirectoryError, match=r"notes\.txt is not a folder"):
-        check_writable(tmp_path / "notes.txt" / below)
+    for refuse in (check_writable, lambda path: read_config(Run(path))):
+        with pytest.raises(NotADirectoryError, match=r"notes\.txt is not a folder"):
+            refuse(tmp_path / "notes.txt" / below)
 
 
 def test_a_folder_without_permission_is_named(tmp_path, monkeypatch):
@@ -207,37 +203,25 @@ def test_a_tilde_is_the_home_folder(tmp_path, monkeypatch):
 # --- labels.npz
 
 
-def small_labels():
-    return permute_labels(np.arange(40) % 4, 0.5, key=jax.random.key(0), num_classes=4)
-
-
-def test_labels_come_back(tmp_path):
+def test_labels_come_back_without_pickle_and_with_what_made_them(tmp_path):
     run = Run(tmp_path / "run")
-    labels.write_labels(run, small_labels(), CONFIG)
-    for found, expected in zip(labels.read_labels(run), small_labels(), strict=True):
+    labels = permute_labels(np.arange(40) % 4, 0.5, key=jax.random.key(0), num_classes=4)
+    write_labels(run, labels, CONFIG)
+    for found, expected in zip(read_labels(run), labels, strict=True):
         np.testing.assert_array_equal(found, expected)
         assert found.dtype == expected.dtype
     assert [path.name for path in run.workdir.iterdir()] == ["labels.npz"]
-
-
-def test_labels_are_stored_without_pickle_and_with_what_made_them(tmp_path):
-    run = Run(tmp_path)
-    labels.write_labels(run, small_labels(), CONFIG)
     with np.load(run.labels, allow_pickle=False) as content:
         assert set(content) == {"assigned", "true", "is_permuted", "seed", "mode", "identity", "checksum"}
         assert all(content[name].dtype != object for name in content)
-        assert int(content["seed"]) == 7
-        assert str(content["mode"]) == "shuffle"
+        assert (int(content["seed"]), str(content["mode"])) == (7, "shuffle")
 
 
-def test_missing_labels_are_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"no labels\.npz in"):
-        labels.read_labels(Run(tmp_path))
-
-
-@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut short"])
-def test_damaged_labels_are_named(tmp_path, content):
+def test_missing_and_damaged_labels_are_named(tmp_path):
     run = Run(tmp_path)
-    run.labels.write_bytes(content)
-    with pytest.raises(ValueError, match=r"labels\.npz: expected the labels of a run"):
-        labels.read_labels(run)
+    with pytest.raises(FileNotFoundError, match=r"no labels\.npz in"):
+        read_labels(run)
+    for content in (b"", b"PK\x03\x04 cut short"):
+        run.labels.write_bytes(content)
+        with pytest.raises(ValueError, match=r"labels\.npz: expected the labels of a run"):
+            read_labels(run)

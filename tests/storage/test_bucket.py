@@ -36,8 +36,10 @@ def test_what_is_done_here_is_there_afterwards_and_on_the_next_machine(tmp_path,
     assert SAID == []
 
 
-def test_uploads_go_on_while_the_work_does(tmp_path, store):
+def test_the_work_is_uploaded_meanwhile_and_no_other_command_works_in_the_folder(tmp_path, store):
     with work_on(tmp_path, seconds=0.01) as place:
+        with pytest.raises(BusyError, match="is in use by process"), work_on(tmp_path):
+            pass
         make_run(place, 3)
         deadline = time.monotonic() + 60
         while "metrics.csv" not in in_bucket(store) and time.monotonic() < deadline:
@@ -90,11 +92,6 @@ def test_the_error_of_the_work_is_seen_rather_than_that_of_the_bucket(tmp_path, 
             work(is_lost)
         assert in_bucket(store)["metrics.csv"] == b"2"
     assert "everything is in" in SAID[-1]
-
-
-def test_two_commands_on_one_machine_do_not_work_in_one_folder(tmp_path):
-    with work_on(tmp_path), pytest.raises(BusyError, match="is in use by process"), work_on(tmp_path):
-        pass
 
 
 # --- what a bucket may hold

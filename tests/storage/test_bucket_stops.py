@@ -9,7 +9,7 @@ import types
 import pytest
 
 from memorize_jax.storage import bucket
-from memorize_jax.storage.bucket import BEAT, LOCK, MANIFEST, Bucket, BucketError, bring_here, bring_there
+from memorize_jax.storage.bucket import BEAT, LOCK, MANIFEST, Bucket, BucketError, download, upload
 from memorize_jax.storage.lock import BusyError
 from tests.storage import made_up_bucket
 from tests.storage.made_up_bucket import (
@@ -52,7 +52,7 @@ def test_wherever_uploading_stops_the_bucket_holds_a_run_that_goes_on(tmp_path, 
     here, one, known = tmp_path / "here", acquired(), {}
     if start is not None:
         make_run(here, start)
-        bring_there(one, here, known)
+        upload(one, here, known)
     filesystem, before = one._fs, {name: file.getvalue() for name, file in store.items()}
     make_run(here, 5, without=(1,))
     for changes in range(100):
@@ -62,17 +62,17 @@ def test_wherever_uploading_stops_the_bucket_holds_a_run_that_goes_on(tmp_path, 
         left = iter(range(changes))
         one._fs = Counting(filesystem, lambda left=left: next(left))
         with contextlib.suppress(BucketError):
-            bring_there(one, here, dict(known))
+            upload(one, here, dict(known))
         is_whole = in_bucket(store) == contents(here)
         one._fs = filesystem
         # As another machine finds it, and then this one.
         other = tmp_path / f"other{changes}"
-        bring_here(one, other, [], SAID.append)
+        download(one, other, [], SAID.append)
         if other.exists():
             check_goes_on(contents(other), gone={5: {1}})
-        _, again = bring_here(one, here, [one.token, ""], SAID.append)
+        _, again = download(one, here, [one.token, ""], SAID.append)
         assert contents(here)["metrics.csv"] == b"5"
-        bring_there(one, here, again)
+        upload(one, here, again)
         assert in_bucket(store) == contents(here)
         if is_whole and next(left, None) is not None:
             break
@@ -162,21 +162,16 @@ def test_a_holder_that_shows_itself_is_named(slept):
     assert slept.seconds == bucket.LOOK_SECONDS
 
 
-@pytest.mark.parametrize("content", [None, b"\xff unknown", b""])
-def test_a_holder_that_does_not_move_is_gone_after_a_while(slept, content):
+@pytest.mark.parametrize("content", [None, b"\xff unknown", b"", "leaves"])
+def test_a_holder_that_does_not_move_is_gone_after_a_while_and_one_that_leaves_at_once(slept, store, content):
     held()
-    if content is not None:
+    if content == "leaves":
+        slept.meanwhile = lambda: store.pop(PLACE + LOCK)
+    elif content is not None:
         put(LOCK, content)
     acquired().check()
-    assert slept.seconds == bucket.GONE_SECONDS
+    assert slept.seconds == (bucket.LOOK_SECONDS if content == "leaves" else bucket.GONE_SECONDS)
     assert SAID[-1].startswith("waiting up to 90 s to see whether")
-
-
-def test_a_holder_that_leaves_makes_room_at_once(slept, store):
-    held()
-    slept.meanwhile = lambda: store.pop(PLACE + LOCK)
-    acquired().check()
-    assert slept.seconds == bucket.LOOK_SECONDS
 
 
 def test_an_earlier_command_in_this_folder_on_this_machine_is_gone_for_sure(slept):

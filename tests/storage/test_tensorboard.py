@@ -6,7 +6,7 @@ import struct
 
 import pytest
 
-from experiments import presets
+from memorize_jax.presets import PRESETS
 from memorize_jax.runs.folder import Run
 from memorize_jax.runs.noted import read_config
 from memorize_jax.runs.prepare import prepare
@@ -18,7 +18,7 @@ from memorize_jax.storage.tensorboard import check_installed, event_file, tag
 pytest.importorskip("tensorboardX")
 
 CONFIG = dataclasses.replace(
-    presets.PRESETS["smoke"].run, num_train=100, width=16, epochs=1, permuted_fraction=0.0, stop_accuracy=1.0
+    PRESETS["smoke"].run, num_train=100, width=16, epochs=1, permuted_fraction=0.0, stop_accuracy=1.0
 )
 WITH_CURVES = dataclasses.replace(CONFIG, tensorboard=True, epochs=3)
 
@@ -103,14 +103,13 @@ def test_without_the_package_one_sentence_says_so(monkeypatch, tmp_path):
 def test_a_run_is_resumed_with_curves_and_its_table_can_be_read_meanwhile(monkeypatch, tmp_path):
     assert WITH_CURVES.identity() == CONFIG.identity()
     train_run(tmp_path / "run", CONFIG)
-    run, lengths = Run(tmp_path / "run"), []
+    run, lengths, curves = Run(tmp_path / "run"), [], Session.curves
 
     @contextlib.contextmanager
     def watched(session):
         with curves(session) as draw:
             yield lambda row: (draw(row), lengths.append(len(read_table(run.metrics, METRICS, ""))))
 
-    curves = Session.curves
     monkeypatch.setattr(Session, "curves", watched)
     train_run(run.workdir, WITH_CURVES)
     assert lengths == [3, 4]

@@ -3,15 +3,18 @@ import dataclasses
 import numpy as np
 import pandas as pd
 import pytest
-from experiments.grid import combinations, plan
 
 from memorize_jax import models
+from memorize_jax.commands import report
 from memorize_jax.config import RunConfig
+from memorize_jax.measurements.registry import open_study
 from memorize_jax.runs.folder import Run
-from memorize_jax.runs.noted import write_config
+from memorize_jax.runs.noted import Noted, write_config
+from memorize_jax.runs.notes import note_tables
 from memorize_jax.runs.seeds import seed_folder
 from memorize_jax.storage.tables import METRICS
-from memorize_jax.studies.study import command, read_study, three_layers
+from memorize_jax.studies.plan import make_plan, write_runs
+from memorize_jax.studies.study import three_layers
 from tests.figures import invented
 
 
@@ -27,36 +30,26 @@ def made_up_run(workdir, config, geometry=True):
 
 
 @pytest.fixture(scope="module")
-def ensemble(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("ensemble")
-    for seed in (0, 3):
-        made_up_run(seed_folder(folder, seed), RunConfig(seed=seed), geometry=seed == 0)
-    return folder
-
-
-@pytest.fixture(scope="module")
 def swept(tmp_path_factory):
     """Two fractions and two networks, two seeds each, seed 1 unfinished; one combination was not begun."""
     folder = tmp_path_factory.mktemp("sweep")
-    wanted = plan("smoke", {}, {"permuted_fraction": [0.0, 0.5], "model": ["mlp", "masc_mlp"]}, "0-1")
-    runs = combinations(wanted)
-    for one in runs[:-1]:
-        for seed in wanted.seeds:
-            made_up_run(
-                seed_folder(folder / one.name, seed),
-                dataclasses.replace(one.config, seed=seed, epochs=2 + 98 * seed, stop_accuracy=1.0),
-            )
-    write_runs(folder, wanted, lambda run: False)
-    return folder, [one.name for one in runs]
+    plan = make_plan(RunConfig(), {"permuted_fraction": [0.0, 0.5], "model": ["mlp", "masc_mlp"]}, "0-1")
+    for one in plan.runs()[:-1]:
+        for member, config in plan.folders(folder, one).items():
+            made_up_run(member.workdir, dataclasses.replace(config, epochs=2 + 98 * config.seed, stop_accuracy=1.0))
+    write_runs(folder, plan, lambda run: False)
+    return folder, [one.name for one in plan.runs()]
 
 
 def test_a_run_has_the_tables_that_were_made(tmp_path):
-    study = read_study(made_up_run(tmp_path / "run", RunConfig(seed=2)))
-    assert (study.kind, study.model, study.seeds, study.varies) == ("run", "mlp", (2,), ())
+    study = open_study(made_up_run(tmp_path / "run", RunConfig(seed=2)))
+    assert (study.model, study.seeds, study.axes) == ("mlp", (2,), ())
     assert set(study.tables) == {"metrics", "geometry"}
     assert study.layers[-1] == "linear6"
     assert study.epochs_of("best") == {2: 4}
     assert set(study.at_stage("geometry", "final")["epoch"]) == {18}
+    assert study.command("decoding_choice") == f"python -m experiments.decoding --workdir={tmp_path}/run"
+    assert repr(study).endswith("run': mlp on digits, seeds 2; tables metrics, geometry)")
 
 
 @pytest.mark.parametrize(
@@ -66,20 +59,22 @@ def test_a_run_has_the_tables_that_were_made(tmp_path):
 def test_a_run_that_was_interrupted_is_known(tmp_path, options, unfinished):
     """Its last epoch is 19."""
     config = RunConfig(**{"seed": 3, "stop_accuracy": 1.0, **options})
-    assert read_study(made_up_run(tmp_path / "run", config)).unfinished == unfinished
+    assert open_study(made_up_run(tmp_path / "run", config)).unfinished == unfinished
 
 
-def test_an_ensemble_has_a_table_only_if_all_seeds_have_it(ensemble):
-    study = read_study(ensemble)
-    assert (study.kind, study.seeds) == ("ensemble", (0, 3))
+def test_an_ensemble_has_a_table_only_if_all_seeds_have_it(tmp_path):
+    for seed in (0, 3):
+        made_up_run(seed_folder(tmp_path, seed), RunConfig(seed=seed), geometry=seed == 0)
+    study = open_study(tmp_path)
+    assert (study.seeds, study.axes) == ((0, 3), ())
     assert set(study.tables) == {"metrics"}
     assert study.epochs_of("final") == {0: 16, 3: 19}
 
 
 def test_a_sweep_says_what_every_row_is_of(swept):
     folder, names = swept
-    study = read_study(folder)
-    assert (study.kind, study.varies, study.seeds) == ("sweep", ("permuted_fraction", "model"), (0, 1))
+    study = open_study(folder)
+    assert (study.axes, study.seeds) == (("permuted_fraction", "model"), (0, 1))
     assert study.model == "mlp, masc_mlp"
     assert np.isnan(study.permuted_fraction)
     assert study.layers == ()
@@ -88,55 +83,78 @@ def test_a_sweep_says_what_every_row_is_of(swept):
         found = table[["run", "model", "permuted_fraction"]].drop_duplicates().to_numpy().tolist()
         assert found == [[names[0], "mlp", 0.0], [names[1], "masc_mlp", 0.0], [names[2], "mlp", 0.5]]
         assert set(table["dataset"]) == {"digits"}
+    # One of its runs is a study of two seeds.
+    one = open_study(folder / names[0])
+    assert (one.axes, one.seeds) == ((), (0, 1))
 
 
-def test_one_run_of_a_sweep_is_an_ensemble(swept):
-    folder, names = swept
-    assert read_study(folder / names[0]).kind == "ensemble"
+TRAIN, MORE, MEASURE = (f"python -m experiments.{rest}" for rest in ("train --epochs=3", "train", "geometry --kappa=0"))
 
 
-def test_a_sweep_that_was_not_begun_says_how_to_go_on(tmp_path):
-    row = {"run": "abc", "permuted_fraction": 0.5, "seeds": 1, "state": "missing"}
+@pytest.mark.parametrize(
+    ("trained", "measured", "lines"),
+    [
+        ([TRAIN, MORE], [MEASURE, MEASURE], [TRAIN, MORE, MEASURE, "python -m experiments.report --workdir='{}'"]),
+        (["python -m experiments.reproduce"], ["python -m experiments.reproduce"], ["python -m experiments.reproduce"]),
+        (["memorize reproduce"], ["memorize reproduce"], ["memorize reproduce"]),
+        # Nothing is invented where nothing was noted.
+        ([], [], []),
+    ],
+)
+def test_the_lines_that_made_a_study_come_back_in_order_and_once(tmp_path, trained, measured, lines):
+    for seed in (0, 1):
+        folder = Run(seed_folder(tmp_path / "my run", seed))
+        made_up_run(folder.workdir, config := RunConfig(seed=seed))
+        write_config(folder, config, Noted(config, commands=trained))
+        for step, line in zip(("geometry", "decoding"), measured, strict=False):
+            about = {"settings": {}, "identity": None, "seconds": 1.0, "provenance": {}}
+            note_tables(folder, step, ("geometry",) if step == "geometry" else (), command=line, **about)
+    assert report.commands(open_study(tmp_path / "my run")) == [line.format(tmp_path / "my run") for line in lines]
+
+
+@pytest.mark.parametrize("text", ["[]", "{", "", '{"geometry": 3}', '{"geometry": {"tables": {}}}'])
+def test_a_damaged_note_is_an_error_by_name(tmp_path, text):
+    (Run(made_up_run(tmp_path / "run", RunConfig())).results / "made.json").write_text(text)
+    with pytest.raises(ValueError, match=r"made\.json is damaged"):
+        open_study(tmp_path / "run")
+
+
+@pytest.mark.parametrize(("name", "command"), [("abc", "sweep"), ("width_2", "double_descent")])
+def test_a_sweep_that_was_not_begun_says_how_to_resume_it(tmp_path, name, command):
+    (tmp_path / name).mkdir()
+    row = {"run": name, "width": 2, "seeds": 1, "state": "missing"}
     pd.DataFrame([row]).to_csv(tmp_path / "runs.csv", index=False)
-    with pytest.raises(
-        FileNotFoundError, match=f"no run of the sweep in {tmp_path} was trained; go on with: python -m"
-    ):
-        read_study(tmp_path)
+    message = f"no run of the sweep in {tmp_path} was trained; resume it with: python -m experiments.{command} "
+    with pytest.raises(FileNotFoundError, match=message):
+        open_study(tmp_path)
 
 
-def test_networks_of_growing_width_are_a_table(tmp_path):
+def test_a_table_of_widths_is_read_with_and_without_its_runs(tmp_path):
     run = Run(tmp_path)
     run.results.mkdir()
     invented.descent((0, 1)).tables["double_descent"].to_csv(run.results / "double_descent.csv", index=False)
-    study = read_study(tmp_path)
-    assert (study.kind, study.seeds, study.model) == ("double_descent", (0, 1), "")
-    write_config(Run(seed_folder(tmp_path / "width_2", 1)), RunConfig(width=2, permuted_fraction=0.1))
-    study = read_study(tmp_path)
-    assert (study.model, study.permuted_fraction, study.varies) == ("mlp", 0.1, ("width",))
+    study = open_study(tmp_path)
+    assert (study.axes, study.seeds, study.model) == (("width",), (0, 1), "")
+    made_up_run(seed_folder(tmp_path / "width_2", 1), RunConfig(width=2, permuted_fraction=0.1, seed=1))
+    study = open_study(tmp_path)
+    assert (study.model, study.permuted_fraction, study.axes) == ("mlp", 0.1, ("width",))
 
 
 def test_a_folder_without_any_of_them_says_how_to_make_one(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"train one with: python -m experiments\.train --workdir="):
-        read_study(tmp_path)
-
-
-def test_the_command_of_a_table():
-    assert command("decoding_choice", "runs/a") == "python -m experiments.decoding --workdir=runs/a"
+        open_study(tmp_path)
 
 
 @pytest.mark.parametrize(
-    ("model", "expected"),
+    ("layers", "expected"),
     [
-        ("mlp", ("linear1", "linear3", "linear5")),
-        ("alexnet", ("conv1", "conv5", "conv7")),
-        ("vgg16", ("conv1", "conv9", "linear20")),
-        ("resnet18", ("conv1", "conv10", "conv20")),
+        (models.layer_names("mlp"), ("linear1", "linear3", "linear5")),
+        (models.layer_names("alexnet"), ("conv1", "conv5", "conv7")),
+        (models.layer_names("vgg16"), ("conv1", "conv9", "linear20")),
+        (models.layer_names("resnet18"), ("conv1", "conv10", "conv20")),
+        # A network of one layer has no other to compare.
+        (("output",), ("output", "output", "output")),
     ],
 )
-def test_the_three_layers_of_a_network_are_hidden_and_the_middle_one_a_convolution(model, expected):
-    found = three_layers(models.layer_names(model))
-    assert found == dict(zip(("first", "middle", "last"), expected, strict=True))
-
-
-def test_a_network_of_one_layer_has_no_other_to_compare():
-    assert set(three_layers(("output",)).values()) == {"output"}
+def test_the_three_layers_of_a_network_are_hidden_and_the_middle_one_a_convolution(layers, expected):
+    assert three_layers(layers) == dict(zip(("first", "middle", "last"), expected, strict=True))

@@ -2,49 +2,48 @@ import dataclasses
 
 import jax
 import numpy as np
-import pandas as pd
 import pytest
 
 from memorize_jax import data
 from memorize_jax.config import RunConfig
-from memorize_jax.runs import session as run_folder
-from memorize_jax.runs.folder import Run
-from memorize_jax.runs.train import train_run
-from memorize_jax.storage.checkpoints import EpochStore, store
-from memorize_jax.training import Trainer, is_finished, train
+from memorize_jax.data import PermutedLabels
+from memorize_jax.training import NotFiniteLossError, Resume, Trainer, is_finished, loop, stack, train
 from memorize_jax.training.accuracy import group_accuracies
 from tests.eight_devices import small_labels, small_splits, trainer_steps
 
 CONFIG = RunConfig(width=16, batch_size=37, learning_rate=3e-3, epochs=6, stop_accuracy=1.0)
+SPLITS = small_splits()
+LABELS = small_labels(SPLITS)
 
 
-def small_problem(fraction=0.4):
-    splits = small_splits()
-    return splits, small_labels(splits, fraction)
+def changed(**options):
+    return dataclasses.replace(CONFIG, **options)
 
 
-def history(*accuracies):
-    return [{"train_accuracy": accuracy} for accuracy in accuracies]
+def trained(config, labels=LABELS, **options):
+    """Seed -> its epochs, with copies of the states, for the next epoch overwrites them."""
+    seen = {seed: [] for seed in options.get("seeds", [config.seed])}
+
+    def on_epoch(*epochs):
+        for epoch in epochs:
+            seen[epoch.seed].append(epoch._replace(state=jax.tree.map(np.array, epoch.state)))
+
+    train(config, SPLITS, labels, on_epoch, **options)
+    return seen
 
 
-# --- several steps in one call
+@pytest.fixture(scope="module")
+def six_epochs():
+    return trained(CONFIG)[0]
 
 
-def test_several_steps_in_one_call_change_nothing():
+def test_several_steps_in_one_call_change_nothing(six_epochs):
     """100 examples make three batches: two in one call, and one that is left."""
-    splits, labels = small_problem()
-    runs = {}
-    for number in (1, 2):
-        runs[number], losses = [], []
-        config = dataclasses.replace(CONFIG, epochs=2, steps_per_call=number)
-        train(config, splits, labels, runs[number].append)
-        Trainer(config, splits, labels).run_epoch(Trainer(config, splits, labels).initial_state(), 1, losses.append)
-        assert [np.size(loss) for loss in losses] == ([1, 1, 1] if number == 1 else [2, 1])
-    for one, two in zip(runs[1], runs[2], strict=True):
-        np.testing.assert_allclose(one.metrics["loss"], two.metrics["loss"], rtol=1e-5)
-
-
-# --- when training ends
+    config, losses = changed(epochs=2, steps_per_call=2), []
+    trainer = Trainer(config, SPLITS, LABELS)
+    state = trainer.run_epoch(trainer.initial_state(), 1, losses.append)
+    assert [np.size(loss) for loss in losses] == [2, 1]
+    np.testing.assert_allclose(trainer.evaluate(state.variables)["loss"], six_epochs[1].metrics["loss"], rtol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -63,56 +62,38 @@ def test_several_steps_in_one_call_change_nothing():
     ],
 )
 def test_training_ends_when_epochs_are_used_up_or_labels_are_memorized(options, accuracies, finished):
-    config = RunConfig(**{"epochs": 100, **options})
-    assert is_finished(config, len(accuracies) - 1, history(*accuracies)) is finished
+    history = [{"train_accuracy": accuracy} for accuracy in accuracies]
+    assert is_finished(RunConfig(**{"epochs": 100, **options}), len(accuracies) - 1, history) is finished
 
 
 def test_training_stops_the_asked_number_of_epochs_after_the_accuracy():
-    splits, labels = small_problem(0.0)
-    config = dataclasses.replace(CONFIG, epochs=200, learning_rate=1e-2, stop_accuracy=0.8, extra_epochs=2)
-    epochs = []
-    train(config, splits, labels, epochs.append)
-    accuracies = [epoch.metrics["train_accuracy"] for epoch in epochs]
-    first = next(number for number, accuracy in enumerate(accuracies) if accuracy > 0.8)
+    config = changed(epochs=200, learning_rate=1e-2, stop_accuracy=0.8, extra_epochs=2)
+    epochs = trained(config, small_labels(SPLITS, 0.0))[0]
+    first = next(epoch.number for epoch in epochs if epoch.metrics["train_accuracy"] > 0.8)
     assert first > 0
     assert [epoch.number for epoch in epochs] == list(range(first + 3))
     assert [epoch.is_last for epoch in epochs] == [False] * (first + 2) + [True]
 
 
-# --- what an epoch does
-
-
-def test_the_first_epoch_reported_is_the_untrained_network():
-    splits, labels = small_problem()
-    epochs = []
-    # Copied, for the next epoch overwrites the state.
-    keep = lambda epoch: epochs.append((epoch.number, jax.tree.map(np.array, epoch.state)))
-    train(dataclasses.replace(CONFIG, epochs=1), splits, labels, keep)
-    assert [(number, int(state.step)) for number, state in epochs] == [(0, 0), (1, 3)]
-    untrained = Trainer(CONFIG, splits, labels).initial_state()
-    jax.tree.map(np.testing.assert_array_equal, epochs[0][1].params, untrained.params)
-
-
-def test_the_loss_falls():
-    splits, labels = small_problem()
-    losses = []
-    train(dataclasses.replace(CONFIG, epochs=20), splits, labels, lambda epoch: losses.append(epoch.metrics["loss"]))
+def test_epochs_are_numbered_from_the_untrained_network_and_the_loss_falls(six_epochs):
+    assert [(epoch.number, int(epoch.state.step)) for epoch in six_epochs] == [(n, 3 * n) for n in range(7)]
+    untrained = Trainer(CONFIG, SPLITS, LABELS).initial_state()
+    jax.tree.map(np.testing.assert_array_equal, six_epochs[0].state.params, untrained.params)
+    losses = [epoch.metrics["loss"] for epoch in six_epochs]
     assert losses[0] == pytest.approx(np.log(4), abs=0.15)
-    assert np.all(np.diff(losses[::5]) < 0)
-    assert losses[-1] < 0.8 * losses[0]
+    assert np.all(np.diff(losses) < 0)
 
 
 def test_the_order_of_examples_depends_on_seed_and_epoch_alone():
-    splits, labels = small_problem()
-    trainers = [Trainer(dataclasses.replace(CONFIG, seed=seed), splits, labels) for seed in (0, 1)]
+    orders = {(seed, number): loop_order(seed, number) for seed in (0, 1) for number in (3, 4)}
+    np.testing.assert_array_equal(orders[0, 3], loop_order(0, 3))
+    assert len({tuple(order) for order in orders.values()}) == 4
+    assert all(sorted(order) == list(range(100)) for order in orders.values())
 
-    def after(number, seed=0):
-        # A state of its own each time, and the same one: the step may overwrite what it is given.
-        return jax.tree.leaves(trainers[seed].run_epoch(trainers[0].initial_state(), number).params)[1]
 
-    np.testing.assert_array_equal(after(3), after(3))
-    assert np.any(after(3) != after(4))
-    assert np.any(after(3) != after(3, seed=1))
+def loop_order(seed, number):
+    batches = Trainer(changed(seed=seed), SPLITS, LABELS)._batches(number)
+    return np.concatenate([batch.indices[batch.mask == 1] for batch in batches])
 
 
 # --- accuracies
@@ -128,45 +109,44 @@ def test_group_accuracies_are_counted_one_by_one():
         return sum(a == b for a, b in pairs) / len(pairs)
 
     examples = list(zip(predicted, *labels, strict=True))
-    assert group_accuracies(predicted, labels, test_predicted, test_labels) == pytest.approx(
-        {
-            "train_accuracy": share((p, assigned) for p, assigned, _, _ in examples),
-            "unpermuted_accuracy": share((p, true) for p, _, true, permuted in examples if not permuted),
-            "permuted_accuracy": share((p, assigned) for p, assigned, _, permuted in examples if permuted),
-            "restored_accuracy": share((p, true) for p, _, true, permuted in examples if permuted),
-            "test_accuracy": share(zip(test_predicted, test_labels, strict=True)),
-        }
-    )
+    expected = {
+        "train_accuracy": share((p, assigned) for p, assigned, _, _ in examples),
+        "unpermuted_accuracy": share((p, true) for p, _, true, permuted in examples if not permuted),
+        "permuted_accuracy": share((p, assigned) for p, assigned, _, permuted in examples if permuted),
+        "restored_accuracy": share((p, true) for p, _, true, permuted in examples if permuted),
+        "test_accuracy": share(zip(test_predicted, test_labels, strict=True)),
+    }
+    assert group_accuracies(predicted, labels, test_predicted, test_labels) == pytest.approx(expected)
+    # With an axis of seeds, each is counted alone.
+    both = PermutedLabels(*(np.stack([leaf, leaf[::-1]]) for leaf in labels))
+    found = group_accuracies(np.stack([predicted] * 2), both, np.stack([test_predicted] * 2), test_labels)
+    assert {name: value[0] for name, value in found.items()} == pytest.approx(expected)
+    assert found["train_accuracy"][1] == share(zip(predicted, labels.assigned[::-1], strict=True))
 
 
 @pytest.mark.parametrize(("fraction", "empty"), [(0.0, {"permuted", "restored"}), (1.0, {"unpermuted"})])
 def test_the_accuracy_of_an_empty_group_is_nan(fraction, empty):
-    splits, labels = small_problem(fraction)
-    found = group_accuracies(labels.true, labels, splits.test.labels, splits.test.labels)
+    labels = small_labels(SPLITS, fraction)
+    found = group_accuracies(labels.true, labels, SPLITS.test.labels, SPLITS.test.labels)
     assert {name for name, value in found.items() if np.isnan(value)} == {f"{name}_accuracy" for name in empty}
 
 
-def test_evaluation_is_a_numpy_forward_pass_over_all_examples():
-    splits, labels = small_problem()
-    trainer = Trainer(CONFIG, splits, labels)
-    variables = trainer.initial_state().variables
+def test_evaluation_is_a_numpy_forward_pass_over_all_examples(six_epochs):
+    params = six_epochs[-1].state.params
 
     def logits_of(value):
         for number in range(1, 7):
-            layer = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), variables["params"][f"linear{number}"])
+            layer = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), params[f"linear{number}"])
             value = value @ layer["kernel"] + layer["bias"]
             value = np.maximum(value, 0) if number < 6 else value
         return value
 
-    logits = logits_of(splits.train.images.astype(np.float64))
-    loss = np.mean(np.log(np.exp(logits).sum(axis=1)) - logits[np.arange(100), labels.assigned])
-    expected = group_accuracies(
-        logits.argmax(axis=1), labels, logits_of(splits.test.images).argmax(axis=1), splits.test.labels
-    )
-    assert trainer.evaluate(variables) == pytest.approx({"loss": loss, **expected}, rel=1e-5)
-
-
-# --- devices
+    logits = logits_of(SPLITS.train.images.astype(np.float64))
+    loss = np.mean(np.log(np.exp(logits).sum(axis=1)) - logits[np.arange(100), LABELS.assigned])
+    test_predicted = logits_of(SPLITS.test.images).argmax(axis=1)
+    expected = group_accuracies(logits.argmax(axis=1), LABELS, test_predicted, SPLITS.test.labels)
+    found = {name: value for name, value in six_epochs[-1].metrics.items() if name != "seconds"}
+    assert found == pytest.approx({"loss": loss, **expected}, rel=1e-5)
 
 
 def test_one_and_eight_devices_train_alike(eight_devices):
@@ -177,69 +157,53 @@ def test_one_and_eight_devices_train_alike(eight_devices):
     assert metrics == pytest.approx(there, abs=1e-5)
 
 
-# --- going on
+# --- several seeds as one program
 
-
-def train_in(workdir, epochs):
-    splits, labels = small_problem()
-    train_run(workdir, dataclasses.replace(CONFIG, epochs=epochs), (splits, labels))
-    return Run(workdir)
-
-
-def metrics_as_written(run):
-    return pd.read_csv(run.metrics, dtype=str).drop(columns="seconds")
-
-
-def assert_same_run(found, expected):
-    pd.testing.assert_frame_equal(metrics_as_written(found), metrics_as_written(expected))
-    with EpochStore(found.checkpoints) as one, EpochStore(expected.checkpoints) as other:
-        assert one.epochs() == other.epochs() == list(range(len(metrics_as_written(expected))))
-        for epoch in one.epochs():
-            jax.tree.map(np.testing.assert_array_equal, one.load(epoch), other.load(epoch))
+SEEDS = [0, 5, 7]
+FAST = changed(epochs=4, stop_accuracy=0.99)
+# Two of three have labels that are all the same and finish early: after the second the program is another one.
+SAME = LABELS._replace(assigned=np.zeros_like(LABELS.assigned))
+OF_SEEDS = PermutedLabels(*map(np.stack, zip(SAME, LABELS, SAME, strict=True)))
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory):
-    return train_in(tmp_path_factory.mktemp("undisturbed"), 6)
+def together():
+    return trained(FAST, OF_SEEDS, seeds=SEEDS)
 
 
-def test_training_that_goes_on_equals_undisturbed_training(tmp_path, undisturbed):
-    train_in(tmp_path, 3)
-    assert_same_run(train_in(tmp_path, 6), undisturbed)
+def test_each_seed_is_trained_as_alone_also_after_others_have_finished(together):
+    for seed, labels in ((5, LABELS), (7, SAME)):
+        alone = trained(dataclasses.replace(FAST, seed=seed), labels)[seed]
+        assert [epoch[:1] + epoch[3:] for epoch in together[seed]] == [epoch[:1] + epoch[3:] for epoch in alone]
+        for ours, theirs in zip(together[seed], alone, strict=True):
+            for x, y in zip(*(jax.tree.leaves(epoch.state.params) for epoch in (ours, theirs)), strict=True):
+                np.testing.assert_allclose(x, y, atol=2e-4)
+            np.testing.assert_allclose(ours.metrics["loss"], theirs.metrics["loss"], rtol=1e-4)
 
 
-def test_a_finished_run_is_left_as_it_is(tmp_path):
-    run = train_in(tmp_path, 2)
-    before = run.metrics.read_bytes()
-    train_in(tmp_path, 2)
-    assert run.metrics.read_bytes() == before
+@pytest.mark.parametrize(("number", "lost"), [(0, SEEDS), (0, [5]), (1, [0, 5]), (2, [5])])
+def test_resuming_has_the_same_program_although_some_have_finished(together, number, lost):
+    """Before or after that epoch: of those that have, all rows are there."""
+    lengths = {seed: len(epochs) - 1 for seed, epochs in together.items()}
+    assert lengths[7] < lengths[0] < lengths[5] == 4
+    # Of those that have finished, any state will do.
+    states = stack([together[seed][min(number, lengths[seed])].state for seed in SEEDS])
+    rows = [[epoch.metrics for epoch in together[seed][: number + 1 if seed in lost else None]] for seed in SEEDS]
+    again = trained(FAST, OF_SEEDS, seeds=SEEDS, resume=Resume(number, states, rows))
+    for seed in SEEDS:
+        assert [epoch.number for epoch in again[seed]] == list(range(number + 1, lengths[seed] + 1)) * (seed in lost)
+        for ours, theirs in zip(again[seed], together[seed][number + 1 :], strict=seed in lost):
+            jax.tree.map(np.testing.assert_array_equal, ours.state, theirs.state)
 
 
-def test_the_store_holds_the_networks_training_had(undisturbed):
-    networks = []
-    train(CONFIG, *small_problem(), lambda epoch: networks.append(jax.tree.map(np.array, epoch.state.params)))
-    with EpochStore(undisturbed.checkpoints) as stored:
-        for epoch, params in enumerate(networks):
-            jax.tree.map(np.testing.assert_array_equal, stored.load(epoch)["params"], params)
+def test_nothing_is_compiled_when_all_have_finished(together, monkeypatch):
+    monkeypatch.setattr(loop, "Trainer", None)
+    rows = [[epoch.metrics for epoch in together[seed]] for seed in SEEDS]
+    assert train(FAST, SPLITS, OF_SEEDS, print, seeds=SEEDS, resume=Resume(4, None, rows)) == (4, None, rows)
 
 
-@pytest.mark.parametrize(
-    ("table_of_the_epoch", "state_share"), [("written", np.inf), ("not written", np.inf), ("written", 1e-9)]
-)
-def test_interrupted_training_goes_on_to_the_same_end(
-    tmp_path, monkeypatch, undisturbed, table_of_the_epoch, state_share
-):
-    def write_then_stop(workdir, rows, identity):
-        interrupted = len(rows) == 5
-        if not interrupted or table_of_the_epoch == "written":
-            write_metrics(workdir, rows, identity)
-        if interrupted:
-            raise KeyboardInterrupt
-
-    write_metrics = run_folder.write_metrics
-    with monkeypatch.context() as patched:
-        patched.setattr(store, "STATE_SHARE", state_share)
-        patched.setattr(run_folder, "write_metrics", write_then_stop)
-        with pytest.raises(KeyboardInterrupt):
-            train_in(tmp_path, 6)
-    assert_same_run(train_in(tmp_path, 6), undisturbed)
+@pytest.mark.parametrize("seeds", [None, SEEDS])
+def test_a_loss_that_is_not_finite_stops_all(seeds):
+    labels = LABELS if seeds is None else OF_SEEDS
+    with pytest.raises(NotFiniteLossError, match="of epoch 1"):
+        train(changed(learning_rate=1e30), SPLITS, labels, lambda *_: None, seeds=seeds)

@@ -2,38 +2,26 @@
 
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
 
-from memorize_jax.geometry.grams import Reference, place
-
-CENTERS = ("all", "none")
+from memorize_jax.geometry.grams import Mask, Reference, place
 
 
 class Blocks(NamedTuple):
-    """Inner products of points of unit length, a block of classes at a time.
+    """Inner products of points of unit length, a block of classes at a time."""
 
-    Attributes:
-      gram: [S, B M, B M]; zero rows for points that are not there, or coincide with the origin.
-      norms: [S, B, M], lengths before, in units of their root mean square over all points; 0 for the same.
-      finite: [] bool, whether all points of the layer are.
-    """
-
-    gram: jax.Array
-    norms: jax.Array
-    finite: jax.Array
+    gram: Float[Array, "S BM BM"]  # zero rows for points that are not there, or coincide with the origin
+    norms: Float[Array, "S B M"]  # lengths before, in units of their root mean square over all points; 0 for the same
+    finite: Bool[Array, ""]  # whether all points of the layer are
 
 
-def origin_and_size(reference: Reference, center: str) -> tuple[jax.Array, jax.Array, jax.Array]:
+def origin_and_size(reference: Reference, center: str) -> tuple[Float[Array, " N"], Float[Array, ""], Float[Array, ""]]:
     """Where the points are seen from, the distance of the classes' centers from it, and the rounding of points.
 
-    Args:
-      reference: of the layer.
-      center: "all" for the mean of all points, "none" for the data's own zero.
-
     Returns:
-      (origin [N], root mean square distance [] of the centers, length [] below which a point is rounding); all in the
-      place and unit of `reference.means`.
+      (origin, root mean square distance of the centers, length below which a point is rounding), in the place and unit
+      of `reference.means`.
     """
     offset = reference.origin.point / reference.scale
     origin = reference.means[0] - reference.centers[0] if center == "all" else -offset
@@ -43,18 +31,10 @@ def origin_and_size(reference: Reference, center: str) -> tuple[jax.Array, jax.A
     return origin, distance, 10 * jnp.finfo(origin.dtype).eps * largest
 
 
-def block_of(points: jax.Array, mask: jax.Array, reference: Reference, center: str) -> tuple[jax.Array, jax.Array]:
-    """Computes the inner products of some classes.
-
-    Args:
-      points: [B, M, N].
-      mask: [B, M].
-      reference: of the layer.
-      center: see `origin_and_size`.
-
-    Returns:
-      (gram [B M, B M], norms [B, M]) in the unit of `reference`, see `Blocks`.
-    """
+def block_of(
+    points: Float[Array, "B M N"], mask: Mask, reference: Reference, center: str
+) -> tuple[Float[Array, "BM BM"], Float[Array, "B M"]]:
+    """Computes the inner products of some classes, and norms in the unit of `reference`; see `Blocks`."""
     origin, _, rounding = origin_and_size(reference, center)
     rows = (place(points, mask, reference) - origin) * mask[..., None]
     squares = jnp.sum(rows**2, axis=2)

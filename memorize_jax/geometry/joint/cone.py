@@ -4,49 +4,32 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float, Int32
 
 from memorize_jax.geometry.eigen import symmetric_eigen
-from memorize_jax.geometry.joint.solver import choose_penalty, solve_signed
+from memorize_jax.geometry.qp.signed import choose_penalty, solve_signed
 
 
 class Root(NamedTuple):
-    """Square root of the inner products of points of unit length.
+    """Square root of the inner products of points of unit length."""
 
-    Attributes:
-      gram: [n, n], C.
-      values: [n], square roots of its eigenvalues; 0 where an eigenvalue is no more than rounding.
-      vectors: [n, n], a column for each.
-      rank: int32 [], how many are not 0.
-    """
-
-    gram: jax.Array
-    values: jax.Array
-    vectors: jax.Array
-    rank: jax.Array
+    gram: Float[Array, "n n"]  # C
+    values: Float[Array, " n"]  # square roots of its eigenvalues; 0 where an eigenvalue is no more than rounding
+    vectors: Float[Array, "n n"]  # a column for each
+    rank: Int32[Array, ""]  # how many are not 0
 
 
 class Projections(NamedTuple):
-    """Projections v of the Gaussian vectors t of d draws.
+    """Projections v of the Gaussian vectors t of d draws."""
 
-    Attributes:
-      squares: [d], ||v||^2; the only leaf that carries a gradient.
-      weights: [d, n], b: v is the sum of b_i x_i; of the points' signs.
-      linear: [d, n], t . x_i, and where there is a margin the margin of x_i in the direction of its sign.
-      residual: [d], largest distance by which a half-space is missed, in units of t.
-    """
-
-    squares: jax.Array
-    weights: jax.Array
-    linear: jax.Array
-    residual: jax.Array
+    squares: Float[Array, " d"]  # ||v||^2; the only leaf that carries a gradient
+    weights: Float[Array, "d n"]  # b: v is the sum of b_i x_i; of the points' signs
+    linear: Float[Array, "d n"]  # t . x_i, and where there is a margin the margin of x_i in the direction of its sign.
+    residual: Float[Array, " d"]  # largest distance by which a half-space is missed, in units of t
 
 
-def root_of(gram: jax.Array) -> Root:
-    """Decomposes a Gram matrix.
-
-    Args:
-      gram: [n, n] floating, symmetric; ones on its diagonal, or zeros for points that are not there.
-    """
+def root_of(gram: Float[Array, "n n"]) -> Root:
+    """Decomposes a Gram matrix with ones on its diagonal, or zeros for points that are not there."""
     values, vectors = symmetric_eigen(gram)
     # What float32 leaves where there is nothing would count as a direction of its own, however short it is.
     kept = values > 10 * jnp.finfo(gram.dtype).eps * jnp.maximum(values[-1], 1)
@@ -56,18 +39,28 @@ def root_of(gram: jax.Array) -> Root:
     return Root(clean, jnp.sqrt(values), vectors, jnp.sum(kept).astype(jnp.int32))
 
 
-def linear_of(root: Root, normals: jax.Array, signs: jax.Array, margins: jax.Array) -> jax.Array:
-    """What the points see of the Gaussian vectors: h = C^(1/2) g + y margin, [d, n]; arguments of `project`."""
+def linear_of(
+    root: Root, normals: Float[Array, "d n"], signs: Float[Array, "d n"], margins: Float[Array, " n"]
+) -> Float[Array, "d n"]:
+    """What the points see of the Gaussian vectors: h = C^(1/2) g + y margin; arguments of `project`."""
     return ((normals @ root.vectors) * root.values) @ root.vectors.T + signs * margins
 
 
-def penalty_of(root: Root, normals: jax.Array, signs: jax.Array, margins: jax.Array) -> jax.Array:
-    """The penalty that suits these programs, [], for `project`; a few draws tell."""
+def penalty_of(
+    root: Root, normals: Float[Array, "d n"], signs: Float[Array, "d n"], margins: Float[Array, " n"]
+) -> Float[Array, ""]:
+    """The penalty that suits these programs, for `project`; a few draws tell."""
     return choose_penalty(root.values**2, root.vectors, linear_of(root, normals, signs, margins), signs)
 
 
 @jax.custom_vjp
-def project(root: Root, normals: jax.Array, signs: jax.Array, margins: jax.Array, penalty: jax.Array) -> Projections:
+def project(
+    root: Root,
+    normals: Float[Array, "d n"],
+    signs: Float[Array, "d n"],
+    margins: Float[Array, " n"],
+    penalty: Float[Array, ""],
+) -> Projections:
     """Projects Gaussian vectors on cones.
 
         ||v||^2 = max over b of the signs' signs of   2 b' h - b' C b,    h = C^(1/2) g + y margin
@@ -77,13 +70,10 @@ def project(root: Root, normals: jax.Array, signs: jax.Array, margins: jax.Array
 
     Args:
       root: of the points' inner products C; its gradient is that with respect to `root.gram`.
-      normals: [d, n], g.
-      signs: [d, n] of -1, 1 and 0, y; a point of sign 0 is left out of that draw.
-      margins: [n] >= 0, divided by the points' lengths.
+      normals: g.
+      signs: y of -1, 1 and 0; a point of sign 0 is left out of that draw.
+      margins: >= 0, divided by the points' lengths.
       penalty: of the solver; results do not depend on it.
-
-    Returns:
-      Projections.
 
     References:
       Amelunxen, Lotz, McCoy & Tropp 2014; Chou et al. 2025, algorithm 2.
@@ -106,11 +96,10 @@ def _project_backward(saved, cotangents):
     sums = root.values[:, None] + root.values[None, :]
     inner = jnp.where(sums > 0, outer / jnp.where(sums > 0, sums, 1), 0)
     gram = root.vectors @ ((inner + inner.T) / 2) @ root.vectors.T - weighted.T @ weights
-    rest = jax.tree.map(jnp.zeros_like, (root.values, root.vectors))
     nothing = jnp.zeros(root.rank.shape, jax.dtypes.float0)
     margins = jnp.sum(2 * weighted * jnp.sign(weights), axis=0)
     others = jnp.zeros_like(normals), jnp.zeros_like(weights), margins, jnp.zeros_like(penalty)
-    return Root(gram, *rest, nothing), *others
+    return Root(gram, jnp.zeros_like(root.values), jnp.zeros_like(root.vectors), nothing), *others
 
 
 project.defvjp(_project_forward, _project_backward)

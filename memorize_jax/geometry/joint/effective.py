@@ -4,54 +4,32 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float, Int32
 
 # Below this share of the largest class's weight a class has no anchor in a draw.
 LEAST_MASS = 1e-9
 
 
 class Anchors(NamedTuple):
-    """Anchors s_mu = sum_i a_i x_i / sum_i a_i of the classes of one block.
+    """Anchors s_mu = sum_i a_i x_i / sum_i a_i of the classes of one block."""
 
-    Attributes:
-      weights: [d, B, M], on points of unit length; zero where a class has no anchor or takes no part.
-      taking_part: [d, B], 1 for the classes of a draw.
-    """
-
-    weights: jax.Array
-    taking_part: jax.Array
+    weights: Float[Array, "*S d B M"]  # on points of unit length; zero where a class has no anchor or takes no part
+    taking_part: Float[Array, "*S d B"]  # 1 for the classes of a draw
 
 
 class Forms(NamedTuple):
-    """Sums over the draws of a block; `pairs` counts the pairs of different classes in all of them.
+    """Sums over the draws of a block; `pairs` counts the pairs of different classes in all of them."""
 
-    Attributes:
-      axes: of b = (W1 h)' (W1 C W1')^+ (W1 h).
-      shared: of c = (W1 h)' (W0 C W0' + W1 C W1')^+ (W1 h).
-      pairs: [].
-      center: [2], of |cosines| and of |inner products| between the classes' mean anchors.
-      axis: [2], between their deviations from these.
-      center_axis: [2], between one class's mean anchor and another's deviation.
-    """
-
-    axes: jax.Array
-    shared: jax.Array
-    pairs: jax.Array
-    center: jax.Array
-    axis: jax.Array
-    center_axis: jax.Array
+    axes: Float[Array, ""]  # of b = (W1 h)' (W1 C W1')^+ (W1 h)
+    shared: Float[Array, ""]  # of c = (W1 h)' (W0 C W0' + W1 C W1')^+ (W1 h)
+    pairs: Float[Array, ""]
+    center: Float[Array, " 2"]  # of |cosines| and of |inner products| between the classes' mean anchors
+    axis: Float[Array, " 2"]  # between their deviations from these
+    center_axis: Float[Array, " 2"]  # between one class's mean anchor and another's deviation
 
 
-def anchors_of(weights: jax.Array, signs: jax.Array, norms: jax.Array) -> Anchors:
-    """Turns the weights of projections into anchors.
-
-    Args:
-      weights: [d, B, M], b of points of unit length.
-      signs: [d, B, M], see `cone.project`.
-      norms: [B, M], lengths of the points.
-
-    Returns:
-      Anchors.
-    """
+def anchors_of(weights: Float[Array, "d B M"], signs: Float[Array, "d B M"], norms: Float[Array, "B M"]) -> Anchors:
+    """Turns the weights of projections into anchors; `norms` are the lengths of the points."""
     size = jnp.abs(weights)
     # a_i x_i = (a_i |x_i|) (x_i / |x_i|): what a point of unit length weighs more, it counts less.
     mass = jnp.sum(size / jnp.where(norms > 0, norms, 1), axis=2)
@@ -60,35 +38,19 @@ def anchors_of(weights: jax.Array, signs: jax.Array, norms: jax.Array) -> Anchor
     return Anchors(shares, jnp.any(signs != 0, axis=2).astype(weights.dtype))
 
 
-def mean_anchors(anchors: Anchors, blocks: jax.Array, num_manifolds: int) -> jax.Array:
-    """Averages the anchors of every class over the draws that it takes part in.
-
-    Args:
-      anchors: with a leading axis S of blocks.
-      blocks: int32 [S, B], their classes.
-      num_manifolds: P.
-
-    Returns:
-      [P, M], W0; zero for a class that no draw takes.
-    """
+def mean_anchors(anchors: Anchors, blocks: Int32[Array, "S B"], num_manifolds: int) -> Float[Array, "P M"]:
+    """Averages the anchors of every class over the draws that it takes part in, W0; zero for a class in none."""
     sums = jnp.zeros((num_manifolds, anchors.weights.shape[-1]), anchors.weights.dtype)
     sums = sums.at[blocks].add(jnp.sum(anchors.weights, axis=1))
     counts = jnp.zeros(num_manifolds, sums.dtype).at[blocks].add(jnp.sum(anchors.taking_part, axis=1))
     return sums / jnp.maximum(counts, 1)[:, None]
 
 
-def quadratic_form(gram: jax.Array, vectors: jax.Array) -> jax.Array:
+def quadratic_form(gram: Float[Array, "d B B"], vectors: Float[Array, "d B"]) -> Float[Array, " d"]:
     """Computes h' G^+ h by elimination, for h in the range of G.
 
     There any generalized inverse gives the same, so that directions that are only rounding are passed over. Written
     out, and not LAPACK's, for the reason that `geometry.eigen` gives.
-
-    Args:
-      gram: [d, B, B], G, positive semi-definite.
-      vectors: [d, B], h.
-
-    Returns:
-      [d].
     """
     least = (1e-10 if gram.dtype == jnp.float64 else 1e-5) * jnp.diagonal(gram, axis1=1, axis2=2)
 
@@ -103,20 +65,12 @@ def quadratic_form(gram: jax.Array, vectors: jax.Array) -> jax.Array:
     return jax.lax.fori_loop(0, gram.shape[1], eliminate, start)[2]
 
 
-def forms_of(anchors: Anchors, centers: jax.Array, gram: jax.Array, linear: jax.Array) -> Forms:
-    """Computes what radius, dimension and alignments are made of, for one block.
+def forms_of(
+    anchors: Anchors, centers: Float[Array, "B M"], gram: Float[Array, "BM BM"], linear: Float[Array, "d B M"]
+) -> Forms:
+    """Computes what radius, dimension and alignments are made of, for one block [Chou et al. 2025, algorithm 2].
 
-    Args:
-      anchors: of the block.
-      centers: [B, M], W0 of its classes.
-      gram: [B M, B M], C.
-      linear: [d, B, M], h.
-
-    Returns:
-      Forms.
-
-    References:
-      Chou et al. 2025, algorithm 2.
+    `centers` are W0 of its classes, `gram` C, `linear` h.
     """
     size, num_examples = centers.shape
     gram = gram.reshape(size, num_examples, size, num_examples)

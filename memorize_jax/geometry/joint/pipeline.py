@@ -5,15 +5,17 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
+from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from memorize_jax.geometry import status as status_flags
 from memorize_jax.geometry.batching import chunked_map
-from memorize_jax.geometry.grams import Reference, reference_of_points
+from memorize_jax.geometry.grams import Mask, Reference, reference_of_points
 from memorize_jax.geometry.joint.blocks import Blocks, block_of, origin_and_size
 from memorize_jax.geometry.joint.cone import Root, penalty_of, project, root_of
 from memorize_jax.geometry.joint.effective import Anchors, Forms, anchors_of, forms_of, mean_anchors
-from memorize_jax.geometry.joint.result import JointGeometry
 from memorize_jax.geometry.joint.sampling import Draws, Plan, sample, signs_of
+from memorize_jax.geometry.result import JointGeometry
 
 # Share of the rank of the points that n* should stay below. Points in general position take half of the rank as soon as
 # they are as many as it; from nine tenths on a bias is seen (docs/math.md).
@@ -23,20 +25,20 @@ PILOT_DRAWS = 16
 
 
 class _Measured(NamedTuple):
-    squares: jax.Array  # [d], ||v||^2
-    shares: jax.Array  # [d, B], of the classes in it
-    weights: jax.Array  # [d, B, M], of points of unit length
-    signs: jax.Array  # [d, B, M]
-    linear: jax.Array  # [d, B, M]
-    residual: jax.Array  # [d]
+    squares: Float[Array, " d"]  # ||v||^2
+    shares: Float[Array, "d B"]  # of the classes in it
+    weights: Float[Array, "d B M"]  # of points of unit length
+    signs: Float[Array, "d B M"]
+    linear: Float[Array, "d B M"]
+    residual: Float[Array, " d"]
 
 
 class _Program(NamedTuple):
     """What the programs of one block depend on beside the draws."""
 
     root: Root
-    norms: jax.Array  # [B, M]
-    margin: jax.Array  # []
+    norms: Float[Array, "B M"]
+    margin: Float[Array, ""]
 
     def of(self, draws: Draws, num_classes, dichotomies):
         """Arguments of `cone.project` for draws of P' classes, points in one axis: root, normals, signs, margins."""
@@ -100,17 +102,17 @@ def _standard_error_of_mean(squares, plan: Plan):
 def _forms_in_chunks(anchors: Anchors, centers, gram, linear, chunk) -> Forms:
     if chunk is None:
         return forms_of(anchors, centers, gram, linear)
-    one = lambda draw: forms_of(*jax.tree.map(lambda leaf: leaf[None], draw[:1]), centers, gram, draw[1][None])
+    one = lambda draw: forms_of(jax.tree.map(lambda leaf: leaf[None], draw[0]), centers, gram, draw[1][None])
     return jax.tree.map(lambda leaf: jnp.sum(leaf, axis=0), chunked_map(one, (anchors, linear), chunk))
 
 
 def _geometry_of_layer(blocks: Blocks, margin, draws: Draws, plan: Plan, dichotomies, counts) -> JointGeometry:
     roots = jax.lax.map(root_of, blocks.gram)
     first = jax.tree.map(lambda leaf: leaf[0], (roots, blocks.norms, draws))
-    program = _Program(*first[:2], margin)
+    program = _Program(first[0], first[1], margin)
     num_classes, penalty = _try_few(jax.lax.stop_gradient(program), first[2], plan, dichotomies)
     found = jax.lax.map(
-        lambda item: _measure(_Program(*item[:2], margin), item[2], num_classes, penalty, dichotomies),
+        lambda item: _measure(_Program(item[0], item[1], margin), item[2], num_classes, penalty, dichotomies),
         (roots, blocks.norms, draws),
     )
     num_features = jnp.mean(found.squares)
@@ -120,7 +122,8 @@ def _geometry_of_layer(blocks: Blocks, margin, draws: Draws, plan: Plan, dichoto
     anchors = jax.vmap(anchors_of)(fixed.weights, fixed.signs, norms)
     centers = mean_anchors(anchors, draws.blocks, plan.num_manifolds)
     forms = jax.lax.map(
-        lambda item: _forms_in_chunks(*item, plan.chunk), (anchors, centers[draws.blocks], gram, fixed.linear)
+        lambda item: _forms_in_chunks(item[0], item[1], item[2], item[3], plan.chunk),
+        (anchors, centers[draws.blocks], gram, fixed.linear),
     )
     total = jax.tree.map(lambda leaf: jnp.sum(leaf, axis=0), forms)
     num_draws = found.squares.size
@@ -158,28 +161,21 @@ def _geometry_of_layer(blocks: Blocks, margin, draws: Draws, plan: Plan, dichoto
     )
 
 
-def _blocks_of_points(points, mask, blocks, center) -> tuple[Blocks, jax.Array]:
+def _blocks_of_points(points, mask, blocks, center) -> tuple[Blocks, Array]:
     reference, finite = reference_of_points(points, mask)
-    products = jax.lax.map(lambda own: block_of(points[own], mask[own], reference, center), blocks)
-    return assemble_blocks(*products, reference, finite, mask, center)
+    gram, norms = jax.lax.map(lambda own: block_of(points[own], mask[own], reference, center), blocks)
+    return assemble_blocks(gram, norms, reference, finite, mask, center)
 
 
 def assemble_blocks(
-    gram: jax.Array, norms: jax.Array, reference: Reference, finite: jax.Array, mask: jax.Array, center: str
-) -> tuple[Blocks, jax.Array]:
-    """Puts the blocks of a layer together and brings lengths to their own unit.
-
-    Args:
-      gram: [S, B M, B M].
-      norms: [S, B, M].
-      reference: of the layer.
-      finite: [P].
-      mask: [P, M].
-      center: see `blocks.origin_and_size`.
-
-    Returns:
-      (Blocks, distance [] of the centers in the unit of the norms).
-    """
+    gram: Float[Array, "S BM BM"],
+    norms: Float[Array, "S B M"],
+    reference: Reference,
+    finite: Bool[Array, " P"],
+    mask: Mask,
+    center: str,
+) -> tuple[Blocks, Float[Array, ""]]:
+    """Puts the blocks of a layer together; the distance of the centers is in the unit of the norms."""
     present = jnp.sum(norms > 0)
     unit = jnp.sqrt(jnp.sum(jax.lax.stop_gradient(norms) ** 2) / jnp.maximum(present, 1))
     unit = jnp.where(unit > 0, unit, 1)
@@ -188,21 +184,15 @@ def assemble_blocks(
 
 
 def joint_geometry_of_blocks(
-    reduced: list[tuple[Blocks, jax.Array]], mask, draws: Draws, kappa, *, plan: Plan, dichotomies
+    reduced: list[tuple[Blocks, Float[Array, ""]]],
+    mask: Mask,
+    draws: Draws,
+    kappa: ArrayLike,
+    *,
+    plan: Plan,
+    dichotomies: str,
 ) -> JointGeometry:
-    """Computes the joint geometry of layers that have been reduced to inner products.
-
-    Args:
-      reduced: of `assemble_blocks`, for every layer.
-      mask: [P, M].
-      draws: shared by all layers.
-      kappa: margin, in units of the root mean square distance of the centers from the origin.
-      plan: sizes.
-      dichotomies: a name of `sampling.DICHOTOMIES`, or "given".
-
-    Returns:
-      JointGeometry with a leading layer axis.
-    """
+    """`joint_geometry_of_layers` of layers that have been reduced to inner products by `assemble_blocks`."""
     counts = jnp.sum(mask, axis=1).astype(jnp.int32)
     stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *reduced)
 
@@ -215,19 +205,19 @@ def joint_geometry_of_blocks(
 
 @functools.partial(jax.jit, static_argnames=("plan", "name", "center"))
 @jax.default_matmul_precision("highest")
-def joint_geometry_of_layers(layers, mask, key, draws, dichotomies, kappa, *, plan, name, center) -> JointGeometry:
-    """Computes the joint geometry of several layers that show the same examples.
-
-    Args:
-      layers: tuple of [P, M, N_l] floating arrays.
-      mask: [P, M], 1 where an example is present.
-      key: PRNG key.
-      draws: [n, P, M], or None to sample.
-      dichotomies: [n, P] of -1 and 1, or None.
-      kappa: margin.
-      plan: sizes, static.
-      name: of the dichotomies, static: one of `sampling.DICHOTOMIES`, or "given".
-      center: see `blocks.origin_and_size`, static.
+def joint_geometry_of_layers(
+    layers: tuple[Float[Array, "P M _"], ...],
+    mask: Mask,
+    key: PRNGKeyArray,
+    draws: Float[Array, "n P M"] | None,
+    dichotomies: Float[Array, "k P"] | None,
+    kappa: ArrayLike,
+    *,
+    plan: Plan,
+    name: str,
+    center: str,
+) -> JointGeometry:
+    """Computes the joint geometry of several layers that show the same examples; options as `JointOptions` has them.
 
     Returns:
       JointGeometry with a leading layer axis.

@@ -5,10 +5,10 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float, Int32, PRNGKeyArray
 
 from memorize_jax.keys import stream
 
-DICHOTOMIES = ("balanced", "one_vs_rest")
 # Points whose inner products are held and decomposed together, if the classes are more than fit.
 BLOCK_POINTS = 1024
 # Radius and dimension cost the cube of the classes of a draw.
@@ -18,62 +18,34 @@ POINTS_PER_DRAW = 50
 
 
 class Plan(NamedTuple):
-    """Sizes, all of them static.
+    """Sizes, all of them static."""
 
-    Attributes:
-      num_manifolds: P.
-      block_size: B, the classes whose inner products are held together.
-      num_blocks: S.
-      draws_per_block: d; S d draws in all.
-      adaptive: whether a draw takes fewer than B classes where B are too many for the rank of the points.
-      chunk: draws of a block whose anchors are held at a time; None for all.
-    """
-
-    num_manifolds: int
-    block_size: int
-    num_blocks: int
-    draws_per_block: int
-    adaptive: bool
-    chunk: int | None = None
+    num_manifolds: int  # P
+    block_size: int  # B, the classes whose inner products are held together
+    num_blocks: int  # S
+    draws_per_block: int  # d; S d draws in all
+    adaptive: bool  # whether a draw takes fewer than B classes where B are too many for the rank of the points
+    chunk: int | None = None  # draws of a block whose anchors are held at a time; None for all
 
 
 class Draws(NamedTuple):
-    """What is random, the same for all layers.
+    """What is random, the same for all layers."""
 
-    Attributes:
-      blocks: int32 [S, B], the classes of each block.
-      normals: [S, d, B, M], standard normal, in the space of the examples.
-      order: int32 [S, d, B], permutations: the classes of a draw are those that come first, as many as it takes;
-        "balanced" labels alternate along it.
-      flips: [S, d], -1 or 1, which label comes first.
-      labels: [S, d, B] of -1 and 1, where the caller gives the dichotomies.
-    """
-
-    blocks: jax.Array
-    normals: jax.Array
-    order: jax.Array
-    flips: jax.Array
-    labels: jax.Array | None
+    blocks: Int32[Array, "S B"]  # the classes of each block
+    normals: Float[Array, "S d B M"]  # standard normal, in the space of the examples
+    # permutations: the classes of a draw are those that come first, as many as it takes; "balanced" labels alternate
+    # along it
+    order: Int32[Array, "S d B"]
+    flips: Float[Array, "S d"]  # -1 or 1, which label comes first
+    labels: Float[Array, "S d B"] | None  # of -1 and 1, where the caller gives the dichotomies
 
 
 def make_plan(
-    num_manifolds: int,
-    num_examples: int,
-    *,
-    num_draws: int,
-    classes_per_draw: int | None,
-    num_dichotomies: int | None,
+    num_manifolds: int, num_examples: int, *, num_draws: int, classes_per_draw: int | None, num_dichotomies: int | None
 ) -> Plan:
-    """Chooses the sizes.
+    """Chooses the sizes; without `classes_per_draw`, at most `BLOCK_POINTS` points and `BLOCK_CLASSES` classes a block.
 
-    Without `classes_per_draw` blocks have at most `BLOCK_POINTS` points and `BLOCK_CLASSES` classes.
-
-    Args:
-      num_manifolds: P.
-      num_examples: M, of the largest manifold.
-      num_draws: wanted in all; rounded up.
-      classes_per_draw: P', or None.
-      num_dichotomies: how many the caller gives, for all P classes; None for random ones.
+    `num_draws`, in all, are rounded up. `num_dichotomies` is how many the caller gives; None for random ones.
     """
     if num_dichotomies is not None:
         rounds = -(-num_draws // num_dichotomies)
@@ -92,20 +64,26 @@ def make_plan(
     return Plan(num_manifolds, size, num_blocks, -(-num_draws // num_blocks), classes_per_draw is None)
 
 
-def sample(key: jax.Array, plan: Plan, num_examples: int, dtype, *, dichotomies, draws=None) -> Draws:
-    """Samples classes, labels and Gaussian vectors.
+def joint_peak_bytes(plan: Plan, num_layers: int, num_examples: int, itemsize: int = 4) -> int:
+    """Estimates the bytes of memory that the joint geometry of some layers takes beside their points."""
+    points = plan.block_size * num_examples
+    # The Gram matrices of all layers; of one layer their roots; of one block what its solution needs.
+    grams = points**2 * (plan.num_blocks * (num_layers + 2) + 6)
+    at_a_time = min(plan.chunk or plan.draws_per_block, plan.draws_per_block)
+    draws = points * (8 * plan.num_blocks * plan.draws_per_block + plan.block_size * at_a_time)
+    return itemsize * (grams + draws)
 
-    Args:
-      key: PRNG key.
-      plan: sizes.
-      num_examples: M.
-      dtype: floating.
-      dichotomies: a name of `DICHOTOMIES`, or [n, P] of -1 and 1, used in turn.
-      draws: [n, P, M] standard normal to be used instead, where one block holds all classes.
 
-    Returns:
-      Draws.
-    """
+def sample(
+    key: PRNGKeyArray,
+    plan: Plan,
+    num_examples: int,
+    dtype,
+    *,
+    dichotomies: str | Float[Array, "k P"],
+    draws: Float[Array, "n P M"] | None = None,
+) -> Draws:
+    """Samples classes, labels and Gaussian vectors; given draws or dichotomies take their place."""
     num_manifolds, size, num_blocks, per_block, *_ = plan
     shape = (num_blocks, per_block, size)
     key = stream(key, "joint geometry")
@@ -113,7 +91,7 @@ def sample(key: jax.Array, plan: Plan, num_examples: int, dtype, *, dichotomies,
     if size == num_manifolds:
         blocks = jnp.broadcast_to(jnp.arange(size, dtype=jnp.int32), (num_blocks, size))
     else:
-        # Arcs of a circle of all classes, in a new order whenever it has been gone round.
+        # Arcs of a circle of all classes, in a new order for each round.
         per_round = -(-num_manifolds // size)
         rounds = jnp.arange(-(-num_blocks // per_round))
         circles = jax.vmap(lambda r: jax.random.permutation(jax.random.fold_in(class_key, r), num_manifolds))(rounds)
@@ -134,21 +112,16 @@ def sample(key: jax.Array, plan: Plan, num_examples: int, dtype, *, dichotomies,
     return Draws(blocks, normals.reshape(*shape, num_examples), order.astype(jnp.int32), flips, labels)
 
 
-def signs_of(draws: Draws, present: jax.Array, num_classes: jax.Array, *, dichotomies) -> jax.Array:
-    """The label of every point in every draw.
+def signs_of(
+    draws: Draws, present: Float[Array, "B M"], num_classes: Int32[Array, ""], *, dichotomies: str
+) -> Float[Array, "d B M"]:
+    """The label of every point in every draw: -1, 1, and 0 for points that take no part.
 
-    Args:
-      draws: leaves without the block axis S.
-      present: [B, M], 1 where there is a point that can be told from the origin.
-      num_classes: int32 [], P' <= B.
-      dichotomies: as for `sample`.
-
-    Returns:
-      [d, B, M] of -1, 1, and 0 for points that take no part.
+    Leaves of the draws are without the block axis S; `present` is 1 where a point can be told from the origin.
     """
     per_block, size = draws.order.shape
     order = draws.order
-    if isinstance(dichotomies, str) and dichotomies == "balanced":
+    if dichotomies == "balanced":
         # One permutation serves as many draws as it has windows of P' classes, so that no class is left out for long.
         windows = size // num_classes
         number = jnp.arange(per_block)

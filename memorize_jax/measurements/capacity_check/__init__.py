@@ -24,7 +24,7 @@ class CapacityCheckSettings(Settings):
         "best,final", "Epochs to measure: comma-separated numbers and best, final, all, log."
     )
     capacity_classes: int | None = setting(
-        None, "Simulate at most this many classes, drawn from the seed (default: all of the geometry's).", least=2
+        None, "Simulate at most this many classes, drawn from the seed; None is all of the geometry's.", least=2
     )
     capacity_dichotomies: int = setting(
         40, "Random labelings tested at each number of features that is tried.", least=2

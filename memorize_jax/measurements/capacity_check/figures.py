@@ -1,6 +1,7 @@
 """Simulated capacity against mean-field and joint capacity (figure 1B)."""
 
-from memorize_jax.figures.curves import heading, subject
+from memorize_jax.figures.bound import LABEL
+from memorize_jax.figures.curves import epoch_range, heading, subject
 from memorize_jax.figures.figure import Figure
 from memorize_jax.figures.joint import is_bound
 from memorize_jax.figures.style import COLORS, FLOOR, MARKERS, Drawing, drawn, groups_in, subplots
@@ -19,9 +20,6 @@ def draw_capacity_check(study: Study) -> Drawing:
 
     Bars are two standard errors: of the draws, and of the random labelings. Layers where the simulation or the joint
     capacity is only a bound are left out.
-
-    Args:
-      study: with the table capacity_check.
     """
     table = study.tables["capacity_check"]
     known = table[table["bound"] == 0]
@@ -34,7 +32,11 @@ def draw_capacity_check(study: Study) -> Drawing:
     span = 0.8 * min(values), 1.25 * max(values)
     figure, axes = subplots(1, len(theories), figsize=(0.8 + 5.4 * len(theories), 6.0), sharey=True, squeeze=False)
     for axis, (name, columns) in zip(axes[0], theories.items(), strict=True):
-        _draw_against(axis, shown[name], table, columns, floor, span)
+        axis.plot(span, span, color="#333333", linewidth=1, label="equal")
+        axis.axhline(floor, **FLOOR, label=LABEL)
+        axis.axvline(floor, **FLOOR)
+        _draw_points(axis, shown[name], table, *columns)
+        _logarithmic(axis, span)
         axis.set_xlabel(f"{name} capacity α (classes per feature)")
     axes[0][0].set_ylabel("simulated capacity α (classes per feature)")
     axes[0][0].legend(frameon=False, fontsize=9, loc="upper left", bbox_to_anchor=(0.12, 1))
@@ -42,28 +44,19 @@ def draw_capacity_check(study: Study) -> Drawing:
     return figure
 
 
-def _draw_against(axis, known, table, columns, floor, span):
-    """Draws simulated capacity against one theory's."""
+def _draw_points(axis, known, table, capacity, error):
     last = table.groupby("seed")["epoch"].transform("max")[known.index]
-    axis.plot(span, span, color="#333333", linewidth=1, label="equal")
-    axis.axhline(floor, **FLOOR, label="lower bound 2/M")
-    axis.axvline(floor, **FLOOR)
     for group in groups_in(known["group"]):
         for at_last in (True, False):
             own = known[(known["group"] == group) & ((known["epoch"] == last) == at_last)]
-            axis.errorbar(
-                own[columns[0]],
-                own["simulated_capacity"],
-                2 * own["simulated_standard_error"],
-                2 * own[columns[1]],
-                fmt=MARKERS[group],
-                elinewidth=0.8,
-                markersize=5,
-                label=group if at_last else None,
-                color=COLORS[group],
-                # Of earlier epochs hollow.
-                markerfacecolor=COLORS[group] if at_last else "none",
-            )
+            style = {"fmt": MARKERS[group], "color": COLORS[group], "label": group if at_last else None}
+            # Of earlier epochs hollow.
+            style |= {"markerfacecolor": COLORS[group] if at_last else "none", "markersize": 5, "elinewidth": 0.8}
+            errors = 2 * own["simulated_standard_error"], 2 * own[error]
+            axis.errorbar(own[capacity], own["simulated_capacity"], *errors, **style)
+
+
+def _logarithmic(axis, span):
     for scale in (axis.set_xscale, axis.set_yscale):
         scale("log")
     for number in (axis.xaxis, axis.yaxis):
@@ -85,8 +78,7 @@ def _lines(table):
         "filled: last epoch measured; hollow: earlier ones",
     ]
     if len(of_a_draw) and of_a_draw.min() < num_classes:
-        least, most = of_a_draw.min(), of_a_draw.max()
-        lines.append(f"joint: {least if least == most else f'{least} to {most}'} of the classes in a draw")
+        lines.append(f"joint: {epoch_range(of_a_draw)} of the classes in a draw")
     if bounds:
         lines.append(
             f"{bounds} of {len(table)} left out: half of the labelings separate at no number of features, or at one"

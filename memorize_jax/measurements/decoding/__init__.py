@@ -7,17 +7,25 @@ layer to read for each method.
 """
 
 import dataclasses
+import importlib
 
 import numpy as np
 
 from memorize_jax import models
 from memorize_jax.activations import HOST_BYTES, INPUT
 from memorize_jax.config import Settings, setting
-from memorize_jax.measurements.decoding.subspaces import Subspaces, classify, fit_subspaces
 from memorize_jax.measurements.measurement import Measurement, Table
 from memorize_jax.storage.tables import DECODING, DECODING_CHOICE
 
-__all__ = ["MEASUREMENT", "DecodingSettings", "Subspaces", "classify", "fit_subspaces", "select_layers"]
+# Loaded when asked for: whoever only lists the measurements needs no solver.
+LATER = ("Subspaces", "classify", "fit_subspaces")
+__all__ = ["MEASUREMENT", "DecodingSettings", "select_layers", *LATER]
+
+
+def __getattr__(name):
+    if name not in LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.subspaces"), name)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -2,9 +2,18 @@
 
 import numpy as np
 
-from memorize_jax.figures.curves import draw_mean, heading, interpolated, seeds_note, subject
+from memorize_jax.figures.curves import draw_mean, epoch_range, heading, interpolated, seeds_note, subject
 from memorize_jax.figures.figure import Figure, not_measured
-from memorize_jax.figures.style import MARKER_CYCLE, Drawing, drawn, epoch_axis, layer_axis, shade, subplots
+from memorize_jax.figures.style import (
+    MARKER_CYCLE,
+    Drawing,
+    drawn,
+    epoch_axis,
+    layer_axis,
+    legend_below,
+    shade,
+    subplots,
+)
 from memorize_jax.studies.study import Study
 
 # Method of results/decoding.csv -> (color, marker, name in a legend); what is not here is in the table only.
@@ -32,13 +41,11 @@ def _moments(study):
     thorough = set(zip(*(study.tables["decoding_choice"][name] for name in ("seed", "epoch")), strict=True))
     epochs = {"untrained": dict.fromkeys(study.seeds, 0)}
     epochs |= {f"{stage} epoch": study.epochs_of(stage) for stage in ("best", "final")}
-    found = {}
-    for title, own in epochs.items():
-        if thorough.issuperset(own.items()):
-            numbers = sorted(set(own.values()))
-            shown = str(numbers[0]) if len(numbers) == 1 else f"{numbers[0]} to {numbers[-1]}"
-            found[f"{title} ({shown})"] = decoding[decoding["epoch"] == decoding["seed"].map(own)]
-    return found
+    return {
+        f"{title} ({epoch_range(own.values())})": decoding[decoding["epoch"] == decoding["seed"].map(own)]
+        for title, own in epochs.items()
+        if thorough.issuperset(own.items())
+    }
 
 
 @drawn()
@@ -63,8 +70,7 @@ def draw_decoding(study: Study) -> Drawing:
         row[0].set_ylabel("accuracy on test (%)")
     for axis in axes[-1]:
         layer_axis(axis, layers)
-    handles, names = axes[0][0].get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside lower center", ncols=4, frameon=False, fontsize=9)
+    legend_below(figure, axes[0][:1], 4)
     heading(figure, subject(study), seeds_note(study, LEVEL, fewest))
     return figure
 
@@ -77,30 +83,25 @@ def draw_decoding_dynamics(study: Study) -> Drawing:
     figure, axes = subplots(1, 2, figsize=(10, 4.6), sharey=True)
     for axis, (labels, text) in zip(axes, LABELS.items(), strict=True):
         own = decoding[decoding["labels"] == labels]
+        curves = []
         for index, layer in enumerate(layers):
-            rows = own[(own["method"] == "masc") & (own["layer"] == layer)]
             marker = MARKER_CYCLE[index % len(MARKER_CYCLE)]
             style = {"color": shade(index, len(layers)), "marker": marker, "markersize": 3.5, "label": layer}
+            curves.append((own[(own["method"] == "masc") & (own["layer"] == layer)], style))
+        style = {"color": "black", "linestyle": ":", "label": "network, head replaced"}
+        curves.append((own[own["method"] == "edited_network"], style))
+        style = {"color": "black", "linestyle": "--", "label": "the network itself"}
+        curves.append((decoding[decoding["method"] == "network"], style))
+        for rows, style in curves:
             if len(rows):
-                counts.append(_draw_epochs(axis, rows, **style))
-        edited = own[own["method"] == "edited_network"]
-        if len(edited):
-            counts.append(_draw_epochs(axis, edited, color="black", linestyle=":", label="network, head replaced"))
-        network = decoding[decoding["method"] == "network"]
-        if len(network):
-            counts.append(_draw_epochs(axis, network, color="black", linestyle="--", label="the network itself"))
+                wide = interpolated(rows, "epoch", "test_accuracy")
+                counts.append(draw_mean(axis, wide.columns, wide, level=LEVEL, scale=100, **style))
         epoch_axis(axis, decoding["epoch"].max())
         axis.set_title(text, fontsize=10)
     axes[0].set_ylabel("accuracy on test (%)")
-    handles, names = axes[0].get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside lower center", ncols=6, frameon=False, fontsize=8.5)
+    legend_below(figure, axes[:1], 6, fontsize=8.5)
     heading(figure, f"subspaces of 99 % of the variance: {subject(study)}", seeds_note(study, LEVEL, min(counts)))
     return figure
-
-
-def _draw_epochs(axis, rows, **style):
-    wide = interpolated(rows, "epoch", "test_accuracy")
-    return draw_mean(axis, wide.columns, wide, level=LEVEL, scale=100, **style)
 
 
 def _obstacle(study: Study) -> str:

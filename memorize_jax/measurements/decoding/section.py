@@ -12,7 +12,6 @@ from memorize_jax.studies.study import Study
 
 # Ketha and Ramaswamy (2025), test accuracy in %: network at the end, best layer by assigned and by true labels.
 PUBLISHED_DEGREES = (20, 40, 60, 80)
-
 PUBLISHED = {
     "MLP, MNIST": ((87.4, 96.9, 97.0), (73.3, 96.5, 96.7), (54.2, 94.8, 96.3), (32.1, 83.4, 95.8)),
     "MLP, CIFAR-10": ((48.6, 53.4, 54.0), (40.4, 50.2, 52.6), (30.6, 44.9, 51.0), (19.7, 32.4, 48.4)),
@@ -25,47 +24,37 @@ def _facts(study: Study) -> dict | None:
     """The words on the probes, means over seeds; None if no final network was read with all controls."""
     if "decoding_choice" not in study.tables:
         return None
-    table, choice = study.tables["decoding"], study.tables["decoding_choice"]
     rows = []
     for seed in study.seeds:
-        metrics = study.metrics_of(seed).set_index("epoch")["test_accuracy"]
-        final = int(metrics.index.max())
-        own = choice[(choice["seed"] == seed) & (choice["epoch"] == final)].set_index(["method", "labels"])
-        if ("masc", "assigned") not in own.index:
+        accuracy = study.metrics_of(seed).set_index("epoch")["test_accuracy"]
+        read, chosen = _at_final(study, "decoding", seed), _at_final(study, "decoding_choice", seed)
+        oracle = chosen.set_index(["method", "labels"])["oracle_test_accuracy"]
+        if ("masc", "assigned") not in oracle.index:
             return None
-        read = table[(table["seed"] == seed) & (table["epoch"] == final) & (table["method"] == "edited_network")]
-        edited = read.set_index("labels")["test_accuracy"]
-        oracle = own.loc[("masc", "assigned"), "oracle_test_accuracy"]
-        rows.append(
-            {
-                "final": metrics[final],
-                "best": metrics.max(),
-                "assigned": edited.get("assigned", np.nan),
-                "true": edited.get("true", np.nan),
-                "gain": oracle - metrics[final],
-            }
-        )
+        edited = read[read["method"] == "edited_network"].set_index("labels")["test_accuracy"]
+        final = accuracy[accuracy.index.max()]
+        found = {"final": final, "best": accuracy.max(), "gain": oracle["masc", "assigned"] - final}
+        rows.append(found | {labels: edited.get(labels, np.nan) for labels in ("assigned", "true")})
     return pd.DataFrame(rows).mean().to_dict() | {"published": PUBLISHED, "published_degrees": PUBLISHED_DEGREES}
 
 
-def decoding_rows(study: Study) -> pd.DataFrame:
-    """The table of the probes at the final epoch, with what they read in the input and in the untrained network.
+def _at_final(study: Study, table: str, seed: int) -> pd.DataFrame:
+    rows = study.tables[table]
+    return rows[(rows["seed"] == seed) & (rows["epoch"] == final_epoch(study.metrics_of(seed)))]
 
-    Args:
-      study: with the tables decoding and decoding_choice.
+
+def decoding_rows(study: Study) -> pd.DataFrame:
+    """The rows of decoding_choice at each seed's final epoch, with what probes read in the input and before training.
 
     Returns:
-      the rows of decoding_choice at each seed's final epoch, with the columns `input` and `untrained`.
+      the rows with the columns `input` and `untrained`.
     """
-    table, choice = study.tables["decoding"], study.tables["decoding_choice"]
-    key, parts = ["method", "labels"], []
+    choice, key, parts = study.tables["decoding_choice"], ["method", "labels"], []
     for seed in study.seeds:
-        final = final_epoch(study.metrics_of(seed))
-        own = choice[choice["seed"] == seed]
-        of_input = table[(table["seed"] == seed) & (table["epoch"] == final) & (table["layer"] == "input")]
+        own, read = choice[choice["seed"] == seed], _at_final(study, "decoding", seed)
         untrained = own[own["epoch"] == 0].set_index(key)["oracle_test_accuracy"].rename("untrained")
-        rows = own[own["epoch"] == final].join(untrained, on=key)
-        parts.append(rows.join(of_input.set_index(key)["test_accuracy"].rename("input"), on=key))
+        of_input = read[read["layer"] == "input"].set_index(key)["test_accuracy"].rename("input")
+        parts.append(_at_final(study, "decoding_choice", seed).join(untrained, on=key).join(of_input, on=key))
     return pd.concat(parts, ignore_index=True)
 
 
@@ -87,9 +76,8 @@ def _decoding_choice(study):
 
 
 def _decoding(study):
-    table = study.tables["decoding"]
-    final = {seed: final_epoch(study.metrics_of(seed)) for seed in study.seeds}
-    rows = table[table["epoch"] == table["seed"].map(final)].sort_values(["method", "labels", "layer_number"])
+    rows = pd.concat([_at_final(study, "decoding", seed) for seed in study.seeds])
+    rows = rows.sort_values(["method", "labels", "layer_number"])
     numbers = {
         "train_accuracy": Number("training, assigned labels", "percent"),
         "restored_accuracy": Number("permuted, true labels", "percent"),
@@ -99,7 +87,9 @@ def _decoding(study):
     }
     texts = {"method": "probe", "labels": "fitted to", "layer": "layer"}
     note = "Accuracy of every probe on every layer at the final epoch."
-    return make_view("decoding", "Probes, layer by layer", rows, texts, numbers, note=note, whole=table)
+    return make_view(
+        "decoding", "Probes, layer by layer", rows, texts, numbers, note=note, whole=study.tables["decoding"]
+    )
 
 
 SECTION = Section(

@@ -1,11 +1,9 @@
 """Accuracy and geometry by model size (figures 4C-E)."""
 
-import functools
-
 from memorize_jax.figures.bound import bound_remark, dimension_remark, draw_bound, examples_note
 from memorize_jax.figures.curves import draw_mean, heading, seeds_note, subject
-from memorize_jax.figures.figure import Figure
-from memorize_jax.figures.style import Drawing, drawn, subplots
+from memorize_jax.figures.figure import Figure, sentences
+from memorize_jax.figures.style import Drawing, drawn, legend_below, subplots
 from memorize_jax.studies.study import Study
 
 LABELS = {
@@ -25,7 +23,6 @@ def draw_double_descent(study: Study, *, columns: tuple[str, ...]) -> Drawing:
     """Draws accuracy, or the geometry of the test manifolds at the last hidden layer, by number of parameters.
 
     Args:
-      study: of networks of growing width.
       columns: of the table, of `LABELS`; a panel each.
     """
     table = study.tables["double_descent"]
@@ -52,8 +49,7 @@ def draw_double_descent(study: Study, *, columns: tuple[str, ...]) -> Drawing:
         above.set_xticks(widths["num_parameters"], widths["width"], fontsize=8)
         above.tick_params(which="minor", length=0, labelsize=0)
         above.set_xlabel("width", fontsize=9)
-    handles, labels = axes[0][0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False, fontsize=9)
+    legend_below(figure, axes[0][:1], 4)
     layer = f"test manifolds at {table['layer'].iloc[0]}, {examples_note(table)} examples per class"
     layer = "" if columns == ("test_accuracy",) else layer
     heading(figure, subject(study), layer, seeds_note(study, LEVEL, fewest))
@@ -67,12 +63,12 @@ def _wide(table, moment, column):
 
 def _remark(study: Study, *, columns: tuple[str, ...]) -> str:
     remarks = {"capacity": bound_remark, "dimension": dimension_remark}
-    return " ".join(own(study.tables["double_descent"]) for column, own in remarks.items() if column in columns)
+    return sentences(*(own(study.tables["double_descent"]) for column, own in remarks.items() if column in columns))
 
 
 def _entry(name, title, look_for, *columns):
-    draw, remark = (functools.partial(function, columns=columns) for function in (draw_double_descent, _remark))
-    return Figure(name, title, look_for, ("double_descent",), draw, axes=("width",), remark=remark)
+    figure = Figure(name, title, look_for, ("double_descent",), draw_double_descent, axes=("width",), remark=_remark)
+    return figure.of(columns=columns)
 
 
 FIGURES = (

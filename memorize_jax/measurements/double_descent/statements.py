@@ -1,16 +1,15 @@
 """Figures 4C-E: accuracy and geometry of networks of growing width."""
 
-import functools
 import itertools
 
 import numpy as np
 import pandas as pd
 
-from memorize_jax.claims.evidence import Evidence, NotTestable, check_memorized
+from memorize_jax.claims.evidence import Evidence, NotTestable, not_memorized
 from memorize_jax.claims.geometries import MEAN_FIELD
 from memorize_jax.claims.manifolds import TENTH
 from memorize_jax.claims.shapes import reversal
-from memorize_jax.claims.statement import NOTICEABLE, Statement, Threshold
+from memorize_jax.claims.statement import NOTICEABLE, Statement, above, below, stating
 
 # Falling, rising and falling takes four.
 FEWEST_WIDTHS = 4
@@ -57,7 +56,8 @@ def _curve(evidence: Evidence, moment: str, column: str) -> pd.Series:
     last = table[table["moment"] == "final"].iloc[-1]
     if np.isnan(last["permuted_accuracy"]):
         raise NotTestable("no label was permuted")
-    check_memorized(last["permuted_accuracy"], last["restored_accuracy"], "the widest network")
+    if reason := not_memorized(last["permuted_accuracy"], last["restored_accuracy"], "the widest network"):
+        raise NotTestable(reason)
     curve = table[table["moment"] == moment].set_index("width")[column]
     if not np.isfinite(curve).all():
         raise NotTestable(f"no {column} for some width at the {moment} epoch")
@@ -80,11 +80,54 @@ def _dimension_falls_last(curves: list[pd.Series]) -> np.ndarray:
     return second_fall(together, LEAST_DIMENSION * together.mean())
 
 
-def _reversal(evidence: Evidence, moment: str, columns: tuple[str, ...]) -> float:
+def _reversal(evidence: Evidence, moment: str, *columns: str) -> float:
     return max(reversal(_curve(evidence, moment, column).to_numpy()) for column in columns)
 
 
-def _change_in_region(evidence: Evidence) -> float:
+RANGE = "a tenth of the curve's range: smaller turns are noise; a curve within 2 % of its mean is flat, with no turns"
+MOVES = (
+    "least of the three moves of the mean curve over seeds, in units of {} or of a tenth of its range if that is more"
+)
+STATEMENTS: list[Statement] = []
+stated = stating(STATEMENTS, needs=("double_descent",), axes=("width",))
+
+
+@stated(
+    "4C",
+    "Final test accuracy rises, falls and rises again with width.",
+    MOVES.format("two points"),
+    above(1),
+    "smaller moves are noise: two points are four standard errors of an accuracy on 10,000 images; with fewer "
+    "images, or where seeds differ by a point, it takes several seeds",
+    over_seeds=_accuracy_falls_last,
+)
+def _accuracy_descends_twice(evidence):
+    return _curve(evidence, "final", "test_accuracy")
+
+
+@stated(
+    "4D",
+    "Radius and center correlation of test manifolds at the final epoch are monotonic in width.",
+    "largest move against the direction of the curve, in units of its range; of the two curves the larger",
+    below(NOTICEABLE),
+    RANGE,
+    by=MEAN_FIELD,
+    every_seed=True,
+)
+def _radius_and_correlation_monotonic(evidence):
+    return _reversal(evidence, "final", "radius", "center_correlation")
+
+
+@stated(
+    "4C-E",
+    "Where test accuracy falls with width, radius and center correlation of test manifolds are unchanged.",
+    "range at the final epoch between these widths, relative to the mean there; of the two curves the larger",
+    below(NOTICEABLE),
+    TENTH,
+    by=MEAN_FIELD,
+    every_seed=True,
+)
+def _radius_and_correlation_unchanged(evidence):
     error = 1 - _curve(evidence, "final", "test_accuracy").to_numpy()
     _, low, high, _ = turns = _turns(error)
     if not _moves(error, turns).min() > LEAST_ACCURACY:
@@ -93,75 +136,27 @@ def _change_in_region(evidence: Evidence) -> float:
     return max(float(np.ptp(own[low : high + 1]) / own[low : high + 1].mean()) for own in curves)
 
 
-RANGE = "a tenth of the curve's range: smaller turns are noise; a curve within 2 % of its mean is flat, with no turns"
-MOVES = (
-    "least of the three moves of the mean curve over seeds, in units of {} or of a tenth of its range if that is more"
+@stated(
+    "4E",
+    "The dimension of test manifolds at the final epoch falls, rises and falls again with width.",
+    MOVES.format("5 % of its mean"),
+    above(1),
+    "smaller moves are noise: 5 % are twice what other examples of the classes move it (2.5 %)",
+    by=MEAN_FIELD,
+    over_seeds=_dimension_falls_last,
 )
-NEEDS = ("double_descent",)
-STATEMENTS = (
-    Statement(
-        "accuracy_descends_twice",
-        "4C",
-        "Final test accuracy rises, falls and rises again with width.",
-        MOVES.format("two points"),
-        Threshold(">", 1),
-        "smaller moves are noise: two points are four standard errors of an accuracy on 10,000 images; with fewer "
-        "images, or where seeds differ by a point, it takes several seeds",
-        functools.partial(_curve, moment="final", column="test_accuracy"),
-        needs=NEEDS,
-        axes=("width",),
-        over_seeds=_accuracy_falls_last,
-    ),
-    Statement(
-        "radius_and_correlation_monotonic",
-        "4D",
-        "Radius and center correlation of test manifolds at the final epoch are monotonic in width.",
-        "largest move against the direction of the curve, in units of its range; of the two curves the larger",
-        Threshold("<", NOTICEABLE),
-        RANGE,
-        functools.partial(_reversal, moment="final", columns=("radius", "center_correlation")),
-        needs=NEEDS,
-        axes=("width",),
-        by=MEAN_FIELD,
-        every_seed=True,
-    ),
-    Statement(
-        "radius_and_correlation_unchanged",
-        "4C-E",
-        "Where test accuracy falls with width, radius and center correlation of test manifolds are unchanged.",
-        "range at the final epoch between these widths, relative to the mean there; of the two curves the larger",
-        Threshold("<", NOTICEABLE),
-        TENTH,
-        _change_in_region,
-        needs=NEEDS,
-        axes=("width",),
-        by=MEAN_FIELD,
-        every_seed=True,
-    ),
-    Statement(
-        "dimension_descends_twice",
-        "4E",
-        "The dimension of test manifolds at the final epoch falls, rises and falls again with width.",
-        MOVES.format("5 % of its mean"),
-        Threshold(">", 1),
-        "smaller moves are noise: 5 % are twice what other examples of the classes move it (2.5 %)",
-        functools.partial(_curve, moment="final", column="dimension"),
-        needs=NEEDS,
-        axes=("width",),
-        by=MEAN_FIELD,
-        over_seeds=_dimension_falls_last,
-    ),
-    Statement(
-        "best_epoch_monotonic",
-        "4D-E",
-        "At the best epoch radius, center correlation and dimension are monotonic in width.",
-        "largest move against the direction of the curve, in units of its range; of the three curves the largest",
-        Threshold("<", NOTICEABLE),
-        RANGE,
-        functools.partial(_reversal, moment="best", columns=("radius", "center_correlation", "dimension")),
-        needs=NEEDS,
-        axes=("width",),
-        by=MEAN_FIELD,
-        every_seed=True,
-    ),
+def _dimension_descends_twice(evidence):
+    return _curve(evidence, "final", "dimension")
+
+
+@stated(
+    "4D-E",
+    "At the best epoch radius, center correlation and dimension are monotonic in width.",
+    "largest move against the direction of the curve, in units of its range; of the three curves the largest",
+    below(NOTICEABLE),
+    RANGE,
+    by=MEAN_FIELD,
+    every_seed=True,
 )
+def _best_epoch_monotonic(evidence):
+    return _reversal(evidence, "best", "radius", "center_correlation", "dimension")

@@ -1,6 +1,7 @@
 """Example images with their labels (figure 1A)."""
 
 import base64
+from typing import Any
 
 import numpy as np
 
@@ -21,11 +22,7 @@ def decode_pixels(row) -> np.ndarray:
 
 @drawn()
 def draw_examples(study: Study) -> Drawing:
-    """Draws figure 1A: images with the label they were trained on and the one they are analyzed under.
-
-    Args:
-      study: with the table examples; of several seeds the first is drawn.
-    """
+    """Draws figure 1A: images with the label they were trained on and the one they are analyzed under; one seed."""
     table = study.tables["examples"]
     table = table[table["seed"] == study.seeds[0]]
     rows = {name: table[table["group"] == group] for name, (group, _) in ROWS.items()}
@@ -34,7 +31,8 @@ def draw_examples(study: Study) -> Drawing:
     # Not every gray image uses all of 0 to 255; the same scale for all shows which are faint.
     brightest = max(decode_pixels(row).max() for row in table.itertuples())
     figure, axes = subplots(len(rows), columns, figsize=(1.15 * columns + 1.2, 1.55 * len(rows) + 0.3), squeeze=False)
-    figure.get_layout_engine().set(h_pad=0.08)
+    layout: Any = figure.get_layout_engine()
+    layout.set(h_pad=0.08)
     for axis in axes.flat:
         axis.set_axis_off()
     for own_axes, (name, own) in zip(axes, rows.items(), strict=True):

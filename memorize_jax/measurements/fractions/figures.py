@@ -1,16 +1,14 @@
 """Capacity against the share of permuted labels (figure A.8)."""
 
-import functools
-
 import pandas as pd
 
 from memorize_jax.epochs import at_stages
 from memorize_jax.figures.bound import bound_remark, draw_bound
 from memorize_jax.figures.curves import draw_mean, heading, seeds_note
-from memorize_jax.figures.figure import INSTEAD, Figure
+from memorize_jax.figures.figure import Figure, instead, sentences
 from memorize_jax.figures.joint import KINDS, LABEL, bounds_remark, no_joint
-from memorize_jax.figures.style import Drawing, drawn, group_style, groups_in, subplots
-from memorize_jax.studies.study import Study, command, three_layers
+from memorize_jax.figures.style import Drawing, drawn, group_style, groups_in, legend_below, subplots
+from memorize_jax.studies.study import Study, three_layers
 
 LEVEL = 0.95
 # More rows than these cannot be compared by eye.
@@ -42,11 +40,12 @@ def _combinations(study):
 
 
 @drawn()
-def draw_fractions(study: Study, *, column: str = "capacity") -> Drawing:
+def draw_fractions(study: Study, *, column: str) -> Drawing:
     """Draws figure A.8: capacity at the final epoch by share of permuted labels, at three layers.
 
+    There is a row for each combination of what else differs.
+
     Args:
-      study: a sweep over fractions; a row for each combination of what else differs.
       column: one of `joint.KINDS`.
     """
     rows, fewest = _combinations(study), len(study.seeds)
@@ -64,12 +63,10 @@ def draw_fractions(study: Study, *, column: str = "capacity") -> Drawing:
     for axis in axes[-1]:
         axis.set_xlabel("share of permuted labels")
         axis.set_xlim(-0.04, 1.04)
-    found = {}
-    for axis in axes.flat:
-        found |= dict(zip(*reversed(axis.get_legend_handles_labels()), strict=True))
-    figure.legend(found.values(), found, loc="outside lower center", ncols=5, frameon=False, fontsize=9)
-    what = f"final epoch: {study.model} on {study.dataset}"
-    heading(figure, what, KINDS[column], _note(study, fewest))
+    legend_below(figure, axes.flat, 5)
+    note = "one seed; bars: two standard errors of the Gaussian draws"
+    note = note if len(study.seeds) == 1 else seeds_note(study, LEVEL, fewest)
+    heading(figure, f"final epoch: {study.model} on {study.dataset}", KINDS[column], note)
     return figure
 
 
@@ -87,24 +84,18 @@ def _draw_group(axis, own, group, column):
     return fewest
 
 
-def _note(study, fewest):
-    if len(study.seeds) == 1:
-        return "one seed; bars: two standard errors of the Gaussian draws"
-    return seeds_note(study, LEVEL, fewest)
-
-
 def _obstacle(study: Study, *, column: str) -> str:
     if "permuted_fraction" not in study.axes or study.tables["geometry"]["permuted_fraction"].nunique() < 2:
-        return INSTEAD["permuted_fraction"]
+        return instead("permuted_fraction")
     lacking = set(study.tables["metrics"]["run"]) - set(study.tables["geometry"]["run"])
     if lacking:
-        ask = command("geometry", study.workdir / min(lacking))
-        return f"the geometry of run {min(lacking)} is missing; go on with the sweep, or make it with: {ask}"
+        ask = study.command("geometry", study.workdir / min(lacking))
+        return f"the geometry of run {min(lacking)} is missing; resume the sweep, or make it with: {ask}"
     ends = study.tables["metrics"].groupby(["run", "seed"])["epoch"].max()
     there = set(map(tuple, study.tables["geometry"][["run", "seed", "epoch"]].drop_duplicates().to_numpy().tolist()))
     for (run, seed), epoch in ends.items():
         if (run, seed, epoch) not in there:
-            ask = f"{command('geometry', study.workdir / run)} --geometry_epochs=best,final"
+            ask = f"{study.command('geometry', study.workdir / run)} --geometry_epochs=best,final"
             return f"geometry of run {run}, seed {seed}, was not measured at epoch {epoch}; measure it with: {ask}"
     count = len(study.tables["geometry"].groupby(_others(study))) if _others(study) else 1
     if count > MOST_ROWS:
@@ -114,15 +105,12 @@ def _obstacle(study: Study, *, column: str) -> str:
 
 def _remark(study: Study, *, column: str) -> str:
     geometry = study.tables["geometry"]
-    bounds = bounds_remark(geometry, "Some are") if column == "joint_capacity" else ""
-    return " ".join(filter(None, (bound_remark(geometry), bounds)))
+    return sentences(bound_remark(geometry), bounds_remark(geometry, "Some are") if column == "joint_capacity" else "")
 
 
 def _entry(name, title, look_for, column):
-    draw, obstacle, remark = (functools.partial(one, column=column) for one in (draw_fractions, _obstacle, _remark))
-    return Figure(
-        name, title, look_for, ("metrics", "geometry"), draw, obstacle, axes=("permuted_fraction",), remark=remark
-    )
+    needs, axes = ("metrics", "geometry"), ("permuted_fraction",)
+    return Figure(name, title, look_for, needs, draw_fractions, _obstacle, axes, remark=_remark).of(column=column)
 
 
 FIGURES = (

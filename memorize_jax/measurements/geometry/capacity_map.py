@@ -1,11 +1,9 @@
 """Capacity as a map of layer by epoch (no figure of the paper)."""
 
-import functools
-
 from memorize_jax.figures.bound import bound_remark, lower_bound
 from memorize_jax.figures.curves import heading, mean_note, subject
-from memorize_jax.figures.figure import Figure
-from memorize_jax.figures.heat import by_layer_and_epoch, draw_heat, limits, too_few_shared
+from memorize_jax.figures.figure import Figure, sentences
+from memorize_jax.figures.heat import by_layer_and_epoch, draw_heat, layer_names, limits, too_few_shared
 from memorize_jax.figures.joint import KINDS, LABEL, bounds_remark, no_joint
 from memorize_jax.figures.style import Drawing, drawn, groups_in, subplots
 from memorize_jax.studies.study import Study
@@ -14,30 +12,22 @@ LEAST_EPOCHS = 3
 
 
 @drawn()
-def draw_capacity_map(study: Study, *, column: str = "capacity") -> Drawing:
-    """Draws the capacity of each group by layer and epoch, on one color scale.
-
-    Args:
-      study: a run or an ensemble with the geometry of several epochs.
-      column: one of `joint.KINDS`.
-    """
+def draw_capacity_map(study: Study, *, column: str) -> Drawing:
+    """Draws the capacity, one of `joint.KINDS`, of each group by layer and epoch, on one color scale."""
     geometry = study.tables["geometry"]
-    layers = geometry.drop_duplicates("layer_number")
-    names = dict(zip(layers["layer_number"], layers["layer"], strict=True))
-    means = {
+    names, floor = layer_names(geometry), lower_bound(geometry)
+    panels = {
         group: by_layer_and_epoch(study, geometry[geometry["group"] == group], column)
         for group in groups_in(geometry["group"])
     }
-    panels = {group: found.values for group, found in means.items()}
-    floor = lower_bound(geometry)
-    low, high = limits(list(panels.values()))
+    low, high = limits(panels.values())
     low = low if floor is None else min(low, 0.95 * floor)
     size = (9.6, (1.0 + 0.2 * max(len(names), 6)) * 2 + 0.6)
     figure, axes = subplots(2, 2, figsize=size, sharex=True, sharey=True)
     for axis in list(axes.flat)[len(panels) :]:
         axis.set_visible(False)
-    for axis, (group, values) in zip(axes.flat, panels.items(), strict=False):
-        mesh = draw_heat(axis, values, names, cmap="viridis", vmin=low, vmax=high)
+    for axis, (group, panel) in zip(axes.flat, panels.items(), strict=False):
+        mesh = draw_heat(axis, panel.values, names, cmap="viridis", vmin=low, vmax=high)
         axis.set_title(group, fontsize=10)
     for axis in axes[:, 0]:
         axis.set_ylabel("layer")
@@ -48,7 +38,7 @@ def draw_capacity_map(study: Study, *, column: str = "capacity") -> Drawing:
         bar.ax.axhline(floor, color="white", linewidth=2)
         bar.ax.axhline(floor, color="black", linewidth=1)
         bar.ax.set_title("line: lower\nbound 2/M", fontsize=8)
-    heading(figure, subject(study), KINDS[column], mean_note(study, min(found.fewest for found in means.values())))
+    heading(figure, subject(study), KINDS[column], mean_note(study, min(panel.fewest for panel in panels.values())))
     return figure
 
 
@@ -59,13 +49,12 @@ def _obstacle(study: Study, *, column: str) -> str:
 def _remark(study: Study, *, column: str) -> str:
     geometry = study.tables["geometry"]
     bounds = bounds_remark(geometry, "Some are") if column == "joint_capacity" else ""
-    return " ".join(filter(None, (bound_remark(geometry, "line on the color bar"), bounds)))
+    return sentences(bound_remark(geometry, "line on the color bar"), bounds)
 
 
 def _entry(name, title, look_for, column):
-    draw, obstacle, remark = (functools.partial(one, column=column) for one in (draw_capacity_map, _obstacle, _remark))
-    needs = ("metrics", "geometry")
-    return Figure(name, title, look_for, needs, draw, obstacle, remark=remark, least_epochs=LEAST_EPOCHS)
+    about = (name, title, look_for, ("metrics", "geometry"), draw_capacity_map, _obstacle)
+    return Figure(*about, remark=_remark, least_epochs=LEAST_EPOCHS).of(column=column)
 
 
 FIGURES_OF_CAPACITY_MAP = (

@@ -1,6 +1,5 @@
 """Geometry by layer (figures 3 and A.4 to A.7)."""
 
-import functools
 import pathlib
 
 import numpy as np
@@ -8,9 +7,9 @@ import pandas as pd
 
 from memorize_jax.figures.bound import bound_remark, dimension_remark, draw_bound, examples_note
 from memorize_jax.figures.curves import draw_mean, epochs_note, fewest_seeds, heading, seeds_note, subject
-from memorize_jax.figures.figure import Figure, not_measured
+from memorize_jax.figures.figure import Figure, not_measured, sentences
 from memorize_jax.figures.joint import KINDS, LABEL, bounds_remark, has_joint, is_bound
-from memorize_jax.figures.style import Drawing, drawn, group_style, groups_in, layer_axis, subplots
+from memorize_jax.figures.style import Drawing, drawn, group_style, groups_in, layer_axis, legend_below, subplots
 from memorize_jax.measurements.geometry.capacity_map import FIGURES_OF_CAPACITY_MAP
 from memorize_jax.measurements.geometry.split import FIGURES_OF_SPLIT
 from memorize_jax.statistics import LEVEL
@@ -39,6 +38,7 @@ JOINT_REMARK = (
 ALIASES = {"figa4": "mlp", "figa5": "alexnet", "figa6": "resnet18", "figa7": "resnet18_tiny"}
 # Network -> level and figure of the paper; it says none for others, which then have that of figure 3, of VGG16.
 LEVELS = {"alexnet": (0.95, "A.5"), "resnet18": (0.95, "A.6"), "resnet18_tiny": (0.95, "A.7")}
+FADED = "faded: best epoch"
 
 
 @drawn()
@@ -58,7 +58,8 @@ def draw_geometry(
     measures = _measured(geometry)
     rows = -(-len(measures) // 2)
     figure, axes = subplots(rows, 2, figsize=(9.6, 1.2 + 2.8 * rows), sharex=True)
-    for axis, measure in zip(axes.flat, measures, strict=False):
+    panels = dict(zip(measures, axes.flat, strict=False))
+    for measure, axis in panels.items():
         if behind is not None:
             _draw_groups(axis, behind, measure, layers, level, faded=True)
         _draw_groups(axis, geometry, measure, layers, level)
@@ -71,20 +72,17 @@ def draw_geometry(
         if measure in (*KINDS, "center_correlation"):
             axis.set_ylim(bottom=0)
         axis.set_ylabel(measures[measure])
-    tops = [axis.get_ylim()[1] for axis, measure in zip(axes.flat, measures, strict=False) if measure in KINDS]
-    for axis, _ in zip(axes.flat, tops, strict=False):
-        # Two capacities side by side are compared.
-        axis.set_ylim(top=max(tops))
-    for axis in list(axes.flat)[len(measures) :]:
+    # Two capacities side by side are compared.
+    capacities = [axis for measure, axis in panels.items() if measure in KINDS]
+    top = max(axis.get_ylim()[1] for axis in capacities)
+    for axis in capacities:
+        axis.set_ylim(top=top)
+    for axis in list(axes.flat)[len(panels) :]:
         axis.remove()
-    for axis in list(axes.flat)[len(measures) - 2 : len(measures)]:
+    for axis in list(panels.values())[-2:]:
         layer_axis(axis, layers)
         axis.tick_params(labelbottom=True)
-    # The faded curves come last, and once.
-    entries = dict(zip(*reversed(axes[0][0].get_legend_handles_labels()), strict=True))
-    order = sorted(entries, key=lambda label: label == "faded: best epoch")
-    handles = [entries[label] for label in order]
-    figure.legend(handles, order, loc="outside lower center", ncols=6, frameon=False, fontsize=9)
+    legend_below(figure, [axes[0][0]], 6, last=FADED)
     heading(figure, *lines)
     return figure
 
@@ -101,7 +99,7 @@ def _draw_groups(axis, geometry, measure, layers, level, faded=False):
         values = own.pivot(index="seed", columns="layer", values=measure).reindex(columns=layers)
         style = group_style(group, markers=not faded)
         if faded:
-            style |= {"alpha": 0.35, "linewidth": 2.5, "label": None if index else "faded: best epoch"}
+            style |= {"alpha": 0.35, "linewidth": 2.5, "label": None if index else FADED}
         draw_mean(axis, places, values, level=level, band=not faded, **style)
         if faded:
             continue
@@ -144,19 +142,19 @@ def _why_not_faded(study):
 
 
 def _remark(study: Study, *, stage: str) -> str:
-    rows = study.at_stage("geometry", stage)
-    sentences = [bound_remark(rows), *([JOINT_REMARK] if has_joint(rows) else [])]
-    sentences += [bounds_remark(rows, "Hollow points are"), dimension_remark(rows)]
+    rows, faded, intervals = study.at_stage("geometry", stage), "", ""
     if stage == "final":
         why = _why_not_faded(study)
-        sentences.append(f"No curves are drawn faded behind: {why}." if why else "Drawn faded: the best epoch.")
+        faded = f"No curves are drawn faded behind: {why}." if why else "Drawn faded: the best epoch."
     level, figure = _level(study)
     if len(study.seeds) > 1 and level != LEVEL:
-        sentences.append(
+        intervals = (
             f"Bands are {100 * level:g} % intervals, as in the paper's figure {figure}; the claims sheet judges these "
             f"measures by {100 * LEVEL:g} % intervals, as in its figure 3, whatever the network."
         )
-    return " ".join(filter(None, sentences))
+    of_joint = JOINT_REMARK if has_joint(rows) else ""
+    bounds = bounds_remark(rows, "Hollow points are")
+    return sentences(bound_remark(rows), of_joint, bounds, dimension_remark(rows), faded, intervals)
 
 
 def _obstacle(study: Study, *, stage: str) -> str:
@@ -164,11 +162,11 @@ def _obstacle(study: Study, *, stage: str) -> str:
 
 
 def _entry(name, title, look_for, stage):
-    draw, obstacle, remark = (functools.partial(one, stage=stage) for one in (_draw_stage, _obstacle, _remark))
-    return Figure(name, title, look_for, ("metrics", "geometry"), draw, obstacle, aliases=ALIASES, remark=remark)
+    about = (name, title, look_for, ("metrics", "geometry"), _draw_stage, _obstacle)
+    return Figure(*about, aliases=ALIASES, remark=_remark).of(stage=stage)
 
 
-_BY_LAYER = (
+FIGURES = (
     _entry(
         "fig3a",
         "Geometry by layer at the best epoch",
@@ -184,5 +182,6 @@ _BY_LAYER = (
         "and that of the restored ones falls there; early layers are as they were at the best epoch.",
         "final",
     ),
+    *FIGURES_OF_SPLIT,
+    *FIGURES_OF_CAPACITY_MAP,
 )
-FIGURES = (*_BY_LAYER, *FIGURES_OF_SPLIT, *FIGURES_OF_CAPACITY_MAP)

@@ -13,7 +13,6 @@ JOINT = {
     "joint_capacity_standard_error": Number("± error", ".4f"),
     "joint_capacity_example_sd": Number("± over examples", ".4f"),
 }
-
 SPREAD = {"capacity_example_sd": Number("± over examples", ".4f")}
 
 

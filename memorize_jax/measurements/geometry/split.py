@@ -6,9 +6,9 @@ import pandas as pd
 from memorize_jax.epochs import STAGES
 from memorize_jax.figures.bound import dimension_remark, examples_note
 from memorize_jax.figures.curves import epochs_note, fewest_seeds, heading, seeds_note, subject
-from memorize_jax.figures.figure import Figure, not_measured
+from memorize_jax.figures.figure import Figure, not_measured, sentences
 from memorize_jax.figures.joint import bounds_remark, is_bound, no_joint
-from memorize_jax.figures.style import Drawing, drawn, groups_in, layer_axis, subplots
+from memorize_jax.figures.style import Drawing, drawn, groups_in, layer_axis, legend_below, subplots
 from memorize_jax.statistics import LEVEL, student_t_interval
 from memorize_jax.studies.study import Study
 
@@ -19,6 +19,7 @@ PARTS = {
     "dimension": ("#F0E442", "..."),
 }
 KEY = ["seed", "group", "layer"]
+SUM = "sum: change of log capacity"
 
 
 def split_change(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
@@ -50,11 +51,7 @@ def _logarithms(rows):
 
 @drawn(**{"hatch.linewidth": 0.5})
 def draw_split(study: Study) -> Drawing:
-    """Draws the three parts of the change from the best to the final epoch as bars, and their sum as a point.
-
-    Args:
-      study: a run or an ensemble with the joint geometry of both epochs.
-    """
+    """Draws the three parts of the change from the best to the final epoch as bars, and their sum as a point."""
     change = split_change(study.at_stage("geometry", "best"), study.at_stage("geometry", "final"))
     layers = change.sort_values("layer_number").drop_duplicates("layer")["layer"].tolist()
     groups = groups_in(change["group"])
@@ -62,14 +59,12 @@ def draw_split(study: Study) -> Drawing:
     figure, axes = subplots(rows, 2, figsize=(9.6, 1.2 + 2.8 * rows), sharex=True, sharey=True, squeeze=False)
     for axis, group in zip(axes.flat, groups, strict=False):
         own = change[change["group"] == group]
-        means = own.groupby("layer")[list(PARTS)].mean().reindex(layers)
-        _stack(axis, means)
+        _stack(axis, own.groupby("layer")[list(PARTS)].mean().reindex(layers))
         total = own.pivot(index="seed", columns="layer", values="capacity").reindex(columns=layers)
         found = student_t_interval(total.to_numpy(float), level=LEVEL)
         bars = None if len(total) == 1 else [found.mean - found.low, found.high - found.mean]
-        axis.errorbar(
-            range(len(layers)), found.mean, bars, fmt="D", color="black", markersize=4, capsize=2, label="sum"
-        )
+        style = {"fmt": "D", "color": "black", "markersize": 4, "capsize": 2, "label": SUM}
+        axis.errorbar(range(len(layers)), found.mean, bars, **style)
         axis.axhline(0, color="#333333", linewidth=0.8)
         axis.set_title(group, fontsize=10)
         layer_axis(axis, layers)
@@ -80,10 +75,7 @@ def draw_split(study: Study) -> Drawing:
         axis.set_xlabel(None)
     for axis in axes[:, 0]:
         axis.set_ylabel("change of log joint capacity")
-    handles, labels = axes[0][0].get_legend_handles_labels()
-    order = np.argsort([label == "sum" for label in labels], kind="stable")
-    entries = [handles[place] for place in order], [_called(labels[place]) for place in order]
-    figure.legend(*entries, loc="outside lower center", ncols=4, frameon=False, fontsize=9)
+    legend_below(figure, axes[0][:1], 4, last=SUM)
     stages = f"{epochs_note(study, 'best')} to {epochs_note(study, 'final')}, {examples_note(study.tables['geometry'])}"
     note = seeds_note(study, LEVEL, fewest_seeds(change, ("group", "layer"), ("capacity",)))
     heading(figure, f"{stages}: {subject(study)}", note.replace("bands", "bars of the sum"))
@@ -95,14 +87,10 @@ def _stack(axis, means):
     ends = {sign: np.zeros(len(means)) for sign in (1, -1)}
     for part, (color, hatch) in PARTS.items():
         values = means[part].fillna(0).to_numpy()
-        start = np.where(values >= 0, ends[1], ends[-1])
-        axis.bar(range(len(means)), values, bottom=start, color=color, hatch=hatch, edgecolor="#333333", label=part)
+        style = {"color": color, "hatch": hatch, "edgecolor": "#333333", "label": f"by {part}"}
+        axis.bar(range(len(means)), values, bottom=np.where(values >= 0, ends[1], ends[-1]), **style)
         for sign, end in ends.items():
             end += np.where(sign * values > 0, values, 0)
-
-
-def _called(part):
-    return "sum: change of log capacity" if part == "sum" else f"by {part}"
 
 
 def _obstacle(study: Study) -> str:
@@ -110,13 +98,13 @@ def _obstacle(study: Study) -> str:
         return found
     if study.epochs_of("best") == study.epochs_of("final"):
         return "best and final epoch are one, so nothing changed between them"
-    missing = (not_measured(study, "geometry", study.epochs_of(s), "--geometry_epochs=best,final") for s in STAGES)
-    return next(filter(None, missing), "")
+    lacking = (not_measured(study, "geometry", study.epochs_of(s), "--geometry_epochs=best,final") for s in STAGES)
+    return next(filter(None, lacking), "")
 
 
 def _remark(study: Study) -> str:
     rows = pd.concat([study.at_stage("geometry", stage) for stage in STAGES])
-    return " ".join(filter(None, (bounds_remark(rows, "Without bars are"), dimension_remark(rows))))
+    return sentences(bounds_remark(rows, "Without bars are"), dimension_remark(rows))
 
 
 FIGURES_OF_SPLIT = (

@@ -7,34 +7,28 @@ import pandas as pd
 
 from memorize_jax.figures.curves import heading, mean_note, subject
 from memorize_jax.figures.figure import Figure
-from memorize_jax.figures.heat import by_layer_and_epoch, draw_heat, limits, too_few_shared
+from memorize_jax.figures.heat import Means, by_layer_and_epoch, draw_heat, layer_names, limits, too_few_shared
 from memorize_jax.figures.style import Drawing, drawn, subplots
-from memorize_jax.studies.study import Study, command
+from memorize_jax.studies.study import Study
 
 GROUPS = ("all", "unpermuted", "permuted")
 # Powers of ten either side of the neutral color, as in the paper.
 RANGE = 2.5
 # The other form that the paper gives, equation 2 or 16, is in the table as well.
 OF_FORM = "Parts as in equation 15."
-
 # What a gradient is of one seed.
 KEYS = ["seed", "epoch", "layer_number"]
 
 
-def _rows(study, group, part):
+def _logarithms(study: Study, group: str, part: str) -> pd.Series:
     """log10 of the squared norm by `KEYS`; NaN where the norm is zero."""
     table = study.tables["gradients"]
     rows = table[(table["form"] == "eq15") & (table["group"] == group) & (table["part"] == part)]
     return np.log10(rows["squared_norm"].where(rows["squared_norm"] > 0)).set_axis(pd.MultiIndex.from_frame(rows[KEYS]))
 
 
-def _means(study, logarithms):
+def _means(study: Study, logarithms: pd.Series) -> Means:
     return by_layer_and_epoch(study, logarithms.rename("log").reset_index(), "log")
-
-
-def _names(study):
-    layers = study.tables["gradients"].drop_duplicates("layer_number")
-    return dict(zip(layers["layer_number"], layers["layer"], strict=True))
 
 
 def _is_weighted(study):
@@ -53,22 +47,12 @@ def _size(names, columns=1, rows=1):
 
 @drawn()
 def draw_norm(study: Study, *, group: str) -> Drawing:
-    """Draws figure 5A, B or C: the full gradient on a group, layer by epoch, on one color scale for the three.
-
-    Args:
-      study: a run or an ensemble.
-      group: of `GROUPS`.
-    """
-    panels = {name: _means(study, _rows(study, name, "full")) for name in GROUPS}
-    low, high = limits([panel.values for panel in panels.values() if panel is not None])
-    names = _names(study)
-    figure, axis = subplots(figsize=_size(names))
-    mesh = draw_heat(axis, panels[group].values, names, cmap="viridis", vmin=low, vmax=high)
-    figure.colorbar(mesh, ax=axis, label="log$_{10}$ ‖∇L‖²")
-    axis.set_ylabel("layer")
-    what = f"squared norm of the gradient, {group} examples"
-    _heading(figure, study, what, panels[group].fewest, weighted=group != "all")
-    return figure
+    """Draws figure 5A, B or C: the full gradient on a group, layer by epoch, on one color scale for the three."""
+    there = [name for name in GROUPS if name in set(study.tables["gradients"]["group"])]
+    panels = {name: _means(study, _logarithms(study, name, "full")) for name in there}
+    (low, high), own = limits(panels.values()), panels[group]
+    label, what = "log$_{10}$ ‖∇L‖²", f"squared norm of the gradient, {group} examples"
+    return _one_map(study, own, label, what, weighted=group != "all", cmap="viridis", vmin=low, vmax=high)
 
 
 @drawn()
@@ -76,28 +60,33 @@ def draw_ratio(study: Study, *, above: tuple[str, str], below: tuple[str, str], 
     """Draws figure 5D to G: the ratio of two parts of the gradient, layer by epoch.
 
     Args:
-      study: a run or an ensemble.
       above: (group, part) of the numerator.
       below: of the denominator.
       what: the ratio in words.
     """
-    means, names = _means(study, _rows(study, *above) - _rows(study, *below)), _names(study)
+    means = _means(study, _logarithms(study, *above) - _logarithms(study, *below))
+    label, colors = "log$_{10}$ of the ratio of ‖∇L‖²", {"cmap": "PRGn", "vmin": -RANGE, "vmax": RANGE}
+    return _one_map(study, means, label, what, extend="both", **colors)
+
+
+def _one_map(study, means, label, what, *, weighted=False, extend=None, **colors):
+    names = layer_names(study.tables["gradients"])
     figure, axis = subplots(figsize=_size(names))
-    mesh = draw_heat(axis, means.values, names, cmap="PRGn", vmin=-RANGE, vmax=RANGE)
-    figure.colorbar(mesh, ax=axis, label="log$_{10}$ of the ratio of ‖∇L‖²", extend="both")
+    mesh = draw_heat(axis, means.values, names, **colors)
+    figure.colorbar(mesh, ax=axis, label=label, extend=extend)
     axis.set_ylabel("layer")
-    _heading(figure, study, what, means.fewest)
+    _heading(figure, study, what, means.fewest, weighted=weighted)
     return figure
 
 
 @drawn()
 def draw_parts(study: Study) -> Drawing:
     """Draws figure A.1: the two parts of the gradient on unpermuted and permuted examples, layer by epoch."""
-    names, groups, fewest = _names(study), GROUPS[1:], len(study.seeds)
+    names, fewest = layer_names(study.tables["gradients"]), len(study.seeds)
     figure, axes = subplots(2, 2, figsize=_size(names, 2, 2), sharex=True, sharey=True)
     for row, part in zip(axes, ("dep", "ind"), strict=True):
-        panels = {group: _means(study, _rows(study, group, part)) for group in groups}
-        low, high = limits([panel.values for panel in panels.values()])
+        panels = {group: _means(study, _logarithms(study, group, part)) for group in GROUPS[1:]}
+        low, high = limits(panels.values())
         for axis, (group, panel) in zip(row, panels.items(), strict=True):
             fewest = min(fewest, panel.fewest)
             mesh = draw_heat(axis, panel.values, names, cmap="viridis", vmin=low, vmax=high)
@@ -111,18 +100,18 @@ def draw_parts(study: Study) -> Drawing:
     return figure
 
 
-def _obstacle(study, *, groups, is_ratio):
+def _obstacle(study, groups, is_ratio):
     there = set(study.tables["gradients"]["group"])
     lacking = [group for group in groups if group not in there]
     if lacking:
         return f"there are no {lacking[0]} examples"
     if is_ratio and len(groups) > 1 and _is_weighted(study):
-        ask = f"{command('gradients', study.workdir)} --gradient_weighting=subset"
+        ask = f"{study.command('gradients')} --gradient_weighting=subset"
         return f"groups were weighted by their shares, which makes their sizes part of the ratio; measure with: {ask}"
     return too_few_shared(study, "gradients", 1)
 
 
-def _remark(study, *, groups, is_ratio):
+def _remark(study, groups, is_ratio):
     # Within a group the shares cancel, and all examples have none.
     if is_ratio or groups == ("all",) or not _is_weighted(study):
         return ""

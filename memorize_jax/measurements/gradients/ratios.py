@@ -7,17 +7,7 @@ import pandas as pd
 
 
 class RatioRange(NamedTuple):
-    """A ratio of squared norms over the layers of a network at one epoch.
-
-    Attributes:
-      epoch: of the network.
-      low: of any layer.
-      low_layer: its name.
-      high: of any layer.
-      high_layer: its name.
-      num_above_one: layers where the numerator is larger.
-      num_layers: all.
-    """
+    """A ratio of squared norms over the layers of a network at one epoch: its extremes, and where they are."""
 
     epoch: int
     low: float
@@ -31,16 +21,13 @@ class RatioRange(NamedTuple):
 def ratio_range(
     gradients: pd.DataFrame, epoch: int, above: tuple[str, str], below: tuple[str, str]
 ) -> RatioRange | None:
-    """Compares two parts of the gradient in every layer, as figure 5D-F does.
+    """Compares two parts of the gradient in every layer, as figure 5D-F does; None if a norm is zero or missing.
 
     Args:
-      gradients: table of one run, rows of equation 15.
+      gradients: table of one run, rows of one form.
       epoch: measured one.
-      above: (group, part), e.g. ("unpermuted", "dep").
-      below: (group, part), e.g. ("permuted", "dep").
-
-    Returns:
-      RatioRange; None if a group is empty or a norm zero.
+      above: (group, part) of the numerator, e.g. ("unpermuted", "dep").
+      below: (group, part) of the denominator.
     """
     rows = gradients[gradients["epoch"] == epoch]
     norms = [

@@ -23,8 +23,7 @@ def _facts(study: Study) -> dict:
     table = study.tables["gradients"]
     table = table[table["form"] == "eq15"]
     unpermuted, permuted = ("unpermuted", "dep"), ("permuted", "dep")
-    last = {seed: int(own["epoch"].max()) for seed, own in table.groupby("seed")}
-    first = {seed: int(own["epoch"].min()) for seed, own in table.groupby("seed")}
+    first, last = table.groupby("seed")["epoch"].min(), table.groupby("seed")["epoch"].max()
     return {
         "first": _pooled(table, first, unpermuted, permuted),
         "last": _pooled(table, last, unpermuted, permuted),
@@ -37,19 +36,13 @@ def _facts(study: Study) -> dict:
 
 def _pooled(table, epochs, above, below) -> RatioRange | None:
     """The range over the layers of all seeds; the counts are of layers, those of all seeds together."""
-    found = [ratio_range(table[table["seed"] == seed], epoch, above, below) for seed, epoch in epochs.items()]
-    if not found or None in found:
+    ranges = [ratio_range(table[table["seed"] == seed], epoch, above, below) for seed, epoch in epochs.items()]
+    found = [own for own in ranges if own is not None]
+    if not found or len(found) < len(ranges):
         return None
     low, high = min(found, key=lambda own: own.low), max(found, key=lambda own: own.high)
-    return RatioRange(
-        low.epoch,
-        low.low,
-        low.low_layer,
-        high.high,
-        high.high_layer,
-        sum(own.num_above_one for own in found),
-        sum(own.num_layers for own in found),
-    )
+    counts = (sum(own.num_above_one for own in found), sum(own.num_layers for own in found))
+    return RatioRange(low.epoch, low.low, low.low_layer, high.high, high.high_layer, *counts)
 
 
 def _gradients(study):

@@ -39,7 +39,7 @@ def measure_again(evidence: Evidence) -> str:
     return f"measure the gradients again with: {command('gradients', evidence.folder)}"
 
 
-def num_classes(evidence: Evidence) -> int | None:
+def _num_classes(evidence: Evidence) -> int | None:
     """How many classes the data set has; None of one's own data set, if the gradients are of the first version."""
     noted = evidence.tables["gradients"].get("data_classes", pd.Series(dtype=float)).dropna()
     return CLASSES.get(evidence.dataset) if noted.empty else int(noted.iloc[0])
@@ -48,16 +48,10 @@ def num_classes(evidence: Evidence) -> int | None:
 def start_epochs(evidence: Evidence) -> list[int]:
     """The measured epochs near initialization: 0, and those before test accuracy has reached twice what chance gives.
 
-    Args:
-      evidence: with metrics and gradients.
-
-    Returns:
-      at least one epoch.
-
     Raises:
       NotTestable: no gradient was measured there, or test accuracy never got so far.
     """
-    metrics, classes = evidence.tables["metrics"], num_classes(evidence)
+    metrics, classes = evidence.tables["metrics"], _num_classes(evidence)
     # At most half way from chance to all, for of two classes twice chance is all. If the classes are not known, epoch 0
     # alone counts.
     reached = min(TIMES_CHANCE / classes, (1 + 1 / classes) / 2) if classes else 0.0
@@ -77,7 +71,7 @@ def start_epochs(evidence: Evidence) -> list[int]:
 
 def require_many_permuted(evidence: Evidence) -> None:
     """Raises NotTestable if there are too few permuted examples for their random labels to average out."""
-    classes, rows = num_classes(evidence), evidence.tables["gradients"]
+    classes, rows = _num_classes(evidence), evidence.tables["gradients"]
     if classes is None:
         raise NotTestable(f"how many permuted examples a class has is not known; {measure_again(evidence)}")
     each = rows.loc[rows["group"] == "permuted", "num_examples"].min() / classes

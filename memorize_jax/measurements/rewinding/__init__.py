@@ -28,7 +28,7 @@ class RewindingSettings(Settings):
     )
     rewind_into: str = setting(
         "final",
-        "final puts the earlier layers into the final network, early the final ones into the earlier.",
+        "Which layers go where: final puts earlier ones into the final network, early final ones into earlier ones.",
         choices=INTO,
     )
     bn: str = setting(

@@ -12,12 +12,9 @@ RECOVERS = 0.1
 
 
 class Recovery(NamedTuple):
-    """What rewinding a layer, or a set of layers, wins back.
+    """What rewinding a layer, or a set of layers, to its best epoch wins back.
 
     Attributes:
-      layer: its name.
-      rewind_epoch: the best one.
-      accuracy: there.
       share: of the difference between the peak of training and the final network: 1 undoes the memorizing.
     """
 
@@ -60,16 +57,14 @@ class RewindingEffect(NamedTuple):
 
 
 def rewinding_effect(rewinding: pd.DataFrame, metrics: pd.DataFrame, group: str, output: str) -> RewindingEffect | None:
-    """Measures how much of what memorizing cost comes back when layers are rewound.
+    """Measures how much of what memorizing cost comes back when layers of the final network of one run are rewound.
 
     Args:
-      rewinding: table of one run, layers rewound in the final network.
-      metrics: table of the run.
       group: "test" or "restored".
       output: name of the last layer, which is not a hidden one.
 
     Returns:
-      RewindingEffect; None where nothing was lost, or no single hidden layer was rewound.
+      None where nothing was lost, or no single hidden layer was rewound.
     """
     column = f"{group}_accuracy"
     final, peak = metrics[column].iloc[-1], metrics[column].max()
@@ -78,12 +73,11 @@ def rewinding_effect(rewinding: pd.DataFrame, metrics: pd.DataFrame, group: str,
     if not hidden or not peak > final:
         return None
     recoveries = []
-    for layer in rewinding["layer"].drop_duplicates():
-        rows = rewinding[rewinding["layer"] == layer]
+    for layer, rows in rewinding.groupby("layer", sort=False):
         top = rows.loc[rows[column].idxmax()]
         share = (top[column] - final) / (peak - final)
-        recoveries.append(Recovery(layer, int(top["rewind_epoch"]), float(top[column]), float(share)))
+        recoveries.append(Recovery(str(layer), int(top["rewind_epoch"]), float(top[column]), float(share)))
     share_of = {recovery.layer: recovery.share for recovery in recoveries}
     early, late = thirds(hidden)
-    means = [float(np.mean([share_of[layer] for layer in chosen])) for chosen in (early, late)]
-    return RewindingEffect(float(final), float(peak), tuple(recoveries), early, late, *means)
+    early_share, late_share = (float(np.mean([share_of[layer] for layer in chosen])) for chosen in (early, late))
+    return RewindingEffect(float(final), float(peak), tuple(recoveries), early, late, early_share, late_share)

@@ -1,13 +1,11 @@
 """Accuracy with rewound layers (figures 4A-B and A.9 to A.11)."""
 
-import functools
-
 import numpy as np
 
 from memorize_jax.figures.curves import draw_mean, epochs_note, heading, interpolated, seeds_note, subject
 from memorize_jax.figures.figure import Figure
 from memorize_jax.figures.style import MARKER_CYCLE, Drawing, drawn, epoch_axis, shade, subplots
-from memorize_jax.studies.study import Study, command
+from memorize_jax.studies.study import Study
 
 LEVEL = 0.95
 ACCURACIES = {
@@ -15,8 +13,6 @@ ACCURACIES = {
     "test": "accuracy on test (%)",
     "restored": "accuracy on true labels of permuted examples (%)",
 }
-
-
 # Layers rewound together: their number -> marker and dashes; more than three look alike.
 SETS = {2: ("x", (0, (5, 2))), 3: ("+", (0, (1.5, 1.5)))}
 MANY = (".", (0, (6, 1, 1, 1)))
@@ -51,7 +47,6 @@ def draw_rewinding(study: Study, *, group: str) -> Drawing:
     """Draws accuracy by rewind epoch, a curve per layer, from dark for the first to light for the last.
 
     Args:
-      study: a run or an ensemble.
       group: whose accuracy, of `ACCURACIES`.
     """
     rewinding, column = _into_final(study), f"{group}_accuracy"
@@ -80,22 +75,22 @@ def draw_rewinding(study: Study, *, group: str) -> Drawing:
     return figure
 
 
-def _obstacle(study: Study) -> str:
+def _obstacle(study: Study, *, group: str) -> str:
+    if group == "restored" and study.permuted_fraction == 0:
+        return "no labels were permuted"
     rewinding = _into_final(study)
-    if not rewinding.empty:
-        # Accuracies of single seeds at epochs of their own are no mean over seeds.
-        for layer, rows in rewinding.groupby("layer", sort=False):
-            if _curve(study, rows, "train_accuracy").empty:
-                ask = f"{command('rewinding', study.workdir)} --rewind_epochs=log,best,final"
-                return f"{layer} was rewound to no epoch that all seeds reach; rewind to more with: {ask}"
-        return ""
-    return (
-        "layers were put into earlier networks only; rewind the final one with: "
-        f"{command('rewinding', study.workdir)} --rewind_into=final"
-    )
+    if rewinding.empty:
+        ask = f"{study.command('rewinding')} --rewind_into=final"
+        return f"layers were put into earlier networks only; rewind the final one with: {ask}"
+    # Accuracies of single seeds at epochs of their own are no mean over seeds.
+    for layer, rows in rewinding.groupby("layer", sort=False):
+        if _curve(study, rows, "train_accuracy").empty:
+            ask = f"{study.command('rewinding')} --rewind_epochs=log,best,final"
+            return f"{layer} was rewound to no epoch that all seeds reach; rewind to more with: {ask}"
+    return ""
 
 
-def _remark(study: Study) -> str:
+def _remark(study: Study, *, group: str) -> str:
     if not _reaches_final(study):
         return "The final epoch is not among those rewound to, so the curves end before the final network."
     if len(set(study.epochs_of("final").values())) == 1:
@@ -106,14 +101,10 @@ def _remark(study: Study) -> str:
     )
 
 
-def _entry(name, title, look_for, group, obstacle=_obstacle):
-    draw = functools.partial(draw_rewinding, group=group)
+def _entry(name, title, look_for, group):
+    about = (name, title, look_for, ("metrics", "rewinding"), draw_rewinding, _obstacle)
     aliases = {} if group == "restored" else {"figa9": "alexnet", "figa10": "resnet18", "figa11": "vgg16"}
-    return Figure(name, title, look_for, ("metrics", "rewinding"), draw, obstacle, aliases=aliases, remark=_remark)
-
-
-def _restored_obstacle(study: Study) -> str:
-    return "no labels were permuted" if study.permuted_fraction == 0 else _obstacle(study)
+    return Figure(*about, aliases=aliases, remark=_remark).of(group=group)
 
 
 FIGURES = (
@@ -128,9 +119,8 @@ FIGURES = (
         "fig4b",
         "Rewinding one layer: accuracy on test",
         "Where a curve rises above its right end, the final network, toward the peak of early stopping, the dotted "
-        "line, rewinding that "
-        "layer undoes memorization. In the paper the last convolution gets back to more than 90 % of the peak, and "
-        "early layers only approach the final accuracy from below.",
+        "line, rewinding that layer undoes memorization. In the paper the last convolution gets back to more than "
+        "90 % of the peak, and early layers only approach the final accuracy from below.",
         "test",
     ),
     _entry(
@@ -139,6 +129,5 @@ FIGURES = (
         "The same for what the network knows of permuted examples against the labels it was taught: where a rewound "
         "layer lifts the curve, memorization of wrong labels sat in that layer. Not in the paper.",
         "restored",
-        _restored_obstacle,
     ),
 )

@@ -12,15 +12,7 @@ from memorize_jax.studies.study import Study
 
 
 def rewinding_effects(study: Study, group: str) -> dict[int, RewindingEffect]:
-    """What rewinding layers of the final network wins back, for the seeds that had lost something.
-
-    Args:
-      study: with the tables metrics and rewinding.
-      group: "test" or "restored".
-
-    Returns:
-      seed -> RewindingEffect.
-    """
+    """Seed -> what rewinding layers of the final network wins back on a group, for seeds that had lost something."""
     table = study.tables["rewinding"]
     table = table[table["into"] == "final"]
     found = {

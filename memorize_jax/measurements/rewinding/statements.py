@@ -4,7 +4,7 @@ import pandas as pd
 
 from memorize_jax.claims.evidence import Evidence, NotTestable, require_named
 from memorize_jax.claims.shapes import reversal, thirds
-from memorize_jax.claims.statement import NOTICEABLE, Statement, Threshold
+from memorize_jax.claims.statement import NOTICEABLE, Statement, above, below, stating
 from memorize_jax.epochs import final_epoch
 from memorize_jax.measurements.rewinding.effects import RECOVERS, RewindingEffect, rewinding_effect
 
@@ -12,6 +12,8 @@ from memorize_jax.measurements.rewinding.effects import RECOVERS, RewindingEffec
 RECOVERED = 0.9
 # A layer has settled once the network does without its later changes, up to a tenth of its training accuracy.
 SETTLED = 0.9
+STATEMENTS: list[Statement] = []
+stated = stating(STATEMENTS, needs=("metrics", "rewinding"))
 
 
 def last_layer(layers: tuple[str, ...]) -> str:
@@ -22,17 +24,17 @@ def last_layer(layers: tuple[str, ...]) -> str:
 
 
 def _rewound(evidence: Evidence) -> pd.DataFrame:
-    evidence.require_loss()
+    evidence.require("loss")
     table = evidence.tables["rewinding"]
     rows = table[(table["into"] == "final") & (table["num_layers"] == 1)]
     if rows.empty:
         raise NotTestable("no single layer was rewound in the final network; use --rewind_layers=each")
-    return rows
+    return rows.sort_values("rewind_epoch")
 
 
 def _last_rewound(evidence: Evidence) -> pd.Series:
     """Test accuracy with the last layer rewound, by rewind epoch."""
-    evidence.require_hidden_layer()
+    evidence.require("hidden layer")
     rows, layer = _rewound(evidence), last_layer(evidence.layers)
     own = rows[rows["layer"] == layer]
     if own.empty:
@@ -40,52 +42,38 @@ def _last_rewound(evidence: Evidence) -> pd.Series:
     return own.set_index("rewind_epoch")["test_accuracy"]
 
 
-def _accuracy_of_last(evidence: Evidence) -> float:
-    return float(_last_rewound(evidence).max() / evidence.peak("test_accuracy"))
-
-
-def _untrained_over_best(evidence: Evidence) -> float:
-    require_named(evidence.model, "network", "resnet18", "resnet18_tiny")
-    accuracy = _last_rewound(evidence)
-    if 0 not in accuracy.index:
-        raise NotTestable("the last layer was not rewound to epoch 0; use --rewind_epochs=log,best,final")
-    return float(accuracy[0] / accuracy.max())
-
-
-def _effect(evidence: Evidence) -> RewindingEffect:
-    evidence.require_hidden_layers()
+def _effect(evidence: Evidence) -> tuple[pd.DataFrame, RewindingEffect]:
+    """The rows of single layers, by rewind epoch, and what rewinding them wins back."""
+    evidence.require("early and late layers")
     rows = _rewound(evidence)
     missing = [layer for layer in evidence.hidden if layer not in set(rows["layer"])]
     if missing:
         raise NotTestable(f"{', '.join(missing)} were not rewound; use --rewind_layers=each")
-    return rewinding_effect(rows, evidence.tables["metrics"], "test", evidence.layers[-1])
+    effect = rewinding_effect(rows, evidence.tables["metrics"], "test", evidence.layers[-1])
+    assert effect is not None, "the condition loss"
+    return rows, effect
 
 
-def _late_lead(evidence: Evidence) -> float:
-    effect = _effect(evidence)
-    return effect.late_share - effect.early_share
-
-
-def _early_reversal(evidence: Evidence) -> float:
-    early = _effect(evidence).early
-    rows = _rewound(evidence).sort_values("rewind_epoch")
-    curves = [rows[rows["layer"] == layer]["test_accuracy"].to_numpy() for layer in early]
-    return sum(map(reversal, curves)) / len(curves)
-
-
-def _settling_lead(evidence: Evidence) -> float:
-    _effect(evidence)
-    rows = _rewound(evidence)
-    early, late = thirds(evidence.hidden)
+@stated(
+    "4A",
+    "Weights of early layers settle later than those of late layers.",
+    "rewind epoch from which on training accuracy stays above 90 % of the final one, mean over the first third of "
+    "the hidden layers minus over the last, in units of the training",
+    above(0),
+    "the statement itself, which names no size",
+)
+def _early_weights_settle_last(evidence):
+    rows, _ = _effect(evidence)
     level = SETTLED * evidence.final("train_accuracy")
-    settled = {layer: _settled(rows[rows["layer"] == layer], level) for layer in (*early, *late)}
-    epochs = [sum(settled[layer] for layer in chosen) / len(chosen) for chosen in (early, late)]
-    return (epochs[0] - epochs[1]) / final_epoch(evidence.tables["metrics"])
+    early, late = (
+        sum(_settled(rows[rows["layer"] == layer], level) for layer in third) / len(third)
+        for third in thirds(evidence.hidden)
+    )
+    return (early - late) / final_epoch(evidence.tables["metrics"])
 
 
 def _settled(rows: pd.DataFrame, level: float) -> int:
     """The first rewind epoch from which on training accuracy stays above a level."""
-    rows = rows.sort_values("rewind_epoch")
     below = rows[rows["train_accuracy"] < level]["rewind_epoch"]
     later = rows if below.empty else rows[rows["rewind_epoch"] > below.iloc[-1]]
     if later.empty:
@@ -93,61 +81,56 @@ def _settled(rows: pd.DataFrame, level: float) -> int:
     return int(later["rewind_epoch"].iloc[0])
 
 
-NEEDS = ("metrics", "rewinding")
-STATEMENTS = (
-    Statement(
-        "early_weights_settle_last",
-        "4A",
-        "Weights of early layers settle later than those of late layers.",
-        "rewind epoch from which on training accuracy stays above 90 % of the final one, mean over the first third of "
-        "the hidden layers minus over the last, in units of the training",
-        Threshold(">", 0),
-        "the statement itself, which names no size",
-        _settling_lead,
-        needs=NEEDS,
-    ),
-    Statement(
-        "last_layer_recovers",
-        "4B",
-        "Rewinding the last convolution alone, no linear layer, gives back most of the early-stopped test accuracy.",
-        "highest test accuracy with that layer (without convolutions: the last hidden one) rewound, over the peak of "
-        "training",
-        Threshold(">", RECOVERED),
-        "the paper's number",
-        _accuracy_of_last,
-        needs=NEEDS,
-    ),
-    Statement(
-        "late_layers_recover_more",
-        "4B",
-        "Late layers, rewound one by one, give back more test accuracy than early ones.",
-        "share of the lost test accuracy won back, mean over the last third of the hidden layers minus over the first",
-        Threshold(">", RECOVERS),
-        "a tenth of what was lost",
-        _late_lead,
-        needs=NEEDS,
-    ),
-    Statement(
-        "early_layers_approach_monotonically",
-        "4B",
-        "Early layers, rewound one by one, approach the final performance monotonically.",
-        "largest move of test accuracy, along the rewind epochs, against the direction of the curve, in units of its "
-        "range, mean over the first third of the hidden layers",
-        Threshold("<", NOTICEABLE),
-        "a tenth of the curve's range: smaller turns are noise; a curve within 2 % of its mean is flat, with no turns",
-        _early_reversal,
-        needs=NEEDS,
-        every_seed=True,
-    ),
-    Statement(
-        "resnet_last_layer_peaks_untrained",
-        "A.10",
-        "In ResNet18 rewinding the last convolution gives most back at epoch 0.",
-        "test accuracy with that layer rewound to epoch 0, over the highest of any rewind epoch",
-        Threshold(">", 0.98),
-        "two percent: the highest of several epochs is above the others by chance",
-        _untrained_over_best,
-        needs=NEEDS,
-        every_seed=True,
-    ),
+@stated(
+    "4B",
+    "Rewinding the last convolution alone, no linear layer, gives back most of the early-stopped test accuracy.",
+    "highest test accuracy with that layer (without convolutions: the last hidden one) rewound, over the peak of "
+    "training",
+    above(RECOVERED),
+    "the paper's number",
 )
+def _last_layer_recovers(evidence):
+    return float(_last_rewound(evidence).max() / evidence.peak("test_accuracy"))
+
+
+@stated(
+    "4B",
+    "Late layers, rewound one by one, give back more test accuracy than early ones.",
+    "share of the lost test accuracy won back, mean over the last third of the hidden layers minus over the first",
+    above(RECOVERS),
+    "a tenth of what was lost",
+)
+def _late_layers_recover_more(evidence):
+    _, effect = _effect(evidence)
+    return effect.late_share - effect.early_share
+
+
+@stated(
+    "4B",
+    "Early layers, rewound one by one, approach the final performance monotonically.",
+    "largest move of test accuracy, along the rewind epochs, against the direction of the curve, in units of its "
+    "range, mean over the first third of the hidden layers",
+    below(NOTICEABLE),
+    "a tenth of the curve's range: smaller turns are noise; a curve within 2 % of its mean is flat, with no turns",
+    every_seed=True,
+)
+def _early_layers_approach_monotonically(evidence):
+    rows, effect = _effect(evidence)
+    curves = [rows[rows["layer"] == layer]["test_accuracy"].to_numpy() for layer in effect.early]
+    return sum(map(reversal, curves)) / len(curves)
+
+
+@stated(
+    "A.10",
+    "In ResNet18 rewinding the last convolution gives most back at epoch 0.",
+    "test accuracy with that layer rewound to epoch 0, over the highest of any rewind epoch",
+    above(0.98),
+    "two percent: the highest of several epochs is above the others by chance",
+    every_seed=True,
+)
+def _resnet_last_layer_peaks_untrained(evidence):
+    require_named(evidence.model, "network", "resnet18", "resnet18_tiny")
+    accuracy = _last_rewound(evidence)
+    if 0 not in accuracy.index:
+        raise NotTestable("the last layer was not rewound to epoch 0; use --rewind_epochs=log,best,final")
+    return float(accuracy[0] / accuracy.max())

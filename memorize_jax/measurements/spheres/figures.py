@@ -4,7 +4,7 @@ import numpy as np
 
 from memorize_jax.figures.curves import first_seed_note, heading
 from memorize_jax.figures.figure import Figure
-from memorize_jax.figures.style import COLORS, Drawing, drawn, subplots
+from memorize_jax.figures.style import COLORS, Drawing, drawn, legend_below, subplots
 from memorize_jax.studies.study import Study
 
 # Of the two classes: none of the groups' colors.
@@ -12,25 +12,13 @@ CLASS_STYLES = ({"color": "#E69F00", "marker": "o"}, {"color": "#56B4E9", "marke
 
 
 def threshold_accuracy(values: np.ndarray, labels: np.ndarray) -> float:
-    """Accuracy of the rule "positive means class 0", which the sphere's centers +e and -e make the best one.
-
-    Args:
-      values: [n] coordinate.
-      labels: [n], 0 or 1.
-
-    Returns:
-      share of the points on the right side of 0.
-    """
+    """Accuracy of the rule "positive means class 0", the best one for centers +e and -e, of labels 0 and 1."""
     return float(np.mean((np.asarray(values) > 0) == (np.asarray(labels) == 0)))
 
 
 @drawn()
 def draw_spheres(study: Study) -> Drawing:
-    """Draws figure A.3: two classes on axis 0 against other axes, and accuracy by epoch.
-
-    Args:
-      study: with the tables spheres and metrics; of several seeds the first is drawn.
-    """
+    """Draws figure A.3: two classes on axis 0 against other axes, and accuracy by epoch; of the first seed."""
     seed = study.seeds[0]
     table = study.tables["spheres"]
     table = table[table["seed"] == seed]
@@ -48,8 +36,7 @@ def draw_spheres(study: Study) -> Drawing:
         axis.set_ylabel("accuracy (%)")
         axis.set_ylim(-3, 103)
         axis.legend(frameon=False, fontsize=8)
-    handles, labels = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False, markerscale=1.8)
+    legend_below(figure, [axes[0, 0]], 2, fontsize=None, markerscale=1.8)
     heading(figure, first_seed_note(study))
     return figure
 

@@ -18,7 +18,7 @@ LEVEL = 0.95
 def draw_training(study: Study) -> Drawing:
     """Draws figure 2A: accuracy by epoch, on train and test and on the groups.
 
-    Means over seeds end with the shortest run; a seed's own curve goes on, thin.
+    Means over seeds end with the shortest run; the curve of each seed is drawn to its end, thin.
     """
     metrics = study.tables["metrics"]
     best, final = (float(np.mean(list(study.epochs_of(stage).values()))) for stage in ("best", "final"))

@@ -1,6 +1,4 @@
-"""Layers in the plane (figures 2B and A.2)."""
-
-import functools
+"""UMAP embeddings of layers (figures 2B and A.2)."""
 
 from memorize_jax.figures.curves import first_seed_note, heading, subject
 from memorize_jax.figures.figure import Figure
@@ -13,12 +11,12 @@ MARKERS = "os^Dv<>PX*"
 
 
 @drawn(**{"axes.grid": False})
-def draw_umap(study: Study, *, earlier: bool = False) -> Drawing:
+def draw_umap(study: Study, *, earlier: bool) -> Drawing:
     """Draws figure 2B or A.2: a row per epoch, a column per group, colored by the labels the group is analyzed under.
 
+    Of several seeds the first is drawn, for places of different seeds have nothing in common.
+
     Args:
-      study: with the table umap; of several seeds the first is drawn, for places of different seeds have nothing in
-        common.
       earlier: draw the earlier layer (figure A.2) instead of the last hidden one.
     """
     table = study.tables["umap"]
@@ -79,15 +77,15 @@ FIGURES = (
         "permuted ones are mixed; at the final epoch the permuted ones form clusters and the restored ones are mixed.",
         ("umap",),
         draw_umap,
-        functools.partial(_obstacle, earlier=False),
-    ),
+        _obstacle,
+    ).of(earlier=False),
     Figure(
         "figa2",
         "An earlier layer in the plane",
         "As figure 2B for a layer before those that memorize (row 15 of the table in the paper's VGG16, else the "
         "middle one): in the paper restored examples lie like unpermuted and test ones even at the final epoch.",
         ("umap",),
-        functools.partial(draw_umap, earlier=True),
-        functools.partial(_obstacle, earlier=True),
-    ),
+        draw_umap,
+        _obstacle,
+    ).of(earlier=True),
 )

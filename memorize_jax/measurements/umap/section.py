@@ -5,13 +5,8 @@ from memorize_jax.pages.views import Number, make_view
 
 
 def _umap(study):
-    rows = (
-        study.tables["umap"]
-        .groupby(["seed", "stage", "layer", "group"], sort=False)
-        .size()
-        .rename("points")
-        .reset_index()
-    )
+    by = ["seed", "stage", "layer", "group"]
+    rows = study.tables["umap"].groupby(by, sort=False).size().rename("points").reset_index()
     texts, whole = {"stage": "epoch", "layer": "layer", "group": "group"}, study.tables["umap"]
     return make_view("umap", "Embedded examples", rows, texts, {"points": Number("points", "d")}, whole=whole)
 

@@ -19,17 +19,9 @@ BYTES_PER_LEAF = 16_384
 
 
 def bytes_needed(keep: str, keep_dtype: str, *, epochs: int, leaf_bytes: list[int], state_bytes: list[int]) -> int:
-    """Bounds the disk that the checkpoints of a run fill.
-
-    Args:
-      keep: see `epochs.kept_epochs`.
-      keep_dtype: "float32" or "bfloat16".
-      epochs: most epochs.
-      leaf_bytes: of each array of the network.
-      state_bytes: of each array of the training state; there are three states, two and the one being written.
-    """
+    """Bounds the disk that the checkpoints of a run of so many epochs fill, from the bytes of every array."""
     network, overhead = sum(leaf_bytes), BYTES_PER_LEAF * len(leaf_bytes)
-    # The best and the last in full, and the one before it, which goes when the last is there.
+    # The best and the last in full, and the one before it, which goes when the last is there; likewise three states.
     full = 3 * (network + overhead)
     each = network // (2 if keep_dtype == "bfloat16" else 1) + overhead
     return full + len(snapshots(keep, epochs)) * each + 3 * (sum(state_bytes) + BYTES_PER_LEAF * len(state_bytes))

@@ -1,37 +1,58 @@
-"""Numbered folders, each a set of arrays with its checksums: whole or damaged, never half-written."""
+"""Numbered folders of named arrays, each with a manifest of checksums: whole or damaged, never half-written.
 
+The manifest has size and CRC-32 of every file, CRC-32, type and shape of every array as it was in memory, the epoch,
+the identity of the run, and a checksum of itself.
+"""
+
+import json
+import math
 import os
 import pathlib
 import re
 import shutil
-from collections.abc import Callable, Collection, Mapping
+import zlib
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
+import jax
 import numpy as np
 
-from memorize_jax.storage.checkpoints.manifest import (
-    NAME,
-    check_files,
-    check_leaves,
-    raw_leaf,
-    read_manifest,
-    write_manifest,
-)
 from memorize_jax.storage.checkpoints.trees import read_leaves, write_leaves
 
+# The manifest; on disk it keeps the name that the first version gave it.
+MANIFEST = "seal.json"
+# A folder that lacks all of these holds nothing of ours, whatever its name.
+MARKS = (MANIFEST, "_METADATA", "_CHECKPOINT_METADATA")
 # What is being written (Orbax adds to the name) and what is being removed; nothing else is cleared away.
 UNFINISHED = re.compile(r"\d+\.(old|new(\.orbax-checkpoint-tmp.*)?)")
-# A folder that lacks all of these holds nothing of ours, whatever its name.
-MARKS = (NAME, "_METADATA", "_CHECKPOINT_METADATA")
+
+
+class DamagedCheckpointError(ValueError):
+    """A checkpoint is not what was written; the message names the epoch and the leaf."""
+
+
+class _Manifest(NamedTuple):
+    folder: pathlib.Path
+    epoch: int
+    files: dict[str, tuple[int, int]]
+    leaves: dict[str, tuple[int, str, list[int]]]
 
 
 def write_epoch(
     folder: pathlib.Path, epoch: int, leaves: Mapping[str, np.ndarray], identity: str | None = None
 ) -> None:
-    """Writes arrays and their checksums beside, then renames: what has its number is complete; it replaces the old."""
+    """Writes arrays and their manifest beside, then renames: what has its number is complete; it replaces the old."""
     beside = folder / f"{epoch}.new"
     shutil.rmtree(beside, ignore_errors=True)
     write_leaves(beside, leaves)
-    write_manifest(beside, epoch, leaves, identity)
+    paths = sorted(path for path in beside.rglob("*") if path.is_file())
+    files = {path.relative_to(beside).as_posix(): _size_and_checksum(path) for path in paths}
+    described = {name: (_leaf_checksum(leaf), leaf.dtype.name, leaf.shape) for name, leaf in leaves.items()}
+    body = json.dumps({"epoch": epoch, "identity": identity, "files": files, "leaves": described}).encode()
+    with open(beside / MANIFEST, "wb") as stream:
+        stream.write(b"%s\n%08x\n" % (body, zlib.crc32(body)))
+        stream.flush()
+        os.fsync(stream.fileno())
     remove_epoch(folder, epoch)
     os.replace(beside, folder / str(epoch))
 
@@ -63,34 +84,98 @@ def stored_epochs(folder: pathlib.Path) -> list[int]:
 
 
 def read_epoch(
-    folder: pathlib.Path, epoch: int, names: Collection[str] | None = None, *, identity: str | None = None
+    folder: pathlib.Path, epoch: int, chosen: Callable[[str], bool] | None = None, *, identity: str | None = None
 ) -> dict[str, np.ndarray]:
-    """Reads the arrays `names`, or all, and compares files and values with their checksums.
+    """Reads the arrays whose names are `chosen`, each from its own file, and compares them with their checksums.
+
+    Without a choice all are read, and every file of the folder is compared besides.
 
     Raises:
       DamagedCheckpointError: names the epoch, the leaf and what is wrong.
     """
-    manifest = read_manifest(folder / str(epoch), epoch, identity)
-    check_files(manifest, names)
-    leaves = read_leaves(manifest.folder, manifest.leaves if names is None else names)
-    check_leaves(manifest, leaves)
-    return leaves
-
-
-def read_some(
-    folder: pathlib.Path, epoch: int, *, chosen: Callable[[str], bool], identity: str | None = None
-) -> dict[str, np.ndarray]:
-    """Reads the arrays whose names are `chosen`, each from its own file; checked as in `read_epoch`, and faster."""
-    manifest = read_manifest(folder / str(epoch), epoch, identity)
-    names = [name for name in manifest.leaves if chosen(name)]
+    manifest = _read_manifest(folder, epoch, identity)
+    if chosen is None:
+        _check_files(manifest)
+    names = [name for name in manifest.leaves if chosen is None or chosen(name)]
     leaves = {name: leaf for name in names if (leaf := raw_leaf(manifest, name)) is not None}
     if len(leaves) < len(names):
         # Either this says what is damaged, or the files are laid out in another way, which Orbax knows.
-        return read_epoch(folder, epoch, names, identity=identity)
-    check_leaves(manifest, leaves)
+        _check_files(manifest, names)
+        leaves = read_leaves(manifest.folder, names)
+    for name, leaf in leaves.items():
+        if _leaf_checksum(leaf) != manifest.leaves[name][0]:
+            raise _damaged(manifest.folder, epoch, f"leaf {name} has other values than were written")
     return leaves
 
 
 def check_epoch(folder: pathlib.Path, epoch: int, *, identity: str | None = None) -> None:
     """Reads all files of an epoch and compares them with their checksums; raises like `read_epoch`."""
-    check_files(read_manifest(folder / str(epoch), epoch, identity))
+    _check_files(_read_manifest(folder, epoch, identity))
+
+
+def raw_leaf(manifest: _Manifest, name: str) -> np.ndarray | None:
+    """Reads one array from its file, much faster than Orbax; None if that is not simply its bytes, or not as it was."""
+    _, dtype, shape = manifest.leaves[name]
+    dtype = jax.numpy.dtype(dtype)
+    size = math.prod(shape) * dtype.itemsize
+    files = [file for file in manifest.files if file.startswith(f"{name}/") and not file.startswith(f"{name}/.")]
+    if len(files) != 1 or manifest.files[files[0]][0] != size:
+        return None
+    path = manifest.folder / files[0]
+    try:
+        return np.fromfile(path, dtype).reshape(shape) if path.stat().st_size == size else None
+    except (OSError, ValueError):
+        return None
+
+
+def _read_manifest(folder, epoch, identity):
+    path = folder / str(epoch)
+    try:
+        body, check, end = (path / MANIFEST).read_bytes().split(b"\n")
+        if end or check != b"%08x" % zlib.crc32(body):
+            raise ValueError("other bytes than were written")
+        content = json.loads(body)
+    except FileNotFoundError:
+        raise _damaged(path, epoch, f"its {MANIFEST} is missing") from None
+    except ValueError as error:
+        raise _damaged(path, epoch, f"its {MANIFEST} has changed") from error
+    if content["epoch"] != epoch:
+        raise _damaged(path, epoch, f"it is a copy of epoch {content['epoch']}")
+    if identity is not None and content.get("identity") != identity:
+        raise _damaged(path, epoch, "it belongs to another run")
+    return _Manifest(path, epoch, content["files"], content["leaves"])
+
+
+def _check_files(manifest, names=None):
+    """Compares the files of some leaves, or all, and those of no leaf with the manifest."""
+    for relative, (size, crc) in manifest.files.items():
+        leaf, _, file = relative.rpartition("/")
+        if names is not None and leaf and leaf not in names:
+            continue
+        try:
+            found = _size_and_checksum(manifest.folder / relative)
+        except FileNotFoundError:
+            fault = "is missing"
+        except OSError as error:
+            fault = f"cannot be read ({error.strerror})"
+        else:
+            if found == (size, crc):
+                continue
+            fault = "has changed" if found[0] == size else f"has {found[0]} bytes instead of {size}"
+        of = f"leaf {leaf}, file {file}" if leaf else f"file {file}"
+        raise _damaged(manifest.folder, manifest.epoch, f"{of} {fault}")
+
+
+def _damaged(path, epoch, fault):
+    return DamagedCheckpointError(f"epoch {epoch} is damaged: {fault}, in {path}")
+
+
+def _leaf_checksum(leaf):
+    header = f"{leaf.dtype.name}{leaf.shape}".encode()
+    # As bytes: NumPy lends no buffer of bfloat16.
+    return zlib.crc32(np.ascontiguousarray(leaf).reshape(-1).view(np.uint8).data, zlib.crc32(header))
+
+
+def _size_and_checksum(path):
+    content = path.read_bytes()
+    return len(content), zlib.crc32(content)

@@ -12,7 +12,7 @@ import numpy as np
 
 from memorize_jax.epochs import kept_epochs
 from memorize_jax.storage.checkpoints import folders
-from memorize_jax.storage.checkpoints.manifest import DamagedCheckpointError
+from memorize_jax.storage.checkpoints.folders import DamagedCheckpointError
 from memorize_jax.storage.checkpoints.trees import flatten, path_name, unflatten
 
 # A training state is three times the size of a network and only the newest is of use: writing it takes at most this
@@ -138,13 +138,13 @@ class EpochStore:
         try:
             full, short = ({epoch}, set()) if test_accuracies is None else self._wanted(test_accuracies)
             if epoch in full:
-                folders.write_epoch(self._full, epoch, network, self._identity)
+                self._write(self._full, epoch, network)
             if epoch in short:
-                folders.write_epoch(self._short, epoch, _cast(network, np.float32, jax.numpy.bfloat16), self._identity)
+                self._write(self._short, epoch, network)
             # After the network, so that no state stands for an epoch that has none.
             if state is not None:
                 started = time.monotonic()
-                folders.write_epoch(self._states, epoch, state, self._identity)
+                self._write(self._states, epoch, state)
                 self._state_cost = time.monotonic() - started
                 for old in folders.stored_epochs(self._states)[:-NUM_STATES]:
                     folders.remove_epoch(self._states, old)
@@ -168,11 +168,15 @@ class EpochStore:
         for epoch in set(folders.stored_epochs(self._full)) - full:
             # Stored when everything was still kept in full.
             if epoch in short and not (self._short / str(epoch)).is_dir():
-                found = folders.read_epoch(self._full, epoch, identity=self._identity)
-                folders.write_epoch(self._short, epoch, _cast(found, np.float32, jax.numpy.bfloat16), self._identity)
+                self._write(self._short, epoch, self._read(self._full, epoch))
             folders.remove_epoch(self._full, epoch)
         for epoch in set(folders.stored_epochs(self._short)) - short:
             folders.remove_epoch(self._short, epoch)
+
+    def _write(self, folder, epoch, leaves):
+        if folder == self._short:
+            leaves = _cast(leaves, np.float32, jax.numpy.bfloat16)
+        folders.write_epoch(folder, epoch, leaves, self._identity)
 
     # --- reading
 
@@ -189,36 +193,31 @@ class EpochStore:
           FileNotFoundError: no such epoch; names those there are.
           DamagedCheckpointError: names the leaf.
         """
-        return self._restored(epoch, folders.read_epoch)
+        return self._restored(epoch)
 
     def load_layers(self, epoch: int, names: Iterable[str]) -> dict:
-        """Restores some layers of an epoch without reading the others, whose damage is not looked for.
+        """Restores, as `load`, some layers of an epoch without reading the others, whose damage is not looked for.
 
-        Args:
-          epoch: its number.
-          names: of modules, as the keys of params, e.g. "conv12" for kernel and bias, "conv12_bn" for scale, offset
-            and running statistics; those of no parameters have no entry in the result.
-
-        Raises:
-          KeyError: none of the names has parameters.
-          Exception: as of `load`.
+        The names are the keys of params, e.g. "conv12" for kernel and bias, "conv12_bn" for scale, offset and running
+        statistics; those of no parameters have no entry in the result, and KeyError is raised if all are.
         """
         names = set(names)
-        found = self._restored(epoch, folders.read_some, chosen=lambda leaf: leaf.split(".")[1] in names)
+        found = self._restored(epoch, lambda leaf: leaf.split(".")[1] in names)
         if not any(found.values()):
             raise KeyError(f"epoch {epoch} has no layer {', '.join(sorted(names))}")
         return found
 
-    def _restored(self, epoch, read, **options):
+    def _restored(self, epoch, chosen=None):
         for folder in (self._full, self._short):
             if epoch in folders.stored_epochs(folder):
-                leaves = read(folder, epoch, identity=self._identity, **options)
-                if folder == self._short:
-                    leaves = _cast(leaves, jax.numpy.bfloat16, np.float32)
-                return {"params": {}, "batch_stats": {}, **unflatten(leaves)}
+                return {"params": {}, "batch_stats": {}, **unflatten(self._read(folder, epoch, chosen))}
         stored = self.epochs()
         span = f"{len(stored)} epochs from {stored[0]} to {stored[-1]}" if stored else "none"
         raise FileNotFoundError(f"no checkpoint of epoch {epoch} in {self._folder}; stored: {span}")
+
+    def _read(self, folder, epoch, chosen=None):
+        leaves = folders.read_epoch(folder, epoch, chosen, identity=self._identity)
+        return _cast(leaves, jax.numpy.bfloat16, np.float32) if folder == self._short else leaves
 
     def faults(self, test_accuracies: Sequence[float], *, finished: bool) -> dict[int, str]:
         """Says of every network that should be stored and is damaged or missing, by epoch, what is wrong.
@@ -247,16 +246,13 @@ class EpochStore:
     ) -> tuple[int, Any] | None:
         """Restores the newest sound training state of an epoch up to `not_after`: (epoch, state), or None if none is.
 
-        Args:
-          template: a state of the same structure.
-          not_after: None for the last epoch.
-          on_damage: called with a sentence about each damaged state that is passed over.
+        The state has the structure and types of `template`. A damaged one is passed over after a call of `on_damage`.
         """
         for epoch in reversed(folders.stored_epochs(self._states)):
             if not_after is not None and epoch > not_after:
                 continue
             try:
-                found = folders.read_epoch(self._states, epoch, identity=self._identity)
+                found = self._read(self._states, epoch)
             except DamagedCheckpointError as error:
                 on_damage(f"the training state of {error}")
                 continue

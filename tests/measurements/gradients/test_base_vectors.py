@@ -14,7 +14,7 @@ from memorize_jax.measurements.gradients.parts import FORMS, cosine, gradient_ro
 from memorize_jax.models.batch_norm import BatchNorm
 from memorize_jax.models.layers import AFTER_RELU, LOGITS, layer
 from memorize_jax.statistics import student_t_interval
-from memorize_jax.training.losses import cross_entropy
+from memorize_jax.training.step import cross_entropy
 
 LAYERS = (layer("linear", 1, AFTER_RELU), layer("linear", 2, LOGITS))
 CLASSES, FEATURES = 4, 7

@@ -1,0 +1,161 @@
+"""What is done to the studies on which statements hold so that nothing can be decided, and what is said then."""
+
+import numpy as np
+
+from tests.claims.cases import ALL, BASES, FIRST, HALF, LAST, MLP, NONE, STATEMENTS, SWEEP, THIRD, WIDTHS, B, F, P, R, U
+from tests.claims.invented import FINAL, edited, fractions, no_permuted, stopped, widths, without
+
+
+def of(table):
+    """The statements about a run that read a table."""
+    return [name for name, base in BASES.items() if table in STATEMENTS[name].needs and base is MLP]
+
+
+def put(table, column, value, **where):
+    return lambda base: edited(base, table, column, value, **where)
+
+
+def drop(table, **where):
+    return lambda base: without(base, table, **where)
+
+
+def both(first, second):
+    return lambda base: second(first(base))
+
+
+OF_UNPERMUTED = {"gradients_do_not_vanish", "unpermuted_dep_above_ind"}
+OF_GROUPS = [name for name in of("gradients") if name not in OF_UNPERMUTED]
+TRAINING = [name for name in of("metrics") if STATEMENTS[name].needs == ("metrics",)]
+OF_BEST = {name for name in of("geometry") if name.startswith("restored_")} - {"restored_fall_in_late_layers"}
+OF_BEST |= {"early_layers_alike_at_best", "permuted_at_lower_bound"}
+OF_BOTH = ["gradients_not_small_until_memorized", "parts_equilibrate_late"]
+OF_END = ["groups_contribute_alike_at_the_end", "parts_equilibrate_late", "ind_alike_on_both_groups"]
+OF_END += ["parts_grow_while_they_cancel"]
+OF_MEMORIZING = [*OF_END, "permuted_dep_starts_near_zero", "gradients_not_small_until_memorized"]
+OF_CHANGE = ["test_falls_after_peak", "restored_falls_as_permuted_rises", "permuted_take_longer"]
+NEAR_START = ["unpermuted_gradient_leads_at_start", "unpermuted_dep_above_ind", "permuted_dep_below_ind"]
+NEAR_START += ["unpermuted_dep_above_permuted_dep"]
+OF_WIDTHS = [name for name, base in BASES.items() if base is WIDTHS]
+NO_LABEL, BEFORE_WIDEST = "no label was permuted", "before the widest network memorized"
+NOT_REWOUND, AGAIN = "no single layer was rewound", "make the table again with: python -m experiments.capacity_check"
+ASSIGNED = "of the permuted examples carry their assigned label"
+IN_LAST_BLOCKS, LATER = ("conv17", "conv18", "conv20", "conv21"), {"epoch": (1, 2, 3, 4)}
+RESNETS, TWO = "of the network resnet18 or resnet18_tiny, not of mlp", {"seeds": (0, 1)}
+NEVER = "test accuracy never reached 20.0%, twice what chance gives: there is nothing that near initialization"
+NOT_FINAL = (
+    "nothing was measured at the final epoch, 4; measure it with: python -m experiments.{} --workdir={} --{}_epochs"
+)
+# Statements (or one), what is done, part of the reason.
+UNTESTABLE = [
+    (TRAINING + of("geometry") + of("rewinding") + of("umap") + of("decoding"), no_permuted, NO_LABEL),
+    (OF_GROUPS, both(no_permuted, drop("gradients", group="permuted")), NO_LABEL),
+    (OF_CHANGE, stopped, f"50% {ASSIGNED}, 50% their true one"),
+    ([*of("rewinding"), *set(of("geometry")) - OF_BEST, *OF_MEMORIZING], stopped, "before the network memorized"),
+    ("resnet_memorizes_in_last_blocks", stopped, "before the network memorized"),
+    ([*of("geometry"), *NEAR_START], put("metrics", "unpermuted_accuracy", np.nan, seed=0), "all labels were permuted"),
+    ("restored_rises", put("metrics", "unpermuted_accuracy", np.nan, seed=0), "all labels were permuted"),
+    (of("geometry"), put("metrics", "test_accuracy", 0.95, **F), "best and final epoch are one"),
+    ("test_falls_after_peak", put("metrics", "test_accuracy", 0.12, **LATER), "learned too little"),
+    ("permuted_take_longer", put("metrics", "unpermuted_accuracy", 0.4, **LATER), "unpermuted examples were never"),
+    # With two classes, chance fits half of them.
+    (
+        "permuted_take_longer",
+        put("metrics", "permuted_accuracy", 0.5, epoch=(0, 1, 2)),
+        "label from the first epoch on",
+    ),
+    (
+        "test_falls_after_peak",
+        both(put("metrics", "permuted_accuracy", 0.52, **F), put("metrics", "restored_accuracy", 0.49, **F)),
+        "before the network memorized",
+    ),
+    ("training_is_fitted", lambda base: base._replace(dataset="tiny_imagenet"), "network does not get there either"),
+    (of("rewinding"), put("rewinding", "into", "early", into="final"), NOT_REWOUND),
+    (of("rewinding"), put("rewinding", "num_layers", 2, num_layers=1), NOT_REWOUND),
+    (of("rewinding"), drop("rewinding", **LAST), "linear5 w"),
+    # The final network alone would pass.
+    (of("rewinding"), put("metrics", "test_accuracy", 0.85, **F), "too little was lost to win back: the final"),
+    ("early_weights_settle_last", drop("rewinding", rewind_epoch=(3, 4), **FIRST), "--rewind_epochs=log,best,final"),
+    ("restored_radius_like_test", put("geometry", "radius", np.nan, **R, **B, **THIRD), "no radius of restored"),
+    ("permuted_at_lower_bound", put("geometry", "kappa", 0.5, seed=0), "without margin"),
+    ("early_layers_unchanged", lambda base: base._replace(layers=("linear1", "linear2", "linear6")), "2 hidden layers"),
+    ("spheres_start_uncorrelated", drop("geometry", layer="input"), "the input was not measured"),
+    (
+        "resnet_memorizes_in_last_blocks",
+        put("geometry", "joint_capacity", 0.04, layer=IN_LAST_BLOCKS, **P, **F),
+        "at the lower bound in the last two blocks as well",
+    ),
+    ("spheres_start_uncorrelated", lambda base: MLP, "of the data set spheres or spheres_small, not of digits"),
+    (["resnet_memorizes_in_last_blocks", "resnet_last_layer_peaks_untrained"], lambda base: MLP, RESNETS),
+    ("tiny_test_easier_than_train", lambda base: MLP, "said of the data set tiny_imagenet, not of digits"),
+    ("last_layer_permuted_above_bound", lambda base: SWEEP, "said of the network vgg16 or resnet18, not of mlp"),
+    (OF_WIDTHS, lambda base: MLP, "networks of several widths; train some with: python -m experiments.double_descent"),
+    (of("gradients"), put("gradients", "weighting", "share", weighting="subset"), "weighted by their shares"),
+    (OF_END, drop("gradients", **F), NOT_FINAL.format("gradients", "runs/mine", "gradient")),
+    (OF_BOTH, drop("gradients", **B), "nothing was measured at the best epoch"),
+    (NEAR_START, put("metrics", "test_accuracy", 0.19, epoch=(0, 1, 2, 3, FINAL)), NEVER),
+    (NEAR_START, drop("gradients", epoch=0), "no gradient was measured near initialization"),
+    ("theory_matches_simulation", put("capacity_check", "bound", -1, seed=0), "no capacity could be"),
+    ("theory_matches_simulation", put("capacity_check", "joint_capacity", np.nan, seed=0), AGAIN),
+    ("restored_mixed_in_the_plane_at_the_end", drop("umap", group="restored"), "no restored examples"),
+    ("layers_know_more_than_the_output", put("decoding", "method", "knn", seed=0), "no hidden layer was"),
+    (OF_WIDTHS, drop("double_descent", width=(1, 2, 3)), "3 widths are too few"),
+    (OF_WIDTHS, put("double_descent", "permuted_accuracy", np.nan, seed=0), NO_LABEL),
+    (OF_WIDTHS, put("double_descent", "permuted_accuracy", 0.2, width=8), BEFORE_WIDEST),
+    # Two classes.
+    (
+        OF_WIDTHS,
+        put("double_descent", "restored_accuracy", 0.7, width=8),
+        f"{BEFORE_WIDEST}: 90% {ASSIGNED}, 70% their",
+    ),
+    ("dimension_descends_twice", put("double_descent", "dimension", np.nan, width=3), "no dimension for some width at"),
+    (
+        "dimension_descends_twice",
+        lambda base: edited(widths(**TWO), "double_descent", "width", 16, seed=1, width=8),
+        "the seeds do not have the same widths",
+    ),
+    (["original_labels_fall_less", "first_layer_alike_at_every_fraction"], lambda base: MLP, "experiments.sweep"),
+    ("original_labels_fall_less", drop("metrics", **NONE), "no run has the permuted fraction 0; train one"),
+    (
+        "original_labels_fall_less",
+        put("metrics", "test_accuracy", 0.85, **HALF, **F),
+        "fell by less than a tenth of its",
+    ),
+    (
+        "original_labels_fall_less",
+        put("metrics", "permuted_accuracy", 0.3, **HALF, **F),
+        "permuted fraction 0.5: training",
+    ),
+    ("last_layer_unpermuted_above_restored", drop("geometry", **HALF, **U), "no run has both permuted and unpermuted"),
+    (
+        "middle_layer_alike_at_every_fraction",
+        both(drop("geometry", **NONE), drop("metrics", **NONE)),
+        "2 permuted fractions are too few",
+    ),
+    (
+        "middle_layer_alike_at_every_fraction",
+        drop("geometry", **NONE),
+        "run run0.0 (permuted fraction 0, seed 0) has no table geometry; make it with: "
+        "python -m experiments.geometry --workdir=runs/sweep/run0.0",
+    ),
+    (
+        "middle_layer_alike_at_every_fraction",
+        lambda base: without(fractions(**TWO), "geometry", **HALF, seed=1),
+        "run run0.5 (permuted fraction 0.5, seed 1) has no table geometry",
+    ),
+    (
+        "middle_layer_alike_at_every_fraction",
+        lambda base: without(fractions(**TWO), "metrics", **HALF, seed=1),
+        "seed 1 has no run with permuted fraction 0.5, as other seeds have",
+    ),
+    (
+        "last_layer_loses_with_fraction",
+        drop("geometry", **ALL, **F),
+        f"permuted fraction 1: {NOT_FINAL.format('geometry', 'runs/sweep/run1.0', 'geometry')}=best,final",
+    ),
+    ("last_layer_loses_with_fraction", put("metrics", "test_accuracy", 0.1, **NONE), "fraction 0: the network learned"),
+    (
+        "last_layer_loses_with_fraction",
+        put("metrics", "permuted_accuracy", 0.3, **ALL, **F),
+        "fraction 1: training ended",
+    ),
+]

@@ -1,0 +1,219 @@
+"""The catalog of figures: what every entry must say, by which names it is found, and when it cannot be drawn."""
+
+import re
+
+import pytest
+
+from memorize_jax.figures.figure import INSTEAD, instead, missing
+from memorize_jax.measurements import registry
+from memorize_jax.models import MODELS
+from memorize_jax.report.catalog import aliases, caption, select
+from tests.commands import ROOT
+from tests.figures import invented
+from tests.figures.invented import RUN, SWEEP, THREE, changed
+
+FIGURES = registry.figures()
+# What the documents call the studies that a figure is drawn from.
+KINDS = {(): "run, ensemble", ("permuted_fraction",): "sweep", ("width",): "double descent"}
+
+
+def test_every_figure_says_all_there_is_to_say():
+    entries = [figure for one in registry.measurements().values() for figure in one.figures]
+    assert len(FIGURES) == len(entries)
+    for figure in entries:
+        assert re.fullmatch(r"[a-z]\w+", figure.name)
+        assert len(figure.title) > 10
+        assert figure.look_for.endswith("."), figure.name
+        assert figure.needs, figure.name
+        assert set(figure.needs) <= set(registry.tables()), figure.name
+        assert figure.axes in KINDS, figure.name
+        assert set(figure.axes) <= set(INSTEAD)
+        assert set(figure.aliases.values()) <= set(MODELS)
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_what_a_figure_misses_is_said_with_the_command(name):
+    figure = FIGURES[name]
+    base = invented.of_axes(figure.axes)
+    made_by = registry.tables()[figure.needs[0]][1]
+    expected = f"no table {figure.needs[0]}; make it with: python -m experiments.{made_by} --workdir=/made/up"
+    assert missing(figure, base._replace(tables={})) == expected
+    if figure.axes:
+        assert missing(figure, RUN) == instead(figure.axes[0])
+    else:
+        assert "give its folder, in /made/up, as --workdir" in missing(figure, SWEEP)
+
+
+def one_epoch():
+    metrics = RUN.tables["metrics"]
+    return changed(RUN, metrics=metrics.assign(test_accuracy=metrics["epoch"] / 20))
+
+
+def without_final_epoch():
+    tables = {name: table[table["epoch"] != 16] for name, table in RUN.tables.items() if "epoch" in table}
+    return RUN._replace(tables=tables | {"metrics": RUN.tables["metrics"]})
+
+
+def apart(name, column):
+    """Two seeds, of which a table has one epoch each, their best ones."""
+    base = invented.study(seeds=(0, 1))
+    table = base.tables[name]
+    return changed(base, **{name: table[table[column] == 2].assign(**{column: 2 + table["seed"]})})
+
+
+def first_version(base):
+    """A study whose tables the first version wrote."""
+    names = {"geometry", "capacity_check"} & set(base.tables)
+    return changed(base, **{name: invented.first_version(base.tables[name]) for name in names})
+
+
+def by_shares(base=RUN):
+    return changed(base, gradients=base.tables["gradients"].assign(weighting="share"))
+
+
+GEOMETRY, SWEPT = RUN.tables["geometry"], SWEEP.tables["geometry"]
+NO_PERMUTED = invented.gradients("mlp", groups=("all", "unpermuted"))
+NOT_FINAL = "geometry was not measured at epoch 16; measure it with: .* --geometry_epochs=best,final"
+NO_JOINT = "no joint geometry; measure it with: python -m experiments.geometry --workdir=/made/up"
+SHARES = "groups were weighted by their shares.*; measure with: .* --gradient_weighting=subset"
+OBSTACLES = [
+    ("fig3b", without_final_epoch(), NOT_FINAL),
+    ("fig3_split", without_final_epoch(), NOT_FINAL),
+    ("fig3_split", one_epoch(), "best and final epoch are one"),
+    ("fig3_split", first_version(RUN), NO_JOINT),
+    ("map_joint_capacity", first_version(RUN), NO_JOINT),
+    ("figa8_joint", first_version(SWEEP), NO_JOINT),
+    (
+        "map_capacity",
+        changed(RUN, geometry=invented.geometry("mlp", epochs=(2, 16))),
+        "has 2 epochs of all seeds, and a map needs 3; measure more with: .* --geometry_epochs=log,best,final",
+    ),
+    (
+        "figa1",
+        apart("gradients", "epoch"),
+        "table gradients has 0 epochs of all seeds, and a map needs 1; .* --gradient_epochs=log,best,final",
+    ),
+    (
+        "fig4b",
+        apart("rewinding", "rewind_epoch"),
+        "linear1 was rewound to no epoch that all seeds reach; .* --rewind_epochs=log,best,final",
+    ),
+    ("fig5g", by_shares(), SHARES),
+    ("fig5f", changed(RUN, gradients=NO_PERMUTED), "there are no permuted examples"),
+    ("fig4a", changed(RUN, rewinding=invented.rewinding("mlp", into="early")), "--rewind_into=final"),
+    ("rewinding_restored", RUN._replace(permuted_fraction=0.0), "no labels were permuted"),
+    ("figa8", RUN, "python -m experiments.sweep --workdir=FOLDER --grid=permuted_fraction="),
+    ("figa8", invented.sweep(fractions=(0.5,)), "needs runs of several fractions"),
+    (
+        "figa8",
+        changed(SWEEP, geometry=SWEPT[SWEPT["run"] != "alexnet0.5"]),
+        "the geometry of run alexnet0.5 is missing; .* --workdir=/made/up/alexnet0.5",
+    ),
+    (
+        "figa8",
+        changed(SWEEP, geometry=SWEPT[(SWEPT["run"] != "alexnet0.5") | (SWEPT["epoch"] != 16)]),
+        "geometry of run alexnet0.5, seed 0, was not measured at epoch 16; .*/alexnet0.5 --geometry_epochs=best,final",
+    ),
+    ("fig4e", RUN, "python -m experiments.double_descent --workdir=FOLDER"),
+    ("figa2", invented.shown(), "the network has one hidden layer, so none is earlier than the last"),
+    ("figa3", invented.shown(), "its data are digits, not the synthetic spheres"),
+    ("fig1a", invented.shown(dataset="spheres"), "its examples are points, not images"),
+]
+
+
+@pytest.mark.parametrize(("name", "study", "message"), OBSTACLES, ids=[name for name, *_ in OBSTACLES])
+def test_an_obstacle_is_said(name, study, message):
+    assert re.search(message, missing(FIGURES[name], study))
+
+
+def test_tables_of_the_first_version_still_have_a_map_of_mean_field_capacity():
+    assert missing(FIGURES["map_capacity"], first_version(RUN)) == ""
+
+
+# --- captions
+
+REWINDING, LATE = RUN.tables["rewinding"], "the curves end before the final network"
+JUDGED = "the claims sheet judges these measures by 99 % intervals"
+M_50 = "with M = 50 any value above about 4 is a lower bound. Of a true dimension of 10, 50 examples show 67 %"
+CAPTIONS = [
+    ("fig3b", RUN, "Drawn faded: the best epoch.", True),
+    ("fig3b", one_epoch(), "No curves are drawn faded behind: best and final epoch are one.", True),
+    (
+        "fig3b",
+        changed(RUN, geometry=GEOMETRY.query("epoch != 2")),
+        "No curves are drawn faded behind: the best epoch was not measured.",
+        True,
+    ),
+    ("fig3b", RUN, "upper bounds (linear6)", True),
+    ("fig3b", RUN, M_50, True),
+    ("fig3b", first_version(RUN), "oint capacity", False),
+    ("fig3_split", RUN, "Without bars are joint capacities known only as upper bounds (linear6)", True),
+    ("fig3a", invented.study("vgg16", (0, 1)), JUDGED, False),
+    ("fig3a", invented.study("alexnet", (0, 1)), JUDGED, True),
+    ("fig3a", invented.study("alexnet"), JUDGED, False),
+    ("fig3a", invented.study("alexnet"), "The paper's figure for this network is A.5.", True),
+    ("fig3a", invented.study("masc_mlp"), "The paper's figure", False),
+    ("fig4b", changed(RUN, rewinding=REWINDING[REWINDING["rewind_epoch"] < 16]), LATE, True),
+    ("fig4b", RUN, LATE, False),
+    ("fig4b", THREE, "mean of their final networks", True),
+    ("fig5a", by_shares(), "weighted", False),
+    ("fig5b", by_shares(), "weighted by their shares", True),
+    ("fig5d", by_shares(), "weighted", False),
+    ("figa1", by_shares(), "weighted by their shares", True),
+    ("fig5b", RUN, "weighted", False),
+]
+
+
+@pytest.mark.parametrize(("name", "study", "sentence", "is_said"), CAPTIONS, ids=[name for name, *_ in CAPTIONS])
+def test_a_caption_says_what_is_so(name, study, sentence, is_said):
+    assert (sentence in caption(FIGURES[name], study)) == is_said
+
+
+# --- names
+
+
+def test_every_figure_of_the_paper_that_is_a_measurement_has_a_name():
+    measured = {"fig2a", "fig3a", "fig3b", *(f"fig4{letter}" for letter in "abcde")}
+    measured |= {f"fig5{letter}" for letter in "abcdef"} | {"figa1", *(f"figa{number}" for number in range(4, 15))}
+    assert measured <= {*FIGURES, *aliases()}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("fig3a", ["fig3a"]),
+        ("fig3", ["fig3a", "fig3b"]),
+        ("figa1", ["figa1"]),
+        ("figa5", ["fig3a", "fig3b"]),
+        ("fig4b, figa8,fig4a", ["fig4a", "fig4b", "figa8"]),
+        ("all", list(FIGURES)),
+    ],
+)
+def test_figures_are_chosen_by_name(text, expected):
+    assert [figure.name for figure in select(text)] == expected
+
+
+@pytest.mark.parametrize("text", ["fig9", "", "fig3a,", "figa", "fig3c", "*"])
+def test_an_unknown_name_is_answered_with_those_there_are(text):
+    with pytest.raises(ValueError, match=r"expected figures among all, fig1a, .*, figa14, got '"):
+        select(text)
+
+
+def test_the_papers_figure_of_another_network_is_refused():
+    assert [figure.name for figure in select("figa9", "alexnet")] == ["fig4a", "fig4b"]
+    with pytest.raises(ValueError, match="figa9 is the paper's fig4a and fig4b for alexnet, and this is mlp"):
+        select("figa9", "mlp")
+
+
+def test_the_document_lists_them_all():
+    text = (ROOT / "docs" / "figures.md").read_text(encoding="utf-8")
+    listed = [line for line in text.splitlines() if line.startswith("| `")]
+    figures = [
+        f"| `{figure.name}` | {figure.title} | {KINDS[figure.axes]} | {', '.join(figure.needs)} |"
+        for figure in FIGURES.values()
+    ]
+    named = [
+        f"| `{alias}` | {model} | {', '.join(f'`{name}`' for name in names)} |"
+        for alias, (model, names) in aliases().items()
+    ]
+    assert listed == [*figures, *named]

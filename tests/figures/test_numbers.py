@@ -1,0 +1,176 @@
+"""What is drawn are the numbers of the tables."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from memorize_jax.measurements import registry
+from memorize_jax.measurements.geometry.figures import draw_geometry
+from memorize_jax.measurements.geometry.split import PARTS, split_change
+from memorize_jax.report.catalog import caption
+from tests.figures import invented
+from tests.figures.invented import RUN, THREE, changed, of_axes
+from tests.figures.seen import complaints, texts
+from tests.figures.test_catalog import first_version
+
+FIGURES = registry.figures()
+GEOMETRY = RUN.tables["geometry"]
+
+
+def line(axis, label):
+    return next(line for line in axis.get_lines() if line.get_label() == label)
+
+
+def test_figure_3_shows_each_seeds_own_epoch_and_the_best_behind(gallery):
+    figure = gallery.drawn("fig3b", THREE)
+    table = THREE.tables["geometry"]
+    for stage in (16, 2):
+        own = table[(table["group"] == "permuted") & (table["epoch"] == stage + table["seed"])]
+        expected = own.groupby("layer_number")["capacity"].mean()
+        curves = [line.get_ydata() for line in figure.axes[0].get_lines()]
+        assert any(np.shape(curve) == (7,) and np.allclose(curve, expected) for curve in curves), stage
+    np.testing.assert_allclose(line(figure.axes[0], "lower bound 2/M").get_ydata(), 2 / 50)
+
+
+@pytest.mark.parametrize(("model", "level", "paper"), [("vgg16", 99, "3"), ("alexnet", 95, "A.5")])
+def test_the_interval_is_that_of_the_papers_figure(model, level, paper, gallery):
+    title = gallery.drawn("fig3a", THREE._replace(model=model)).get_suptitle()
+    assert f"bands: {level} % Student-t interval, as in the paper's figure {paper}" in title
+
+
+@pytest.mark.parametrize("name", ["fig3a", "map_capacity", "figa8", "descent_capacity"])
+def test_capacities_with_a_margin_have_no_lower_bound(name, gallery):
+    base, table = of_axes(FIGURES[name].axes), FIGURES[name].needs[-1]
+    with_margin = changed(base, **{table: base.tables[table].assign(kappa=0.5)})
+    read = " ".join(text.get_text() for text in texts(gallery.drawn(name, with_margin)))
+    assert "bound" not in read
+    assert "2/M" not in caption(FIGURES[name], with_margin)
+    assert "margin (κ = 0.5)" in caption(FIGURES[name], with_margin)
+    assert "lower bound 2/M of capacity" in caption(FIGURES[name], base)
+
+
+def test_ratios_are_paired_by_seed_and_differences_of_logarithms(gallery):
+    # dep of permuted and of unpermuted examples have the same made-up norm, ind a tenth of it.
+    np.testing.assert_allclose(gallery.drawn("fig5f", THREE).axes[0].collections[0].get_array(), 0, atol=1e-12)
+    np.testing.assert_allclose(gallery.drawn("fig5d", THREE).axes[0].collections[0].get_array(), 1)
+    table = THREE.tables["gradients"].reset_index(drop=True)
+    table.loc[table["seed"] == 1, "squared_norm"] *= 100
+    table.loc[(table["seed"] == 1) & (table["part"] == "ind"), "squared_norm"] = 0
+    figure = gallery.drawn("fig5d", THREE, gradients=table)
+    np.testing.assert_allclose(figure.axes[0].collections[0].get_array(), 1)
+
+
+def test_rewinding_shows_percent_of_the_table(gallery):
+    axis, table = gallery.drawn("fig4b").axes[0], RUN.tables["rewinding"]
+    own = table[table["layer"] == "linear4"].sort_values("rewind_epoch")
+    np.testing.assert_allclose(line(axis, "linear4").get_ydata(), 100 * own["test_accuracy"])
+    peak = 100 * RUN.tables["metrics"]["test_accuracy"].max()
+    np.testing.assert_allclose(line(axis, "best epoch of training").get_ydata(), peak)
+
+
+def test_rewinding_ends_with_each_seeds_own_final_network(gallery):
+    # Seed 0 ends at epoch 16, where the others, which end at 17 and 18, were not rewound to.
+    table = THREE.tables["rewinding"]
+    table = table[(table["rewind_epoch"] != 16) | (table["seed"] == 0)]
+    figure = gallery.drawn("fig4b", THREE, rewinding=table)
+    own = table[table["layer"] == "linear4"].set_index(["seed", "rewind_epoch"])["test_accuracy"]
+    curve = line(figure.axes[0], "linear4")
+    np.testing.assert_allclose(curve.get_xdata(), [0, 1, 2, 4, 8, 16, 17])
+    assert curve.get_ydata()[-1] == pytest.approx(100 * np.mean([own[seed, 16 + seed] for seed in range(3)]))
+    at_16 = [own[0, 16], *(np.interp(16, [8, 16 + seed], [own[seed, 8], own[seed, 16 + seed]]) for seed in (1, 2))]
+    assert curve.get_ydata()[-2] == pytest.approx(100 * np.mean(at_16))
+    assert "right end: final epoch (16 to 18)" in figure.get_suptitle()
+
+
+def test_activations_of_any_network_have_curves(gallery, tmp_path):
+    table = invented.geometry("mlp", groups=("all",), epochs=())
+    draw_geometry(table[table["epoch"] == 2], tmp_path / "own.svg")
+    assert len(line(gallery.saved[-1].axes[0], "all").get_ydata()) == 7
+
+
+# --- joint geometry
+
+
+def test_joint_capacity_stands_beside_the_mean_field_one_and_bounds_are_hollow(gallery):
+    figure = gallery.drawn("fig3b")
+    table = GEOMETRY.query("group == 'restored' and epoch == 16").sort_values("layer_number")
+    for axis, column in zip(figure.axes, ("capacity", "joint_capacity", "radius", "dimension"), strict=False):
+        np.testing.assert_allclose(line(axis, "restored").get_ydata(), table[column])
+    assert figure.axes[0].get_ylim() == figure.axes[1].get_ylim()
+    assert figure.axes[3].get_title() == "of M = 50 examples per class"
+    hollow = [own for own in figure.axes[1].get_lines() if own.get_markerfacecolor() == "white"]
+    assert [own.get_xdata().tolist() for own in hollow] == 4 * [[6]]
+
+
+def test_bars_of_one_seed_are_of_draws_and_of_examples(gallery):
+    table = GEOMETRY.assign(example_repeats=3, joint_capacity_example_sd=0.003, radius_example_sd=0.05)
+    figure = gallery.drawn("fig3a", geometry=table.assign(joint_capacity_standard_error=0.004))
+    assert "of the Gaussian draws and of the choice of examples" in figure.get_suptitle()
+    for axis, size in ((figure.axes[1], 0.005), (figure.axes[2], 0.05)):
+        (low, high), *_ = axis.collections[0].get_segments()
+        assert high[1] - low[1] == pytest.approx(4 * size)
+    assert "choice of examples" not in gallery.drawn("fig3a").get_suptitle()
+
+
+def test_tables_of_the_first_version_are_drawn_without_joint_capacity(gallery):
+    figure = gallery.drawn("fig3b", first_version(RUN))
+    assert len(figure.axes) == 4
+    assert complaints(figure) == []
+    (axis,) = gallery.drawn("fig1b", first_version(RUN)).axes
+    assert axis.get_xlabel() == "mean-field capacity α (classes per feature)"
+
+
+def test_figure_1b_shows_both_theories_against_the_simulation(gallery):
+    table = RUN.tables["capacity_check"]
+    figure = gallery.drawn("fig1b", capacity_check=table.assign(joint_classes=7))
+    assert complaints(figure) == []
+    assert [axis.get_xlabel().partition(" ")[0] for axis in figure.axes] == ["mean-field", "joint"]
+    assert "joint: 7 of the classes in a draw" in figure.get_suptitle()
+    for axis, column in zip(figure.axes, ("mean_field_capacity", "joint_capacity"), strict=True):
+        (own,) = [own for own in axis.containers if own.get_label() == "restored"]
+        last = table.query("group == 'restored' and epoch == 16 and bound == 0")
+        np.testing.assert_allclose(own[0].get_xdata().astype(float), last[column])
+        np.testing.assert_allclose(own[0].get_ydata().astype(float), last["simulated_capacity"])
+    assert "in a draw" not in gallery.drawn("fig1b").get_suptitle()
+
+
+def test_the_map_of_joint_capacity_is_of_its_column(gallery):
+    figure = gallery.drawn("map_joint_capacity")
+    own = GEOMETRY.query("group == 'unpermuted'")
+    wide = own.pivot(index="layer_number", columns="epoch", values="joint_capacity")
+    np.testing.assert_allclose(figure.axes[0].collections[0].get_array(), wide)
+
+
+def rows(**columns):
+    known = {"seed": 0, "group": "permuted", "layer": ["first", "last"], "layer_number": [1, 2], "joint_status": 0}
+    return pd.DataFrame(known | {f"joint_{name}": values for name, values in columns.items()})
+
+
+def test_the_change_of_capacity_splits_exactly():
+    """By hand: 1/2 (1 + 1) / 10 = .1, then 1/2 (1 + 3) / 8 = .25: by the radius 2, by the dimension 10/8."""
+    radius = [1.0, 1.0], [3**-0.5, 1.0]
+    before = rows(utility=[0.5, 0.5], radius=radius[0], dimension=[10.0, 10.0], capacity=[0.1, 0.1])
+    after = rows(utility=[0.5, 0.8], radius=radius[1], dimension=[8.0, 10.0], capacity=[0.25, 0.16])
+    found = split_change(before, after).set_index("layer")
+    np.testing.assert_allclose(found.loc["first", list(PARTS)].astype(float), np.log([1, 2, 1.25]), atol=1e-12)
+    np.testing.assert_allclose(found.loc["last", list(PARTS)].astype(float), np.log([1.6, 1, 1]), atol=1e-12)
+    np.testing.assert_allclose(found["capacity"], np.log([2.5, 1.6]))
+    bound = split_change(before.assign(joint_status=[0, 128]), after).set_index("layer")
+    assert bound.loc["last", [*PARTS, "capacity"]].isna().all()
+    assert bound.loc["first", "capacity"] == pytest.approx(np.log(2.5))
+
+
+@pytest.mark.parametrize("base", [RUN, THREE], ids=["one", "three"])
+def test_bars_of_the_split_add_up_to_the_point(base, gallery):
+    axis = gallery.drawn("fig3_split", base).axes[1]
+    assert axis.get_title() == "permuted"
+    heights = sum(
+        np.array([bar.get_height() for bar in bars]) for bars in axis.containers if bars.get_label().startswith("by ")
+    )
+    (point,) = [own for own in axis.containers if own.get_label().startswith("sum")]
+    np.testing.assert_allclose(heights[:-1], point[0].get_ydata()[:-1])
+    table = base.tables["geometry"].query("group == 'permuted' and layer == 'linear2'").set_index(["seed", "epoch"])
+    logs = np.log(table["joint_capacity"])
+    assert heights[2] == pytest.approx(np.mean([logs[seed, 16 + seed] - logs[seed, 2 + seed] for seed in base.seeds]))
+    # A bound is not a value.
+    assert np.isnan(point[0].get_ydata()[-1])

@@ -1,0 +1,69 @@
+"""One record of options: what keywords build, what jit takes as static, what is refused."""
+
+import dataclasses
+import functools
+
+import jax
+import numpy as np
+import pytest
+
+from memorize_jax import geometry
+from memorize_jax.geometry import options
+from tests import commands
+from tests.geometry.shared import KEY, OPTIONS, POINTS, measure
+
+GIVEN = {name: value for name, value in OPTIONS.items() if name != "key"}
+RECORD = geometry.GeometryOptions(**GIVEN)
+DOORS = {
+    "manifold_geometry": lambda **own: geometry.manifold_geometry(POINTS, key=KEY, **own),
+    "layer_geometry": lambda **own: geometry.layer_geometry({"a": POINTS}, key=KEY, **own),
+    "joint_geometry": lambda **own: geometry.joint_geometry(POINTS, key=KEY, **own),
+    "layer_joint_geometry": lambda **own: geometry.layer_joint_geometry({"a": POINTS}, key=KEY, **own),
+    "solve_anchors": lambda **own: geometry.solve_anchors(np.ones((2, 3)), np.ones((4, 3)), **own),
+    "capacity_radius_dimension": lambda **own: geometry.capacity_radius_dimension(
+        np.ones((2, 3)), np.ones((4, 3)), **own
+    ),
+    "streamed_geometries": lambda **own: geometry.streamed_geometries(
+        lambda x: {"a": x}, POINTS, manifolds_at_a_time=2, key=KEY, **own
+    ),
+}
+
+
+def test_a_record_is_what_its_keywords_are():
+    np.testing.assert_array_equal(
+        geometry.manifold_geometry(POINTS, key=KEY, options=RECORD).capacity, measure(POINTS).capacity
+    )
+    fewer = dataclasses.replace(RECORD, num_draws=7, frame="qr")
+    found = geometry.manifold_geometry(POINTS, key=KEY, options=fewer, num_draws=30, frame="rank")
+    np.testing.assert_array_equal(found.capacity, measure(POINTS).capacity)
+
+
+def test_a_record_is_hashable_and_static_in_jit():
+    assert hash(RECORD) == hash(geometry.GeometryOptions(**GIVEN))
+    count = functools.partial(jax.jit, static_argnames="options")(lambda x, *, options: x * options.num_draws)
+    assert float(count(2.0, options=RECORD)) == 60
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        RECORD.num_draws = 3
+
+
+def test_every_option_is_of_a_measure_and_documented_once():
+    names = [field.name for field in dataclasses.fields(geometry.GeometryOptions)]
+    assert set(names) == set(options.MEAN_FIELD) | set(options.JOINT) | set(options.ANCHORS)
+    assert [geometry.GeometryOptions.__doc__.count(f"\n      {name}: ") for name in names] == [1] * len(names)
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_unknown_options_are_refused_at_every_door(door):
+    with pytest.raises(TypeError, match=r"expected options out of .*kappa.*, got nun_draws"):
+        DOORS[door](nun_draws=3)
+    with pytest.raises(ValueError, match="expected kappa >= 0, got -1"):
+        DOORS[door](kappa=-1)
+    other = "num_center_components" if "joint" in door else "classes_per_draw"
+    with pytest.raises(TypeError, match=f"got {other}"):
+        DOORS[door](**{other: 2})
+
+
+def test_importing_needs_no_fcntl_and_starts_no_device():
+    code = "import sys; sys.modules['fcntl'] = None; import memorize_jax.geometry; from jax._src import xla_bridge as b"
+    done = commands.python("-c", f"{code}; assert not b._backends")
+    assert done.returncode == 0, done.stderr
