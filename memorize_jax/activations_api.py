@@ -41,11 +41,9 @@ class Analysis:
     """Geometry of the layers of somebody's network.
 
     Attributes:
-      geometry: with a leading layer axis; `geometry.classes` are the caller's labels.
+      geometry: with an axis of layers; `geometry.classes` are the caller's labels.
       joint: of the same examples, likewise; None where it was not measured.
       layers: names in the order of that axis.
-      seed: of the examples chosen and the draws.
-      kappa: margin.
       indices: label -> rows of the activations that stand for the class.
       taken: says how many examples of how many classes these are.
     """

@@ -35,14 +35,9 @@ class Workload(NamedTuple):
     Attributes:
       forward_seconds: of one pass of the training set through the network.
       epoch_seconds: of training and of its evaluation.
-      epochs: that the run has, or may have.
-      num_classes: of the data.
-      num_layers: analyzed ones.
-      data_bytes: of all images.
+      epochs: at most.
       num_examples: of training and test set.
-      num_parameters: of the network.
       widths: features of the input and of every analyzed layer.
-      batch_size: of training.
     """
 
     forward_seconds: float

@@ -31,7 +31,7 @@ def first_components(subspaces: Subspaces, mean_activation: Float[np.ndarray, " 
     # Directions are in decreasing order of variance within a class, so the first of an owner is its leading one.
     classes, first = np.unique(owner, return_index=True)
     weights[classes[classes >= 0]] = directions[first[classes >= 0]]
-    signs = np.where(np.asarray(weights @ mean_activation) < 0, -1, 1)
+    signs = np.where(np.less(weights @ mean_activation, 0), -1, 1)
     return weights * signs[:, None].astype(weights.dtype)
 
 
