@@ -41,7 +41,7 @@ class Net(Network):
     @nn.compact
     def __call__(self, x, train=False, mask=None):
         x = x.reshape(x.shape[0], -1)
-        return self.logits(self.tap(nn.relu(self.linear(x, self.width, "linear1")), "linear1"), "linear2")
+        return self.logits(self.record(nn.relu(self.linear(x, self.width, "linear1")), "linear1"), "linear2")
 
 
 NETWORK = Entry(Net, LAYERS)
