@@ -1,6 +1,7 @@
 """Activations of every analyzed layer of a network."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -35,8 +36,7 @@ def layer_activations(
     Raises:
       ValueError: the model does not sow one of the layers.
     """
-    _, sown = model.apply(variables, inputs, train=False, mutable=["intermediates"])
-    sown = sown["intermediates"]
+    sown: Any = model.apply(variables, inputs, train=False, mutable=["intermediates"])[1]["intermediates"]
     missing = [name for name in layers if f"{name}_out" not in sown]
     if missing:
         raise ValueError(f"expected the model to sow {', '.join(missing)}, got {', '.join(sorted(sown))}")

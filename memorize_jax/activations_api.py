@@ -41,11 +41,9 @@ class Analysis:
     """Geometry of the layers of somebody's network.
 
     Attributes:
-      geometry: with a leading layer axis; `geometry.classes` are the caller's labels.
+      geometry: with an axis of layers; `geometry.classes` are the caller's labels.
       joint: of the same examples, likewise; None where it was not measured.
       layers: names in the order of that axis.
-      seed: of the examples chosen and the draws.
-      kappa: margin.
       indices: label -> rows of the activations that stand for the class.
       taken: says how many examples of how many classes these are.
     """
@@ -64,7 +62,7 @@ class Analysis:
     def summary(self) -> pd.DataFrame:
         """A row for each layer: capacity, radius, dimension, center correlation; joint capacity if it was measured."""
         columns = SUMMARY if self.joint is not None else SUMMARY[:-1]
-        return self.to_dataframe().set_index("layer")[list(columns)]
+        return pd.DataFrame(self.to_dataframe(), columns=["layer", *columns]).set_index("layer")
 
     def to_dataframe(self, per: str = "layer") -> pd.DataFrame:
         """Puts the results into a table.

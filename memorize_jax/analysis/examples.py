@@ -37,6 +37,8 @@ def choose_examples(
     Raises:
       ValueError: classes have too few examples; names them all.
     """
+    if settings.examples_per_class is None:
+        raise ValueError("expected examples_per_class >= 2 for the manifolds of a run, got None")
     groups = data.example_groups(labels, splits.test.labels)
     chosen, problems = {}, []
     for name in names:

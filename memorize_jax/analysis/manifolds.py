@@ -83,7 +83,7 @@ def network_geometries(
     activations = layers_of(images.reshape(-1, *images.shape[2:]))
     points = {name: value.reshape(num_classes, num_examples, -1) for name, value in activations.items()}
     found = layer_geometry(points, key=key, **options)
-    return NetworkGeometry(found, joint and layer_joint_geometry(points, key=key, **joint))
+    return NetworkGeometry(found, layer_joint_geometry(points, key=key, **joint) if joint else None)
 
 
 def network_geometry(model: nn.Module, variables: dict, images: jax.Array, **options) -> ManifoldGeometry:

@@ -35,14 +35,9 @@ class Workload(NamedTuple):
     Attributes:
       forward_seconds: of one pass of the training set through the network.
       epoch_seconds: of training and of its evaluation.
-      epochs: that the run has, or may have.
-      num_classes: of the data.
-      num_layers: analyzed ones.
-      data_bytes: of all images.
+      epochs: at most.
       num_examples: of training and test set.
-      num_parameters: of the network.
       widths: features of the input and of every analyzed layer.
-      batch_size: of training.
     """
 
     forward_seconds: float
@@ -82,7 +77,8 @@ def measure_work(config: RunConfig, splits: Splits, folder: Run) -> Workload:
     if seconds := [row["seconds"] for row in stored_rows(folder)[2:]]:
         epoch = float(np.median(seconds))
     else:
-        operations = jax.jit(model.apply).lower(variables, image).cost_analysis()["flops"]
+        counted = jax.jit(model.apply).lower(variables, image).cost_analysis() or {"flops": 0.0}
+        operations = counted["flops"]
         # Backward is twice forward; then train and test are evaluated.
         forward = operations * len(splits.train.labels) / (EFFICIENCY * _speed()) + calls * CALL_SECONDS
         epoch = 4.2 * forward

@@ -46,11 +46,11 @@ def measure(
       ValueError, OSError: one clear sentence; what can be known without the data, before they are loaded.
     """
     started, folder = time.perf_counter(), Run(workdir)
-    _check(measurement, settings)
+    plan = _checked(measurement, settings)
     _refuse(measurement, folder, read_noted(folder).config, None)
     with run_to_measure(workdir, splits) as run:
         _refuse(measurement, folder, run.config, run.splits)
-        work = measurement.plan(run, *settings)
+        work = plan(run, *settings)
         table = _make_tables(measurement, run, work, settings, skip_damaged)
     note_tables(
         folder,
@@ -78,13 +78,16 @@ def noted_settings(settings: Sequence[Settings], *, skip_damaged: bool = False) 
     return noted | ({"skip_damaged": True} if skip_damaged else {})
 
 
-def _check(measurement, settings):
+def _checked(measurement, settings):
+    if measurement.plan is None:
+        raise ValueError(f"expected a measurement that a command makes, got {measurement.name}")
     expected = [settings_classes()[part] for part in measurement.parts]
     if list(map(type, settings)) != expected:
         names = [", ".join(kind.__name__ for kind in kinds) or "none" for kinds in (expected, map(type, settings))]
         raise ValueError(f"expected settings of {measurement.name} to be {names[0]}, got {names[1]}")
     for one in settings:
         one.validate()
+    return measurement.plan
 
 
 def _refuse(measurement, folder, config, splits):

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 
 from memorize_jax.config import Settings
-from memorize_jax.invocation import called
+from memorize_jax.invocation import SCRIPT
 from memorize_jax.measurements.measurement import Measurement
 from memorize_jax.measurements.registry import measurements
 
@@ -19,8 +19,8 @@ def _entry(one: Measurement) -> Iterator[str]:
     yield f"{one.summary}."
     if one.axes:
         yield f"Of runs that differ in {', '.join(f'`{axis}`' for axis in one.axes)}."
-    elif one.plan:
-        yield f"    {called(one.name)} --workdir=runs/mine"
+    elif one.measures:
+        yield f"    {SCRIPT}{one.name} --workdir=runs/mine"
     if one.package:
         yield f"Needs {one.package[0]}: `{one.package[1]}`."
     if one.settings:

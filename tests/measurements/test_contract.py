@@ -241,12 +241,12 @@ def test_an_empty_group_is_left_out(name, fresh):
 
 
 @each
-def test_figures_statements_and_report_come_from_its_tables(name, whole, monkeypatch, tmp_path):
+def test_figures_statements_and_report_come_from_its_tables(name, whole, monkeypatch):
     one, (folder, *_) = MEASURED[name], whole(name)
     monkeypatch.setattr(registry, "ROOMS", ("memorize_jax.measurements.training", one.room))
     study = registry.open_study(folder.parent if one.axes else folder)
     assert set(one.tables) < set(study.tables)
-    shown, not_drawn = parts(study, tmp_path)
+    shown, not_drawn = parts(study)
     drawn = {figure.name for part in shown for figure in part.figures}
     assert drawn | {figure.name for figure in not_drawn} == set(registry.figures())
     possible = {figure.name for figure in one.figures if not missing(figure, study)}
@@ -257,7 +257,7 @@ def test_figures_statements_and_report_come_from_its_tables(name, whole, monkeyp
     needs = {figure.name: missing(figure, bare) for figure in one.figures if set(figure.needs) & set(one.tables)}
     for reason in needs.values():
         assert reason == f"no table {next(iter(one.tables))}; make it with: {study.command(next(iter(one.tables)))}"
-    titles = [part.title for part in parts(bare, tmp_path)[0]]
+    titles = [part.title for part in parts(bare)[0]]
     assert one.section is None or not one.section.title or one.section.title not in titles
     claims = evaluate(study, one.statements)
     assert len(claims) == len(one.statements)

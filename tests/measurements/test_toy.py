@@ -80,7 +80,7 @@ def test_it_appears_wherever_measurements_are_listed(registered):
     assert "| `weights_grow` | ours | Weights grow while a network memorizes. |" in page
 
 
-def test_it_resumes_is_noted_and_is_drawn_judged_and_reported(registered, copied, tmp_path, monkeypatch):
+def test_it_resumes_is_noted_and_is_drawn_judged_and_reported(registered, copied, monkeypatch):
     settings, folder, seen = [registered.settings()], Run(copied), []
     network = TrainedRun.network
 
@@ -106,7 +106,7 @@ def test_it_resumes_is_noted_and_is_drawn_judged_and_reported(registered, copied
     assert study.tables["weights"]["epoch"].unique().tolist() == [0, 1, 2, 3]
     (claim,) = evaluate(study, registered.statements)
     assert (claim.claim, claim.verdict) == ("weights_grow", "holds (one seed)")
-    shown = next(part for part in parts(study, tmp_path / "figures")[0] if part.title == "Size of the weights")
+    shown = next(part for part in parts(study)[0] if part.title == "Size of the weights")
     assert [figure.name for figure in shown.figures] == ["weights"]
 
 
@@ -131,7 +131,10 @@ def test_the_command_line_knows_it(room, copied):
     assert re.search(r"^  memorize weights +Size of the weights by layer and epoch$", listed, re.MULTILINE)
     shown = " ".join(shown.split())
     assert "Measures how large the weights of every layer are, epoch by epoch." in shown
-    assert "--weights_norm: How size is measured; one of euclidean, largest (preset's value, else euclidean)" in shown
+    assert (
+        "--weights_norm: How size is measured. One of euclidean, largest. Default: the preset's, else euclidean."
+        in shown
+    )
     assert re.search(r"^  weights +nothing yet: runs", planned, re.MULTILINE)
     assert code == 0, error
     assert "weights_norm=largest" in said

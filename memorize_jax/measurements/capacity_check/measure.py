@@ -43,22 +43,16 @@ def plan(run: TrainedRun, settings: CapacityCheckSettings, geometry: GeometrySet
                 num_dichotomies=settings.capacity_dichotomies,
                 expected=own["capacity"] if own["capacity"] > 0 else None,
             )
+            sizes = ("num_classes", "examples_per_class", "num_inputs")
             result.append(
                 {
-                    "seed": seed,
-                    "epoch": epoch,
-                    "layer": name,
-                    "layer_number": numbers[index],
-                    "group": group,
+                    **{"seed": seed, "epoch": epoch, "layer": name, "layer_number": numbers[index], "group": group},
                     "mean_field_capacity": own["capacity"],
                     "mean_field_standard_error": own["capacity_standard_error"],
                     "simulated_capacity": simulated.capacity,
                     "simulated_standard_error": simulated.standard_error,
-                    "bound": simulated.bound,
-                    "undecided": simulated.undecided,
-                    "num_classes": points.shape[0],
-                    "examples_per_class": points.shape[1],
-                    "num_inputs": points.shape[2],
+                    **{"bound": simulated.bound, "undecided": simulated.undecided},
+                    **dict(zip(sizes, points.shape, strict=True)),
                     "num_draws": geometry.num_draws,
                     "num_dichotomies": settings.capacity_dichotomies,
                     "num_repetitions": settings.capacity_repetitions,

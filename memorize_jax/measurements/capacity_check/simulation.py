@@ -36,13 +36,10 @@ def repeated_capacity(
 
     Args:
       points: [P, M, N] array or list of [M_i, N]; P >= 2.
-      key: PRNG key.
-      num_repetitions: n.
+      key: of the first; the others are folded in.
+      num_repetitions: n >= 1.
       num_dichotomies: tested at each number of features that is tried.
       expected: capacity near which the search begins.
-
-    Raises:
-      ValueError: fewer than 1 repetition, or what `geometry.simulated_capacity` raises.
     """
     if num_repetitions < 1:
         raise ValueError(f"expected num_repetitions >= 1, got {num_repetitions}")
@@ -53,9 +50,8 @@ def repeated_capacity(
         for repetition in range(num_repetitions)
     ]
     undecided = float(np.mean([one.undecided for one in found]))
-    for one in found:
-        if one.bound:
-            return RepeatedCapacity(one.capacity, float("nan"), one.bound, undecided)
+    if bounds := [one for one in found if one.bound]:
+        return RepeatedCapacity(bounds[0].capacity, float("nan"), bounds[0].bound, undecided)
     capacities = np.array([one.capacity for one in found])
     errors = [np.sqrt(np.sum([one.standard_error**2 for one in found])) / num_repetitions]
     if num_repetitions > 1:

@@ -24,8 +24,9 @@ def choose_layers(table: pd.DataFrame) -> pd.DataFrame:
     """
     rows = []
     usable = table.dropna(subset=["validation_accuracy"]).sort_values("layer_number", kind="stable")
-    for key, group in usable.groupby(GROUP, sort=False):
-        row = dict(zip(GROUP, key, strict=True)) | {"validation_accuracy": group["validation_accuracy"].max()}
+    for _, group in usable.groupby(GROUP, sort=False):
+        first = group.to_dict("records")[0]
+        row = {name: first[name] for name in GROUP} | {"validation_accuracy": group["validation_accuracy"].max()}
         for prefix, criterion in CRITERIA.items():
             chosen = group.loc[group[criterion].idxmax()]
             row |= {f"{prefix}layer": chosen["layer"], f"{prefix}test_accuracy": chosen["test_accuracy"]}

@@ -122,7 +122,7 @@ def _orthogonal_to(basis, block):
 
 def _orthonormal(block):
     # NumPy's would compute in float64.
-    return scipy.linalg.qr(block, mode="economic", overwrite_a=True, check_finite=False)[0]
+    return np.asarray(scipy.linalg.qr(block, mode="economic", overwrite_a=True, check_finite=False)[0])
 
 
 def _eigh(matrix):

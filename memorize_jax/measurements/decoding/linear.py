@@ -31,7 +31,8 @@ def first_components(subspaces: Subspaces, mean_activation: Float[np.ndarray, " 
     # Directions are in decreasing order of variance within a class, so the first of an owner is its leading one.
     classes, first = np.unique(owner, return_index=True)
     weights[classes[classes >= 0]] = directions[first[classes >= 0]]
-    return weights * np.where(weights @ mean_activation < 0, -1, 1)[:, None].astype(weights.dtype)
+    signs = np.where(np.less(weights @ mean_activation, 0), -1, 1)
+    return weights * signs[:, None].astype(weights.dtype)
 
 
 def linear_scores(weights: Float[np.ndarray, "P d"], activations: Float[np.ndarray, "n d"]) -> Float[jax.Array, "n P"]:

@@ -47,7 +47,7 @@ def fit_probe(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         model.fit(prepare(activations), labels)
-    return lambda points: model.predict(prepare(points)).astype(np.int32)
+    return lambda points: np.asarray(model.predict(prepare(points)), np.int32)
 
 
 def _unit_vectors(points):

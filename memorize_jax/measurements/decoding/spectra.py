@@ -57,12 +57,11 @@ def leading_eigenvectors(
       totals: their traces.
       count: says k, unless the rank is less.
     """
-    noise, solve = RANK_TOLERANCE * float(jnp.finfo(grams.dtype).eps), _iterate
-    if grams.shape[1] <= FULL_SIZE:
-        solve, grams = _decompose, np.asarray(grams)
+    noise, is_small = RANK_TOLERANCE * float(jnp.finfo(grams.dtype).eps), grams.shape[1] <= FULL_SIZE
+    solve, matrices = (_decompose, np.asarray(grams)) if is_small else (_iterate, grams)
     # Many small problems: a thread for each goes better than all threads on one.
     with one_thread(), concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        found = pool.map(lambda gram, total: solve(gram, total, count), grams, totals)
+        found = pool.map(lambda gram, total: solve(gram, total, count), matrices, totals)
         return [_needed(*pair, total, count, noise) for pair, total in zip(found, totals, strict=True)]
 
 

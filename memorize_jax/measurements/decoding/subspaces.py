@@ -181,7 +181,7 @@ def _check_examples(activations, labels, num_classes):
     if has_bad(activations):
         bad = int(np.flatnonzero(~np.isfinite(activations).all(axis=1))[0])
         raise ValueError(f"expected finite activations, got NaN or infinite values in example {bad}")
-    wide = jax.config.jax_enable_x64 and activations.dtype == np.float64
+    wide = jnp.result_type(float) == activations.dtype == np.float64
     return _in_range(activations).astype(np.float64 if wide else np.float32, copy=False), labels
 
 

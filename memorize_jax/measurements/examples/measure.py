@@ -31,7 +31,7 @@ def plan(run: TrainedRun) -> Work:
             "height": height,
             "width": width,
             "channels": channels,
-            "pixels": base64.b64encode(np.ascontiguousarray(images[example])).decode(),
+            "pixels": base64.b64encode(images[example].tobytes()).decode(),
         }
 
     is_in = {"unpermuted": ~labels.is_permuted, "permuted": labels.is_permuted}

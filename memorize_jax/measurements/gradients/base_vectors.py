@@ -159,10 +159,8 @@ def measure_gradients(
     data = (jnp.asarray(images), jnp.asarray(labels.assigned), jnp.asarray(labels.is_permuted))
     permuted = int(np.sum(labels.is_permuted))
     counts = np.array([len(labels.assigned) - permuted, permuted])
-    model_sums = sum(
-        np.asarray(_model_sums(variables, data[0], data[2], batch, statistics, model=model, bn=bn), np.float64)
-        for batch in batches
-    )
+    of_batch = functools.partial(_model_sums, variables, data[0], data[2], statistics=statistics, model=model, bn=bn)
+    model_sums = functools.reduce(np.add, (np.asarray(of_batch(batch), np.float64) for batch in batches))
     num_classes = model_sums.shape[-1]
     label_sums = [
         np.bincount(np.asarray(labels.assigned)[labels.is_permuted == group], minlength=num_classes)

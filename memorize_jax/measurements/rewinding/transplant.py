@@ -1,6 +1,6 @@
 """Rewinding: a trained network with some of its layers as they were at another epoch."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import flax.linen as nn
@@ -135,9 +135,7 @@ def _apply(model, variables, inputs, mask):
 _train_mode = jax.jit(_apply, static_argnums=0)
 
 
-def rewinding_row(
-    group: LayerGroup, rewind_epoch: int, accuracies: dict[str, float], *, seed: int, into: str, bn: str
-) -> dict:
+def rewinding_row(group: LayerGroup, rewind_epoch: int, accuracies: Mapping, *, seed: int, into: str, bn: str) -> dict:
     """A row of results/rewinding.csv: what a rewound network reaches, by `training.Trainer.evaluate`."""
     place = {"layer": group.name, "layer_number": group.layers[0].number, "num_layers": len(group.layers)}
     return {"seed": seed, "into": into, **place, "rewind_epoch": rewind_epoch, "bn": bn, **accuracies}
@@ -156,9 +154,9 @@ def rewound_network(
     """Builds the network of one point of the grid, reading no more than it needs.
 
     Args:
-      group: that is moved.
+      group: what is moved.
       epoch: of the earlier network.
-      final: params and batch_stats of the final network.
+      final: the final network.
       load: epoch -> its network.
       load_layers: (epoch, modules) -> these modules of its network.
       into: "final" puts the group of `epoch` into the final network (the paper's rewinding), "early" puts the final

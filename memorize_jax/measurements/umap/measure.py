@@ -64,11 +64,10 @@ def plan(run: TrainedRun, settings: UmapSettings) -> Work:
         about |= {"layer": name, "layer_number": layers[name].number}
         result = []
         for group, own in chosen.items():
-            where = np.searchsorted(shown_train, own.indices)
             if group == "test":
-                where = len(shown_train) + np.arange(len(own.indices))
-            true = test.labels if group == "test" else run.labels.true
-            assigned = test.labels if group == "test" else run.labels.assigned
+                true, assigned, where = test.labels, test.labels, len(shown_train) + np.arange(len(own.indices))
+            else:
+                true, assigned, where = run.labels.true, run.labels.assigned, np.searchsorted(shown_train, own.indices)
             for example, (x, y) in zip(own.indices, places[where], strict=True):
                 labels = {"true": int(true[example]), "assigned": int(assigned[example])}
                 # Four digits are more than a figure shows.

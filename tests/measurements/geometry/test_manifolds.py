@@ -73,10 +73,12 @@ def test_wide_layers_are_measured_a_few_classes_at_a_time(network, monkeypatch):
     # 30 features of the input and 40 of each layer, six examples, four bytes.
     monkeypatch.setattr(manifolds, "WHOLE_BYTES", 4 * 6 * 110 * 4 - 1)
     monkeypatch.setattr(manifolds, "PART_BYTES", 3 * 6 * 110 * 4)
-    own = lambda *arguments, **options: (
-        asked.setdefault("found", manifolds.network_geometries(*arguments, **options)) and 0
-    )
-    network[0](own, joint_draws=30, kappa=0.5)
+
+    def kept(*arguments, **options):
+        asked["found"] = manifolds.network_geometries(*arguments, **options)
+        return 0
+
+    network[0](kept, joint_draws=30, kappa=0.5)
     assert asked["found"] == ("mean field", "joint")
     assert (asked["manifolds_at_a_time"], asked["joint"]) == (3, {"num_draws": 30, "kappa": 0.5})
     assert {name: value.shape for name, value in asked["points"].items()} == {
