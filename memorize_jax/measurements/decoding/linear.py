@@ -32,7 +32,7 @@ def first_components(subspaces: Subspaces, mean_activation: Float[np.ndarray, " 
     classes, first = np.unique(owner, return_index=True)
     weights[classes[classes >= 0]] = directions[first[classes >= 0]]
     signs = np.where(np.less(weights @ mean_activation, 0), -1, 1)
-    return weights * signs[:, None].astype(weights.dtype)
+    return weights * np.reshape(signs, (-1, 1)).astype(weights.dtype)
 
 
 def linear_scores(weights: Float[np.ndarray, "P d"], activations: Float[np.ndarray, "n d"]) -> Float[jax.Array, "n P"]:

@@ -98,42 +98,33 @@ def test_truncating_is_fitting_with_less():
         np.testing.assert_allclose(scores(less, OTHERS), scores(fit(**rule), OTHERS), atol=1e-5)
 
 
-def test_more_variance_never_takes_fewer_components():
-    numbers = [fit(variance=share).num_components for share in (0.3, 0.6, 0.9, 0.99, 0.999)]
-    assert (np.diff(numbers, axis=0) >= 0).all()
-
-
 def test_the_share_is_the_least_that_exceeds_the_variance():
     found = fit(variance=0.9)
     for label in range(P):
         shares = np.asarray(found.variance)[np.asarray(found.owner) == label]
         assert np.sum(shares[:-1]) <= 0.9 < np.sum(shares)
+    numbers = [fit(variance=share).num_components for share in (0.3, 0.6, 0.9, 0.99, 0.999)]
+    assert (np.diff(numbers, axis=0) >= 0).all()
 
 
 # --- invariants
 
-
-@pytest.mark.parametrize("factor", [1e-30, 1e-3, -1, 1e25])
-def test_scale_does_not_matter(factor):
-    scaled = fit((POINTS * np.float32(factor)).astype(np.float32))
-    found = scores(scaled, (OTHERS * np.float32(factor)).astype(np.float32))
-    np.testing.assert_allclose(found, scores(fit(), OTHERS), atol=1e-4)
+ROTATION = np.linalg.qr(np.random.default_rng(2).normal(size=(D, D)))[0].astype(np.float32)
+ORDER = np.random.default_rng(3).permutation(len(POINTS))
 
 
-def test_rotation_does_not_matter():
-    rotation = np.linalg.qr(np.random.default_rng(2).normal(size=(D, D)))[0].astype(np.float32)
-    rotated = scores(fit(POINTS @ rotation), OTHERS @ rotation)
-    np.testing.assert_allclose(rotated, scores(fit(), OTHERS), atol=1e-4)
-
-
-def test_mirrored_points_change_nothing():
-    mirrored = fit(np.concatenate([POINTS, -POINTS]), np.concatenate([LABELS, LABELS]))
-    np.testing.assert_allclose(scores(mirrored, OTHERS), scores(fit(), OTHERS), atol=1e-4)
-
-
-def test_the_order_of_examples_does_not_matter():
-    order = np.random.default_rng(3).permutation(len(POINTS))
-    np.testing.assert_allclose(scores(fit(POINTS[order], LABELS[order]), OTHERS), scores(fit(), OTHERS), atol=1e-5)
+@pytest.mark.parametrize(
+    ("points", "labels", "others"),
+    [
+        *((POINTS * np.float32(factor), LABELS, OTHERS * np.float32(factor)) for factor in (1e-30, 1e-3, -1, 1e25)),
+        (POINTS @ ROTATION, LABELS, OTHERS @ ROTATION),
+        (np.concatenate([POINTS, -POINTS]), np.tile(LABELS, 2), OTHERS),
+        (POINTS[ORDER], LABELS[ORDER], OTHERS),
+    ],
+    ids=["tiny", "small", "negative", "huge", "rotated", "mirrored", "in another order"],
+)
+def test_what_does_not_matter(points, labels, others):
+    np.testing.assert_allclose(scores(fit(points, labels), others), scores(fit(), OTHERS), atol=1e-4)
 
 
 def test_one_dimensional_orthogonal_classes_are_told_apart_without_error():

@@ -193,7 +193,7 @@ def test_dep_vanishes_for_uniform_labels_and_ind_for_a_uniform_model():
     images, labels = problem(60)
     # Every example once with every label.
     labels = PermutedLabels(np.tile(np.arange(CLASSES, dtype=np.int32), 15), labels.true, labels.is_permuted)
-    rows = rows_of(measured(random_variables(), np.repeat(images[:15], CLASSES, axis=0), labels, size=60, bn="eval"))
+    rows = rows_of(measured(random_variables(), np.repeat(images[:15], CLASSES, axis=0), labels, bn="eval"))
     images, labels = problem(60)
     variables = random_variables()
     variables["params"]["linear2"] = jax.tree.map(np.zeros_like, variables["params"]["linear2"])
@@ -222,19 +222,13 @@ def test_at_a_small_initialization_ind_is_of_the_order_of_the_weights():
         variables = random_variables()
         variables["params"]["linear2"] = jax.tree.map(lambda leaf, s=scale: s * leaf, variables["params"]["linear2"])
         rows = rows_of(measured(variables, images, labels))
-        for own in LAYERS:
-            for part in ("dep", "ind"):
-                norms.setdefault((own.name, part), []).append(
-                    rows[own.name, "all", part, "eq15"]["squared_norm"] ** 0.5
-                )
+        for own, part in itertools.product(LAYERS, ("dep", "ind")):
+            norm = rows[own.name, "all", part, "eq15"]["squared_norm"] ** 0.5
+            norms.setdefault((own.name, part), []).append(norm)
     # In the layer before, everything is multiplied by these weights once more.
-    for own, part, expected in (
-        ("linear2", "ind", 1),
-        ("linear2", "dep", 0),
-        ("linear1", "ind", 2),
-        ("linear1", "dep", 1),
-    ):
-        slope, half = slope_of(scales, norms[own, part])
+    powers = {("linear2", "ind"): 1, ("linear2", "dep"): 0, ("linear1", "ind"): 2, ("linear1", "dep"): 1}
+    for key, expected in powers.items():
+        slope, half = slope_of(scales, norms[key])
         assert abs(slope - expected) < max(half, 1e-3)
         assert half < 0.05
 
@@ -275,7 +269,7 @@ def test_shares_add_up_and_centering_leaves_the_full_gradient_alone():
 
 
 def test_only_equation_15_depends_on_what_the_mean_gradient_goes_over(x64):
-    images, labels = problem(24)
+    images, labels = problem(60)
     found = measured(random_variables(), images, labels)
     dataset, subset = (rows_of(found, centering=centering) for centering in ("dataset", "subset"))
     for key, row in subset.items():
@@ -287,8 +281,8 @@ def test_only_equation_15_depends_on_what_the_mean_gradient_goes_over(x64):
 
 @pytest.mark.parametrize("permuted", [False, True])
 def test_one_group_alone_is_all_examples(permuted):
-    images, labels = problem(24)
-    labels = labels._replace(is_permuted=np.full(24, permuted))
+    images, labels = problem(60)
+    labels = labels._replace(is_permuted=np.full(60, permuted))
     rows = rows_of(measured(random_variables(), images, labels))
     group = "permuted" if permuted else "unpermuted"
     assert {key[1] for key in rows} == {"all", group}
@@ -297,11 +291,8 @@ def test_one_group_alone_is_all_examples(permuted):
         assert norms[0] == pytest.approx(norms[1], rel=1e-12) != 0
 
 
-def test_an_empty_group_has_no_rows():
+def test_an_empty_group_has_no_rows_and_the_cosine_with_nothing_is_unknown():
     assert {group for group, _ in parts(np.array([40, 0]))} == {"all", "unpermuted"}
-
-
-def test_the_cosine_with_nothing_is_unknown():
     assert np.isnan(cosine(np.eye(6), np.eye(6)[0], None))
     assert np.isnan(cosine(np.eye(6), np.eye(6)[0], np.zeros(6)))
 

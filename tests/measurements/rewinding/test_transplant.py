@@ -34,7 +34,7 @@ def same(first, second):
 
 
 @pytest.mark.parametrize("name", models.MODELS)
-def test_every_module_belongs_to_of_exactly_one_layer(name):
+def test_every_module_belongs_to_exactly_one_layer(name):
     variables = network(name, 0)
     held = [module for layer in models.layers(name) for module in layer.modules if module in variables["params"]]
     assert sorted(held) == sorted(variables["params"])
