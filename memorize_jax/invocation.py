@@ -1,26 +1,19 @@
 """How a command is called: `memorize NAME` where the package is installed, `python -m experiments.NAME` in a copy."""
 
-import contextlib
-import functools
-import importlib.util
 import pathlib
 import shlex
 import sys
 
 SCRIPT, MODULE = "memorize ", "python -m experiments."
+# Of a copy of the repository; beside an installed package there are none.
+DOORS = pathlib.Path(__file__).parent.parent / "experiments"
 
 
 def called(name: str) -> str:
     """How a command is called: as this process was started, and by the script where there is no door for it."""
     started = pathlib.Path(sys.argv[0] if sys.argv else "").stem
-    return f"{MODULE}{name}" if not f"{started} ".startswith(SCRIPT) and _has_door(name) else f"{SCRIPT}{name}"
-
-
-@functools.cache
-def _has_door(name):
-    with contextlib.suppress(ImportError):
-        return importlib.util.find_spec(f"experiments.{name}") is not None
-    return False
+    has_door = (DOORS / f"{name}.py").is_file()
+    return f"{MODULE}{name}" if has_door and not f"{started} ".startswith(SCRIPT) else f"{SCRIPT}{name}"
 
 
 def command_line_of(name: str, workdir: str | pathlib.Path) -> str:

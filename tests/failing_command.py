@@ -7,9 +7,14 @@ from absl import flags
 from memorize_jax.commands import cli
 
 
+def define():
+    cli.flags_of_all()
+    cli.flag("happens", "A line of Python.")
+
+
 def main():
     exec(flags.FLAGS.happens, {"jax": jax, "np": np})
 
 
 if __name__ == "__main__":
-    cli.start(main, cli.define_workdir, cli.flag("happens", "A line of Python."))
+    cli.start(main, define)

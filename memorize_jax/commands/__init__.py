@@ -13,7 +13,7 @@ class Command(NamedTuple):
 
     Attributes:
       summary: what it does, in a line.
-      module: with its docstring as usage, `definitions()` of its flags, and `main()`; "" for a measurement.
+      module: with its docstring as usage, `define()` of its flags, and `main()`; "" for a measurement.
     """
 
     summary: str
@@ -56,18 +56,18 @@ def run(name: str) -> None:
     sys.argv[0] = called(name)
     if command.module:
         module = importlib.import_module(f"memorize_jax.commands.{command.module}")
-        definitions, main, usage = module.definitions(), module.main, module.__doc__
+        define, main, usage = module.define, module.main, module.__doc__
         first = getattr(module, "first", lambda: None)
     else:
         from memorize_jax.commands import measure
         from memorize_jax.measurements.registry import get_measurement
 
         measurement = get_measurement(name)
-        definitions, main = cli.of_measurement(measurement), lambda: measure.main(measurement)
+        define, main = lambda: cli.flags_of_measurement(measurement), lambda: measure.main(measurement)
         usage, first = importlib.import_module(measurement.room).__doc__, lambda: None
     # What absl prints for --help.
     sys.modules["__main__"].__doc__ = (usage or "").replace(f"{MODULE}{name}", called(name))
-    cli.start(main, *definitions, first=first)
+    cli.start(main, define, first)
 
 
 def main() -> None:

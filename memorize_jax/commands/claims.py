@@ -75,6 +75,7 @@ def main() -> None:
     print(f"written: {Run(study.workdir).results / 'claims.csv'}")
 
 
-def definitions() -> tuple[cli.Definition, ...]:
-    """Of the flags."""
-    return cli.define_workdir, cli.switch("markdown", "Only print the table of all statements, as in docs/claims.md.")
+def define() -> None:
+    """Defines the flags."""
+    cli.flags_of_all()
+    cli.switch("markdown", "Only print the table of all statements, as in docs/claims.md.")

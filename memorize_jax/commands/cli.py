@@ -28,73 +28,57 @@ FLAGS = flags.FLAGS
 DEFINERS = {bool: flags.DEFINE_bool, float: flags.DEFINE_float, int: flags.DEFINE_integer, str: flags.DEFINE_string}
 # Field whose values are the names of a registry -> these names.
 NAMES = {"dataset": sorted(LOADERS), "model": sorted(MODELS)}
-Definition = Callable[[], None]
 
 
-def flag(name: str, text: str, define: Callable = flags.DEFINE_string, default=None) -> Definition:
-    """A definition for `start` of one flag; of text, unless `define` is another of absl's functions."""
-
-    def definition():
-        define(name, default, text)
-        FLAGS.register_key_flag_for_module(sys.argv[0], FLAGS[name])
-
-    return definition
+def flag(name: str, text: str, define: Callable = flags.DEFINE_string, default=None) -> None:
+    """Defines a flag; of text, unless `define` is another of absl's functions."""
+    define(name, default, text)
+    FLAGS.register_key_flag_for_module(sys.argv[0], FLAGS[name])
 
 
-def switch(name: str, text: str) -> Definition:
-    """A definition for `start` of a flag that is on or off; off unless given."""
-    return flag(name, text, flags.DEFINE_bool, False)
+def switch(name: str, text: str) -> None:
+    """Defines a flag that is on or off; off unless given."""
+    flag(name, text, flags.DEFINE_bool, False)
 
 
-def settings(settings_class: type[Settings], *names: str) -> Definition:
-    """A definition for `start` of the flags of all fields of a class of settings, or of some."""
-
-    def definition():
-        for field in dataclasses.fields(settings_class):
-            if field.name in (names or (field.name,)):
-                choices = field.metadata["choices"] or NAMES.get(field.name)
-                one_of = f" One of {', '.join(choices)}." if choices else ""
-                text = f"{field.metadata['help']}{one_of} Default: the preset's, else {field.default}."
-                flag(field.name, text, DEFINERS[field_types(settings_class, field.name)[0]])()
-
-    return definition
+def flags_of(settings_class: type[Settings], *names: str) -> None:
+    """Defines the flags of all fields of a class of settings, or of some."""
+    for field in dataclasses.fields(settings_class):
+        if field.name in (names or (field.name,)):
+            choices = field.metadata["choices"] or NAMES.get(field.name)
+            one_of = f" One of {', '.join(choices)}." if choices else ""
+            text = f"{field.metadata['help']}{one_of} Default: the preset's, else {field.default}."
+            flag(field.name, text, DEFINERS[field_types(settings_class, field.name)[0]])
 
 
-def define_workdir() -> None:
+def flags_of_all() -> None:
     """Defines the flags that all commands have."""
-    flag("workdir", "Folder of the run; gs://BUCKET/PATH for one in a bucket.")()
-    flag("local_dir", "Folder in which runs in buckets are worked on.", default=buckets.LOCAL_DIR)()
-    switch("trust_code", "Import the MODULE:NAME that the config.json of a run names, whoever wrote it.")()
-    switch("debug", "Show the full traceback of an error.")()
+    flag("workdir", "Folder of the run; gs://BUCKET/PATH for one in a bucket.")
+    flag("local_dir", "Folder in which runs in buckets are worked on.", default=buckets.LOCAL_DIR)
+    switch("trust_code", "Import the MODULE:NAME that the config.json of a run names, whoever wrote it.")
+    switch("debug", "Show the full traceback of an error.")
 
 
-def define_preset(default: str = "digits") -> None:
-    """Defines --preset of a command that trains."""
-    known = "; ".join(f"{name}: {preset.summary}" for name, preset in PRESETS.items())
-    flag("preset", f"Settings to start from, which other flags override. {known}.", default=default)()
+def flags_of_measurement(measurement: Measurement) -> None:
+    """Defines the flags of the command of a measurement: its settings, and what all measurements have."""
+    flags_of_all()
+    if measurement.parts:
+        switch("skip_damaged", "Measure without the epochs whose checkpoint is damaged.")
+        flag("preset", "Settings to start from, which other flags override. Default: those that the run has noted.")
+    if measurement.settings:
+        flags_of(measurement.settings)
+    for name in measurement.reads:
+        flags_of(settings_classes()[name], *measurement.reads_flags)
 
 
-def of_measurement(measurement: Measurement) -> tuple[Definition, ...]:
-    """The definitions for `start` of the command of a measurement: its settings, and what all measurements have."""
-    if not measurement.parts:
-        return (define_workdir,)
-    shared = [settings(settings_classes()[name], *measurement.reads_flags) for name in measurement.reads]
-    return (
-        define_workdir,
-        switch("skip_damaged", "Measure without the epochs whose checkpoint is damaged."),
-        flag("preset", "Settings to start from, which other flags override. Default: those that the run has noted."),
-        *((settings(measurement.settings),) if measurement.settings else ()),
-        *shared,
-    )
-
-
-SEEDS = flag("seeds", "Train a run for each of these seeds, e.g. 0-9, in folders of their own below --workdir.")
-
-
-def of_training() -> tuple[Definition, ...]:
-    """The definitions for `start` of a command that trains."""
-    together = switch("together", "Train the seeds as one program, which an accelerator does faster than one by one.")
-    return define_workdir, define_preset, settings(RunConfig), SEEDS, together
+def flags_of_training(preset: str = "digits") -> None:
+    """Defines the flags of a command that trains, by this preset unless told otherwise."""
+    flags_of_all()
+    known = "; ".join(f"{name}: {one.summary}" for name, one in PRESETS.items())
+    flag("preset", f"Settings to start from, which other flags override. {known}.", default=preset)
+    flags_of(RunConfig)
+    flag("seeds", "Train a run for each of these seeds, e.g. 0-9, in folders of their own below --workdir.")
+    switch("together", "Train the seeds as one program, which an accelerator does faster than one by one.")
 
 
 def given(settings_class: type[Settings] | Settings) -> dict:
@@ -155,15 +139,14 @@ def _advice(error):
     return ""
 
 
-def start(main: Callable[[], None], *definitions: Definition, first: Callable[[], None] = lambda: None) -> None:
-    """Defines flags, runs `main`, and turns every foreseeable error into one line and exit code 1.
+def start(main: Callable[[], None], define: Callable[[], None], first: Callable[[], None] = lambda: None) -> None:
+    """Runs `main` with the flags of `define`, and turns every foreseeable error into one line and exit code 1.
 
     Args:
       first: done before a run in a bucket is opened.
     """
     interruption.end_at_once()
-    for define in definitions:
-        define()
+    define()
 
     def guarded(argv):
         logging.set_verbosity(logging.WARNING)

@@ -7,12 +7,10 @@ where it stopped. Writes results/double_descent.csv and figures/fig4c.svg, fig4d
 """
 
 import dataclasses
-import functools
 
 from memorize_jax.analysis.settings import GeometrySettings
 from memorize_jax.commands import cli
 from memorize_jax.commands.execute import execute
-from memorize_jax.config import RunConfig
 from memorize_jax.measurements.registry import get_measurement, open_study
 from memorize_jax.presets import Preset
 from memorize_jax.report.catalog import draw
@@ -21,16 +19,11 @@ from memorize_jax.runs.prepare import prepare
 from memorize_jax.studies.plan import StudyPlan, check_place, make_plan
 
 
-def definitions() -> tuple[cli.Definition, ...]:
-    """Of the flags."""
-    return (
-        cli.define_workdir,
-        functools.partial(cli.define_preset, "double_descent_small"),
-        cli.settings(RunConfig),
-        cli.settings(GeometrySettings),
-        cli.SEEDS,
-        cli.flag("widths", "Widths of the networks, e.g. 1,2,4,8. Default: those of the preset."),
-    )
+def define() -> None:
+    """Defines the flags."""
+    cli.flags_of_training("double_descent_small")
+    cli.flags_of(GeometrySettings)
+    cli.flag("widths", "Widths of the networks, e.g. 1,2,4,8. Default: those of the preset.")
 
 
 def parse_widths(text: str) -> list[int]:
@@ -47,7 +40,7 @@ def plan_of(preset: Preset, seeds: str | None) -> StudyPlan:
     return make_plan(preset.run, axes, seeds, by_value=True)
 
 
-def run_widths(workdir: str, plan: StudyPlan, preset: Preset) -> None:
+def run_widths(workdir: str, plan: StudyPlan, preset: Preset, *, together: bool = False) -> None:
     """Trains and measures networks of growing width, after all that can be wrong with the last of them was checked."""
     check_writable(Run(workdir).workdir)
     check_place(workdir, plan)
@@ -57,7 +50,7 @@ def run_widths(workdir: str, plan: StudyPlan, preset: Preset) -> None:
             # The data are in memory once.
             splits, labels = prepare(folder.workdir, config, splits)
             measurement.check(config, splits, labels, *preset.of_all(measurement))
-    execute(workdir, plan, preset, [measurement])
+    execute(workdir, plan, preset, [measurement], together=together)
 
 
 def main() -> None:
@@ -67,7 +60,7 @@ def main() -> None:
         preset = dataclasses.replace(preset, widths=cli.FLAGS.widths)
     if not preset.widths:
         raise ValueError("expected --widths=1,2,4,8, for this preset has none")
-    run_widths(workdir, plan_of(preset, cli.FLAGS.seeds), preset)
+    run_widths(workdir, plan_of(preset, cli.FLAGS.seeds), preset, together=cli.FLAGS.together)
     figures = get_measurement("double_descent").figures
     names = ", ".join(path.name for path in draw(open_study(workdir), [figure.name for figure in figures]))
     print(f"measured: {Run(workdir).results / 'double_descent.csv'}; drawn in {Run(workdir).figures}: {names}")

@@ -49,6 +49,7 @@ def main() -> None:
     run(cli.required_workdir(), cli.figure_names(cli.FLAGS.figure or "all"))
 
 
-def definitions() -> tuple[cli.Definition, ...]:
-    """Of the flags."""
-    return cli.define_workdir, cli.flag("figure", "Names with commas between them, e.g. fig3a,fig5,figa8, or all.")
+def define() -> None:
+    """Defines the flags."""
+    cli.flags_of_all()
+    cli.flag("figure", "Names with commas between them, e.g. fig3a,fig5,figa8, or all.")

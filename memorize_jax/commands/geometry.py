@@ -25,13 +25,11 @@ from memorize_jax.runs.folder import Run, check_writable
 from memorize_jax.storage.tables import GEOMETRY, write_table
 
 
-def definitions() -> tuple[cli.Definition, ...]:
-    """Of the flags."""
-    return (
-        *cli.of_measurement(get_measurement("geometry")),
-        cli.flag("points", "Npz file with labels [n] and activations [n, ...], measured instead of a run."),
-        cli.flag("seed", "Seed of the examples chosen and the draws, with --points.", flags.DEFINE_integer),
-    )
+def define() -> None:
+    """Defines the flags."""
+    cli.flags_of_measurement(get_measurement("geometry"))
+    cli.flag("points", "Npz file with labels [n] and activations [n, ...], measured instead of a run.")
+    cli.flag("seed", "Seed of the examples chosen and the draws, with --points.", flags.DEFINE_integer)
 
 
 def main() -> None:

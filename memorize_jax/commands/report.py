@@ -14,8 +14,8 @@ from memorize_jax.claims.sheet import evaluate
 from memorize_jax.claims.statement import Claim
 from memorize_jax.commands import claims, cli
 from memorize_jax.epochs import at_stages
+from memorize_jax.figures.joint import LABELS
 from memorize_jax.invocation import MODULE, SCRIPT, command_line_of
-from memorize_jax.measurements.geometry.figures import MEASURES
 from memorize_jax.measurements.registry import open_study, statements
 from memorize_jax.report.comparison_page import Compared, comparison_page
 from memorize_jax.report.study_page import study_page
@@ -84,7 +84,7 @@ def _write(path, page):
 def _write_over_seeds(study: Study, path: pathlib.Path) -> None:
     """Writes mean and interval of the geometry over seeds, at the best and the final epoch."""
     rows = at_stages(study.tables["geometry"], {seed: study.metrics_of(seed) for seed in study.seeds})
-    by, measures = ["stage", "group", "layer", "layer_number"], [name for name, _ in MEASURES]
+    by, measures = ["stage", "group", "layer", "layer_number"], list(LABELS)
     with replacing(path) as beside:
         over_seeds(rows, by, measures).to_csv(beside, index=False)
 
@@ -115,7 +115,8 @@ def main() -> None:
     print(f"report: {run_all(cli.required_workdir())[0]}")
 
 
-def definitions() -> tuple[cli.Definition, ...]:
-    """Of the flags."""
+def define() -> None:
+    """Defines the flags."""
     several = "Folders of several studies with commas between them, to show side by side."
-    return cli.define_workdir, cli.flag("workdirs", several)
+    cli.flags_of_all()
+    cli.flag("workdirs", several)

@@ -29,14 +29,13 @@ from memorize_jax.runs.seeds import combine
 from memorize_jax.studies.plan import StudyPlan, check_place, state_of
 
 
-def definitions() -> tuple[cli.Definition, ...]:
-    """Of the flags."""
-    return (
-        *cli.of_training(),
-        *map(cli.settings, settings_classes().values()),
-        cli.flag("figure", "Do and draw only what these figures need, e.g. fig4 or fig3a,fig5f."),
-        cli.switch("dry_run", "Only show what there is, what would run, and about how long."),
-    )
+def define() -> None:
+    """Defines the flags."""
+    cli.flags_of_training()
+    for settings_class in settings_classes().values():
+        cli.flags_of(settings_class)
+    cli.flag("figure", "Do and draw only what these figures need, e.g. fig4 or fig3a,fig5f.")
+    cli.switch("dry_run", "Only show what there is, what would run, and about how long.")
 
 
 def run(
@@ -62,7 +61,7 @@ def run(
     plan = double_descent.plan_of(preset, seeds)
     if plan.axes:
         if not _show_widths(workdir, plan, preset) and not dry_run:
-            double_descent.run_widths(workdir, plan, preset)
+            double_descent.run_widths(workdir, plan, preset, together=together)
     else:
         figures = _run_network(workdir, plan, preset, figures, dry_run, together)
     if not dry_run:

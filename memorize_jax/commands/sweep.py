@@ -22,17 +22,15 @@ from memorize_jax.studies.plan import StudyPlan, check_field, make_plan, parse_g
 CLUSTERS = ("none", "local", "slurm")
 
 
-def definitions() -> tuple[cli.Definition, ...]:
-    """Of the flags."""
-    return (
-        *cli.of_training(),
-        cli.settings(GeometrySettings),
-        cli.flag("grid", "Values to combine, FIELD=VALUE,VALUE,...; may be repeated.", flags.DEFINE_multi_string),
-        cli.flag("file", "TOML file with preset, seeds, [run] and [grid], instead of --grid."),
-        cli.flag("cluster", f"Where to run. One of {', '.join(CLUSTERS)}; none is this process."),
-        cli.flag("slurm", "Options of the jobs, e.g. partition=gpu,gpus_per_node=1,timeout_min=600."),
-        cli.switch("dry_run", "Only show the table of runs."),
-    )
+def define() -> None:
+    """Defines the flags."""
+    cli.flags_of_training()
+    cli.flags_of(GeometrySettings)
+    cli.flag("grid", "Values to combine, as FIELD=VALUE,VALUE,...; may be repeated.", flags.DEFINE_multi_string)
+    cli.flag("file", "TOML file with preset, seeds, [run] and [grid], instead of --grid.")
+    cli.flag("cluster", f"Where to run. One of {', '.join(CLUSTERS)}; none is this process.")
+    cli.flag("slurm", "Options of the jobs, e.g. partition=gpu,gpus_per_node=1,timeout_min=600.")
+    cli.switch("dry_run", "Only show the table of runs.")
 
 
 def main() -> None:

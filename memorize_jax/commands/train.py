@@ -19,19 +19,15 @@ from memorize_jax.runs.folder import check_no_sweep
 from memorize_jax.studies.plan import make_plan
 
 
-def definitions() -> tuple[cli.Definition, ...]:
-    """Of the flags; of those for several processes, all but the first where they do not find one another."""
+def define() -> None:
+    """Defines the flags."""
     elsewhere = "only needed where JAX cannot detect the cluster."
-    return (
-        *cli.of_training(),
-        cli.switch(
-            "distributed",
-            "Train with other processes, which find one another on a TPU pod slice, Slurm or Open MPI.",
-        ),
-        cli.flag("coordinator", f"Address and port of process 0, as HOST:PORT; {elsewhere}"),
-        cli.flag("num_processes", f"How many processes there are; {elsewhere}", flags.DEFINE_integer),
-        cli.flag("process_id", f"Which process this is, from 0; {elsewhere}", flags.DEFINE_integer),
-    )
+    cli.flags_of_training()
+    found = "which find one another on a TPU pod slice, Slurm or Open MPI."
+    cli.switch("distributed", f"Train together with other processes, {found}")
+    cli.flag("coordinator", f"Address and port of process 0, as HOST:PORT; {elsewhere}")
+    cli.flag("num_processes", f"How many processes there are; {elsewhere}", flags.DEFINE_integer)
+    cli.flag("process_id", f"Which process this is, from 0; {elsewhere}", flags.DEFINE_integer)
 
 
 def first() -> None:

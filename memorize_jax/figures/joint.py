@@ -11,6 +11,14 @@ KINDS = {
     "capacity": "mean-field theory: each class turned its own way",
 }
 LABEL = "capacity α (classes per feature)"
+# Measure of the geometry -> label of its axis.
+LABELS = {
+    "capacity": LABEL,
+    "joint_capacity": LABEL,
+    "radius": "radius $R$ (center distances)",
+    "dimension": "dimension $D$ (directions)",
+    "center_correlation": "center correlation ρ (0 to 1)",
+}
 
 
 def has_joint(table: pd.DataFrame) -> bool:

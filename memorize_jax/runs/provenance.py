@@ -14,11 +14,10 @@ PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "jaxopt", "num
 
 def provenance() -> dict:
     """Collects package versions, Python, device and the commit of the source tree."""
-    here = pathlib.Path(__file__).parent
-    commit = ""
-    with contextlib.suppress(OSError):  # there is no git
-        asked = subprocess.run(["git", "-C", here, "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
-        commit = asked.stdout.strip()
+    here, commit = pathlib.Path(__file__), ""
+    with contextlib.suppress(OSError, subprocess.CalledProcessError):  # no git, or the repository of somebody else
+        asked = ["git", "-C", here.parent, "rev-parse", "HEAD", f"HEAD:./{here.name}"]
+        commit = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.split()[0]
     devices = jax.devices()
     return {
         "memorize_jax": importlib.metadata.version("memorize_jax"),

@@ -138,7 +138,8 @@ def study(*, model="mlp", dataset="digits", seeds=(0,)) -> Study:
         "capacity_check": _capacity_check(layers),
     }
     tables = {name: pd.concat([table.assign(seed=seed) for seed in seeds]) for name, table in tables.items()}
-    return Study(pathlib.Path("runs/mine"), model, dataset, 0.5, layers, tuple(seeds), tables)
+    made_by = {table: name for table, (_, name) in registry.tables().items()}
+    return Study(pathlib.Path("runs/mine"), model, dataset, 0.5, layers, tuple(seeds), tables, made_by=made_by)
 
 
 def widths(seeds=(0,)) -> Study:

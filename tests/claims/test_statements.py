@@ -83,8 +83,8 @@ def test_a_missing_table_is_named_with_the_command_that_makes_it(name):
             reason = "these are not networks of several widths; train some with: python -m experiments.double_descent"
         else:
             folder = f"{BASES[name].workdir}{'/RUN' * bool(STATEMENTS[name].axes)}"
-            command = {"metrics": "metrics"}.get(table, registry.tables()[table][1])
-            reason = f"no table {table}; make it with: python -m experiments.{command} --workdir={folder}"
+            made_by = f"python -m experiments.{registry.tables()[table][1]} --workdir={folder}"
+            reason = f"no table {table}; make it with: {made_by}"
         base = BASES[name]
         others = {other: rows for other, rows in base.tables.items() if other != table}
         assert_not_testable(name, base._replace(tables=others), reason)

@@ -84,12 +84,12 @@ def fields_of(settings_class):
 
 PROCESS_FLAGS = {"distributed", "coordinator", "num_processes", "process_id"}
 OF_ALL = {"workdir", "local_dir", "trust_code", "debug"}
-OF_TRAINING = {*OF_ALL, "preset", "seeds"} | fields_of(RunConfig)
+OF_TRAINING = {*OF_ALL, "preset", "seeds", "together"} | fields_of(RunConfig)
 FLAGS = {
-    "train": {*OF_TRAINING, "together", *PROCESS_FLAGS},
-    "sweep": {*OF_TRAINING, "together", "grid", "file", "cluster", "slurm", "dry_run", *fields_of(GeometrySettings)},
+    "train": {*OF_TRAINING, *PROCESS_FLAGS},
+    "sweep": {*OF_TRAINING, "grid", "file", "cluster", "slurm", "dry_run", *fields_of(GeometrySettings)},
     "double_descent": {*OF_TRAINING, "widths", *fields_of(GeometrySettings)},
-    "reproduce": {*OF_TRAINING, "together", "figure", "dry_run"}.union(*map(fields_of, settings_classes().values())),
+    "reproduce": {*OF_TRAINING, "figure", "dry_run"}.union(*map(fields_of, settings_classes().values())),
     "figures": {*OF_ALL, "figure"},
     "claims": {*OF_ALL, "markdown"},
     "report": {*OF_ALL, "workdirs"},

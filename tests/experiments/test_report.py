@@ -87,16 +87,20 @@ def test_figures_that_cannot_be_drawn_are_named_with_the_command(page):
 
 def test_the_page_says_how_to_repeat_it(page):
     (commands,) = re.findall(r"<pre>(.*?)</pre>", page, flags=re.DOTALL)
-    assert commands.startswith("python -m experiments.reproduce --preset=smoke --geometry_epochs=0,final --workdir=")
+    assert "python -m experiments.reproduce --preset=smoke --geometry_epochs=0,final --workdir=" in commands
+    assert f'<th scope="row" class="text">jax</th><td class="text">{jax.__version__}</td>' in page
 
 
-def test_settings_cannot_become_part_of_the_page(tmp_path):
+def test_settings_cannot_become_part_of_the_page_and_a_missing_table_is_named_with_its_command(tmp_path):
     workdir = made_up_run(tmp_path / "<b>bold", data_dir="<script>alert('&')</script>")
+    (workdir / "results" / "geometry.csv").unlink()
     page = report.run(workdir)[0].read_text(encoding="utf-8")
     assert page.count("<script") == 1
     assert "&lt;script&gt;alert(&#39;&amp;&#39;)&lt;/script&gt;" in page
     assert "<b>bold" not in page
-    assert "&lt;b&gt;bold" in page
+    assert f"python -m experiments.geometry --workdir=&#39;{tmp_path}/&lt;b&gt;bold&#39;" in page
+    assert 'id="fig2a"' in page
+    assert 'id="fig3a"' not in page
 
 
 @pytest.mark.parametrize("fraction", [0.0, 1.0])
@@ -111,14 +115,6 @@ def test_without_training_there_is_no_report(tmp_path, missing):
     (made_up_run(tmp_path) / missing).unlink()
     with pytest.raises(FileNotFoundError, match=f"python -m experiments.train --workdir={tmp_path}"):
         report.run(tmp_path)
-
-
-def test_without_a_table_the_report_says_which_command_makes_it(tmp_path):
-    (made_up_run(tmp_path) / "results" / "geometry.csv").unlink()
-    page = report.run(tmp_path)[0].read_text(encoding="utf-8")
-    assert f"python -m experiments.geometry --workdir={tmp_path}" in page
-    assert 'id="fig2a"' in page
-    assert 'id="fig3a"' not in page
 
 
 @pytest.fixture(scope="module")
@@ -170,9 +166,12 @@ def test_a_bucket_is_no_folder_to_compare(tmp_path):
         report.compare([str(tmp_path), "gs://foo/bar"])
 
 
-def test_the_comparison_stands_beside_the_first_study_unless_said(seeds, tmp_path):
+def test_the_comparison_stands_beside_the_first_study_unless_said(seeds, tmp_path, monkeypatch):
+    monkeypatch.setattr(report, "comparison_page", lambda compared: ", ".join(one.name for one in compared))
     other = made_up_run(tmp_path / "other")
-    assert report.compare([str(other), str(seeds)]) == tmp_path / "comparison.html"
+    path = report.compare([str(other), str(seeds)])
+    assert path == tmp_path / "comparison.html"
+    assert path.read_text() == f"other, {seeds.name}"
 
 
 def test_versions_that_a_run_did_not_note_are_unknown(tmp_path):
@@ -181,7 +180,6 @@ def test_versions_that_a_run_did_not_note_are_unknown(tmp_path):
     config = Run(tmp_path / "seed_0").config
     config.write_text(json.dumps({"config": json.loads(config.read_text())["config"]}))
     assert versions(open_study(tmp_path))["jax"] == f"unknown, {jax.__version__}"
-    assert "unknown" in report.run(tmp_path)[0].read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(("table", "step"), [("metrics", "train"), ("results/geometry", "geometry")])

@@ -16,7 +16,7 @@ from memorize_jax.report.catalog import select
 from memorize_jax.runs.folder import Run
 from memorize_jax.runs.metrics import write_metrics
 from memorize_jax.runs.noted import read_noted
-from memorize_jax.runs.notes import note_tables, read_notes
+from memorize_jax.runs.notes import note_tables
 from tests.commands import python
 from tests.experiments.made_up import made_up_run
 
@@ -190,22 +190,19 @@ def test_the_epochs_of_a_map_are_not_taken_away_again(copy, done, capsys):
     assert plan(capsys)["geometry"] is False
 
 
-def test_a_table_is_made_with_settings_from_a_network(copy):
+def test_a_table_with_gaps_of_another_network_or_with_a_damaged_note_is_another_table(copy):
     run, one = Run(copy), get_measurement("gradients")
-    made = lambda preset: is_measured(one, run, preset.of_all(one))
-    assert made(MADE_WITH)
-    assert not made(MADE_WITH.replace("gradients", gradient_bn="eval"))
-    # With gaps it is another table than the one that is asked for.
-    noted(copy, "gradients", noted_settings(MADE_WITH.of_all(one), skip_damaged=True))
-    assert read_notes(run)["gradients"]["settings"]["skip_damaged"] is True
-    assert not made(MADE_WITH)
-    noted(copy, "gradients", noted_settings(MADE_WITH.of_all(one)))
-    assert made(MADE_WITH)
+    settings = MADE_WITH.of_all(one)
+    noted(copy, "gradients", noted_settings(settings, skip_damaged=True))
+    assert not is_measured(one, run, settings)
+    noted(copy, "gradients", noted_settings(settings))
+    assert is_measured(one, run, settings)
+    metrics = run.metrics.read_text()
     run.metrics.write_text("another network\n")
-    assert not made(MADE_WITH)
-    # A damaged note counts as none.
+    assert not is_measured(one, run, settings)
+    run.metrics.write_text(metrics)
     (run.results / "made.json").write_text('{"geometry": ')
-    assert not made(MADE_WITH)
+    assert not is_measured(one, run, settings)
 
 
 @pytest.mark.parametrize(

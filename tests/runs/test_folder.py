@@ -1,6 +1,8 @@
 import dataclasses
 import json
 import os
+import shutil
+import subprocess
 
 import jax
 import numpy as np
@@ -8,6 +10,7 @@ import pytest
 
 from memorize_jax.config import RunConfig
 from memorize_jax.data import permute_labels
+from memorize_jax.runs import provenance
 from memorize_jax.runs.folder import Run, check_no_sweep, check_writable
 from memorize_jax.runs.labels import read_labels, write_labels
 from memorize_jax.runs.noted import check_same_run, read_config, read_provenance, write_config
@@ -35,6 +38,15 @@ def test_a_configuration_comes_back_with_its_provenance(tmp_path, config):
     assert found["device"].startswith(f"{len(jax.devices())} x ")
     assert found["commit"] == "unknown" or len(found["commit"]) == 40
     assert [path.name for path in run.workdir.iterdir()] == ["config.json"]
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="no git")
+def test_the_commit_of_somebody_elses_repository_is_not_ours(tmp_path, monkeypatch):
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=me", "-c", "user.email=me@here"]
+    for words in (["init", "-q"], ["commit", "-q", "--allow-empty", "-m", "theirs"]):
+        subprocess.run([*git, *words], check=True)
+    monkeypatch.setattr(provenance, "__file__", str(tmp_path / "provenance.py"))
+    assert provenance.provenance()["commit"] == "unknown"
 
 
 def test_a_folder_without_a_run_says_how_to_make_one(tmp_path):

@@ -80,9 +80,7 @@ def _lines(table):
     if len(of_a_draw) and of_a_draw.min() < num_classes:
         lines.append(f"joint: {epoch_range(of_a_draw)} of the classes in a draw")
     if bounds:
-        lines.append(
-            f"{bounds} of {len(table)} left out: half of the labelings separate at no number of features, or at one"
-        )
+        lines.append(f"{bounds} of {len(table)} left out: of these the simulation gives only a bound")
     return lines
 
 

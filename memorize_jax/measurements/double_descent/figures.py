@@ -3,16 +3,10 @@
 from memorize_jax.figures.bound import bound_remark, dimension_remark, draw_bound, examples_note
 from memorize_jax.figures.curves import draw_mean, heading, seeds_note, subject
 from memorize_jax.figures.figure import Figure, sentences
+from memorize_jax.figures.joint import LABELS
 from memorize_jax.figures.style import Drawing, drawn, legend_below, subplots
 from memorize_jax.studies.study import Study
 
-LABELS = {
-    "test_accuracy": "accuracy on test (%)",
-    "radius": "radius $R$ (center distances)",
-    "center_correlation": "center correlation ρ (0 to 1)",
-    "dimension": "dimension $D$ (directions)",
-    "capacity": "capacity α (classes per feature)",
-}
 # Blue and orange as in the paper, of the palette of the other figures.
 MOMENTS = {"best": ("#0072B2", "o", "-"), "final": ("#D55E00", "s", (0, (5, 1.5)))}
 LEVEL = 0.95
@@ -23,7 +17,7 @@ def draw_double_descent(study: Study, *, columns: tuple[str, ...]) -> Drawing:
     """Draws accuracy, or the geometry of the test manifolds at the last hidden layer, by number of parameters.
 
     Args:
-      columns: of the table, of `LABELS`; a panel each.
+      columns: of the table; a panel each.
     """
     table = study.tables["double_descent"]
     widths = table.drop_duplicates("num_parameters").sort_values("num_parameters")
@@ -44,7 +38,7 @@ def draw_double_descent(study: Study, *, columns: tuple[str, ...]) -> Drawing:
             axis.set_ylim(bottom=0)
         axis.set_xscale("log")
         axis.set_xlabel("parameters")
-        axis.set_ylabel(LABELS[column])
+        axis.set_ylabel(LABELS.get(column, "accuracy on test (%)"))
         above = axis.secondary_xaxis("top")
         above.set_xticks(widths["num_parameters"], widths["width"], fontsize=8)
         above.tick_params(which="minor", length=0, labelsize=0)

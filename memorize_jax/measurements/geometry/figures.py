@@ -8,27 +8,16 @@ import pandas as pd
 from memorize_jax.figures.bound import bound_remark, dimension_remark, draw_bound, examples_note
 from memorize_jax.figures.curves import draw_mean, epochs_note, fewest_seeds, heading, seeds_note, subject
 from memorize_jax.figures.figure import Figure, not_measured, sentences
-from memorize_jax.figures.joint import KINDS, LABEL, bounds_remark, has_joint, is_bound
+from memorize_jax.figures.joint import KINDS, LABELS, bounds_remark, has_joint, is_bound
 from memorize_jax.figures.style import Drawing, drawn, group_style, groups_in, layer_axis, legend_below, subplots
 from memorize_jax.measurements.geometry.capacity_map import FIGURES_OF_CAPACITY_MAP
 from memorize_jax.measurements.geometry.split import FIGURES_OF_SPLIT
 from memorize_jax.statistics import LEVEL
 from memorize_jax.studies.study import Study
 
-MEASURES = (
-    ("capacity", LABEL),
-    ("joint_capacity", LABEL),
-    ("radius", "radius $R$ (center distances)"),
-    ("dimension", "dimension $D$ (directions)"),
-    ("center_correlation", "center correlation ρ (0 to 1)"),
-)
 # Measure -> its standard errors, of the draws and of the choice of examples; they are independent.
-ERRORS = {
-    "joint_capacity": ("joint_capacity_standard_error", "joint_capacity_example_sd"),
-    "capacity": ("capacity_standard_error", "capacity_example_sd"),
-    "radius": ("radius_example_sd",),
-    "dimension": ("dimension_example_sd",),
-}
+ERRORS = {name: (f"{name}_standard_error", f"{name}_example_sd") for name in KINDS}
+ERRORS |= {name: (f"{name}_example_sd",) for name in ("radius", "dimension")}
 JOINT_REMARK = (
     "Two capacities are shown. Joint capacity leaves all classes where they are, and is what a hyperplane separates; "
     "mean-field capacity, the paper's, gives every class an orientation of its own, and lies above where classes vary "
@@ -89,7 +78,7 @@ def draw_geometry(
 
 def _measured(geometry):
     """Measure -> its label; joint capacity only if it was measured."""
-    return {name: label for name, label in MEASURES if name != "joint_capacity" or has_joint(geometry)}
+    return {name: label for name, label in LABELS.items() if name != "joint_capacity" or has_joint(geometry)}
 
 
 def _draw_groups(axis, geometry, measure, layers, level, faded=False):

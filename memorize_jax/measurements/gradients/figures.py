@@ -9,6 +9,7 @@ from memorize_jax.figures.curves import heading, mean_note, subject
 from memorize_jax.figures.figure import Figure
 from memorize_jax.figures.heat import Means, by_layer_and_epoch, draw_heat, layer_names, limits, too_few_shared
 from memorize_jax.figures.style import Drawing, drawn, subplots
+from memorize_jax.measurements.gradients.ratios import RATIOS, Part
 from memorize_jax.studies.study import Study
 
 GROUPS = ("all", "unpermuted", "permuted")
@@ -56,7 +57,7 @@ def draw_norm(study: Study, *, group: str) -> Drawing:
 
 
 @drawn()
-def draw_ratio(study: Study, *, above: tuple[str, str], below: tuple[str, str], what: str) -> Drawing:
+def draw_ratio(study: Study, *, above: Part, below: Part, what: str) -> Drawing:
     """Draws figure 5D to G: the ratio of two parts of the gradient, layer by epoch.
 
     Args:
@@ -135,9 +136,9 @@ def _norm(letter, group, look_for):
     return _entry(f"fig5{letter}", title, look_for, draw_norm, (group,), group=group)
 
 
-def _ratio(letter, title, above, below, what, look_for):
-    groups = tuple(dict.fromkeys((above[0], below[0])))
-    look_for = f"{look_for} {OF_FORM}"
+def _ratio(letter, title, what, look_for):
+    above, below = RATIOS[letter]
+    groups, look_for = tuple(dict.fromkeys((above[0], below[0]))), f"{look_for} {OF_FORM}"
     return _entry(f"fig5{letter}", title, look_for, draw_ratio, groups, above=above, below=below, what=what)
 
 
@@ -158,32 +159,24 @@ FIGURES = (
     _ratio(
         "d",
         "Label-dependent against label-independent part, unpermuted examples",
-        ("unpermuted", "dep"),
-        ("unpermuted", "ind"),
         "unpermuted examples: dep / ind",
         "Green, as in the paper early in training: what the labels say drives the gradient of unpermuted examples.",
     ),
     _ratio(
         "e",
         "Label-dependent against label-independent part, permuted examples",
-        ("permuted", "dep"),
-        ("permuted", "ind"),
         "permuted examples: dep / ind",
         "Purple, as in the paper early in training: permuted labels pull in all directions and cancel.",
     ),
     _ratio(
         "f",
         "Label-dependent part, unpermuted against permuted examples",
-        ("unpermuted", "dep"),
-        ("permuted", "dep"),
         "label-dependent part: unpermuted / permuted examples",
         "Green early in training: the labels of unpermuted examples are what the network learns first.",
     ),
     _ratio(
         "g",
         "Label-independent part, unpermuted against permuted examples",
-        ("unpermuted", "ind"),
-        ("permuted", "ind"),
         "label-independent part: unpermuted / permuted examples",
         "Nearly white throughout: without their labels the two kinds of examples are alike.",
     ),

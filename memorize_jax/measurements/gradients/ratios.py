@@ -5,6 +5,11 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+Part = tuple[str, str]
+U_DEP, U_IND, P_DEP, P_IND = ((group, part) for group in ("unpermuted", "permuted") for part in ("dep", "ind"))
+# Letter of figure 5 -> what it is a ratio of: (group, part) of the numerator and of the denominator.
+RATIOS = {"d": (U_DEP, U_IND), "e": (P_DEP, P_IND), "f": (U_DEP, P_DEP), "g": (U_IND, P_IND)}
+
 
 class RatioRange(NamedTuple):
     """A ratio of squared norms over the layers of a network at one epoch: its extremes, and where they are."""
@@ -18,9 +23,7 @@ class RatioRange(NamedTuple):
     num_layers: int
 
 
-def ratio_range(
-    gradients: pd.DataFrame, epoch: int, above: tuple[str, str], below: tuple[str, str]
-) -> RatioRange | None:
+def ratio_range(gradients: pd.DataFrame, epoch: int, above: Part, below: Part) -> RatioRange | None:
     """Compares two parts of the gradient in every layer, as figure 5D-F does; None if a norm is zero or missing.
 
     Args:

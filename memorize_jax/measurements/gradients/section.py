@@ -4,17 +4,17 @@ import pathlib
 
 import pandas as pd
 
-from memorize_jax.measurements.gradients.ratios import RatioRange, ratio_range
+from memorize_jax.measurements.gradients.ratios import RATIOS, RatioRange, ratio_range
 from memorize_jax.pages.section import Section
 from memorize_jax.pages.views import Number, make_view
 from memorize_jax.studies.study import Study
 
-# Title, numerator, denominator; each (group, part).
-RATIOS = {
-    "dep_ind_unpermuted": ("unpermuted: dep / ind", ("unpermuted", "dep"), ("unpermuted", "ind")),
-    "dep_ind_permuted": ("permuted: dep / ind", ("permuted", "dep"), ("permuted", "ind")),
-    "dep": ("dep: unpermuted / permuted", ("unpermuted", "dep"), ("permuted", "dep")),
-    "ind": ("ind: unpermuted / permuted", ("unpermuted", "ind"), ("permuted", "ind")),
+# Column of the table -> letter of figure 5, title.
+COLUMNS = {
+    "dep_ind_unpermuted": ("d", "unpermuted: dep / ind"),
+    "dep_ind_permuted": ("e", "permuted: dep / ind"),
+    "dep": ("f", "dep: unpermuted / permuted"),
+    "ind": ("g", "ind: unpermuted / permuted"),
 }
 
 
@@ -22,21 +22,20 @@ def _facts(study: Study) -> dict:
     """The words on figure 5: ranges of ratios over layers, and over seeds where there are several."""
     table = study.tables["gradients"]
     table = table[table["form"] == "eq15"]
-    unpermuted, permuted = ("unpermuted", "dep"), ("permuted", "dep")
     first, last = table.groupby("seed")["epoch"].min(), table.groupby("seed")["epoch"].max()
     return {
-        "first": _pooled(table, first, unpermuted, permuted),
-        "last": _pooled(table, last, unpermuted, permuted),
-        "unpermuted": _pooled(table, first, unpermuted, ("unpermuted", "ind")),
-        "permuted": _pooled(table, first, permuted, ("permuted", "ind")),
+        "first": _pooled(table, first, "f"),
+        "last": _pooled(table, last, "f"),
+        "unpermuted": _pooled(table, first, "d"),
+        "permuted": _pooled(table, first, "e"),
         "num_seeds": len(first),
         "bn": ", ".join(table["bn"].unique()),
     }
 
 
-def _pooled(table, epochs, above, below) -> RatioRange | None:
+def _pooled(table, epochs, letter) -> RatioRange | None:
     """The range over the layers of all seeds; the counts are of layers, those of all seeds together."""
-    ranges = [ratio_range(table[table["seed"] == seed], epoch, above, below) for seed, epoch in epochs.items()]
+    ranges = [ratio_range(table[table["seed"] == seed], epoch, *RATIOS[letter]) for seed, epoch in epochs.items()]
     found = [own for own in ranges if own is not None]
     if not found or len(found) < len(ranges):
         return None
@@ -53,11 +52,12 @@ def _gradients(study):
             rows = own[own["epoch"] == epoch].sort_values("layer_number")
             norms = rows.set_index(["layer", "group", "part"])["squared_norm"].unstack(["group", "part"], sort=False)
             found = pd.DataFrame({"layer": norms.index, "seed": seed, "moment": moment})
-            for name, (_, above, below) in RATIOS.items():
+            for name, (letter, _) in COLUMNS.items():
+                above, below = RATIOS[letter]
                 there = above in norms and below in norms
                 found[name] = (norms[above] / norms[below]).to_numpy() if there else float("nan")
             parts.append(found)
-    numbers = {name: Number(title, ".3g") for name, (title, *_) in RATIOS.items()}
+    numbers = {name: Number(title, ".3g") for name, (_, title) in COLUMNS.items()}
     texts = {"moment": "epoch measured", "layer": "layer"}
     note = "Ratios of squared norms of the label-dependent (dep) and label-independent (ind) parts, equation 15."
     title = "Gradients"

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from memorize_jax.claims.evidence import Evidence, NotTestable
-from memorize_jax.measurements.gradients.ratios import ratio_range
+from memorize_jax.measurements.gradients.ratios import Part, ratio_range
 from memorize_jax.studies.study import command
 
 # The paper defines the parts by equation 15 and, in the main text, by equation 2, which is 16.
@@ -92,7 +92,7 @@ def names_of_forms(seeds: Sequence[Evidence]) -> tuple[list[str], str]:
     return list(FORMS.values()), ""
 
 
-def ratios(rows: pd.DataFrame, epoch: int, above: tuple[str, str], below: tuple[str, str]) -> tuple[float, float]:
+def ratios(rows: pd.DataFrame, epoch: int, above: Part, below: Part) -> tuple[float, float]:
     """Lowest and highest ratio of squared norms of any layer, of rows of one form; NotTestable if one is zero."""
     found = ratio_range(rows, epoch, above, below)
     if found is None or found.low <= 0:

@@ -5,6 +5,7 @@ import numpy as np
 from memorize_jax.claims.evidence import HALF, Evidence, NotTestable
 from memorize_jax.claims.shapes import thirds
 from memorize_jax.claims.statement import NOTICEABLE, Statement, above, below, stating
+from memorize_jax.measurements.gradients.ratios import P_DEP, P_IND, U_DEP, U_IND, Part
 from memorize_jax.measurements.gradients.shares import (
     FEWEST_PERMUTED,
     FORMS,
@@ -19,8 +20,6 @@ from memorize_jax.measurements.gradients.shares import (
     total,
 )
 
-Part = tuple[str, str]
-U_DEP, U_IND, P_DEP, P_IND = ((group, part) for group in ("unpermuted", "permuted") for part in ("dep", "ind"))
 # "Much larger": twice the norm.
 MUCH = 4
 # "Similar": within a factor of two.

@@ -71,7 +71,7 @@ def _obstacle(study: Study, *, earlier: bool) -> str:
 FIGURES = (
     Figure(
         "fig2b",
-        "The last hidden layer in the plane",
+        "UMAP embedding of the last hidden layer",
         "Points of a color share a label; near points have like activations, distances between clusters and the axes "
         "mean nothing. In the paper, at the best epoch unpermuted, restored and test examples form clusters by class, "
         "permuted ones are mixed; at the final epoch the permuted ones form clusters and the restored ones are mixed.",
@@ -81,7 +81,7 @@ FIGURES = (
     ).of(earlier=False),
     Figure(
         "figa2",
-        "An earlier layer in the plane",
+        "UMAP embedding of an earlier layer",
         "As figure 2B for a layer before those that memorize (row 15 of the table in the paper's VGG16, else the "
         "middle one): in the paper restored examples lie like unpermuted and test ones even at the final epoch.",
         ("umap",),

@@ -47,8 +47,8 @@ POINTS = "ten points: more than a few examples that change places"
 @stated(
     "2B",
     "Permuted classes, mixed at the best epoch, lie apart at the final one.",
-    "rise, from best to final epoch, of the share of permuted examples whose nearest one in the plane has the same "
-    "assigned label",
+    "rise, from best to final epoch, of the share of permuted examples whose nearest neighbor in the embedding "
+    "has the same assigned label",
     above(NOTICEABLE),
     POINTS,
 )
@@ -59,8 +59,8 @@ def _permuted_apart_in_the_plane_at_the_end(evidence):
 @stated(
     "2B",
     "Restored classes, apart at the best epoch, are mixed at the final one.",
-    "fall, from best to final epoch, of the share of restored examples whose nearest one in the plane has the same "
-    "true label",
+    "fall, from best to final epoch, of the share of restored examples whose nearest neighbor in the embedding "
+    "has the same true label",
     above(NOTICEABLE),
     POINTS,
 )
