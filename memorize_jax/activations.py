@@ -20,8 +20,8 @@ Reader = Callable[[dict, jax.Array], dict[str, jax.Array]]
 
 
 def layer_activations(
-    model: nn.Module, variables: dict, inputs: Shaped[Array, "n ..."], layers: tuple[str, ...]
-) -> dict[str, Shaped[Array, "n ..."]]:
+    model: nn.Module, variables: dict, inputs: Shaped[Array | np.ndarray, "n ..."], layers: tuple[str, ...]
+) -> dict[str, Shaped[Array | np.ndarray, "n ..."]]:
     """Computes what every layer shows for some inputs, in evaluation mode.
 
     Args:
@@ -43,7 +43,7 @@ def layer_activations(
     return {INPUT: inputs, **{name: sown[f"{name}_out"][0] for name in layers}}
 
 
-def as_vectors(shown: Mapping[str, Shaped[Array, "n ..."]]) -> dict[str, Float[Array, "n _"]]:
+def as_vectors(shown: Mapping[str, Shaped[Array | np.ndarray, "n ..."]]) -> dict[str, Float[Array | np.ndarray, "n _"]]:
     """Activations as float32 vectors."""
     return {name: value.reshape(len(value), -1).astype(jnp.float32) for name, value in shown.items()}
 

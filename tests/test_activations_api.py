@@ -2,7 +2,6 @@ import io
 import pickle
 import subprocess
 import sys
-import types
 import zipfile
 
 import jax
@@ -119,7 +118,9 @@ def chosen(monkeypatch):
     """Stands in for the geometry; holds the points that it was given."""
     given = {}
     monkeypatch.setattr(
-        activations_api, "layer_geometry", lambda points, **_: given.update(points) or types.SimpleNamespace()
+        activations_api,
+        "layer_geometry",
+        lambda points, **_: given.update(points) or object.__new__(geometry.ManifoldGeometry),
     )
     return given
 

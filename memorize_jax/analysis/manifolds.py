@@ -44,7 +44,7 @@ class NetworkGeometry(NamedTuple):
 def network_geometries(
     model: nn.Module,
     variables: dict,
-    images: Shaped[Array, "P M ..."],
+    images: Shaped[Array | np.ndarray, "P M ..."],
     *,
     statistics: ChannelStatistics,
     layers: tuple[str, ...],
@@ -101,8 +101,8 @@ def compiled_network_geometries(model, variables, images, statistics, key, *, la
 def group_geometry(
     model: nn.Module,
     variables: dict,
-    images: Mapping[str, Shaped[Array, "n ..."]],
-    indices: Mapping[str, Int[Array, "P M"]],
+    images: Mapping[str, Shaped[Array | np.ndarray, "_ ..."]],
+    indices: Mapping[str, Int[Array | np.ndarray, "P M"]],
     **options,
 ) -> dict[str, ManifoldGeometry]:
     """Measures every layer for every group of examples, as part of a jitted evaluation step.

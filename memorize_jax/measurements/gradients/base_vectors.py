@@ -117,7 +117,7 @@ def _accumulate(sums, variables, images, assigned, is_permuted, batch, statistic
 def measure_gradients(
     model: nn.Module,
     variables: dict,
-    images: Shaped[Array, "n ..."],
+    images: Shaped[Array | np.ndarray, "n ..."],
     labels: PermutedLabels,
     *,
     layers: Sequence[Layer],

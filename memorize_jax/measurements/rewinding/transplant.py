@@ -6,6 +6,7 @@ from typing import NamedTuple
 import flax.linen as nn
 import jax
 import numpy as np
+from jax.typing import ArrayLike
 
 from memorize_jax.models import Layer, norm_name
 from memorize_jax.models.batch_norm import MOMENTUM
@@ -101,7 +102,7 @@ def transplant(recipient: dict, donor: dict, modules: Collection[str], *, bn: st
     return result
 
 
-def recalibrated(model: nn.Module, variables: dict, batches: Iterable[tuple[jax.Array, jax.Array]]) -> dict:
+def recalibrated(model: nn.Module, variables: dict, batches: Iterable[tuple[ArrayLike, ArrayLike]]) -> dict:
     """Measures the running statistics of every BatchNorm anew.
 
     Mean and variance of a channel become their averages over the batches, weighted by the number of real examples;

@@ -35,7 +35,7 @@ def test_spheres_are_told_apart_on_their_own_axis_alone(tiny_runs, tmp_path):
     table, train = measure(SPHERES, folder), data.load("spheres_small").train
     np.testing.assert_allclose(table[list(AXES)], train.images[table["example"], :5], rtol=1e-6)
     assert table["label"].value_counts().to_dict() == {0: 200, 1: 200}
-    shares = [threshold_accuracy(table[axis], table["label"]) for axis in AXES]
+    shares = [threshold_accuracy(table[axis].to_numpy(), table["label"].to_numpy()) for axis in AXES]
     assert 0.65 < shares[0] < 0.95
     assert max(abs(share - 0.5) for share in shares[1:]) < 0.1
     assert FIGURES_OF_EXAMPLES[0].obstacle(open_study(folder)) == "its examples are points, not images"
@@ -43,8 +43,9 @@ def test_spheres_are_told_apart_on_their_own_axis_alone(tiny_runs, tmp_path):
 
 
 def test_the_threshold_is_on_the_side_of_the_centers():
-    assert threshold_accuracy([3.0, 1.0, -1.0, -2.0], [0, 0, 1, 1]) == 1
-    assert threshold_accuracy([3.0, -1.0, -1.0, -2.0], [0, 0, 1, 1]) == 0.75
+    labels = np.array([0, 0, 1, 1])
+    assert threshold_accuracy(np.array([3.0, 1.0, -1.0, -2.0]), labels) == 1
+    assert threshold_accuracy(np.array([3.0, -1.0, -1.0, -2.0]), labels) == 0.75
 
 
 def test_each_says_which_data_it_is_for(tiny_runs):

@@ -300,9 +300,15 @@ def test_an_empty_group_has_no_rows_and_the_cosine_with_nothing_is_unknown():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: parts(np.ones(2), weighting="half"), "expected weighting to be one of subset, share, got 'half'"),
-        (lambda: parts(np.ones(2), centering="none"), "expected centering to be one of dataset, subset, got 'none'"),
-        (lambda: parts(np.ones(2), form="eq2"), "expected form to be one of eq15, eq16, got 'eq2'"),
+        (
+            lambda: parts(np.array([1, 1]), weighting="half"),
+            "expected weighting to be one of subset, share, got 'half'",
+        ),
+        (
+            lambda: parts(np.array([1, 1]), centering="none"),
+            "expected centering to be one of dataset, subset, got 'none'",
+        ),
+        (lambda: parts(np.array([1, 1]), form="eq2"), "expected form to be one of eq15, eq16, got 'eq2'"),
         (lambda: measured({}, *problem(4), bn="batch"), "expected bn to be one of train, eval, got 'batch'"),
     ],
 )

@@ -163,4 +163,4 @@ def test_recalibration_measures_the_statistics_of_the_training_set():
 
 def test_without_batch_norm_there_is_nothing_to_recalibrate():
     variables = network("mlp", 0)
-    assert recalibrated(None, variables, []) is variables
+    assert recalibrated(Normalized(), variables, []) is variables
