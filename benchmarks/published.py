@@ -11,7 +11,7 @@ from benchmarks.measured import Measured
 from memorize_jax.claims.sheet import PAPERS_FRACTION
 from memorize_jax.claims.statement import Claim
 from memorize_jax.measurements.decoding.section import PUBLISHED, PUBLISHED_DEGREES
-from memorize_jax.runs.folder import Run, member_folders
+from memorize_jax.runs.folder import RunFolder, member_folders
 from memorize_jax.runs.noted import read_config
 from memorize_jax.studies.study import Study
 
@@ -194,7 +194,7 @@ def _most_epochs(study: Study) -> list[int]:
         metrics = study.tables["metrics"]
         folders = [study.workdir / str(run) for run in metrics[_is_judged(metrics)]["run"].unique()]
     runs = [run for folder in folders for run in member_folders(folder) or [folder]]
-    return sorted({read_config(Run(run)).epochs for run in runs})
+    return sorted({read_config(RunFolder(run)).epochs for run in runs})
 
 
 def _is_judged(rows: pd.DataFrame) -> pd.Series:

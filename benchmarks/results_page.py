@@ -18,7 +18,7 @@ from memorize_jax.epochs import best_epoch, final_epoch
 from memorize_jax.figures.figure import Figure, missing
 from memorize_jax.measurements.registry import figures, open_study, statements
 from memorize_jax.report.catalog import caption
-from memorize_jax.runs.folder import Run, runs_in
+from memorize_jax.runs.folder import RunFolder, runs_in
 from memorize_jax.runs.noted import read_config, read_provenance
 from memorize_jax.runs.notes import read_notes
 from memorize_jax.statistics import student_t_interval
@@ -130,7 +130,7 @@ def _scale(study: Study) -> str:
     steps = collections.Counter()
     if "metrics" in study.tables:
         steps["train"] = float(study.tables["metrics"]["seconds"].sum())
-    for run in {own.workdir: own for own in (*runs, Run(study.workdir))}.values():
+    for run in {own.workdir: own for own in (*runs, RunFolder(study.workdir))}.values():
         steps.update({step: noted["seconds"] for step, noted in read_notes(run).items()})
     noted = list(zip(configs, counts, strict=True))
     rows = [

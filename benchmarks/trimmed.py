@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from memorize_jax.measurements.registry import open_study, tables
-from memorize_jax.runs.folder import Run, runs_in
+from memorize_jax.runs.folder import RunFolder, runs_in
 from memorize_jax.runs.labels import read_labels
 from memorize_jax.runs.noted import read_noted, write_config
 from memorize_jax.runs.notes import file_checksum, read_notes
@@ -40,7 +40,7 @@ def trim(source: str | pathlib.Path, target: str | pathlib.Path) -> None:
     source, target = pathlib.Path(source).expanduser(), pathlib.Path(target)
     if target.resolve().is_relative_to(source.resolve()):
         raise ValueError(f"expected a folder outside {source}, got {target}")
-    study, index = open_study(source), Run(source).sweep
+    study, index = open_study(source), RunFolder(source).sweep
     runs = [run.workdir for run in runs_in(source)]
     if index.is_file():
         listed = pd.read_csv(index)
@@ -52,12 +52,12 @@ def trim(source: str | pathlib.Path, target: str | pathlib.Path) -> None:
     runs += [source] if study.axes else []
     shutil.rmtree(target, ignore_errors=True)
     for run in runs:
-        _trim_folder(Run(run), Run(target / run.relative_to(source)), target.name)
+        _trim_folder(RunFolder(run), RunFolder(target / run.relative_to(source)), target.name)
     if index.is_file():
         _round(index, target / index.name)
 
 
-def _trim_folder(source: Run, target: Run, name: str) -> None:
+def _trim_folder(source: RunFolder, target: RunFolder, name: str) -> None:
     def published(line):
         """A command line without the folders of the machine that it was given on."""
         return re.sub(r" --(data_dir|local_dir)=(\S+)", "", re.sub(r"--workdir=(\S+)", f"--workdir=runs/{name}", line))

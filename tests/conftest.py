@@ -5,7 +5,7 @@ import pathlib
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 # Nearly all the time of the tests is compilation; the same program less optimized, and without XLA's new emitters of
-# fused loops, compiles five times as fast. `.ci/run` repeats the comparisons with published numbers at full optimization.
+# fused loops, compiles five times as fast. `.ci/run` repeats comparisons with published numbers at full optimization.
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false")
 # Two workers on two cores: threads of LAPACK would wait for those of jax.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

@@ -10,7 +10,7 @@ from benchmarks.trimmed import trim
 from memorize_jax.claims.sheet import evaluate
 from memorize_jax.data import PermutedLabels
 from memorize_jax.measurements.registry import open_study, statements
-from memorize_jax.runs.folder import Run
+from memorize_jax.runs.folder import RunFolder
 from memorize_jax.runs.labels import write_labels
 from memorize_jax.runs.noted import read_config, read_noted, write_config
 from memorize_jax.storage.files import read_json
@@ -25,7 +25,7 @@ MODULE = "benchmarks.results"
 
 def labeled_run(workdir, fraction=0.5, **options):
     made_up_run(workdir, fraction, **options)
-    run = Run(workdir)
+    run = RunFolder(workdir)
     line = "python -m experiments.train --workdir=/home/me/source --data_dir=/home/me/data --epochs=2"
     write_config(run, read_config(run), read_noted(run)._replace(commands=[line]))
     labels = np.zeros(8, np.int32)
@@ -144,10 +144,10 @@ def test_a_trimmed_run_reads_like_the_run(tmp_path):
     assert small.tables["metrics"]["test_accuracy"].iloc[0] == 0.123457
     pd.testing.assert_frame_equal(small.tables["geometry"], full.tables["geometry"])
     assert read_json(tmp_path / "small" / "examples.json") == ({"training": 8, "permuted": 4}, True)
-    assert read_noted(Run(tmp_path / "small")).commands == [
+    assert read_noted(RunFolder(tmp_path / "small")).commands == [
         "python -m experiments.train --workdir=runs/small --epochs=2"
     ]
-    assert read_config(Run(tmp_path / "small")).data_dir is None
+    assert read_config(RunFolder(tmp_path / "small")).data_dir is None
     kept = {path.name for path in (tmp_path / "small").rglob("*") if path.is_file()}
     assert kept == {"config.json", "examples.json", "metrics.csv", "geometry.csv"}
 
@@ -171,8 +171,8 @@ def test_a_section_of_several_runs(tmp_path, kind):
         made_up_sweep(source)
     elif kind == "double_descent":
         labeled_run(source / "width_2" / "seed_0", width=2)
-        Run(source).results.mkdir()
-        invented.descent().tables[kind].to_csv(Run(source).results / f"{kind}.csv", index=False)
+        RunFolder(source).results.mkdir()
+        invented.descent().tables[kind].to_csv(RunFolder(source).results / f"{kind}.csv", index=False)
     else:
         for seed in (0, 1):
             labeled_run(source / f"seed_{seed}", seed=seed, test_accuracy=0.25 + 0.1 * seed)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from memorize_jax.runs.folder import Run
+from memorize_jax.runs.folder import RunFolder
 from tests import stand_in_torch
 from tests.commands import ROOT, forked
 
@@ -67,7 +67,7 @@ def test_the_code_about_data_runs(workplace, capsys):
     names = execute("own-data", workplace)
     assert names["splits"].train.images.shape == (400, 8, 8, 1)
     assert "(400, 8, 8, 1) 4" in capsys.readouterr().out
-    assert pd.read_csv(Run("runs/from_python").metrics)["epoch"].tolist() == [0, 1, 2, 3]
+    assert pd.read_csv(RunFolder("runs/from_python").metrics)["epoch"].tolist() == [0, 1, 2, 3]
 
 
 @pytest.mark.slow

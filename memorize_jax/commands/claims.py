@@ -17,7 +17,7 @@ from memorize_jax.claims.statement import VERDICTS, Claim
 from memorize_jax.commands import cli
 from memorize_jax.measurements.registry import open_study, statements
 from memorize_jax.report.study_page import UNDECIDED, by_reason
-from memorize_jax.runs.folder import Run, check_writable
+from memorize_jax.runs.folder import RunFolder, check_writable
 from memorize_jax.storage.tables import CLAIMS, write_table
 from memorize_jax.studies.study import Study
 
@@ -29,7 +29,7 @@ def judge(study: Study) -> list[Claim]:
     """Judges all claims on a study and writes its results/claims.csv; raises OSError where that cannot be."""
     check_writable(study.workdir)
     claims = evaluate(study, statements())
-    write_table(Run(study.workdir).results / "claims.csv", [claim._asdict() for claim in claims], CLAIMS)
+    write_table(RunFolder(study.workdir).results / "claims.csv", [claim._asdict() for claim in claims], CLAIMS)
     return claims
 
 
@@ -72,7 +72,7 @@ def main() -> None:
         return
     study = open_study(cli.required_workdir())
     print(sheet(judge(study)))
-    print(f"written: {Run(study.workdir).results / 'claims.csv'}")
+    print(f"written: {RunFolder(study.workdir).results / 'claims.csv'}")
 
 
 def define() -> None:

@@ -19,7 +19,7 @@ from memorize_jax.measurements.registry import settings_classes
 from memorize_jax.memory import available_bytes, readable
 from memorize_jax.models import MODELS
 from memorize_jax.presets import PRESETS, Preset, get_preset, noted_preset
-from memorize_jax.runs.folder import Run, member_folders
+from memorize_jax.runs.folder import RunFolder, member_folders
 from memorize_jax.runs.noted import read_noted
 
 FLAGS = flags.FLAGS
@@ -97,7 +97,7 @@ def chosen(workdir: str | pathlib.Path | None = None, shown: Sequence[str] = ())
     if FLAGS.preset or workdir is None:
         preset, whence = get_preset(FLAGS.preset), f"of preset {FLAGS.preset}"
     else:
-        folder = Run((member_folders(workdir) or [workdir])[0])
+        folder = RunFolder((member_folders(workdir) or [workdir])[0])
         noted = read_noted(folder)
         preset, whence = noted_preset(noted), f"noted in {folder.config}"
         if not noted.settings:

@@ -14,7 +14,7 @@ from memorize_jax.commands.execute import execute
 from memorize_jax.measurements.registry import get_measurement, open_study
 from memorize_jax.presets import Preset
 from memorize_jax.report.catalog import draw
-from memorize_jax.runs.folder import Run, check_writable
+from memorize_jax.runs.folder import RunFolder, check_writable
 from memorize_jax.runs.prepare import prepare
 from memorize_jax.studies.plan import StudyPlan, check_place, make_plan
 
@@ -42,7 +42,7 @@ def plan_of(preset: Preset, seeds: str | None) -> StudyPlan:
 
 def run_widths(workdir: str, plan: StudyPlan, preset: Preset, *, together: bool = False) -> None:
     """Trains and measures networks of growing width, after all that can be wrong with the last of them was checked."""
-    check_writable(Run(workdir).workdir)
+    check_writable(RunFolder(workdir).workdir)
     check_place(workdir, plan)
     splits, measurement = None, get_measurement("double_descent")
     for planned in plan.runs():
@@ -63,4 +63,6 @@ def main() -> None:
     run_widths(workdir, plan_of(preset, cli.FLAGS.seeds), preset, together=cli.FLAGS.together)
     figures = get_measurement("double_descent").figures
     names = ", ".join(path.name for path in draw(open_study(workdir), [figure.name for figure in figures]))
-    print(f"measured: {Run(workdir).results / 'double_descent.csv'}; drawn in {Run(workdir).figures}: {names}")
+    print(
+        f"measured: {RunFolder(workdir).results / 'double_descent.csv'}; drawn in {RunFolder(workdir).figures}: {names}"
+    )

@@ -12,7 +12,7 @@ from memorize_jax.measurements.driver import is_measured, measure
 from memorize_jax.measurements.measurement import Measurement
 from memorize_jax.measurements.registry import get_measurement, open_study
 from memorize_jax.presets import Preset
-from memorize_jax.runs.folder import Run
+from memorize_jax.runs.folder import RunFolder
 from memorize_jax.runs.seeds import combine, for_each
 from memorize_jax.runs.train import train_run, train_seeds
 from memorize_jax.storage.files import replacing
@@ -54,7 +54,7 @@ def train_and_measure(
         settings = preset.of_all(measurement)
 
         def step(member, measurement=measurement, settings=settings):
-            if not is_measured(measurement, Run(member), settings):
+            if not is_measured(measurement, RunFolder(member), settings):
                 measure(measurement, member, settings, splits=prepared[0] if prepared else None)
 
         for_each(folder, step, tables_of([measurement]), seeds)
@@ -86,7 +86,7 @@ def execute(
     Raises:
       ValueError: some runs failed, which does not stop the others; names them. Or submitit is not installed.
     """
-    folder, names = Run(workdir).workdir, [one.name for one in wanted]
+    folder, names = RunFolder(workdir).workdir, [one.name for one in wanted]
 
     def index():
         return write_runs(workdir, plan, lambda run: is_complete(run, wanted, preset))
@@ -121,7 +121,7 @@ def execute(
     return table
 
 
-def is_complete(run: Run, wanted: Sequence[Measurement], preset: Preset) -> bool:
+def is_complete(run: RunFolder, wanted: Sequence[Measurement], preset: Preset) -> bool:
     """Whether all measurements were made in the folder of a run with these settings."""
     return all(is_measured(one, run, preset.of_all(one)) for one in wanted)
 
@@ -130,7 +130,7 @@ def _write_together(folder, measurement):
     """Writes the tables of a measurement of all runs of a study into its own results/."""
     study = open_study(folder)
     for name, about in measurement.tables.items():
-        with replacing(Run(folder).results / f"{name}.csv") as beside:
+        with replacing(RunFolder(folder).results / f"{name}.csv") as beside:
             study.tables[name][list(about.columns)].to_csv(beside, index=False)
 
 

@@ -21,7 +21,7 @@ from memorize_jax.activations_api import analyze, read_points
 from memorize_jax.analysis.settings import GeometrySettings
 from memorize_jax.commands import cli, measure
 from memorize_jax.measurements.registry import get_measurement
-from memorize_jax.runs.folder import Run, check_writable
+from memorize_jax.runs.folder import RunFolder, check_writable
 from memorize_jax.storage.tables import GEOMETRY, write_table
 
 
@@ -57,7 +57,7 @@ def measure_points(points: str, workdir: str | pathlib.Path, settings: GeometryS
         raise ValueError(
             f"expected example_repeats 1 with --points, got {settings.example_repeats}: vary --seed instead"
         )
-    folder = Run(workdir)
+    folder = RunFolder(workdir)
     check_writable(folder.workdir)
     folder.workdir.mkdir(parents=True, exist_ok=True)
     if folder.config.is_file():

@@ -13,7 +13,7 @@ from memorize_jax.measurements.driver import is_measured
 from memorize_jax.measurements.measurement import Measurement
 from memorize_jax.memory import check_fits, readable
 from memorize_jax.presets import Preset
-from memorize_jax.runs.folder import Run
+from memorize_jax.runs.folder import RunFolder
 from memorize_jax.runs.metrics import stored_rows
 from memorize_jax.runs.notes import read_notes
 from memorize_jax.studies.plan import has_ended
@@ -59,7 +59,7 @@ def about(seconds: float | None) -> str:
 
 
 def check_measurements(
-    wanted: Sequence[Measurement], folders: Sequence[Run], preset: Preset, prepared: tuple[Splits, PermutedLabels]
+    wanted: Sequence[Measurement], folders: Sequence[RunFolder], preset: Preset, prepared: tuple[Splits, PermutedLabels]
 ) -> None:
     """Raises ValueError for what can be known to be wrong with settings now, before hours of training.
 
@@ -78,13 +78,13 @@ def check_measurements(
                     raise ValueError(f"expected {name} of at most {last}, the last epoch of the run, got {number}")
 
 
-def _last_epoch(folder: Run, config: RunConfig) -> int:
+def _last_epoch(folder: RunFolder, config: RunConfig) -> int:
     """The last epoch that a run has, or at most will have."""
     rows = stored_rows(folder)
     return len(rows) - 1 if has_ended(config, rows) else config.epochs
 
 
-def plan_training(runs: Mapping[Run, RunConfig], work: costs.Workload) -> Planned:
+def plan_training(runs: Mapping[RunFolder, RunConfig], work: costs.Workload) -> Planned:
     """Looks how far the training of some runs is."""
     rows = {folder: stored_rows(folder) for folder in runs}
     epochs = [len(own) - 1 for own in rows.values()]
@@ -98,7 +98,13 @@ def plan_training(runs: Mapping[Run, RunConfig], work: costs.Workload) -> Planne
 
 
 def plan_measurement(
-    one: Measurement, folders: Sequence[Run], preset: Preset, splits: Splits, work: costs.Workload, *, trained: bool
+    one: Measurement,
+    folders: Sequence[RunFolder],
+    preset: Preset,
+    splits: Splits,
+    work: costs.Workload,
+    *,
+    trained: bool,
 ) -> Planned:
     """Looks whether a measurement was made for all runs, with the settings chosen.
 

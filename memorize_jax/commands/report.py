@@ -19,7 +19,7 @@ from memorize_jax.invocation import MODULE, SCRIPT, command_line_of
 from memorize_jax.measurements.registry import open_study, statements
 from memorize_jax.report.comparison_page import Compared, comparison_page
 from memorize_jax.report.study_page import study_page
-from memorize_jax.runs.folder import Run, check_writable, member_folders
+from memorize_jax.runs.folder import RunFolder, check_writable, member_folders
 from memorize_jax.statistics import over_seeds
 from memorize_jax.storage.files import replacing
 from memorize_jax.studies.study import Study
@@ -31,10 +31,10 @@ def run(workdir: str | pathlib.Path) -> tuple[pathlib.Path, list[Claim]]:
     Raises:
       FileNotFoundError: nothing was trained there; says which command does.
     """
-    check_writable(Run(workdir).workdir)
+    check_writable(RunFolder(workdir).workdir)
     study = open_study(workdir)
     judged = claims.judge(study)
-    folder = Run(study.workdir)
+    folder = RunFolder(study.workdir)
     if not study.axes and len(study.seeds) > 1 and "geometry" in study.tables:
         _write_over_seeds(study, folder.results / "over_seeds.csv")
     return _write(folder.report, study_page(study, judged, commands(study))), judged
@@ -61,12 +61,12 @@ def compare(workdirs: Sequence[str], out: str | pathlib.Path | None = None) -> p
     for workdir in workdirs:
         if "://" in workdir:
             raise ValueError(f"expected --workdirs to be folders on this machine, got {workdir}")
-    different = {Run(workdir).workdir.resolve() for workdir in workdirs}
+    different = {RunFolder(workdir).workdir.resolve() for workdir in workdirs}
     if len(different) < max(len(workdirs), 2):
         raise ValueError(
             f"expected --workdirs=A,B,... with two or more different folders, got {','.join(workdirs) or 'none'}"
         )
-    folder = Run(out or Run(workdirs[0]).workdir.parent).workdir
+    folder = RunFolder(out or RunFolder(workdirs[0]).workdir.parent).workdir
     check_writable(folder)
     studies = [open_study(workdir) for workdir in workdirs]
     judged = [evaluate(study, statements()) for study in studies]

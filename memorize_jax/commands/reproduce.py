@@ -23,7 +23,7 @@ from memorize_jax.measurements.measurement import Measurement
 from memorize_jax.measurements.registry import measurements, open_study, settings_classes
 from memorize_jax.presets import Preset
 from memorize_jax.report.catalog import select
-from memorize_jax.runs.folder import Run, check_no_sweep, member_folders
+from memorize_jax.runs.folder import RunFolder, check_no_sweep, member_folders
 from memorize_jax.runs.prepare import prepare
 from memorize_jax.runs.seeds import combine
 from memorize_jax.studies.plan import StudyPlan, check_place, state_of
@@ -169,7 +169,7 @@ def _finish(workdir, figures):
         study = open_study(workdir)
         reasons = {figure.name: reason for figure in figures if (reason := missing(figure, study))}
         for figure in _without(figures, reasons):
-            print(f"drawn: {figure.draw(study, Run(workdir).figures / f'{figure.name}.svg').absolute()}")
+            print(f"drawn: {figure.draw(study, RunFolder(workdir).figures / f'{figure.name}.svg').absolute()}")
         return
     print("report", flush=True)
     path, judged = report.run_all(workdir)
@@ -198,7 +198,7 @@ def main() -> None:
     preset, flags = cli.chosen(), cli.FLAGS
     workdir = flags.workdir or f"runs/{flags.preset}"
     figures = choose_figures(cli.figure_names(flags.figure), preset) if flags.figure else ()
-    print(f"{flags.preset}: {preset.summary}\nfolder: {Run(workdir).workdir.absolute()}", flush=True)
+    print(f"{flags.preset}: {preset.summary}\nfolder: {RunFolder(workdir).workdir.absolute()}", flush=True)
     run(workdir, preset, flags.seeds, figures, dry_run=flags.dry_run, together=flags.together)
     if not flags.dry_run:
         print(f"done in {time.perf_counter() - started:.0f} s")

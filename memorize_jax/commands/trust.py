@@ -8,7 +8,7 @@ import sys
 from absl import flags
 
 from memorize_jax import plugins
-from memorize_jax.runs.folder import Run, runs_in
+from memorize_jax.runs.folder import RunFolder, runs_in
 from memorize_jax.storage.files import read_json
 from memorize_jax.storage.lock import check_no_links
 
@@ -28,7 +28,7 @@ def check_workdirs(given: flags.FlagValues) -> str:
       ValueError: a link; or code that this command line does not name, without --trust_code.
     """
     if given.workdir and not getattr(given, "workdirs", None):
-        check_no_links(Run(given.workdir).workdir)
+        check_no_links(RunFolder(given.workdir).workdir)
     workdirs = [given.workdir or "", *(getattr(given, "workdirs", None) or "").split(",")]
     warning = ""
     for run in (run for workdir in filter(None, map(str.strip, workdirs)) for run in runs_in(workdir)):

@@ -12,7 +12,7 @@ from memorize_jax.activations import BATCH, flat_reader
 from memorize_jax.analysis.settings import GeometrySettings
 from memorize_jax.config import RunConfig
 from memorize_jax.data import GROUPS, Splits
-from memorize_jax.runs.folder import Run
+from memorize_jax.runs.folder import RunFolder
 from memorize_jax.runs.metrics import stored_rows
 
 # Share of the speed of one large matrix product that layers reach, with all that is done beside them.
@@ -67,7 +67,7 @@ class Workload(NamedTuple):
         return 4 * sum(self.widths) * min(self.batch_size, self.num_examples)
 
 
-def measure_work(config: RunConfig, splits: Splits, folder: Run) -> Workload:
+def measure_work(config: RunConfig, splits: Splits, folder: RunFolder) -> Workload:
     """Estimates the speed: from the epochs trained so far, or from the operations of the network and a short timing."""
     calls = math.ceil(len(splits.train.labels) / config.batch_size)
     model = models.create(config.model, num_classes=splits.train.num_classes, width=config.width)

@@ -13,11 +13,11 @@ from memorize_jax.invocation import given_line
 from memorize_jax.measurements.measurement import Measurement, Work
 from memorize_jax.measurements.registry import settings_classes
 from memorize_jax.progress import bar, warn
-from memorize_jax.runs.folder import Run
+from memorize_jax.runs.folder import RunFolder
 from memorize_jax.runs.noted import read_noted
 from memorize_jax.runs.notes import are_made, note_tables
 from memorize_jax.runs.provenance import provenance
-from memorize_jax.runs.run import DamagedNetworkError, TrainedRun, run_to_measure
+from memorize_jax.runs.run import DamagedNetworkError, Run, run_to_measure
 from memorize_jax.storage.tables import make_table, write_table
 from memorize_jax.threads import one_thread
 
@@ -45,7 +45,7 @@ def measure(
     Raises:
       ValueError, OSError: one clear sentence; what can be known without the data, before they are loaded.
     """
-    started, folder = time.perf_counter(), Run(workdir)
+    started, folder = time.perf_counter(), RunFolder(workdir)
     plan = _checked(measurement, settings)
     _refuse(measurement, folder, read_noted(folder).config, None)
     with run_to_measure(workdir, splits) as run:
@@ -65,7 +65,7 @@ def measure(
     return table
 
 
-def is_measured(measurement: Measurement, folder: Run, settings: Sequence[Settings]) -> bool:
+def is_measured(measurement: Measurement, folder: RunFolder, settings: Sequence[Settings]) -> bool:
     """Whether its tables are there, unchanged, made with these settings from the network as it is now."""
     identity = read_noted(folder).identity
     asked = noted_settings(settings)
@@ -96,7 +96,7 @@ def _refuse(measurement, folder, config, splits):
 
 
 def _make_tables(
-    measurement: Measurement, run: TrainedRun, work: Work, settings: Sequence[Settings], skip_damaged: bool
+    measurement: Measurement, run: Run, work: Work, settings: Sequence[Settings], skip_damaged: bool
 ) -> pd.DataFrame:
     (name, about), *others = measurement.tables.items()
     said = set()

@@ -6,7 +6,7 @@ import pathlib
 from memorize_jax.invocation import command_line_of
 
 
-class Run:
+class RunFolder:
     """Paths of a run folder.
 
     Args:
@@ -34,20 +34,20 @@ def member_folders(workdir: str | pathlib.Path) -> list[pathlib.Path]:
 
     Empty for a folder that is a run itself, or nothing.
     """
-    folder = Run(workdir)
+    folder = RunFolder(workdir)
     if folder.config.is_file():
         return []
-    found = [path for path in folder.workdir.glob("seed_*") if Run(path).config.is_file()]
+    found = [path for path in folder.workdir.glob("seed_*") if RunFolder(path).config.is_file()]
     return sorted((path for path in found if path.name[5:].isdecimal()), key=lambda path: int(path.name[5:]))
 
 
-def runs_in(workdir: str | pathlib.Path) -> list[Run]:
+def runs_in(workdir: str | pathlib.Path) -> list[RunFolder]:
     """The run in a folder, or the runs in the folders below: of an ensemble, a sweep, several widths."""
-    folder = Run(workdir)
+    folder = RunFolder(workdir)
     if folder.config.is_file():
         return [folder]
     found = [*folder.workdir.glob("*/config.json"), *folder.workdir.glob("*/*/config.json")]
-    return [Run(path.parent) for path in sorted(found)]
+    return [RunFolder(path.parent) for path in sorted(found)]
 
 
 def check_writable(workdir: pathlib.Path) -> None:
@@ -67,7 +67,7 @@ def nearest_folder(workdir: pathlib.Path) -> pathlib.Path:
     return nearest
 
 
-def sweep_command(folder: Run) -> str:
+def sweep_command(folder: RunFolder) -> str:
     """The command that resumes the sweep in a folder; its own flags are not known."""
     name = "double_descent" if next(folder.workdir.glob("width_*"), None) else "sweep"
     return f"{command_line_of(name, folder.workdir)} and the flags of the sweep"
@@ -75,7 +75,7 @@ def sweep_command(folder: Run) -> str:
 
 def check_no_sweep(workdir: str | pathlib.Path) -> None:
     """Raises ValueError if the folder holds a sweep, in which no run can be made or read; names one of its runs."""
-    run = Run(workdir)
+    run = RunFolder(workdir)
     if not run.sweep.is_file():
         return
     if run.config.is_file():

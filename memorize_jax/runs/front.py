@@ -3,11 +3,11 @@
 import pathlib
 
 from memorize_jax.config import RunConfig
-from memorize_jax.runs.run import TrainedRun, open_run
+from memorize_jax.runs.run import Run, open_run
 from memorize_jax.runs.train import train_run
 
 
-def train(config: RunConfig, workdir: str | pathlib.Path) -> TrainedRun:
+def train(config: RunConfig, workdir: str | pathlib.Path) -> Run:
     """Trains the run in a folder, or resumes it, and opens it.
 
     Args:

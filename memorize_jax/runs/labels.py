@@ -4,13 +4,13 @@ import numpy as np
 
 from memorize_jax.config import RunConfig
 from memorize_jax.data import PermutedLabels
-from memorize_jax.runs.folder import Run
+from memorize_jax.runs.folder import RunFolder
 from memorize_jax.runs.identity import digest_of
 from memorize_jax.runs.noted import Noted
 from memorize_jax.storage.files import replacing
 
 
-def write_labels(run: Run, labels: PermutedLabels, config: RunConfig, identity: str | None = None) -> None:
+def write_labels(run: RunFolder, labels: PermutedLabels, config: RunConfig, identity: str | None = None) -> None:
     """Writes the training labels, true and assigned, with the run that they belong to; its folder is made.
 
     Args:
@@ -23,7 +23,7 @@ def write_labels(run: Run, labels: PermutedLabels, config: RunConfig, identity: 
         np.savez(beside, **labels._asdict(), **about, checksum=np.array(digest_of(*labels)))
 
 
-def read_labels(run: Run, noted: Noted | None = None) -> PermutedLabels:
+def read_labels(run: RunFolder, noted: Noted | None = None) -> PermutedLabels:
     """Reads the training labels.
 
     Args:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from memorize_jax.invocation import command_line_of
-from memorize_jax.runs.folder import Run
+from memorize_jax.runs.folder import RunFolder
 from memorize_jax.runs.noted import read_noted
 from memorize_jax.runs.notes import file_checksum
 from memorize_jax.storage.files import checksum, read_json, write_json, write_text
@@ -24,7 +24,7 @@ def write_metrics(workdir: pathlib.Path, rows: Sequence[dict], identity: str | N
 
     A run of the first version has no identity and no note.
     """
-    files, text = Run(workdir), table_text(rows, METRICS)
+    files, text = RunFolder(workdir), table_text(rows, METRICS)
     if identity is not None:
         _note(files, identity, rows=_chain(text.encode(), identity))
     write_text(files.metrics, text)
@@ -40,7 +40,7 @@ def read_metrics(workdir: pathlib.Path, identity: str | None, *, resuming: bool 
       FileNotFoundError: no metrics; says what makes them.
       ValueError: a row was changed, lost, added, repeated or moved, or has no numbers; names the file and the epoch.
     """
-    files = Run(workdir)
+    files = RunFolder(workdir)
     train = command_line_of("train", workdir)
     again = f"restore it from a copy, or remove it and train again: {train}"
     # Training may be writing: a row and its note are not there at once.
@@ -79,7 +79,7 @@ def read_metrics(workdir: pathlib.Path, identity: str | None, *, resuming: bool 
     return table
 
 
-def stored_rows(run: Run) -> list[dict]:
+def stored_rows(run: RunFolder) -> list[dict]:
     """The rows of metrics.csv from which training can resume, see `read_metrics`; empty if there is none."""
     if not run.metrics.is_file():
         return []
@@ -88,7 +88,7 @@ def stored_rows(run: Run) -> list[dict]:
 
 def write_restores(workdir: pathlib.Path, rows: Sequence[dict], identity: str | None) -> None:
     """Writes restores.csv, the times the learning rate was halved, as `write_metrics` writes metrics.csv."""
-    files, text = Run(workdir), table_text(rows, RESTORES)
+    files, text = RunFolder(workdir), table_text(rows, RESTORES)
     if identity is None:
         return write_text(files.restores, text)
     # Until the file is replaced it is the old one.
@@ -100,7 +100,7 @@ def write_restores(workdir: pathlib.Path, rows: Sequence[dict], identity: str | 
 
 def read_restores(workdir: pathlib.Path, identity: str | None) -> list[dict]:
     """Reads restores.csv; empty if the rate was never halved; raises ValueError unless it is as training wrote it."""
-    files = Run(workdir)
+    files = RunFolder(workdir)
     found = file_checksum(files.restores)
     if identity is not None and found not in _read_note(files, identity).get("restores", [None]):
         raise ValueError(f"{files.restores} is not as training wrote it; restore it from a copy, or train again")

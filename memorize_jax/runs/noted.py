@@ -11,7 +11,7 @@ import numpy as np
 from memorize_jax.config import RunConfig, check_types
 from memorize_jax.data import PermutedLabels, Splits
 from memorize_jax.invocation import command_line_of
-from memorize_jax.runs.folder import Run, check_no_sweep, nearest_folder, sweep_command
+from memorize_jax.runs.folder import RunFolder, check_no_sweep, nearest_folder, sweep_command
 from memorize_jax.runs.identity import data_fingerprint, run_identity
 from memorize_jax.runs.provenance import provenance
 from memorize_jax.storage.files import read_json, write_json
@@ -40,7 +40,7 @@ class Noted(NamedTuple):
     commands: list | tuple = ()
 
 
-def check_same_run(run: Run, config: RunConfig) -> None:
+def check_same_run(run: RunFolder, config: RunConfig) -> None:
     """Raises ValueError if the folder holds a sweep, or a run with another configuration; names what differs."""
     check_no_sweep(run.workdir)
     if not run.config.is_file():
@@ -54,7 +54,7 @@ def check_same_run(run: Run, config: RunConfig) -> None:
         )
 
 
-def check_same_data(run: Run, noted: Noted, splits: Splits, labels: PermutedLabels | None = None) -> None:
+def check_same_data(run: RunFolder, noted: Noted, splits: Splits, labels: PermutedLabels | None = None) -> None:
     """Compares the data, and the run's labels if it has any, with those that it was trained on.
 
     Of a run of the first version only the true labels are known.
@@ -80,7 +80,7 @@ def check_members(noted: Mapping[pathlib.Path, Noted]) -> None:
     """Raises ValueError unless the runs of an ensemble, by folder, differ in their seed alone; names what differs."""
     (first, of_first), *others = noted.items()
     lost = [path.parent for path in first.parent.glob("seed_*/metrics.csv") if path.parent not in noted]
-    if lost := [path for path in lost if not Run(path).config.is_file()]:
+    if lost := [path for path in lost if not RunFolder(path).config.is_file()]:
         raise ValueError(f"{lost[0]} has no config.json; give the command again that trained it, or move it away")
     asked = {**of_first.config.identity(), "data": of_first.data}
     for folder, own in others:
@@ -96,12 +96,12 @@ def check_members(noted: Mapping[pathlib.Path, Noted]) -> None:
             raise ValueError(f"{folder} holds a run of seed {own.config.seed}; rename it, or move it elsewhere")
 
 
-def read_config(run: Run) -> RunConfig:
+def read_config(run: RunFolder) -> RunConfig:
     """The configuration of a run, see `read_noted`."""
     return read_noted(run).config
 
 
-def read_noted(run: Run) -> Noted:
+def read_noted(run: RunFolder) -> Noted:
     """Reads what a run says about itself.
 
     Raises:
@@ -154,12 +154,12 @@ def _instead(run):
     if (run.results / "geometry.csv").is_file() and (run.figures / "geometry.svg").is_file():
         made = "results/geometry.csv and figures/geometry.svg"
         return f"it holds results of geometry --points, from which only {made} are made"
-    if (above := Run(run.workdir.parent)).sweep.is_file():
+    if (above := RunFolder(run.workdir.parent)).sweep.is_file():
         return f"it is of the sweep in {above.workdir}; resume that with: {sweep_command(above)}"
     return f"train one with: {command_line_of('train', run.workdir)}"
 
 
-def write_config(run: Run, config: RunConfig, noted: Noted | None = None) -> None:
+def write_config(run: RunFolder, config: RunConfig, noted: Noted | None = None) -> None:
     """Writes the configuration with all that a run notes about itself; its folder is made.
 
     Args:
@@ -171,7 +171,7 @@ def write_config(run: Run, config: RunConfig, noted: Noted | None = None) -> Non
 
 
 def begin(
-    run: Run, config: RunConfig, splits: Splits, plan: Mapping = types.MappingProxyType({}), command: str = ""
+    run: RunFolder, config: RunConfig, splits: Splits, plan: Mapping = types.MappingProxyType({}), command: str = ""
 ) -> Noted:
     """Writes config.json of a run that is begun, or notes in it how long one is to be trained further.
 
@@ -190,13 +190,13 @@ def begin(
     return noted
 
 
-def note_provenance(run: Run) -> None:
+def note_provenance(run: RunFolder) -> None:
     """Adds this machine, with its versions, to those that took part in the training; none is ever replaced."""
     noted, here = read_noted(run), provenance()
     if here not in noted.provenance:
         write_config(run, noted.config, noted._replace(provenance=[*noted.provenance, here]))
 
 
-def read_provenance(run: Run) -> list[dict]:
+def read_provenance(run: RunFolder) -> list[dict]:
     """Versions, devices and commits that took part; empty if nothing was noted."""
     return list(read_noted(run).provenance)

@@ -4,14 +4,14 @@ import json
 import pathlib
 from collections.abc import Mapping, Sequence
 
-from memorize_jax.runs.folder import Run
+from memorize_jax.runs.folder import RunFolder
 from memorize_jax.storage.files import checksum, read_json, write_json
 
 # Tables whose rows depend on which epoch is the final one.
 OF_FINAL = ("rewinding", "umap")
 
 
-def read_notes(folder: Run, *, strict: bool = True) -> dict[str, dict]:
+def read_notes(folder: RunFolder, *, strict: bool = True) -> dict[str, dict]:
     """Reads results/made.json of a run, or of a study of several: step -> its note, see `note_tables`.
 
     A damaged file raises ValueError, or counts as none if not `strict`, for those who measure anew what is not noted.
@@ -36,7 +36,7 @@ def _read(path):
     return notes
 
 
-def note_tables(folder: Run, step: str, tables: Sequence[str], **about: object) -> None:
+def note_tables(folder: RunFolder, step: str, tables: Sequence[str], **about: object) -> None:
     """Notes how the tables of a step in results/ were made.
 
     Args:
@@ -50,7 +50,7 @@ def note_tables(folder: Run, step: str, tables: Sequence[str], **about: object) 
     write_json(folder.results / "made.json", {**read_notes(folder, strict=False), step: note})
 
 
-def are_made(folder: Run, step: str, tables: Sequence[str], *, settings: Mapping, identity: str | None) -> bool:
+def are_made(folder: RunFolder, step: str, tables: Sequence[str], *, settings: Mapping, identity: str | None) -> bool:
     """Whether the tables of a step are there, unchanged, made with these settings from the network as it is now."""
     note, sums = read_notes(folder, strict=False).get(step, {}), _checksums(folder, tables)
     expected = {
@@ -62,7 +62,7 @@ def are_made(folder: Run, step: str, tables: Sequence[str], *, settings: Mapping
     return None not in sums.values() and {name: note.get(name) for name in expected} == expected
 
 
-def check_table(folder: Run, table: str, step: str, identity: str | None, made_by: str) -> None:
+def check_table(folder: RunFolder, table: str, step: str, identity: str | None, made_by: str) -> None:
     """Raises ValueError for a table that was changed or belongs to another run; says how to make it again, `made_by`.
 
     The tables of a run of the first version, which has no identity, need no note.
@@ -83,7 +83,7 @@ def check_table(folder: Run, table: str, step: str, identity: str | None, made_b
         raise ValueError(f"{path} {fault}; remove it, or measure it again with: {made_by}")
 
 
-def check_same_settings(folders: Sequence[Run], step: str) -> None:
+def check_same_settings(folders: Sequence[RunFolder], step: str) -> None:
     """Raises ValueError unless a step was done with the same settings in all folders that note it; names one."""
     noted = [(folder, note["settings"]) for folder in folders if (note := read_notes(folder).get(step))]
     for folder, held in noted[1:]:
@@ -98,7 +98,7 @@ def check_same_settings(folders: Sequence[Run], step: str) -> None:
             )
 
 
-def step_of(folder: Run, table: str) -> str:
+def step_of(folder: RunFolder, table: str) -> str:
     """The command that made a table, as its note says; the table's own name if there is no note."""
     notes = read_notes(folder, strict=False)
     return next((step for step, note in notes.items() if table in note["tables"]), table)

@@ -10,7 +10,7 @@ from memorize_jax.config import RunConfig
 from memorize_jax.data import PermutedLabels, Splits
 from memorize_jax.invocation import given_line
 from memorize_jax.keys import stream
-from memorize_jax.runs.folder import Run, check_writable
+from memorize_jax.runs.folder import RunFolder, check_writable
 from memorize_jax.runs.labels import read_labels, write_labels
 from memorize_jax.runs.noted import Noted, begin, check_same_data, check_same_run, read_noted
 from memorize_jax.storage.checkpoints import check_space
@@ -33,7 +33,7 @@ def prepare(workdir: str | pathlib.Path, config: RunConfig, splits: Splits | Non
     config.validate()
     if config.tensorboard:
         check_installed()
-    folder = Run(workdir)
+    folder = RunFolder(workdir)
     check_writable(folder.workdir)
     check_same_run(folder, config)
     splits, labels = load_run_data(config, splits)
@@ -66,7 +66,9 @@ def load_run_data(config: RunConfig, splits: Splits | None = None) -> Prepared:
     return splits, labels
 
 
-def enter(folder: Run, config: RunConfig, prepared: Prepared, plan: Mapping | None, together: Sequence[int]) -> Noted:
+def enter(
+    folder: RunFolder, config: RunConfig, prepared: Prepared, plan: Mapping | None, together: Sequence[int]
+) -> Noted:
     """Writes what a run says about itself when it is begun, and checks it when the run is resumed. Needs the lock.
 
     Args:

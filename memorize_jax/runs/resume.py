@@ -9,7 +9,7 @@ import jax
 from memorize_jax.config import RunConfig
 from memorize_jax.data import PermutedLabels, Splits
 from memorize_jax.progress import bar, warn
-from memorize_jax.runs.folder import Run
+from memorize_jax.runs.folder import RunFolder
 from memorize_jax.runs.metrics import read_restores, stored_rows, write_restores
 from memorize_jax.runs.noted import Noted, note_provenance
 from memorize_jax.runs.session import Session
@@ -109,7 +109,7 @@ def rate_stretches(config: RunConfig, restores: Sequence[dict]) -> list[RunConfi
     return [dataclasses.replace(config, learning_rate=rate, epochs=max(of_rate)) for rate, of_rate in stretches]
 
 
-def halve_rate(folder: Run, noted: Noted, error: NotFiniteLossError) -> None:
+def halve_rate(folder: RunFolder, noted: Noted, error: NotFiniteLossError) -> None:
     """Notes that the learning rate is halved from the epoch on that failed, which later resumes respect.
 
     Raises:

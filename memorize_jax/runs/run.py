@@ -15,7 +15,7 @@ from memorize_jax.config import RunConfig
 from memorize_jax.data import ChannelStatistics, PermutedLabels, Splits
 from memorize_jax.epochs import best_epoch, final_epoch, kept_epochs, select_epochs
 from memorize_jax.invocation import command_line_of
-from memorize_jax.runs.folder import Run, check_writable
+from memorize_jax.runs.folder import RunFolder, check_writable
 from memorize_jax.runs.labels import read_labels
 from memorize_jax.runs.metrics import read_metrics, read_restores
 from memorize_jax.runs.noted import Noted, check_same_data, read_noted
@@ -34,7 +34,7 @@ class DamagedNetworkError(ValueError):
 
 
 @dataclasses.dataclass(frozen=True)
-class TrainedRun:
+class Run:
     """A run, opened by `open_run`; everything is read when it is first asked for, and once.
 
     Attributes:
@@ -42,7 +42,7 @@ class TrainedRun:
       noted: what its config.json says.
     """
 
-    folder: Run
+    folder: RunFolder
     noted: Noted
 
     def __repr__(self):
@@ -200,7 +200,7 @@ def _sound() -> Iterator[None]:
         ) from error
 
 
-def open_run(workdir: str | pathlib.Path) -> TrainedRun:
+def open_run(workdir: str | pathlib.Path) -> Run:
     """Opens a run to look at; nothing is written, nothing is locked.
 
     Args:
@@ -210,12 +210,12 @@ def open_run(workdir: str | pathlib.Path) -> TrainedRun:
       FileNotFoundError: no run there; says what is there instead, or how to train one.
       ValueError: its config.json is damaged.
     """
-    folder = Run(workdir)
-    return TrainedRun(folder, read_noted(folder))
+    folder = RunFolder(workdir)
+    return Run(folder, read_noted(folder))
 
 
 @contextlib.contextmanager
-def run_to_measure(workdir: str | pathlib.Path, splits: Splits | None = None) -> Iterator[TrainedRun]:
+def run_to_measure(workdir: str | pathlib.Path, splits: Splits | None = None) -> Iterator[Run]:
     """Opens a run for a measurement: locked, and with labels, data and metrics compared before anything else.
 
     Args:

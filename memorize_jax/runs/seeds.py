@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import pandas as pd
 
-from memorize_jax.runs.folder import Run, member_folders
+from memorize_jax.runs.folder import RunFolder, member_folders
 from memorize_jax.runs.noted import check_members, read_noted
 from memorize_jax.storage.files import replacing
 
@@ -30,7 +30,7 @@ def parse_seeds(text: str) -> list[int]:
 
 def seed_folder(workdir: str | pathlib.Path, seed: int) -> pathlib.Path:
     """The folder of one seed's run."""
-    return Run(workdir).workdir / f"seed_{seed}"
+    return RunFolder(workdir).workdir / f"seed_{seed}"
 
 
 def for_each(
@@ -48,7 +48,7 @@ def for_each(
     """
     asked = _asked(workdir, seeds)
     if asked:
-        check_members({folder: read_noted(Run(folder)) for folder in member_folders(workdir)})
+        check_members({folder: read_noted(RunFolder(folder)) for folder in member_folders(workdir)})
     for folder in asked or [workdir]:
         step(folder)
     combine(workdir, tables, seeds)
@@ -56,11 +56,11 @@ def for_each(
 
 def combine(workdir: str | pathlib.Path, tables: Iterable[str], seeds: Sequence[int] = ()) -> None:
     """Puts the tables of an ensemble's runs together, if all that are asked for have one; see `for_each`."""
-    results = [Run(folder).results for folder in _asked(workdir, seeds)]
+    results = [RunFolder(folder).results for folder in _asked(workdir, seeds)]
     for name in tables:
         if results and all((one / name).is_file() for one in results):
             combined = pd.concat([pd.read_csv(one / name) for one in results], ignore_index=True)
-            with replacing(Run(workdir).results / name) as beside:
+            with replacing(RunFolder(workdir).results / name) as beside:
                 combined.to_csv(beside, index=False)
 
 

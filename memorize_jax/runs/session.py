@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from memorize_jax.runs.folder import Run
+from memorize_jax.runs.folder import RunFolder
 from memorize_jax.runs.metrics import read_restores, write_metrics
 from memorize_jax.runs.noted import Noted
 from memorize_jax.storage.checkpoints import EpochStore
@@ -15,7 +15,7 @@ from memorize_jax.training import Epoch, is_finished
 class Session(NamedTuple):
     """A run whose folder is locked for training; `rows` of metrics.csv grow with every epoch."""
 
-    folder: Run
+    folder: RunFolder
     noted: Noted
     store: EpochStore
     rows: list[dict]
@@ -62,7 +62,7 @@ class Session(NamedTuple):
 
 
 @contextlib.contextmanager
-def open_session(folder: Run, noted: Noted) -> Iterator[Session]:
+def open_session(folder: RunFolder, noted: Noted) -> Iterator[Session]:
     """Opens the store of a run whose folder is locked; leaving waits until everything is on disk."""
     keep, keep_dtype = noted.config.keep, noted.config.keep_dtype
     with EpochStore(folder.checkpoints, keep=keep, keep_dtype=keep_dtype, identity=noted.identity) as store:

@@ -16,7 +16,7 @@ from memorize_jax import interruption, models
 from memorize_jax.config import RunConfig
 from memorize_jax.data import PermutedLabels
 from memorize_jax.progress import bar
-from memorize_jax.runs.folder import Run, member_folders
+from memorize_jax.runs.folder import RunFolder, member_folders
 from memorize_jax.runs.noted import Noted, check_members, note_provenance, read_noted
 from memorize_jax.runs.prepare import Prepared, enter, load_run_data, prepare
 from memorize_jax.runs.resume import halve_rate, rate_stretches, resume_point
@@ -47,7 +47,7 @@ def train_run(
     if jax.process_index() > 0:
         _follow(config)
     else:
-        _train_in([(Run(workdir), config, prepared or prepare(workdir, config))], plan)
+        _train_in([(RunFolder(workdir), config, prepared or prepare(workdir, config))], plan)
 
 
 def train_seeds(
@@ -68,7 +68,7 @@ def train_seeds(
     Raises:
       ValueError, OSError, NotFiniteLossError, Terminated: as `train_run`.
     """
-    if Run(workdir).config.is_file():
+    if RunFolder(workdir).config.is_file():
         raise ValueError(f"workdir {workdir} holds a single run; choose another --workdir for an ensemble")
     if together and not models.can_be_stacked(config.model):
         raise ValueError(f"expected a model without dropout with --together, got {config.model}")
@@ -77,8 +77,8 @@ def train_seeds(
     if together and jax.process_count() > 1:
         raise ValueError(f"expected one process with --together, got {jax.process_count()}")
     configs = {seed: dataclasses.replace(config, seed=seed) for seed in seeds}
-    folders = {seed: Run(seed_folder(workdir, seed)) for seed in seeds}
-    held = {path: read_noted(Run(path)) for path in member_folders(workdir)}
+    folders = {seed: RunFolder(seed_folder(workdir, seed)) for seed in seeds}
+    held = {path: read_noted(RunFolder(path)) for path in member_folders(workdir)}
     if held:
         check_members({**{folders[seed].workdir: Noted(own) for seed, own in configs.items()}, **held})
     prepared, splits = {}, None

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from memorize_jax.config import RunConfig, field_types
-from memorize_jax.runs.folder import Run, check_no_sweep, member_folders
+from memorize_jax.runs.folder import RunFolder, check_no_sweep, member_folders
 from memorize_jax.runs.metrics import stored_rows
 from memorize_jax.runs.noted import check_same_run
 from memorize_jax.runs.seeds import parse_seeds, seed_folder
@@ -69,12 +69,14 @@ class StudyPlan(NamedTuple):
         identity = {name: value for name, value in config.identity().items() if not (self.seeds and name == "seed")}
         return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:12]
 
-    def folders(self, workdir: str | pathlib.Path, planned: PlannedRun) -> dict[Run, RunConfig]:
+    def folders(self, workdir: str | pathlib.Path, planned: PlannedRun) -> dict[RunFolder, RunConfig]:
         """Folder -> configuration of every seed of a combination."""
-        place = Run(workdir).workdir / planned.name
+        place = RunFolder(workdir).workdir / planned.name
         if not self.seeds:
-            return {Run(place): planned.config}
-        return {Run(seed_folder(place, seed)): dataclasses.replace(planned.config, seed=seed) for seed in self.seeds}
+            return {RunFolder(place): planned.config}
+        return {
+            RunFolder(seed_folder(place, seed)): dataclasses.replace(planned.config, seed=seed) for seed in self.seeds
+        }
 
 
 def make_plan(
@@ -167,7 +169,7 @@ def _typed(name, value):
     return value
 
 
-def state_of(folders: Mapping[Run, RunConfig], is_complete: Callable[[Run], bool]) -> dict[str, Any]:
+def state_of(folders: Mapping[RunFolder, RunConfig], is_complete: Callable[[RunFolder], bool]) -> dict[str, Any]:
     """Tells how far the seeds of a combination are; raises ValueError if a folder holds another run.
 
     Args:
@@ -195,13 +197,13 @@ def has_ended(config: RunConfig, rows: Sequence[Mapping]) -> bool:
     return bool(rows) and config.ends_after(len(rows) - 1, [row["train_accuracy"] for row in rows])
 
 
-def write_runs(workdir: str | pathlib.Path, plan: StudyPlan, is_complete: Callable[[Run], bool]) -> pd.DataFrame:
+def write_runs(workdir: str | pathlib.Path, plan: StudyPlan, is_complete: Callable[[RunFolder], bool]) -> pd.DataFrame:
     """Writes runs.csv, the index of a study with axes: a row for every combination, see `state_of`; returns it.
 
     Raises:
       ValueError: the folder holds a run or an ensemble, or that of a combination holds another run.
     """
-    place = Run(workdir)
+    place = RunFolder(workdir)
     check_place(workdir, plan)
     rows = [
         {"run": one.name, **one.values, "seeds": max(len(plan.seeds), 1)}
@@ -217,7 +219,7 @@ def write_runs(workdir: str | pathlib.Path, plan: StudyPlan, is_complete: Callab
 
 def check_place(workdir: str | pathlib.Path, plan: StudyPlan) -> None:
     """Raises ValueError if the folder holds a run, the seeds of one, or a study whose runs are named in another way."""
-    place = Run(workdir)
+    place = RunFolder(workdir)
     if place.config.is_file() or member_folders(workdir):
         held = "a single run" if place.config.is_file() else "an ensemble"
         raise ValueError(f"workdir {workdir} holds {held}; choose another --workdir for a sweep")

@@ -11,7 +11,7 @@ from memorize_jax import models
 from memorize_jax.config import RunConfig
 from memorize_jax.epochs import at_stages, stage_epoch
 from memorize_jax.invocation import command_line_of as command
-from memorize_jax.runs.folder import Run, member_folders, sweep_command
+from memorize_jax.runs.folder import RunFolder, member_folders, sweep_command
 from memorize_jax.runs.metrics import read_metrics
 from memorize_jax.runs.noted import Noted, check_members, read_noted
 from memorize_jax.runs.notes import check_same_settings, check_table, read_notes
@@ -117,9 +117,9 @@ def read_study(workdir: str | pathlib.Path, tables: Mapping[str, Columns]) -> St
       FileNotFoundError: no run there, or one that was not trained; says which command to use.
       ValueError: a table is damaged or of another version.
     """
-    folder = Run(workdir)
+    folder = RunFolder(workdir)
     names, axes = _runs(folder)
-    groups = {name: _open(Run(folder.workdir / name)) for name in names}
+    groups = {name: _open(RunFolder(folder.workdir / name)) for name in names}
     found = {
         table: [rows for name, group in groups.items() for rows in _rows(group, name, axes, table, about)]
         for table, about in tables.items()
@@ -147,7 +147,7 @@ def read_study(workdir: str | pathlib.Path, tables: Mapping[str, Columns]) -> St
     )
 
 
-def _runs(folder: Run) -> tuple[list[str], tuple[str, ...]]:
+def _runs(folder: RunFolder) -> tuple[list[str], tuple[str, ...]]:
     """Names of the folders of the runs, "" for the folder itself, and the fields that they differ in."""
     if not folder.config.is_file() and not member_folders(folder.workdir):
         if folder.sweep.is_file():
@@ -159,7 +159,7 @@ def _runs(folder: Run) -> tuple[list[str], tuple[str, ...]]:
     return [""], ()
 
 
-def _indexed(folder: Run) -> tuple[list[str], tuple[str, ...]]:
+def _indexed(folder: RunFolder) -> tuple[list[str], tuple[str, ...]]:
     """Names of the trained runs that runs.csv lists, and the fields that they differ in."""
     made_by = sweep_command(folder)
     runs = read_table(folder.sweep, ("run", "seeds", "state"), made_by)
@@ -178,15 +178,15 @@ def _indexed(folder: Run) -> tuple[list[str], tuple[str, ...]]:
 
 
 def _is_trained(folder):
-    return any(Run(run).metrics.is_file() for run in member_folders(folder) or [folder])
+    return any(RunFolder(run).metrics.is_file() for run in member_folders(folder) or [folder])
 
 
-def _open(folder: Run) -> dict[Run, Noted]:
+def _open(folder: RunFolder) -> dict[RunFolder, Noted]:
     """The run in a folder, or its seeds, with what each says about itself."""
     check_no_links(folder.workdir)
     members = member_folders(folder.workdir)
     noted = {}
-    for member in [Run(member) for member in members] or [folder]:
+    for member in [RunFolder(member) for member in members] or [folder]:
         remove_stale_lock(member.workdir)
         noted[member] = read_noted(member)
     if members:
@@ -194,7 +194,7 @@ def _open(folder: Run) -> dict[Run, Noted]:
     return noted
 
 
-def _table(folder: Run, noted: Noted, name: str, about: Columns) -> pd.DataFrame:
+def _table(folder: RunFolder, noted: Noted, name: str, about: Columns) -> pd.DataFrame:
     """Reads a table that is as it was measured; another one is an error."""
     if name == "metrics":
         return read_metrics(folder.workdir, noted.identity)
@@ -203,7 +203,7 @@ def _table(folder: Run, noted: Noted, name: str, about: Columns) -> pd.DataFrame
     return read_table(folder.results / f"{name}.csv", about.columns, made_by)
 
 
-def _rows(group: Mapping[Run, Noted], name: str, axes: tuple[str, ...], table: str, about: Columns):
+def _rows(group: Mapping[RunFolder, Noted], name: str, axes: tuple[str, ...], table: str, about: Columns):
     """A table of a run, or of its seeds, each with the columns that tell its rows from those of others."""
     there = [run for run in group if table == "metrics" or (run.results / f"{table}.csv").is_file()]
     parts = {run: _table(run, group[run], table, about) for run in there}
@@ -231,8 +231,8 @@ def _unfinished(groups, metrics, axes):
                 yield name, config.seed
 
 
-def _commands(folder: Run, noted: Mapping[pathlib.Path, Noted]) -> tuple[str, ...]:
+def _commands(folder: RunFolder, noted: Mapping[pathlib.Path, Noted]) -> tuple[str, ...]:
     trained = [line for own in noted.values() for line in own.commands]
-    notes = [read_notes(Run(place)) for place in dict.fromkeys([*noted, folder.workdir])]
+    notes = [read_notes(RunFolder(place)) for place in dict.fromkeys([*noted, folder.workdir])]
     measured = [note.get("command") for steps in notes for note in steps.values()]
     return tuple(dict.fromkeys(filter(None, [*trained, *measured])))

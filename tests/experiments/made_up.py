@@ -7,7 +7,7 @@ import numpy as np
 
 from memorize_jax.config import RunConfig
 from memorize_jax.data import GROUPS
-from memorize_jax.runs.folder import Run
+from memorize_jax.runs.folder import RunFolder
 from memorize_jax.runs.noted import Noted, read_config, write_config
 from memorize_jax.runs.provenance import provenance
 from memorize_jax.storage.tables import GEOMETRY, METRICS, write_table
@@ -19,7 +19,7 @@ LAYERS = ["input", "linear1", "linear2", "linear3", "linear4", "linear5", "linea
 
 def made_up_run(workdir, fraction=0.5, *, test_accuracy=0.25, **options):
     """Makes a run of three epochs with metrics and the geometry at the first and the last; returns its folder."""
-    run = Run(workdir)
+    run = RunFolder(workdir)
     config = RunConfig(permuted_fraction=fraction, **options)
     write_config(run, config, Noted(config, provenance=[provenance()], commands=[COMMAND]))
     empty = {0.0: {"permuted", "restored"}, 1.0: {"unpermuted"}}.get(fraction, set())
@@ -45,9 +45,9 @@ def made_up_run(workdir, fraction=0.5, *, test_accuracy=0.25, **options):
 
 def as_seed(source, folder, seed):
     """Copies the tables of a run as those of another seed: a run whose tables are not noted; returns its folder."""
-    run = Run(folder)
-    shutil.copytree(Run(source).results, run.results)
+    run = RunFolder(folder)
+    shutil.copytree(RunFolder(source).results, run.results)
     (run.results / "made.json").unlink()
-    shutil.copy(Run(source).metrics, run.metrics)
-    write_config(run, dataclasses.replace(read_config(Run(source)), seed=seed))
+    shutil.copy(RunFolder(source).metrics, run.metrics)
+    write_config(run, dataclasses.replace(read_config(RunFolder(source)), seed=seed))
     return folder

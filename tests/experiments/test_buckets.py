@@ -11,7 +11,7 @@ import pytest
 
 from memorize_jax import presets
 from memorize_jax.commands import buckets
-from memorize_jax.runs.folder import Run
+from memorize_jax.runs.folder import RunFolder
 from memorize_jax.runs.noted import check_same_run
 from memorize_jax.runs.train import train_run
 from memorize_jax.storage.bucket import local_folder
@@ -66,7 +66,7 @@ def test_a_machine_that_is_told_to_end_leaves_everything_for_the_next(tmp_path):
 
     whole = python(*arguments("whole", "one"))
     assert whole.returncode == 0, whole.stderr
-    metrics = Run(tmp_path / "bucket").metrics
+    metrics = RunFolder(tmp_path / "bucket").metrics
     command = [sys.executable, *map(str, arguments("bucket", "two"))]
     with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
         deadline = time.monotonic() + 120
@@ -80,9 +80,9 @@ def test_a_machine_that_is_told_to_end_leaves_everything_for_the_next(tmp_path):
     rest = python(*arguments("bucket", "three"))
     assert rest.returncode == 0, rest.stderr
     assert "reading" in rest.stderr
-    tables = [pd.read_csv(Run(tmp_path / name).metrics).drop(columns="seconds") for name in ("whole", "bucket")]
+    tables = [pd.read_csv(RunFolder(tmp_path / name).metrics).drop(columns="seconds") for name in ("whole", "bucket")]
     pd.testing.assert_frame_equal(*tables)
-    with EpochStore(Run(tmp_path / "bucket").checkpoints) as networks:
+    with EpochStore(RunFolder(tmp_path / "bucket").checkpoints) as networks:
         assert networks.faults(tables[0]["test_accuracy"].tolist(), finished=True) == {}
 
 
@@ -106,11 +106,11 @@ def test_a_run_goes_on_from_the_bucket_on_another_machine(tmp_path, smoke_run, s
     with buckets.workdir_here(flags := given(tmp_path / "one"), schemes=("memory",)):
         shutil.copytree(smoke_run, flags.workdir, dirs_exist_ok=True)
     with buckets.workdir_here(flags := given(tmp_path / "two"), schemes=("memory",)):
-        check_same_run(Run(flags.workdir), config)
+        check_same_run(RunFolder(flags.workdir), config)
         train_run(flags.workdir, dataclasses.replace(config, epochs=config.epochs + 1, stop_accuracy=1.0))
     with (
         buckets.workdir_here(flags := given(tmp_path / "three"), schemes=("memory",)),
-        EpochStore(Run(flags.workdir).checkpoints) as networks,
+        EpochStore(RunFolder(flags.workdir).checkpoints) as networks,
     ):
         assert networks.epochs() == list(range(config.epochs + 2))
         networks.load(config.epochs + 1)

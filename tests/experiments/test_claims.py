@@ -8,7 +8,7 @@ from memorize_jax.claims.sheet import evaluate
 from memorize_jax.commands import claims
 from memorize_jax.measurements.registry import open_study, statements
 from memorize_jax.presets import PRESETS
-from memorize_jax.runs.folder import Run
+from memorize_jax.runs.folder import RunFolder
 from memorize_jax.runs.train import train_run
 from memorize_jax.storage.tables import CLAIMS, read_table
 from tests.claims.invented import study
@@ -20,7 +20,7 @@ def judge(workdir):
 
 
 def table_of(workdir):
-    return read_table(Run(workdir).results / "claims.csv", CLAIMS, "").set_index("claim")
+    return read_table(RunFolder(workdir).results / "claims.csv", CLAIMS, "").set_index("claim")
 
 
 def test_a_run_is_judged_by_its_tables(smoke_run, tmp_path):
@@ -29,7 +29,7 @@ def test_a_run_is_judged_by_its_tables(smoke_run, tmp_path):
     assert tuple(table.reset_index().columns) == CLAIMS
     assert table.index.tolist() == [statement.name for statement in statements()] == [claim.claim for claim in found]
     # Four epochs are too few to memorize; the run confirms nothing of the final epoch.
-    metrics = pd.read_csv(Run(smoke_run).metrics)
+    metrics = pd.read_csv(RunFolder(smoke_run).metrics)
     assert metrics["permuted_accuracy"].iloc[-1] < 0.5
     for name in ("test_falls_after_peak", "permuted_rise_in_late_layers", "last_layer_recovers"):
         assert table.loc[name, "verdict"] == "not testable"
@@ -37,7 +37,7 @@ def test_a_run_is_judged_by_its_tables(smoke_run, tmp_path):
     rise = metrics["restored_accuracy"].max() - metrics["restored_accuracy"].iloc[0]
     assert table.loc["restored_rises", "measured"] == pytest.approx(rise)
     assert table.loc["restored_rises", "verdict"] == ("holds (one seed)" if rise > 0.1 else "does not hold")
-    norms = pd.read_csv(Run(smoke_run).results / "gradients.csv").query("form == 'eq15' and group == 'all'")
+    norms = pd.read_csv(RunFolder(smoke_run).results / "gradients.csv").query("form == 'eq15' and group == 'all'")
     norms = norms.query("part == 'full'").pivot(index="epoch", columns="layer", values="squared_norm")
     assert table.loc["gradients_do_not_vanish", "measured"] == pytest.approx(
         (norms["linear1"] / norms["linear5"]).min()

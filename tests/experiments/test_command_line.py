@@ -14,7 +14,7 @@ from memorize_jax.data import GROUPS
 from memorize_jax.measurements.registry import get_measurement, settings_classes
 from memorize_jax.models import MODELS
 from memorize_jax.presets import PRESETS
-from memorize_jax.runs.folder import Run
+from memorize_jax.runs.folder import RunFolder
 from memorize_jax.runs.labels import read_labels
 from memorize_jax.runs.noted import read_config
 from memorize_jax.runs.prepare import prepare
@@ -31,7 +31,7 @@ SMOKE = PRESETS["smoke"]
 
 
 def test_reproduce_leaves_a_whole_run_behind(smoke_run):
-    run = Run(smoke_run)
+    run = RunFolder(smoke_run)
     tables = ("geometry", "decoding", "decoding_choice", "rewinding", "gradients")
     figures = ("fig2a", "fig3b", "decoding_layers", "decoding_epochs", "fig4b", "fig5f", "figa1")
     files = [run.results / f"{name}.csv" for name in tables] + [run.figures / f"{name}.svg" for name in figures]
@@ -43,7 +43,7 @@ def test_reproduce_leaves_a_whole_run_behind(smoke_run):
 
 def test_training_here_and_in_another_process_gives_the_same_numbers(tmp_path, smoke_run):
     train_run(tmp_path, dataclasses.replace(SMOKE.run, epochs=2))
-    run = Run(tmp_path)
+    run = RunFolder(tmp_path)
     metrics = read_table(run.metrics, METRICS, "")
     assert metrics["epoch"].tolist() == [0, 1, 2]
     assert np.isfinite(metrics.to_numpy()).all()
@@ -51,12 +51,12 @@ def test_training_here_and_in_another_process_gives_the_same_numbers(tmp_path, s
         assert store.epochs() == [0, 1, 2]
     labels = read_labels(run)
     assert labels.is_permuted.sum() == round(len(labels.true) / 2)
-    here, there = (pd.read_csv(Run(folder).metrics).drop(columns="seconds") for folder in (tmp_path, smoke_run))
+    here, there = (pd.read_csv(RunFolder(folder).metrics).drop(columns="seconds") for folder in (tmp_path, smoke_run))
     pd.testing.assert_frame_equal(here, there[:3])
 
 
 def test_geometry_has_a_row_for_every_epoch_group_and_layer(smoke_run):
-    table = read_table(Run(smoke_run).results / "geometry.csv", GEOMETRY, "")
+    table = read_table(RunFolder(smoke_run).results / "geometry.csv", GEOMETRY, "")
     rows = {(row.epoch, row.group, row.layer_number, row.layer) for row in table.itertuples()}
     assert len(table) == len(rows) == 7 * 4 * 2
     assert rows == {
@@ -168,10 +168,10 @@ def test_a_residual_network_goes_all_the_way_to_the_report(tmp_path):
     measured = ("--geometry_epochs=final", "--num_draws=20", "--examples_per_class=10")
     done = python("-m", "experiments.reproduce", f"--workdir={tmp_path}", *options, *measured)
     assert done.returncode == 0, done.stderr
-    table = read_table(Run(tmp_path).results / "geometry.csv", GEOMETRY, "")
+    table = read_table(RunFolder(tmp_path).results / "geometry.csv", GEOMETRY, "")
     # The numbers of table 4: 8, 13 and 18 stand on skip connections.
     assert table["layer_number"].unique().tolist() == [0, *range(1, 8), 9, 10, 11, 12, 14, 15, 16, 17, 19, 20, 22]
     assert np.isfinite(table["capacity"]).all()
-    with EpochStore(Run(tmp_path).checkpoints) as store:
+    with EpochStore(RunFolder(tmp_path).checkpoints) as store:
         means = [store.load(epoch)["batch_stats"]["conv1_bn"]["mean"] for epoch in (0, 1)]
         assert (means[0] != means[1]).any()

@@ -10,7 +10,7 @@ from memorize_jax.measurements.driver import measure, noted_settings
 from memorize_jax.measurements.registry import get_measurement, open_study
 from memorize_jax.presets import PRESETS
 from memorize_jax.report.catalog import draw
-from memorize_jax.runs.folder import Run
+from memorize_jax.runs.folder import RunFolder
 from memorize_jax.runs.noted import read_config
 from memorize_jax.runs.notes import note_tables
 from memorize_jax.runs.seeds import seed_folder
@@ -33,7 +33,7 @@ def measured(monkeypatch):
     folders = []
 
     def measure(measurement, workdir, settings, splits=None):
-        run = Run(workdir)
+        run = RunFolder(workdir)
         folders.append(str(run.workdir.relative_to(run.workdir.parents[1])))
         if len(folders) == 2:
             raise KeyboardInterrupt
@@ -74,7 +74,7 @@ def test_every_width_is_a_run_and_the_study_is_resumed_where_it_stopped(tmp_path
     ]
     assert table[["width", "seed", "moment"]].to_numpy().tolist() == expected
     for name in folders:
-        assert f"width_{read_config(Run(tmp_path / name)).width}" == name.partition("/")[0]
+        assert f"width_{read_config(RunFolder(tmp_path / name)).width}" == name.partition("/")[0]
     assert pd.read_csv(tmp_path / "runs.csv")["state"].tolist() == ["complete", "complete"]
     drawn = draw(open_study(tmp_path), [figure.name for figure in MEASUREMENT.figures])
     assert {"fig4c.svg", "fig4d.svg", "fig4e.svg"} <= {path.name for path in drawn if path.stat().st_size}
@@ -82,7 +82,7 @@ def test_every_width_is_a_run_and_the_study_is_resumed_where_it_stopped(tmp_path
 
 @pytest.mark.slow
 def test_the_test_manifolds_of_the_last_hidden_layer_are_measured(smoke_run, tmp_path):
-    run = Run(shutil.copytree(smoke_run, tmp_path / "run"))
+    run = RunFolder(shutil.copytree(smoke_run, tmp_path / "run"))
     rows = measure(MEASUREMENT, run.workdir, PRESETS["smoke"].of_all(MEASUREMENT))
     metrics = pd.read_csv(run.metrics)
     assert rows["moment"].tolist() == ["best", "final"]

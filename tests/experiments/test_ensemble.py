@@ -8,7 +8,7 @@ import pytest
 
 from memorize_jax.measurements.registry import open_study
 from memorize_jax.presets import get_preset
-from memorize_jax.runs.folder import Run, member_folders
+from memorize_jax.runs.folder import RunFolder, member_folders
 from memorize_jax.runs.metrics import read_metrics, write_metrics
 from memorize_jax.runs.noted import read_noted
 from memorize_jax.runs.seeds import for_each, parse_seeds
@@ -59,7 +59,7 @@ def test_an_ensemble_is_a_folder_of_runs(tmp_path, together):
 def test_seeds_trained_together_resume_together_to_the_same_bits(copy, together, epochs_of):
     """Whatever a kill has left of each, and although --together is not given again."""
     for name in ("seed_0", "seed_3"):
-        left, run = epochs_of.get(name, -1), Run(copy / name)
+        left, run = epochs_of.get(name, -1), RunFolder(copy / name)
         with EpochStore(run.checkpoints) as store:
             store.forget_after(left)
         # The row of the next epoch is there already, as after a kill.
@@ -71,14 +71,14 @@ def test_seeds_trained_together_resume_together_to_the_same_bits(copy, together,
 
 
 def test_how_seeds_are_trained_is_kept(copy):
-    assert [read_noted(Run(folder)).together for folder in member_folders(copy)] == [[0, 3], [0, 3]]
+    assert [read_noted(RunFolder(folder)).together for folder in member_folders(copy)] == [[0, 3], [0, 3]]
     with pytest.raises(ValueError, match=r"seeds 0, 3 are trained as one program; give all of them: --seeds=0,3"):
         train_seeds(copy, RUN, [0])
     with pytest.raises(ValueError, match=r"trained together with seeds 0, 3, .* can only be resumed in that way"):
         train_run(copy / "seed_3", dataclasses.replace(RUN, seed=3, epochs=5))
     # A new seed is trained in the way that is asked for now; those that are there stay.
     train_seeds(copy, RUN, [0, 3, 4])
-    assert read_noted(Run(copy / "seed_4")).together == []
+    assert read_noted(RunFolder(copy / "seed_4")).together == []
 
 
 def test_a_damaged_epoch_of_seeds_trained_together_is_named(copy):

@@ -2,7 +2,7 @@ import pytest
 
 from memorize_jax.commands import cli, figures
 from memorize_jax.config import RunConfig
-from memorize_jax.runs.folder import Run
+from memorize_jax.runs.folder import RunFolder
 from memorize_jax.runs.noted import write_config
 from memorize_jax.storage.tables import GEOMETRY, METRICS
 from tests.figures import invented
@@ -11,7 +11,7 @@ from tests.figures import invented
 @pytest.fixture
 def measured(tmp_path):
     """A run folder with made-up accuracy and geometry, and no other table."""
-    run = Run(tmp_path / "run")
+    run = RunFolder(tmp_path / "run")
     write_config(run, RunConfig())
     invented.metrics()[list(METRICS)].to_csv(run.metrics, index=False)
     run.results.mkdir()

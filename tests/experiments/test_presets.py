@@ -7,7 +7,7 @@ import pytest
 from memorize_jax.analysis.settings import GeometrySettings
 from memorize_jax.commands import cli
 from memorize_jax.presets import PRESETS, get_preset, noted_preset
-from memorize_jax.runs.folder import Run
+from memorize_jax.runs.folder import RunFolder
 from memorize_jax.runs.noted import Noted, read_noted, write_config
 from tests.commands import Flags
 
@@ -26,13 +26,13 @@ def geometry_of(monkeypatch):
 def noted(workdir, name, **changes):
     preset = get_preset(name)
     config = dataclasses.replace(preset.run, **changes)
-    write_config(Run(workdir), config, Noted(config, **preset.plan()))
+    write_config(RunFolder(workdir), config, Noted(config, **preset.plan()))
 
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_the_settings_of_a_preset_come_back_from_the_run_that_noted_them(tmp_path, name):
     noted(tmp_path, name, width=4)
-    found = noted_preset(read_noted(Run(tmp_path)))
+    found = noted_preset(read_noted(RunFolder(tmp_path)))
     assert found.plan() == get_preset(name).plan()
     assert found.run == dataclasses.replace(PRESETS[name].run, width=4)
     # The paper chooses the number of center components; so does every preset.
@@ -62,7 +62,7 @@ def test_an_ensemble_has_the_settings_of_its_members(tmp_path, geometry_of):
 
 
 def test_a_run_that_noted_nothing_has_the_defaults_and_it_is_said(tmp_path, geometry_of, capsys):
-    write_config(Run(tmp_path), PRESETS["digits"].run)
+    write_config(RunFolder(tmp_path), PRESETS["digits"].run)
     assert geometry_of(tmp_path) == GeometrySettings()
     line = capsys.readouterr().out
     assert "(the defaults, for" in line

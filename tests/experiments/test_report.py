@@ -12,14 +12,14 @@ import pytest
 from memorize_jax.commands import report
 from memorize_jax.measurements.registry import open_study
 from memorize_jax.report.study_page import versions
-from memorize_jax.runs.folder import Run
+from memorize_jax.runs.folder import RunFolder
 from memorize_jax.storage.tables import GEOMETRY, METRICS, read_table
 from tests.experiments.made_up import made_up_run
 
 
 @pytest.fixture(scope="module")
 def page(smoke_run):
-    return Run(smoke_run).report.read_text(encoding="utf-8")
+    return RunFolder(smoke_run).report.read_text(encoding="utf-8")
 
 
 def addresses(page, attribute):
@@ -57,20 +57,20 @@ def test_links_lead_to_parts_of_the_page_or_to_whole_tables(page, smoke_run):
         "examples",
     }  # fmt: skip
     found = pd.read_csv(io.BytesIO(base64.b64decode(downloads["geometry"])))
-    pd.testing.assert_frame_equal(found, read_table(Run(smoke_run).results / "geometry.csv", GEOMETRY, ""))
+    pd.testing.assert_frame_equal(found, read_table(RunFolder(smoke_run).results / "geometry.csv", GEOMETRY, ""))
 
 
 def test_the_page_shows_the_numbers_of_the_tables(page, smoke_run):
     text = page.replace("\N{NO-BREAK SPACE}", " ")
-    metrics = read_table(Run(smoke_run).metrics, METRICS, "")
+    metrics = read_table(RunFolder(smoke_run).metrics, METRICS, "")
     assert f"{100 * metrics['test_accuracy'].max():.1f} %" in text
-    table = read_table(Run(smoke_run).results / "geometry.csv", GEOMETRY, "")
+    table = read_table(RunFolder(smoke_run).results / "geometry.csv", GEOMETRY, "")
     for capacity in table[table["epoch"] == 4]["capacity"]:
         assert f">{capacity:.4f}</td>" in text
 
 
 def test_claims_come_first_and_all_of_them(page, smoke_run):
-    claims = pd.read_csv(Run(smoke_run).results / "claims.csv")
+    claims = pd.read_csv(RunFolder(smoke_run).results / "claims.csv")
     parts = re.findall(r'<h2[^>]* id="(\w+)"', page)
     assert parts[0] == "claims"
     assert parts[-2:] == ["tables", "making"]
@@ -129,12 +129,12 @@ def seeds(tmp_path_factory):
 def test_an_ensemble_has_a_page_over_its_seeds_and_its_members_have_theirs(seeds):
     page = report.run_all(seeds)[0].read_text(encoding="utf-8").replace("\N{NO-BREAK SPACE}", " ")
     for member in ("seed_0", "seed_1"):
-        assert Run(seeds / member).report.is_file()
+        assert RunFolder(seeds / member).report.is_file()
     # t with one degree of freedom, 99 %: 63.657 standard errors of 0.1.
     assert "30.0 ± 636.6 %" in page
     assert "--seeds=0,1" in page
     assert not re.search(r"\bnan\b", without_data(page))
-    over = pd.read_csv(Run(seeds).results / "over_seeds.csv")
+    over = pd.read_csv(RunFolder(seeds).results / "over_seeds.csv")
     assert set(over["measure"]) == {"capacity", "joint_capacity", "radius", "dimension", "center_correlation"}
     assert (over["num_seeds"] == 2).all()
     np.testing.assert_allclose(over["mean"], 0.5)
@@ -177,7 +177,7 @@ def test_the_comparison_stands_beside_the_first_study_unless_said(seeds, tmp_pat
 def test_versions_that_a_run_did_not_note_are_unknown(tmp_path):
     for seed in (0, 1):
         made_up_run(tmp_path / f"seed_{seed}", seed=seed)
-    config = Run(tmp_path / "seed_0").config
+    config = RunFolder(tmp_path / "seed_0").config
     config.write_text(json.dumps({"config": json.loads(config.read_text())["config"]}))
     assert versions(open_study(tmp_path))["jax"] == f"unknown, {jax.__version__}"
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from memorize_jax.runs.folder import Run
+from memorize_jax.runs.folder import RunFolder
 from tests.experiments import chromium
 
 pytestmark = pytest.mark.skipif(chromium.executable() is None, reason="no Chromium on the PATH")
@@ -11,7 +11,7 @@ PHONE, LAPTOP = 390, 1280
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_the_page_is_sound_on_a_phone_and_on_a_laptop(smoke_run, tmp_path, dark):
-    found = chromium.probe(Run(smoke_run).report, tmp_path, (PHONE, LAPTOP), dark=dark)
+    found = chromium.probe(RunFolder(smoke_run).report, tmp_path, (PHONE, LAPTOP), dark=dark)
     for width, own in found.items():
         assert own["width"] == width
         assert own["problems"] == []
@@ -31,7 +31,7 @@ def test_the_page_is_sound_on_a_phone_and_on_a_laptop(smoke_run, tmp_path, dark)
 def test_the_page_prints(smoke_run, tmp_path):
     paper = tmp_path / "report.pdf"
     flags = ("--no-pdf-header-footer", f"--print-to-pdf={paper}")
-    chromium.run(tmp_path, *flags, Run(smoke_run).report.as_uri())
+    chromium.run(tmp_path, *flags, RunFolder(smoke_run).report.as_uri())
     content = paper.read_bytes()
     assert content.startswith(b"%PDF")
     # Everything is unfolded: claims, figures and tables have pages of their own.

@@ -13,7 +13,7 @@ from memorize_jax.measurements.driver import is_measured, noted_settings
 from memorize_jax.measurements.registry import get_measurement, measurements
 from memorize_jax.presets import PRESETS
 from memorize_jax.report.catalog import select
-from memorize_jax.runs.folder import Run
+from memorize_jax.runs.folder import RunFolder
 from memorize_jax.runs.metrics import write_metrics
 from memorize_jax.runs.noted import read_noted
 from memorize_jax.runs.notes import note_tables
@@ -53,7 +53,7 @@ def plan(capsys):
 
 
 def test_nothing_is_done_twice(copy, done, capsys, monkeypatch):
-    monkeypatch.setattr(reproduce.report, "run_all", lambda workdir: (Run(workdir).report, []))
+    monkeypatch.setattr(reproduce.report, "run_all", lambda workdir: (RunFolder(workdir).report, []))
     before = {path: path.stat().st_mtime_ns for path in (copy / "results").glob("*.csv")}
     reproduce.run(copy, MADE_WITH)
     said = capsys.readouterr().out
@@ -147,7 +147,7 @@ def test_a_figure_that_cannot_be_is_refused_before_training(tmp_path, done, monk
     assert done == []
     assert not list(tmp_path.iterdir())
     # As a step of a whole study it is left out, with its reason.
-    planned = plan_measurement(blocked, [Run(tmp_path)], SMOKE, None, None, trained=True)
+    planned = plan_measurement(blocked, [RunFolder(tmp_path)], SMOKE, None, None, trained=True)
     assert planned == Planned("umap", NO_UMAP, False)
 
 
@@ -171,14 +171,14 @@ def test_a_figure_is_drawn_from_a_table_that_could_not_be_made_here(copy, done, 
 )
 def test_a_map_of_capacity_has_enough_epochs(tmp_path, given, measured):
     chosen = SMOKE.replace("geometry", geometry_epochs=given)
-    found = reproduce._with_epochs_of(select("fig3,map_capacity"), chosen, [Run(tmp_path)])
+    found = reproduce._with_epochs_of(select("fig3,map_capacity"), chosen, [RunFolder(tmp_path)])
     assert found.of("geometry").geometry_epochs == measured
-    assert reproduce._with_epochs_of(select("fig3"), chosen, [Run(tmp_path)]) == chosen
+    assert reproduce._with_epochs_of(select("fig3"), chosen, [RunFolder(tmp_path)]) == chosen
 
 
 def noted(folder, name, settings):
     """Notes that the tables of a measurement, as they are, were made with these settings."""
-    run, identity = Run(folder), read_noted(Run(folder)).identity
+    run, identity = RunFolder(folder), read_noted(RunFolder(folder)).identity
     about = {"identity": identity, "command": "", "seconds": 1.0, "provenance": {}}
     note_tables(run, name, tuple(get_measurement(name).tables), settings=settings, **about)
 
@@ -191,7 +191,7 @@ def test_the_epochs_of_a_map_are_not_taken_away_again(copy, done, capsys):
 
 
 def test_a_table_with_gaps_of_another_network_or_with_a_damaged_note_is_another_table(copy):
-    run, one = Run(copy), get_measurement("gradients")
+    run, one = RunFolder(copy), get_measurement("gradients")
     settings = MADE_WITH.of_all(one)
     noted(copy, "gradients", noted_settings(settings, skip_damaged=True))
     assert not is_measured(one, run, settings)
@@ -227,7 +227,7 @@ def test_settings_that_no_network_has_are_refused_before_training(tmp_path, done
 def test_epochs_of_a_finished_run_are_those_it_has(copy, done):
     table = pd.read_csv(copy / "metrics.csv")[:4]
     table.loc[3, "train_accuracy"] = 1.0
-    write_metrics(copy, table.to_dict("records"), read_noted(Run(copy)).identity)
+    write_metrics(copy, table.to_dict("records"), read_noted(RunFolder(copy)).identity)
     with pytest.raises(ValueError, match="expected gradient_epochs of at most 3, the last epoch of the run, got 4"):
         reproduce.run(copy, SMOKE.replace("gradients", gradient_epochs="4"), dry_run=True)
 
@@ -274,11 +274,12 @@ def test_an_ensemble_from_one_command(tmp_path):
 def test_the_operations_of_an_mlp_are_counted_unless_a_run_tells_its_own_speed(tmp_path):
     splits = data.load("digits")
     fast, wide = (
-        costs.measure_work(dataclasses.replace(SMOKE.run, width=width), splits, Run(tmp_path)) for width in (64, 1024)
+        costs.measure_work(dataclasses.replace(SMOKE.run, width=width), splits, RunFolder(tmp_path))
+        for width in (64, 1024)
     )
     assert 0 < fast.forward_seconds < wide.forward_seconds < 60
     assert (fast.num_classes, fast.num_layers) == (10, 6)
-    run = Run(made_up_run(tmp_path / "run"))
+    run = RunFolder(made_up_run(tmp_path / "run"))
     pd.read_csv(run.metrics).assign(seconds=[50.0, 20.0, 3.0]).to_csv(run.metrics, index=False)
     assert costs.measure_work(SMOKE.run, splits, run).epoch_seconds == 3.0
 

@@ -9,7 +9,7 @@ from memorize_jax.config import RunConfig
 from memorize_jax.measurements.driver import noted_settings
 from memorize_jax.measurements.registry import get_measurement, open_study
 from memorize_jax.presets import PRESETS
-from memorize_jax.runs.folder import Run
+from memorize_jax.runs.folder import RunFolder
 from memorize_jax.runs.noted import write_config
 from memorize_jax.runs.notes import note_tables
 from memorize_jax.storage.tables import METRICS
@@ -110,7 +110,7 @@ def fake_run(folder, config, seeds, preset, names, together):
         raise ValueError("too wide")
     about = {"identity": None, "command": "", "seconds": 1.0, "provenance": {}}
     for seed in seeds or [config.seed]:
-        run = Run(f"{folder}/seed_{seed}" if seeds else folder)
+        run = RunFolder(f"{folder}/seed_{seed}" if seeds else folder)
         write_config(run, dataclasses.replace(config, seed=seed))
         rows = [dict.fromkeys(METRICS, 1.0) | {"epoch": epoch} for epoch in range(config.epochs + 1)]
         pd.DataFrame(rows).to_csv(run.metrics)
@@ -149,7 +149,7 @@ def test_complete_runs_are_skipped_and_failed_ones_tried_again(tmp_path, monkeyp
 
 @pytest.mark.parametrize(("member", "held"), [("", "a single run"), ("seed_0", "an ensemble")])
 def test_a_sweep_does_not_write_into_a_run(tmp_path, member, held):
-    write_config(Run(tmp_path / member), RunConfig())
+    write_config(RunFolder(tmp_path / member), RunConfig())
     with pytest.raises(ValueError, match=f"holds {held}; choose another --workdir for a sweep"):
         write_runs(tmp_path, make_plan(SMOKE.run, {"width": [8]}), lambda run: True)
     assert not (tmp_path / "runs.csv").exists()
@@ -158,7 +158,7 @@ def test_a_sweep_does_not_write_into_a_run(tmp_path, member, held):
 def test_a_folder_that_holds_another_combination_is_refused(tmp_path):
     plan = make_plan(SMOKE.run, {"width": [8, 16]}, "0")
     one, other = plan.runs()
-    write_config(Run(tmp_path / one.name / "seed_0"), dataclasses.replace(other.config, seed=0))
+    write_config(RunFolder(tmp_path / one.name / "seed_0"), dataclasses.replace(other.config, seed=0))
     with pytest.raises(ValueError, match=r"holds a run with width=16 \(asked: 8\)"):
         write_runs(tmp_path, plan, lambda run: True)
 

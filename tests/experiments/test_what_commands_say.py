@@ -11,7 +11,7 @@ from memorize_jax.data import LOADERS
 from memorize_jax.measurements.registry import measurements
 from memorize_jax.models import MODELS
 from memorize_jax.presets import PRESETS
-from memorize_jax.runs.folder import Run
+from memorize_jax.runs.folder import RunFolder
 from memorize_jax.runs.noted import read_noted, write_config
 from tests.commands import forked
 from tests.experiments.made_up import made_up_run
@@ -120,11 +120,11 @@ def answers(tmp_path_factory):
     for line in BAD:
         here = folders[line] = tmp_path_factory.mktemp("bad")
         made_up_run(here / "run")
-        write_config(Run(here / "run"), SMOKE.run)
+        write_config(RunFolder(here / "run"), SMOKE.run)
         (here / "notes.txt").write_text("mine")
-        write_config(Run(here / "swept" / "abc"), SMOKE.run)
-        Run(here / "swept").sweep.write_text("run,width,seeds,state\nabc,8,1,missing\n")
-        points = Run(made_up_run(here / "points"))
+        write_config(RunFolder(here / "swept" / "abc"), SMOKE.run)
+        RunFolder(here / "swept").sweep.write_text("run,width,seeds,state\nabc,8,1,missing\n")
+        points = RunFolder(made_up_run(here / "points"))
         points.config.unlink()
         points.metrics.unlink()
         points.figures.mkdir()
@@ -185,4 +185,4 @@ def test_the_console_script_is_the_same_and_names_itself(answers):
     assert script.output.replace("memorize train", "python -m experiments.train") == door.output
     assert f"train one with: memorize train --workdir='{here}/~new'" in refused.error
     assert f"next: memorize geometry --workdir={here}/run\n" in trained.output
-    assert read_noted(Run(here / "run")).commands == [SCRIPT[-1].format(here=here)]
+    assert read_noted(RunFolder(here / "run")).commands == [SCRIPT[-1].format(here=here)]

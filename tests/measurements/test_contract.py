@@ -19,10 +19,10 @@ from memorize_jax.measurements.capacity_check.simulation import RepeatedCapacity
 from memorize_jax.measurements.driver import is_measured, measure
 from memorize_jax.presets import noted_preset
 from memorize_jax.report.drawn import parts, views
-from memorize_jax.runs.folder import Run
+from memorize_jax.runs.folder import RunFolder
 from memorize_jax.runs.noted import read_noted
 from memorize_jax.runs.notes import read_notes
-from memorize_jax.runs.run import TrainedRun
+from memorize_jax.runs.run import Run
 from tests.measurements import tiny
 
 # Nothing that it stands on needs to be installed: see STAND_INS.
@@ -56,13 +56,13 @@ def fresh(tiny_runs, tmp_path):
 
 
 def tables_of(name, folder):
-    return {table: (Run(folder).results / f"{table}.csv").read_bytes() for table in MEASURED[name].tables}
+    return {table: (RunFolder(folder).results / f"{table}.csv").read_bytes() for table in MEASURED[name].tables}
 
 
 def watched(patch, name, stop_at=None):
     """Lists the units that are measured from now on, and the epochs whose networks are read; stops at one of them."""
     module, units, epochs = importlib.import_module(f"{MEASURED[name].room}.measure"), [], set()
-    plan, network, layers = module.plan, TrainedRun.network, TrainedRun.network_layers
+    plan, network, layers = module.plan, Run.network, Run.network_layers
 
     def watching(run, *settings):
         work = plan(run, *settings)
@@ -77,10 +77,8 @@ def watched(patch, name, stop_at=None):
         return work._replace(rows=rows)
 
     patch.setattr(module, "plan", watching)
-    patch.setattr(TrainedRun, "network", lambda run, epoch: epochs.add(epoch) or network(run, epoch))
-    patch.setattr(
-        TrainedRun, "network_layers", lambda run, epoch, names: epochs.add(epoch) or layers(run, epoch, names)
-    )
+    patch.setattr(Run, "network", lambda run, epoch: epochs.add(epoch) or network(run, epoch))
+    patch.setattr(Run, "network_layers", lambda run, epoch, names: epochs.add(epoch) or layers(run, epoch, names))
     return units, epochs
 
 
@@ -111,7 +109,7 @@ def test_it_resumes_unit_by_unit_and_gives_the_same_bytes(name, whole, fresh, mo
         with pytest.raises(KeyboardInterrupt):
             measure(MEASURED[name], folder, SETTINGS[name])
     assert first == units[:done]
-    assert not is_measured(MEASURED[name], Run(folder), SETTINGS[name])
+    assert not is_measured(MEASURED[name], RunFolder(folder), SETTINGS[name])
     rest, _ = watched(monkeypatch, name)
     measure(MEASURED[name], folder, SETTINGS[name])
     assert rest == units[done:]
@@ -121,7 +119,7 @@ def test_it_resumes_unit_by_unit_and_gives_the_same_bytes(name, whole, fresh, mo
 @each
 def test_what_it_was_made_with_is_noted_and_a_change_is_seen(name, whole):
     one, (folder, tables, _, _) = MEASURED[name], whole(name)
-    run, settings = Run(folder), SETTINGS[name]
+    run, settings = RunFolder(folder), SETTINGS[name]
     note = read_notes(run)[name]
     assert note["settings"] == {key: value for own in settings for key, value in dataclasses.asdict(own).items()}
     assert (set(note["tables"]), note["identity"]) == (set(one.tables), read_noted(run).identity)
@@ -148,7 +146,7 @@ def another(kind, field, value):
 
 @each
 def test_without_flags_it_takes_the_settings_that_the_run_has_noted(name, tiny_runs):
-    assert noted_preset(read_noted(Run(tiny_runs["trained"]))).of_all(MEASURED[name]) == SETTINGS[name]
+    assert noted_preset(read_noted(RunFolder(tiny_runs["trained"]))).of_all(MEASURED[name]) == SETTINGS[name]
 
 
 @each
@@ -158,7 +156,7 @@ def test_a_damaged_network_is_one_sentence_and_can_be_passed_over(name, whole, f
         pytest.skip("reads no network")
     one, folder, damaged = MEASURED[name], fresh(name), min(epochs)
     advice = "; the command that trained the run repairs it, --skip_damaged measures without it$"
-    stored = Run(folder).checkpoints / "epochs" / str(damaged)
+    stored = RunFolder(folder).checkpoints / "epochs" / str(damaged)
     kernel = stored / "params.linear1.kernel" / "0.0"
     content = bytearray(kernel.read_bytes())
     content[5] ^= 1
@@ -174,7 +172,9 @@ def test_a_damaged_network_is_one_sentence_and_can_be_passed_over(name, whole, f
         return
     measure(one, folder, SETTINGS[name], skip_damaged=True)
     assert f"epoch {damaged}" in capsys.readouterr().err
-    before, after = (pd.read_csv(Run(of).results / f"{next(iter(tables))}.csv") for of in (whole(name)[0], folder))
+    before, after = (
+        pd.read_csv(RunFolder(of).results / f"{next(iter(tables))}.csv") for of in (whole(name)[0], folder)
+    )
     column = "rewind_epoch" if "rewind_epoch" in after else "epoch"
     sound = [table[table[column] != damaged].reset_index(drop=True) for table in (before, after)]
     pd.testing.assert_frame_equal(*sound, check_dtype=False, check_exact=True)
@@ -182,20 +182,20 @@ def test_a_damaged_network_is_one_sentence_and_can_be_passed_over(name, whole, f
     lost = after[after[column] == damaged]
     assert lost.empty or (lost["status"] > 0).all()
     # It is not what was asked for: the next command measures again.
-    assert not is_measured(one, Run(folder), SETTINGS[name])
+    assert not is_measured(one, RunFolder(folder), SETTINGS[name])
 
 
 @each
 def test_labels_and_data_of_another_run_are_refused_by_name(name, tiny_runs, fresh):
     one, folder, settings = MEASURED[name], fresh(name), SETTINGS[name]
-    splits = data.load(read_noted(Run(folder)).config.dataset)
+    splits = data.load(read_noted(RunFolder(folder)).config.dataset)
     other = splits.train._replace(labels=(splits.train.labels + 1) % splits.train.num_classes)
     with pytest.raises(ValueError, match="was trained on other data: its true labels are not those of the data set"):
         measure(one, folder, settings, splits=Splits(other, splits.test))
-    shutil.copy(Run(tiny_runs["unpermuted"]).labels, Run(folder).labels)
+    shutil.copy(RunFolder(tiny_runs["unpermuted"]).labels, RunFolder(folder).labels)
     with pytest.raises(ValueError, match=r"labels.npz belongs to another run: its identity is \w+, not"):
         measure(one, folder, settings)
-    assert not list(Run(folder).results.glob("*.csv"))
+    assert not list(RunFolder(folder).results.glob("*.csv"))
 
 
 @pytest.fixture

@@ -17,9 +17,9 @@ from memorize_jax.presets import PRESETS
 from memorize_jax.report import catalog
 from memorize_jax.report.drawn import parts
 from memorize_jax.report.index import index
-from memorize_jax.runs.folder import Run
+from memorize_jax.runs.folder import RunFolder
 from memorize_jax.runs.notes import read_notes
-from memorize_jax.runs.run import TrainedRun
+from memorize_jax.runs.run import Run
 from tests import commands as terminal
 
 ROOM = "weights_room"
@@ -81,8 +81,8 @@ def test_it_appears_wherever_measurements_are_listed(registered):
 
 
 def test_it_resumes_is_noted_and_is_drawn_judged_and_reported(registered, copied, monkeypatch):
-    settings, folder, seen = [registered.settings()], Run(copied), []
-    network = TrainedRun.network
+    settings, folder, seen = [registered.settings()], RunFolder(copied), []
+    network = Run.network
 
     def killed(run, epoch):
         seen.append(epoch)
@@ -90,7 +90,7 @@ def test_it_resumes_is_noted_and_is_drawn_judged_and_reported(registered, copied
             raise KeyboardInterrupt
         return network(run, epoch)
 
-    monkeypatch.setattr(TrainedRun, "network", killed)
+    monkeypatch.setattr(Run, "network", killed)
     study = registry.open_study(copied)
     assert missing(registry.figures()["weights"], study) == (
         f"no table weights; make it with: memorize weights --workdir={copied}"
@@ -111,7 +111,7 @@ def test_it_resumes_is_noted_and_is_drawn_judged_and_reported(registered, copied
 
 
 def test_labels_of_another_run_are_refused(registered, copied, tiny_runs):
-    shutil.copy(Run(tiny_runs["unpermuted"]).labels, Run(copied).labels)
+    shutil.copy(RunFolder(tiny_runs["unpermuted"]).labels, RunFolder(copied).labels)
     with pytest.raises(ValueError, match=r"labels.npz belongs to another run: its identity is \w+, not"):
         measure(registered, copied, [registered.settings()])
 
@@ -138,8 +138,8 @@ def test_the_command_line_knows_it(room, copied):
     assert re.search(r"^  weights +nothing yet: runs", planned, re.MULTILINE)
     assert code == 0, error
     assert "weights_norm=largest" in said
-    assert f"drawn in {Run(copied).figures}: weights.svg" in said
-    note = read_notes(Run(copied))["weights"]
+    assert f"drawn in {RunFolder(copied).figures}: weights.svg" in said
+    note = read_notes(RunFolder(copied))["weights"]
     assert note["command"] == f"memorize weights {' '.join(own)} --weights_norm=largest"
     assert bad[0] == 1
     assert bad[1].splitlines()[-1] == "error: expected weights_norm to be one of euclidean, largest, got 'small'"

@@ -11,7 +11,7 @@ from memorize_jax.models import Entry
 from memorize_jax.models.layers import AFTER_RELU, LOGITS, layer
 from memorize_jax.models.network import Network
 from memorize_jax.presets import Preset
-from memorize_jax.runs.folder import Run
+from memorize_jax.runs.folder import RunFolder
 from memorize_jax.runs.labels import write_labels
 from memorize_jax.runs.metrics import write_metrics
 from memorize_jax.runs.noted import begin
@@ -74,7 +74,7 @@ def trained(workdir, config=CONFIG):
 
 def untrained(workdir, config):
     """A run that notes all that a trained one does, with invented metrics and without networks."""
-    folder, splits = Run(workdir), data.load(config.dataset)
+    folder, splits = RunFolder(workdir), data.load(config.dataset)
     noted = begin(folder, config, splits, PRESET.plan())
     true = splits.train.labels
     permuted = data.permute_labels(true, config.permuted_fraction, key=jax.random.key(0), num_classes=true.max() + 1)

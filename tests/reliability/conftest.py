@@ -9,7 +9,7 @@ from memorize_jax.measurements import driver
 from memorize_jax.measurements.gradients import GradientsSettings
 from memorize_jax.measurements.registry import get_measurement, open_study
 from memorize_jax.presets import PRESETS
-from memorize_jax.runs.folder import Run
+from memorize_jax.runs.folder import RunFolder
 from memorize_jax.runs.train import train_run
 
 CONFIG = dataclasses.replace(PRESETS["smoke"].run, epochs=3, width=16, num_train=300)
@@ -39,9 +39,9 @@ def trained(tmp_path_factory):
 
 @pytest.fixture
 def mine(trained, tmp_path):
-    return Run(shutil.copytree(trained / "mine", tmp_path / "mine"))
+    return RunFolder(shutil.copytree(trained / "mine", tmp_path / "mine"))
 
 
 @pytest.fixture
 def theirs(trained):
-    return Run(trained / "theirs")
+    return RunFolder(trained / "theirs")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from memorize_jax.runs.folder import Run
+from memorize_jax.runs.folder import RunFolder
 from memorize_jax.storage.checkpoints import DamagedCheckpointError, EpochStore
 
 
@@ -26,8 +26,8 @@ KINDS: dict[str, Callable | None] = {"flipped": flip, "truncated": truncate, "re
 
 def notice(workdir: pathlib.Path, path: pathlib.Path) -> str | None:
     """What reading the checkpoint that a file belongs to says about it; None if nothing."""
-    kind, epoch, *_ = path.relative_to(Run(workdir).checkpoints).parts
-    with EpochStore(Run(workdir).checkpoints) as store:
+    kind, epoch, *_ = path.relative_to(RunFolder(workdir).checkpoints).parts
+    with EpochStore(RunFolder(workdir).checkpoints) as store:
         if kind == "resume":
             said = []
             # Nothing fits the template once all states are damaged; a sound older one may come back.
@@ -42,7 +42,7 @@ def notice(workdir: pathlib.Path, path: pathlib.Path) -> str | None:
 
 def damage_all(workdir: pathlib.Path, *, count: int, rng: random.Random) -> tuple[dict, list[str]]:
     """Damages `count` files of a run in every way, one at a time; counts, and the damage not noticed by its name."""
-    paths = sorted(path for path in Run(workdir).checkpoints.rglob("*") if path.is_file() and path.stat().st_size)
+    paths = sorted(path for path in RunFolder(workdir).checkpoints.rglob("*") if path.is_file() and path.stat().st_size)
     chosen = rng.sample(paths, min(count, len(paths)))
     counts, missed = {}, []
     for kind, change in KINDS.items():
@@ -57,7 +57,7 @@ def damage_all(workdir: pathlib.Path, *, count: int, rng: random.Random) -> tupl
                 said = notice(workdir, path)
             finally:
                 path.write_bytes(content)
-            epoch = path.relative_to(Run(workdir).checkpoints).parts[1]
+            epoch = path.relative_to(RunFolder(workdir).checkpoints).parts[1]
             leaf = path.parent.name if path.parent.name != epoch else path.name
             if said and f"epoch {epoch} is damaged" in said and leaf in said:
                 noticed += 1

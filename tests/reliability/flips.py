@@ -8,7 +8,7 @@ import pandas as pd
 
 from memorize_jax.commands.report import commands
 from memorize_jax.measurements.registry import open_study
-from memorize_jax.runs.folder import Run
+from memorize_jax.runs.folder import RunFolder
 from memorize_jax.runs.noted import read_noted
 from memorize_jax.runs.run import run_to_measure
 from tests.reliability.damage import flip
@@ -25,7 +25,7 @@ def read_everything(workdir: pathlib.Path, splits) -> dict:
 
 def read_files(workdir: pathlib.Path) -> list[pathlib.Path]:
     """The files of a run that its readers read, but for the checkpoints, which have checksums of their own."""
-    run = Run(workdir)
+    run = RunFolder(workdir)
     tables = [path for path in sorted(run.results.glob("*.csv")) if path.stem not in ("claims", "over_seeds")]
     return [run.config, run.labels, run.metrics, run.workdir / "metrics.json", run.results / "made.json", *tables]
 

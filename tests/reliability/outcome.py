@@ -5,7 +5,7 @@ import pathlib
 import numpy as np
 import pandas as pd
 
-from memorize_jax.runs.folder import Run, runs_in
+from memorize_jax.runs.folder import RunFolder, runs_in
 
 
 def outcome(workdir: pathlib.Path) -> dict:
@@ -14,7 +14,7 @@ def outcome(workdir: pathlib.Path) -> dict:
     Left out are the column `seconds` of metrics.csv and Orbax's own files, which hold times of day; what is in the
     array files is compared as it stands on disk.
     """
-    run = Run(workdir)
+    run = RunFolder(workdir)
     found = {}
     if run.metrics.is_file():
         table = pd.read_csv(run.metrics, dtype=str, keep_default_na=False)

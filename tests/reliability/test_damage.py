@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from memorize_jax import data
-from memorize_jax.runs.folder import Run
+from memorize_jax.runs.folder import RunFolder
 from memorize_jax.storage.checkpoints import DamagedCheckpointError, EpochStore
 from tests.reliability.damage import damage_all
 from tests.reliability.flips import flip_all
@@ -15,7 +15,7 @@ KERNEL = "params.linear1.kernel"
 
 
 def test_every_damage_to_every_kind_of_file_is_noticed_by_epoch_and_name(tmp_path):
-    filled_store(Run(tmp_path).checkpoints, range(4))
+    filled_store(RunFolder(tmp_path).checkpoints, range(4))
     counts, missed = damage_all(tmp_path, count=20, rng=random.Random(0))
     assert missed == []
     assert set(counts.values()) == {20}

@@ -9,7 +9,7 @@ import pytest
 
 from memorize_jax.commands import report
 from memorize_jax.measurements.registry import open_study
-from memorize_jax.runs.folder import Run
+from memorize_jax.runs.folder import RunFolder
 from memorize_jax.runs.train import train_run
 from memorize_jax.storage.files import replacing
 from memorize_jax.storage.lock import check_no_links, locked, remove_stale_lock
@@ -37,7 +37,7 @@ def test_a_link_inside_a_run_is_refused_and_not_followed(mine, tmp_path, place):
 
 def test_a_run_may_be_reached_by_a_link_and_its_table_is_the_one_that_was_measured(mine, tmp_path):
     (tmp_path / "by").symlink_to(mine.workdir)
-    read(Run(tmp_path / "by"))
+    read(RunFolder(tmp_path / "by"))
     check_no_links(tmp_path / "nothing")
     table = pd.read_csv(mine.results / "gradients.csv")
     pd.testing.assert_frame_equal(open_study(mine.workdir).tables["gradients"][table.columns], table)

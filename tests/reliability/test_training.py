@@ -15,7 +15,7 @@ import pytest
 
 from memorize_jax import interruption
 from memorize_jax.runs import session
-from memorize_jax.runs.folder import Run
+from memorize_jax.runs.folder import RunFolder
 from memorize_jax.runs.resume import rate_stretches
 from memorize_jax.runs.train import train_run
 from memorize_jax.storage.checkpoints import EpochStore, store
@@ -27,7 +27,7 @@ from tests.training.test_loop import CONFIG, LABELS, SPLITS, changed, trained
 
 def train_in(workdir, **options):
     train_run(workdir, changed(**options), (SPLITS, LABELS))
-    return Run(workdir)
+    return RunFolder(workdir)
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def undisturbed(tmp_path_factory):
 
 @pytest.fixture
 def copy(tmp_path, undisturbed):
-    return Run(shutil.copytree(undisturbed, tmp_path / "run"))
+    return RunFolder(shutil.copytree(undisturbed, tmp_path / "run"))
 
 
 @contextlib.contextmanager
@@ -72,7 +72,7 @@ def test_the_store_holds_the_networks_training_had_and_a_finished_run_is_left_as
             jax.tree.map(np.testing.assert_array_equal, stored.load(epoch.number)["params"], epoch.state.params)
     monkeypatch.setattr(loop, "Trainer", None)
     train_in(copy.workdir)
-    assert copy.metrics.read_bytes() == Run(undisturbed).metrics.read_bytes()
+    assert copy.metrics.read_bytes() == RunFolder(undisturbed).metrics.read_bytes()
     assert differences(outcome(copy.workdir), outcome(undisturbed)) == []
 
 
@@ -125,9 +125,9 @@ def test_a_termination_signal_finishes_the_epoch_and_stores_it(tmp_path, undistu
     with pytest.raises(interruption.Terminated):
         train_in(tmp_path)
     monkeypatch.undo()
-    with EpochStore(Run(tmp_path).checkpoints) as stored:
+    with EpochStore(RunFolder(tmp_path).checkpoints) as stored:
         assert stored.epochs() == [0, 1, 2, 3]
-    assert (Run(tmp_path).checkpoints / "resume" / "3" / "seal.json").is_file()
+    assert (RunFolder(tmp_path).checkpoints / "resume" / "3" / "seal.json").is_file()
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
     assert differences(outcome(train_in(tmp_path).workdir), outcome(undisturbed)) == []
 
@@ -137,7 +137,7 @@ def test_without_time_for_the_epoch_training_stops_at_the_step(tmp_path, monkeyp
     monkeypatch.setattr(session, "write_metrics", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
     with pytest.raises(interruption.Terminated):
         train_in(tmp_path)
-    with EpochStore(Run(tmp_path).checkpoints) as stored:
+    with EpochStore(RunFolder(tmp_path).checkpoints) as stored:
         assert stored.epochs() == [0]
 
 
@@ -160,8 +160,8 @@ def test_a_loss_that_is_nan_stops_the_run_and_names_the_place(tmp_path, monkeypa
     message = r"the loss is nan at step 3 of epoch 4, learning rate 0\.003; the last sound epoch is 3; lower"
     with pytest.raises(NotFiniteLossError, match=message):
         train_in(tmp_path)
-    with EpochStore(Run(tmp_path).checkpoints) as stored:
-        assert stored.epochs() == pd.read_csv(Run(tmp_path).metrics)["epoch"].tolist() == [0, 1, 2, 3]
+    with EpochStore(RunFolder(tmp_path).checkpoints) as stored:
+        assert stored.epochs() == pd.read_csv(RunFolder(tmp_path).metrics)["epoch"].tolist() == [0, 1, 2, 3]
 
 
 def test_restore_halves_the_rate_from_the_failed_epoch_on_and_repair_respects_it(tmp_path, undisturbed, monkeypatch):
@@ -169,7 +169,7 @@ def test_restore_halves_the_rate_from_the_failed_epoch_on_and_repair_respects_it
     run = train_in(tmp_path / "run", on_nan="restore")
     (restore,) = read_table(run.restores, RESTORES, "").to_dict("records")
     assert restore == {"epoch": 3, "failed_epoch": 4, "failed_step": 3, "learning_rate": 0.0015}
-    losses, calm = (pd.read_csv(Run(folder).metrics)["loss"] for folder in (run.workdir, undisturbed))
+    losses, calm = (pd.read_csv(RunFolder(folder).metrics)["loss"] for folder in (run.workdir, undisturbed))
     assert losses[:4].tolist() == calm[:4].tolist()
     assert (losses[4:] > calm[4:]).all()
     found = outcome(run.workdir)
@@ -232,7 +232,7 @@ def test_a_disk_that_is_full_or_can_only_be_read_loses_nothing(small_disk, undis
             with open(small_disk / "filler", "wb") as stream:
                 os.posix_fallocate(stream.fileno(), 0, shutil.disk_usage(small_disk).free)
 
-    run = Run(small_disk / "run")
+    run = RunFolder(small_disk / "run")
     with writing(before=fill_up), pytest.raises(OSError, match="No space left on device") as error:
         train_in(run.workdir)
     assert error.value.errno == 28

@@ -11,7 +11,7 @@ import pytest
 from memorize_jax.config import RunConfig
 from memorize_jax.data import permute_labels
 from memorize_jax.runs import provenance
-from memorize_jax.runs.folder import Run, check_no_sweep, check_writable
+from memorize_jax.runs.folder import RunFolder, check_no_sweep, check_writable
 from memorize_jax.runs.labels import read_labels, write_labels
 from memorize_jax.runs.noted import check_same_run, read_config, read_provenance, write_config
 
@@ -19,7 +19,7 @@ CONFIG = RunConfig(dataset="spheres_small", width=32, permuted_fraction=0.3, lea
 
 
 def written(tmp_path, config=CONFIG):
-    run = Run(tmp_path / "deep" / "run")
+    run = RunFolder(tmp_path / "deep" / "run")
     write_config(run, config)
     return run
 
@@ -51,7 +51,7 @@ def test_the_commit_of_somebody_elses_repository_is_not_ours(tmp_path, monkeypat
 
 def test_a_folder_without_a_run_says_how_to_make_one(tmp_path):
     with pytest.raises(FileNotFoundError, match=f"train one with: python -m experiments.train --workdir={tmp_path}"):
-        read_config(Run(tmp_path))
+        read_config(RunFolder(tmp_path))
 
 
 def test_results_of_points_are_not_a_run_to_train(tmp_path):
@@ -59,7 +59,7 @@ def test_results_of_points_are_not_a_run_to_train(tmp_path):
         (tmp_path / name).parent.mkdir()
         (tmp_path / name).write_text("")
     with pytest.raises(FileNotFoundError, match=r"it holds results of geometry --points") as error:
-        read_config(Run(tmp_path))
+        read_config(RunFolder(tmp_path))
     assert "experiments.train" not in str(error.value)
 
 
@@ -87,7 +87,7 @@ def test_a_run_may_have_no_provenance(tmp_path, noted):
     ],
 )
 def test_a_damaged_configuration_is_named_in_one_line(tmp_path, content):
-    run = Run(tmp_path)
+    run = RunFolder(tmp_path)
     run.config.write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(ValueError, match=r"config\.json: expected the configuration of a run") as error:
         read_config(run)
@@ -99,7 +99,7 @@ def test_a_damaged_configuration_is_named_in_one_line(tmp_path, content):
 
 
 def test_an_empty_folder_fits_any_configuration(tmp_path):
-    check_same_run(Run(tmp_path), CONFIG)
+    check_same_run(RunFolder(tmp_path), CONFIG)
 
 
 # Field of a run -> another value; those that may change when it is resumed, and those that make another run.
@@ -155,11 +155,11 @@ def test_all_fields_that_differ_are_named(tmp_path):
 @pytest.mark.parametrize("member", ["b1", "b1/seed_0"])
 def test_a_sweep_names_one_of_its_runs(tmp_path, member):
     (tmp_path / "runs.csv").write_text("")
-    write_config(Run(tmp_path / member), CONFIG)
+    write_config(RunFolder(tmp_path / member), CONFIG)
     message = f"{tmp_path} holds a sweep; give one of its runs as --workdir, e.g. {tmp_path}/b1$"
     for refuse in (read_config, lambda run: check_same_run(run, CONFIG)):
         with pytest.raises(ValueError, match=message):
-            refuse(Run(tmp_path))
+            refuse(RunFolder(tmp_path))
 
 
 def test_a_sweep_that_was_not_begun_names_none(tmp_path):
@@ -181,7 +181,7 @@ def test_a_run_that_is_gone_from_a_sweep_comes_back_by_the_sweep(tmp_path, name,
     (tmp_path / name).mkdir()
     message = f"resume that with: python -m experiments.{command} --workdir={tmp_path} and"
     with pytest.raises(FileNotFoundError, match=message):
-        read_config(Run(tmp_path / name))
+        read_config(RunFolder(tmp_path / name))
 
 
 # --- where a run can be
@@ -195,7 +195,7 @@ def test_a_folder_that_does_not_exist_yet_is_fine_and_not_made(tmp_path):
 @pytest.mark.parametrize("below", ["", "deeper/still"])
 def test_a_file_is_not_a_folder_and_holds_no_run(tmp_path, below):
     (tmp_path / "notes.txt").write_text("mine")
-    for refuse in (check_writable, lambda path: read_config(Run(path))):
+    for refuse in (check_writable, lambda path: read_config(RunFolder(path))):
         with pytest.raises(NotADirectoryError, match=r"notes\.txt is not a folder"):
             refuse(tmp_path / "notes.txt" / below)
 
@@ -209,14 +209,14 @@ def test_a_folder_without_permission_is_named(tmp_path, monkeypatch):
 
 def test_a_tilde_is_the_home_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert Run("~/mine").config == tmp_path / "mine" / "config.json"
+    assert RunFolder("~/mine").config == tmp_path / "mine" / "config.json"
 
 
 # --- labels.npz
 
 
 def test_labels_come_back_without_pickle_and_with_what_made_them(tmp_path):
-    run = Run(tmp_path / "run")
+    run = RunFolder(tmp_path / "run")
     labels = permute_labels(np.arange(40) % 4, 0.5, key=jax.random.key(0), num_classes=4)
     write_labels(run, labels, CONFIG)
     for found, expected in zip(read_labels(run), labels, strict=True):
@@ -230,7 +230,7 @@ def test_labels_come_back_without_pickle_and_with_what_made_them(tmp_path):
 
 
 def test_missing_and_damaged_labels_are_named(tmp_path):
-    run = Run(tmp_path)
+    run = RunFolder(tmp_path)
     with pytest.raises(FileNotFoundError, match=r"no labels\.npz in"):
         read_labels(run)
     for content in (b"", b"PK\x03\x04 cut short"):

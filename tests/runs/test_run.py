@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import memorize_jax
-from memorize_jax.runs.run import DamagedNetworkError, TrainedRun
+from memorize_jax.runs.run import DamagedNetworkError, Run
 from memorize_jax.storage.checkpoints import EpochStore
 
 
@@ -17,7 +17,7 @@ def copied(smoke_run, tmp_path):
 
 def test_an_opened_run_gives_all_that_it_is(smoke_run):
     run = memorize_jax.open_run(smoke_run)
-    assert isinstance(run, TrainedRun)
+    assert isinstance(run, Run)
     assert (run.config.dataset, run.config.width) == ("digits", 32)
     assert list(run.layers) == ["input", *(f"linear{number}" for number in range(1, 7))]
     assert run.stored_epochs == run.metrics["epoch"].tolist() == [0, 1, 2, 3, 4]

@@ -7,7 +7,7 @@ import struct
 import pytest
 
 from memorize_jax.presets import PRESETS
-from memorize_jax.runs.folder import Run
+from memorize_jax.runs.folder import RunFolder
 from memorize_jax.runs.noted import read_config
 from memorize_jax.runs.prepare import prepare
 from memorize_jax.runs.session import Session
@@ -103,7 +103,7 @@ def test_without_the_package_one_sentence_says_so(monkeypatch, tmp_path):
 def test_a_run_is_resumed_with_curves_and_its_table_can_be_read_meanwhile(monkeypatch, tmp_path):
     assert WITH_CURVES.identity() == CONFIG.identity()
     train_run(tmp_path / "run", CONFIG)
-    run, lengths, curves = Run(tmp_path / "run"), [], Session.curves
+    run, lengths, curves = RunFolder(tmp_path / "run"), [], Session.curves
 
     @contextlib.contextmanager
     def watched(session):

@@ -13,7 +13,7 @@ from memorize_jax.commands.execute import is_complete
 from memorize_jax.figures.figure import missing
 from memorize_jax.measurements.registry import figures, get_measurement, open_study, statements
 from memorize_jax.presets import PRESETS
-from memorize_jax.runs.folder import Run
+from memorize_jax.runs.folder import RunFolder
 from memorize_jax.runs.labels import read_labels
 from memorize_jax.runs.noted import read_noted
 from memorize_jax.studies.plan import make_plan, write_runs
@@ -64,7 +64,7 @@ def test_a_sweep_is_known_by_the_names_of_its_runs_and_resumed(tmp_path):
 
 
 def test_labels_and_settings_are_those_of_the_run():
-    run = Run(FOLDER / "seeds" / "seed_1")
+    run = RunFolder(FOLDER / "seeds" / "seed_1")
     noted = read_noted(run)
     assert noted.config == dataclasses.replace(PRESETS["smoke"].run, width=4, epochs=2, num_train=400, seed=1)
     assert noted.settings["geometry"]["num_draws"] == 20

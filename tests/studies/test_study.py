@@ -8,7 +8,7 @@ from memorize_jax import models
 from memorize_jax.commands import report
 from memorize_jax.config import RunConfig
 from memorize_jax.measurements.registry import open_study
-from memorize_jax.runs.folder import Run
+from memorize_jax.runs.folder import RunFolder
 from memorize_jax.runs.noted import Noted, write_config
 from memorize_jax.runs.notes import note_tables
 from memorize_jax.runs.seeds import seed_folder
@@ -20,7 +20,7 @@ from tests.figures import invented
 
 def made_up_run(workdir, config, geometry=True):
     """A run folder with tables of made-up numbers."""
-    run = Run(workdir)
+    run = RunFolder(workdir)
     write_config(run, config)
     invented.metrics((config.seed,))[list(METRICS)].to_csv(run.metrics, index=False)
     if geometry:
@@ -103,7 +103,7 @@ TRAIN, MORE, MEASURE = (f"python -m experiments.{rest}" for rest in ("train --ep
 )
 def test_the_lines_that_made_a_study_come_back_in_order_and_once(tmp_path, trained, measured, lines):
     for seed in (0, 1):
-        folder = Run(seed_folder(tmp_path / "my run", seed))
+        folder = RunFolder(seed_folder(tmp_path / "my run", seed))
         made_up_run(folder.workdir, config := RunConfig(seed=seed))
         write_config(folder, config, Noted(config, commands=trained))
         for step, line in zip(("geometry", "decoding"), measured, strict=False):
@@ -114,7 +114,7 @@ def test_the_lines_that_made_a_study_come_back_in_order_and_once(tmp_path, train
 
 @pytest.mark.parametrize("text", ["[]", "{", "", '{"geometry": 3}', '{"geometry": {"tables": {}}}'])
 def test_a_damaged_note_is_an_error_by_name(tmp_path, text):
-    (Run(made_up_run(tmp_path / "run", RunConfig())).results / "made.json").write_text(text)
+    (RunFolder(made_up_run(tmp_path / "run", RunConfig())).results / "made.json").write_text(text)
     with pytest.raises(ValueError, match=r"made\.json is damaged"):
         open_study(tmp_path / "run")
 
@@ -130,7 +130,7 @@ def test_a_sweep_that_was_not_begun_says_how_to_resume_it(tmp_path, name, comman
 
 
 def test_a_table_of_widths_is_read_with_and_without_its_runs(tmp_path):
-    run = Run(tmp_path)
+    run = RunFolder(tmp_path)
     run.results.mkdir()
     invented.descent((0, 1)).tables["double_descent"].to_csv(run.results / "double_descent.csv", index=False)
     study = open_study(tmp_path)

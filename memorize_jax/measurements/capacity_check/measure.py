@@ -10,10 +10,10 @@ from memorize_jax.keys import stream
 from memorize_jax.measurements.capacity_check import CapacityCheckSettings
 from memorize_jax.measurements.capacity_check.simulation import repeated_capacity
 from memorize_jax.measurements.measurement import Work
-from memorize_jax.runs.run import TrainedRun
+from memorize_jax.runs.run import Run
 
 
-def plan(run: TrainedRun, settings: CapacityCheckSettings, geometry: GeometrySettings) -> Work:
+def plan(run: Run, settings: CapacityCheckSettings, geometry: GeometrySettings) -> Work:
     """Measures the three capacities of every layer and group; without a margin, which simulations do not have."""
     seed, train, test = run.config.seed, run.splits.train, run.splits.test
     limits = [limit for limit in (settings.capacity_classes, geometry.max_classes) if limit is not None]

@@ -13,13 +13,13 @@ from memorize_jax.measurements.decoding.layers import choose_examples
 from memorize_jax.measurements.decoding.network import make_reader, network_rows
 from memorize_jax.measurements.decoding.probes import PROBES
 from memorize_jax.measurements.measurement import Work
-from memorize_jax.runs.run import TrainedRun
+from memorize_jax.runs.run import Run
 from memorize_jax.storage.tables import DECODING
 
 NAN = float("nan")
 
 
-def plan(run: TrainedRun, settings: DecodingSettings) -> Work:
+def plan(run: Run, settings: DecodingSettings) -> Work:
     """Reads every layer at every epoch; the input, which training leaves as it is, once."""
     config, splits, dtype = run.config, run.splits, settings.decoding_dtype
     thorough = run.select_epochs(settings.decoding_epochs)

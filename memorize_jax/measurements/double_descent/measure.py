@@ -10,14 +10,14 @@ from memorize_jax.analysis.manifolds import compiled_network_geometries, geometr
 from memorize_jax.analysis.settings import GeometrySettings
 from memorize_jax.keys import stream
 from memorize_jax.measurements.measurement import Work
-from memorize_jax.runs.run import TrainedRun
+from memorize_jax.runs.run import Run
 from memorize_jax.storage.tables import DOUBLE_DESCENT
 
 # Columns of metrics.csv that go into the table.
 ACCURACIES = tuple(column for column in DOUBLE_DESCENT if column.endswith("_accuracy"))
 
 
-def plan(run: TrainedRun, geometry: GeometrySettings) -> Work:
+def plan(run: Run, geometry: GeometrySettings) -> Work:
     """Measures the mean-field geometry of the test examples; which epochs the settings choose does not matter."""
     name, number = list(run.layers.items())[-2]
     seed, splits = run.config.seed, run.splits

@@ -7,12 +7,12 @@ import numpy as np
 
 from memorize_jax.keys import stream
 from memorize_jax.measurements.measurement import Work
-from memorize_jax.runs.run import TrainedRun
+from memorize_jax.runs.run import Run
 
 SHOWN = 8
 
 
-def plan(run: TrainedRun) -> Work:
+def plan(run: Run) -> Work:
     """Takes the first examples of both groups in a random order."""
     images, labels, seed = run.splits.train.images, run.labels, run.config.seed
     key = np.asarray(jax.random.key_data(stream(seed, "shown examples"))).ravel()

@@ -11,10 +11,10 @@ from memorize_jax.analysis.manifolds import (
 from memorize_jax.analysis.settings import GeometrySettings
 from memorize_jax.keys import stream
 from memorize_jax.measurements.measurement import Work
-from memorize_jax.runs.run import TrainedRun
+from memorize_jax.runs.run import Run
 
 
-def plan(run: TrainedRun, settings: GeometrySettings) -> Work:
+def plan(run: Run, settings: GeometrySettings) -> Work:
     """Measures every group at every epoch; an epoch whose network is damaged has rows without numbers."""
     seed, splits, labels = run.config.seed, run.splits, run.labels
     examples = choose_examples(splits, labels, settings, seed=seed)

@@ -9,11 +9,11 @@ from memorize_jax.measurements.gradients import GradientsSettings
 from memorize_jax.measurements.gradients.base_vectors import measure_gradients
 from memorize_jax.measurements.gradients.parts import gradient_rows
 from memorize_jax.measurements.measurement import Work
-from memorize_jax.runs.run import TrainedRun
+from memorize_jax.runs.run import Run
 from memorize_jax.training.devices import split_batches
 
 
-def plan(run: TrainedRun, settings: GradientsSettings) -> Work:
+def plan(run: Run, settings: GradientsSettings) -> Work:
     """Measures the gradient of the training set at every epoch."""
     seed, train, bn = run.config.seed, run.splits.train, settings.gradient_bn
     layers = models.layers(run.config.model)

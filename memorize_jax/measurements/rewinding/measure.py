@@ -13,12 +13,12 @@ from memorize_jax.measurements.rewinding.transplant import (
     rewound_network,
     select_groups,
 )
-from memorize_jax.runs.run import TrainedRun
+from memorize_jax.runs.run import Run
 from memorize_jax.training import Trainer
 from memorize_jax.training.devices import split_batches
 
 
-def plan(run: TrainedRun, settings: RewindingSettings) -> Work:
+def plan(run: Run, settings: RewindingSettings) -> Work:
     """Evaluates the network of every point of the grid by one compiled program.
 
     Of the earlier epochs only the layers that are moved are read.

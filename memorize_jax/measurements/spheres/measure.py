@@ -1,7 +1,7 @@
 """The training examples of two classes of spheres, on the first axes."""
 
 from memorize_jax.measurements.measurement import Work
-from memorize_jax.runs.run import TrainedRun
+from memorize_jax.runs.run import Run
 from memorize_jax.storage.tables import SPHERES
 
 AXES = tuple(column for column in SPHERES if column.startswith("axis_"))
@@ -9,7 +9,7 @@ AXES = tuple(column for column in SPHERES if column.startswith("axis_"))
 PAIR = (0, 1)
 
 
-def plan(run: TrainedRun) -> Work:
+def plan(run: Run) -> Work:
     """Lists the training examples of classes 0 and 1."""
     train = run.splits.train
 

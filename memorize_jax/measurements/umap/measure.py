@@ -13,7 +13,7 @@ from memorize_jax.measurements.measurement import Work
 from memorize_jax.measurements.umap import UmapSettings
 from memorize_jax.measurements.umap.embedding import embed, umap_version
 from memorize_jax.models.layers import Layer
-from memorize_jax.runs.run import TrainedRun
+from memorize_jax.runs.run import Run
 
 
 def embedded_layers(model: str) -> list[Layer]:
@@ -26,7 +26,7 @@ def embedded_layers(model: str) -> list[Layer]:
     return list(dict.fromkeys((earlier, hidden[-1])))
 
 
-def embedded_examples(run: TrainedRun, settings: UmapSettings) -> dict[str, Group]:
+def embedded_examples(run: Run, settings: UmapSettings) -> dict[str, Group]:
     """Group -> its examples, of each of the first classes the first in a random order; without empty groups.
 
     Permuted and restored examples have the same order, so that they are the same ones where they can be.
@@ -42,7 +42,7 @@ def embedded_examples(run: TrainedRun, settings: UmapSettings) -> dict[str, Grou
     return chosen
 
 
-def plan(run: TrainedRun, settings: UmapSettings) -> Work:
+def plan(run: Run, settings: UmapSettings) -> Work:
     """Embeds all groups of a layer at an epoch together, every example once."""
     seed, train, test = run.config.seed, run.splits.train, run.splits.test
     chosen = embedded_examples(run, settings)
