@@ -1,18 +1,18 @@
-import fcntl
 import gc
 import json
 import os
 import pathlib
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
-# Nearly all the time of the tests is compilation; the same program less optimized compiles three times as fast.
-# `.ci/run` repeats the comparisons with published numbers at full optimization.
-os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
+# Nearly all the time of the tests is compilation; the same program less optimized, and without XLA's new emitters of
+# fused loops, compiles five times as fast. `.ci/run` repeats the comparisons with published numbers at full optimization.
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false")
 # Two workers on two cores: threads of LAPACK would wait for those of jax.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import jax
 import pytest
+from filelock import FileLock
 
 from tests import commands
 
@@ -21,8 +21,7 @@ def made_once(tmp_path_factory, name, make):
     """A folder that the first worker of pytest-xdist that needs it makes, and the others wait for."""
     base = tmp_path_factory.getbasetemp()
     base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-    with open(base / f"{name}.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with FileLock(base / f"{name}.lock"):
         if not (base / name).exists():
             (base / f"{name}.new").mkdir()
             make(base / f"{name}.new")
