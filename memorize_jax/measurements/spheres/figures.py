@@ -62,7 +62,7 @@ def _histograms(axis, table, column):
     axis.axvline(0, color="#777777", linewidth=1, linestyle="--")
     axis.set_xlabel(_name(column))
     axis.set_ylabel("examples")
-    share = threshold_accuracy(table[column], table["label"])
+    share = threshold_accuracy(table[column].to_numpy(), table["label"].to_numpy())
     axis.set_title(f"its sign tells the class: {100 * share:.0f} %", fontsize=9)
 
 

@@ -11,8 +11,8 @@ from memorize_jax.data import GROUPS
 from memorize_jax.measurements.capacity_check import MEASUREMENT, CapacityCheckSettings
 from memorize_jax.measurements.capacity_check.simulation import RepeatedCapacity
 from memorize_jax.measurements.driver import measure
+from memorize_jax.measurements.geometry import MEASUREMENT as GEOMETRY
 from memorize_jax.presets import PRESETS
-from memorize_jax.runs.run import open_run
 
 SETTINGS = (CapacityCheckSettings(capacity_epochs="0,final", capacity_dichotomies=7), PRESETS["smoke"].of("geometry"))
 
@@ -36,7 +36,7 @@ def test_theory_is_that_of_the_geometry_step_on_the_points_that_are_simulated(co
     assert len(table) == len(simulated) == 2 * 4 * 7
     assert table["group"].unique().tolist() == list(GROUPS)
     keys = ["epoch", "layer", "group"]
-    geometry = open_run(copied).table("geometry").set_index(keys)
+    geometry = measure(GEOMETRY, copied, [dataclasses.replace(SETTINGS[1], geometry_epochs="0,final")]).set_index(keys)
     same = geometry.loc[list(table[keys].itertuples(index=False, name=None))]
     np.testing.assert_allclose(table["mean_field_capacity"], same["capacity"], rtol=1e-5)
     np.testing.assert_allclose(table["mean_field_standard_error"], same["capacity_standard_error"], rtol=1e-4)
