@@ -16,7 +16,7 @@ INPUT = "input"
 HOST_BYTES = 2**32
 BATCH = 1024
 # (variables, images [n, ...]) -> name of a layer -> its activations [n, d].
-Reader = Callable[[dict, jax.Array], dict[str, jax.Array]]
+Reader = Callable[[dict, jax.Array], dict[str, Any]]
 
 
 def layer_activations(

@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
@@ -69,7 +69,7 @@ def network_geometries(
     """
 
     def layers_of(own_images):
-        activations = layer_activations(model, variables, standardize(own_images, statistics), layers)
+        activations: Any = layer_activations(model, variables, standardize(own_images, statistics), layers)
         return {name: value.reshape(value.shape[0], -1) for name, value in activations.items()}
 
     num_classes, num_examples = images.shape[:2]

@@ -37,7 +37,7 @@ def first_components(subspaces: Subspaces, mean_activation: Float[np.ndarray, " 
 
 def linear_scores(weights: Float[np.ndarray, "P d"], activations: Float[np.ndarray, "n d"]) -> Float[jax.Array, "n P"]:
     """Inner products with a vector per class; -inf where that is NaN, NaN where x is zero or not finite."""
-    absent = np.isnan(weights).any(axis=1)
+    absent = np.asarray(np.isnan(weights).any(axis=1))
     weights = np.where(absent[:, None], 0, weights)
     parts = [_linear_scores(weights, absent, part) for part in batches(activations)]
     return jnp.concatenate(parts)[: len(activations)]

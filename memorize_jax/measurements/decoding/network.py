@@ -1,12 +1,12 @@
 """A whole network, layer by layer: activations out, table rows out."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import flax.linen as nn
 import jax
 import numpy as np
 
-from memorize_jax.activations import as_vectors, hosted_activations, layer_activations, run_in_batches
+from memorize_jax.activations import Reader, as_vectors, hosted_activations, layer_activations, run_in_batches
 from memorize_jax.data import ChannelStatistics, Splits, standardize
 from memorize_jax.measurements.decoding.layers import VARIANTS, Examples, read_layer
 from memorize_jax.measurements.decoding.linear import first_components, replace_head
@@ -16,9 +16,7 @@ from memorize_jax.measurements.decoding.subspaces import fit_subspaces
 HEAD_INPUT = "head_input"
 
 
-def make_reader(
-    model: nn.Module, statistics: ChannelStatistics, layers: tuple[str, ...], head: str
-) -> Callable[[dict, jax.Array], dict[str, jax.Array]]:
+def make_reader(model: nn.Module, statistics: ChannelStatistics, layers: tuple[str, ...], head: str) -> Reader:
     """Builds what `activations.flat_reader` does, which also shows `HEAD_INPUT`, the input of the layer `head`."""
 
     def read(variables, images):
@@ -37,7 +35,7 @@ def make_reader(
 
 
 def network_rows(
-    read: Callable,
+    read: Reader,
     variables: dict,
     splits: Splits,
     examples: Examples,
