@@ -58,6 +58,7 @@ def measure(
         tuple(measurement.tables),
         settings=noted_settings(settings, skip_damaged=skip_damaged),
         identity=run.noted.identity,
+        of_final=measurement.of_final,
         command=given_line(),
         seconds=round(time.perf_counter() - started, 3),
         provenance=provenance(),

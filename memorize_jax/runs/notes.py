@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from memorize_jax.runs.folder import RunFolder
 from memorize_jax.storage.files import checksum, read_json, write_json
 
-# Tables whose rows depend on which epoch is the final one.
+# Of notes that do not say `of_final`: tables whose rows depend on which epoch is the final one.
 OF_FINAL = ("rewinding", "umap")
 
 
@@ -77,8 +77,8 @@ def check_table(folder: RunFolder, table: str, step: str, identity: str | None, 
         fault = "was changed after it was measured, or comes from elsewhere"
     elif identity is not None and note.get("identity") != identity:
         fault = "belongs to another run"
-    elif table in OF_FINAL and note.get("made_of") != file_checksum(folder.metrics):
-        fault = "was measured before the training went on"
+    elif note.get("of_final", table in OF_FINAL) and note.get("made_of") != file_checksum(folder.metrics):
+        fault = "was measured before training was resumed"
     if fault:
         raise ValueError(f"{path} {fault}; remove it, or measure it again with: {made_by}")
 

@@ -221,7 +221,7 @@ def test_what_was_begun_before_training_was_resumed_is_not_mixed_with_what_came_
             rewind()
     assert list(mine.results.glob("rewinding.partial.jsonl"))
     train_run(mine.workdir, dataclasses.replace(CONFIG, epochs=4))
-    with pytest.raises(ValueError, match=r"rewinding\.csv was measured before the training went on; remove it"):
+    with pytest.raises(ValueError, match=r"rewinding\.csv was measured before training was resumed; remove it"):
         open_study(mine.workdir)
     rewind()
     found = (mine.results / "rewinding.csv").read_bytes()

@@ -55,6 +55,7 @@ MEASUREMENT = Measurement(
     name="rewinding",
     summary="Accuracy with layers as they were at earlier epochs (figures 4A, 4B, A.9 to A.11)",
     room=__name__,
+    of_final=True,
     settings=RewindingSettings,
     tables={"rewinding": Table(REWINDING, text=frozenset({"into", "layer", "bn"}))},
     check=_check,
