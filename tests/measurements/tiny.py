@@ -77,7 +77,9 @@ def untrained(workdir, config):
     folder, splits = RunFolder(workdir), data.load(config.dataset)
     noted = begin(folder, config, splits, PRESET.plan())
     true = splits.train.labels
-    permuted = data.permute_labels(true, config.permuted_fraction, key=jax.random.key(0), num_classes=int(true.max()) + 1)
+    permuted = data.permute_labels(
+        true, config.permuted_fraction, key=jax.random.key(0), num_classes=int(true.max()) + 1
+    )
     write_labels(folder, permuted, config, noted.identity)
     write_metrics(
         folder.workdir, [dict.fromkeys(METRICS, 0.5) | {"epoch": epoch} for epoch in range(3)], noted.identity
