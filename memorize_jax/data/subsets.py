@@ -66,9 +66,9 @@ def manifold_indices(
     short = classes[counts[classes] < examples_per_class]
     if len(short):
         found = ", ".join(f"{counts[label]} in class {label}" for label in short)
+        advice = f"lower --examples_per_class to {counts[classes].min()} or less"
         raise ValueError(
-            f"expected at least {examples_per_class} {name} examples in every class, got {found}; "
-            f"lower --examples_per_class to {counts[classes].min()} or less"
+            f"expected at least {examples_per_class} {name} examples in every class, got {found}; {advice}"
         )
     chosen = []
     for label in classes:
