@@ -174,8 +174,8 @@ def main(argv: list[str]) -> None:
     }
     texts = []
     for name in FLAGS.sections or SECTIONS[: 2 if quick else None]:
-        print(f"{name} ...", flush=True)
         texts.append(sections[name]())
+        print(texts[-1], flush=True)
     document.finish(MODULE, texts, write_too=FLAGS.write, packages=peers.versions())
 
 

@@ -59,5 +59,13 @@ def make_spheres(
     return Splits(split(0, train_per_class), split(train_per_class, per_class))
 
 
-# A set of the same kind at CPU size.
-SMALL = {"num_classes": 20, "num_features": 128, "sphere_dimension": 10, "train_per_class": 200, "test_per_class": 50}
+def make_small() -> Splits:
+    """A set of the same kind at CPU size."""
+    return make_spheres(
+        num_classes=20,
+        num_features=128,
+        sphere_dimension=10,
+        train_per_class=200,
+        test_per_class=50,
+        name="spheres_small",
+    )
