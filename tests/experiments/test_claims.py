@@ -39,8 +39,9 @@ def test_a_run_is_judged_by_its_tables(smoke_run, tmp_path):
     assert table.loc["restored_rises", "verdict"] == ("holds (one seed)" if rise > 0.1 else "does not hold")
     norms = pd.read_csv(RunFolder(smoke_run).results / "gradients.csv").query("form == 'eq15' and group == 'all'")
     norms = norms.query("part == 'full'").pivot(index="epoch", columns="layer", values="squared_norm")
-    least = (norms["linear1"] / norms["linear5"]).min()
-    assert table.loc["gradients_do_not_vanish", "measured"] == pytest.approx(least)
+    assert table.loc["gradients_do_not_vanish", "measured"] == pytest.approx(
+        (norms["linear1"] / norms["linear5"]).min()
+    )
 
 
 def test_an_ensemble_has_intervals(smoke_run, tmp_path):
@@ -63,6 +64,11 @@ def test_a_run_without_permuted_labels_confirms_no_memorizing(tmp_path):
     table = table_of(tmp_path)
     assert (table["verdict"] == "not testable").all()
     assert table.loc["training_is_fitted", "reason"] == "no label was permuted"
+
+
+def test_a_folder_without_a_run_says_how_to_make_one(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"python -m experiments.train --workdir="):
+        judge(tmp_path)
 
 
 def test_the_sheet_shows_every_claim_and_keeps_commands_whole():
