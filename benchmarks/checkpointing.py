@@ -75,11 +75,8 @@ def training_section(folder: pathlib.Path, *, preset: str, turns: int, epochs: i
     (without, without_cpu), (with_, with_cpu) = (np.median(seconds[storing], axis=0) for storing in (False, True))
     least = [min(wall for wall, _ in seconds[storing]) for storing in (False, True)]
     records = [
-        {"epoch": name, "median s": wall, "least s": best, "processor s": cpu}
-        for name, wall, best, cpu in (
-            ("without storing", without, least[0], without_cpu),
-            ("with storing", with_, least[1], with_cpu),
-        )
+        {"epoch": "without storing", "median s": without, "least s": least[0], "processor s": without_cpu},
+        {"epoch": "with storing", "median s": with_, "least s": least[1], "processor s": with_cpu},
     ]
     share = least[1] / least[0] - 1
     return f"""### Storing every epoch
@@ -112,11 +109,8 @@ def reading_section(folder: pathlib.Path, *, repeats: int) -> str:
         for epoch in range(2):
             store.save(epoch, variables, variables, complete=False)
         store.wait()
-        calls = [
-            (name, functools.partial(store.load_layers, 1, [name, f"{name}_bn"]))
-            for name in models.layer_names("vgg16")
-        ]
-        records = []
+        names, load = models.layer_names("vgg16"), functools.partial(store.load_layers, 1)
+        calls, records = [(name, functools.partial(load, [name, f"{name}_bn"])) for name in names], []
         for name, call in [*calls, ("the whole network", functools.partial(store.load, 1))]:
             found, times = call(), {False: [], True: []}
             for forget in (False, True) * repeats:
@@ -151,10 +145,7 @@ def main(argv: list[str]) -> None:
             reading_section(folder, repeats=7),
             training_section(folder, preset=FLAGS.preset, turns=FLAGS.turns, epochs=FLAGS.epochs),
         ]
-    texts.insert(0, document.provenance(MODULE))
-    print("\n".join(texts))
-    if FLAGS.write:
-        document.write(MODULE, "\n".join(texts))
+    document.finish(MODULE, texts, write_too=FLAGS.write)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ Every layer of the untrained MLP of Ketha and Ramaswamy: subspaces fitted to the
 """
 
 import os
-import pathlib
 import sys
 import time
 
@@ -15,6 +14,7 @@ import jax
 import numpy as np
 from absl import app, flags
 
+from benchmarks import document
 from benchmarks.clock import peak_bytes
 from benchmarks.tables import table
 from memorize_jax import data, models
@@ -22,8 +22,7 @@ from memorize_jax.activations import INPUT, hosted_activations
 from memorize_jax.measurements.decoding import classify, fit_subspaces
 from memorize_jax.measurements.decoding.network import make_reader
 
-DOCUMENT = pathlib.Path(__file__).parent.parent / "docs" / "performance.md"
-BEGIN, END = "<!-- begin: python -m benchmarks.decoding --write -->", "<!-- end: decoding -->"
+MODULE = "benchmarks.decoding"
 # At least this many times faster than NumPy.
 TARGET = 5
 
@@ -73,9 +72,8 @@ def measure() -> str:
         call = lambda train=train, test=test: in_jax(train, splits.train.labels, test, 10)
         _, first, _ = _clock(call)
         ours, wall, cpu = _clock(call)
-        theirs, peer_wall, peer_cpu = _clock(
-            lambda train=train, test=test: in_numpy(train, splits.train.labels, test, 10)
-        )
+        peer = lambda train=train, test=test: in_numpy(train, splits.train.labels, test, 10)
+        theirs, peer_wall, peer_cpu = _clock(peer)
         totals += first, wall, cpu, peer_wall, peer_cpu
         accuracy = [100 * np.mean(found == splits.test.labels) for found in (ours, theirs)]
         records.append(
@@ -100,15 +98,6 @@ Made by `python -m benchmarks.decoding {" ".join(sys.argv[1:])}`, JAX {jax.__ver
 """
 
 
-def write(text: str) -> None:
-    """Replaces what stands between the markers in docs/performance.md; the rest of the file is kept."""
-    before, begin, rest = DOCUMENT.read_text(encoding="utf-8").partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"expected the lines {BEGIN} and {END} in {DOCUMENT}")
-    DOCUMENT.write_text(f"{before}{BEGIN}\n\n{text}\n{END}{after}", encoding="utf-8")
-
-
 def main(argv: list[str]) -> None:
     """Measures, prints and, if asked, writes."""
     if len(argv) > 1:
@@ -116,7 +105,7 @@ def main(argv: list[str]) -> None:
     text = measure()
     print(text)
     if FLAGS.write:
-        write(text)
+        document.write(MODULE, text)
 
 
 if __name__ == "__main__":

@@ -23,9 +23,7 @@ def begin(module: str) -> str:
 def provenance(module: str, packages: dict[str, str] | None = None) -> str:
     """Says where the numbers come from and how to make them again; Markdown.
 
-    Args:
-      module: of the benchmark.
-      packages: name -> version of what was timed; None for the stack below us.
+    `packages` are the versions of what was timed; None for the stack below us.
     """
     git = lambda *words: subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=False).stdout
     changed = " with uncommitted changes" if git("status", "--porcelain", "--", "memorize_jax").strip() else ""
@@ -33,9 +31,8 @@ def provenance(module: str, packages: dict[str, str] | None = None) -> str:
     with contextlib.suppress(OSError, StopIteration), open("/proc/cpuinfo", encoding="utf-8") as lines:
         model = next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    set_ = " ".join(
-        f"{name}={os.environ[name]}" for name in ("XLA_FLAGS", "OPENBLAS_NUM_THREADS") if name in os.environ
-    )
+    names = ("XLA_FLAGS", "OPENBLAS_NUM_THREADS")
+    set_ = " ".join(f"{name}={os.environ[name]}" for name in names if name in os.environ)
     if packages is None:
         packages = {name: importlib.metadata.version(name) for name in ("jax", "flax", "orbax-checkpoint", "numpy")}
     shared = ": other processes shared the cores" if os.getloadavg()[0] > 1.25 * cores else ""
@@ -52,17 +49,21 @@ def provenance(module: str, packages: dict[str, str] | None = None) -> str:
 
 
 def replaced(content: str, module: str, text: str) -> str:
-    """The content of a document with another text between a benchmark's markers; the rest is kept.
-
-    Raises:
-      ValueError: the markers are not there.
-    """
+    """The content of a document with another text between a benchmark's markers; raises ValueError without them."""
     marker = begin(module)
     before, found, rest = content.partition(marker)
     _, end, after = rest.partition(END)
     if not found or not end:
         raise ValueError(f"expected the lines {marker} and {END}")
     return f"{before}{marker}\n\n{text}\n{END}{after}"
+
+
+def finish(module: str, texts: list[str], *, write_too: bool, packages: dict[str, str] | None = None) -> None:
+    """Prints the sections of a benchmark with where they come from, and writes them if asked."""
+    text = "\n".join([provenance(module, packages), *texts])
+    print(text)
+    if write_too:
+        write(module, text)
 
 
 def write(module: str, text: str, path: pathlib.Path = DOCUMENT) -> None:

@@ -107,14 +107,12 @@ def stages(points: np.ndarray, key: jax.Array, *, num_draws: int, repeats: int) 
     mask = jnp.ones(points.shape[:2])
     reduce, structure = jax.jit(reduce_points), jax.jit(lambda gram: geometry.center_structure(gram, key=key))
     gram = jax.block_until_ready(reduce(points, mask)).centers
-    measure = lambda **options: geometry.manifold_geometry(points, key=key, num_draws=num_draws, **options)
+    measure = lambda **options: geometry.manifold_geometry(points, key=key, **{"num_draws": num_draws, **options})
     calls = {
         "points to inner products": lambda: reduce(points, mask),
         "directions shared by centers": lambda: structure(gram),
         "all": measure,
-        "one draw, no directions": lambda: geometry.manifold_geometry(
-            points, key=key, num_draws=1, num_center_components=0
-        ),
+        "one draw, no directions": lambda: measure(num_draws=1, num_center_components=0),
         "no directions": lambda: measure(num_center_components=0),
     }
     seconds = {name: timing.best for name, (timing, _) in time_together(calls, repeats=repeats).items()}
@@ -155,43 +153,30 @@ def main(argv: list[str]) -> None:
     if len(argv) > 1:
         raise app.UsageError(f"unknown arguments: {argv[1:]}")
     quick, repeats = FLAGS.quick, 2 if FLAGS.quick else FLAGS.repeats
-    base = {"P": 50, "M": 50, "N": 1000, "draws": 200, "layers": 1}
-    small = {"P": 10, "M": 10, "N": 50, "draws": 50, "layers": 1}
-    steps = {"P": (25, 100, 200), "M": (10, 20, 100), "draws": (100, 400), "layers": (1, 4, 16)}
-    large = (100, 50, 5000)
+    if quick:
+        of_programs = {"sizes": (20,), "kinds": ("easy",), "num_manifolds": 2, "num_draws": 100}
+        whole = {"kinds": ("random",), "shape": (10, 20, 200), "num_draws": 50}
+        base, steps = {"P": 10, "M": 10, "N": 50, "draws": 50, "layers": 1}, {"layers": (2,)}
+        cases, network = [((10, 20, 200), 50)], {"name": "mlp", "num_classes": 10}
+    else:
+        large = (100, 50, 5000)
+        of_programs = {"sizes": (20, 50, 100), "kinds": tuple(programs.KINDS), "num_manifolds": 10, "num_draws": 300}
+        whole = {"kinds": ("random", "classes"), "shape": large, "num_draws": 200}
+        base = {"P": 50, "M": 50, "N": 1000, "draws": 200, "layers": 1}
+        steps = {"P": (25, 100, 200), "M": (10, 20, 100), "draws": (100, 400), "layers": (1, 4, 16)}
+        cases, network = [(large, 200), (large, 2000), ((100, 50, 65536), 300)], {"name": "vgg16", "num_classes": 100}
     sections = {
-        "programs": lambda: programs.section(
-            sizes=(20,) if quick else (20, 50, 100),
-            kinds=("easy",) if quick else tuple(programs.KINDS),
-            num_manifolds=2 if quick else 10,
-            num_draws=100 if quick else 300,
-            repeats=repeats,
-            cvxopt_tol=FLAGS.cvxopt_tol,
-        ),
-        "whole": lambda: whole_section(
-            kinds=("random",) if quick else ("random", "classes"),
-            shape=(10, 20, 200) if quick else large,
-            num_draws=50 if quick else 200,
-            repeats=repeats,
-        ),
-        "scaling": lambda: scaling_section(
-            base=small if quick else base, steps={"layers": (2,)} if quick else steps, repeats=repeats
-        ),
-        "memory": lambda: memory.layer_section(
-            cases=[((10, 20, 200), 50)] if quick else [(large, 200), (large, 2000), ((100, 50, 65536), 300)]
-        ),
-        "network": lambda: memory.network_section(
-            "mlp" if quick else "vgg16", num_classes=10 if quick else 100, num_draws=300
-        ),
+        "programs": lambda: programs.section(**of_programs, repeats=repeats, cvxopt_tol=FLAGS.cvxopt_tol),
+        "whole": lambda: whole_section(**whole, repeats=repeats),
+        "scaling": lambda: scaling_section(base=base, steps=steps, repeats=repeats),
+        "memory": lambda: memory.layer_section(cases=cases),
+        "network": lambda: memory.network_section(**network, num_draws=300),
     }
     texts = []
     for name in FLAGS.sections or SECTIONS[: 2 if quick else None]:
         texts.append(sections[name]())
         print(texts[-1], flush=True)
-    texts.insert(0, document.provenance(MODULE, peers.versions()))
-    print(texts[0])
-    if FLAGS.write:
-        document.write(MODULE, "\n".join(texts))
+    document.finish(MODULE, texts, write_too=FLAGS.write, packages=peers.versions())
 
 
 if __name__ == "__main__":

@@ -5,12 +5,11 @@
 Both run over the same batches in float32 at the highest matrix precision; best of several passes.
 """
 
-import time
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from benchmarks.clock import time_together
 from memorize_jax import data, models
 from memorize_jax.data import PermutedLabels, standardize
 from memorize_jax.measurements.gradients.base_vectors import measure_gradients
@@ -24,17 +23,6 @@ CASES = (
     ("vgg16", 8, (32, 32, 3), 256, 64),
     ("resnet18", 8, (32, 32, 3), 256, 64),
 )
-
-
-def best_of(call, times=4):
-    """The least seconds of several calls after a first one."""
-    call()
-    found = []
-    for _ in range(times):
-        started = time.perf_counter()
-        call()
-        found.append(time.perf_counter() - started)
-    return min(found)
 
 
 def measure(name, width, shape, num, size):
@@ -65,7 +53,8 @@ def measure(name, width, shape, num, size):
             jax.block_until_ready(step(variables["params"], *batch))
 
     options = {"layers": models.layers(name), "statistics": statistics, "batches": batches}
-    return best_of(epoch), best_of(lambda: measure_gradients(model, variables, images, labels, **options))
+    entry = lambda: measure_gradients(model, variables, images, labels, **options)
+    return [timing.best for timing, _ in time_together({"epoch": epoch, "entry": entry}, repeats=4).values()]
 
 
 def main():

@@ -36,10 +36,9 @@ def invent_points(shape: tuple[int, int, int], seed: int = 0) -> np.ndarray:
     rng = np.random.default_rng(seed)
     num_manifolds, _, num_features = shape
     spectrum = np.arange(1, num_features + 1) ** -0.5
-    points = rng.standard_normal(shape) * spectrum + 0.5 * (
-        rng.standard_normal((num_manifolds, 1, num_features)) * spectrum
-    )
-    return points.astype(np.float32)
+    points = rng.standard_normal(shape) * spectrum
+    centers = 0.5 * (rng.standard_normal((num_manifolds, 1, num_features)) * spectrum)
+    return (points + centers).astype(np.float32)
 
 
 def seconds_of(call, repeats: int) -> tuple[float, object]:
@@ -77,52 +76,33 @@ def compared(repeats: int, peer_draws: int) -> str:
         draw, capacity = peer_seconds(np.asarray(points), classes, peer_draws)
         size = " x ".join(map(str, shape))
         agreed = f"{float(found.capacity):.4f} ± {float(found.capacity_standard_error):.4f}"
+        peer = draw * num_draws
         rows.append(
-            {
-                "P x M x N": size,
-                "P'": classes,
-                "draws": num_draws,
-                "ours, s": ours,
-                "nnls, s": draw * num_draws,
-                "ratio": draw * num_draws / ours,
-                "capacity": agreed,
-                f"of nnls, {peer_draws} draws": f"{capacity:.4f}",
-            }
+            {"P x M x N": size, "P'": classes, "draws": num_draws, "ours, s": ours, "nnls, s": peer}
+            | {"ratio": peer / ours, "capacity": agreed, f"of nnls, {peer_draws} draws": f"{capacity:.4f}"}
         )
         print(*rows[-1].values(), flush=True)
     return table(rows)
-
-
-def slope(sizes, seconds) -> float:
-    """Exponent of the growth, by least squares on logarithms."""
-    return float(np.polyfit(np.log(sizes), np.log(seconds), 1)[0])
 
 
 def growth(repeats: int) -> str:
     """How seconds grow with draws and with the points of a draw; Markdown."""
     draws, points = (200, 400, 800, 1600), (200, 400, 600, 800, 1000)
     fixed = jnp.asarray(invent_points((10, 50, 784)))
-    by_draws = [
-        seconds_of(lambda n=n: geometry.joint_geometry(fixed, key=jax.random.key(0), num_draws=n), repeats)[0]
-        for n in draws
-    ]
+    call = lambda number: lambda: geometry.joint_geometry(fixed, key=jax.random.key(0), num_draws=number)
+    by_draws = [seconds_of(call(number), repeats)[0] for number in draws]
     by_points = []
     for number in points:
         own = jnp.asarray(invent_points((number // 50, 50, 1200)))
         call = lambda own=own: geometry.joint_geometry(own, key=jax.random.key(0), classes_per_draw=own.shape[0])
         by_points.append(seconds_of(call, repeats)[0])
     grown = (("draws, of 500 points", draws, by_draws), ("points of a draw, 200 draws", points, by_points))
-    return table(
-        [
-            {
-                "with": name,
-                "sizes": ", ".join(map(str, sizes)),
-                "seconds": ", ".join(f"{each:.2f}" for each in seconds),
-                "exponent": slope(sizes, seconds),
-            }
-            for name, sizes, seconds in grown
-        ]
-    )
+    rows = []
+    for name, sizes, seconds in grown:
+        texts = {"sizes": ", ".join(map(str, sizes)), "seconds": ", ".join(f"{each:.2f}" for each in seconds)}
+        # Exponent of the growth, by least squares on logarithms.
+        rows.append({"with": name, **texts, "exponent": float(np.polyfit(np.log(sizes), np.log(seconds), 1)[0])})
+    return table(rows)
 
 
 def main(_) -> None:

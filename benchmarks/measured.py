@@ -1,5 +1,6 @@
 """What the table of published numbers needs and no study measures: sizes of networks, random points, pixels."""
 
+import functools
 import pathlib
 from typing import NamedTuple
 
@@ -21,13 +22,7 @@ RULES = {"0.99": {"variance": 0.99}, "0.75": {"variance": 0.75}, "1 component": 
 
 
 class Measured(NamedTuple):
-    """One number.
-
-    Attributes:
-      quantity: its name, e.g. "vgg16 parameters".
-      value: as measured.
-      n: how many draws, test images or networks it comes from.
-    """
+    """One number by its name, e.g. "vgg16 parameters", and how many draws, images or networks it comes from."""
 
     quantity: str
     value: float
@@ -52,7 +47,11 @@ def _networks():
         model = models.create(name, num_classes=num_classes)
         image = jax.ShapeDtypeStruct((1, *shape), jnp.float32)
         variables = jax.eval_shape(model.init, jax.random.key(0), image)
-        outputs = _outputs(model, variables, image)
+        # Name of every convolution and linear layer -> the shape of its output.
+        options = {"mutable": ["intermediates"], "capture_intermediates": _is_layer}
+        _, state = jax.eval_shape(functools.partial(model.apply, **options), variables, image)
+        own = state["intermediates"]
+        outputs = {key: value["__call__"][0] for key, value in own.items() if isinstance(value, dict)}
         parameters = variables["params"]
         yield Measured(f"{name} parameters", sum(leaf.size for leaf in jax.tree.leaves(parameters)), 1)
         # Every position of an output applies the whole kernel once.
@@ -62,15 +61,8 @@ def _networks():
         yield Measured(f"{name} hidden weights", sum(hidden), 1)
 
 
-def _outputs(model, variables, image):
-    """Name of every convolution and linear layer -> the shape of its output."""
-    capture = lambda module, _: isinstance(module, nn.Conv | nn.Dense)
-    apply = lambda variables, image: model.apply(
-        variables, image, mutable=["intermediates"], capture_intermediates=capture
-    )
-    _, state = jax.eval_shape(apply, variables, image)
-    own = state["intermediates"]
-    return {key: value["__call__"][0] for key, value in own.items() if isinstance(value, dict)}
+def _is_layer(module, _):
+    return isinstance(module, nn.Conv | nn.Dense)
 
 
 def _random_points():

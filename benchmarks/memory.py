@@ -59,15 +59,9 @@ def _measure_network(name, num_classes, num_draws):
     images = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
     model = models.create(name, num_classes=num_classes)
     variables = jax.jit(model.init)(jax.random.key(0), jnp.zeros((1, *shape[2:])))
-    measure = functools.partial(
-        network_geometry,
-        model,
-        statistics=data.channel_statistics(images.reshape(-1, *shape[2:])),
-        layers=models.layer_names(name),
-        key=jax.random.key(0),
-        num_draws=num_draws,
-        num_center_components=1,
-    )
+    statistics = data.channel_statistics(images.reshape(-1, *shape[2:]))
+    options = {"statistics": statistics, "layers": models.layer_names(name), "num_center_components": 1}
+    measure = functools.partial(network_geometry, model, key=jax.random.key(0), num_draws=num_draws, **options)
     compiled = jax.jit(measure).lower(variables, images).compile()
     before, started = peak_bytes(), time.perf_counter()
     found = jax.block_until_ready(compiled(variables, images))

@@ -24,16 +24,8 @@ def main(path: str, points_file: str, result_file: str, num_draws: str) -> None:
         manifolds, 0, int(num_draws), n_reps=1
     )
     seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
-    np.savez(
-        result_file,
-        capacity=capacity,
-        radius=radius,
-        dimension=dimension,
-        center_correlation=correlation,
-        num_center_components=num_components,
-        seconds=seconds,
-        cpu=cpu,
-    )
+    shared = {"center_correlation": correlation, "num_center_components": num_components}
+    np.savez(result_file, capacity=capacity, radius=radius, dimension=dimension, **shared, seconds=seconds, cpu=cpu)
 
 
 if __name__ == "__main__":

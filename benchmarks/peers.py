@@ -84,7 +84,6 @@ def mftma(
       path: folder that holds the tool's package `mftma`.
       python: an interpreter that has the tool's requirements.
       num_draws: its n_t.
-      timeout: seconds after which it is stopped.
 
     Returns:
       capacity, radius, dimension [P], center_correlation, num_center_components; seconds and cpu (processor seconds),

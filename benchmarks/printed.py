@@ -5,14 +5,7 @@ from typing import NamedTuple
 
 
 class Convolution(NamedTuple):
-    """A convolution with batch normalization and without bias.
-
-    Attributes:
-      inputs: channels.
-      outputs: channels.
-      kernel: its side.
-      side: of the map it makes.
-    """
+    """A convolution with batch normalization and without bias: channels, sides of the kernel and of the map it makes."""
 
     inputs: int
     outputs: int
@@ -21,14 +14,11 @@ class Convolution(NamedTuple):
 
 
 def count(convolutions: Iterable[Convolution], linears: Iterable[tuple[int, int]]) -> tuple[int, int]:
-    """Parameters and multiply-adds of a network.
+    """Number of parameters, and of multiply-adds for one image, of a network.
 
     Args:
       convolutions: each has k^2 inputs outputs weights, applied at side^2 places, and a scale and an offset a channel.
       linears: (inputs, outputs) of each, with biases.
-
-    Returns:
-      number of parameters, multiply-adds for one image.
     """
     weights = [(own.kernel**2 * own.inputs * own.outputs, own) for own in convolutions]
     parameters = sum(number + 2 * own.outputs for number, own in weights)
@@ -43,9 +33,8 @@ def vgg16() -> tuple[int, int]:
     stages = ((64, 2, 32), (128, 2, 16), (256, 3, 8), (512, 3, 4), (512, 3, 2))
     sizes = [(outputs, side) for outputs, number, side in stages for _ in range(number)]
     inputs = [3, *(outputs for outputs, _ in sizes)]
-    convolutions = [
-        Convolution(before, outputs, 3, side) for before, (outputs, side) in zip(inputs, sizes, strict=False)
-    ]
+    pairs = zip(inputs, sizes, strict=False)
+    convolutions = [Convolution(before, outputs, 3, side) for before, (outputs, side) in pairs]
     return count(convolutions, [(512, 4096), (4096, 4096), (4096, 100)])
 
 

@@ -2,6 +2,7 @@
 
 import importlib.util
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -24,14 +25,7 @@ RESIDUAL = 1e-5
 
 
 class Kind(NamedTuple):
-    """A sort of manifold.
-
-    Attributes:
-      text: what it is.
-      num_features: M -> N.
-      radius: in units of the distance to the center.
-      on_sphere: points at the radius exactly; otherwise Gaussian.
-    """
+    """A sort of manifold: N features of M examples, at the radius in units of the distance to the center, or Gaussian."""
 
     text: str
     num_features: Callable[[int], int]
@@ -47,12 +41,7 @@ KINDS = {
 
 
 class Programs(NamedTuple):
-    """Programs of P manifolds with n draws each.
-
-    Attributes:
-      frames: [P, M, D+1] float64, D the rank of the points, last column 1.
-      draws: [P, n, D+1] float64.
-    """
+    """Programs of P manifolds with n draws each: frames [P, M, D+1], last column 1, and draws [P, n, D+1] in float64."""
 
     frames: np.ndarray
     draws: np.ndarray
@@ -114,9 +103,7 @@ def residuals(programs: Programs, multipliers) -> np.ndarray:
 def contenders(programs: Programs, *, cvxopt_tol: float) -> dict[str, Contender]:
     """Lists what to compare; slow solvers get fewer programs, absent ones are left out."""
     num_draws = programs.draws.shape[1]
-    one_by_one = lambda solve, part: Contender(
-        lambda: np.array([solve(*pair) for pair in zip(*part, strict=True)]), part
-    )
+    each = lambda solve, part: np.array([solve(*pair) for pair in zip(*part, strict=True)])
     found = {f"{DEFAULT} {dtype}": ours(DEFAULT, dtype, programs) for dtype in ("float32", "float64")}
     for name in sorted(set(SOLVERS) - {DEFAULT}):
         found[f"{name} float32"] = ours(name, "float32", programs.first(2, num_draws))
@@ -131,22 +118,12 @@ def contenders(programs: Programs, *, cvxopt_tol: float) -> dict[str, Contender]
     }
     for name, (solve, part) in rivals.items():
         if importlib.util.find_spec(name.partition(".")[0]):
-            found[name] = one_by_one(solve, part)
+            found[name] = Contender(partial(each, solve, part), part)
     return found
 
 
 def compare(programs: Programs, *, repeats: int, cvxopt_tol: float, **columns) -> list[dict]:
-    """Times every contender and measures how exact it is.
-
-    Args:
-      programs: to be solved.
-      repeats: turns.
-      cvxopt_tol: tolerance of cvxopt.
-      **columns: what the records begin with.
-
-    Returns:
-      One record per contender.
-    """
+    """Times every contender and measures how exact it is; one record each, which begins with `columns`."""
     compared = contenders(programs, cvxopt_tol=cvxopt_tol)
     timed = time_together({name: one.call for name, one in compared.items()}, repeats=repeats)
     each = {name: timed[name][0].best / one.programs.count for name, one in compared.items()}
@@ -156,17 +133,11 @@ def compare(programs: Programs, *, repeats: int, cvxopt_tol: float, **columns) -
         gaps = residuals(one.programs, multipliers)
         ratios = {peer: each[peer] / each[name] if peer in each else None for peer in COMPARED}
         met = gaps.max() <= RESIDUAL and all(ratios[peer] >= least for peer, least in TARGETS.items() if peer in each)
+        count, compile_seconds = one.programs.count, timing.compile if "float" in name else None
         records.append(
-            columns
-            | {
-                "solver": name,
-                "µs": 1e6 * each[name],
-                "median µs": 1e6 * timing.median / one.programs.count,
-                "CPU µs": 1e6 * timing.cpu / one.programs.count,
-                "compile s": timing.compile if "float" in name else None,
-                "residual": f"{np.median(gaps):.0e}",
-                "worst": f"{gaps.max():.0e}",
-            }
+            {**columns, "solver": name, "µs": 1e6 * each[name], "median µs": 1e6 * timing.median / count}
+            | {"CPU µs": 1e6 * timing.cpu / count, "compile s": compile_seconds}
+            | {"residual": f"{np.median(gaps):.0e}", "worst": f"{gaps.max():.0e}"}
             | {f"x {peer}": ratio for peer, ratio in ratios.items()}
             | {"target": ("yes" if met else "NO") if name.startswith(DEFAULT) else ""}
         )

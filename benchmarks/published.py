@@ -32,13 +32,10 @@ class Comparison(NamedTuple):
     """A published number beside ours.
 
     Attributes:
-      quantity: what it is, with its unit.
       source: who states it, and where.
-      published: the number.
       where: name of the study, or of what else was measured.
-      ours: the number; with several seeds with its interval.
+      ours: with several seeds with its interval.
       n: what it was measured on.
-      gap: difference.
       reason: for the gap, in a few words.
     """
 
@@ -53,13 +50,7 @@ class Comparison(NamedTuple):
 
 
 class Judged(NamedTuple):
-    """A study and the sheet of its claims.
-
-    Attributes:
-      name: of its folder.
-      study: the tables.
-      claims: judged on them.
-    """
+    """A study, by the name of its folder, and the claims judged on it."""
 
     name: str
     study: Study
@@ -182,9 +173,8 @@ def _pixels(measured) -> Iterator[Comparison]:
         what = f"test accuracy of subspaces of pixels, {rule}{' of the variance' if rule[0] == '0' else ''}, %"
         values = f"{theirs:.2f}", "Fashion-MNIST", f"{found.value:.2f}", f"{found.n:,} images"
         gap = found.value - theirs
-        yield Comparison(
-            what, f"{KETHA}, released tables", *values, f"{gap:+.2f} points" if abs(gap) > 0.005 else "0", NONE
-        )
+        said = f"{gap:+.2f} points" if abs(gap) > 0.005 else "0"
+        yield Comparison(what, f"{KETHA}, released tables", *values, said, NONE)
 
 
 def _most_epochs(study: Study) -> list[int]:
@@ -219,10 +209,9 @@ def _beyond(share: float, bound: float) -> str:
 
 
 def _percent(claim: Claim) -> str:
-    ends = "" if math.isnan(claim.low) else f" [{100 * claim.low:.4g}, {100 * claim.high:.4g}]"
-    return f"{100 * claim.measured:.4g} %{ends}"
+    return _number(claim, 100, " %")
 
 
-def _number(claim: Claim) -> str:
-    ends = "" if math.isnan(claim.low) else f" [{claim.low:.4g}, {claim.high:.4g}]"
-    return f"{claim.measured:.4g}{ends}"
+def _number(claim: Claim, scale: int = 1, unit: str = "") -> str:
+    ends = "" if math.isnan(claim.low) else f" [{scale * claim.low:.4g}, {scale * claim.high:.4g}]"
+    return f"{scale * claim.measured:.4g}{unit}{ends}"

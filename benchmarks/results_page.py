@@ -40,25 +40,17 @@ DASH = "–"
 
 
 def read_studies(folder: pathlib.Path) -> list[Judged]:
-    """The committed studies, judged.
-
-    Args:
-      folder: docs/results.
-
-    Returns:
-      In the order of `ABOUT`, then by name.
-    """
+    """The committed studies in docs/results, judged, in the order of `ABOUT`, then by name."""
     names = sorted(path.name for path in folder.iterdir() if path.is_dir())
     names.sort(key=lambda name: list(ABOUT).index(name) if name in ABOUT else len(ABOUT))
     studies = [(name, open_study(folder / name)) for name in names]
-    return [
-        Judged(name, study, _anywhere(evaluate(study, statements()), folder / name, name)) for name, study in studies
-    ]
 
+    def anywhere(claim, name):
+        """The claim, whose commands do not name the place of these files."""
+        return claim._replace(reason=claim.reason.replace(str(folder / name), f"runs/{name}"))
 
-def _anywhere(claims, folder, name):
-    """The claims, whose commands do not name the place of these files."""
-    return [claim._replace(reason=claim.reason.replace(str(folder), f"runs/{name}")) for claim in claims]
+    judge = lambda name, study: [anywhere(claim, name) for claim in evaluate(study, statements())]
+    return [Judged(name, study, judge(name, study)) for name, study in studies]
 
 
 def chosen_figures(study: Study) -> list[Figure]:
@@ -68,11 +60,7 @@ def chosen_figures(study: Study) -> list[Figure]:
 
 
 def page(folder: pathlib.Path) -> str:
-    """All of docs/results.md below its heading, as Markdown.
-
-    Args:
-      folder: docs/results.
-    """
+    """All of docs/results.md below its heading, from the folder docs/results, as Markdown."""
     studies = read_studies(folder)
     parts = [
         "## Published numbers and ours",
@@ -83,22 +71,13 @@ def page(folder: pathlib.Path) -> str:
 
 
 def readme_block(folder: pathlib.Path) -> str:
-    """The table of the README, as Markdown.
-
-    Args:
-      folder: docs/results.
-    """
+    """The table of the README, from the folder docs/results, as Markdown."""
     rows = comparisons(read_studies(folder), read_measured(folder / "measured.csv"))
     return comparison_table(rows, link="docs/results.md") + "\n"
 
 
 def comparison_table(rows: Sequence[Comparison], *, link: str) -> str:
-    """Published numbers beside ours, as Markdown.
-
-    Args:
-      rows: of the table.
-      link: to the page with a section for each study, "" on that page.
-    """
+    """Published numbers beside ours, as Markdown; `link` is to the page with a section for each study, "" on it."""
     header = ("quantity", "stated by", "paper", "measured on", "ours", "n", "gap", "reason for the gap")
     linked = lambda name: f"[{name}]({link}#{name})" if name in ABOUT else name
     return _table(header, [row._replace(where=linked(row.where)) for row in rows])
@@ -133,15 +112,13 @@ def _scale(study: Study) -> str:
     for run in {own.workdir: own for own in (*runs, RunFolder(study.workdir))}.values():
         steps.update({step: noted["seconds"] for step, noted in read_notes(run).items()})
     noted = list(zip(configs, counts, strict=True))
+    ends = lambda own: f"at {100 * own.stop_accuracy:g} % training accuracy or epoch {own.epochs:,}"
     rows = [
         ("network", _joined(f"{own.model}, width {own.width or 'as published'}" for own in configs)),
         ("data", _joined(f"{own.dataset}, {count['training']:,} training examples" for own, count in noted)),
         ("labels permuted", _joined(f"{count['permuted']:,}" for count in counts)),
         ("Adam", _joined(f"learning rate {own.learning_rate:g}, batches of {own.batch_size:,}" for own in configs)),
-        (
-            "ends",
-            _joined(f"at {100 * own.stop_accuracy:g} % training accuracy or epoch {own.epochs:,}" for own in configs),
-        ),
+        ("ends", _joined(map(ends, configs))),
         ("seeds", ", ".join(map(str, study.seeds))),
         ("device", _joined(note["device"] for note in notes)),
         ("commit", _joined(note["commit"][:9] for note in notes)),
@@ -153,10 +130,8 @@ def _scale(study: Study) -> str:
 def _by_group(study: Study) -> str:
     """Accuracy of every group at the best and the final epoch, and its peak."""
     found = accuracies(study)
-    rows = [
-        (of, *(_interval(own[moment]) for moment in ("peak", "best", "final")))
-        for of, own in found.groupby("accuracy_of", sort=False)
-    ]
+    groups, moments = found.groupby("accuracy_of", sort=False), ("peak", "best", "final")
+    rows = [(of, *(_interval(own[moment]) for moment in moments)) for of, own in groups]
     epochs = [", ".join(str(epoch) for epoch in study.epochs_of(stage).values()) for stage in ("best", "final")]
     header = ("accuracy, %", "highest", f"best epoch ({epochs[0]})", f"final epoch ({epochs[1]})")
     return _table(header, rows)
@@ -188,17 +163,13 @@ def _claims(judged: Judged) -> str:
     failing = [claim for claim in judged.claims if claim.verdict == "does not hold"]
     if not failing:
         return text
-    rows = [
-        (f"`{one.claim}` ({one.figure})", one.quantity, _measured(one), one.threshold, one.reason) for one in failing
-    ]
-    return f"{text}\n\n" + _table(
-        ("does not hold", "quantity", "measured", "expected", "why, or why this threshold"), rows
-    )
-
-
-def _measured(claim):
-    ends = "" if math.isnan(claim.low) else f" [{claim.low:.3g}, {claim.high:.3g}]"
-    return f"{claim.measured:.4g}{ends}"
+    rows = []
+    for one in failing:
+        ends = "" if math.isnan(one.low) else f" [{one.low:.3g}, {one.high:.3g}]"
+        name, value = f"`{one.claim}` ({one.figure})", f"{one.measured:.4g}{ends}"
+        rows.append((name, one.quantity, value, one.threshold, one.reason))
+    header = ("does not hold", "quantity", "measured", "expected", "why, or why this threshold")
+    return f"{text}\n\n{_table(header, rows)}"
 
 
 def _interval(values: pd.Series) -> str:
@@ -214,8 +185,5 @@ def _joined(values) -> str:
 
 
 def _table(header, rows) -> str:
-    lines = [header, *rows]
-    return "\n".join(
-        "| " + " | ".join(str(cell) for cell in line) + " |" + ("\n|" + "---|" * len(header)) * (line is header)
-        for line in lines
-    )
+    head, *lines = ("| " + " | ".join(map(str, line)) + " |" for line in [header, *rows])
+    return "\n".join([head, "|" + "---|" * len(header), *lines])

@@ -46,10 +46,8 @@ def record(layer: str, shape: tuple[int, ...], functions: dict, *arguments) -> d
     """Times one layer, ours and theirs in turns."""
     calls = {name: gradients_of(function, *arguments) for name, function in functions.items()}
     best = {name: 1e3 * timing.best for name, (timing, _) in time_together(calls, repeats=FLAGS.repeats).items()}
-    size = " x ".join(str(extent) for extent in shape)
-    return {"layer": layer, "images": size, "ours ms": best["ours"], "flax ms": best["flax"]} | {
-        "x": best["flax"] / best["ours"]
-    }
+    size, ratio = " x ".join(map(str, shape)), best["flax"] / best["ours"]
+    return {"layer": layer, "images": size, "ours ms": best["ours"], "flax ms": best["flax"], "x": ratio}
 
 
 def main(argv: list[str]) -> None:
@@ -69,14 +67,11 @@ def main(argv: list[str]) -> None:
         images = jax.random.normal(key, (FLAGS.batch, extent, extent, channels))
         functions = {"ours": max_pool, "flax": partial(nn.max_pool, window_shape=(2, 2), strides=(2, 2))}
         records.append(record(f"pooling: {layer}", images.shape, functions, images))
-    text = f"""{document.provenance(MODULE)}
-Forward and all gradients of one layer of {FLAGS.batch} images in float32, in turns.
+    text = f"""Forward and all gradients of one layer of {FLAGS.batch} images in float32, in turns.
 
 {table(records)}
 """
-    print(text)
-    if FLAGS.write:
-        document.write(MODULE, text)
+    document.finish(MODULE, [text], write_too=FLAGS.write)
 
 
 if __name__ == "__main__":

@@ -16,8 +16,7 @@ def table(records: list[dict]) -> str:
     """Formats records with equal keys, one a row, the keys as header."""
     rows = [list(records[0]), *([cell(value) for value in record.values()] for record in records)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = [
-        "| " + " | ".join(text.rjust(width) for text, width in zip(row, widths, strict=True)) + " |" for row in rows
-    ]
+    aligned = [[text.rjust(width) for text, width in zip(row, widths, strict=True)] for row in rows]
+    lines = ["| " + " | ".join(row) + " |" for row in aligned]
     rule = "|" + "|".join("-" * (width + 1) + ":" for width in widths) + "|"
     return "\n".join([lines[0], rule, *lines[1:]])

@@ -63,15 +63,7 @@ NETWORKS = {"mlp": mlp, "vgg16": vgg16, "resnet18": resnet18}
 
 
 def step_of(model: str, width: int, batch_size: int, shape: tuple[int, ...], dtype: str):
-    """Makes a call that does one compiled training step and waits for it.
-
-    Args:
-      model: a key of `NETWORKS`.
-      width: of the network.
-      batch_size: of the step.
-      shape: of an image, channels last.
-      dtype: "float32", "tf32" or "bfloat16".
-    """
+    """Makes a call that does one compiled training step, on images [height, width, channels], and waits for it."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = dtype != "float32"
     network = NETWORKS[model](width, shape).to(device, memory_format=torch.channels_last)

@@ -43,11 +43,7 @@ def invent_data(shape: tuple[int, ...], num_classes: int, num: int) -> tuple[Spl
 
 
 def compiled_step(trainer: Trainer) -> tuple[Callable, float]:
-    """Compiles the step.
-
-    Returns:
-      (a call that does one step, seconds of the first call).
-    """
+    """Compiles the step: gives a call that does one, and the seconds of the first call."""
     config = trainer.config
     batch = split_batches(np.arange(config.batch_size), config.batch_size, trainer.num_devices)[0]
     holder = [replicate(trainer.initial_state())]
@@ -119,15 +115,9 @@ def ensemble_section(widths, num_seeds: int, batch_size: int, repeats: int) -> s
 
         found = time_together({"together": together, "one by one": one_by_one}, repeats=repeats)
         seconds = {name: timing.best for name, (timing, _) in found.items()}
-        records.append(
-            {
-                "width": width,
-                "seeds": num_seeds,
-                "together s": seconds["together"],
-                "one by one s": seconds["one by one"],
-                "x": seconds["one by one"] / seconds["together"],
-            }
-        )
+        ratio = seconds["one by one"] / seconds["together"]
+        columns = {f"{name} s": spent for name, spent in seconds.items()}
+        records.append({"width": width, "seeds": num_seeds, **columns, "x": ratio})
     return f"""### An ensemble of MLPs
 
 {num_seeds} seeds, four batches of {batch_size}: one vmapped program (`--together`), or one member after the other.
@@ -152,10 +142,7 @@ def main(argv: list[str]) -> None:
         network_section(cases, FLAGS.repeats),
         ensemble_section((64, 512) if on_cpu else (64, 1024), 10, 256 if FLAGS.quick else 1024, FLAGS.repeats),
     ]
-    texts.insert(0, document.provenance(MODULE))
-    print("\n".join(texts))
-    if FLAGS.write:
-        document.write(MODULE, "\n".join(texts))
+    document.finish(MODULE, texts, write_too=FLAGS.write)
 
 
 if __name__ == "__main__":

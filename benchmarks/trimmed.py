@@ -73,7 +73,7 @@ def _trim_folder(source: RunFolder, target: RunFolder, name: str) -> None:
             "identity": None,
             "made_of": file_checksum(target.metrics),
             "command": published(note["command"]),
-            "tables": {name: _sum(target, name) for name in note["tables"]},
+            "tables": {name: file_checksum(target.results / f"{name}.csv") for name in note["tables"]},
         }
         for step, note in read_notes(source).items()
         if step not in LEFT_OUT
@@ -85,10 +85,6 @@ def _trim_folder(source: RunFolder, target: RunFolder, name: str) -> None:
         config, lines = dataclasses.replace(noted.config, data_dir=None), list(map(published, noted.commands))
         write_config(target, config, noted._replace(identity=None, data=None, commands=lines))
         write_json(target.workdir / EXAMPLES, {"training": len(is_permuted), "permuted": int(np.sum(is_permuted))})
-
-
-def _sum(folder, table):
-    return file_checksum(folder.results / f"{table}.csv")
 
 
 def _round(source, target):

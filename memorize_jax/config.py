@@ -42,11 +42,7 @@ class Settings:
     """Base of the frozen dataclasses of settings, whose fields are declared by `setting`."""
 
     def validate(self) -> None:
-        """Checks every field that can be checked without the data.
-
-        Raises:
-          ValueError: expected X, got Y.
-        """
+        """Checks every field that can be checked without the data; raises ValueError "expected X, got Y"."""
         check_types(self)
         for field in dataclasses.fields(self):
             value, least, choices = getattr(self, field.name), field.metadata["least"], field.metadata["choices"]

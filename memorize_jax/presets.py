@@ -15,7 +15,6 @@ class Preset:
     """Settings of a whole study.
 
     Attributes:
-      summary: a line on what it is, for `--help` and the report.
       settings: name of a measurement -> those of its settings that are not the defaults.
       widths: of a study of growing width, in the form of its flag; "" for a study of one network.
       name: under which it is found; None for settings that belong to no preset.
@@ -52,18 +51,12 @@ class Preset:
 
     def plan(self) -> dict:
         """What a run notes of it when it is begun, see `runs.noted.Noted`."""
-        return {
-            "preset": self.name,
-            "settings": {name: dataclasses.asdict(self.of(name)) for name in settings_classes()},
-        }
+        settings = {name: dataclasses.asdict(self.of(name)) for name in settings_classes()}
+        return {"preset": self.name, "settings": settings}
 
 
 def noted_preset(noted: Noted) -> Preset:
-    """The settings that a run has noted, of every measurement; of one that it does not name, the defaults.
-
-    Raises:
-      ValueError: a setting that there is not, or not of this kind.
-    """
+    """The settings that a run has noted, of every measurement; of one that it does not name, the defaults."""
     preset = Preset("", noted.config, noted.settings, name=noted.preset)
     for name in settings_classes():
         try:
@@ -169,11 +162,7 @@ PRESETS = {
 
 
 def get_preset(name: str) -> Preset:
-    """Looks up a preset.
-
-    Raises:
-      ValueError: no such preset; names those there are.
-    """
+    """Looks up a preset; raises ValueError that names those there are."""
     if name not in PRESETS:
         raise ValueError(f"expected preset to be one of {', '.join(PRESETS)}, got {name!r}")
     return dataclasses.replace(PRESETS[name], name=name)

@@ -3,11 +3,14 @@
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 from typing import NamedTuple
 
 ROOT = pathlib.Path(__file__).parent.parent
+# What a note of tables holds besides their settings.
+NOTE = {"identity": None, "command": "", "seconds": 1.0, "provenance": {}}
 # The doors on disk; a test compares them with the commands that there are.
 EXPERIMENTS = tuple(sorted(path.stem for path in (ROOT / "experiments").glob("[a-z]*.py")))
 
@@ -26,15 +29,13 @@ class Flags(dict):
 
 def python(*arguments, stdin="", cwd=ROOT, **environment) -> subprocess.CompletedProcess:
     """Runs Python with these arguments, at the root of the repository, with these environment variables on top."""
-    return subprocess.run(
-        [sys.executable, *map(str, arguments)],
-        cwd=cwd,
-        env={**os.environ, "JAX_PLATFORMS": "cpu", **environment},
-        input=stdin,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+    command, env = [sys.executable, *map(str, arguments)], {**os.environ, "JAX_PLATFORMS": "cpu", **environment}
+    return subprocess.run(command, cwd=cwd, env=env, input=stdin, capture_output=True, text=True, timeout=300)
+
+
+def blocks(text, language) -> list[str]:
+    """The blocks of code in a language in a text in Markdown."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
 
 
 def forked(jobs, **options) -> list[Answer]:

@@ -10,24 +10,18 @@ import memorize_jax
 from memorize_jax.commands import commands
 from memorize_jax.measurements.registry import tables
 from memorize_jax.presets import PRESETS
-from tests.commands import ROOT
+from tests.commands import ROOT, blocks
 
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 CLOUD = (ROOT / "docs" / "cloud-tpu.md").read_text(encoding="utf-8")
 TUTORIALS = [path.read_text(encoding="utf-8") for path in sorted((ROOT / "docs" / "tutorial").glob("*.md"))]
 PROSE = re.sub(r"^```.*?^```$", "", TEXT, flags=re.MULTILINE | re.DOTALL)
 FILE_ENDINGS = {".cff", ".csv", ".html", ".json", ".md", ".npz", ".py", ".toml", ".txt"}
-
-
-def blocks(language, text=TEXT):
-    return re.findall(rf"^```{language}\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
-
-
-COMMANDS = [line for text in (TEXT, CLOUD, *TUTORIALS) for block in blocks("sh", text) for line in block.splitlines()]
+COMMANDS = [line for text in (TEXT, CLOUD, *TUTORIALS) for block in blocks(text, "sh") for line in block.splitlines()]
 
 
 def test_the_first_two_blocks_are_one_command_each_to_reproduce_and_to_test():
-    reproduce, test = (block.strip() for block in blocks("sh")[:2])
+    reproduce, test = (block.strip() for block in blocks(TEXT, "sh")[:2])
     assert "\n" not in reproduce
     assert "\n" not in test
     assert "-m experiments.reproduce" in reproduce
@@ -87,14 +81,14 @@ def test_every_function_mentioned_exists():
 
 
 def test_what_is_to_be_cited_has_the_version_of_the_package():
-    (entry,) = blocks("bibtex")
+    (entry,) = blocks(TEXT, "bibtex")
     version = importlib.metadata.version("memorize_jax")
     assert f"version = {{{version}}}" in entry
     assert f"\nversion: {version}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
 
 
 def test_the_example_code_runs(capsys):
-    for block in blocks("python"):
+    for block in blocks(TEXT, "python"):
         exec(compile(block, "README.md", "exec"), {})
     assert "capacity" in capsys.readouterr().out
 

@@ -49,29 +49,21 @@ def judged():
     return results_page.read_studies(FOLDER)
 
 
-@pytest.mark.parametrize(
-    ("path", "make"), [("docs/results.md", results_page.page), ("README.md", results_page.readme_block)]
-)
-def test_what_is_written_follows_from_the_committed_tables(path, make, judged, monkeypatch):
+def test_what_is_written_follows_from_the_committed_tables(judged, monkeypatch):
     monkeypatch.setattr(results_page, "read_studies", lambda folder: judged)
-    content = (ROOT / path).read_text(encoding="utf-8")
-    assert document.replaced(content, MODULE, make(FOLDER)) == content, f"run: python -m {MODULE} --write"
+    for path, make in (("docs/results.md", results_page.page), ("README.md", results_page.readme_block)):
+        content = (ROOT / path).read_text(encoding="utf-8")
+        assert document.replaced(content, MODULE, make(FOLDER)) == content, f"run: python -m {MODULE} --write"
 
 
-def test_figures_shown_are_there_and_small(judged):
-    shown = {
-        FOLDER / one.name / "figures" / f"{figure.name}.svg"
-        for one in judged
-        for figure in results_page.chosen_figures(one.study)
-    }
+def test_figures_shown_are_there_and_small_and_committed_studies_are_trimmed(judged):
+    chosen = [(one.name, figure.name) for one in judged for figure in results_page.chosen_figures(one.study)]
+    shown = {FOLDER / name / "figures" / f"{figure}.svg" for name, figure in chosen}
     assert shown == set(FOLDER.rglob("*.svg"))
     sizes = [path.stat().st_size for path in shown]
     # Eighteen layers with bands are the most; all together stay a small part of a clone.
     assert max(sizes) < 250_000
     assert sum(sizes) < 2_000_000
-
-
-def test_committed_studies_are_trimmed():
     kept = [path for path in FOLDER.rglob("*") if path.is_file()]
     assert {path.suffix for path in kept} == {".csv", ".json", ".svg"}
     assert sum(path.stat().st_size for path in kept if path.suffix != ".svg") < 2_000_000
@@ -120,9 +112,8 @@ def test_the_reason_for_a_gap_names_the_epochs_of_the_runs_that_are_judged(tmp_p
     study = open_study(tmp_path)
     claims = {claim.claim: claim for claim in evaluate(study, statements())}
     claims["training_is_fitted"] = claims["training_is_fitted"]._replace(measured=0.9)
-    found = comparisons(
-        [Judged("mine", study, list(claims.values()))], results_page.read_measured(FOLDER / "measured.csv")
-    )
+    measured = results_page.read_measured(FOLDER / "measured.csv")
+    found = comparisons([Judged("mine", study, list(claims.values()))], measured)
     assert next(row for row in found if row.where == "mine").reason.startswith(reason)
 
 
@@ -144,10 +135,9 @@ def test_a_trimmed_run_reads_like_the_run(tmp_path):
     assert small.tables["metrics"]["test_accuracy"].iloc[0] == 0.123457
     pd.testing.assert_frame_equal(small.tables["geometry"], full.tables["geometry"])
     assert read_json(tmp_path / "small" / "examples.json") == ({"training": 8, "permuted": 4}, True)
-    assert read_noted(RunFolder(tmp_path / "small")).commands == [
-        "python -m experiments.train --workdir=runs/small --epochs=2"
-    ]
-    assert read_config(RunFolder(tmp_path / "small")).data_dir is None
+    noted = read_noted(RunFolder(tmp_path / "small"))
+    assert noted.commands == ["python -m experiments.train --workdir=runs/small --epochs=2"]
+    assert noted.config.data_dir is None
     kept = {path.name for path in (tmp_path / "small").rglob("*") if path.is_file()}
     assert kept == {"config.json", "examples.json", "metrics.csv", "geometry.csv"}
 
@@ -197,12 +187,9 @@ def test_what_cannot_be_trimmed_is_named(tmp_path):
     assert not (tmp_path / "small").exists()
 
 
-def test_a_document_without_markers_is_refused():
+def test_a_document_without_markers_is_refused_and_a_table_of_comparisons_links_to_its_studies():
     with pytest.raises(ValueError, match="expected the lines <!-- begin: python"):
         document.replaced("text", MODULE, "more")
-
-
-def test_a_table_of_comparisons_links_to_its_studies():
     row = Comparison("a", "b", "1", "digits", "2", "3", "4", "5")
     text = results_page.comparison_table([row], link="docs/results.md")
     assert "| a | b | 1 | [digits](docs/results.md#digits) | 2 | 3 | 4 | 5 |" in text

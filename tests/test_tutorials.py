@@ -10,20 +10,15 @@ import pytest
 
 from memorize_jax.runs.folder import RunFolder
 from tests import stand_in_torch
-from tests.commands import ROOT, forked
+from tests.commands import ROOT, blocks, forked
 
 FOLDER = ROOT / "docs" / "tutorial"
-TUTORIALS = sorted(path.stem for path in FOLDER.glob("*.md"))
-
-
-def blocks(name, language):
-    text = (FOLDER / f"{name}.md").read_text(encoding="utf-8")
-    return re.findall(rf"^```{language}\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
+TEXTS = {path.stem: path.read_text(encoding="utf-8") for path in sorted(FOLDER.glob("*.md"))}
 
 
 def modules(name):
     """File -> content: the blocks that begin with a file's name."""
-    found = {re.match(r"# (\w+\.py)\n", block): block for block in blocks(name, "python")}
+    found = {re.match(r"# (\w+\.py)\n", block): block for block in blocks(TEXTS[name], "python")}
     return {match[1]: block for match, block in found.items() if match}
 
 
@@ -46,7 +41,7 @@ def execute(name, folder):
     for file, block in modules(name).items():
         (folder / file).write_text(block)
     namespace = {}
-    for block in blocks(name, "python"):
+    for block in blocks(TEXTS[name], "python"):
         if block not in modules(name).values():
             exec(compile(block, f"{name}.md", "exec"), namespace)
     return namespace
@@ -56,9 +51,8 @@ def test_there_are_three_and_every_name_in_their_text_exists():
     import memorize_jax
     from memorize_jax import analysis, data, models  # noqa: F401
 
-    assert TUTORIALS == ["own-activations", "own-data", "own-network"]
-    for name in TUTORIALS:
-        text = (FOLDER / f"{name}.md").read_text(encoding="utf-8")
+    assert list(TEXTS) == ["own-activations", "own-data", "own-network"]
+    for text in TEXTS.values():
         for mentioned in re.findall(r"`((?:data|models|analysis)\.[\w.]+)`", text):
             assert operator.attrgetter(mentioned)(memorize_jax), mentioned
 
@@ -93,12 +87,13 @@ def test_the_code_about_activations_runs(workplace, capsys):
 
 @pytest.mark.slow
 def test_the_commands_run(tmp_path):
-    for name in TUTORIALS:
+    for name in TEXTS:
         for file, block in modules(name).items():
             (tmp_path / file).write_text(block)
     rng = np.random.default_rng(0)
     np.savez(tmp_path / "activations.npz", labels=np.repeat(np.arange(4), 20), layer=rng.normal(size=(80, 12)))
-    lines = [shlex.split(line) for name in TUTORIALS for block in blocks(name, "sh") for line in block.splitlines()]
+    scripts = [block for text in TEXTS.values() for block in blocks(text, "sh")]
+    lines = [shlex.split(line) for script in scripts for line in script.splitlines()]
     # The current folder, too, is on the path of `python -m`.
     jobs, paths = [[module, *flags] for _, _, module, *flags in lines], f"{ROOT}:{tmp_path}"
     for job, (code, error, _) in zip(jobs, forked(jobs, cwd=tmp_path, PYTHONPATH=paths), strict=True):

@@ -9,12 +9,7 @@ from memorize_jax.invocation import MODULE, called
 
 
 class Command(NamedTuple):
-    """A command.
-
-    Attributes:
-      summary: what it does, in a line.
-      module: with its docstring as usage, `define()` of its flags, and `main()`; "" for a measurement.
-    """
+    """A command; its module has usage as docstring, `define()` of its flags, and `main()`, "" for a measurement."""
 
     summary: str
     module: str = ""

@@ -19,10 +19,7 @@ LOCAL_DIR = "~/.cache/memorize_jax"
 def workdir_here(given: flags.FlagValues, schemes: tuple[str, ...] = ("gs",), **options) -> Iterator[None]:
     """Has --workdir name a local folder while a run in a bucket is worked on; does nothing with other folders.
 
-    Args:
-      given: flags, with `workdir` and `local_dir`.
-      schemes: of the URLs that are buckets.
-      **options: of `bucket.mirrored`, whose errors are also raised.
+    URLs of these schemes are buckets; the options are those of `bucket.mirrored`.
     """
     url = given.workdir or ""
     scheme, is_url, _ = url.partition("://")

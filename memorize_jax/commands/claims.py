@@ -38,12 +38,8 @@ def sheet(claims: Sequence[Claim]) -> str:
     lines = []
     for claim in sorted(claims, key=lambda claim: VERDICTS.index(claim.verdict)):
         if claim.verdict != UNDECIDED:
-            lines += [
-                f"{claim.verdict.upper()}  {_named(claim)}",
-                *_wrapped(claim.statement),
-                *_wrapped(_detail(claim)),
-            ]
-            lines.append("")
+            texts = *_wrapped(claim.statement), *_wrapped(_detail(claim))
+            lines += [f"{claim.verdict.upper()}  {_named(claim)}", *texts, ""]
     for reason, undecided in by_reason(claims).items():
         # The reason stays unbroken: it may end with a command to copy.
         names = ", ".join(map(_named, undecided))

@@ -142,8 +142,7 @@ def _advice(error):
 def start(main: Callable[[], None], define: Callable[[], None], first: Callable[[], None] = lambda: None) -> None:
     """Runs `main` with the flags of `define`, and turns every foreseeable error into one line and exit code 1.
 
-    Args:
-      first: done before a run in a bucket is opened.
+    `first` is done before a run in a bucket is opened.
     """
     interruption.end_at_once()
     define()

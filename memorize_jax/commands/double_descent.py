@@ -61,8 +61,6 @@ def main() -> None:
     if not preset.widths:
         raise ValueError("expected --widths=1,2,4,8, for this preset has none")
     run_widths(workdir, plan_of(preset, cli.FLAGS.seeds), preset, together=cli.FLAGS.together)
-    figures = get_measurement("double_descent").figures
+    folder, figures = RunFolder(workdir), get_measurement("double_descent").figures
     names = ", ".join(path.name for path in draw(open_study(workdir), [figure.name for figure in figures]))
-    print(
-        f"measured: {RunFolder(workdir).results / 'double_descent.csv'}; drawn in {RunFolder(workdir).figures}: {names}"
-    )
+    print(f"measured: {folder.results / 'double_descent.csv'}; drawn in {folder.figures}: {names}")

@@ -40,7 +40,6 @@ def train_and_measure(
       names: of the measurements.
       together: train the seeds as one program.
       prepared: what `runs.prepare.prepare` returned, if it was called before.
-      say: takes what is about to be done.
     """
     if not is_trained:
         say("train")
@@ -79,7 +78,6 @@ def execute(
 
     Args:
       wanted: measurements to make in every run.
-      together: train the seeds of a combination as one program.
       cluster: "none" does one run after the other in this process, "local" and "slurm" submit jobs.
       options: of the jobs, see submitit's `update_parameters`.
 
@@ -112,26 +110,20 @@ def execute(
     table = index()
     if failed:
         print(table.to_string(index=False))
-        raise ValueError(
-            f"{len(failed)} of {len(todo)} runs failed: {', '.join(failed)}; the same command tries them again"
-        )
-    for one in wanted:
-        if one.axes:
-            _write_together(folder, one)
+        said = f"{len(failed)} of {len(todo)} runs failed: {', '.join(failed)}"
+        raise ValueError(f"{said}; the same command tries them again")
+    # The tables of all runs of the study, in its own results/.
+    for one in (one for one in wanted if one.axes):
+        study = open_study(folder)
+        for name, about in one.tables.items():
+            with replacing(RunFolder(folder).results / f"{name}.csv") as beside:
+                study.tables[name][list(about.columns)].to_csv(beside, index=False)
     return table
 
 
 def is_complete(run: RunFolder, wanted: Sequence[Measurement], preset: Preset) -> bool:
     """Whether all measurements were made in the folder of a run with these settings."""
     return all(is_measured(one, run, preset.of_all(one)) for one in wanted)
-
-
-def _write_together(folder, measurement):
-    """Writes the tables of a measurement of all runs of a study into its own results/."""
-    study = open_study(folder)
-    for name, about in measurement.tables.items():
-        with replacing(RunFolder(folder).results / f"{name}.csv") as beside:
-            study.tables[name][list(about.columns)].to_csv(beside, index=False)
 
 
 def _submit(folder, jobs, cluster, options):

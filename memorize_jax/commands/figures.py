@@ -16,10 +16,7 @@ from memorize_jax.runs.folder import check_writable
 
 
 def run(workdir: str | pathlib.Path, names: str = "all") -> list[pathlib.Path]:
-    """Draws figures of a study and prints what they show, or why they cannot be drawn; returns their paths.
-
-    Args:
-      names: see `report.catalog.select`.
+    """Draws figures of a study, by names for `report.catalog.select`, and prints what they show, or why they cannot be.
 
     Raises:
       ValueError: a figure that there is not, or a name none of whose figures can be drawn.

@@ -44,26 +44,15 @@ def main() -> None:
 
 
 def measure_points(points: str, workdir: str | pathlib.Path, settings: GeometrySettings, seed: int) -> pathlib.Path:
-    """Measures activations from a file; writes results/geometry.csv and figures/geometry.svg.
-
-    Args:
-      points: path of the npz file.
-      workdir: must not hold a training run.
-
-    Returns:
-      Path of the table.
-    """
-    if settings.example_repeats > 1:
-        raise ValueError(
-            f"expected example_repeats 1 with --points, got {settings.example_repeats}: vary --seed instead"
-        )
+    """Measures the activations in a file; writes figures/geometry.svg and results/geometry.csv; returns the latter."""
+    if (repeats := settings.example_repeats) > 1:
+        raise ValueError(f"expected example_repeats 1 with --points, got {repeats}: vary --seed instead")
     folder = RunFolder(workdir)
     check_writable(folder.workdir)
     folder.workdir.mkdir(parents=True, exist_ok=True)
     if folder.config.is_file():
-        raise ValueError(
-            f"workdir {workdir} holds a training run; choose another --workdir for the results of --points"
-        )
+        advice = "choose another --workdir for the results of --points"
+        raise ValueError(f"workdir {workdir} holds a training run; {advice}")
     activations, labels = read_points(points)
     chosen: dict[str, Any] = {"seed": seed, "max_classes": settings.max_classes, **dict(settings.options())}
     with warnings.catch_warnings(record=True) as said:

@@ -22,15 +22,12 @@ ADVICE = "lower --num_draws, --examples_per_class or --max_classes, --num_train,
 
 
 class Planned(NamedTuple):
-    """What is to be done about the training, or about a measurement.
+    """What is to be done about the training, "train", or about a measurement; None where nothing is known.
 
     Attributes:
-      name: "train", or of the measurement.
       state: what is there already, or why it is left out.
-      todo: whether it will run.
-      seconds: that it may take; None if nothing is known.
       at_most: whether it may end sooner.
-      bytes: of memory that it takes at its peak; None if nothing is known.
+      bytes: of memory that it takes at its peak.
     """
 
     name: str
@@ -61,13 +58,10 @@ def about(seconds: float | None) -> str:
 def check_measurements(
     wanted: Sequence[Measurement], folders: Sequence[RunFolder], preset: Preset, prepared: tuple[Splits, PermutedLabels]
 ) -> None:
-    """Raises ValueError for what can be known to be wrong with settings now, before hours of training.
-
-    Args:
-      folders: of the runs, trained or not.
-      prepared: what `runs.prepare.prepare` returned.
-    """
-    last = min(_last_epoch(folder, preset.run) for folder in folders)
+    """Raises ValueError for what can be known to be wrong with settings now, before hours of training."""
+    stored = [stored_rows(folder) for folder in folders]
+    # Of a run that has ended the epochs that it has, else those that it may have at most.
+    last = min(len(rows) - 1 if has_ended(preset.run, rows) else preset.run.epochs for rows in stored)
     for one in wanted:
         settings = preset.of_all(one)
         one.check(preset.run, *prepared, *settings)
@@ -76,12 +70,6 @@ def check_measurements(
             for number in filter(str.isdecimal, numbers):
                 if int(number) > last:
                     raise ValueError(f"expected {name} of at most {last}, the last epoch of the run, got {number}")
-
-
-def _last_epoch(folder: RunFolder, config: RunConfig) -> int:
-    """The last epoch that a run has, or at most will have."""
-    rows = stored_rows(folder)
-    return len(rows) - 1 if has_ended(config, rows) else config.epochs
 
 
 def plan_training(runs: Mapping[RunFolder, RunConfig], work: costs.Workload) -> Planned:
@@ -98,19 +86,9 @@ def plan_training(runs: Mapping[RunFolder, RunConfig], work: costs.Workload) -> 
 
 
 def plan_measurement(
-    one: Measurement,
-    folders: Sequence[RunFolder],
-    preset: Preset,
-    splits: Splits,
-    work: costs.Workload,
-    *,
-    trained: bool,
+    one: Measurement, folders: Sequence[RunFolder], preset: Preset, splits: Splits, work: costs.Workload, trained: bool
 ) -> Planned:
-    """Looks whether a measurement was made for all runs, with the settings chosen.
-
-    Args:
-      trained: whether the training is finished; if not, no table stays valid.
-    """
+    """Looks whether a measurement was made for all runs with these settings; none stays valid unless `trained`."""
     if why := one.why_not(preset.run, splits):
         return Planned(one.name, why, False)
     settings = preset.of_all(one)

@@ -26,17 +26,16 @@ from memorize_jax.studies.study import Study
 
 
 def run(workdir: str | pathlib.Path) -> tuple[pathlib.Path, list[Claim]]:
-    """Writes figures/, results/claims.csv and report.html of a study; returns the path of the report, and the claims.
-
-    Raises:
-      FileNotFoundError: nothing was trained there; says which command does.
-    """
+    """Writes figures/, results/claims.csv and report.html of a study; returns the path of the report and the claims."""
     check_writable(RunFolder(workdir).workdir)
     study = open_study(workdir)
     judged = claims.judge(study)
     folder = RunFolder(study.workdir)
     if not study.axes and len(study.seeds) > 1 and "geometry" in study.tables:
-        _write_over_seeds(study, folder.results / "over_seeds.csv")
+        # Mean and interval of the geometry over seeds, at the best and the final epoch.
+        rows = at_stages(study.tables["geometry"], {seed: study.metrics_of(seed) for seed in study.seeds})
+        with replacing(folder.results / "over_seeds.csv") as beside:
+            over_seeds(rows, ["stage", "group", "layer", "layer_number"], list(LABELS)).to_csv(beside, index=False)
     return _write(folder.report, study_page(study, judged, commands(study))), judged
 
 
@@ -48,24 +47,18 @@ def run_all(workdir: str | pathlib.Path) -> tuple[pathlib.Path, list[Claim]]:
 
 
 def compare(workdirs: Sequence[str], out: str | pathlib.Path | None = None) -> pathlib.Path:
-    """Writes comparison.html: several studies side by side.
-
-    Args:
-      workdirs: of the studies, at least two.
-      out: folder for the page, made if needed; None for the one that holds the first study.
+    """Writes comparison.html, at least two studies side by side, into the folder `out`, or that of the first study.
 
     Raises:
       ValueError: fewer than two different folders, or one that is not on this machine.
-      FileNotFoundError: nothing was trained in one of them.
     """
     for workdir in workdirs:
         if "://" in workdir:
             raise ValueError(f"expected --workdirs to be folders on this machine, got {workdir}")
     different = {RunFolder(workdir).workdir.resolve() for workdir in workdirs}
     if len(different) < max(len(workdirs), 2):
-        raise ValueError(
-            f"expected --workdirs=A,B,... with two or more different folders, got {','.join(workdirs) or 'none'}"
-        )
+        got = ",".join(workdirs) or "none"
+        raise ValueError(f"expected --workdirs=A,B,... with two or more different folders, got {got}")
     folder = RunFolder(out or RunFolder(workdirs[0]).workdir.parent).workdir
     check_writable(folder)
     studies = [open_study(workdir) for workdir in workdirs]
@@ -79,14 +72,6 @@ def _write(path, page):
     with replacing(path) as beside:
         beside.write_text(page, encoding="utf-8")
     return path
-
-
-def _write_over_seeds(study: Study, path: pathlib.Path) -> None:
-    """Writes mean and interval of the geometry over seeds, at the best and the final epoch."""
-    rows = at_stages(study.tables["geometry"], {seed: study.metrics_of(seed) for seed in study.seeds})
-    by, measures = ["stage", "group", "layer", "layer_number"], list(LABELS)
-    with replacing(path) as beside:
-        over_seeds(rows, by, measures).to_csv(beside, index=False)
 
 
 def short_names(workdirs: Sequence[str]) -> list[str]:
@@ -117,6 +102,5 @@ def main() -> None:
 
 def define() -> None:
     """Defines the flags."""
-    several = "Folders of several studies with commas between them, to show side by side."
     cli.flags_of_all()
-    cli.flag("workdirs", several)
+    cli.flag("workdirs", "Folders of several studies with commas between them, to show side by side.")

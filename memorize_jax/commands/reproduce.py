@@ -54,9 +54,6 @@ def run(
       figures: to draw, and to do nothing else for; () for the whole study.
       dry_run: only print the plan.
       together: train the seeds as one program.
-
-    Raises:
-      ValueError, OSError: one clear sentence; before the training, where that is possible.
     """
     plan = double_descent.plan_of(preset, seeds)
     if plan.axes:
@@ -75,10 +72,8 @@ def _show_widths(workdir: str, plan: StudyPlan, preset: Preset) -> bool:
     is_complete = lambda run: is_measured(wanted, run, preset.of_all(wanted))
     states = [state_of(plan.folders(workdir, one), is_complete)["state"] for one in plan.runs()]
     complete, begun = states.count("complete"), len(states) - states.count("missing")
-    is_done = complete == len(states)
-    said = f"{begun} of {len(states)} widths begun, {complete} complete"
-    state = "done with these settings" if is_done else said
-    planned.show([planned.Planned(wanted.name, state, not is_done)])
+    is_done, said = complete == len(states), f"{begun} of {len(states)} widths begun, {complete} complete"
+    planned.show([planned.Planned(wanted.name, "done with these settings" if is_done else said, not is_done)])
     return is_done
 
 
@@ -99,8 +94,8 @@ def _run_network(workdir, plan, preset, figures, dry_run, together):
     planned.check_measurements(wanted, folders, preset, prepared)
     work = costs.measure_work(config, prepared[0], folders[0])
     training = planned.plan_training(runs, work)
-    options = {"trained": not training.todo}
-    steps = [planned.plan_measurement(step, folders, preset, prepared[0], work, **options) for step in wanted]
+    about = folders, preset, prepared[0], work, not training.todo
+    steps = [planned.plan_measurement(step, *about) for step in wanted]
     planned.show([training, *steps])
     planned.check_memory([training, *steps])
     if not dry_run:
@@ -129,9 +124,8 @@ def _possible(figures, folders, preset, splits):
             if not there and (why := one.why_not(preset.run, splits)):
                 reasons[figure.name] = why
         if figure.least_epochs and preset.run.keep == "best,last":
-            reasons[figure.name] = (
-                f"needs the networks of {figure.least_epochs} epochs, of which keep=best,last stores two"
-            )
+            needs = f"needs the networks of {figure.least_epochs} epochs"
+            reasons[figure.name] = f"{needs}, of which keep=best,last stores two"
     return _without(figures, reasons)
 
 
@@ -181,11 +175,7 @@ def _finish(workdir, figures):
 
 
 def choose_figures(text: str, preset: Preset) -> list[Figure]:
-    """The figures of `report.catalog.select` that a study by this preset can show; says of the others why not.
-
-    Raises:
-      ValueError: there is no such figure, or none that comes from such a study.
-    """
+    """The figures of `report.catalog.select` that a study by this preset can show; says of the others why not."""
     axes, figures = ("width",) if preset.widths else (), select(text, preset.run.model)
     of_one = "is drawn from one network; give a preset without widths"
     reasons = {figure.name: instead(figure.axes[0]) if figure.axes else of_one for figure in figures}

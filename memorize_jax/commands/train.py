@@ -21,10 +21,9 @@ from memorize_jax.studies.plan import make_plan
 
 def define() -> None:
     """Defines the flags."""
-    elsewhere = "only needed where JAX cannot detect the cluster."
+    elsewhere, found = "only needed where JAX cannot detect the cluster.", "on a TPU pod slice, Slurm or Open MPI."
     cli.flags_of_training()
-    found = "which find one another on a TPU pod slice, Slurm or Open MPI."
-    cli.switch("distributed", f"Train together with other processes, {found}")
+    cli.switch("distributed", f"Train together with other processes, which find one another {found}")
     cli.flag("coordinator", f"Address and port of process 0, as HOST:PORT; {elsewhere}")
     cli.flag("num_processes", f"How many processes there are; {elsewhere}", flags.DEFINE_integer)
     cli.flag("process_id", f"Which process this is, from 0; {elsewhere}", flags.DEFINE_integer)

@@ -18,9 +18,6 @@ NAMING_CODE = ("dataset", "model")
 def check_workdirs(given: flags.FlagValues) -> str:
     """Refuses links in the folder that is worked in, and announces own code that a config.json names.
 
-    Args:
-      given: flags, with `workdir` and `trust_code`, and perhaps `workdirs` and `file`.
-
     Returns:
       A warning of a run of the first version, to be given with what was made of it; "" if there is none.
 

@@ -20,7 +20,7 @@ class Archive(NamedTuple):
 
     Attributes:
       train: members with training records, in order.
-      records_per_member: (training, test).
+      records_per_member: of training, of test.
       label_bytes: before the pixels of each record; the last is the label, a first one of two is the coarse label.
     """
 
@@ -65,19 +65,15 @@ def _members(path: pathlib.Path, sizes: dict[str, int]) -> dict[str, bytes]:
                 continue
             content = archive.extractfile(member) if member.isfile() else None
             if content is None or member.size != sizes[name]:
-                raise ValueError(
-                    f"{path}: expected {name} to be a file of {sizes[name]} bytes, got "
-                    f"{'a file' if content else 'something else'} of {member.size}"
-                )
+                got = f"{'a file' if content else 'something else'} of {member.size}"
+                raise ValueError(f"{path}: expected {name} to be a file of {sizes[name]} bytes, got {got}")
             found[name] = content.read()
         while unpacked.read(1 << 20):
             pass
     absent = [name for name in sizes if name not in found]
     if absent:
-        raise ValueError(
-            f"{path}: expected the members {', '.join(sizes)}, got none named {', '.join(absent)}; it holds "
-            f"{listed(names)}"
-        )
+        got = f"none named {', '.join(absent)}; it holds {listed(names)}"
+        raise ValueError(f"{path}: expected the members {', '.join(sizes)}, got {got}")
     return found
 
 

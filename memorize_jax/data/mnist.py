@@ -98,10 +98,8 @@ def load(name: str, data_dir: str | None = None) -> Splits:
     for part, (of_images, of_labels) in paths.items():
         with _idx(of_images) as (_, images), _idx(of_labels) as (_, labels):
             if images[1:] != (28, 28) or labels != images[:1] or not images[0]:
-                raise ValueError(
-                    f"{found}: images {list(images)} and labels {list(labels)} of {part} do not belong together; "
-                    "expected [n, 28, 28] and [n], n >= 1"
-                )
+                got = f"images {list(images)} and labels {list(labels)} of {part} do not belong together"
+                raise ValueError(f"{found}: {got}; expected [n, 28, 28] and [n], n >= 1")
 
     def read(part):
         images, labels = (read_idx(path) for path in paths[part])

@@ -19,7 +19,7 @@ LOADERS: dict[str, Callable[..., Splits]] = {
     "fashion_mnist_32": mnist.load_32,
     "mnist": partial(mnist.load, "mnist"),
     "spheres": lambda data_dir=None: spheres.make_spheres(),
-    "spheres_small": lambda data_dir=None: spheres.make_spheres(**spheres.SMALL),
+    "spheres_small": lambda data_dir=None: spheres.make_small(),
     "tiny_imagenet": tiny_imagenet.load,
 }
 

@@ -34,11 +34,9 @@ def make_spheres(
         raise ValueError(f"expected an even number of classes (centers come in pairs), got {num_classes}")
     if span not in ("with_center", "random"):
         raise ValueError(f"expected span to be 'with_center' or 'random', got {span!r}")
-    if num_features < max(num_classes // 2, sphere_dimension):
-        raise ValueError(
-            f"expected at least {max(num_classes // 2, sphere_dimension)} features for {num_classes} classes and "
-            f"{sphere_dimension} dimensions, got {num_features}"
-        )
+    if num_features < (least := max(num_classes // 2, sphere_dimension)):
+        of = f"{num_classes} classes and {sphere_dimension} dimensions"
+        raise ValueError(f"expected at least {least} features for {of}, got {num_features}")
     rng = np.random.default_rng(seed)
     per_class = train_per_class + test_per_class
     points = np.empty((num_classes, per_class, num_features), np.float32)
@@ -46,8 +44,7 @@ def make_spheres(
         axis = label // 2
         directions = rng.standard_normal((num_features, sphere_dimension))
         if span == "with_center":
-            directions[axis] = 0
-            directions[:, 0] = 0
+            directions[axis] = directions[:, 0] = 0
             directions[axis, 0] = 1
         basis = np.linalg.qr(directions)[0]
         on_sphere = rng.standard_normal((per_class, sphere_dimension))
@@ -62,12 +59,13 @@ def make_spheres(
     return Splits(split(0, train_per_class), split(train_per_class, per_class))
 
 
-# A set of the same kind at CPU size.
-SMALL = {
-    "num_classes": 20,
-    "num_features": 128,
-    "sphere_dimension": 10,
-    "train_per_class": 200,
-    "test_per_class": 50,
-    "name": "spheres_small",
-}
+def make_small() -> Splits:
+    """A set of the same kind at CPU size."""
+    return make_spheres(
+        num_classes=20,
+        num_features=128,
+        sphere_dimension=10,
+        train_per_class=200,
+        test_per_class=50,
+        name="spheres_small",
+    )

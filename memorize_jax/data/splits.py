@@ -28,25 +28,20 @@ def check_splits(splits: object, name: str) -> Splits:
     where = f"dataset {name}"
     if not isinstance(splits, Splits) or not all(isinstance(split, Split) for split in splits):
         of = f" of {', '.join(type(part).__name__ for part in splits)}" if isinstance(splits, tuple) else ""
-        raise ValueError(
-            f"{where}: expected data.Splits of two data.Split, got {type(splits).__name__}{of}; return "
-            "Splits(Split(images, labels, num_classes, name), Split(...))"
-        )
+        advice = "return Splits(Split(images, labels, num_classes, name), Split(...))"
+        raise ValueError(f"{where}: expected data.Splits of two data.Split, got {type(splits).__name__}{of}; {advice}")
     splits = Splits(*(check_split(split, part, where) for part, split in splits._asdict().items()))
-    sizes, types, counts = zip(
-        *((one.images.shape[1:], one.images.dtype, one.num_classes) for one in splits), strict=True
-    )
-    if sizes[0] != sizes[1] or types[0] != types[1] or counts[0] != counts[1]:
+    kinds = [(one.images.shape[1:], one.images.dtype, one.num_classes) for one in splits]
+    if kinds[0] != kinds[1]:
+        sizes, types, counts = zip(*kinds, strict=True)
         differ = f"examples {sizes[0]} and {sizes[1]}, {types[0]} and {types[1]}, {counts[0]} and {counts[1]} classes"
         raise ValueError(f"{where}: expected train and test alike, got {differ}")
-    shape, labels = splits.train.images.shape, splits.train.labels
-    absent = np.setdiff1d(np.arange(min(counts[0], len(labels) + 1)), labels)
+    shape, labels, number = splits.train.images.shape, splits.train.labels, splits.train.num_classes
+    absent = np.setdiff1d(np.arange(min(number, len(labels) + 1)), labels)
     if len(absent):
-        which = ", ".join(map(str, absent[:10])) + ", ..." * (len(absent) > 10)
-        raise ValueError(
-            f"{where}: expected training examples of each of {counts[0]} classes, got none of class {which}; "
-            "number the others from 0 and lower num_classes"
-        )
+        got = f"none of class {', '.join(map(str, absent[:10]))}{', ...' * (len(absent) > 10)}"
+        advice = "number the others from 0 and lower num_classes"
+        raise ValueError(f"{where}: expected training examples of each of {number} classes, got {got}; {advice}")
     if len(shape) == 4 and shape[1] in (1, 3) and min(shape[2:]) > 4:
         advice = "expected [n, height, width, channels]: images.transpose(0, 2, 3, 1)"
         warnings.warn(f"{where}: images {list(shape)} look like channels first; {advice}", stacklevel=3)
@@ -59,10 +54,8 @@ def check_split(split: Split, part: str, where: str) -> Split:
         # What is masked must not come back as a number.
         images, labels = (np.asarray(np.ma.filled(array, np.nan)) for array in (split.images, split.labels))
     except Exception as error:  # another library's array may fail in any way
-        reason = " ".join(str(error).split())
-        raise ValueError(
-            f"{where}: expected NumPy arrays in {part} ({reason}); tensors become them by x.detach().cpu().numpy()"
-        ) from error
+        reason, advice = " ".join(str(error).split()), "tensors become them by x.detach().cpu().numpy()"
+        raise ValueError(f"{where}: expected NumPy arrays in {part} ({reason}); {advice}") from error
     num_classes = split.num_classes
     if not isinstance(num_classes, (int, np.integer)) or num_classes < 2:
         raise ValueError(f"{where}: expected num_classes to be a whole number >= 2, got {num_classes!r}")
@@ -75,10 +68,9 @@ def check_split(split: Split, part: str, where: str) -> Split:
         )
     wrong = np.zeros(1, int) if is_image else (~np.isfinite(images)).sum(axis=tuple(range(1, images.ndim)))
     if wrong.any():
-        raise ValueError(
-            f"{where}: expected finite numbers in {part}, got {wrong.sum()} NaN or infinite in {np.sum(wrong > 0)} "
-            f"examples, the first is example {np.argmax(wrong > 0)}; correct them or leave them out"
-        )
+        examples = np.flatnonzero(wrong)
+        got = f"{wrong.sum()} NaN or infinite in {len(examples)} examples, the first is example {examples[0]}"
+        raise ValueError(f"{where}: expected finite numbers in {part}, got {got}; correct them or leave them out")
     return split._replace(images=images, labels=_as_int32(labels, num_classes, part, where))
 
 
@@ -111,12 +103,7 @@ def _as_int32(labels, num_classes, part, where):
 def stratified_split(
     labels: Int[np.ndarray, " n"], test_fraction: float, seed: int
 ) -> tuple[Int[np.ndarray, " train"], Int[np.ndarray, " test"]]:
-    """Splits examples into training and test; gives sorted indices.
-
-    Args:
-      test_fraction: share of each class that goes to test, rounded down to whole examples.
-      seed: of the shuffle.
-    """
+    """Splits examples into training and test, a share of each class rounded down to whole examples; sorted indices."""
     rng = np.random.default_rng(seed)
     test = []
     for label in np.unique(labels):

@@ -65,11 +65,10 @@ def manifold_indices(
         classes = np.sort(np.random.default_rng([*seed, num_classes]).permutation(num_classes)[:max_classes])
     short = classes[counts[classes] < examples_per_class]
     if len(short):
+        expected = f"at least {examples_per_class} {name} examples in every class"
         found = ", ".join(f"{counts[label]} in class {label}" for label in short)
-        raise ValueError(
-            f"expected at least {examples_per_class} {name} examples in every class, got {found}; "
-            f"lower --examples_per_class to {counts[classes].min()} or less"
-        )
+        advice = f"lower --examples_per_class to {counts[classes].min()} or less"
+        raise ValueError(f"expected {expected}, got {found}; {advice}")
     chosen = []
     for label in classes:
         members = group.indices[group.labels == label]

@@ -36,11 +36,9 @@ def load(name: str, data_dir: str | None, *, by_hand: str) -> Splits:
     needed = READING if prepared else READING + PREPARING
     missing = [package for package in needed if importlib.util.find_spec(package) is None]
     if missing:
-        there = "a prepared copy" if prepared else "no data"
-        raise FileNotFoundError(
-            f"{name}: {there} in {folder}, and to {'read' if prepared else 'prepare'} it {' and '.join(missing)} "
-            f"must be installed ({INSTALL}); or {by_hand}"
-        )
+        there, verb = ("a prepared copy", "read") if prepared else ("no data", "prepare")
+        needs = f"to {verb} it {' and '.join(missing)} must be installed ({INSTALL})"
+        raise FileNotFoundError(f"{name}: {there} in {folder}, and {needs}; or {by_hand}")
     import tensorflow_datasets as tfds
 
     # A prepared copy has its format already, and TFDS refuses to be told another.
@@ -71,10 +69,9 @@ def _read(builder, split):
     try:
         records = list(builder.as_data_source(split))
     except NotImplementedError as error:
-        raise ValueError(
-            f"{builder.name}: expected a copy prepared as {FILE_FORMAT} in {builder.data_path}, got another format, "
-            "which only TensorFlow reads; give another --data_dir"
-        ) from error
+        expected = f"a copy prepared as {FILE_FORMAT} in {builder.data_path}"
+        got = "another format, which only TensorFlow reads; give another --data_dir"
+        raise ValueError(f"{builder.name}: expected {expected}, got {got}") from error
     if "id" in builder.info.features:
         records.sort(key=lambda record: record["id"])
     images = np.stack([record["image"] for record in records])

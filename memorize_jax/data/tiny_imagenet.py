@@ -110,10 +110,8 @@ def _annotations(text: str, classes: list[str], path) -> Int32[np.ndarray, " n"]
     rows = dict(line.split("\t")[:2] for line in text.splitlines() if line.count("\t") >= 1)
     names = [f"val_{number}.JPEG" for number in range(NUM_TEST)]
     if rows.keys() != set(names) or not set(rows.values()) <= label_of.keys():
-        raise ValueError(
-            f"{path}: expected val_annotations.txt to give one of {len(classes)} classes for each of {NUM_TEST} "
-            f"images, got {len(rows)} images of {len(set(rows.values()))} classes"
-        )
+        expected = f"val_annotations.txt to give one of {len(classes)} classes for each of {NUM_TEST} images"
+        raise ValueError(f"{path}: expected {expected}, got {len(rows)} images of {len(set(rows.values()))} classes")
     return np.array([label_of[rows[name]] for name in names], np.int32)
 
 
@@ -132,15 +130,11 @@ def load(data_dir: str | None = None) -> Splits:
         classes = sorted(set(read("wnids.txt").decode("ascii", "replace").split()))
         wrong = [name for name in classes if not WORDNET_ID.fullmatch(name)]
         if wrong or len(classes) != NUM_CLASSES:
-            raise ValueError(
-                f"{path}: expected {NUM_CLASSES} WordNet ids like n01443537 in wnids.txt, got {len(classes)}"
-                + (f" with {wrong[0]!r}" if wrong else "")
-            )
+            got = f"{len(classes)}{f' with {wrong[0]!r}' if wrong else ''}"
+            raise ValueError(f"{path}: expected {NUM_CLASSES} WordNet ids like n01443537 in wnids.txt, got {got}")
         test_labels = _annotations(read("val/val_annotations.txt").decode("ascii", "replace"), classes, path)
         train_labels = np.repeat(np.arange(NUM_CLASSES, dtype=np.int32), TRAIN_PER_CLASS)
         train = [f"train/{name}/images/{name}_{number}.JPEG" for name in classes for number in range(TRAIN_PER_CLASS)]
         test = [f"val/images/val_{number}.JPEG" for number in range(NUM_TEST)]
-        return Splits(
-            Split(_images(read, train, path), train_labels, NUM_CLASSES, "tiny_imagenet"),
-            Split(_images(read, test, path), test_labels, NUM_CLASSES, "tiny_imagenet"),
-        )
+        parts = (train, train_labels), (test, test_labels)
+        return Splits(*(Split(_images(read, names, path), own, NUM_CLASSES, "tiny_imagenet") for names, own in parts))

@@ -101,10 +101,9 @@ def create(
 
     Args:
       name: one of `MODELS`; or MODULE:NAME, an Entry of yours.
-      width: None for the paper's.
+      width: None for the paper's, as for the rate of `dropout`.
       dtype: of the computation; parameters are float32 or wider.
       init: how parameters start, one of `initializers.INITS`; by default as Flax does.
-      dropout: rate; None for the paper's.
       axis_name: of the devices that share a batch, when training under `pmap`.
     """
     entry = _entry(name)
@@ -113,10 +112,8 @@ def create(
     if width is not None and width < 1:
         raise ValueError(f"expected width >= 1, got {width}")
     options = {"dtype": jnp.dtype(dtype), "initialization": init, "axis_name": axis_name}
-    if width is not None:
-        options["width"] = width
-    if dropout is not None and entry.has_dropout:
-        options["dropout"] = dropout
+    papers = {"width": width, "dropout": dropout if entry.has_dropout else None}
+    options |= {field: value for field, value in papers.items() if value is not None}
     try:
         return entry.constructor(num_classes=num_classes, **options)
     except TypeError as error:

@@ -32,14 +32,14 @@ def accuracies(study: Study) -> pd.DataFrame:
 
 
 class Story(NamedTuple):
-    """The course of training in numbers; means over seeds.
+    """The course of training in numbers.
 
     Attributes:
       best: epochs of highest test accuracy, one for each seed.
       final: last epochs.
       seconds: of training, all seeds together.
-      peak: group -> highest accuracy of any epoch.
-      end: group -> accuracy at the final epoch.
+      peak: group -> highest accuracy of any epoch, mean over seeds.
+      end: group -> accuracy at the final epoch, mean over seeds.
     """
 
     best: list[int]
@@ -53,10 +53,6 @@ def story(study: Study) -> Story:
     """Sums up the training of a study."""
     metrics = [study.metrics_of(seed) for seed in study.seeds]
     means = pd.DataFrame(accuracies(study).groupby("group")[["peak", "final"]].mean())
-    return Story(
-        [best_epoch(own) for own in metrics],
-        [final_epoch(own) for own in metrics],
-        float(study.tables["metrics"]["seconds"].to_numpy().sum()),
-        means["peak"].to_dict(),
-        means["final"].to_dict(),
-    )
+    best, final = [best_epoch(own) for own in metrics], [final_epoch(own) for own in metrics]
+    seconds = float(study.tables["metrics"]["seconds"].to_numpy().sum())
+    return Story(best, final, seconds, means["peak"].to_dict(), means["final"].to_dict())

@@ -74,19 +74,14 @@ class StudyPlan(NamedTuple):
         place = RunFolder(workdir).workdir / planned.name
         if not self.seeds:
             return {RunFolder(place): planned.config}
-        return {
-            RunFolder(seed_folder(place, seed)): dataclasses.replace(planned.config, seed=seed) for seed in self.seeds
-        }
+        configs = {seed: dataclasses.replace(planned.config, seed=seed) for seed in self.seeds}
+        return {RunFolder(seed_folder(place, seed)): config for seed, config in configs.items()}
 
 
 def make_plan(
     config: RunConfig, axes: Mapping[str, Any], seeds: str | None = None, *, by_value: bool = False
 ) -> StudyPlan:
-    """Checks a plan of several runs.
-
-    Args:
-      axes: field -> list of values.
-      seeds: text for `parse_seeds`.
+    """Checks a plan of several runs; `seeds` is a text for `parse_seeds`.
 
     Raises:
       ValueError: a field that there is not or that makes no other run, or no list of values.
@@ -118,7 +113,6 @@ def read_plan(path: str | pathlib.Path) -> dict[str, Any]:
         permuted_fraction = [0.0, 0.5, 1.0]
 
     Raises:
-      FileNotFoundError: no such file.
       ValueError: not TOML, or a part that there is not.
     """
     try:
@@ -203,14 +197,10 @@ def write_runs(workdir: str | pathlib.Path, plan: StudyPlan, is_complete: Callab
     Raises:
       ValueError: the folder holds a run or an ensemble, or that of a combination holds another run.
     """
-    place = RunFolder(workdir)
+    place, seeds = RunFolder(workdir), max(len(plan.seeds), 1)
     check_place(workdir, plan)
-    rows = [
-        {"run": one.name, **one.values, "seeds": max(len(plan.seeds), 1)}
-        | state_of(plan.folders(workdir, one), is_complete)
-        for one in plan.runs()
-    ]
-    table = pd.DataFrame(rows)
+    states = [(one, state_of(plan.folders(workdir, one), is_complete)) for one in plan.runs()]
+    table = pd.DataFrame([{"run": one.name, **one.values, "seeds": seeds, **state} for one, state in states])
     place.workdir.mkdir(parents=True, exist_ok=True)
     with replacing(place.sweep) as beside:
         table.to_csv(beside, index=False)

@@ -41,8 +41,7 @@ class Study(NamedTuple):
     """One run, or several that differ in their seed, or in the fields `axes`.
 
     Attributes:
-      model: name of the network; all of them, with commas, where they differ.
-      dataset: name of the data set; likewise.
+      model: name of the network; all of them, with commas, where they differ. Likewise the data set.
       permuted_fraction: of the training labels; NaN where runs differ in it.
       layers: names of the analyzed layers in order; the last is the output. Empty where networks differ.
       seeds: in order.
@@ -95,10 +94,8 @@ class Study(NamedTuple):
 def three_layers(layers: Sequence[str]) -> dict[str, str]:
     """The first, the middle and the last hidden layer of a network, by these words, which figure A.8 compares.
 
-    Where there are convolutions, the middle layer is the middle one of them, as in the paper.
-
-    Args:
-      layers: names of the analyzed layers in order; the last is the output, which is no hidden one.
+    Where there are convolutions, the middle layer is the middle one of them, as in the paper. The last of the `layers`
+    is the output, which is no hidden one.
     """
     # A network of one layer has no other to show.
     hidden = list(layers[:-1]) or list(layers)
@@ -108,10 +105,6 @@ def three_layers(layers: Sequence[str]) -> dict[str, str]:
 
 def read_study(workdir: str | pathlib.Path, tables: Mapping[str, Columns]) -> Study:
     """Reads every table of the run in a folder, or of the runs in the folders below it.
-
-    Args:
-      workdir: folder of a run, of the seeds of one, or of runs that differ in other fields.
-      tables: all that there may be.
 
     Raises:
       FileNotFoundError: no run there, or one that was not trained; says which command to use.

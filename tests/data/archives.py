@@ -1,4 +1,4 @@
-"""Small copies of the data sets that come as one archive, in their true formats."""
+"""Small copies of the data sets that come as one archive, in their true formats; and what is said of bad ones."""
 
 import io
 import pathlib
@@ -9,26 +9,36 @@ from typing import NamedTuple
 
 import numpy as np
 import PIL.Image
+import pytest
 
+from memorize_jax import data
 from memorize_jax.data import cifar, tiny_imagenet
+from memorize_jax.data.downloads import POINTER
+
+POINTER_FILE = POINTER + b".github.com/spec/v1\noid sha256:00\nsize 5\n"
+
+
+def refused(name, data_dir, *words, kind=ValueError):
+    """One line with the words, raised as a kind of error."""
+    with pytest.raises(kind) as error:
+        data.load(name, data_dir=str(data_dir))
+    for word in words:
+        assert str(word) in str(error.value)
+    assert "\n" not in str(error.value)
 
 
 class Small(NamedTuple):
-    """A small data set: files by their names in its folder, (images, labels) of training and test.
-
-    Attributes:
-      shrink: takes a monkeypatch; makes the reader expect the small set.
-      last: the file that is read last.
-      other: another version of the data set.
-    """
+    """A small data set: files by their names in its folder, (images, labels) of training and test."""
 
     file: str
     folder: str
     contents: dict[str, bytes]
     splits: tuple
     num_classes: int
+    # Takes a monkeypatch; makes the reader expect the small set.
     shrink: Callable
     write: Callable
+    # The file that is read last, and another version of the data set.
     last: str
     other: str
 

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from memorize_jax import data
-from tests.data.archives import SMALL
-from tests.data.refusal import POINTER_FILE, refused
+from tests.data.archives import POINTER_FILE, SMALL, refused
 
 
 @pytest.fixture(params=SMALL)

@@ -6,8 +6,7 @@ import pytest
 
 from memorize_jax import data
 from memorize_jax.data import cifar
-from tests.data.archives import SMALL
-from tests.data.refusal import refused
+from tests.data.archives import SMALL, refused
 
 
 @pytest.fixture(params=["cifar10", "cifar100"])
@@ -45,7 +44,5 @@ def test_files_that_do_not_fit_are_refused(name, tmp_path):
     refuse({small.last: b"\xff" * len(good[small.last])}, f"below {archive.num_classes}, got 255")
     folder, size = small.unpack(tmp_path / "short", good | {small.last: good[small.last][:-1]}), len(good[small.last])
     refused(name, folder, folder, f"to have {size} bytes, got {size - 1}")
-
-
-def test_the_python_and_matlab_versions_are_not_asked_for(name, tmp_path):
+    (tmp_path / small.file).unlink()
     refused(name, tmp_path, "binary version (not the python or Matlab version)", kind=FileNotFoundError)

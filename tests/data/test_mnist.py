@@ -8,11 +8,9 @@ import numpy as np
 import pytest
 
 from memorize_jax import data, memory
-from memorize_jax.config import RunConfig
 from memorize_jax.data import mnist
 from memorize_jax.data.mnist import DEBIAN_FOLDER, FIRST_LABELS, read_idx
-from memorize_jax.runs.prepare import prepare
-from tests.data.refusal import POINTER_FILE, refused
+from tests.data.archives import POINTER_FILE, refused
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (5, 28, 28), dtype=np.uint8)
 LABELS = np.array([9, 0, 4, 4, 1], np.uint8)
@@ -78,15 +76,11 @@ def test_the_content_tells_whether_a_file_is_compressed(tmp_path, packed):
 )
 def test_idx_files_are_found_where_other_libraries_put_them(tmp_path, name, place, given):
     write_idx(tmp_path / place)
+    # Each set is found in its own folder.
+    (other,) = set(mnist.WANTED) - {name}
+    write_idx(tmp_path / mnist.WANTED[other].below[0], train_labels=idx(LABELS[::-1]))
     for data_dir in given:
-        assert len(data.load(name, data_dir=str(tmp_path / data_dir)).train.labels) == len(LABELS)
-
-
-def test_each_set_is_found_in_its_own_folder(tmp_path):
-    write_idx(tmp_path / "MNIST" / "raw")
-    write_idx(tmp_path / "FashionMNIST" / "raw", train_labels=idx(LABELS[::-1]))
-    for name, labels in (("mnist", LABELS), ("fashion_mnist", LABELS[::-1])):
-        np.testing.assert_array_equal(data.load(name, data_dir=str(tmp_path)).train.labels, labels)
+        np.testing.assert_array_equal(data.load(name, data_dir=str(tmp_path / data_dir)).train.labels, LABELS)
 
 
 @pytest.mark.parametrize("name", mnist.WANTED)
@@ -178,13 +172,6 @@ def test_a_small_file_that_unpacks_to_a_large_one_is_refused_by_its_header(tmp_p
     refused("mnist", tmp_path, "train-images-idx3-ubyte.gz", "would take 6.04 GB of memory, 1 GB are available")
     write_idx(tmp_path, compressed=True, train_images=header)
     refused("mnist", tmp_path, "images [7700000, 28, 28] and labels [5] of train do not belong together")
-
-
-def test_nothing_is_written_for_data_that_are_refused(tmp_path):
-    folder = write_idx(tmp_path / "data", t10k_images=zeros(0, 28, 28), t10k_labels=zeros(0))
-    with pytest.raises(ValueError, match="do not belong together"):
-        prepare(tmp_path / "run", RunConfig(dataset="mnist", data_dir=str(folder)))
-    assert [path.name for path in tmp_path.iterdir()] == ["data"]
 
 
 def test_fashion_mnist_at_half_the_height_and_width_and_in_the_shape_of_cifar(tmp_path):

@@ -168,14 +168,6 @@ def test_a_function_that_is_no_loader_is_one_line(load, function, words):
     assert "\n" not in str(error.value)
 
 
-def test_an_unknown_name_lists_the_valid_ones():
-    known = ", ".join(sorted(data.LOADERS))
-    with pytest.raises(ValueError, match=f"one of {known}, or MODULE:NAME of your own, got 'cifar'"):
-        data.load("cifar")
-    for name in data.LOADERS:
-        data.check_name(name)
-
-
 @pytest.mark.parametrize("num", [10, 333])
 def test_a_subset_has_the_same_share_of_every_class_every_time(num):
     whole, first, again = (data.load("digits", num_train=number) for number in (None, num, num))

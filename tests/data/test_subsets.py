@@ -35,9 +35,7 @@ def test_the_four_groups_of_the_paper_and_their_labels():
     assert np.any(groups["restored"].labels != groups["permuted"].labels)
     assert groups["test"].indices.tolist() == [0, 1, 2]
     np.testing.assert_array_equal(groups["test"].labels, TEST_LABELS)
-
-
-def test_an_example_that_got_its_own_label_back_is_permuted_not_unpermuted():
+    # An example that got its own label back is permuted.
     labels = PermutedLabels(np.array([0, 1]), np.array([0, 1]), np.array([True, False]))
     groups = example_groups(labels, TEST_LABELS)
     assert groups["permuted"].indices.tolist() == [0]
@@ -83,16 +81,13 @@ def test_max_classes_takes_whole_classes_in_increasing_order_and_the_same_of_eve
     np.testing.assert_array_equal((choose(evenly(400, 20), 20, 5, max_classes=6)[:, 0] - 1000) % 20, labels[:, 0])
 
 
-def test_too_few_examples_names_group_class_and_count():
+def test_too_few_examples_names_group_class_and_count_and_none_are_no_choice():
     group = Group(np.arange(27), np.array([0] * 12 + [1] * 4 + [2] * 11))
     with pytest.raises(ValueError, match=r"at least 10 restored examples in every class, got 4 in class 1.* to 4 or"):
         choose(group, name="restored")
-
-
-@pytest.mark.parametrize("options", [{"examples_per_class": 0}, {"max_classes": 0}])
-def test_nothing_at_all_is_no_choice(options):
-    with pytest.raises(ValueError, match=f"expected {next(iter(options))} >= 1, got 0"):
-        choose(evenly(90), **options)
+    for name in ("examples_per_class", "max_classes"):
+        with pytest.raises(ValueError, match=f"expected {name} >= 1, got 0"):
+            choose(evenly(90), **{name: 0})
 
 
 def test_other_choices_are_of_the_same_classes_and_of_other_examples_as_long_as_there_are_any():

@@ -11,8 +11,7 @@ from memorize_jax import data
 from memorize_jax.data.mnist import DEBIAN_FOLDER
 from tests import commands
 from tests.data import test_mnist
-from tests.data.archives import SMALL
-from tests.data.refusal import refused
+from tests.data.archives import SMALL, refused
 
 NEEDED = ("tensorflow_datasets", "tensorflow", "array_record", "importlib_resources")
 needs_tensorflow = pytest.mark.skipif(
@@ -28,27 +27,21 @@ def without_tfds(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name in NEEDED else find_spec(name))
 
 
-@pytest.mark.parametrize("name", ["cifar10", "cifar100", "mnist"])
-def test_without_data_and_packages_one_line_says_what_to_do(name, without_tfds, tmp_path):
+@pytest.mark.parametrize("name", ["cifar10", "cifar100", "mnist", "fashion_mnist"])
+def test_without_packages_one_line_says_what_to_do_and_a_prepared_copy_needs_no_tensorflow(
+    name, without_tfds, tmp_path
+):
     start = f"{name}: no data in {tmp_path}, and to prepare it tensorflow_datasets and array_record"
-    refused(name, tmp_path, start, "pip install 'memorize_jax[tfds]'", "or put", kind=FileNotFoundError)
-
-
-def test_fashion_mnist_does_not_touch_tfds_unless_there_is_a_prepared_copy(without_tfds, tmp_path):
-    refused("fashion_mnist", tmp_path, "apt-get install dataset-fashion-mnist", kind=FileNotFoundError)
-
-
-@pytest.mark.parametrize("name", ["mnist", "fashion_mnist"])
-def test_a_prepared_copy_needs_no_tensorflow(name, without_tfds, tmp_path):
+    words = (start, "pip install 'memorize_jax[tfds]'", "or put")
+    # Which does not touch TFDS unless there is a prepared copy.
+    words = ("apt-get install dataset-fashion-mnist",) if name == "fashion_mnist" else words
+    refused(name, tmp_path, *words, kind=FileNotFoundError)
     (tmp_path / name / "3.0.1").mkdir(parents=True)
     (tmp_path / name / "3.0.1" / "dataset_info.json").write_text("{}")
-    words = "to read it tensorflow_datasets and array_record must be installed"
-    refused(name, tmp_path, words, kind=FileNotFoundError)
-
-
-def test_mnist_in_idx_files_needs_no_tfds(without_tfds, tmp_path):
-    test_mnist.write_idx(tmp_path / "downloads" / "manual")
-    assert data.load("mnist", data_dir=str(tmp_path)).train.name == "mnist"
+    refused(name, tmp_path, "to read it tensorflow_datasets and array_record must be", kind=FileNotFoundError)
+    if "mnist" in name:
+        test_mnist.write_idx(tmp_path / "downloads" / "manual")
+        assert data.load(name, data_dir=str(tmp_path)).train.name == name
 
 
 # --- the true builders

@@ -2,8 +2,7 @@
 
 import pytest
 
-from tests.data.archives import SMALL, picture
-from tests.data.refusal import refused
+from tests.data.archives import SMALL, picture, refused
 
 TINY = SMALL["tiny_imagenet"]
 IMAGE, LIST, ROWS = "train/n01443537/images/n01443537_1.JPEG", "wnids.txt", "val/val_annotations.txt"

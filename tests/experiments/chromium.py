@@ -9,15 +9,8 @@ import subprocess
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 # Nothing but the page: no first-run pages, no calls home.
 QUIET = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--disable-sync",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--no-first-run",
-    "--hide-scrollbars",
+    *("--headless", "--no-sandbox", "--no-first-run", "--hide-scrollbars"),
+    *(f"--disable-{what}" for what in ("gpu", "quic", "sync", "background-networking", "component-update")),
 )
 # Put in front of everything else of the page: what goes wrong while it loads.
 WATCH = """<script>
@@ -44,17 +37,7 @@ def run(folder: pathlib.Path, *flags: str) -> str:
 
 
 def probe(page: pathlib.Path, folder: pathlib.Path, widths: tuple[int, ...], *, dark: bool = False) -> dict[int, dict]:
-    """Opens a page in frames of several widths and collects what `probe.js` finds out.
-
-    Args:
-      page: file.
-      folder: for the page that holds the frames, and Chromium's profile.
-      widths: of the frames, in pixels.
-      dark: whether the reader prefers dark colors.
-
-    Returns:
-      width -> findings.
-    """
+    """Opens a page in frames of several widths: width -> what `probe.js` finds out."""
     text = page.read_text(encoding="utf-8").replace("<head>", f"<head>{WATCH}", 1)
     # A script element ends at the first closing tag, even one inside a string.
     content = json.dumps({"page": text, "widths": widths}).replace("</", "<\\/")

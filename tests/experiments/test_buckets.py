@@ -94,13 +94,6 @@ def test_a_folder_is_left_as_it_is(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("url", ["s3://bucket/run", "memory://bucket/run", "http://there/run"])
-def test_other_urls_are_refused(tmp_path, url):
-    here = buckets.workdir_here(given(tmp_path, workdir=url))
-    with pytest.raises(ValueError, match=f"expected a folder or gs://BUCKET/PATH, got {url}"), here:
-        pass
-
-
 def test_a_run_goes_on_from_the_bucket_on_another_machine(tmp_path, smoke_run, store):
     config = presets.PRESETS["smoke"].run
     with buckets.workdir_here(flags := given(tmp_path / "one"), schemes=("memory",)):

@@ -1,4 +1,5 @@
 import dataclasses
+import itertools
 import shutil
 
 import numpy as np
@@ -15,6 +16,7 @@ from memorize_jax.runs.noted import read_config
 from memorize_jax.runs.notes import note_tables
 from memorize_jax.runs.seeds import seed_folder
 from memorize_jax.storage.tables import DOUBLE_DESCENT, GEOMETRY, read_table, write_table
+from tests.commands import NOTE
 from tests.experiments.made_up import made_up_run
 
 SMOKE = PRESETS["smoke"].with_run(epochs=2, permuted_fraction=0.1, keep="best,last", num_train=200)
@@ -42,8 +44,7 @@ def measured(monkeypatch):
         numbers |= {"seed": config.seed, "width": config.width}
         rows = [{**numbers, "moment": moment} for moment in ("best", "final")]
         write_table(run.results / "double_descent.csv", rows, DOUBLE_DESCENT)
-        about = {"identity": None, "command": "", "seconds": 1.0, "provenance": {}}
-        note_tables(run, "double_descent", ("double_descent",), settings=noted_settings(settings), **about)
+        note_tables(run, "double_descent", ("double_descent",), settings=noted_settings(settings), **NOTE)
 
     def train_seeds(folder, config, seeds, **_):
         for seed in seeds:
@@ -69,10 +70,8 @@ def test_every_width_is_a_run_and_the_study_is_resumed_where_it_stopped(tmp_path
     double_descent.run_widths(tmp_path, plan, SMOKE)
     assert [name.removeprefix(f"{tmp_path.name}/") for name in measured] == folders
     table = read_table(tmp_path / "results" / "double_descent.csv", DOUBLE_DESCENT, "")
-    expected = [
-        [width, seed, moment] for width in (2, 4) for seed in plan.seeds or (0,) for moment in ("best", "final")
-    ]
-    assert table[["width", "seed", "moment"]].to_numpy().tolist() == expected
+    expected = itertools.product((2, 4), plan.seeds or (0,), ("best", "final"))
+    assert table[["width", "seed", "moment"]].to_numpy().tolist() == list(map(list, expected))
     for name in folders:
         assert f"width_{read_config(RunFolder(tmp_path / name)).width}" == name.partition("/")[0]
     assert pd.read_csv(tmp_path / "runs.csv")["state"].tolist() == ["complete", "complete"]
@@ -95,14 +94,11 @@ def test_the_test_manifolds_of_the_last_hidden_layer_are_measured(smoke_run, tmp
         np.testing.assert_allclose(rows[column].iloc[1], same[column], rtol=1e-3)
 
 
-def test_widths_come_in_order_each_once():
+def test_widths_come_in_order_each_once_and_malformed_ones_are_named():
     assert double_descent.parse_widths("8, 1,2,1") == [1, 2, 8]
-
-
-@pytest.mark.parametrize("text", ["", "0", "1,,2", "1.5", "-1", "two"])
-def test_malformed_widths_are_named(text):
-    with pytest.raises(ValueError, match="expected widths like 1,2,4,8, got"):
-        double_descent.parse_widths(text)
+    for text in ("", "0", "1,,2", "1.5", "-1", "two"):
+        with pytest.raises(ValueError, match="expected widths like 1,2,4,8, got"):
+            double_descent.parse_widths(text)
 
 
 def test_too_few_test_examples_are_noticed_before_anything_is_trained(tmp_path):

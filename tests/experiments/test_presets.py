@@ -49,16 +49,12 @@ def test_a_measurement_takes_what_its_run_noted_and_says_so(tmp_path, geometry_o
     assert f"(noted in {tmp_path}/config.json; --num_draws from the command line)" in line
 
 
-def test_a_preset_that_is_asked_for_wins_and_is_named(tmp_path, geometry_of, capsys):
-    noted(tmp_path, "tiny_imagenet_resnet18")
-    assert geometry_of(tmp_path, preset="digits") == PRESETS["digits"].of("geometry")
-    assert capsys.readouterr().out.endswith("(of preset digits)\n")
-
-
-def test_an_ensemble_has_the_settings_of_its_members(tmp_path, geometry_of):
+def test_an_ensemble_has_the_settings_of_its_members_unless_a_preset_is_asked_for(tmp_path, geometry_of, capsys):
     for seed in (0, 1):
         noted(tmp_path / f"seed_{seed}", "tiny_imagenet_resnet18", seed=seed)
     assert geometry_of(tmp_path) == PRESETS["tiny_imagenet_resnet18"].of("geometry")
+    assert geometry_of(tmp_path, preset="digits") == PRESETS["digits"].of("geometry")
+    assert capsys.readouterr().out.endswith("(of preset digits)\n")
 
 
 def test_a_run_that_noted_nothing_has_the_defaults_and_it_is_said(tmp_path, geometry_of, capsys):
@@ -75,14 +71,3 @@ def test_a_run_that_noted_nothing_has_the_defaults_and_it_is_said(tmp_path, geom
 def test_settings_that_there_are_not_are_refused(settings):
     with pytest.raises(ValueError, match="expected"):
         noted_preset(Noted(PRESETS["digits"].run, settings=settings))
-
-
-def test_a_flag_that_cannot_be_is_refused(tmp_path, geometry_of):
-    noted(tmp_path, "digits")
-    with pytest.raises(ValueError, match="expected num_draws >= "):
-        geometry_of(tmp_path, num_draws=-3)
-
-
-def test_measuring_nothing_is_refused(tmp_path, geometry_of):
-    with pytest.raises(FileNotFoundError, match=r"train one with: python -m experiments\.train"):
-        geometry_of(tmp_path)

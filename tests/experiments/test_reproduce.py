@@ -17,7 +17,7 @@ from memorize_jax.runs.folder import RunFolder
 from memorize_jax.runs.metrics import write_metrics
 from memorize_jax.runs.noted import read_noted
 from memorize_jax.runs.notes import note_tables
-from tests.commands import python
+from tests.commands import NOTE, python
 from tests.experiments.made_up import made_up_run
 
 SMOKE = PRESETS["smoke"]
@@ -151,15 +151,12 @@ def test_a_figure_that_cannot_be_is_refused_before_training(tmp_path, done, monk
     assert planned == Planned("umap", NO_UMAP, False)
 
 
-def test_one_figure_that_cannot_be_does_not_stop_the_others(tmp_path, done, capsys):
-    reproduce.run(tmp_path / "new", SMOKE, figures=select("figa3,fig5f"), dry_run=True)
+def test_one_figure_that_cannot_be_does_not_stop_others_and_is_drawn_from_a_table_made_elsewhere(copy, done, capsys):
+    reproduce.run(copy.parent / "new", SMOKE, figures=select("figa3,fig5f"), dry_run=True)
     said = capsys.readouterr().out
     assert said.startswith("not drawn: figa3: its data set is digits")
     assert "gradients" in said
     assert "spheres  " not in said
-
-
-def test_a_figure_is_drawn_from_a_table_that_could_not_be_made_here(copy, done, capsys):
     (copy / "results" / "spheres.csv").write_text("made elsewhere")
     reproduce.run(copy, MADE_WITH, figures=select("figa3"), dry_run=True)
     assert "not drawn" not in capsys.readouterr().out
@@ -178,9 +175,8 @@ def test_a_map_of_capacity_has_enough_epochs(tmp_path, given, measured):
 
 def noted(folder, name, settings):
     """Notes that the tables of a measurement, as they are, were made with these settings."""
-    run, identity = RunFolder(folder), read_noted(RunFolder(folder)).identity
-    about = {"identity": identity, "command": "", "seconds": 1.0, "provenance": {}}
-    note_tables(run, name, tuple(get_measurement(name).tables), settings=settings, **about)
+    run, tables = RunFolder(folder), tuple(get_measurement(name).tables)
+    note_tables(run, name, tables, settings=settings, **{**NOTE, "identity": read_noted(run).identity})
 
 
 def test_the_epochs_of_a_map_are_not_taken_away_again(copy, done, capsys):
@@ -242,13 +238,10 @@ def test_nothing_is_made_in_a_sweep(tmp_path, done, seeds, preset):
     assert [path.name for path in tmp_path.iterdir()] == ["runs.csv"]
 
 
-def test_an_ensemble_is_not_taken_for_a_run(tmp_path):
-    made_up_run(tmp_path / "seed_3", seed=3)
+def test_an_ensemble_is_not_taken_for_a_run_and_widths_are_planned_as_one_step(tmp_path, capsys):
+    made_up_run(tmp_path / "ensemble" / "seed_3", seed=3)
     with pytest.raises(ValueError, match=r"holds an ensemble; .*--seeds=3"):
-        reproduce.run(tmp_path, SMOKE)
-
-
-def test_widths_are_planned_as_one_step(tmp_path, capsys):
+        reproduce.run(tmp_path / "ensemble", SMOKE)
     small = dataclasses.replace(SMOKE, widths="2,4")
     made_up_run(tmp_path / "width_2" / "seed_0", width=2, learning_rate=SMOKE.run.learning_rate)
     reproduce.run(tmp_path, small, "0", dry_run=True)
@@ -273,10 +266,8 @@ def test_an_ensemble_from_one_command(tmp_path):
 
 def test_the_operations_of_an_mlp_are_counted_unless_a_run_tells_its_own_speed(tmp_path):
     splits = data.load("digits")
-    fast, wide = (
-        costs.measure_work(dataclasses.replace(SMOKE.run, width=width), splits, RunFolder(tmp_path))
-        for width in (64, 1024)
-    )
+    configs = [dataclasses.replace(SMOKE.run, width=width) for width in (64, 1024)]
+    fast, wide = (costs.measure_work(config, splits, RunFolder(tmp_path)) for config in configs)
     assert 0 < fast.forward_seconds < wide.forward_seconds < 60
     assert (fast.num_classes, fast.num_layers) == (10, 6)
     run = RunFolder(made_up_run(tmp_path / "run"))
@@ -315,12 +306,6 @@ def test_what_cannot_fit_into_memory_is_refused_before_training(tmp_path, done, 
 
 
 def test_durations_in_words():
-    words = [
-        "about 1 s",
-        "about 75 s",
-        "about 2 minutes",
-        "about 2 hours",
-        "about 2 days",
-        "for a time that is not known",
-    ]
-    assert list(map(about, (0.2, 75, 150, 9000, 200_000, None))) == words
+    words = {0.2: "1 s", 75: "75 s", 150: "2 minutes", 9000: "2 hours", 200_000: "2 days"}
+    assert {seconds: about(seconds).removeprefix("about ") for seconds in words} == words
+    assert about(None) == "for a time that is not known"

@@ -14,7 +14,7 @@ from memorize_jax.runs.noted import write_config
 from memorize_jax.runs.notes import note_tables
 from memorize_jax.storage.tables import METRICS
 from memorize_jax.studies.plan import make_plan, parse_grid, read_plan, write_runs
-from tests.commands import Flags
+from tests.commands import NOTE, Flags
 from tests.experiments.made_up import made_up_run
 
 SMOKE = PRESETS["smoke"]
@@ -53,6 +53,8 @@ def test_a_file_and_flags_give_the_same_runs(tmp_path, given):
     assert plan.seeds == (3,)
     with pytest.raises(ValueError, match="expected either --file or --grid, got both"):
         given("--file=a.toml", "--grid=width=3")
+    with pytest.raises(ValueError, match="expected each field of --grid once, got width again"):
+        parse_grid(["width=8", "width=16"])
 
 
 def test_names_depend_on_what_a_run_is_and_on_nothing_else():
@@ -99,16 +101,10 @@ def test_a_file_that_is_no_sweep_is_named(tmp_path, text, message):
         read_plan(tmp_path / "sweep.toml")
 
 
-def test_a_field_of_the_grid_is_given_once():
-    with pytest.raises(ValueError, match="expected each field of --grid once, got width again"):
-        parse_grid(["width=8", "width=16"])
-
-
 def fake_run(folder, config, seeds, preset, names, together):
     """Leaves the tables of a finished run; the one of width 16 fails."""
     if config.width == 16:
         raise ValueError("too wide")
-    about = {"identity": None, "command": "", "seconds": 1.0, "provenance": {}}
     for seed in seeds or [config.seed]:
         run = RunFolder(f"{folder}/seed_{seed}" if seeds else folder)
         write_config(run, dataclasses.replace(config, seed=seed))
@@ -116,7 +112,7 @@ def fake_run(folder, config, seeds, preset, names, together):
         pd.DataFrame(rows).to_csv(run.metrics)
         run.results.mkdir()
         (run.results / "geometry.csv").write_text("x\n1\n")
-        note_tables(run, "geometry", ("geometry",), settings=noted_settings(preset.of_all(GEOMETRY)), **about)
+        note_tables(run, "geometry", ("geometry",), settings=noted_settings(preset.of_all(GEOMETRY)), **NOTE)
 
 
 @pytest.mark.parametrize("seeds", [None, "0-1"])
@@ -155,15 +151,12 @@ def test_a_sweep_does_not_write_into_a_run(tmp_path, member, held):
     assert not (tmp_path / "runs.csv").exists()
 
 
-def test_a_folder_that_holds_another_combination_is_refused(tmp_path):
+def test_runs_of_another_combination_or_that_are_named_in_another_way_are_not_mixed(tmp_path):
     plan = make_plan(SMOKE.run, {"width": [8, 16]}, "0")
     one, other = plan.runs()
-    write_config(RunFolder(tmp_path / one.name / "seed_0"), dataclasses.replace(other.config, seed=0))
+    write_config(RunFolder(tmp_path / "mixed" / one.name / "seed_0"), dataclasses.replace(other.config, seed=0))
     with pytest.raises(ValueError, match=r"holds a run with width=16 \(asked: 8\)"):
-        write_runs(tmp_path, plan, lambda run: True)
-
-
-def test_runs_that_are_named_in_another_way_are_not_mixed(tmp_path):
+        write_runs(tmp_path / "mixed", plan, lambda run: True)
     by_hash, by_value = (make_plan(SMOKE.run, {"width": [8]}, by_value=by_value) for by_value in (False, True))
     for first, second in ((by_hash, by_value), (by_value, by_hash)):
         write_runs(tmp_path / str(first.by_value), first, lambda run: True)

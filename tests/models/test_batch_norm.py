@@ -63,9 +63,7 @@ def test_equals_linen_and_depends_on_neither_padding_nor_devices(x):
         # Every device holds the same statistics.
         expected = {name: np.broadcast_to(value, (num_devices, 5)) for name, value in stats.items()}
         jax.tree.map(functools.partial(np.testing.assert_allclose, atol=1e-9), found[1][1], expected)
-
-
-def test_linen_still_has_the_defect_this_module_is_for(x):
+    # Flax still has the defect that this module is for.
     _, (out, _) = measure(linen, pad(x, 1e3), pad(x, 0.0), MASK, 8)
     assert jnp.isnan(out).any()
 

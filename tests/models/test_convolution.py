@@ -13,16 +13,8 @@ from memorize_jax.models.convolution import convolve
 LAYOUT = {"dimension_numbers": ("NHWC", "HWIO", "NHWC"), "precision": None}
 # (extent, size, stride): smaller than the kernel, as large, strided, larger, and AlexNet's first.
 SHAPES = [
-    (1, 3, 1),
-    (2, 3, 1),
-    (2, 3, 2),
-    (4, 3, 2),
-    (3, 3, 1),
-    (4, 5, 1),
-    (2, 5, 1),
-    (1, 1, 2),
-    (7, 3, 2),
-    (32, 11, 4),
+    *((1, 3, 1), (2, 3, 1), (2, 3, 2), (4, 3, 2), (3, 3, 1)),
+    *((4, 5, 1), (2, 5, 1), (1, 1, 2), (7, 3, 2), (32, 11, 4)),
 ]
 
 

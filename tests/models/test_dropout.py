@@ -27,10 +27,8 @@ def test_does_not_depend_on_devices_or_padding():
     np.testing.assert_array_equal(drop(x, 8), expected)
     np.testing.assert_array_equal(drop(jnp.ones((24, 30)), 8)[:16], expected)
     np.testing.assert_array_equal(on_devices(Dropout(0.5), x, 1, 0, True), expected)
-
-
-def test_linen_still_has_the_defect_this_module_is_for():
-    x, twin = jnp.ones((16, 30)), nn.Dropout(0.5, deterministic=False)
+    # Flax still has the defect that this module is for.
+    twin = nn.Dropout(0.5, deterministic=False)
     assert (on_devices(twin, x, 8, 0) != on_devices(twin, x, 1, 0)).any()
 
 
@@ -44,14 +42,11 @@ def test_statistics():
     assert abs((kept[:-1] == kept[1:]).mean() - 0.68) < 0.015
 
 
-def test_key_matters_and_evaluation_is_the_identity():
+def test_key_matters_and_evaluation_is_the_identity_as_is_the_rate_0_of_a_network():
     x = jnp.ones((16, 30))
     assert (drop(x, 8, seed=0) != drop(x, 8, seed=1)).any()
     assert (Dropout(0.5, axis_name="data").apply({}, x, False) == x).all()
     assert (Dropout(0.0).apply({}, x, True) == x).all()
-
-
-def test_rate_of_the_paper_can_be_switched_off():
     assert models.create("vgg16", num_classes=10).dropout == 0.5
     assert models.create("vgg16", num_classes=10, dropout=0.0).dropout == 0
     assert models.create("resnet18", num_classes=10, dropout=0.0) == models.create("resnet18", num_classes=10)

@@ -15,6 +15,7 @@ from memorize_jax.runs.seeds import seed_folder
 from memorize_jax.storage.tables import METRICS
 from memorize_jax.studies.plan import make_plan, write_runs
 from memorize_jax.studies.study import three_layers
+from tests.commands import NOTE
 from tests.figures import invented
 
 
@@ -107,8 +108,8 @@ def test_the_lines_that_made_a_study_come_back_in_order_and_once(tmp_path, train
         made_up_run(folder.workdir, config := RunConfig(seed=seed))
         write_config(folder, config, Noted(config, commands=trained))
         for step, line in zip(("geometry", "decoding"), measured, strict=False):
-            about = {"settings": {}, "identity": None, "seconds": 1.0, "provenance": {}}
-            note_tables(folder, step, ("geometry",) if step == "geometry" else (), command=line, **about)
+            tables = ("geometry",) if step == "geometry" else ()
+            note_tables(folder, step, tables, settings={}, **{**NOTE, "command": line})
     assert report.commands(open_study(tmp_path / "my run")) == [line.format(tmp_path / "my run") for line in lines]
 
 
@@ -120,7 +121,11 @@ def test_a_damaged_note_is_an_error_by_name(tmp_path, text):
 
 
 @pytest.mark.parametrize(("name", "command"), [("abc", "sweep"), ("width_2", "double_descent")])
-def test_a_sweep_that_was_not_begun_says_how_to_resume_it(tmp_path, name, command):
+def test_a_folder_without_runs_says_how_to_make_one_and_a_sweep_that_was_not_begun_how_to_resume_it(
+    tmp_path, name, command
+):
+    with pytest.raises(FileNotFoundError, match=r"train one with: python -m experiments\.train --workdir="):
+        open_study(tmp_path)
     (tmp_path / name).mkdir()
     row = {"run": name, "width": 2, "seeds": 1, "state": "missing"}
     pd.DataFrame([row]).to_csv(tmp_path / "runs.csv", index=False)
@@ -138,11 +143,6 @@ def test_a_table_of_widths_is_read_with_and_without_its_runs(tmp_path):
     made_up_run(seed_folder(tmp_path / "width_2", 1), RunConfig(width=2, permuted_fraction=0.1, seed=1))
     study = open_study(tmp_path)
     assert (study.model, study.permuted_fraction, study.axes) == ("mlp", 0.1, ("width",))
-
-
-def test_a_folder_without_any_of_them_says_how_to_make_one(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"train one with: python -m experiments\.train --workdir="):
-        open_study(tmp_path)
 
 
 @pytest.mark.parametrize(
