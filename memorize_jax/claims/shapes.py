@@ -7,6 +7,8 @@ import numpy as np
 
 # A curve whose range is less than this share of its mean is flat.
 FLAT = 0.02
+# Why a reversal counts from a tenth on.
+RANGE = "a tenth of the curve's range: smaller turns are noise; a curve within 2 % of its mean is flat, with no turns"
 
 
 def thirds(layers: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:

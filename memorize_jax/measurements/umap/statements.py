@@ -49,8 +49,7 @@ POINTS = "ten points: more than a few examples that change places"
     "Permuted classes, mixed at the best epoch, lie apart at the final one.",
     "rise, from best to final epoch, of the share of permuted examples whose nearest neighbor in the embedding "
     "has the same assigned label",
-    above(NOTICEABLE),
-    POINTS,
+    above(NOTICEABLE, POINTS),
 )
 def _permuted_apart_in_the_plane_at_the_end(evidence):
     return _rise(evidence, "permuted", "assigned")
@@ -61,8 +60,7 @@ def _permuted_apart_in_the_plane_at_the_end(evidence):
     "Restored classes, apart at the best epoch, are mixed at the final one.",
     "fall, from best to final epoch, of the share of restored examples whose nearest neighbor in the embedding "
     "has the same true label",
-    above(NOTICEABLE),
-    POINTS,
+    above(NOTICEABLE, POINTS),
 )
 def _restored_mixed_in_the_plane_at_the_end(evidence):
     return -_rise(evidence, "restored", "true")
