@@ -22,11 +22,7 @@ def reversal(values: np.ndarray) -> float:
 
         min(largest rise, largest fall) / (max x - min x)
 
-    Args:
-      values: [n] in order.
-
-    Returns:
-      0 for a monotonic curve and a flat one, whose range is below `FLAT` of its mean; at most 1.
+    0 for a monotonic curve and for a flat one, whose range is below `FLAT` of its mean; at most 1.
     """
     spread = np.ptp(values)
     if not spread > FLAT * abs(values.mean()):

@@ -8,14 +8,9 @@ from memorize_jax.claims.statement import NOTICEABLE, Statement, above, stating
 
 
 def purity(places: np.ndarray, labels: np.ndarray) -> float:
-    """Share of the points whose nearest other point has the same label.
+    """Share of the points [n >= 2, 2] whose nearest other point has the same label.
 
-    Args:
-      places: [n, 2], n >= 2.
-      labels: [n].
-
-    Returns:
-      1 for classes apart from one another; about one over their number where labels mean nothing.
+    1 for classes apart from one another; about one over their number where labels mean nothing.
     """
     found = np.asarray(KDTree(places).query(places, k=2)[1])
     own = np.arange(len(places))
