@@ -123,12 +123,8 @@ def _unpermuted(own):
 
 
 def _finished(own):
-    if not own.unfinished:
-        return ""
-    return (
-        f"training has not ended, it is at epoch {final_epoch(own.tables['metrics'])}; resume it with: "
-        f"{command('train', own.folder)} and its flags"
-    )
+    at = f"training has not ended, it is at epoch {final_epoch(own.tables['metrics'])}"
+    return f"{at}; resume it with: {command('train', own.folder)} and its flags" if own.unfinished else ""
 
 
 def _memorized(own):
@@ -176,14 +172,7 @@ CONDITIONS: dict[str, Callable[[Evidence], str]] = {
 
 
 def by_layer(rows: pd.DataFrame, group: str, column: str, layers: Sequence[str]) -> pd.Series:
-    """One measure of one group at some layers, in this order, without NaN.
-
-    Args:
-      rows: of the geometry at one epoch.
-
-    Raises:
-      NotTestable: there are no such manifolds, or a value is missing.
-    """
+    """One measure of one group at some layers, of rows of one epoch; raises NotTestable if a value is missing."""
     own = pd.Series(rows[column].to_numpy(), rows["layer"])[(rows["group"] == group).to_numpy()]
     if own.empty:
         raise NotTestable(f"there are no {group} manifolds")

@@ -5,13 +5,7 @@ from typing import NamedTuple
 
 
 class Outcome(NamedTuple):
-    """What one definition gives.
-
-    Attributes:
-      numbers: mean over seeds and the ends of its interval.
-      verdict: one of `statement.VERDICTS`.
-      said: what the reason begins with.
-    """
+    """What one definition gives: mean over seeds and the ends of its interval, and what the reason begins with."""
 
     numbers: tuple[float, float, float]
     verdict: str
@@ -26,14 +20,7 @@ class Outcome(NamedTuple):
 def weigh(outcomes: Sequence[Outcome], names: Sequence[str], note: str, sign: str) -> Outcome:
     """Chooses what decides: a definition by which the statement fails, if there is one; of several the least favorable.
 
-    Args:
-      outcomes: of every definition.
-      names: of the definitions, e.g. "equation 15".
-      note: what else there is to say of the definitions; "" for nothing.
-      sign: of the threshold.
-
-    Returns:
-      Outcome, which says what each of them gives, and whether the verdict depends on which is taken.
+    It says what each definition ("equation 15") gives, whether the verdict depends on which is taken, and the note.
     """
     favor = [one.numbers[0] if sign == ">" else -one.numbers[0] for one in outcomes]
     decides = outcomes[min(range(len(outcomes)), key=lambda index: (outcomes[index].holds, favor[index]))]

@@ -26,12 +26,7 @@ EXAMPLES = "_example_sd"
 
 
 def judging(by: str | None, evidence: Sequence[Evidence], needs: Sequence[str]) -> str | None:
-    """The geometry that judges all seeds: the one asked for, or simulated capacity where there is no joint one.
-
-    Args:
-      by: one of `KINDS`, or None.
-      needs: tables that the statement reads; only a geometry is replaced by a simulation.
-    """
+    """What judges all seeds: the geometry asked for, or simulated capacity where a statement needs one without any."""
     if by == JOINT and "geometry" in needs:
         tables = [own.tables for own in evidence]
         has_joint = any(own["geometry"]["joint_capacity"].notna().any() for own in tables)
@@ -43,11 +38,10 @@ def judging(by: str | None, evidence: Sequence[Evidence], needs: Sequence[str]) 
 def seen_by(evidence: Evidence, kind: str) -> Evidence:
     """Evidence whose measures are those of one kind of geometry: joint, mean-field or simulated.
 
-    Returns:
-      Evidence. In the geometry `capacity`, `radius` and `dimension` are the kind's, NaN where it has none;
-      `capacity_error`, `radius_error` and `dimension_error` are standard errors, those of draws and of examples
-      together; `with_examples` says whether the latter are in them; `lacks` says why a capacity is missing. In the
-      capacity check, `capacity` is the theory's.
+    In the geometry `capacity`, `radius` and `dimension` are the kind's, NaN where it has none; `capacity_error`,
+    `radius_error` and `dimension_error` are standard errors, those of draws and of examples together; `with_examples`
+    says whether the latter are in them; `lacks` says why a capacity is missing. In the capacity check, `capacity` is
+    the theory's.
     """
     tables = dict(evidence.tables)
     if "geometry" in tables:

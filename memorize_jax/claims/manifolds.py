@@ -14,11 +14,7 @@ TRUE = ("unpermuted", "restored", "test")
 
 
 def bound_multiples(rows: pd.DataFrame, layers: Sequence[str]) -> pd.Series:
-    """Capacity of permuted manifolds at one epoch, by layer, in units of the lower bound 2/M.
-
-    Raises:
-      NotTestable: capacities with a margin, for which the bound is another.
-    """
+    """Capacity of permuted manifolds, by layer, in units of the lower bound 2/M; NotTestable if it has a margin."""
     if (rows["kappa"] != 0).any():
         raise NotTestable("the lower bound 2/M is one without margin; measure with --kappa=0")
     per_class = by_layer(rows, "permuted", "examples_per_class", layers)

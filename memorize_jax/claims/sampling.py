@@ -23,12 +23,7 @@ def sampling_error(measure: Callable[[Evidence], float], evidence: Evidence) -> 
 
     Layers of a group have the same draws and examples, so that they go together; groups have other examples. Epochs
     count as independent, which overstates the error of what hardly changes between them.
-
-    Args:
-      evidence: of one seed, seen by the geometry that judges.
-
-    Returns:
-      None where the measures have no errors, as radii of tables without other examples.
+    None where the measures have no errors, as radii of tables without other examples.
     """
     rows = evidence.tables["geometry"][evidence.stage_rows("geometry")]
     value, squares = measure(evidence), 0.0

@@ -7,6 +7,8 @@ import numpy as np
 
 # A curve whose range is less than this share of its mean is flat.
 FLAT = 0.02
+# Why a reversal counts from a tenth on.
+RANGE = "a tenth of the curve's range: smaller turns are noise; a curve within 2 % of its mean is flat, with no turns"
 
 
 def thirds(layers: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -20,11 +22,7 @@ def reversal(values: np.ndarray) -> float:
 
         min(largest rise, largest fall) / (max x - min x)
 
-    Args:
-      values: [n] in order.
-
-    Returns:
-      0 for a monotonic curve and a flat one, whose range is below `FLAT` of its mean; at most 1.
+    0 for a monotonic curve and for a flat one, whose range is below `FLAT` of its mean; at most 1.
     """
     spread = np.ptp(values)
     if not spread > FLAT * abs(values.mean()):

@@ -123,12 +123,12 @@ def _measured(statement: Statement, seeds: Seeds) -> np.ndarray:
     found, reasons = [], {}
     for seed, evidence in seeds.items():
         try:
-            value = statement.measure(evidence)
-            if not np.isfinite(value).all():
-                raise NotTestable("the quantity is NaN or infinite")
-            found.append(value)
+            found.append(statement.measure(evidence))
         except NotTestable as error:
             reasons[seed] = str(error)
+        else:
+            if not np.isfinite(found[-1]).all():
+                reasons[seed] = "the quantity is NaN or infinite"
     # Seeds that cannot decide are not left out: those that can would be a selection.
     for seed, reason in reasons.items():
         alike = list(reasons.values()).count(reason) == len(seeds)
@@ -153,9 +153,10 @@ def _evidence(statement: Statement, study: Study) -> Seeds:
     elif statement.axes:
         raise NotTestable(_one_fraction())
     # Says of a geometry what it is to be compared with, and which K it was measured with; nothing needs them.
+    judged = next(iter(tables.values()))
     for name in OF_GEOMETRY if statement.by else ():
-        if name in study.tables:
-            tables.setdefault(name, _of_runs(study.tables[name], tables))
+        if (beside := study.tables.get(name)) is not None:
+            tables.setdefault(name, beside[beside["run"].isin(judged["run"])] if "run" in judged else beside)
     return {seed: _of_seed(study, tables, seed) for seed in seeds}
 
 
@@ -181,21 +182,14 @@ def _of_sweep(statement: Statement, study: Study, tables: Mapping[str, pd.DataFr
     return {name: table[table["run"].isin(runs["run"])] for name, table in tables.items()}
 
 
-def _of_runs(table: pd.DataFrame, tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """The rows of the runs that these tables are of."""
-    judged = next(iter(tables.values()))
-    return table[table["run"].isin(judged["run"])] if "run" in judged else table
-
-
 def _require_alike(metrics: pd.DataFrame, axes: Iterable[str], many_fractions: bool) -> None:
     """Raises NotTestable if runs differ in more than what the statement is about, or seeds in their fractions."""
     others = [name for name in axes if name not in (_SWEPT, "seed") and metrics[name].nunique(dropna=False) > 1]
     runs = metrics.groupby(["seed", _SWEPT] if many_fractions else "seed")["run"].nunique()
     if others or (runs > 1).any():
         named = f", in {', '.join(others)}" if others else ""
-        raise NotTestable(
-            f"the runs of the sweep differ in more than their permuted fraction{named}; judge them one by one"
-        )
+        what = f"in more than their permuted fraction{named}"
+        raise NotTestable(f"the runs of the sweep differ {what}; judge them one by one")
     fractions = set(metrics[_SWEPT])
     for seed, own in metrics.groupby("seed"):
         if lacking := fractions - set(own[_SWEPT]):

@@ -31,11 +31,9 @@ class Statement(NamedTuple):
     """A statement of the paper that tables can decide.
 
     Attributes:
-      name: short, e.g. "restored_rises".
       figure: of the paper, e.g. "2A".
       statement: what the paper says, in our words.
       quantity: what is measured, with its unit.
-      threshold: that decides.
       why: the threshold is what it is.
       measure: takes the tables of one seed and gives the quantity; raises NotTestable, saying why, where it cannot.
       needs: names of the tables that it reads.
@@ -67,20 +65,16 @@ class Statement(NamedTuple):
 
 
 def stating(statements: list[Statement], **common) -> Callable:
-    """Makes a decorator for the functions that measure: each becomes a Statement, added to a list.
+    """Makes a decorator for the functions that measure: each becomes a Statement with these options, added to the list.
 
-        @stated(figure, statement, quantity, threshold, why, **options)
-        def _restored_rises(evidence): ...
-
-    Args:
-      statements: to which they are added, in the order of the file.
-      **common: options of all of them.
+    @stated(figure, statement, quantity, above(threshold, why), **options)
+    def _restored_rises(evidence): ...
     """
 
-    def stated(figure, statement, quantity, threshold, why, name="", **options):
+    def stated(figure, statement, quantity, threshold, name="", **options):
         def add(measure):
-            about = (name or measure.__name__.removeprefix("_"), figure, statement, quantity, threshold, why, measure)
-            statements.append(Statement(*about, **common | options))
+            named = name or measure.__name__.removeprefix("_")
+            statements.append(Statement(named, figure, statement, quantity, *threshold, measure, **common | options))
             return measure
 
         return add
@@ -88,24 +82,21 @@ def stating(statements: list[Statement], **common) -> Callable:
     return stated
 
 
-def above(value: float) -> Threshold:
-    """A threshold that larger values pass."""
-    return Threshold(">", value)
+def above(value: float, why: str) -> tuple[Threshold, str]:
+    """A threshold that larger values pass, and why it is what it is."""
+    return Threshold(">", value), why
 
 
-def below(value: float) -> Threshold:
-    """A threshold that smaller values pass."""
-    return Threshold("<", value)
+def below(value: float, why: str) -> tuple[Threshold, str]:
+    """A threshold that smaller values pass, and why it is what it is."""
+    return Threshold("<", value), why
 
 
 class Claim(NamedTuple):
-    """One row of the sheet.
+    """One row of the sheet: a Statement, the mean over seeds, and the ends of the interval; NaN where there is none.
 
     Attributes:
-      claim: name of the Statement, from which statement, figure, quantity and threshold (as text) are.
-      measured: the value; mean over seeds; NaN if not testable.
-      low: lower end of the interval over seeds, or the lowest of them (`Statement.every_seed`); NaN with one seed.
-      high: upper end.
+      claim: name of the Statement.
       verdict: one of `VERDICTS`.
       reason: why it is not testable here, or why the threshold is what it is, by which geometry it was judged, and
         what the other one says.

@@ -13,9 +13,7 @@ def draw_mean(axis, places, values, *, level: float, band: bool = True, scale: f
     """Draws the mean over seeds, and the Student-t interval where there are several.
 
     Args:
-      places: [n] on the horizontal axis.
       values: [seeds, n], NaN where a seed has none.
-      level: of the interval.
       scale: of the values, 100 for percent.
 
     Returns:
@@ -46,10 +44,8 @@ def interpolated(table: pd.DataFrame, along: str, column: str) -> pd.DataFrame:
     # A seed without any value is in no mean.
     wide = table.pivot(index="seed", columns=along, values=column).dropna(how="all")
     places = wide.columns.to_numpy(float)
-    filled = [
-        np.interp(places, places[own.notna()], own[own.notna()], left=np.nan, right=np.nan)
-        for _, own in wide.iterrows()
-    ]
+    there = [(own, own.notna()) for _, own in wide.iterrows()]
+    filled = [np.interp(places, places[has], own[has], left=np.nan, right=np.nan) for own, has in there]
     return pd.DataFrame(filled, index=wide.index, columns=wide.columns).dropna(axis="columns")
 
 

@@ -25,7 +25,6 @@ class Figure(NamedTuple):
 
     Attributes:
       name: of its file and of the flag --figure: "fig3a", "figa8", "map_capacity".
-      title: a line.
       look_for: the caption, in a sentence or two: what to look for, and what the paper says of it.
       needs: names of the tables that it is drawn from.
       draw: takes (study, path) and writes the figure.
@@ -68,12 +67,7 @@ def missing(figure: Figure, study: Study) -> str:
 
 
 def not_measured(study: Study, table: str, epochs: Mapping[int, int], flag: str) -> str:
-    """Names the first seed's epoch that a table lacks, and the command that measures it; "" if it has them all.
-
-    Args:
-      epochs: seed -> epoch that there should be.
-      flag: of the table's command.
-    """
+    """Says which epoch (`epochs`: by seed) a table lacks, and which command with which flag measures it; else ""."""
     rows = study.tables[table]
     there = set(zip(rows["seed"], rows["epoch"], strict=True))
     for seed, epoch in epochs.items():

@@ -29,11 +29,9 @@ def too_few_shared(study: Study, table: str, least: int) -> str:
     shared = len(shared_epochs(study, study.tables[table]))
     if shared >= least:
         return ""
+    found = f"the table {table} has {shared} epoch{'s' * (shared != 1)} of all seeds, and a map needs {least}"
     ask = f"{study.command(table)} --{table.removesuffix('s')}_epochs=log,best,final"
-    return (
-        f"the table {table} has {shared} epoch{'s' * (shared != 1)} of all seeds, and a map needs {least}; "
-        f"measure more with: {ask}"
-    )
+    return f"{found}; measure more with: {ask}"
 
 
 def layer_names(table: pd.DataFrame) -> dict[int, str]:
@@ -57,10 +55,9 @@ def limits(panels: Iterable[Means]) -> tuple[float, float]:
 
 
 def draw_heat(axis, values: pd.DataFrame, names: Mapping[int, str], **colors):
-    """Draws a map, the first layer on top, epochs on a logarithmic axis with epoch 0 left of the first.
+    """Draws a map [layers, epochs], the first layer on top, epochs on a logarithmic axis, epoch 0 left of the first.
 
     Args:
-      values: [layers, epochs].
       names: number of a layer -> its name.
       **colors: of `pcolormesh`.
 

@@ -41,9 +41,5 @@ def is_bound(table: pd.DataFrame) -> pd.Series:
 def bounds_remark(table: pd.DataFrame, look: str) -> str:
     """What a caption says of joint capacities that are only bounds, after `look`: "Hollow points are"."""
     names = table[is_bound(table)].sort_values("layer_number")["layer"].unique()
-    if not len(names):
-        return ""
-    return (
-        f"{look} joint capacities known only as upper bounds ({', '.join(names)}): the layer has too few dimensions "
-        "for its points."
-    )
+    known = f"{look} joint capacities known only as upper bounds ({', '.join(names)})"
+    return f"{known}: the layer has too few dimensions for its points." if len(names) else ""

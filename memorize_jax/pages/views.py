@@ -13,7 +13,6 @@ class Number(NamedTuple):
     """A column of numbers.
 
     Attributes:
-      title: of the column.
       form: see `page.shown`.
       beside: column of a text that stands in brackets behind the number of a single run.
     """
@@ -42,10 +41,7 @@ class View(NamedTuple):
 
     Attributes:
       name: of the downloaded file, without its ending.
-      title: above the table.
-      note: below it.
-      headers: of the columns.
-      rows: of cells.
+      note: below the table.
       address: of the whole table, see `page.csv_address`.
       num_rows: of the whole table.
     """
@@ -81,14 +77,14 @@ def make_view(
     num_seeds = grouped["seed"].nunique().max()
     headers = [Header(text, True) for text in texts.values()]
     headers += [Header(number.title, False) for number in numbers.values()]
-    cells = []
     if num_seeds > 1:
         note = f"{note} Mean ± half the {LEVEL:.0%} Student-t interval over {num_seeds} seeds.".strip()
-        for key, own in grouped:
-            cells.append([_text(part) for part in key] + [_mean(own[name], number) for name, number in numbers.items()])
+        cells = [[*map(_text, key), *(_mean(own[name], numbers[name]) for name in numbers)] for key, own in grouped]
     else:
-        for row in rows.to_dict("records"):
-            cells.append([_text(row[column]) for column in texts] + [_number(row, *item) for item in numbers.items()])
+        cells = [
+            [*(_text(row[name]) for name in texts), *(_number(row, *own) for own in numbers.items())]
+            for row in rows.to_dict("records")
+        ]
     whole = rows if whole is None else whole
     return View(name, title, note, tuple(headers), cells, csv_address(whole), len(whole))
 

@@ -31,24 +31,18 @@ def path_of(figure: Figure, study: Study) -> pathlib.Path:
 
 def caption(figure: Figure, study: Study) -> str:
     """What to look for in a figure, and which figure of the paper shows it for the network of a study."""
-    papers = [
-        f"The paper's figure for this network is A.{name[4:]}."
-        for name, model in figure.aliases.items()
-        if model == study.model
-    ]
-    return sentences(figure.look_for, figure.remark(study), *papers)
+    papers = [name.removeprefix("figa") for name, model in figure.aliases.items() if model == study.model]
+    of_network = (f"The paper's figure for this network is A.{number}." for number in papers)
+    return sentences(figure.look_for, figure.remark(study), *of_network)
 
 
 def select(text: str, model: str | None = None) -> list[Figure]:
-    """Finds figures by name.
+    """Finds figures by name; gives each once, in the order of the registry.
 
     Args:
       text: "all", or with commas between them names of figures ("fig3a"), of `aliases` ("figa5"), or what names begin
         with before the letters of their parts ("fig3", "fig5").
       model: name of the study's network, which the aliases then must be of; None if that does not matter.
-
-    Returns:
-      The figures in the order of the registry, each once.
 
     Raises:
       ValueError: a name that there is not, or the paper's figure of another network.

@@ -38,9 +38,8 @@ class Row(NamedTuple):
 def differing(compared: Sequence[Compared]) -> list[Row]:
     """The settings that are not the same in all studies."""
     found = [settings(one.study) for one in compared]
-    rows = [
-        Row(name, [own.get(name) for own in found]) for name in dict.fromkeys(name for own in found for name in own)
-    ]
+    names = dict.fromkeys(name for own in found for name in own)
+    rows = [Row(name, [own.get(name) for own in found]) for name in names]
     return [row for row in rows if len(set(row.cells)) > 1]
 
 

@@ -43,11 +43,7 @@ class Part(NamedTuple):
 
 
 def parts(study: Study) -> tuple[list[Part], list[NotDrawn]]:
-    """Draws every figure that the tables allow, and says what the rooms say of them.
-
-    Returns:
-      the parts in the order of the registry, and the figures that could not be drawn.
-    """
+    """Draws every figure that the tables allow: the parts in the order of the registry, and what cannot be drawn."""
     found, others, rest = [], [], []
     for measurement in measurements().values():
         reasons = [(figure, missing(figure, study)) for figure in measurement.figures]

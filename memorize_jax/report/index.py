@@ -28,11 +28,7 @@ def _entry(one: Measurement) -> Iterator[str]:
     if one.reads:
         yield f"It also takes the settings of {', '.join(one.reads)}."
     for name, table in one.tables.items():
-        yield (
-            f"`results/{name}.csv`: {', '.join(table.columns)}."
-            if one.plan
-            else f"`{name}.csv`: {', '.join(table.columns)}."
-        )
+        yield f"`{'results/' if one.plan else ''}{name}.csv`: {', '.join(table.columns)}."
     if one.figures:
         yield "\n".join(f"- `{figure.name}`: {figure.title}" for figure in one.figures)
     if one.statements:

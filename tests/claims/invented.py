@@ -147,17 +147,9 @@ def widths(seeds=(0,)) -> Study:
     final = {"test_accuracy": [0.3, 0.5, 0.4, 0.45, 0.6, 0.65], "dimension": [10, 7, 9, 8, 6, 5]}
     final |= {"radius": [1.5, 1.4, 1.3, 1.31, 1.0, 0.9], "center_correlation": [0.3, 0.21, 0.2, 0.15, 0.1, 0.05]}
     best = final | {"test_accuracy": [0.3, 0.5, 0.6, 0.65, 0.7, 0.75], "dimension": [10, 9, 8, 7, 6, 5]}
+    fixed = {"width": [1, 2, 3, 4, 6, 8], "permuted_accuracy": 0.9, "restored_accuracy": 0.1}
     parts = [
-        pd.DataFrame(
-            {
-                **columns,
-                "width": [1, 2, 3, 4, 6, 8],
-                "moment": moment,
-                "permuted_accuracy": 0.9,
-                "restored_accuracy": 0.1,
-                "seed": seed,
-            }
-        )
+        pd.DataFrame({**columns, **fixed, "moment": moment, "seed": seed})
         for moment, columns in (("best", best), ("final", final))
         for seed in seeds
     ]
@@ -211,6 +203,14 @@ def edited(base: Study, table: str, column: str, value, **where) -> Study:
         changed[column] = changed[column].astype(object if isinstance(value, str) else float)
         changed.loc[rows, column] = value
     return base._replace(tables={**base.tables, table: changed})
+
+
+def by_seed(table: str, column: str, values, **where) -> Study:
+    """An ensemble with a seed for each of these values, see `edited`."""
+    base = study(seeds=tuple(range(len(values))))
+    for seed, value in enumerate(values):
+        base = edited(base, table, column, value, seed=seed, **where)
+    return base
 
 
 def without(base: Study, table: str, **where) -> Study:

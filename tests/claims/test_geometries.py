@@ -18,9 +18,9 @@ JUDGED_BY_JOINT = {
 def of_first_version(base):
     """Tables without joint geometry."""
     columns = [name for name in base.tables["geometry"] if name.startswith("joint_")]
-    for column in columns:
-        base = edited(base, "geometry", column, np.nan, seed=base.seeds)
-    return base
+    return base._replace(
+        tables=base.tables | {"geometry": base.tables["geometry"].assign(**dict.fromkeys(columns, np.nan))}
+    )
 
 
 def simulated(base, **where):
@@ -42,9 +42,6 @@ def test_separability_is_judged_by_joint_capacity_with_mean_field_beside():
     base = edited(study(), "geometry", "capacity", 77.0, **PERMUTED)
     assert judged("permuted_at_lower_bound", base).measured == pytest.approx(1.1)
     assert judged("permuted_at_lower_bound", base).reason.endswith(": 1925")
-
-
-def test_theory_is_judged_by_joint_capacity_with_mean_field_beside():
     claim = judged("theory_matches_simulation", study())
     assert claim.reason.endswith("; judged by joint capacity; by mean-field capacity (K = 2 to 3): 0.6")
 
@@ -59,9 +56,8 @@ def test_what_mean_field_cannot_say_is_not_shown():
 def test_radius_and_dimension_are_the_papers_with_the_joint_ones_beside():
     claim = judged("restored_radius_falls_with_depth", study())
     assert claim.reason.endswith("; judged by mean-field geometry (K = 2 to 3); sampling error not measured")
-    base = edited(
-        edited(study(), "geometry", "joint_radius", 1.5, seed=0), "geometry", "joint_radius", 1.2, layer="linear5"
-    )
+    base = edited(study(), "geometry", "joint_radius", 1.5, seed=0)
+    base = edited(base, "geometry", "joint_radius", 1.2, layer="linear5")
     assert judged("restored_radius_falls_with_depth", base).reason.endswith("; by joint geometry: 0.8")
 
 
@@ -166,9 +162,7 @@ def test_other_examples_are_part_of_the_error():
     base = edited(study(), "geometry", "joint_capacity", 0.049, **where)
     assert judged("permuted_at_lower_bound", base).verdict == "holds (one seed)"
     # 0.0003 from draws and 0.0012 from examples, in units of 0.04; the value is 0.025 from the threshold.
-    base = edited(
-        resampled(base, joint_capacity_example_sd=0.0012), "geometry", "joint_capacity_standard_error", 3e-4, seed=0
-    )
+    base = resampled(base, joint_capacity_example_sd=0.0012, joint_capacity_standard_error=3e-4)
     claim = judged("permuted_at_lower_bound", base)
     error = 25 * np.hypot(0.0003, 0.0012)
     assert claim.verdict == "does not hold"
@@ -182,8 +176,7 @@ def test_other_examples_are_part_of_the_error():
 
 def test_errors_of_two_groups_add_in_squares():
     """Restored capacity over test capacity, at linear5 0.05 above one; layers move together, by 4 % at most."""
-    base = resampled(study(), joint_capacity_example_sd=0.0)
-    base = edited(base, "geometry", "joint_capacity_standard_error", 0.0, seed=0)
+    base = resampled(study(), joint_capacity_example_sd=0.0, joint_capacity_standard_error=0.0)
     capacity = 0.05 * 1.2**5
     for group, own in (("restored", capacity), ("test", capacity / 1.05)):
         where = {"group": group, "epoch": BEST, "layer": "linear5"}

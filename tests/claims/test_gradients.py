@@ -35,6 +35,8 @@ def test_what_is_small_after_memorizing_is_not_counted():
     [
         # Twice chance is 0.2; 8 at epoch 0 and 0.5 at epoch 1, geometric mean of both.
         (0.2, 10, 8.0),
+        # The loss of epoch 1 is within a tenth of the first one all the same.
+        (0.6, 10, 8.0),
         (0.199, 10, 2.0),
         (0.199, 20, 8.0),
         # Of two classes half way between chance and all.
@@ -47,12 +49,6 @@ def test_near_initialization_test_accuracy_is_below_twice_chance(test_accuracy, 
     base = edited(base, "gradients", "data_classes", classes, epoch=(0, 1, 2, FINAL))
     base = edited(base, "gradients", "squared_norm", 0.5, **U_DEP, epoch=1)
     assert judged("unpermuted_dep_above_ind", base).measured == pytest.approx(measured)
-
-
-def test_a_loss_that_hardly_fell_is_no_longer_what_near_initialization_is():
-    base = edited(study(), "gradients", "squared_norm", 0.5, **U_DEP, epoch=1)
-    # The loss of epoch 1 is within a tenth of the first one, with 60 % of the test set right.
-    assert judged("unpermuted_dep_above_ind", base).measured == pytest.approx(8.0)
 
 
 def test_who_forgets_is_not_back_at_the_start():
@@ -95,9 +91,8 @@ def test_too_few_permuted_examples_say_nothing_of_their_labels(name):
         "72 permuted examples per class are fewer than 100: the label-dependent part of random labels vanishes with "
         "their number (equation 23)"
     )
-    assert (
-        judged(name, edited(study(), "gradients", "num_examples", 1000, group="permuted")).verdict == "holds (one seed)"
-    )
+    many = edited(study(), "gradients", "num_examples", 1000, group="permuted")
+    assert judged(name, many).verdict == "holds (one seed)"
     assert "not testable" in next(f"{own.why} {own.quantity}" for own in registry.statements() if own.name == name)
 
 
@@ -151,9 +146,8 @@ def test_tables_of_the_first_version_are_judged_by_the_last_layer_saying_so():
     """They have the parts by equation 16 of the last layer alone."""
     base = edited(study(), "gradients", "squared_norm", 4.0, **U_IND, form="eq15", epoch=0, layer="linear6")
     table = base.tables["gradients"]
-    old = base._replace(
-        tables={**base.tables, "gradients": table[(table["form"] == "eq15") | (table["layer"] == "linear6")]}
-    )
+    table = table[(table["form"] == "eq15") | (table["layer"] == "linear6")]
+    old = base._replace(tables={**base.tables, "gradients": table})
     assert judged("unpermuted_dep_above_ind", old).reason == (
         "depends on the form: holds by equation 16 in linear6 alone (10), not by equation 15 (2); for equation 16 in "
         f"every layer {AGAIN}; four, twice in norm: clearly larger"

@@ -4,7 +4,7 @@ from scipy import stats
 
 from memorize_jax.claims.sheet import as_markdown
 from memorize_jax.measurements import registry
-from tests.claims.invented import FINAL, edited, fractions, judged, study, widths, without
+from tests.claims.invented import FINAL, by_seed, edited, fractions, judged, study, widths, without
 from tests.commands import ROOT
 
 # --- intervals over seeds
@@ -12,15 +12,8 @@ from tests.commands import ROOT
 
 def three_seeds(*falls):
     """An ensemble whose test accuracy falls by these shares of the peak of 0.9."""
-    base = study(seeds=(0, 1, 2))
-    for seed, fall in enumerate(falls):
-        base = edited(base, "metrics", "test_accuracy", 0.9 * (1 - fall), epoch=FINAL, seed=seed)
-    return judged("test_falls_after_peak", base)
-
-
-def test_one_seed_has_no_interval():
-    claim = judged("test_falls_after_peak", study())
-    assert np.isnan([claim.low, claim.high]).all()
+    accuracies = [0.9 * (1 - fall) for fall in falls]
+    return judged("test_falls_after_peak", by_seed("metrics", "test_accuracy", accuracies, epoch=FINAL))
 
 
 def test_the_interval_is_students():
@@ -32,9 +25,7 @@ def test_the_interval_is_students():
 
 
 def test_figure_3_has_intervals_of_99_percent():
-    base = study(seeds=(0, 1, 2))
-    for seed, factor in enumerate((1.0, 1.01, 1.03)):
-        base = edited(base, "geometry", "joint_capacity", f"* {factor}", group="permuted", epoch=FINAL, seed=seed)
+    base = by_seed("geometry", "joint_capacity", ("* 1", "* 1.01", "* 1.03"), group="permuted", epoch=FINAL)
     claim = judged("permuted_rise_in_late_layers", base)
     values = 3 * np.array([1.0, 1.01, 1.03])
     low, high = stats.t.interval(0.99, 2, values.mean(), stats.sem(values))
@@ -49,9 +40,7 @@ def test_a_claim_whose_interval_crosses_the_threshold_does_not_hold():
 
 
 def test_for_a_claim_from_above_the_upper_end_decides():
-    base = study(seeds=(0, 1, 2))
-    for seed, capacity in enumerate((0.04, 0.044, 0.052)):
-        base = edited(base, "geometry", "joint_capacity", capacity, group="permuted", epoch=2, seed=seed)
+    base = by_seed("geometry", "joint_capacity", (0.04, 0.044, 0.052), group="permuted", epoch=2)
     claim = judged("permuted_at_lower_bound", base)
     assert claim.measured < 1.25 < claim.high
     assert (claim.verdict, claim.reason[:12]) == ("does not hold", "not certain ")
@@ -75,10 +64,7 @@ def test_one_seed_within_the_error_of_its_draws_is_not_certain():
 
 
 def accuracies(*found):
-    base = study(seeds=tuple(range(len(found))))
-    for seed, accuracy in enumerate(found):
-        base = edited(base, "metrics", "train_accuracy", accuracy, epoch=FINAL, seed=seed)
-    return judged("training_is_fitted", base)
+    return judged("training_is_fitted", by_seed("metrics", "train_accuracy", found, epoch=FINAL))
 
 
 def test_of_what_ends_at_0_or_1_every_seed_must_pass():
@@ -91,10 +77,8 @@ def test_of_what_ends_at_0_or_1_every_seed_must_pass():
 
 
 def test_the_largest_of_any_layer_has_no_impossible_interval():
-    base = study(seeds=(0, 1, 2))
-    for seed, factor in enumerate((0.99, 1.0, 1.03)):
-        where = {"group": "restored", "epoch": 2, "layer": "linear3", "seed": seed}
-        base = edited(base, "geometry", "joint_capacity", f"* {factor}", **where)
+    where = {"group": "restored", "epoch": 2, "layer": "linear3"}
+    base = by_seed("geometry", "joint_capacity", ("* 0.99", "* 1", "* 1.03"), **where)
     claim = judged("restored_capacity_like_test", base)
     found = [0.05, 0.05, 1.05 * 1.03 - 1]
     assert (claim.measured, claim.low, claim.high) == pytest.approx((np.mean(found), min(found), max(found)))
@@ -137,9 +121,7 @@ def test_of_a_sweep_over_fractions_the_runs_with_half_of_the_labels_permuted_are
 
 @pytest.mark.parametrize("name", ["training_is_fitted", "first_layer_alike_at_every_fraction"])
 def test_a_sweep_over_more_than_fractions_is_not_mixed(name):
-    base = fractions()
-    for table in ("metrics", "geometry"):
-        base = edited(base, table, "run", "wider", layer="linear1") if table == "geometry" else base
+    base = edited(fractions(), "geometry", "run", "wider", layer="linear1")
     base = edited(base, "metrics", "run", "wider", epoch=FINAL)
     assert "differ in more than their permuted fraction" in judged(name, base).reason
 
@@ -174,11 +156,8 @@ def test_what_a_run_of_a_sweep_lacks_is_named_with_the_run():
     assert reason.endswith("--workdir=runs/sweep/run0.5 --gradient_epochs=log,best,final")
 
 
-def test_a_table_that_a_sweep_lacks_is_made_run_by_run():
+def test_a_table_that_a_sweep_lacks_is_made_run_by_run_and_several_widths_are_judged_one_by_one():
     assert judged("last_layer_recovers", fractions()).reason.endswith("--workdir=runs/sweep/RUN")
-
-
-def test_networks_of_several_widths_are_judged_one_by_one():
     assert judged("training_is_fitted", widths()).reason.endswith("judge them one by one")
 
 

@@ -23,6 +23,16 @@ def both(first, second):
     return lambda base: second(first(base))
 
 
+def of_two_without(table):
+    return lambda base: without(fractions(seeds=(0, 1)), table, **HALF, seed=1)
+
+
+def unlike_widths(base):
+    return edited(widths(seeds=(0, 1)), "double_descent", "width", 16, seed=1, width=8)
+
+
+ALIKE = "middle_layer_alike_at_every_fraction"
+NO_GEOMETRY = "has no table geometry; make it with: python -m experiments.geometry --workdir=runs/sweep/"
 OF_UNPERMUTED = {"gradients_do_not_vanish", "unpermuted_dep_above_ind"}
 OF_GROUPS = [name for name in of("gradients") if name not in OF_UNPERMUTED]
 TRAINING = [name for name in of("metrics") if STATEMENTS[name].needs == ("metrics",)]
@@ -40,7 +50,7 @@ NO_LABEL, BEFORE_WIDEST = "no label was permuted", "before the widest network me
 NOT_REWOUND, AGAIN = "no single layer was rewound", "make the table again with: python -m experiments.capacity_check"
 ASSIGNED = "of the permuted examples carry their assigned label"
 IN_LAST_BLOCKS, LATER = ("conv17", "conv18", "conv20", "conv21"), {"epoch": (1, 2, 3, 4)}
-RESNETS, TWO = "of the network resnet18 or resnet18_tiny, not of mlp", {"seeds": (0, 1)}
+RESNETS = "of the network resnet18 or resnet18_tiny, not of mlp"
 NEVER = "test accuracy never reached 20.0%, twice what chance gives: there is nothing that near initialization"
 NOT_FINAL = (
     "nothing was measured at the final epoch, 4; measure it with: python -m experiments.{} --workdir={} --{}_epochs"
@@ -58,11 +68,7 @@ UNTESTABLE = [
     ("test_falls_after_peak", put("metrics", "test_accuracy", 0.12, **LATER), "learned too little"),
     ("permuted_take_longer", put("metrics", "unpermuted_accuracy", 0.4, **LATER), "unpermuted examples were never"),
     # With two classes, chance fits half of them.
-    (
-        "permuted_take_longer",
-        put("metrics", "permuted_accuracy", 0.5, epoch=(0, 1, 2)),
-        "label from the first epoch on",
-    ),
+    ("permuted_take_longer", put("metrics", "permuted_accuracy", 0.5, epoch=(0, 1, 2)), "from the first epoch on"),
     (
         "test_falls_after_peak",
         both(put("metrics", "permuted_accuracy", 0.52, **F), put("metrics", "restored_accuracy", 0.49, **F)),
@@ -102,60 +108,23 @@ UNTESTABLE = [
     (OF_WIDTHS, put("double_descent", "permuted_accuracy", np.nan, seed=0), NO_LABEL),
     (OF_WIDTHS, put("double_descent", "permuted_accuracy", 0.2, width=8), BEFORE_WIDEST),
     # Two classes.
-    (
-        OF_WIDTHS,
-        put("double_descent", "restored_accuracy", 0.7, width=8),
-        f"{BEFORE_WIDEST}: 90% {ASSIGNED}, 70% their",
-    ),
+    (OF_WIDTHS, put("double_descent", "restored_accuracy", 0.7, width=8), f"{BEFORE_WIDEST}: 90% {ASSIGNED}, 70%"),
     ("dimension_descends_twice", put("double_descent", "dimension", np.nan, width=3), "no dimension for some width at"),
-    (
-        "dimension_descends_twice",
-        lambda base: edited(widths(**TWO), "double_descent", "width", 16, seed=1, width=8),
-        "the seeds do not have the same widths",
-    ),
+    ("dimension_descends_twice", unlike_widths, "the seeds do not have the same widths"),
     (["original_labels_fall_less", "first_layer_alike_at_every_fraction"], lambda base: MLP, "experiments.sweep"),
     ("original_labels_fall_less", drop("metrics", **NONE), "no run has the permuted fraction 0; train one"),
-    (
-        "original_labels_fall_less",
-        put("metrics", "test_accuracy", 0.85, **HALF, **F),
-        "fell by less than a tenth of its",
-    ),
-    (
-        "original_labels_fall_less",
-        put("metrics", "permuted_accuracy", 0.3, **HALF, **F),
-        "permuted fraction 0.5: training",
-    ),
+    ("original_labels_fall_less", put("metrics", "test_accuracy", 0.85, **HALF, **F), "fell by less than a tenth"),
+    ("original_labels_fall_less", put("metrics", "permuted_accuracy", 0.3, **HALF, **F), "fraction 0.5: training"),
     ("last_layer_unpermuted_above_restored", drop("geometry", **HALF, **U), "no run has both permuted and unpermuted"),
-    (
-        "middle_layer_alike_at_every_fraction",
-        both(drop("geometry", **NONE), drop("metrics", **NONE)),
-        "2 permuted fractions are too few",
-    ),
-    (
-        "middle_layer_alike_at_every_fraction",
-        drop("geometry", **NONE),
-        "run run0.0 (permuted fraction 0, seed 0) has no table geometry; make it with: "
-        "python -m experiments.geometry --workdir=runs/sweep/run0.0",
-    ),
-    (
-        "middle_layer_alike_at_every_fraction",
-        lambda base: without(fractions(**TWO), "geometry", **HALF, seed=1),
-        "run run0.5 (permuted fraction 0.5, seed 1) has no table geometry",
-    ),
-    (
-        "middle_layer_alike_at_every_fraction",
-        lambda base: without(fractions(**TWO), "metrics", **HALF, seed=1),
-        "seed 1 has no run with permuted fraction 0.5, as other seeds have",
-    ),
+    (ALIKE, both(drop("geometry", **NONE), drop("metrics", **NONE)), "2 permuted fractions are too few"),
+    (ALIKE, drop("geometry", **NONE), f"run run0.0 (permuted fraction 0, seed 0) {NO_GEOMETRY}run0.0"),
+    (ALIKE, of_two_without("geometry"), f"run run0.5 (permuted fraction 0.5, seed 1) {NO_GEOMETRY}run0.5"),
+    (ALIKE, of_two_without("metrics"), "seed 1 has no run with permuted fraction 0.5, as other seeds have"),
     (
         "last_layer_loses_with_fraction",
         drop("geometry", **ALL, **F),
         f"permuted fraction 1: {NOT_FINAL.format('geometry', 'runs/sweep/run1.0', 'geometry')}=best,final",
     ),
     ("last_layer_loses_with_fraction", put("metrics", "test_accuracy", 0.1, **NONE), "fraction 0: the network learned"),
-    (
-        "last_layer_loses_with_fraction",
-        put("metrics", "permuted_accuracy", 0.3, **ALL, **F),
-        "fraction 1: training ended",
-    ),
+    ("last_layer_loses_with_fraction", put("metrics", "permuted_accuracy", 0.3, **ALL, **F), "fraction 1: training"),
 ]

@@ -1,4 +1,3 @@
-import dataclasses
 import math
 
 import pandas as pd
@@ -7,12 +6,10 @@ import pytest
 from memorize_jax.claims.sheet import evaluate
 from memorize_jax.commands import claims
 from memorize_jax.measurements.registry import open_study, statements
-from memorize_jax.presets import PRESETS
 from memorize_jax.runs.folder import RunFolder
-from memorize_jax.runs.train import train_run
 from memorize_jax.storage.tables import CLAIMS, read_table
 from tests.claims.invented import study
-from tests.experiments.made_up import as_seed
+from tests.experiments.made_up import as_seed, made_up_run
 
 
 def judge(workdir):
@@ -59,8 +56,7 @@ def test_an_ensemble_has_intervals(smoke_run, tmp_path):
 
 
 def test_a_run_without_permuted_labels_confirms_no_memorizing(tmp_path):
-    train_run(tmp_path, dataclasses.replace(PRESETS["smoke"].run, permuted_fraction=0.0, epochs=1))
-    judge(tmp_path)
+    judge(made_up_run(tmp_path, 0.0))
     table = table_of(tmp_path)
     assert (table["verdict"] == "not testable").all()
     assert table.loc["training_is_fitted", "reason"] == "no label was permuted"

@@ -49,15 +49,9 @@ def test_what_was_asked_for_and_cannot_be_drawn_is_an_error(measured, names, mes
     assert not measured.figures.exists()
 
 
-@pytest.mark.parametrize(
-    ("text", "names"),
-    [
-        ("all,fig3a", "all"),
-        (" ALL ", "all"),
-        ("Fig3a, figA4,,", "fig3a,figa4"),
-        ("fig5", "fig5"),
-        (",", ""),
-    ],
-)
+WRITTEN = {"all,fig3a": "all", " ALL ": "all", "Fig3a, figA4,,": "fig3a,figa4", "fig5": "fig5", ",": ""}
+
+
+@pytest.mark.parametrize(("text", "names"), WRITTEN.items())
 def test_figures_are_named_as_people_write_them(text, names):
     assert cli.figure_names(text) == names

@@ -13,8 +13,7 @@ stated = stating(STATEMENTS, needs=("capacity_check",))
     "1B",
     "The capacity of theory agrees with the one found by bisection on the number of features.",
     "relative difference of the two capacities, median over layers, groups and epochs",
-    below(NOTICEABLE),
-    "a tenth: what this sheet takes for a difference anywhere",
+    below(NOTICEABLE, "a tenth: what this sheet takes for a difference anywhere"),
     by=JOINT,
     every_seed=True,
 )

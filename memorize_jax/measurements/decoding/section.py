@@ -44,11 +44,7 @@ def _at_final(study: Study, table: str, seed: int) -> pd.DataFrame:
 
 
 def decoding_rows(study: Study) -> pd.DataFrame:
-    """The rows of decoding_choice at each seed's final epoch, with what probes read in the input and before training.
-
-    Returns:
-      the rows with the columns `input` and `untrained`.
-    """
+    """The rows of decoding_choice at each seed's final epoch, with columns `input` and `untrained`."""
     choice, key, parts = study.tables["decoding_choice"], ["method", "labels"], []
     for seed in study.seeds:
         own, read = choice[choice["seed"] == seed], _at_final(study, "decoding", seed)
@@ -86,18 +82,13 @@ def _decoding(study):
         "most_components": Number("components, at most", "d"),
     }
     texts = {"method": "probe", "labels": "fitted to", "layer": "layer"}
-    note = "Accuracy of every probe on every layer at the final epoch."
-    return make_view(
-        "decoding", "Probes, layer by layer", rows, texts, numbers, note=note, whole=study.tables["decoding"]
-    )
+    title, note = "Probes, layer by layer", "Accuracy of every probe on every layer at the final epoch."
+    return make_view("decoding", title, rows, texts, numbers, note=note, whole=study.tables["decoding"])
 
 
 SECTION = Section(
     "What the layers still know: subspace probes",
-    {
-        "decoding_choice": (("metrics", "decoding"), _decoding_choice),
-        "decoding": (("metrics",), _decoding),
-    },
+    {"decoding_choice": (("metrics", "decoding"), _decoding_choice), "decoding": (("metrics",), _decoding)},
     words=pathlib.Path(__file__).with_name("section.html.j2"),
     facts=_facts,
 )

@@ -11,8 +11,7 @@ stated = stating(STATEMENTS, needs=("metrics", "decoding"))
     "Ketha & Ramaswamy 2025",
     "Subspaces of the corrupted labels, read in the best layer, classify better than the network.",
     "test accuracy of the best hidden layer (chosen on the test set, as there) minus that of the final network",
-    above(0.1),
-    "ten points: choosing a layer on the test set gains one or two by itself",
+    above(0.1, "ten points: choosing a layer on the test set gains one or two by itself"),
 )
 def _layers_know_more_than_the_output(evidence):
     evidence.require("memorized")

@@ -14,11 +14,7 @@ LEVEL = 0.95
 
 @drawn()
 def draw_double_descent(study: Study, *, columns: tuple[str, ...]) -> Drawing:
-    """Draws accuracy, or the geometry of the test manifolds at the last hidden layer, by number of parameters.
-
-    Args:
-      columns: of the table; a panel each.
-    """
+    """Draws columns of the table by number of parameters: accuracy, or the geometry of the test manifolds."""
     table = study.tables["double_descent"]
     widths = table.drop_duplicates("num_parameters").sort_values("num_parameters")
     fewest = len(study.seeds)

@@ -8,7 +8,7 @@ import pandas as pd
 from memorize_jax.claims.evidence import Evidence, NotTestable, not_memorized
 from memorize_jax.claims.geometries import MEAN_FIELD
 from memorize_jax.claims.manifolds import TENTH
-from memorize_jax.claims.shapes import reversal
+from memorize_jax.claims.shapes import RANGE, reversal
 from memorize_jax.claims.statement import NOTICEABLE, Statement, above, below, stating
 
 # Falling, rising and falling takes four.
@@ -84,48 +84,44 @@ def _reversal(evidence: Evidence, moment: str, *columns: str) -> float:
     return max(reversal(_curve(evidence, moment, column).to_numpy()) for column in columns)
 
 
-RANGE = "a tenth of the curve's range: smaller turns are noise; a curve within 2 % of its mean is flat, with no turns"
 MOVES = (
     "least of the three moves of the mean curve over seeds, in units of {} or of a tenth of its range if that is more"
 )
+TWO_POINTS = (
+    "smaller moves are noise: two points are four standard errors of an accuracy on 10,000 images; with fewer images, "
+    "or where seeds differ by a point, it takes several seeds"
+)
 STATEMENTS: list[Statement] = []
 stated = stating(STATEMENTS, needs=("double_descent",), axes=("width",))
+of_geometry = stating(STATEMENTS, needs=("double_descent",), axes=("width",), by=MEAN_FIELD, every_seed=True)
 
 
 @stated(
     "4C",
     "Final test accuracy rises, falls and rises again with width.",
     MOVES.format("two points"),
-    above(1),
-    "smaller moves are noise: two points are four standard errors of an accuracy on 10,000 images; with fewer "
-    "images, or where seeds differ by a point, it takes several seeds",
+    above(1, TWO_POINTS),
     over_seeds=_accuracy_falls_last,
 )
 def _accuracy_descends_twice(evidence):
     return _curve(evidence, "final", "test_accuracy")
 
 
-@stated(
+@of_geometry(
     "4D",
     "Radius and center correlation of test manifolds at the final epoch are monotonic in width.",
     "largest move against the direction of the curve, in units of its range; of the two curves the larger",
-    below(NOTICEABLE),
-    RANGE,
-    by=MEAN_FIELD,
-    every_seed=True,
+    below(NOTICEABLE, RANGE),
 )
 def _radius_and_correlation_monotonic(evidence):
     return _reversal(evidence, "final", "radius", "center_correlation")
 
 
-@stated(
+@of_geometry(
     "4C-E",
     "Where test accuracy falls with width, radius and center correlation of test manifolds are unchanged.",
     "range at the final epoch between these widths, relative to the mean there; of the two curves the larger",
-    below(NOTICEABLE),
-    TENTH,
-    by=MEAN_FIELD,
-    every_seed=True,
+    below(NOTICEABLE, TENTH),
 )
 def _radius_and_correlation_unchanged(evidence):
     error = 1 - _curve(evidence, "final", "test_accuracy").to_numpy()
@@ -140,8 +136,7 @@ def _radius_and_correlation_unchanged(evidence):
     "4E",
     "The dimension of test manifolds at the final epoch falls, rises and falls again with width.",
     MOVES.format("5 % of its mean"),
-    above(1),
-    "smaller moves are noise: 5 % are twice what other examples of the classes move it (2.5 %)",
+    above(1, "smaller moves are noise: 5 % are twice what other examples of the classes move it (2.5 %)"),
     by=MEAN_FIELD,
     over_seeds=_dimension_falls_last,
 )
@@ -149,14 +144,11 @@ def _dimension_descends_twice(evidence):
     return _curve(evidence, "final", "dimension")
 
 
-@stated(
+@of_geometry(
     "4D-E",
     "At the best epoch radius, center correlation and dimension are monotonic in width.",
     "largest move against the direction of the curve, in units of its range; of the three curves the largest",
-    below(NOTICEABLE),
-    RANGE,
-    by=MEAN_FIELD,
-    every_seed=True,
+    below(NOTICEABLE, RANGE),
 )
 def _best_epoch_monotonic(evidence):
     return _reversal(evidence, "best", "radius", "center_correlation", "dimension")

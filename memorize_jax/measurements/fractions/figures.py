@@ -41,12 +41,9 @@ def _combinations(study):
 
 @drawn()
 def draw_fractions(study: Study, *, column: str) -> Drawing:
-    """Draws figure A.8: capacity at the final epoch by share of permuted labels, at three layers.
+    """Draws figure A.8: capacity (a column of `joint.KINDS`) at the end by share of permuted labels, at three layers.
 
     There is a row for each combination of what else differs.
-
-    Args:
-      column: one of `joint.KINDS`.
     """
     rows, fewest = _combinations(study), len(study.seeds)
     size = (10.2, 2.9 * len(rows) + 1.0)

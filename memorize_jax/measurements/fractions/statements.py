@@ -74,14 +74,16 @@ LAYERS = {
 STATEMENTS: list[Statement] = []
 of_accuracy = stating(STATEMENTS, axes=("permuted_fraction",))
 stated = stating(STATEMENTS, needs=("metrics", "geometry"), axes=("permuted_fraction",), by=JOINT)
+of_every_seed = stating(
+    STATEMENTS, needs=("metrics", "geometry"), axes=("permuted_fraction",), by=JOINT, every_seed=True
+)
 
 
 @of_accuracy(
     "2A",
     "Without permuted labels test accuracy falls less after its peak than with half of them permuted.",
     "fall of test accuracy from its peak to the end, relative to the peak, with fraction 0 over with fraction 0.5",
-    below(1),
-    "the statement itself, which names no size",
+    below(1, "the statement itself, which names no size"),
 )
 def _original_labels_fall_less(evidence):
     falls = []
@@ -96,37 +98,31 @@ def _original_labels_fall_less(evidence):
 
 
 for _position, _layer in LAYERS.items():
-    stated(
+    of_every_seed(
         "A.8",
         f"In the {_position} layer unpermuted, restored and test manifolds are alike at every permuted fraction.",
         f"capacity of the final network at the {_layer}, largest over smallest of the groups, less one, the largest of "
         "any fraction",
-        below(NOTICEABLE),
-        TENTH,
+        below(NOTICEABLE, TENTH),
         name=f"{_position}_layer_alike_at_every_fraction",
-        every_seed=True,
     )(functools.partial(_largest, position=_position, measure=_unlike))
 
 for _position, _layer in LAYERS.items():
-    stated(
+    of_every_seed(
         "A.8",
         f"In the {_position} layer permuted manifolds stay near the lower bound at every permuted fraction.",
         f"permuted capacity of the final network at the {_layer}, in units of 2/M, the highest of any fraction",
-        below(NEAR_BOUND),
-        "a quarter, as at the best epoch",
+        below(NEAR_BOUND, "a quarter, as at the best epoch"),
         name=f"{_position}_layer_permuted_at_bound",
-        every_seed=True,
     )(functools.partial(_largest, position=_position, measure=_multiple))
 
 
-@stated(
+@of_every_seed(
     "A.8",
     "In the last layer unpermuted manifolds are more separable than restored or test ones.",
     "unpermuted capacity of the final network at the last hidden layer over that of restored or test manifolds, "
     "whichever is higher, the least of any fraction that has all of them",
-    above(1 + NOTICEABLE),
-    TENTH,
-    every_seed=True,
+    above(1 + NOTICEABLE, TENTH),
 )
 def _last_layer_unpermuted_above_restored(evidence):
     leads = _by_fraction(evidence, "last", _lead)
@@ -135,13 +131,11 @@ def _last_layer_unpermuted_above_restored(evidence):
     return min(leads)
 
 
-@stated(
+@of_every_seed(
     "A.8",
     "In the last layer of VGG16 and ResNet18 permuted manifolds have become separable.",
     "permuted capacity of the final network at the last hidden layer, in units of 2/M, the least of any fraction",
-    above(NEAR_BOUND),
-    "a quarter: further than what still counts as near the lower bound",
-    every_seed=True,
+    above(NEAR_BOUND, "a quarter: further than what still counts as near the lower bound"),
 )
 def _last_layer_permuted_above_bound(evidence):
     require_named(evidence.model, "network", "vgg16", "resnet18")
@@ -152,8 +146,7 @@ def _last_layer_permuted_above_bound(evidence):
     "A.8",
     "In the last layer test capacity falls with the permuted fraction.",
     "test capacity of the final network at the last hidden layer, at the largest fraction over the smallest",
-    below(1 - NOTICEABLE),
-    TENTH,
+    below(1 - NOTICEABLE, TENTH),
 )
 def _last_layer_loses_with_fraction(evidence):
     capacities = _by_fraction(evidence, "last", _test_capacity)

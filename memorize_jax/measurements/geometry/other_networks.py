@@ -16,8 +16,7 @@ by_joint = stating(STATEMENTS, needs=("metrics", "geometry"), by=JOINT, every_se
     "A.4",
     "The centers of the synthetic spheres are nearly uncorrelated at the input.",
     "center correlation of test manifolds at the input",
-    below(NOTICEABLE),
-    "a tenth; pairs of opposite centers alone give up to one over the number of classes less one",
+    below(NOTICEABLE, "a tenth; pairs of opposite centers alone give up to one over the number of classes less one"),
 )
 def _spheres_start_uncorrelated(evidence):
     require_named(evidence.dataset, "data set", "spheres", "spheres_small")
@@ -32,8 +31,7 @@ def _spheres_start_uncorrelated(evidence):
     "A.6",
     "In ResNet18 permuted manifolds stay at the lower bound up to the last two residual blocks, also at the end.",
     "permuted capacity in units of 2/M at the final epoch, the highest of any layer before these blocks",
-    below(NEAR_BOUND),
-    "a quarter, as at the best epoch",
+    below(NEAR_BOUND, "a quarter, as at the best epoch"),
 )
 def _resnet_memorizes_in_last_blocks(evidence):
     require_named(evidence.model, "network", "resnet18", "resnet18_tiny")
@@ -49,8 +47,7 @@ def _resnet_memorizes_in_last_blocks(evidence):
     "A.7",
     "On Tiny ImageNet test manifolds are easier to separate than training manifolds in many layers.",
     "share of the hidden layers where, at the best epoch, test capacity exceeds unpermuted capacity",
-    above(0.5),
-    "more layers than not",
+    above(0.5, "more layers than not"),
 )
 def _tiny_test_easier_than_train(evidence):
     require_named(evidence.dataset, "data set", "tiny_imagenet")

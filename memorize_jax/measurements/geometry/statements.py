@@ -13,6 +13,10 @@ from memorize_jax.claims.statement import NOTICEABLE, Statement, above, below, s
 from memorize_jax.measurements.geometry import other_networks
 from memorize_jax.statistics import LEVEL
 
+QUARTER = (
+    "a quarter: what a hyperplane separates of random labels lies up to a tenth above the bound; mean-field capacity "
+    "lies higher where features of few true classes share few directions"
+)
 BOTH_STAGES = ("memorized", "peak", "early and late layers")
 
 
@@ -54,30 +58,27 @@ def _largest_change(evidence: Evidence, groups: Iterable[str], layers: Sequence[
 
 STATEMENTS: list[Statement] = []
 # The level is that of the paper's figure 3.
-by_joint, by_mean_field = (
-    stating(STATEMENTS, needs=("metrics", "geometry"), level=LEVEL, by=kind) for kind in (JOINT, MEAN_FIELD)
-)
+OPTIONS = {"needs": ("metrics", "geometry"), "level": LEVEL}
+by_joint, by_mean_field = (stating(STATEMENTS, by=kind, **OPTIONS) for kind in (JOINT, MEAN_FIELD))
+joint_of_every_seed = stating(STATEMENTS, by=JOINT, every_seed=True, **OPTIONS)
 
 for _column, _stated in (("capacity", by_joint), ("radius", by_mean_field), ("dimension", by_mean_field)):
     _stated(
         "3A",
         f"At the best epoch restored manifolds have the {_column} of test manifolds.",
         f"relative difference in {_column}, the largest of any hidden layer",
-        below(NOTICEABLE),
-        TENTH,
+        below(NOTICEABLE, TENTH),
         name=f"restored_{_column}_like_test",
         every_seed=True,
     )(functools.partial(_unlike_test, column=_column))
 
 for _stage, _when, _figure in (("best", "at_best", "3A"), ("final", "at_the_end", "3B")):
-    by_joint(
+    joint_of_every_seed(
         _figure,
         f"At the {_stage} epoch unpermuted, restored and test manifolds are alike in early layers.",
         "capacity, largest over smallest of the groups, less one, the largest of any layer in the first third",
-        below(NOTICEABLE),
-        TENTH,
+        below(NOTICEABLE, TENTH),
         name=f"early_layers_alike_{_when}",
-        every_seed=True,
     )(functools.partial(_early_unlike, stage=_stage))
 
 
@@ -85,8 +86,7 @@ for _stage, _when, _figure in (("best", "at_best", "3A"), ("final", "at_the_end"
     "3A",
     "At the best epoch restored manifolds become more separable with depth, though trained on other labels.",
     "restored capacity in the last third of the hidden layers over that in the first",
-    above(1 + NOTICEABLE),
-    TENTH,
+    above(1 + NOTICEABLE, TENTH),
 )
 def _restored_untangle_with_depth(evidence):
     return _late_over_early(evidence, "capacity")
@@ -97,33 +97,27 @@ for _column in ("radius", "dimension"):
         "3A",
         f"At the best epoch the {_column} of restored manifolds falls with depth.",
         f"restored {_column} in the last third of the hidden layers over that in the first",
-        below(1 - NOTICEABLE),
-        TENTH,
+        below(1 - NOTICEABLE, TENTH),
         name=f"restored_{_column}_falls_with_depth",
     )(functools.partial(_late_over_early, column=_column))
 
 
-@by_joint(
+@joint_of_every_seed(
     "3A",
     "At the best epoch the capacity of permuted manifolds is near the lower bound 2/M in every layer.",
     "permuted capacity in units of 2/M, the highest of any hidden layer",
-    below(NEAR_BOUND),
-    "a quarter: what a hyperplane separates of random labels lies up to a tenth above the bound; mean-field "
-    "capacity lies higher where features of few true classes share few directions",
-    every_seed=True,
+    below(NEAR_BOUND, QUARTER),
 )
 def _permuted_at_lower_bound(evidence):
     evidence.require("permuted labels", "peak", "hidden layer")
     return float(bound_multiples(evidence.at_stage("geometry", "best"), evidence.hidden).max())
 
 
-@by_joint(
+@joint_of_every_seed(
     "3B",
     "At the final epoch unpermuted manifolds are much as at the best epoch.",
     "relative change of unpermuted capacity from best to final epoch, the largest of any hidden layer",
-    below(NOTICEABLE),
-    TENTH,
-    every_seed=True,
+    below(NOTICEABLE, TENTH),
 )
 def _unpermuted_as_at_best_epoch(evidence):
     evidence.require(*BOTH_STAGES)
@@ -134,27 +128,22 @@ def _unpermuted_as_at_best_epoch(evidence):
     "3B",
     "At the final epoch permuted manifolds have become separable in late layers.",
     "permuted capacity, final over best epoch, mean over the last third of the hidden layers",
-    above(NEAR_BOUND),
-    "a quarter: further than what still counts as near the lower bound",
+    above(NEAR_BOUND, "a quarter: further than what still counts as near the lower bound"),
 )
 def _permuted_rise_in_late_layers(evidence):
     return _late_change(evidence, "permuted", "capacity")
 
 
-@by_joint(
+@joint_of_every_seed(
     "3B",
     "Memorization takes place predominantly in late layers.",
     "share of the last third of the hidden layers in the rise of permuted capacity from best to final epoch",
-    above(0.5),
-    "half: predominantly; spread evenly it would be a third at most",
-    every_seed=True,
+    above(0.5, "half: predominantly; spread evenly it would be a third at most"),
 )
 def _memorized_mostly_in_late_layers(evidence):
     evidence.require(*BOTH_STAGES)
-    best, final = (
-        by_layer(evidence.at_stage("geometry", stage), "permuted", "capacity", evidence.hidden)
-        for stage in ("best", "final")
-    )
+    stages = (evidence.at_stage("geometry", stage) for stage in ("best", "final"))
+    best, final = (by_layer(rows, "permuted", "capacity", evidence.hidden) for rows in stages)
     rises = (final - best).clip(lower=0)
     # A share of next to nothing says where the noise is.
     if not (rises / best).max() >= NOTICEABLE:
@@ -166,8 +155,7 @@ def _memorized_mostly_in_late_layers(evidence):
     "3B",
     "There radius and dimension of permuted manifolds fall.",
     "final over best epoch, mean over the last third of the hidden layers; of radius or dimension the larger",
-    below(1 - NOTICEABLE),
-    TENTH,
+    below(1 - NOTICEABLE, TENTH),
 )
 def _permuted_shrink_in_late_layers(evidence):
     return _late_change(evidence, "permuted", "radius", "dimension")
@@ -177,20 +165,17 @@ def _permuted_shrink_in_late_layers(evidence):
     "3B",
     "There restored manifolds lose capacity as permuted ones are memorized.",
     "restored capacity, final over best epoch, mean over the last third of the hidden layers",
-    below(1 - NOTICEABLE),
-    TENTH,
+    below(1 - NOTICEABLE, TENTH),
 )
 def _restored_fall_in_late_layers(evidence):
     return _late_change(evidence, "restored", "capacity")
 
 
-@by_joint(
+@joint_of_every_seed(
     "3B",
     "Memorizing leaves the geometry of early layers as it was at the best epoch.",
     "relative change of capacity from best to final epoch, the largest of any group in the first third",
-    below(NOTICEABLE),
-    TENTH,
-    every_seed=True,
+    below(NOTICEABLE, TENTH),
 )
 def _early_layers_unchanged(evidence):
     evidence.require(*BOTH_STAGES)

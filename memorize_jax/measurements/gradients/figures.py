@@ -58,13 +58,7 @@ def draw_norm(study: Study, *, group: str) -> Drawing:
 
 @drawn()
 def draw_ratio(study: Study, *, above: Part, below: Part, what: str) -> Drawing:
-    """Draws figure 5D to G: the ratio of two parts of the gradient, layer by epoch.
-
-    Args:
-      above: (group, part) of the numerator.
-      below: of the denominator.
-      what: the ratio in words.
-    """
+    """Draws figure 5D to G: the ratio of two parts (group, part) of the gradient, layer by epoch."""
     means = _means(study, _logarithms(study, *above) - _logarithms(study, *below))
     label, colors = "log$_{10}$ of the ratio of ‖∇L‖²", {"cmap": "PRGn", "vmin": -RANGE, "vmax": RANGE}
     return _one_map(study, means, label, what, extend="both", **colors)

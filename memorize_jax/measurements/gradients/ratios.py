@@ -27,16 +27,13 @@ def ratio_range(gradients: pd.DataFrame, epoch: int, above: Part, below: Part) -
     """Compares two parts of the gradient in every layer, as figure 5D-F does; None if a norm is zero or missing.
 
     Args:
-      gradients: table of one run, rows of one form.
-      epoch: measured one.
+      gradients: rows of one run and one form.
       above: (group, part) of the numerator, e.g. ("unpermuted", "dep").
-      below: (group, part) of the denominator.
+      below: of the denominator.
     """
-    rows = gradients[gradients["epoch"] == epoch]
-    norms = [
-        rows[(rows["group"] == group) & (rows["part"] == part)].set_index("layer")["squared_norm"]
-        for group, part in (above, below)
-    ]
+    rows = gradients[gradients["epoch"] == epoch].set_index("layer")
+    chosen = ((rows["group"] == group) & (rows["part"] == part) for group, part in (above, below))
+    norms = [rows.loc[own, "squared_norm"] for own in chosen]
     ratio = (norms[0] / norms[1]).replace([np.inf, -np.inf], np.nan)
     if ratio.empty or ratio.isna().any():
         return None

@@ -46,11 +46,7 @@ def _num_classes(evidence: Evidence) -> int | None:
 
 
 def start_epochs(evidence: Evidence) -> list[int]:
-    """The measured epochs near initialization: 0, and those before test accuracy has reached twice what chance gives.
-
-    Raises:
-      NotTestable: no gradient was measured there, or test accuracy never got so far.
-    """
+    """The measured epochs near initialization: 0, and those before test accuracy reached twice what chance gives."""
     metrics, classes = evidence.tables["metrics"], _num_classes(evidence)
     # At most half way from chance to all, for of two classes twice chance is all. If the classes are not known, epoch 0
     # alone counts.

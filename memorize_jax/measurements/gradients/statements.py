@@ -27,19 +27,21 @@ SIMILAR = 2
 NEAR_START = (
     ", squared norms, geometric mean over epoch 0 and the epochs before test accuracy reached twice what chance gives"
 )
+ROUGHLY = "a factor of two: roughly equal; at the end the paper has it slightly larger on unpermuted examples (A.1)"
 IF_MANY = f"; with fewer than {FEWEST_PERMUTED} permuted examples per class not testable"
 STATEMENTS: list[Statement] = []
 stated = stating(STATEMENTS, needs=("metrics", "gradients"))
+by_every_seed = stating(STATEMENTS, needs=("metrics", "gradients"), every_seed=True)
 _by_forms = stating(STATEMENTS, needs=("metrics", "gradients"), every_seed=True, forms=names_of_forms)
 
 
-def by_both_forms(figure, statement, quantity, threshold, why):
+def by_both_forms(figure, statement, quantity, threshold):
     """Decorates a measure that takes (evidence, form)."""
 
     def add(measure):
-        about = (figure, statement, f"{quantity}; by equation 15 and by equation 2 or 16, the less favorable")
+        quantities = f"{quantity}; by equation 15 and by equation 2 or 16, the less favorable"
         both = lambda evidence: np.array([measure(evidence, form) for form in FORMS])
-        return _by_forms(*about, threshold, why, name=measure.__name__.removeprefix("_"))(both)
+        return _by_forms(figure, statement, quantities, threshold, name=measure.__name__.removeprefix("_"))(both)
 
     return add
 
@@ -55,14 +57,12 @@ def _at_start(evidence: Evidence, form: str, above: Part, below: Part) -> tuple[
     return float(low), float(high)
 
 
-@stated(
+@by_every_seed(
     "5A",
     "The gradient does not vanish in early layers.",
     "squared norm on all examples, mean over the first third of the hidden layers over that of the last, the least "
     "of any epoch",
-    above(0.1),
-    "a tenth, a third in norm: gradients that vanish do so by orders of magnitude",
-    every_seed=True,
+    above(0.1, "a tenth, a third in norm: gradients that vanish do so by orders of magnitude"),
 )
 def _gradients_do_not_vanish(evidence):
     evidence.require("early and late layers")
@@ -73,14 +73,12 @@ def _gradients_do_not_vanish(evidence):
     return float((early / late).min())
 
 
-@stated(
+@by_every_seed(
     "5A",
     "The gradient is not small until well after memorization.",
     "squared norm on all examples over all layers, the least of any measured epoch until half of the permuted "
     "examples are fitted, over that of the first one",
-    above(0.1),
-    "a tenth, a third in norm, as for layers",
-    every_seed=True,
+    above(0.1, "a tenth, a third in norm, as for layers"),
 )
 def _gradients_not_small_until_memorized(evidence):
     evidence.require("memorized", "peak")
@@ -94,8 +92,7 @@ def _gradients_not_small_until_memorized(evidence):
     "5B-C",
     "Near initialization the gradient comes from unpermuted examples.",
     f"squared norm on unpermuted over that on permuted examples, over all layers{NEAR_START}{IF_MANY}",
-    above(MUCH),
-    "four, twice in norm: clearly larger",
+    above(MUCH, "four, twice in norm: clearly larger"),
 )
 def _unpermuted_gradient_leads_at_start(evidence):
     evidence.require("unpermuted labels", "permuted labels")
@@ -105,13 +102,11 @@ def _unpermuted_gradient_leads_at_start(evidence):
     return float(np.exp(np.mean(np.log(unpermuted / permuted))))
 
 
-@stated(
+@by_every_seed(
     "5B-C",
     "In the last phase unpermuted and permuted examples contribute similarly to the gradient.",
     "factor between their squared norms over all layers at the final epoch",
-    below(SIMILAR),
-    "a factor of two: similar",
-    every_seed=True,
+    below(SIMILAR, "a factor of two: similar"),
 )
 def _groups_contribute_alike_at_the_end(evidence):
     evidence.require("memorized")
@@ -124,8 +119,7 @@ def _groups_contribute_alike_at_the_end(evidence):
     "5D",
     "Near initialization the label-dependent part leads on unpermuted examples.",
     f"dep over ind on unpermuted examples, the lowest of any layer{NEAR_START}",
-    above(MUCH),
-    "four, twice in norm: clearly larger",
+    above(MUCH, "four, twice in norm: clearly larger"),
 )
 def _unpermuted_dep_above_ind(evidence, form):
     return _at_start(evidence, form, U_DEP, U_IND)[0]
@@ -136,8 +130,7 @@ def _unpermuted_dep_above_ind(evidence, form):
     "On unpermuted examples both parts become equally large, and only late.",
     "first measured epoch from which on dep and ind on unpermuted examples are, in every layer, within a factor of "
     "two, squared norms, over the best epoch; 0 if there is none",
-    above(1),
-    "later than the best epoch: while the network memorizes",
+    above(1, "later than the best epoch: while the network memorizes"),
 )
 def _parts_equilibrate_late(evidence, form):
     evidence.require("memorized", "peak")
@@ -154,8 +147,7 @@ def _parts_equilibrate_late(evidence, form):
     "5E",
     "Near initialization the label-dependent part is the smaller one on permuted examples.",
     f"dep over ind on permuted examples, the highest of any layer{NEAR_START}",
-    below(1),
-    f"the statement itself, which names no size{IF_MANY}",
+    below(1, f"the statement itself, which names no size{IF_MANY}"),
 )
 def _permuted_dep_below_ind(evidence, form):
     return _at_start(evidence, form, P_DEP, P_IND)[1]
@@ -165,8 +157,7 @@ def _permuted_dep_below_ind(evidence, form):
     "5F",
     "Near initialization the label-dependent part comes from unpermuted examples.",
     f"dep on unpermuted over dep on permuted examples, the lowest of any layer{NEAR_START}",
-    above(MUCH),
-    f"four, twice in norm: clearly larger{IF_MANY}",
+    above(MUCH, f"four, twice in norm: clearly larger{IF_MANY}"),
 )
 def _unpermuted_dep_above_permuted_dep(evidence, form):
     return _at_start(evidence, form, U_DEP, P_DEP)[0]
@@ -177,8 +168,7 @@ def _unpermuted_dep_above_permuted_dep(evidence, form):
     "Throughout training the label-independent part is about as large on both groups.",
     "factor between ind on unpermuted and on permuted examples, squared norms, the largest of any layer and any "
     "measured epoch",
-    below(SIMILAR),
-    "a factor of two: roughly equal; at the end the paper has it slightly larger on unpermuted examples (A.1)",
+    below(SIMILAR, ROUGHLY),
 )
 def _ind_alike_on_both_groups(evidence, form):
     evidence.require("memorized", "unpermuted labels")
@@ -192,8 +182,7 @@ def _ind_alike_on_both_groups(evidence, form):
     "A.1",
     "Early in training permuted examples contribute close to nothing by their labels.",
     "dep on permuted over dep on unpermuted examples, squared norms over all layers, at epoch 0",
-    below(NOTICEABLE),
-    f"a tenth, a third in norm{IF_MANY}",
+    below(NOTICEABLE, f"a tenth, a third in norm{IF_MANY}"),
 )
 def _permuted_dep_starts_near_zero(evidence, form):
     evidence.require("memorized", "unpermuted labels")
@@ -210,8 +199,7 @@ def _permuted_dep_starts_near_zero(evidence, form):
     "A.1",
     "Both parts grow to the end of training, though their sum goes to zero.",
     "squared norm over all layers, final over best epoch, the least of dep and ind on both groups",
-    above(1),
-    "the statement itself, which names no size",
+    above(1, "the statement itself, which names no size"),
 )
 def _parts_grow_while_they_cancel(evidence, form):
     evidence.require("memorized", "peak")

@@ -31,10 +31,8 @@ class RewindingEffect(NamedTuple):
       final: accuracy of the final network.
       peak: highest accuracy of any epoch of training.
       recoveries: of all layers and sets, in the order of the table.
-      early: names of the first third of the hidden layers.
-      late: names of their last third.
-      early_share: mean of their shares.
-      late_share: likewise.
+      early: names of the first third of the hidden layers; `late` of the last.
+      early_share: mean over these layers; likewise `late_share`.
     """
 
     final: float

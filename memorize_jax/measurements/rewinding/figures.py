@@ -44,11 +44,7 @@ def _reaches_final(study):
 
 @drawn()
 def draw_rewinding(study: Study, *, group: str) -> Drawing:
-    """Draws accuracy by rewind epoch, a curve per layer, from dark for the first to light for the last.
-
-    Args:
-      group: whose accuracy, of `ACCURACIES`.
-    """
+    """Draws the accuracy of a group by rewind epoch, a curve per layer, from dark (first) to light (last)."""
     rewinding, column = _into_final(study), f"{group}_accuracy"
     order = rewinding.sort_values(["num_layers", "layer_number"]).drop_duplicates("layer")
     singles, fewest = (order["num_layers"] == 1).sum(), len(study.seeds)

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from memorize_jax.claims.evidence import Evidence, NotTestable, require_named
-from memorize_jax.claims.shapes import reversal, thirds
+from memorize_jax.claims.shapes import RANGE, reversal, thirds
 from memorize_jax.claims.statement import NOTICEABLE, Statement, above, below, stating
 from memorize_jax.epochs import final_epoch
 from memorize_jax.measurements.rewinding.effects import RECOVERS, RewindingEffect, rewinding_effect
@@ -59,8 +59,7 @@ def _effect(evidence: Evidence) -> tuple[pd.DataFrame, RewindingEffect]:
     "Weights of early layers settle later than those of late layers.",
     "rewind epoch from which on training accuracy stays above 90 % of the final one, mean over the first third of "
     "the hidden layers minus over the last, in units of the training",
-    above(0),
-    "the statement itself, which names no size",
+    above(0, "the statement itself, which names no size"),
 )
 def _early_weights_settle_last(evidence):
     rows, _ = _effect(evidence)
@@ -86,8 +85,7 @@ def _settled(rows: pd.DataFrame, level: float) -> int:
     "Rewinding the last convolution alone, no linear layer, gives back most of the early-stopped test accuracy.",
     "highest test accuracy with that layer (without convolutions: the last hidden one) rewound, over the peak of "
     "training",
-    above(RECOVERED),
-    "the paper's number",
+    above(RECOVERED, "the paper's number"),
 )
 def _last_layer_recovers(evidence):
     return float(_last_rewound(evidence).max() / evidence.peak("test_accuracy"))
@@ -97,8 +95,7 @@ def _last_layer_recovers(evidence):
     "4B",
     "Late layers, rewound one by one, give back more test accuracy than early ones.",
     "share of the lost test accuracy won back, mean over the last third of the hidden layers minus over the first",
-    above(RECOVERS),
-    "a tenth of what was lost",
+    above(RECOVERS, "a tenth of what was lost"),
 )
 def _late_layers_recover_more(evidence):
     _, effect = _effect(evidence)
@@ -110,8 +107,7 @@ def _late_layers_recover_more(evidence):
     "Early layers, rewound one by one, approach the final performance monotonically.",
     "largest move of test accuracy, along the rewind epochs, against the direction of the curve, in units of its "
     "range, mean over the first third of the hidden layers",
-    below(NOTICEABLE),
-    "a tenth of the curve's range: smaller turns are noise; a curve within 2 % of its mean is flat, with no turns",
+    below(NOTICEABLE, RANGE),
     every_seed=True,
 )
 def _early_layers_approach_monotonically(evidence):
@@ -124,8 +120,7 @@ def _early_layers_approach_monotonically(evidence):
     "A.10",
     "In ResNet18 rewinding the last convolution gives most back at epoch 0.",
     "test accuracy with that layer rewound to epoch 0, over the highest of any rewind epoch",
-    above(0.98),
-    "two percent: the highest of several epochs is above the others by chance",
+    above(0.98, "two percent: the highest of several epochs is above the others by chance"),
     every_seed=True,
 )
 def _resnet_last_layer_peaks_untrained(evidence):

@@ -17,8 +17,7 @@ stated = stating(STATEMENTS)
     "2A",
     "Training accuracy ends near 100 %, permuted labels included (not on Tiny ImageNet).",
     "final accuracy on the assigned labels of all training examples",
-    above(FITTED),
-    "the accuracy at which the paper stops training",
+    above(FITTED, "the accuracy at which the paper stops training"),
     every_seed=True,
 )
 def _training_is_fitted(evidence):
@@ -33,8 +32,7 @@ def _training_is_fitted(evidence):
     "2A",
     "Test accuracy peaks and then falls while the network memorizes.",
     "fall of test accuracy from its peak to the end, relative to the peak",
-    above(NOTICEABLE),
-    "a tenth of the peak: epochs near the peak differ by a point or two",
+    above(NOTICEABLE, "a tenth of the peak: epochs near the peak differ by a point or two"),
 )
 def _test_falls_after_peak(evidence):
     evidence.require("memorized", "learned")
@@ -45,8 +43,7 @@ def _test_falls_after_peak(evidence):
     "2A",
     "Before permuted examples are memorized, many are classified by their true label.",
     "rise of restored accuracy from the first epoch to its peak",
-    above(NOTICEABLE),
-    "ten points: more than chance moves it",
+    above(NOTICEABLE, "ten points: more than chance moves it"),
 )
 def _restored_rises(evidence):
     evidence.require("permuted labels", "unpermuted labels")
@@ -57,8 +54,7 @@ def _restored_rises(evidence):
     "2A",
     "True labels of permuted examples are given up for the assigned ones.",
     "from the peak of restored accuracy to the end: its fall, or the rise of permuted accuracy if that is less",
-    above(NOTICEABLE),
-    "ten points: more than chance moves them",
+    above(NOTICEABLE, "ten points: more than chance moves them"),
 )
 def _restored_falls_as_permuted_rises(evidence):
     evidence.require("memorized", "learned")
@@ -72,8 +68,7 @@ def _restored_falls_as_permuted_rises(evidence):
     "2A",
     "Permuted examples take more epochs to fit than unpermuted ones.",
     "first epoch at which half of the permuted examples are fitted, over that of the unpermuted ones",
-    above(1),
-    "the statement itself, which names no size",
+    above(1, "the statement itself, which names no size"),
 )
 def _permuted_take_longer(evidence):
     evidence.require("memorized", "learned")
@@ -95,8 +90,7 @@ def _half_fitted(metrics: pd.DataFrame, group: str) -> int:
     "2A",
     "Permuted examples quickly converge once they begin.",
     "epochs between a tenth and nine tenths of the rise of permuted accuracy, in units of the training",
-    below(0.5),
-    "half: an even rise over all of the training takes eight tenths",
+    below(0.5, "half: an even rise over all of the training takes eight tenths"),
     every_seed=True,
 )
 def _permuted_converge_quickly(evidence: Evidence) -> float:

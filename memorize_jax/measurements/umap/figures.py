@@ -14,10 +14,8 @@ MARKERS = "os^Dv<>PX*"
 def draw_umap(study: Study, *, earlier: bool) -> Drawing:
     """Draws figure 2B or A.2: a row per epoch, a column per group, colored by the labels the group is analyzed under.
 
-    Of several seeds the first is drawn, for places of different seeds have nothing in common.
-
-    Args:
-      earlier: draw the earlier layer (figure A.2) instead of the last hidden one.
+    Of several seeds the first is drawn, for places of different seeds have nothing in common; of two layers the last
+    hidden one, or the earlier one (figure A.2).
     """
     table = study.tables["umap"]
     table = table[table["seed"] == study.seeds[0]]
@@ -36,12 +34,8 @@ def draw_umap(study: Study, *, earlier: bool) -> Drawing:
         axis.set_title(f"{group}\n({under} labels)", color=COLORS[group], fontsize=10)
     handles, labels = axes[0][0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside right center", frameon=False, fontsize=8, markerscale=2)
-    heading(
-        figure,
-        subject(study),
-        f"{table['layer'].iloc[0]} (row {number} of the paper's table) by UMAP; its axes have no unit",
-        first_seed_note(study),
-    )
+    layer = f"{table['layer'].iloc[0]} (row {number} of the paper's table) by UMAP; its axes have no unit"
+    heading(figure, subject(study), layer, first_seed_note(study))
     return figure
 
 
@@ -63,9 +57,8 @@ def _stage_name(stage, epoch):
 
 
 def _obstacle(study: Study, *, earlier: bool) -> str:
-    if earlier and study.tables["umap"]["layer_number"].nunique() < 2:
-        return "the network has one hidden layer, so none is earlier than the last"
-    return ""
+    is_lacking = earlier and study.tables["umap"]["layer_number"].nunique() < 2
+    return "the network has one hidden layer, so none is earlier than the last" if is_lacking else ""
 
 
 FIGURES = (

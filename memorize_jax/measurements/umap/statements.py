@@ -8,14 +8,9 @@ from memorize_jax.claims.statement import NOTICEABLE, Statement, above, stating
 
 
 def purity(places: np.ndarray, labels: np.ndarray) -> float:
-    """Share of the points whose nearest other point has the same label.
+    """Share of the points [n >= 2, 2] whose nearest other point has the same label.
 
-    Args:
-      places: [n, 2], n >= 2.
-      labels: [n].
-
-    Returns:
-      1 for classes apart from one another; about one over their number where labels mean nothing.
+    1 for classes apart from one another; about one over their number where labels mean nothing.
     """
     found = np.asarray(KDTree(places).query(places, k=2)[1])
     own = np.arange(len(places))
@@ -49,8 +44,7 @@ POINTS = "ten points: more than a few examples that change places"
     "Permuted classes, mixed at the best epoch, lie apart at the final one.",
     "rise, from best to final epoch, of the share of permuted examples whose nearest neighbor in the embedding "
     "has the same assigned label",
-    above(NOTICEABLE),
-    POINTS,
+    above(NOTICEABLE, POINTS),
 )
 def _permuted_apart_in_the_plane_at_the_end(evidence):
     return _rise(evidence, "permuted", "assigned")
@@ -61,8 +55,7 @@ def _permuted_apart_in_the_plane_at_the_end(evidence):
     "Restored classes, apart at the best epoch, are mixed at the final one.",
     "fall, from best to final epoch, of the share of restored examples whose nearest neighbor in the embedding "
     "has the same true label",
-    above(NOTICEABLE),
-    POINTS,
+    above(NOTICEABLE, POINTS),
 )
 def _restored_mixed_in_the_plane_at_the_end(evidence):
     return -_rise(evidence, "restored", "true")
