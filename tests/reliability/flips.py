@@ -20,7 +20,7 @@ def read_everything(workdir: pathlib.Path, splits) -> dict:
     with run_to_measure(workdir, splits) as run:
         held = {"labels": b"".join(part.tobytes() for part in run.labels), "noted": read_noted(run.folder)}
         held["metrics"] = run.metrics.to_csv()
-    return held | {"commands": commands(workdir)} | {name: table.to_csv() for name, table in study.tables.items()}
+    return held | {"commands": commands(study)} | {name: table.to_csv() for name, table in study.tables.items()}
 
 
 def read_files(workdir: pathlib.Path) -> list[pathlib.Path]:
