@@ -28,10 +28,7 @@ def stage_epoch(metrics: pd.DataFrame, stage: str) -> int:
 
 
 def at_stages(table: pd.DataFrame, metrics: Mapping[int, pd.DataFrame]) -> pd.DataFrame:
-    """Keeps the rows of every seed's own best and final epoch, and says in a column `stage` which of the two they are.
-
-    The metrics are by seed. A row is there twice if its epoch is both.
-    """
+    """Keeps the rows of each seed's own best and final epoch, named in a column `stage`; twice, if an epoch is both."""
     parts = [
         table[(table["seed"] == seed) & (table["epoch"] == stage_epoch(metrics[seed], stage))].assign(stage=stage)
         for seed in sorted(set(table["seed"].tolist()))
@@ -41,12 +38,7 @@ def at_stages(table: pd.DataFrame, metrics: Mapping[int, pd.DataFrame]) -> pd.Da
 
 
 class Kept(NamedTuple):
-    """Epochs that stay on disk.
-
-    Attributes:
-      snapshots: by `keep`; in its own precision.
-      full: the best and the last, always in full precision.
-    """
+    """Epochs that stay on disk: `snapshots` in a precision of their own, the best and the last in `full` precision."""
 
     snapshots: frozenset[int]
     full: frozenset[int]
@@ -92,11 +84,9 @@ def select_epochs(spec: str, metrics: pd.DataFrame, kept: Collection[int] | None
 
     Args:
       spec: comma-separated epoch numbers and the words best, final, all, and log, see `kept_epochs`.
-      metrics: table of the run.
       kept: epochs whose networks the run keeps, which all and log choose from; None for every epoch.
 
-    Raises:
-      ValueError: an unknown word, or an epoch the run does not have.
+    Raises ValueError for an unknown word, or an epoch the run does not have.
     """
     epochs, final = set(metrics["epoch"].tolist()), final_epoch(metrics)
     there, chosen = epochs if kept is None else set(kept), set()

@@ -57,21 +57,16 @@ def end_at_once() -> None:
 
 
 def _handle(handler):
-    """Sets the handler of both signals, and returns those before; a shell has its background ignore Ctrl-C."""
+    # A shell has its background ignore Ctrl-C.
     heard = [number for number in ERRORS if signal.getsignal(number) is not signal.SIG_IGN]
     return {number: signal.signal(number, handler) for number in heard}
 
 
 class _Signals:
-    """The handler of both signals, and the thread that makes sure of it.
-
-    Attributes:
-      deferring: whether SIGTERM is only noted.
-      asked: when it was noted.
-      number: of the signal that an exception was raised for; 0 for none.
-    """
+    """The handler of both signals, and the thread that makes sure of it."""
 
     def __init__(self):
+        # Whether SIGTERM is only noted, when it was, and for which signal an exception was raised.
         self.deferring, self.asked, self.number = False, None, 0
         self._is_heard, self._error = False, None
 
@@ -162,11 +157,7 @@ def terminable() -> Iterator[None]:
 
 @contextlib.contextmanager
 def deferred() -> Iterator[Callable[[], float | None]]:
-    """Holds SIGTERM back until the caller looks, or leaves.
-
-    Yields:
-      a function that says how many seconds are left for tidy work, or None while no signal came.
-    """
+    """Holds SIGTERM back until the caller looks, or leaves; yields `seconds_left`, see `_Signals`."""
     import jax
 
     signals = signal.getsignal(signal.SIGTERM)

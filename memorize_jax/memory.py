@@ -22,21 +22,9 @@ def available_bytes() -> int:
 
 
 def check_fits(what: str, needed: int, advice: str) -> None:
-    """Refuses a request that cannot fit into memory, before anything of it is allocated.
-
-    Args:
-      what: is asked for, e.g. "300 draws of 10 manifolds of 50 examples".
-      needed: bytes.
-      advice: what to change.
-
-    Raises:
-      ValueError: `needed` is more than `available_bytes`; gives both numbers.
-    """
-    available = available_bytes()
-    if needed > available:
-        raise ValueError(
-            f"{what} would take {readable(needed)} of memory, {readable(available)} are available; {advice}"
-        )
+    """Raises ValueError if what is asked for cannot fit into memory, before anything of it is allocated."""
+    if needed > (free := available_bytes()):
+        raise ValueError(f"{what} would take {readable(needed)} of memory, {readable(free)} are available; {advice}")
 
 
 def readable(count: int) -> str:

@@ -11,28 +11,15 @@ def is_own(name: str) -> bool:
 
 
 def check_form(kind: str, name: str) -> None:
-    """Raises ValueError unless a name has the form MODULE:NAME; imports nothing.
-
-    Args:
-      kind: of thing, for the error message.
-      name: e.g. "my_package.my_data:load".
-    """
+    """Raises ValueError unless the name of a thing of some kind has the form MODULE:NAME; imports nothing."""
     if not re.fullmatch(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*", name):
         raise ValueError(f"expected {kind} of your own as MODULE:NAME, like my_module:my_{kind}, got {name!r}")
 
 
 def find(kind: str, name: str) -> Any:
-    """Imports a module and takes what a name says from it.
+    """Imports a module, as those in the current folder can be with `python -m`, and takes from it what a name says.
 
-    Args:
-      kind: of thing, for the error message.
-      name: MODULE:NAME; the module must be importable, as those in the current folder are with `python -m`.
-
-    Returns:
-      What the module holds under that name.
-
-    Raises:
-      ValueError: no such module, or nothing of that name in it, or the module fails; says why.
+    Raises ValueError, which says why, if there is no such module, nothing of that name in it, or the module fails.
     """
     check_form(kind, name)
     module, _, attribute = name.partition(":")

@@ -13,15 +13,7 @@ LEVEL = 0.99
 
 
 class Interval(NamedTuple):
-    """Summary of repeated measurements.
-
-    Attributes:
-      mean: [...].
-      low: [...], lower end of the interval; NaN with fewer than two measurements.
-      high: [...].
-      standard_deviation: [...], with n - 1.
-      count: number of measurements that were finite.
-    """
+    """Summary of repeated measurements, of which `count` were finite; no interval (NaN) with fewer than two."""
 
     mean: np.ndarray
     low: np.ndarray
@@ -35,13 +27,7 @@ def student_t_interval(values: ArrayLike, *, level: float = 0.95, axis: int = 0)
 
         mean +- t_{(1 + level) / 2, n - 1} s / sqrt(n)
 
-    Args:
-      values: [..., seeds, ...]; NaN marks a measurement that could not be had and is left out and not counted.
-      level: e.g. 0.95, or 0.99 as in the paper's figure 3.
-      axis: of the seeds.
-
-    Raises:
-      ValueError: a level outside (0, 1).
+    The measurements are along `axis`; NaN marks one that could not be had and is left out and not counted.
     """
     if not 0 < level < 1:
         raise ValueError(f"expected level between 0 and 1, got {level}")
@@ -58,8 +44,7 @@ def over_seeds(
 ) -> pd.DataFrame:
     """Summarizes the columns `measures` over seeds by `student_t_interval`, for every combination of the columns `by`.
 
-    Returns:
-      columns `by`, measure, mean, low, high, num_seeds.
+    The columns are `by`, measure, mean, low, high, num_seeds.
     """
     rows = []
     for values, own in table.groupby(list(by), sort=False):

@@ -10,15 +10,8 @@ ACCURACIES = [0.1, 0.3, 0.7, 0.7, 0.2, 0.1, 0.3, 0.2, 0.1, 0.1, 0.1]
 
 @pytest.mark.parametrize(
     ("spec", "epochs"),
-    [
-        ("best", [2]),
-        ("final", [4]),
-        ("best,final", [2, 4]),
-        ("final, best ,0", [0, 2, 4]),
-        ("3,2,best,3", [2, 3]),
-        ("all", [0, 1, 2, 3, 4]),
-        ("log", [0, 1, 2, 3, 4]),
-    ],
+    [("best", [2]), ("final", [4]), ("final, best ,0", [0, 2, 4]), ("3,2,best,3", [2, 3])]
+    + [(word, [0, 1, 2, 3, 4]) for word in ("all", "log")],
 )
 def test_a_choice_of_epochs_comes_in_order_each_once(spec, epochs):
     check_epochs("epochs", spec)
@@ -41,14 +34,17 @@ def test_an_epoch_the_run_does_not_have_is_named(item):
             check_epochs("when", f"best,{item}")
 
 
+NO_OTHERS = ("best,last", set())
+
+
 @pytest.mark.parametrize(
     ("keep", "expected"),
     [
-        ("all", set(range(11))),
-        ("every:1", set(range(11))),
+        ("all", {*range(11)}),
+        ("every:1", {*range(11)}),
         ("every:4", {0, 4, 8}),
         ("log", {0, 1, 2, 3, 4, 6, 8}),
-        ("best,last", set()),
+        NO_OTHERS,
     ],
 )
 def test_what_is_kept(keep, expected):
@@ -74,13 +70,8 @@ def test_kept_epochs_are_counted_without_a_list_of_all(keep):
 def test_every_seed_has_its_own_best_and_final_epoch_and_the_best_is_the_first_of_equals():
     accuracy = {0: [0.1, 0.9, 0.5, 0.4], 1: [0.1, 0.7, 0.7, 0.4], 4: [0.1, 0.2, 0.6]}
     metrics = {seed: pd.DataFrame({"epoch": range(len(own)), "test_accuracy": own}) for seed, own in accuracy.items()}
-    rows = [
-        {"seed": seed, "epoch": epoch, "layer": layer}
-        for seed in metrics
-        for epoch in range(4)
-        for layer in ("input", "linear1")
-    ]
-    found = at_stages(pd.DataFrame(rows), metrics)
+    rows = pd.MultiIndex.from_product([metrics, range(4), ("input", "linear1")], names=["seed", "epoch", "layer"])
+    found = at_stages(rows.to_frame(index=False), metrics)
     assert len(found) == 2 * 2 * 3
     epochs = found.drop_duplicates(["seed", "stage"]).set_index(["stage", "seed"])["epoch"]
     own = {seed: (best_epoch(table), final_epoch(table)) for seed, table in metrics.items()}

@@ -11,8 +11,7 @@ LIGHT = """
 import sys, time
 started = time.perf_counter()
 import memorize_jax
-seconds = time.perf_counter() - started
-print(seconds, *sorted({"jax", "flax", "numpy", "pandas", "matplotlib"} & set(sys.modules)))
+print(time.perf_counter() - started, *sorted({"jax", "flax", "numpy", "pandas", "matplotlib"} & set(sys.modules)))
 """
 
 

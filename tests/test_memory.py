@@ -9,8 +9,4 @@ def test_what_fits_is_let_through_and_what_does_not_is_refused_with_both_numbers
     memory.check_fits("300 draws", 10**9, "lower --num_draws")
     with pytest.raises(ValueError, match=r"^300 draws would take 3 GB of memory, 2 GB are available; lower"):
         memory.check_fits("300 draws", 3 * 10**9, "lower --num_draws")
-
-
-@pytest.mark.parametrize(("count", "text"), [(12, "12 bytes"), (1500, "1.5 kB"), (2.5e12, "2.5 TB")])
-def test_bytes_are_readable(count, text):
-    assert memory.readable(count) == text
+    assert [memory.readable(count) for count in (12, 1500, 2.5e12)] == ["12 bytes", "1.5 kB", "2.5 TB"]

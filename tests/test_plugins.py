@@ -30,8 +30,10 @@ def own_module(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     "name", [":load", "theirs:", "theirs:load:more", "../theirs:load", "theirs.py file:load", "1:2"]
 )
-def test_a_name_of_another_form_is_refused_before_anything_is_imported(name):
+def test_a_name_of_another_form_is_refused_before_anything_is_imported(own_module, name):
+    own_module("raise SystemExit")
     for check in (data.check_name, models.check_name):
+        check("theirs:NAME")
         with pytest.raises(ValueError, match="of your own as MODULE:NAME"):
             check(name)
 
@@ -53,12 +55,6 @@ def test_what_cannot_be_imported_is_one_line_with_its_reason(own_module, text, r
     assert "\n" not in str(error.value)
 
 
-def test_names_are_checked_without_importing(own_module):
-    own_module("raise SystemExit")
-    data.check_name("theirs:load")
-    models.check_name("theirs:NETWORK")
-
-
 def test_an_own_data_set_is_loaded_with_its_folder_and_cut_like_any_other(own_module):
     asked = []
     own_module("", load=lambda data_dir: (asked.append(data_dir), Splits(GOOD, GOOD))[1])
@@ -69,19 +65,16 @@ def test_an_own_data_set_is_loaded_with_its_folder_and_cut_like_any_other(own_mo
     np.testing.assert_array_equal(splits.test.images, GOOD.images)
 
 
+BAD = GOOD._replace
 FAULTS = {
     "expected data.Splits of two data.Split, got tuple": (GOOD, GOOD),
-    r"as many labels in test, got uint8 \[6, 4, 4, 1\] and int64 \[5\]": Splits(
-        GOOD, GOOD._replace(labels=GOOD.labels[:5])
-    ),
-    r"in train, got float64 \[6, 4, 4, 1\]": Splits(GOOD._replace(images=GOOD.images / 255), GOOD),
-    r"in train, got uint8 \[6, 16\]": Splits(GOOD._replace(images=GOOD.images.reshape(6, 16)), GOOD),
-    "from 0 to 2 as labels of test, got int64 from 1 to 3": Splits(GOOD, GOOD._replace(labels=GOOD.labels + 1)),
-    "as labels of train, got float64": Splits(GOOD._replace(labels=GOOD.labels / 1), GOOD),
-    r"train and test alike, got examples \(4, 4, 1\) and \(2, 4, 1\)": Splits(
-        GOOD, GOOD._replace(images=GOOD.images[:, :2])
-    ),
-    "3 and 4 classes": Splits(GOOD, GOOD._replace(num_classes=4)),
+    r"as many labels in test, got uint8 \[6, 4, 4, 1\] and int64 \[5\]": Splits(GOOD, BAD(labels=GOOD.labels[:5])),
+    r"in train, got float64 \[6, 4, 4, 1\]": Splits(BAD(images=GOOD.images / 255), GOOD),
+    r"in train, got uint8 \[6, 16\]": Splits(BAD(images=GOOD.images.reshape(6, 16)), GOOD),
+    "from 0 to 2 as labels of test, got int64 from 1 to 3": Splits(GOOD, BAD(labels=GOOD.labels + 1)),
+    "as labels of train, got float64": Splits(BAD(labels=GOOD.labels / 1), GOOD),
+    r"alike, got examples \(4, 4, 1\) and \(2, 4, 1\)": Splits(GOOD, BAD(images=GOOD.images[:, :2])),
+    "3 and 4 classes": Splits(GOOD, BAD(num_classes=4)),
 }
 
 
@@ -93,6 +86,7 @@ def test_a_data_set_that_does_not_fit_is_named(own_module, message):
 
 
 def test_an_own_network_has_layers_and_is_made_like_any_other(own_module):
+    assert not any(map(plugins.is_own, (*data.LOADERS, *models.MODELS)))
     own_module("", NETWORK=models.Entry(MLP, LAYERS, smallest_image=9))
     assert models.layers("theirs:NETWORK") == LAYERS
     assert models.create("theirs:NETWORK", num_classes=3, width=5) == MLP(num_classes=3, width=5)
@@ -109,7 +103,3 @@ def test_a_network_that_is_no_entry_or_takes_other_options_is_named(own_module):
         models.layers("theirs:CLASS")
     with pytest.raises(ValueError, match=r"model theirs:OTHER takes other options than models.Entry says: .*'dtype'"):
         models.create("theirs:OTHER", num_classes=3)
-
-
-def test_what_belongs_to_this_package_is_not_own_code():
-    assert not any(map(plugins.is_own, (*data.LOADERS, *models.MODELS)))

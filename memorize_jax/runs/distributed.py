@@ -25,11 +25,9 @@ def join(
 
     Args:
       coordinator: address:port of process 0; needed, with the two others, where JAX cannot detect the cluster.
-      process_id: which one this is, from 0.
       detect: whether the processes find one another, as on a TPU pod slice, with Slurm or Open MPI.
 
-    Raises:
-      ValueError: arguments that do not go together.
+    Raises ValueError for arguments that do not go together.
     """
     explicit = {"coordinator": coordinator, "num_processes": num_processes, "process_id": process_id}
     missing = [name for name, value in explicit.items() if value is None]
@@ -43,7 +41,9 @@ def join(
         return
     print(f"waiting up to {MEET_SECONDS} s for the other processes", file=sys.stderr)
     # JAX itself would abort with a core dump.
-    giving_up = threading.Timer(MEET_SECONDS, _give_up)
+    alike = "with the same --coordinator and --num_processes and each with its own --process_id"
+    late = f"the other processes did not come within {MEET_SECONDS} s; start all of them, {alike}"
+    giving_up = threading.Timer(MEET_SECONDS, _end, args=(late,))
     giving_up.start()
     try:
         jax.distributed.initialize(
@@ -62,15 +62,15 @@ def join(
 
 
 def _check_address(coordinator, *, listens):
-    """Raises ValueError unless the address has a port, at which process 0 can listen; JAX itself would crash."""
+    # JAX itself would crash.
     _, colon, port = coordinator.rpartition(":")
     if not (colon and port.isdecimal() and 0 < int(port) < 2**16):
         raise ValueError(f"expected --coordinator=ADDRESS:PORT, got {coordinator}")
     if not listens:
         return
     both = socket.has_dualstack_ipv6()
-    family = socket.AF_INET6 if both else socket.AF_INET
     try:
+        family = socket.AF_INET6 if both else socket.AF_INET
         socket.create_server(("", int(port)), family=family, dualstack_ipv6=both).close()
     except OSError as error:
         reason = os.strerror(error.errno or errno.EADDRNOTAVAIL)
@@ -78,7 +78,7 @@ def _check_address(coordinator, *, listens):
 
 
 def _watch(state):
-    """Shows the others that this process is there, and ends it when one of them stands still."""
+    # Shows the others that this process is there, and ends it when one of them stands still.
     client, beats = state.client, {}
     while True:
         alarm = threading.Timer(GONE_SECONDS, _leave, args=(f"it has not moved for {GONE_SECONDS:.0f} s",))
@@ -93,11 +93,6 @@ def _watch(state):
                 beats = dict(client.key_value_dir_get(BEATS))
                 moved |= {name for name, beat in beats.items() if beat != before.get(name)}
         alarm.cancel()
-
-
-def _give_up():
-    alike = "with the same --coordinator and --num_processes and each with its own --process_id"
-    _end(f"the other processes did not come within {MEET_SECONDS} s; start all of them, {alike}")
 
 
 def leave_if_lost(error: Exception) -> None:

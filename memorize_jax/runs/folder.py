@@ -7,11 +7,7 @@ from memorize_jax.invocation import command_line_of
 
 
 class RunFolder:
-    """Paths of a run folder.
-
-    Args:
-      workdir: the folder.
-    """
+    """Paths of a run folder."""
 
     def __init__(self, workdir: str | pathlib.Path):
         self.workdir = pathlib.Path(workdir).expanduser()
@@ -30,10 +26,7 @@ class RunFolder:
 
 
 def member_folders(workdir: str | pathlib.Path) -> list[pathlib.Path]:
-    """The runs of an ensemble, its folders `seed_0`, `seed_1`, ... in the order of their seeds.
-
-    Empty for a folder that is a run itself, or nothing.
-    """
+    """The runs of an ensemble, its folders `seed_0`, `seed_1`, ... by seed; empty for a run itself, or nothing."""
     folder = RunFolder(workdir)
     if folder.config.is_file():
         return []
@@ -79,9 +72,8 @@ def check_no_sweep(workdir: str | pathlib.Path) -> None:
     if not run.sweep.is_file():
         return
     if run.config.is_file():
-        raise ValueError(
-            f"{run.workdir} holds a run (config.json) and a sweep (runs.csv); move one of them to another folder"
-        )
+        both = "holds a run (config.json) and a sweep (runs.csv)"
+        raise ValueError(f"{run.workdir} {both}; move one of them to another folder")
     folders = [one.workdir.relative_to(run.workdir).parts[0] for one in runs_in(run.workdir)]
     example = f"e.g. {run.workdir / folders[0]}" if folders else "once there are some"
     raise ValueError(f"{run.workdir} holds a sweep; give one of its runs as --workdir, {example}")

@@ -10,10 +10,6 @@ from memorize_jax.runs.train import train_run
 def train(config: RunConfig, workdir: str | pathlib.Path) -> Run:
     """Trains the run in a folder, or resumes it, and opens it.
 
-    Args:
-      config: what defines the run.
-      workdir: its folder; made if needed.
-
     Raises:
       ValueError, OSError: one clear sentence, before anything is written where that is possible.
       NotFiniteLossError: the loss became NaN or infinite.

@@ -12,17 +12,13 @@ from memorize_jax.data import Splits
 
 def data_fingerprint(splits: Splits) -> dict[str, str]:
     """Hashes every byte of a data set: of its "images" and its true "labels", each in their order."""
-    return {
-        "images": digest_of(splits.train.images, splits.test.images),
-        "labels": digest_of(splits.train.labels, splits.test.labels),
-    }
+    return {part: digest_of(*(getattr(split, part) for split in splits)) for part in ("images", "labels")}
 
 
 def run_identity(config: RunConfig, fingerprint: Mapping[str, str], together: Sequence[int] = ()) -> str:
     """Hashes what defines a run: the settings that decide its outcome, its data, and the program that trains it.
 
-    Seeds that are trained `together` as one program have other bits. Two runs of the same 32 hexadecimal digits are the
-    same run.
+    Seeds that are trained `together` as one program have other bits.
     """
     parts = {"config": config.identity(), "data": fingerprint, "together": list(together)}
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]

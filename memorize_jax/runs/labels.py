@@ -11,12 +11,7 @@ from memorize_jax.storage.files import replacing
 
 
 def write_labels(run: RunFolder, labels: PermutedLabels, config: RunConfig, identity: str | None = None) -> None:
-    """Writes the training labels, true and assigned, with the run that they belong to; its folder is made.
-
-    Args:
-      config: its seed and mode made them.
-      identity: of the run; None for a run of the first version.
-    """
+    """Writes the training labels with the run that they belong to, which has no identity in the first version."""
     run.workdir.mkdir(parents=True, exist_ok=True)
     with replacing(run.labels) as beside:
         about = {"seed": config.seed, "mode": np.array(config.permutation), "identity": np.array(identity or "")}
@@ -24,14 +19,9 @@ def write_labels(run: RunFolder, labels: PermutedLabels, config: RunConfig, iden
 
 
 def read_labels(run: RunFolder, noted: Noted | None = None) -> PermutedLabels:
-    """Reads the training labels.
+    """Reads the training labels, and compares them with what config.json says, if that is `noted`.
 
-    Args:
-      noted: what its config.json says, which the labels are compared with; None to compare nothing.
-
-    Raises:
-      FileNotFoundError: the run has none.
-      ValueError: labels.npz is damaged, or belongs to another run.
+    Raises FileNotFoundError, or ValueError if labels.npz is damaged or belongs to another run.
     """
     if not run.labels.is_file():
         raise FileNotFoundError(f"no labels.npz in {run.workdir}; train the run again")

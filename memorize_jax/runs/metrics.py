@@ -20,12 +20,9 @@ ATTEMPTS, WAIT_SECONDS = 5, 0.1
 
 
 def write_metrics(workdir: pathlib.Path, rows: Sequence[dict], identity: str | None) -> None:
-    """Writes metrics.csv, of all epochs; before it the note, so that rows without one are rows that somebody added.
-
-    A run of the first version has no identity and no note.
-    """
+    """Writes metrics.csv, of all epochs; before it the note, so that rows without one are rows that somebody added."""
     files, text = RunFolder(workdir), table_text(rows, METRICS)
-    if identity is not None:
+    if identity is not None:  # a run of the first version has neither identity nor note
         _note(files, identity, rows=_chain(text.encode(), identity))
     write_text(files.metrics, text)
 
@@ -56,15 +53,11 @@ def read_metrics(workdir: pathlib.Path, identity: str | None, *, resuming: bool 
     if identity is not None:
         changed = next((row for row in range(count) if found[row] != noted[row]), None)
         if changed is not None:
-            raise ValueError(
-                f"{files.metrics} is damaged: it is not as training wrote it, from the row of epoch {changed} on; "
-                f"{again}"
-            )
+            fault = f"it is not as training wrote it, from the row of epoch {changed} on"
+            raise ValueError(f"{files.metrics} is damaged: {fault}; {again}")
         if not resuming and len(found) < len(before):
-            raise ValueError(
-                f"{files.metrics} lacks the rows of epochs {len(found)} to {len(before) - 1}: training was killed, "
-                f"or they were removed; resume with: {train}"
-            )
+            lost = f"lacks the rows of epochs {len(found)} to {len(before) - 1}"
+            raise ValueError(f"{files.metrics} {lost}: training was killed, or they were removed; resume with: {train}")
         if not resuming and len(found) > len(noted):
             raise ValueError(f"{files.metrics} has rows that training did not write, from epoch {count} on; {again}")
     table = table.iloc[:count]
@@ -126,7 +119,7 @@ def _chain(content, identity):
 
 def _note(files, identity, **parts):
     held = _read_note(files, identity) if files.metrics_note.is_file() else {"identity": identity}
-    write_json(files.metrics_note, {**held, **parts})
+    write_json(files.metrics_note, held | parts)
 
 
 def _read_note(files, identity):
@@ -136,7 +129,6 @@ def _read_note(files, identity):
         return {}
     content, has_checksum = read_json(files.metrics_note)
     if not has_checksum or content.get("identity") != identity:
-        raise ValueError(
-            f"{files.metrics_note} belongs to another run; restore it from a copy, or remove it and train again"
-        )
+        advice = "restore it from a copy, or remove it and train again"
+        raise ValueError(f"{files.metrics_note} belongs to another run; {advice}")
     return content

@@ -18,13 +18,11 @@ from memorize_jax.storage.files import read_json, write_json
 
 
 class Noted(NamedTuple):
-    """What config.json holds.
+    """What config.json holds; None for what a run of the first version did not note.
 
     Attributes:
-      preset: name of the one that the settings were taken from; None if it is not known.
       settings: name of a measurement -> its settings, which it takes unless told otherwise.
-      identity: of the run, see `identity.run_identity`; None for a run of the first version.
-      data: fingerprint of the data; None for a run of the first version.
+      data: fingerprint, see `identity.data_fingerprint`.
       together: seeds that are trained as one program with this one; empty for a run that is trained alone.
       provenance: every combination of versions, device and commit that took part in the training.
       commands: lines that were given to train it.
@@ -48,21 +46,15 @@ def check_same_run(run: RunFolder, config: RunConfig) -> None:
     held, asked = read_config(run).identity(), config.identity()
     different = [f"{name}={held[name]} (asked: {asked[name]})" for name in asked if held[name] != asked[name]]
     if different:
+        what = ", ".join(different)
         raise ValueError(
-            f"workdir {run.workdir} holds a run with {', '.join(different)}; "
-            "choose another --workdir or the same settings"
+            f"workdir {run.workdir} holds a run with {what}; choose another --workdir or the same settings"
         )
 
 
 def check_same_data(run: RunFolder, noted: Noted, splits: Splits, labels: PermutedLabels | None = None) -> None:
-    """Compares the data, and the run's labels if it has any, with those that it was trained on.
-
-    Of a run of the first version only the true labels are known.
-
-    Raises:
-      ValueError: other images or other true labels; says which.
-    """
-    known = noted.data or {}
+    """Raises ValueError for other images or other true labels than a run was trained on; says which."""
+    known = noted.data or {}  # of a run of the first version only the true labels are known
     found = data_fingerprint(splits) if known else {}
     changed = {name for name in found if found[name] != known.get(name)}
     if labels is not None and not np.array_equal(labels.true, splits.train.labels):
@@ -104,10 +96,8 @@ def read_config(run: RunFolder) -> RunConfig:
 def read_noted(run: RunFolder) -> Noted:
     """Reads what a run says about itself.
 
-    Raises:
-      FileNotFoundError: the folder holds no run; says what it holds instead, or how to make one.
-      NotADirectoryError: it is no folder.
-      ValueError: it holds a sweep, or config.json is not one of ours, was changed, or is of a newer version.
+    Raises FileNotFoundError, which says what the folder holds instead, or how to make a run; NotADirectoryError; or
+    ValueError, if it holds a sweep, or config.json is not one of ours, was changed, or is of a newer version.
     """
     nearest_folder(run.workdir)
     check_no_sweep(run.workdir)
@@ -127,11 +117,10 @@ def read_noted(run: RunFolder) -> Noted:
         origin = content.get("provenance") or []
         noted = Noted(**{**content, "config": config, "provenance": origin if isinstance(origin, list) else [origin]})
         check_types(noted)
-        for one in noted.provenance:
-            if not isinstance(one, dict) or not isinstance(one.get("packages", {}), dict):
-                raise ValueError(f"something else as provenance: {one!r:.60}")
-        if not all(isinstance(one, str) for one in noted.commands):
-            raise ValueError(f"something else as commands: {noted.commands!r:.60}")
+        is_origin = lambda one: isinstance(one, dict) and isinstance(one.get("packages", {}), dict)
+        for part, is_sound in (("provenance", is_origin), ("commands", lambda one: isinstance(one, str))):
+            if not all(map(is_sound, getattr(noted, part))):
+                raise ValueError(f"something else as {part}: {getattr(noted, part)!r:.60}")
         if noted.identity is not None and noted.identity != run_identity(config, noted.data or {}, noted.together):
             raise ValueError("another run than its identity says")
         return noted
@@ -140,7 +129,6 @@ def read_noted(run: RunFolder) -> Noted:
 
 
 def _check_names(kind, found, known, needed):
-    """Raises ValueError for names that are missing, or that only a newer version has."""
     if not isinstance(found, dict):
         raise ValueError(f"{type(found).__name__} instead of {kind}")
     if unknown := [name for name in found if name not in known]:
@@ -150,7 +138,6 @@ def _check_names(kind, found, known, needed):
 
 
 def _instead(run):
-    """What to do about a folder that holds no run."""
     if (run.results / "geometry.csv").is_file() and (run.figures / "geometry.svg").is_file():
         made = "results/geometry.csv and figures/geometry.svg"
         return f"it holds results of geometry --points, from which only {made} are made"
@@ -160,11 +147,7 @@ def _instead(run):
 
 
 def write_config(run: RunFolder, config: RunConfig, noted: Noted | None = None) -> None:
-    """Writes the configuration with all that a run notes about itself; its folder is made.
-
-    Args:
-      noted: the rest; None for nothing but versions, device and commit.
-    """
+    """Writes the configuration with all that a run notes about itself; None: versions, device and commit alone."""
     run.workdir.mkdir(parents=True, exist_ok=True)
     noted = noted or Noted(config, provenance=[provenance()])
     write_json(run.config, {**noted._asdict(), "config": dataclasses.asdict(config), "settings": dict(noted.settings)})
@@ -175,10 +158,7 @@ def begin(
 ) -> Noted:
     """Writes config.json of a run that is begun, or notes in it how long one is to be trained further.
 
-    Args:
-      run: which `check_same_run` and `check_same_data` have let through.
-      plan: preset, settings (of every measurement) and together, see `Noted`; what a run has noted stays.
-      command: line that was given; "" if there was none.
+    Of a new run, preset, settings (of every measurement) and together are noted as planned; the command always is.
     """
     if run.config.is_file():
         noted = read_noted(run)._replace(config=config)
@@ -195,8 +175,3 @@ def note_provenance(run: RunFolder) -> None:
     noted, here = read_noted(run), provenance()
     if here not in noted.provenance:
         write_config(run, noted.config, noted._replace(provenance=[*noted.provenance, here]))
-
-
-def read_provenance(run: RunFolder) -> list[dict]:
-    """Versions, devices and commits that took part; empty if nothing was noted."""
-    return list(read_noted(run).provenance)

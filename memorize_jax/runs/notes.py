@@ -37,12 +37,9 @@ def _read(path):
 
 
 def note_tables(folder: RunFolder, step: str, tables: Sequence[str], **about: object) -> None:
-    """Notes how the tables of a step in results/ were made.
+    """Notes how the tables of a step, a command's name, were made in results/ of a run or study.
 
     Args:
-      folder: the run or study.
-      step: the command that makes them.
-      tables: their names.
       **about: settings, all that the step was done with; identity of the run, None if it has none; command, the line
         that was given or ""; seconds that it took; provenance, versions, device and commit. All as JSON.
     """
@@ -53,12 +50,8 @@ def note_tables(folder: RunFolder, step: str, tables: Sequence[str], **about: ob
 def are_made(folder: RunFolder, step: str, tables: Sequence[str], *, settings: Mapping, identity: str | None) -> bool:
     """Whether the tables of a step are there, unchanged, made with these settings from the network as it is now."""
     note, sums = read_notes(folder, strict=False).get(step, {}), _checksums(folder, tables)
-    expected = {
-        "tables": sums,
-        "settings": json.loads(json.dumps(settings)),
-        "identity": identity,
-        "made_of": file_checksum(folder.metrics),
-    }
+    expected = {"tables": sums, "settings": json.loads(json.dumps(settings)), "identity": identity}
+    expected["made_of"] = file_checksum(folder.metrics)
     return None not in sums.values() and {name: note.get(name) for name in expected} == expected
 
 
@@ -92,10 +85,8 @@ def check_same_settings(folders: Sequence[RunFolder], step: str) -> None:
         names = [name for name in {**asked, **held} if not name.endswith(("_epochs", "_dynamics"))]
         if different := [name for name in names if asked.get(name) != held.get(name)]:
             pairs = ", ".join(f"{name}={held.get(name)} (there: {asked.get(name)})" for name in different)
-            raise ValueError(
-                f"{step} of {folder.workdir} was measured with other settings than that of {first.workdir}: {pairs}; "
-                "measure all of them again with the same"
-            )
+            other = f"was measured with other settings than that of {first.workdir}: {pairs}"
+            raise ValueError(f"{step} of {folder.workdir} {other}; measure all of them again with the same")
 
 
 def step_of(folder: RunFolder, table: str) -> str:

@@ -22,13 +22,9 @@ Prepared = tuple[Splits, PermutedLabels]
 
 
 def prepare(workdir: str | pathlib.Path, config: RunConfig, splits: Splits | None = None) -> Prepared:
-    """Checks everything that can be wrong before anything is written, and loads what the run needs.
+    """Loads what the run needs, unless it is given, and checks what can be wrong before anything is written.
 
-    Args:
-      splits: the data, if they were loaded before.
-
-    Raises:
-      ValueError, OSError: one clear sentence.
+    Raises ValueError or OSError with one clear sentence.
     """
     config.validate()
     if config.tensorboard:
@@ -71,12 +67,8 @@ def enter(
 ) -> Noted:
     """Writes what a run says about itself when it is begun, and checks it when the run is resumed. Needs the lock.
 
-    Args:
-      plan: preset and settings, which a new run notes for its measurements, see `Noted`.
-      together: seeds that are about to be trained as one program with this one; empty for none.
-
-    Raises:
-      ValueError: the folder holds another run, or one that was trained in another way.
+    A new run notes the preset and the settings of its `plan`, and the seeds that are trained as one program with it.
+    Raises ValueError if the folder holds another run, or one that was trained in another way.
     """
     splits, labels = prepared
     # Once more: another process may have made a run here since `prepare`.
@@ -93,6 +85,5 @@ def enter(
 
 
 def _check_data(folder, splits):
-    """Refuses to resume with other data, or with labels.npz of another run."""
     noted = read_noted(folder)
     check_same_data(folder, noted, splits, read_labels(folder, noted) if folder.labels.is_file() else None)

@@ -32,11 +32,8 @@ def resume_point(sessions: Sequence[Session], splits: Splits, labels: PermutedLa
     found = [newest(session, len(own) - 1) for session, own in zip(sessions, rows, strict=True)]
     config = sessions[0].noted.config
     # The last row may be there, and the state that it stands for not yet.
-    behind = [
-        at
-        for at, (state, own) in enumerate(zip(found, rows, strict=True))
-        if state is None or state[0] < len(own) - 1 or not is_finished(config, state[0], own)
-    ]
+    is_behind = lambda state, own: not state or state[0] < len(own) - 1 or not is_finished(config, state[0], own)
+    behind = [at for at, one in enumerate(zip(found, rows, strict=True)) if is_behind(*one)]
     while None not in found and len({found[at][0] for at in behind}) > 1:
         common = min(found[at][0] for at in behind)
         for at in behind:
@@ -66,9 +63,8 @@ def _repair(session, splits, labels, number, state, *, is_alone):
         )
     for fault in faults.values():
         warn(fault)
-    rewrite = lambda epoch, state: session.store.rewrite(
-        epoch, state.variables, test_accuracies=session.test_accuracies
-    )
+    test = session.test_accuracies
+    rewrite = lambda epoch, state: session.store.rewrite(epoch, state.variables, test_accuracies=test)
     if number in faults:
         rewrite(number, state)
     damaged = set(faults) - {number}
@@ -94,9 +90,7 @@ def _repair(session, splits, labels, number, state, *, is_alone):
 def rate_stretches(config: RunConfig, restores: Sequence[dict]) -> list[RunConfig]:
     """Cuts a run into stretches of one learning rate, each with the rate and the last epoch that is trained with it.
 
-    Args:
-      restores: in the order in which they happened, each with `epoch`, after which `learning_rate` holds; a later one
-        overrules those before it.
+    Of the `restores`, each with the `epoch` after which its `learning_rate` holds, a later one overrules those before.
     """
 
     def rate_of(epoch):
@@ -112,8 +106,7 @@ def rate_stretches(config: RunConfig, restores: Sequence[dict]) -> list[RunConfi
 def halve_rate(folder: RunFolder, noted: Noted, error: NotFiniteLossError) -> None:
     """Notes that the learning rate is halved from the epoch on that failed, which later resumes respect.
 
-    Raises:
-      NotFiniteLossError: `on_nan` of the configuration says to stop, or halving has not helped; says what can be done.
+    Raises the error, with what can be done, if `on_nan` of the configuration says to stop, or halving has not helped.
     """
     if noted.together:
         error.advise("lower --learning_rate, or leave out --together, in another --workdir")

@@ -35,12 +35,7 @@ class DamagedNetworkError(ValueError):
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """A run, opened by `open_run`; everything is read when it is first asked for, and once.
-
-    Attributes:
-      folder: where its files are.
-      noted: what its config.json says.
-    """
+    """A run, opened by `open_run`; everything is read when it is first asked for, and once."""
 
     folder: RunFolder
     noted: Noted
@@ -129,11 +124,7 @@ class Run:
         return functools.lru_cache(maxsize=2)(self._store.load)
 
     def network(self, epoch: int) -> dict:
-        """The network of an epoch: params and batch_stats with NumPy leaves.
-
-        Raises:
-          DamagedNetworkError: it is damaged or missing; says what repairs it.
-        """
+        """The network of an epoch: params and batch_stats with NumPy leaves; raises DamagedNetworkError."""
         with _sound():
             return self._network(epoch)
 
@@ -149,12 +140,7 @@ class Run:
         return (self.folder.results / f"{name}.csv").is_file()
 
     def table(self, name: str) -> pd.DataFrame:
-        """A table in results/, checked to be as it was measured.
-
-        Raises:
-          FileNotFoundError: it was not measured.
-          ValueError: it was changed, or belongs to another run.
-        """
+        """A table in results/; raises FileNotFoundError if it was not measured, ValueError if it was changed since."""
         path = self.folder.results / f"{name}.csv"
         step = step_of(self.folder, name)
         made_by = command_line_of(step, self.workdir)
@@ -172,11 +158,9 @@ class Run:
         """What was trained and how it ended, in two lines."""
         best, last, metrics = self.best_epoch, self.final_epoch, self.metrics.set_index("epoch")
         about = f"{self!r}, {100 * self.config.permuted_fraction:g} % of the labels permuted"
-        shown = [
-            f"{stage} epoch {at}: test {metrics.loc[at, 'test_accuracy']:.1%}"
-            for stage, at in (("best", best), ("final", last))
-        ]
-        return f"{about}\n{'; '.join(shown)}; training {metrics.loc[last, 'train_accuracy']:.1%}"
+        test = lambda stage, at: f"{stage} epoch {at}: test {metrics.loc[at, 'test_accuracy']:.1%}"
+        ends = f"{test('best', best)}; {test('final', last)}"
+        return f"{about}\n{ends}; training {metrics.loc[last, 'train_accuracy']:.1%}"
 
     def identity(self) -> dict:
         """All of the run that the rows of a measurement depend on."""
@@ -195,21 +179,12 @@ def _sound() -> Iterator[None]:
     try:
         yield
     except (DamagedCheckpointError, FileNotFoundError) as error:
-        raise DamagedNetworkError(
-            f"{error}; the command that trained the run repairs it, --skip_damaged measures without it"
-        ) from error
+        advice = "the command that trained the run repairs it, --skip_damaged measures without it"
+        raise DamagedNetworkError(f"{error}; {advice}") from error
 
 
 def open_run(workdir: str | pathlib.Path) -> Run:
-    """Opens a run to look at; nothing is written, nothing is locked.
-
-    Args:
-      workdir: folder of the run.
-
-    Raises:
-      FileNotFoundError: no run there; says what is there instead, or how to train one.
-      ValueError: its config.json is damaged.
-    """
+    """Opens a run to look at; nothing is written, nothing is locked. Raises as `read_noted`."""
     folder = RunFolder(workdir)
     return Run(folder, read_noted(folder))
 
@@ -218,12 +193,7 @@ def open_run(workdir: str | pathlib.Path) -> Run:
 def run_to_measure(workdir: str | pathlib.Path, splits: Splits | None = None) -> Iterator[Run]:
     """Opens a run for a measurement: locked, and with labels, data and metrics compared before anything else.
 
-    Args:
-      workdir: folder of the run.
-      splits: the data, if they were loaded before.
-
-    Raises:
-      ValueError, OSError: one clear sentence.
+    The data need not be loaded again. Raises ValueError or OSError with one clear sentence.
     """
     # Before the lock, which would make the folder.
     run = open_run(workdir)

@@ -39,12 +39,9 @@ def for_each(
     tables: tuple[str, ...] = (),
     seeds: Sequence[int] = (),
 ) -> None:
-    """Does a step of a study for a run, or for the runs of an ensemble, whose tables it then puts together.
+    """Does a step in a run's folder, or in those of an ensemble's `seeds` (all if empty); puts its tables together.
 
-    Args:
-      step: takes a run's folder.
-      tables: names of the result tables that the step makes, each with a column `seed`.
-      seeds: those that are asked for; empty for all.
+    These are names of files in results/ with a column `seed`.
     """
     asked = _asked(workdir, seeds)
     if asked:

@@ -40,14 +40,9 @@ class Session(NamedTuple):
         return event_file(self.folder.events, self.rows) if wanted else contextlib.nullcontext(lambda row: None)
 
     def store_epoch(self, epoch: Epoch, draw: Callable[[dict], None], with_state: bool | None = None) -> bool:
-        """Stores a finished epoch's network and its row of metrics.csv.
+        """Stores a finished epoch's network and its row, which `draw` takes too; returns whether the state is stored.
 
-        Args:
-          draw: takes the row, for the curves.
-          with_state: whether the training state is stored too, as that of the last epoch is; None: from time to time.
-
-        Returns:
-          Whether the training state is stored.
+        That of the last epoch is in any case; others only if `with_state`, or, if that is None, from time to time.
         """
         if not self.folder.config.is_file():
             raise FileNotFoundError(f"{self.folder.workdir} is gone; was the run moved or deleted?")

@@ -33,7 +33,6 @@ def train_run(
     """Trains the run in a folder, or resumes it.
 
     Args:
-      workdir: made if needed.
       prepared: what `prepare` returned, if it was called before.
       plan: preset and settings, which a new run notes for its measurements, see `Noted`; None for the defaults.
 
@@ -58,15 +57,11 @@ def train_seeds(
     plan: Mapping | None = None,
     together: bool = False,
 ) -> None:
-    """Trains several seeds, or resumes them; each is a complete run in a folder of its own, `seed_0`, `seed_1`, ... .
+    """Trains several seeds, or resumes them, as `train_run`; each is a complete run in a folder `seed_0`, `seed_1`, ...
 
     Args:
       config: its seed is not used.
-      plan: see `train_run`.
       together: train the seeds that are not begun as one program; those that are resume as they began.
-
-    Raises:
-      ValueError, OSError, NotFiniteLossError, Terminated: as `train_run`.
     """
     if RunFolder(workdir).config.is_file():
         raise ValueError(f"workdir {workdir} holds a single run; choose another --workdir for an ensemble")
@@ -87,15 +82,13 @@ def train_seeds(
         prepared[seed] = prepare(folders[seed].workdir, own, splits)
         splits = prepared[seed][0]
     for group in _groups(workdir, folders, together):
-        runs = [(folders[seed], configs[seed], prepared[seed]) for seed in group]
-        if len(runs) > 1:
-            _train_in(runs, plan)
+        if len(group) == 1:
+            train_run(folders[group[0]].workdir, configs[group[0]], prepared[group[0]], plan)
         else:
-            folder, own, ready = runs[0]
-            train_run(folder.workdir, own, ready, plan)
+            _train_in([(folders[seed], configs[seed], prepared[seed]) for seed in group], plan)
 
 
-def _groups(workdir, folders, together):
+def _groups(workdir, folders, together) -> list[tuple[int, ...]]:
     """The seeds that are trained as one program, or alone, in order: as they began, the others as is asked for."""
     begun = {seed: read_noted(folder) for seed, folder in folders.items() if folder.config.is_file()}
     new = tuple(seed for seed in folders if seed not in begun)
@@ -104,11 +97,9 @@ def _groups(workdir, folders, together):
     for group in group_of.values():
         if missing := set(group) - set(folders):
             every = sorted({*folders, *missing})
-            raise ValueError(
-                f"{workdir}: seeds {', '.join(map(str, group))} are trained as one program; give all of them: "
-                f"--seeds={','.join(map(str, every))}"
-            )
-    return dict.fromkeys(group_of.get(seed) or (seed,) for seed in folders)
+            held_together = f"seeds {', '.join(map(str, group))} are trained as one program"
+            raise ValueError(f"{workdir}: {held_together}; give all of them: --seeds={','.join(map(str, every))}")
+    return list(dict.fromkeys(group_of.get(seed) or (seed,) for seed in folders))
 
 
 def _train_in(runs, plan):

@@ -40,7 +40,7 @@ def replacing(path: pathlib.Path) -> Iterator[pathlib.Path]:
 
 
 def _sync_folder(folder):
-    """Forces to disk which names a folder holds: it is a file of its own."""
+    # Which names a folder holds is a file of its own.
     try:
         descriptor = os.open(folder, os.O_RDONLY)
     except PermissionError:
@@ -82,12 +82,8 @@ def write_json(path: pathlib.Path, content: dict) -> None:
 def read_json(path: pathlib.Path) -> tuple[dict, bool]:
     """Reads a JSON object, and compares it with its checksum if it has one; files of the first version have none.
 
-    Returns:
-      (content without the checksum, whether it had one).
-
-    Raises:
-      FileNotFoundError: no such file.
-      ValueError: it is no JSON object, or not as it was written; names the file.
+    Returns the content without the checksum, and whether it had one. Raises ValueError, which names the file, if that
+    is no JSON object, or not as it was written.
     """
     try:
         content = json.loads(path.read_bytes())

@@ -25,21 +25,17 @@ class BusyError(OSError):
 
 
 def check_no_links(workdir: pathlib.Path) -> None:
-    """Refuses a folder in which something is a link: what is written or removed there must not lie elsewhere.
+    """Raises ValueError for the first link in a folder: what is written or removed there must not lie elsewhere.
 
     The folder may itself be reached by a link, and need not be there.
-
-    Raises:
-      ValueError: names the first link.
     """
     folders = [os.fspath(workdir)] if workdir.is_dir() else []
     while folders:
         with os.scandir(folders.pop()) as entries:
             for entry in entries:
                 if entry.is_symlink():
-                    raise ValueError(
-                        f"{entry.path} is a link; a run's folder must hold its own files: put there what it leads to"
-                    )
+                    own = "a run's folder must hold its own files: put there what it leads to"
+                    raise ValueError(f"{entry.path} is a link; {own}")
                 if entry.is_dir(follow_symlinks=False):
                     folders.append(entry.path)
 
@@ -49,24 +45,15 @@ def locked(workdir: pathlib.Path) -> Iterator[None]:
     """Holds the lock of a folder, which is made if needed, and removes the temporary files of killed processes.
 
     The kernel holds it for us and lets go when the process ends, however it ends: files that a killed process left are
-    no obstacle.
-
-    Raises:
-      BusyError: names the other process and its machine.
-      ValueError: something in the folder is a link.
-      OSError: the file system has no locks.
+    no obstacle. Raises BusyError, ValueError if something in the folder is a link, or OSError without locks.
     """
     workdir.mkdir(parents=True, exist_ok=True)
     check_no_links(workdir)
     with _held(workdir):
         for folder in (workdir, workdir / "results", workdir / "figures"):
             remove_left_behind(folder)
-        holder = {
-            "pid": os.getpid(),
-            "host": socket.gethostname(),
-            "since": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
-            "command": " ".join(sys.argv),
-        }
+        since = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
+        holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": since, "command": " ".join(sys.argv)}
         write_text(workdir / HOLDER, json.dumps(holder))
         yield
 
@@ -89,10 +76,8 @@ def _held(workdir):
         if error.errno not in (errno.ENOTSUP, errno.ENOSYS, errno.ENOLCK):
             raise
         path.unlink(missing_ok=True)
-        raise OSError(
-            f"workdir {workdir} is on a file system without locks (flock), so that two commands could write there at "
-            "once; choose a --workdir on another disk"
-        ) from error
+        what = "is on a file system without locks (flock), so that two commands could write there at once"
+        raise OSError(f"workdir {workdir} {what}; choose a --workdir on another disk") from error
     try:
         yield
     finally:

@@ -91,11 +91,7 @@ def table_text(rows: Sequence[dict], columns: Sequence[str]) -> str:
 
 
 def write_table(path: str | pathlib.Path, rows: Sequence[dict], columns: Sequence[str]) -> None:
-    """Writes a table whole; its folder is made.
-
-    Raises:
-      ValueError: a row lacks a column or has one too many.
-    """
+    """Writes a table whole; its folder is made. A row that lacks a column or has one too many raises ValueError."""
     for row in rows:
         if set(row) != set(columns):
             raise ValueError(f"expected columns {sorted(columns)}, got {sorted(row)}")
@@ -113,15 +109,11 @@ def read_table(
     """Reads a csv file; columns besides those expected are kept.
 
     Args:
-      path: of the file.
-      columns: that it must have.
       made_by: the command that makes it, for the error message.
       text: columns that hold text; all others must hold numbers.
       added: columns that tables of the first version lack, where they become NaN.
 
-    Raises:
-      FileNotFoundError: no such table; says what makes it.
-      ValueError: a column is missing, there are no rows, or it is not a table.
+    Raises FileNotFoundError, or ValueError if a column is missing, there are no rows, or it is not a table.
     """
     path, again = pathlib.Path(path), f"make the table again with: {made_by}"
     if not path.is_file():
@@ -160,15 +152,12 @@ def make_table(
     is the same, byte for byte, however often its making was interrupted.
 
     Args:
-      path: of the table.
-      columns: of the table.
       units: keys of the units, in the order of the table; numbers, strings or tuples of them.
       make_rows: key -> rows; None for a unit that cannot be made now.
       settings: everything else the rows depend on, as JSON; rows made with other settings are not used.
       otherwise: key -> the rows that stand for a unit that cannot be made; a later attempt makes it.
 
-    Raises:
-      ValueError: rows without the columns, or no rows at all.
+    Raises ValueError for rows without the columns, or no rows at all.
     """
     notes, rows = path.with_name(f"{path.stem}.partial.jsonl"), []
     path.parent.mkdir(exist_ok=True)
@@ -216,8 +205,7 @@ def _parse(line):
 
 
 def _read_notes(notes, start):
-    """The units noted under the same settings, and how many bytes of the file are sound."""
-    made, sound = {}, 0
+    made, sound = {}, 0  # the units noted under the same settings, and how many bytes of the file are sound
     with contextlib.suppress(FileNotFoundError, ValueError), open(notes, "rb") as stream:
         for line in stream:
             if not sound and line != start:

@@ -25,11 +25,8 @@ def event_file(folder: pathlib.Path, rows: Sequence[dict]) -> Iterator[Callable[
     """Keeps the event file of a run: it always holds each epoch once, however often training was interrupted.
 
     What an earlier process wrote is written anew from `rows`, those of metrics.csv so far, for its file may hold epochs
-    that are now done again. The folder is for the file alone, and made if needed.
-
-    Yields:
-      a function that appends the row of an epoch; it is on disk when the function returns. A metric that is NaN, the
-      accuracy of a group without examples, has no point.
+    that are now done again. Yields a function that puts the row of an epoch on disk; NaN, the accuracy of a group
+    without examples, has no point. The folder is for the file alone, and made if needed.
     """
     # EventsWriter rather than SummaryWriter, whose thread would wait for ever for a disk that is full.
     from tensorboardX import summary

@@ -12,14 +12,9 @@ def group_accuracies(
     test_predicted: Int[np.ndarray, "*seeds m"],
     test_labels: Int[np.ndarray, " m"],
 ) -> dict[str, np.ndarray | np.float64]:
-    """Computes the share of correct predictions in every group.
-
-    Returns:
-      train (on the assigned labels, all examples), unpermuted, permuted (assigned labels), restored (true labels
-      of the permuted examples), test, each [*seeds]; NaN for an empty group.
-    """
+    """Computes the share of correct predictions in every group, each [*seeds]; NaN for an empty one."""
     permuted, everything = labels.is_permuted, np.ones_like(labels.is_permuted)
-    groups = {
+    groups = {  # (is it right, does it belong to the group)
         "train_accuracy": (predicted == labels.assigned, everything),
         "unpermuted_accuracy": (predicted == labels.true, ~permuted),
         "permuted_accuracy": (predicted == labels.assigned, permuted),

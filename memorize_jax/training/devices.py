@@ -19,18 +19,14 @@ def replicate(tree):
 def split_batches(order: Int[np.ndarray, " n"], batch_size: int, num_devices: int) -> list[Batch]:
     """Cuts an order of examples into global batches, split evenly over devices.
 
-    Returns:
-      Batches with leaves [num_devices, ceil(batch_size / num_devices)]; padding repeats example 0 with mask 0.
+    Leaves are [num_devices, ceil(batch_size / num_devices)]; padding repeats example 0 with mask 0.
     """
-    per_device = -(-batch_size // num_devices)
-    batches = []
+    shape, batches = (num_devices, -(-batch_size // num_devices)), []
     for start in range(0, len(order), batch_size):
         own = order[start : start + batch_size]
-        indices = np.zeros(num_devices * per_device, np.int32)
-        mask = np.zeros(num_devices * per_device, np.float32)
-        indices[: len(own)], mask[: len(own)] = own, 1
-        shape = (num_devices, per_device)
-        batches.append(Batch(indices.reshape(shape), mask.reshape(shape)))
+        indices, mask = np.zeros(shape, np.int32), np.zeros(shape, np.float32)
+        indices.flat[: len(own)], mask.flat[: len(own)] = own, 1
+        batches.append(Batch(indices, mask))
     return batches
 
 
@@ -55,13 +51,9 @@ def gather_rows(local: np.ndarray) -> np.ndarray:
 
 
 def share_resume(resume: Resume, shapes: TrainState) -> Resume:
-    """Tells all processes where process 0, which has the run's folder, resumes.
+    """Tells all processes where process 0, which has the run's folder, resumes; for `shapes` see `state_shapes`.
 
-    Args:
-      shapes: of the training state, see `state_shapes`.
-
-    Returns:
-      process 0's `resume`; of the metrics the others get the training accuracy, which decides when to stop.
+    Of the metrics the others get the training accuracy, which decides when to stop.
     """
     if jax.process_count() == 1:
         return resume

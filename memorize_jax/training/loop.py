@@ -19,10 +19,9 @@ class Epoch(NamedTuple):
 
     Attributes:
       number: 0 is the network before training.
-      state: TrainState after it; the next epoch reuses its memory, so a callback that keeps it must copy it.
+      state: after it; the next epoch reuses its memory, so a callback that keeps it must copy it.
       metrics: loss (mean over the training set on the assigned labels), the accuracies of `group_accuracies`, seconds.
       is_last: whether training of this seed ends here.
-      seed: of the run.
     """
 
     number: int
@@ -51,15 +50,10 @@ def train(
       labels: of the training set; with `seeds`, with a leading axis of seeds.
       on_epoch: called after every epoch, the untrained network (epoch 0) first, with its Epoch; with `seeds`, with
         those of all seeds that had not finished before.
-      seeds: see `Trainer`.
       on_step: called after every step; may raise to stop.
 
-    Returns:
-      The last epoch, from which a later call resumes.
-
-    Raises:
-      NotFiniteLossError: the loss is NaN or infinite; names epoch, step and learning rate. `on_epoch` was not called
-        for that epoch.
+    Returns the last epoch, from which a later call resumes. Raises NotFiniteLossError, before `on_epoch` is called for
+    that epoch, when the loss is NaN or infinite.
     """
     own_seeds = [config.seed] if seeds is None else list(seeds)
     number, state, rows = resume or Resume(-1, None, [[] for _ in own_seeds])

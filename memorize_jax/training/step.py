@@ -17,12 +17,7 @@ AXIS = "data"
 
 
 class Batch(NamedTuple):
-    """Which examples one device sees in a step.
-
-    Attributes:
-      indices: positions in the data set.
-      mask: 0 for padding of the last short batch.
-    """
+    """Which examples of the data set one device sees in a step; the mask is 0 for padding of the last short batch."""
 
     indices: Int[jax.Array | np.ndarray, "*axes n"]
     mask: Float[jax.Array | np.ndarray, "*axes n"]
@@ -41,13 +36,9 @@ def make_train_step(
 ) -> Callable:
     """Builds one step of gradient descent on the mean loss of a global batch.
 
-    Args:
-      model: made with axis_name "data".
-      dropout_key: each step derives its own from it and its number; not needed for a model without dropout.
-
-    Returns:
-      (state, images [n, ...], labels [n], batch) -> (state, loss of the batch before the step), to be run under an
-      axis named "data"; the result is the same on every device and does not depend on their number.
+    It is (state, images [n, ...], labels [n], batch) -> (state, loss of the batch before the step), to be run under an
+    axis named "data", as the model; the result is the same on every device and does not depend on their number. Each
+    step derives its own key from `dropout_key` and its number, unless the model has no dropout.
     """
 
     def train_step(state: TrainState, images: jax.Array, labels: jax.Array, batch: Batch):
@@ -58,9 +49,8 @@ def make_train_step(
 
         def loss_of(params):
             variables = {"params": params, "batch_stats": state.batch_stats}
-            logits, updates = model.apply(
-                variables, inputs, train=True, mask=batch.mask, rngs=rngs, mutable=["batch_stats"]
-            )
+            how = {"train": True, "mask": batch.mask, "rngs": rngs}
+            logits, updates = model.apply(variables, inputs, mutable=["batch_stats"], **how)
             losses = cross_entropy(logits, labels[batch.indices])
             return jnp.sum(losses * batch.mask) / total, updates.get("batch_stats", state.batch_stats)
 

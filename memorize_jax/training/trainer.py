@@ -67,26 +67,22 @@ class Trainer:
     def step(self, state: TrainState, batch: Batch) -> tuple[TrainState, jax.Array]:
         """One step; uses up the state, and returns the one after it with the loss before it.
 
-        Args:
-          batch: leaves [D, n], or [D, seeds, n], for the devices of all processes.
+        Leaves of the batch are [D, n], or [D, seeds, n], for the devices of all processes.
         """
         with compute_precision(self.config):
             return self._step(state, *self.train_arrays, local_rows(batch))
 
     def _several_steps(self, state, batches):
-        stacked = _stack_second([local_rows(batch) for batch in batches])
         with compute_precision(self.config):
-            return self._steps(state, *self.train_arrays, stacked)
+            return self._steps(state, *self.train_arrays, _stack_second([local_rows(batch) for batch in batches]))
 
     def run_epoch(
         self, state: TrainState, number: int, on_step: Callable[[jax.Array], None] = lambda loss: None
     ) -> TrainState:
         """Trains on every example once, in an order that depends on the seed and the epoch's number alone.
 
-        Args:
-          state: used up.
-          on_step: called after each call to the device with the loss of its step, or [steps] of its steps, which may
-            not be there yet; may raise to stop.
+        The state is used up. `on_step` is called after each call to the device with the loss of its step, or [steps] of
+        its steps, which may not be there yet; it may raise to stop.
         """
         state, batches = replicate(state), self._batches(number)
         while batches:
@@ -115,7 +111,7 @@ class Trainer:
         return {"loss": np.mean(losses, axis=-1).astype(float), **accuracies}
 
     def _predict_all(self, variables, data):
-        """(predicted classes, losses), each [*seeds, n]."""
+        # (predicted classes, losses), each [*seeds, n].
         num, parts = data[1].shape[-1], []
         for batch in split_batches(np.arange(num), self.config.batch_size, self.num_devices):
             with compute_precision(self.config):
@@ -126,7 +122,7 @@ class Trainer:
         return [self._in_order(leaf)[..., :num] for leaf in gathered]
 
     def _in_order(self, leaf):
-        """[batches, D, *seeds, n] as [*seeds, examples], without the padding of full batches."""
+        # [batches, D, *seeds, n] as [*seeds, examples], without the padding of full batches.
         leaf = leaf if self.seeds is None else np.moveaxis(leaf, 2, 0)
         batches = leaf.reshape(*self._axes, leaf.shape[len(self._axes)], -1)
         return batches[..., : self.config.batch_size].reshape(*self._axes, -1)

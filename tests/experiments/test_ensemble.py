@@ -70,7 +70,7 @@ def test_seeds_trained_together_resume_together_to_the_same_bits(copy, together,
     assert differences(outcome_of_all(copy), outcome_of_all(together)) == []
 
 
-def test_how_seeds_are_trained_is_kept(copy):
+def test_how_seeds_are_trained_is_kept_and_a_damaged_epoch_is_named(copy):
     assert [read_noted(RunFolder(folder)).together for folder in member_folders(copy)] == [[0, 3], [0, 3]]
     with pytest.raises(ValueError, match=r"seeds 0, 3 are trained as one program; give all of them: --seeds=0,3"):
         train_seeds(copy, RUN, [0])
@@ -79,24 +79,15 @@ def test_how_seeds_are_trained_is_kept(copy):
     # A new seed is trained in the way that is asked for now; those that are there stay.
     train_seeds(copy, RUN, [0, 3, 4])
     assert read_noted(RunFolder(copy / "seed_4")).together == []
-
-
-def test_a_damaged_epoch_of_seeds_trained_together_is_named(copy):
     shutil.rmtree(copy / "seed_3" / "checkpoints" / "epochs" / "2")
     with pytest.raises(ValueError, match=r"epoch 2 is missing in .*seed_3 was trained together with others and cannot"):
         train_seeds(copy, RUN, [0, 3])
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"model": "alexnet"}, "expected a model without dropout with --together, got alexnet"),
-        ({"on_nan": "restore"}, "expected on_nan=stop with --together, got restore"),
-    ],
-)
-def test_what_cannot_be_trained_together_is_refused_before_anything_is_written(tmp_path, options, message):
-    with pytest.raises(ValueError, match=message):
-        train_seeds(tmp_path / "a", dataclasses.replace(RUN, **options), [0, 1], together=True)
+def test_what_cannot_be_trained_together_is_refused_before_anything_is_written(tmp_path):
+    for options, wanted in (({"model": "alexnet"}, "a model without dropout"), ({"on_nan": "restore"}, "on_nan=stop")):
+        with pytest.raises(ValueError, match=f"expected {wanted} with --together, got {next(iter(options.values()))}"):
+            train_seeds(tmp_path / "a", dataclasses.replace(RUN, **options), [0, 1], together=True)
     assert not (tmp_path / "a").exists()
 
 
@@ -110,12 +101,9 @@ def test_runs_of_different_studies_are_refused_by_name(copy, changed):
             show(copy)
 
 
-@pytest.mark.parametrize(("text", "seeds"), [("0-3", [0, 1, 2, 3]), ("7", [7]), ("5,0-1, 1", [0, 1, 5]), ("2-2", [2])])
-def test_seeds_are_read(text, seeds):
-    assert parse_seeds(text) == seeds
-
-
-@pytest.mark.parametrize("text", ["", "a", "3-1", "-1", "1.5", "0--2", "0-99999999"])
-def test_other_seeds_are_refused(text):
-    with pytest.raises(ValueError, match=r"expected (seeds like 0-9 or 0,3,7-8|at most 1000 seeds), got"):
-        parse_seeds(text)
+def test_seeds_are_read_and_what_are_none_refused():
+    read = {"0-3": [0, 1, 2, 3], "7": [7], "5,0-1, 1": [0, 1, 5], "2-2": [2]}
+    assert {text: parse_seeds(text) for text in read} == read
+    for text in ("", "a", "3-1", "-1", "1.5", "0--2", "0-99999999"):
+        with pytest.raises(ValueError, match=r"expected (seeds like 0-9 or 0,3,7-8|at most 1000 seeds), got"):
+            parse_seeds(text)

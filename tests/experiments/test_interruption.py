@@ -1,5 +1,6 @@
 """Signals to processes of their own: what they end with, when, and what they say."""
 
+import contextlib
 import os
 import random
 import shutil
@@ -50,7 +51,7 @@ class Odd:
         strike()
         time.sleep(0.1)
 def compiled():
-    print("compiled", flush=True)
+    print("busy", flush=True)
     hashlib.pbkdf2_hmac("sha256", b"", b"", 10**9)
 try:
     with interruption.terminable():
@@ -81,39 +82,38 @@ def test_an_exception_that_was_dropped_comes_again(number, way):
         assert ended(process) == (CODES[number], "", said)
 
 
-def when_it_says(process, word):
-    assert process.stdout.readline() == f"{word}\n"
-    time.sleep(0.2)
+@contextlib.contextmanager
+def busy(doing, *numbers):
+    """A process that has said that it is busy and was sent these signals, 0.3 seconds apart."""
+    with start("-c", SCRIPT, int(numbers[0]), doing) as process:
+        assert process.stdout.readline() == "busy\n"
+        time.sleep(0.2)
+        for at, number in enumerate(numbers):
+            time.sleep(0.3 * (at > 0))
+            process.send_signal(number)
+        yield process
 
 
 @BOTH
 def test_compiled_code_that_hears_nothing_is_ended(number):
-    with start("-c", SCRIPT, int(number), "interruption.DEAF_SECONDS = 0.5; compiled()") as process:
-        when_it_says(process, "compiled")
-        process.send_signal(number)
+    with busy("interruption.DEAF_SECONDS = 0.5; compiled()", number) as process:
         assert ended(process, 0.4, 3)[0] == CODES[number]
 
 
 @pytest.mark.parametrize(
-    "busy", ["interruption.DEAF_SECONDS = 60; compiled()", "try:\n    compiled()\nfinally:\n    time.sleep(60)"]
+    "doing", ["interruption.DEAF_SECONDS = 60; compiled()", "try:\n    compiled()\nfinally:\n    time.sleep(60)"]
 )
-def test_a_second_ctrl_c_ends_within_five_seconds_whatever_is_done(busy):
-    with start("-c", SCRIPT, int(signal.SIGINT), busy) as process:
-        when_it_says(process, "compiled")
-        process.send_signal(signal.SIGINT)
-        time.sleep(0.3)
-        process.send_signal(signal.SIGINT)
+def test_a_second_ctrl_c_ends_within_five_seconds_whatever_is_done(doing):
+    with busy(doing, signal.SIGINT, signal.SIGINT) as process:
         assert ended(process, 0, 5)[0] == 130
+
+
+CLOSING = "try:\n    print('busy', flush=True); time.sleep(30)\nfinally:\n    time.sleep(1); print('closed')"
 
 
 @BOTH
 def test_what_is_open_is_closed_undisturbed(number):
-    closing = "try:\n    print('on', flush=True); time.sleep(30)\nfinally:\n    time.sleep(1); print('closed')"
-    with start("-c", SCRIPT, int(number), closing) as process:
-        when_it_says(process, "on")
-        process.send_signal(number)
-        time.sleep(0.3)
-        process.send_signal(number)
+    with busy(CLOSING, number, number) as process:
         code, output, error = ended(process)
     assert (code, output, error.count("\n")) == (CODES[number], "closed\n", 1)
 
@@ -140,12 +140,15 @@ def test_a_command_that_is_still_imported_ends_with_a_line(tmp_path, number, sec
     assert (code, error.count("\n"), list(tmp_path.iterdir())) == (CODES[number], 1, [])
 
 
-COMMANDS = {
-    "train": ("--epochs=2000", "--stop_accuracy=1"),
-    "geometry": ("--geometry_epochs=all",),
-    "gradients": ("--gradient_epochs=all",),
+MEASURING = {
+    "geometry": ["--geometry_epochs=all"],
+    "gradients": ["--gradient_epochs=all"],
     "decoding": (),
     "report": (),
+}
+COMMANDS = {
+    "train": ("--preset=smoke", "--keep=best,last", "--epochs=2000", "--stop_accuracy=1"),
+    **MEASURING,
     "sweep": ("--preset=smoke", "--grid=permuted_fraction=0,0.5,1"),
     "reproduce": ("--preset=smoke",),
     "double_descent": ("--preset=smoke", "--widths=4,8"),
@@ -157,11 +160,9 @@ COMMANDS = {
 def test_commands_that_are_struck_at_random_end_as_asked(tmp_path, smoke_run, seed):
     rng = random.Random(seed)
     command, number, is_double = rng.choice(list(COMMANDS)), rng.choice(list(CODES)), rng.random() < 0.3
-    if command in ("geometry", "gradients", "decoding", "report"):
+    if command in MEASURING:
         shutil.copytree(smoke_run, tmp_path / "run")
-    preset = ("--preset=smoke", "--keep=best,last") if command == "train" else ()
-    flags = (*preset, *COMMANDS[command], f"--workdir={tmp_path / 'run'}")
-    with start("-m", f"experiments.{command}", *flags) as process:
+    with start("-m", f"experiments.{command}", *COMMANDS[command], f"--workdir={tmp_path / 'run'}") as process:
         time.sleep(rng.uniform(0.3, 12))
         strikes = 1 + (is_double and number == signal.SIGINT)
         for _ in range(strikes):

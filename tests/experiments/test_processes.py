@@ -48,14 +48,11 @@ def test_two_processes_train_what_one_trains_and_go_on_together(tmp_path, smoke_
     np.testing.assert_allclose(ours, theirs, atol=0.02)
 
 
+SLOW = [(0, signal.SIGKILL), (0, signal.SIGSTOP), (1, signal.SIGSTOP)]
+
+
 @pytest.mark.parametrize(
-    ("victim", "blow"),
-    [
-        (1, signal.SIGKILL),
-        pytest.param(0, signal.SIGKILL, marks=pytest.mark.slow),
-        pytest.param(0, signal.SIGSTOP, marks=pytest.mark.slow),
-        pytest.param(1, signal.SIGSTOP, marks=pytest.mark.slow),
-    ],
+    ("victim", "blow"), [(1, signal.SIGKILL), *(pytest.param(*one, marks=pytest.mark.slow) for one in SLOW)]
 )
 def test_a_process_that_is_killed_or_stands_still_ends_the_other_with_a_line(tmp_path, victim, blow):
     with two_processes(tmp_path, "--epochs=1000000", "--stop_accuracy=1", "--keep=best,last") as started:
@@ -92,9 +89,8 @@ def test_a_port_that_is_in_use_is_refused_with_a_line(tmp_path):
         flags = ("--preset=smoke", f"--workdir={tmp_path}", where, "--num_processes=2", "--process_id=0")
         ended = python("-m", "experiments.train", *flags)
     assert ended.returncode == 1
-    assert re.fullmatch(
-        r"error: port \d+ of --coordinator cannot be used \(Address already in use\); give another one\n", ended.stderr
-    )
+    said = r"error: port \d+ of --coordinator cannot be used \(Address already in use\); give another one\n"
+    assert re.fullmatch(said, ended.stderr)
 
 
 @pytest.mark.parametrize("taken", ["127.0.0.1", ""])

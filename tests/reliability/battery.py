@@ -16,41 +16,35 @@ import tempfile
 
 from tests.commands import python
 from tests.reliability.damage import damage_all
-from tests.reliability.outcome import differences, outcome, outcome_of_all
+from tests.reliability.outcome import differences, outcome_of_all
 
 RUN = ("--dataset=digits", "--width=16", "--batch_size=256", "--learning_rate=3e-3", "--epochs=30", "--stop_accuracy=1")
-MEASURE = ("--geometry_epochs=0,3,7,11,final", "--examples_per_class=10", "--num_draws=20", "--num_center_components=1")
-REWIND = ("--rewind_epochs=0,3,7,11,final",)
-LEDGER = ("--gradient_epochs=0,3,7,11,final",)
-PROBES = ("--decoding_epochs=0,3,final", "--decoding_dynamics=2", "--probe_examples=100")
+EPOCHS = "0,3,7,11,final"
+MEASURE = ("--examples_per_class=10", "--num_draws=20", "--num_center_components=1")
+MEASURED = {
+    "geometry": (f"--geometry_epochs={EPOCHS}", *MEASURE),
+    "rewinding": (f"--rewind_epochs={EPOCHS}",),
+    "gradients": (f"--gradient_epochs={EPOCHS}",),
+    "decoding": ("--decoding_epochs=0,3,final", "--decoding_dynamics=2", "--probe_examples=100"),
+}
 # Many runs from one command; each is struck as a whole.
 SEEDS = (*RUN, "--epochs=12", "--seeds=0-2")
+SHORT = (*RUN, "--epochs=8", *MEASURE, "--geometry_epochs=final")
 MANY = {
     "ensemble": ("experiments.train", SEEDS),
     "ensemble as one program": ("experiments.train", (*SEEDS, "--together")),
-    "sweep": (
-        "experiments.sweep",
-        (*RUN, "--epochs=8", "--seeds=0-1", "--grid=permuted_fraction=0.25,0.5", *MEASURE, "--geometry_epochs=final"),
-    ),
-    "widths": (
-        "experiments.double_descent",
-        (*RUN, "--epochs=8", "--widths=8,16", *MEASURE, "--geometry_epochs=final"),
-    ),
+    "sweep": ("experiments.sweep", (*SHORT, "--seeds=0-1", "--grid=permuted_fraction=0.25,0.5")),
+    "widths": ("experiments.double_descent", (*SHORT, "--widths=8,16")),
 }
+CALM = "undisturbed"
 # Exit codes that a struck process may end with; 0 when it was faster than the signal.
 CODES = {"SIGKILL": {-signal.SIGKILL, 0}, "SIGTERM": {143, 0}, "SIGINT": {130, 0}}
 
 
-def strike_until_done(
-    module: str, flags: tuple[str, ...], *, events: int, rng: random.Random, kills: int
-) -> tuple[int, list[str]]:
-    """Runs an experiment again and again, struck each time, `kills` times at most, and at last in peace.
+def strike_until_done(module, flags, *, events, rng, kills):
+    """Runs an experiment, of so many events, until it is done, and strikes at most `kills` times.
 
-    Args:
-      events: that an undisturbed run of it has.
-
-    Returns:
-      (number of strikes that hit, what went wrong).
+    Returns the number of strikes that hit, and what went wrong.
     """
     hits, problems = 0, []
     for _ in range(kills):
@@ -68,7 +62,7 @@ def strike_until_done(
     return hits, problems
 
 
-def count_events(module: str, flags: tuple[str, ...]) -> int:
+def count_events(module, flags):
     """Runs an experiment undisturbed and counts its events."""
     done = python("-m", "tests.reliability.victim", "SIGKILL", "count", 0, module, *flags)
     if done.returncode:
@@ -76,50 +70,46 @@ def count_events(module: str, flags: tuple[str, ...]) -> int:
     return int(re.findall(r"^events: (\d+)$", done.stdout, flags=re.MULTILINE)[0])
 
 
-def battery(folder: pathlib.Path, *, kills: int, seed: int, run: tuple[str, ...] = RUN) -> tuple[dict, list[str]]:
-    """Disturbs runs until `kills` strikes have hit in the training and in every table; counts, and what went wrong."""
-    rng = random.Random(seed)
-    flags_of = {"train": run, "geometry": MEASURE, "rewinding": REWIND, "gradients": LEDGER, "decoding": PROBES}
-    steps = {name: (f"experiments.{name}", flags) for name, flags in flags_of.items()}
-    calm = folder / "undisturbed"
-    events = {name: count_events(module, (f"--workdir={calm}", *flags)) for name, (module, flags) in steps.items()}
-    expected = outcome(calm)
+def struck(folder: pathlib.Path, steps: dict, *, kills: int, rng: random.Random) -> tuple[dict, list[str]]:
+    """Disturbs folders that commands, name -> (module, flags), make one after the other; `undisturbed` stays.
+
+    Each is made anew until `kills` strikes have hit in every command. Returns counts, and what went wrong.
+    """
+    where = f"--workdir={folder / CALM}"
+    events = {name: count_events(module, (where, *flags)) for name, (module, flags) in steps.items()}
+    expected, workdir = outcome_of_all(folder / CALM), folder / "run"
     counts, problems = dict.fromkeys((*steps, "runs", "runs that differ"), 0), []
     while min(counts[name] for name in steps) < kills:
-        workdir = folder / f"run{counts['runs']}"
         for name, (module, flags) in steps.items():
-            hits, found = strike_until_done(
-                module, (f"--workdir={workdir}", *flags), events=events[name], rng=rng, kills=min(5, kills)
-            )
+            how = {"events": events[name], "rng": rng, "kills": min(5, kills)}
+            hits, found = strike_until_done(module, (f"--workdir={workdir}", *flags), **how)
             counts[name] += hits
             problems += found
-        different = differences(outcome(workdir), expected)
+        different = differences(outcome_of_all(workdir), expected)
         counts["runs"] += 1
         counts["runs that differ"] += bool(different)
-        problems += [f"{workdir.name}: {name} differs" for name in different]
-        print(f"{workdir.name}: {counts}", flush=True)
+        problems += [f"run {counts['runs']}: {name} differs" for name in different]
+        print(f"{folder.name}: {counts}", flush=True)
         shutil.rmtree(workdir)
-    found, missed = damage_all(calm, count=20, rng=rng)
+    return counts, problems
+
+
+def battery(folder: pathlib.Path, *, kills: int, seed: int, run: tuple[str, ...] = RUN) -> tuple[dict, list[str]]:
+    """Strikes the training and every measurement of one run, and then damages its files."""
+    rng, flags_of = random.Random(seed), {"train": run, **MEASURED}
+    steps = {name: (f"experiments.{name}", flags) for name, flags in flags_of.items()}
+    counts, problems = struck(folder, steps, kills=kills, rng=rng)
+    found, missed = damage_all(folder / CALM, count=20, rng=rng)
     return counts | found, problems + missed
 
 
 def many(folder: pathlib.Path, *, kills: int, seed: int) -> tuple[dict, list[str]]:
-    """Disturbs commands that make many runs, each until `kills` strikes have hit, and compares all of their runs."""
+    """Strikes commands that make many runs."""
     rng, counts, problems = random.Random(seed), {}, []
-    for name, (module, flags) in MANY.items():
-        calm, hits, rounds = folder / name / "undisturbed", 0, 0
-        events = count_events(module, (f"--workdir={calm}", *flags))
-        expected = outcome_of_all(calm)
-        while hits < kills:
-            workdir, rounds = folder / name / f"run{rounds}", rounds + 1
-            found, said = strike_until_done(
-                module, (f"--workdir={workdir}", *flags), events=events, rng=rng, kills=min(5, kills)
-            )
-            different = differences(outcome_of_all(workdir), expected)
-            hits, problems = hits + found, [*problems, *said, *(f"{name}: {one} differs" for one in different)]
-            print(f"{name}: {hits} strikes, {len(different)} files differ", flush=True)
-            shutil.rmtree(workdir)
-        counts |= {f"strikes that hit: {name}": hits}
+    for name, step in MANY.items():
+        found, said = struck(folder / name, {name: step}, kills=kills, rng=rng)
+        counts[f"strikes that hit: {name}"] = found[name]
+        problems += [f"{name}: {one}" for one in said]
     return counts, problems
 
 
@@ -128,9 +118,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=20, help="strikes that must hit, in training and in each table")
     parser.add_argument("--seed", type=int, default=0, help="of the moments and of the damage")
-    parser.add_argument(
-        "--flags", action="append", default=[], help="a further flag of the training: --flags=--keep=log"
-    )
+    further = "a further flag of the training: --flags=--keep=log"
+    parser.add_argument("--flags", action="append", default=[], help=further)
     parser.add_argument("--many", action="store_true", help="strike ensembles, a sweep and widths instead of a run")
     flags = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:

@@ -26,8 +26,9 @@ KINDS: dict[str, Callable | None] = {"flipped": flip, "truncated": truncate, "re
 
 def notice(workdir: pathlib.Path, path: pathlib.Path) -> str | None:
     """What reading the checkpoint that a file belongs to says about it; None if nothing."""
-    kind, epoch, *_ = path.relative_to(RunFolder(workdir).checkpoints).parts
-    with EpochStore(RunFolder(workdir).checkpoints) as store:
+    checkpoints = RunFolder(workdir).checkpoints
+    kind, epoch, *_ = path.relative_to(checkpoints).parts
+    with EpochStore(checkpoints) as store:
         if kind == "resume":
             said = []
             # Nothing fits the template once all states are damaged; a sound older one may come back.
@@ -46,23 +47,18 @@ def damage_all(workdir: pathlib.Path, *, count: int, rng: random.Random) -> tupl
     chosen = rng.sample(paths, min(count, len(paths)))
     counts, missed = {}, []
     for kind, change in KINDS.items():
-        noticed = 0
+        found = []
         for path in chosen:
             content = path.read_bytes()
-            if change is None:
-                path.unlink()
-            else:
+            path.unlink()
+            if change is not None:
                 path.write_bytes(change(content, rng))
-            try:
-                said = notice(workdir, path)
-            finally:
-                path.write_bytes(content)
+            said = notice(workdir, path)
+            path.write_bytes(content)
             epoch = path.relative_to(RunFolder(workdir).checkpoints).parts[1]
             leaf = path.parent.name if path.parent.name != epoch else path.name
-            if said and f"epoch {epoch} is damaged" in said and leaf in said:
-                noticed += 1
-            else:
-                missed.append(f"{path.relative_to(workdir)} {kind}: {said}")
-        counts[f"files {kind}"] = len(chosen)
-        counts[f"files {kind}, noticed"] = noticed
+            if not said or f"epoch {epoch} is damaged" not in said or leaf not in said:
+                found.append(f"{path.relative_to(workdir)} {kind}: {said}")
+        counts |= {f"files {kind}": len(chosen), f"files {kind}, noticed": len(chosen) - len(found)}
+        missed += found
     return counts, missed

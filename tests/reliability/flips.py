@@ -20,7 +20,7 @@ def read_everything(workdir: pathlib.Path, splits) -> dict:
     with run_to_measure(workdir, splits) as run:
         held = {"labels": b"".join(part.tobytes() for part in run.labels), "noted": read_noted(run.folder)}
         held["metrics"] = run.metrics.to_csv()
-    return held | {"commands": commands(workdir)} | {name: table.to_csv() for name, table in study.tables.items()}
+    return held | {"commands": commands(study)} | {name: table.to_csv() for name, table in study.tables.items()}
 
 
 def read_files(workdir: pathlib.Path) -> list[pathlib.Path]:
@@ -31,11 +31,10 @@ def read_files(workdir: pathlib.Path) -> list[pathlib.Path]:
 
 
 def flip_all(workdir: pathlib.Path, splits, *, count: int, rng: random.Random) -> pd.DataFrame:
-    """Flips `count` bits of each file of a finished run, one at a time.
+    """Flips `count` bits of each file of a finished run, one at a time, and counts for each file what came of it.
 
-    Returns:
-      a row for each file, with the columns error (one clear sentence that names the file), same (nothing that is read
-      has changed), silent and traceback.
+    That is an error (one clear sentence that names the file), the same (nothing that is read has changed), silent (it
+    has), or a traceback.
     """
     expected, rows = read_everything(workdir, splits), []
     for path in read_files(workdir):

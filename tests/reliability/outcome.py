@@ -23,15 +23,9 @@ def outcome(workdir: pathlib.Path) -> dict:
         with np.load(run.labels, allow_pickle=False) as content:
             found["labels"] = b"".join(content[name].tobytes() for name in sorted(content))
     states = sorted((run.checkpoints / "resume").glob("*"), key=lambda path: int(path.name))
-    for folder in (
-        *(run.checkpoints / "epochs").glob("*"),
-        *(run.checkpoints / "epochs_bfloat16").glob("*"),
-        *states[-1:],
-    ):
-        for path in folder.glob("*/*"):
-            found[str(path.relative_to(workdir))] = path.read_bytes()
-    for path in run.results.glob("*.csv"):
-        found[path.name] = path.read_bytes()
+    for folder in (*run.checkpoints.glob("epochs*/*"), *states[-1:]):
+        found |= {str(path.relative_to(workdir)): path.read_bytes() for path in folder.glob("*/*")}
+    found |= {path.name: path.read_bytes() for path in run.results.glob("*.csv")}
     # Names alone show what was left behind.
     for path in workdir.rglob("*"):
         if any(part in path.name for part in (".new", ".old", ".tmp", ".partial", ".lock", "orbax-checkpoint-tmp")):

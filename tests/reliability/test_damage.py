@@ -1,7 +1,6 @@
 import random
 import shutil
 
-import numpy as np
 import pytest
 
 from memorize_jax import data
@@ -9,7 +8,7 @@ from memorize_jax.runs.folder import RunFolder
 from memorize_jax.storage.checkpoints import DamagedCheckpointError, EpochStore
 from tests.reliability.damage import damage_all
 from tests.reliability.flips import flip_all
-from tests.storage.test_checkpoints import assert_equal_trees, filled_store, state, variables
+from tests.storage.test_checkpoints import assert_equal_trees, fill, filled_store, state, variables
 
 KERNEL = "params.linear1.kernel"
 
@@ -47,20 +46,15 @@ def test_a_damaged_leaf_is_named_and_does_not_keep_another_layer_from_being_read
         path.touch()
 
 
-def test_a_copy_of_another_epoch_is_not_taken_for_it(tmp_path):
-    filled_store(tmp_path, range(2))
-    (tmp_path / "epochs" / "1").rename(tmp_path / "epochs" / "5")
-    with EpochStore(tmp_path) as store, pytest.raises(DamagedCheckpointError, match="it is a copy of epoch 1"):
-        store.load(5)
-
-
-def test_a_damaged_training_state_is_passed_over(tmp_path):
+def test_a_copy_of_another_epoch_is_not_taken_for_it_and_a_damaged_training_state_is_passed_over(tmp_path):
     with EpochStore(tmp_path) as store:
-        store.save(0, variables(0), state(0), complete=True)
-        store.save(1, variables(1), state(1), complete=True)
+        fill(store, range(2), complete=range(2))
+    (tmp_path / "epochs" / "1").rename(tmp_path / "epochs" / "5")
     (tmp_path / "resume" / "1" / "seal.json").write_text("")
     said = []
     with EpochStore(tmp_path) as store:
+        with pytest.raises(DamagedCheckpointError, match="it is a copy of epoch 1"):
+            store.load(5)
         epoch, found = store.load_training_state(state(0), on_damage=said.append)
     assert epoch == 0
     assert_equal_trees(found, state(0))
@@ -70,9 +64,7 @@ def test_a_damaged_training_state_is_passed_over(tmp_path):
 def test_networks_that_should_be_there_and_are_not_are_listed(tmp_path):
     accuracies = [0.1, 0.5, 0.2, 0.3]
     with EpochStore(tmp_path) as store:
-        for epoch in range(4):
-            store.save(epoch, variables(epoch), state(epoch), complete=False)
-        store.wait()
+        fill(store, range(4))
         assert store.faults(accuracies, finished=True) == {}
         (tmp_path / "epochs" / "2" / "seal.json").unlink()
         (tmp_path / "epochs" / "1").rename(tmp_path / "notes")
@@ -81,20 +73,6 @@ def test_networks_that_should_be_there_and_are_not_are_listed(tmp_path):
         store.rewrite(2, variables(2), test_accuracies=accuracies)
         assert store.faults(accuracies, finished=True) == {}
         assert_equal_trees(store.load(1)["params"], variables(1)["params"])
-
-
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-def test_a_layer_is_what_the_whole_network_holds(tmp_path, dtype):
-    with EpochStore(tmp_path, keep_dtype=dtype) as store:
-        for epoch in range(3):
-            store.save(epoch, variables(epoch), state(epoch), complete=True, test_accuracies=[0.1] * (epoch + 1))
-        store.wait()
-        for epoch in range(3):
-            whole = store.load(epoch)
-            assert_equal_trees(store.load_layers(epoch, ["linear1"])["params"], whole["params"])
-            found = store.load_layers(epoch, ["norm1"])["batch_stats"]["norm1"]["mean"]
-            np.testing.assert_array_equal(found, whole["batch_stats"]["norm1"]["mean"])
-            assert found.dtype == np.float32
 
 
 def test_no_flipped_bit_of_a_run_is_read_as_if_nothing_were(tmp_path, smoke_run):

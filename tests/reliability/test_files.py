@@ -63,9 +63,8 @@ def test_temporary_names_cannot_be_foreseen_and_only_ours_are_cleared(tmp_path):
 
 
 def test_only_what_is_named_like_our_own_is_cleared_away(mine):
-    folders = [
-        mine.checkpoints / "epochs" / name for name in ("thesis.newest", "notes.old", "7.older", "x.new", "9.new")
-    ]
+    names = ("thesis.newest", "notes.old", "7.older", "x.new", "9.new")
+    folders = [mine.checkpoints / "epochs" / name for name in names]
     for folder in folders:
         folder.mkdir()
     train_run(mine.workdir, dataclasses.replace(CONFIG, epochs=4))
@@ -87,9 +86,7 @@ def test_a_file_system_without_locks_is_one_clear_line(tmp_path, monkeypatch):
         raise OSError(95, "Operation not supported")
 
     monkeypatch.setattr("fcntl.flock", refuse)
-    with (
-        pytest.raises(OSError, match=r"is on a file system without locks .*choose a --workdir on another disk"),
-        locked(tmp_path),
-    ):
+    message = r"is on a file system without locks .*choose a --workdir on another disk"
+    with pytest.raises(OSError, match=message), locked(tmp_path):
         pass
     assert not list(tmp_path.iterdir())

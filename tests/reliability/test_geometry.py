@@ -36,7 +36,7 @@ def test_a_damaged_epoch_fails_clearly_or_is_recorded_in_the_table(tmp_path, smo
     assert (skipped["status"] == CHECKPOINT_DAMAGED).all()
     assert (skipped["num_valid_classes"] == 0).all()
     assert skipped["capacity"].isna().all()
-    for column in ("capacity", "radius", "dimension"):
-        np.testing.assert_array_equal(found[found["epoch"] == 4][column], calm[calm["epoch"] == 4][column])
+    columns = ["capacity", "radius", "dimension"]
+    np.testing.assert_array_equal(*(table.loc[table["epoch"] == 4, columns] for table in (found, calm)))
     page = re.sub(r'"data:[^"]*"', "", report.run(workdir)[0].read_text(encoding="utf-8"))
     assert not re.search(r"\bnan\b", page)

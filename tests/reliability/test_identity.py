@@ -15,7 +15,7 @@ from memorize_jax.measurements.registry import get_measurement, open_study
 from memorize_jax.measurements.rewinding import RewindingSettings
 from memorize_jax.runs import identity, metrics
 from memorize_jax.runs.labels import read_labels, write_labels
-from memorize_jax.runs.noted import note_provenance, read_noted, read_provenance, write_config
+from memorize_jax.runs.noted import note_provenance, read_noted, write_config
 from memorize_jax.runs.notes import read_notes
 from memorize_jax.runs.prepare import prepare
 from memorize_jax.runs.train import train_run
@@ -64,8 +64,7 @@ def copied(name):
     def copy(mine, theirs):
         source, target = theirs.workdir / name, mine.workdir / name
         if source.is_dir():
-            shutil.rmtree(target)
-            shutil.copytree(source, target)
+            shutil.copytree(source, target, dirs_exist_ok=True)
         else:
             shutil.copy(source, target)
 
@@ -130,23 +129,17 @@ MIX_UPS = {
     "another seed with a new checksum": (new_checksum, "another run than its identity says"),
     "a newer version": (replaced("config.json", '"preset"', '"color"'), r"config\.json: expected the configuration"),
     "metrics of another run": (copied("metrics.csv"), r"metrics\.csv is damaged: .*the row of epoch 0"),
-    "a row edited": (
-        rows(lambda own: [*own[:2], own[2].replace("0.", "0.9", 1), own[3]]),
-        "it is not as training wrote it, from the row of epoch 2 on",
-    ),
-    "rows reversed": (rows(lambda own: own[::-1]), "the row of epoch 0 on"),
+    "a row edited": (rows(lambda own: [*own[:2], own[2].replace("0.", "0.9", 1), own[3]]), "the row of epoch 2 on"),
+    "rows reversed": (rows(lambda own: own[::-1]), "it is not as training wrote it, from the row of epoch 0 on"),
     "rows exchanged": (rows(lambda own: [*own[:2], own[3], own[2]]), "the row of epoch 2 on"),
     "a row lost": (rows(lambda own: [own[0], *own[2:]]), "the row of epoch 1 on"),
     "the last row lost": (rows(lambda own: own[:3]), "lacks the rows of epochs 3 to 3"),
     "a row twice": (rows(lambda own: [own[0], *own]), "the row of epoch 1 on"),
     "a row added": (
         rows(lambda own: [*own, own[3].replace("3,", "4,", 1)]),
-        "has rows that training did not write, from epoch 4 on",
+        "that training did not write, from epoch 4",
     ),
-    "a row without numbers": (
-        rows(lambda own: [*own[:3], "3" + own[3].count(",") * "," + "\n"]),
-        "the row of epoch 3 on",
-    ),
+    "a row without numbers": (rows(lambda own: [*own[:3], f"3{own[3].count(',') * ','}\n"]), "the row of epoch 3 on"),
     "no note": (lambda mine, theirs: mine.metrics_note.unlink(), r"metrics\.json is missing"),
 }
 
@@ -267,8 +260,8 @@ def test_a_run_of_the_first_version_gets_new_notes_and_is_known_by_its_true_labe
 
 @pytest.mark.parametrize("part", ["images", "labels"])
 def test_data_that_changed_since_training_are_refused_and_nothing_is_replaced(mine, part):
-    other = other_data(part)
-    before = {path: path.read_bytes() for path in mine.workdir.rglob("*") if path.is_file()}
+    contents = lambda: {path: path.read_bytes() for path in mine.workdir.rglob("*") if path.is_file()}
+    other, before = other_data(part), contents()
     for step in (
         lambda: measure(mine.workdir, other),
         lambda: train_run(mine.workdir, CONFIG, (other, read_labels(mine))),
@@ -276,16 +269,16 @@ def test_data_that_changed_since_training_are_refused_and_nothing_is_replaced(mi
     ):
         with pytest.raises(ValueError, match=f"other data: its (true )?{part} are not those of the data set"):
             step()
-    assert {path: path.read_bytes() for path in mine.workdir.rglob("*") if path.is_file()} == before
+    assert contents() == before
 
 
 def test_provenance_grows_and_is_never_replaced(mine, monkeypatch):
-    (first,) = read_provenance(mine)
+    (first,) = read_noted(mine).provenance
     other = {**first, "device": "8 x TPU v4"}
     monkeypatch.setattr("memorize_jax.runs.noted.provenance", lambda: other)
     # Nothing is trained: nobody took part.
     train_run(mine.workdir, CONFIG)
-    assert read_provenance(mine) == [first]
+    assert read_noted(mine).provenance == [first]
     train_run(mine.workdir, dataclasses.replace(CONFIG, epochs=4))
     note_provenance(mine)
-    assert read_provenance(mine) == [first, other]
+    assert read_noted(mine).provenance == [first, other]

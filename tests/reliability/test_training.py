@@ -43,6 +43,11 @@ def copy(tmp_path, undisturbed):
     return RunFolder(shutil.copytree(undisturbed, tmp_path / "run"))
 
 
+def stored_in(workdir):
+    with EpochStore(RunFolder(workdir).checkpoints) as stored:
+        return stored.epochs()
+
+
 @contextlib.contextmanager
 def writing(before=lambda rows: None, after=lambda rows: None):
     """Has something happen before or after metrics.csv is written."""
@@ -125,8 +130,7 @@ def test_a_termination_signal_finishes_the_epoch_and_stores_it(tmp_path, undistu
     with pytest.raises(interruption.Terminated):
         train_in(tmp_path)
     monkeypatch.undo()
-    with EpochStore(RunFolder(tmp_path).checkpoints) as stored:
-        assert stored.epochs() == [0, 1, 2, 3]
+    assert stored_in(tmp_path) == [0, 1, 2, 3]
     assert (RunFolder(tmp_path).checkpoints / "resume" / "3" / "seal.json").is_file()
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
     assert differences(outcome(train_in(tmp_path).workdir), outcome(undisturbed)) == []
@@ -137,8 +141,7 @@ def test_without_time_for_the_epoch_training_stops_at_the_step(tmp_path, monkeyp
     monkeypatch.setattr(session, "write_metrics", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
     with pytest.raises(interruption.Terminated):
         train_in(tmp_path)
-    with EpochStore(RunFolder(tmp_path).checkpoints) as stored:
-        assert stored.epochs() == [0]
+    assert stored_in(tmp_path) == [0]
 
 
 # --- a loss that is NaN
@@ -160,8 +163,7 @@ def test_a_loss_that_is_nan_stops_the_run_and_names_the_place(tmp_path, monkeypa
     message = r"the loss is nan at step 3 of epoch 4, learning rate 0\.003; the last sound epoch is 3; lower"
     with pytest.raises(NotFiniteLossError, match=message):
         train_in(tmp_path)
-    with EpochStore(RunFolder(tmp_path).checkpoints) as stored:
-        assert stored.epochs() == pd.read_csv(RunFolder(tmp_path).metrics)["epoch"].tolist() == [0, 1, 2, 3]
+    assert stored_in(tmp_path) == pd.read_csv(tmp_path / "metrics.csv")["epoch"].tolist() == [0, 1, 2, 3]
 
 
 def test_restore_halves_the_rate_from_the_failed_epoch_on_and_repair_respects_it(tmp_path, undisturbed, monkeypatch):
@@ -169,7 +171,7 @@ def test_restore_halves_the_rate_from_the_failed_epoch_on_and_repair_respects_it
     run = train_in(tmp_path / "run", on_nan="restore")
     (restore,) = read_table(run.restores, RESTORES, "").to_dict("records")
     assert restore == {"epoch": 3, "failed_epoch": 4, "failed_step": 3, "learning_rate": 0.0015}
-    losses, calm = (pd.read_csv(RunFolder(folder).metrics)["loss"] for folder in (run.workdir, undisturbed))
+    losses, calm = (pd.read_csv(folder / "metrics.csv")["loss"] for folder in (run.workdir, undisturbed))
     assert losses[:4].tolist() == calm[:4].tolist()
     assert (losses[4:] > calm[4:]).all()
     found = outcome(run.workdir)

@@ -11,23 +11,13 @@ import runpy
 import signal
 import sys
 import threading
-import time
 
 from memorize_jax.training import watch
 
 
 def main(name: str, unit: str, amount: float, module: str) -> None:
     """Runs the experiment `module` with the remaining arguments until the signal strikes."""
-    number = getattr(signal, name)
-    count = 0
-    guard = threading.Lock()
-
-    def strike():
-        os.kill(os.getpid(), number)
-
-    def strike_later():
-        time.sleep(amount)
-        strike()
+    count, guard, strike = 0, threading.Lock(), lambda: os.kill(os.getpid(), getattr(signal, name))
 
     def watched(function):
         def call(*arguments, **options):
@@ -38,13 +28,15 @@ def main(name: str, unit: str, amount: float, module: str) -> None:
             if unit == "event" and mine == int(amount):
                 strike()
             if unit == "seconds" and mine == 1:
-                threading.Thread(target=strike_later, daemon=True).start()
+                later = threading.Timer(amount, strike)
+                later.daemon = True
+                later.start()
             return function(*arguments, **options)
 
         return call
 
-    for name in ("replace", "rename", "fsync"):
-        setattr(os, name, watched(getattr(os, name)))
+    for changing in ("replace", "rename", "fsync"):
+        setattr(os, changing, watched(getattr(os, changing)))
     watch.LossWatch.add = watched(watch.LossWatch.add)
     try:
         runpy.run_module(module, run_name="__main__")

@@ -13,7 +13,7 @@ from memorize_jax.data import permute_labels
 from memorize_jax.runs import provenance
 from memorize_jax.runs.folder import RunFolder, check_no_sweep, check_writable
 from memorize_jax.runs.labels import read_labels, write_labels
-from memorize_jax.runs.noted import check_same_run, read_config, read_provenance, write_config
+from memorize_jax.runs.noted import check_same_run, read_config, read_noted, write_config
 
 CONFIG = RunConfig(dataset="spheres_small", width=32, permuted_fraction=0.3, learning_rate=3e-4, seed=7)
 
@@ -31,7 +31,7 @@ def written(tmp_path, config=CONFIG):
 def test_a_configuration_comes_back_with_its_provenance(tmp_path, config):
     run = written(tmp_path, config)
     assert read_config(run) == config
-    (found,) = read_provenance(run)
+    (found,) = read_noted(run).provenance
     assert [found] == json.loads(run.config.read_text(encoding="utf-8"))["provenance"]
     assert found["packages"]["jax"] == jax.__version__
     assert found["packages"]["numpy"] == np.__version__
@@ -49,12 +49,10 @@ def test_the_commit_of_somebody_elses_repository_is_not_ours(tmp_path, monkeypat
     assert provenance.provenance()["commit"] == "unknown"
 
 
-def test_a_folder_without_a_run_says_how_to_make_one(tmp_path):
+def test_a_folder_without_a_run_says_how_to_make_one_unless_it_holds_results_of_points(tmp_path):
+    check_same_run(RunFolder(tmp_path), CONFIG)
     with pytest.raises(FileNotFoundError, match=f"train one with: python -m experiments.train --workdir={tmp_path}"):
         read_config(RunFolder(tmp_path))
-
-
-def test_results_of_points_are_not_a_run_to_train(tmp_path):
     for name in ("results/geometry.csv", "figures/geometry.svg"):
         (tmp_path / name).parent.mkdir()
         (tmp_path / name).write_text("")
@@ -68,27 +66,17 @@ def test_a_run_may_have_no_provenance(tmp_path, noted):
     run = written(tmp_path)
     run.config.write_text(json.dumps({"config": dataclasses.asdict(CONFIG), **noted}))
     assert read_config(run) == CONFIG
-    assert read_provenance(run) == []
+    assert read_noted(run).provenance == []
 
 
 @pytest.mark.parametrize(
     "content",
-    [
-        "",
-        "{",
-        "[]",
-        "null",
-        '{"provenance": {}}',
-        '{"config": null}',
-        '{"config": {"color": 3}}',
-        '{"config": {}}',
-        '{"config": {"seed": 3}}',
-        b"\xff\xfe",
-    ],
+    [b"", b"{", b"[]", b"null", b'{"provenance": {}}', b"\xff\xfe"]
+    + [b'{"config": %s}' % config for config in (b"null", b'{"color": 3}', b"{}", b'{"seed": 3}')],
 )
 def test_a_damaged_configuration_is_named_in_one_line(tmp_path, content):
     run = RunFolder(tmp_path)
-    run.config.write_bytes(content if isinstance(content, bytes) else content.encode())
+    run.config.write_bytes(content)
     with pytest.raises(ValueError, match=r"config\.json: expected the configuration of a run") as error:
         read_config(run)
     assert "\n" not in str(error.value)
@@ -98,36 +86,15 @@ def test_a_damaged_configuration_is_named_in_one_line(tmp_path, content):
 # --- is it the same run
 
 
-def test_an_empty_folder_fits_any_configuration(tmp_path):
-    check_same_run(RunFolder(tmp_path), CONFIG)
-
-
 # Field of a run -> another value; those that may change when it is resumed, and those that make another run.
 MAY_CHANGE = {
-    "epochs": 5,
-    "stop_accuracy": 0.5,
-    "extra_epochs": 3,
-    "data_dir": "/elsewhere",
-    "keep": "log",
-    "keep_dtype": "bfloat16",
-    "on_nan": "restore",
-    "steps_per_call": 3,
-    "tensorboard": True,
+    **{"epochs": 5, "stop_accuracy": 0.5, "extra_epochs": 3, "data_dir": "/elsewhere", "keep": "log"},
+    **{"keep_dtype": "bfloat16", "on_nan": "restore", "steps_per_call": 3, "tensorboard": True},
 }
 OTHER = {
-    "scaling": "symmetric",
-    "num_train": 500,
-    "dataset": "digits",
-    "model": "vgg",
-    "width": None,
-    "init": "torch",
-    "dropout": 0.1,
-    "dtype": "bfloat16",
-    "permuted_fraction": 0.31,
-    "permutation": "uniform",
-    "learning_rate": 1e-4,
-    "batch_size": 12,
-    "seed": 8,
+    **{"scaling": "symmetric", "num_train": 500, "dataset": "digits", "model": "vgg", "width": None, "init": "torch"},
+    **{"dropout": 0.1, "dtype": "bfloat16", "permuted_fraction": 0.31, "permutation": "uniform"},
+    **{"learning_rate": 1e-4, "batch_size": 12, "seed": 8},
 }
 
 
@@ -162,15 +129,12 @@ def test_a_sweep_names_one_of_its_runs(tmp_path, member):
             refuse(RunFolder(tmp_path))
 
 
-def test_a_sweep_that_was_not_begun_names_none(tmp_path):
-    (tmp_path / "runs.csv").write_text("")
+def test_a_sweep_that_was_not_begun_names_none_and_a_run_does_not_hide_it(tmp_path):
+    run = RunFolder(tmp_path)
+    run.sweep.write_text("")
     with pytest.raises(ValueError, match=r"give one of its runs as --workdir, once there are some$"):
         check_no_sweep(tmp_path)
-
-
-def test_a_run_does_not_hide_a_sweep(tmp_path):
-    run = written(tmp_path)
-    run.sweep.write_text("")
+    write_config(run, CONFIG)
     with pytest.raises(ValueError, match=r"holds a run \(config.json\) and a sweep \(runs.csv\); move one"):
         read_config(run)
 
@@ -187,11 +151,6 @@ def test_a_run_that_is_gone_from_a_sweep_comes_back_by_the_sweep(tmp_path, name,
 # --- where a run can be
 
 
-def test_a_folder_that_does_not_exist_yet_is_fine_and_not_made(tmp_path):
-    check_writable(tmp_path / "a" / "b")
-    assert not list(tmp_path.iterdir())
-
-
 @pytest.mark.parametrize("below", ["", "deeper/still"])
 def test_a_file_is_not_a_folder_and_holds_no_run(tmp_path, below):
     (tmp_path / "notes.txt").write_text("mine")
@@ -200,23 +159,24 @@ def test_a_file_is_not_a_folder_and_holds_no_run(tmp_path, below):
             refuse(tmp_path / "notes.txt" / below)
 
 
-def test_a_folder_without_permission_is_named(tmp_path, monkeypatch):
+def test_a_folder_without_permission_is_named_and_one_that_does_not_exist_yet_is_fine_and_not_made(
+    tmp_path, monkeypatch
+):
+    check_writable(tmp_path / "a" / "b")
+    assert not list(tmp_path.iterdir())
     # Permission bits do not bind root, so the answer of the system is made up.
     monkeypatch.setattr(os, "access", lambda path, mode: path != tmp_path)
     with pytest.raises(PermissionError, match=f"no permission to write in {tmp_path}$"):
         check_writable(tmp_path / "run")
 
 
-def test_a_tilde_is_the_home_folder(tmp_path, monkeypatch):
-    monkeypatch.setenv("HOME", str(tmp_path))
-    assert RunFolder("~/mine").config == tmp_path / "mine" / "config.json"
-
-
 # --- labels.npz
 
 
-def test_labels_come_back_without_pickle_and_with_what_made_them(tmp_path):
-    run = RunFolder(tmp_path / "run")
+def test_labels_come_back_without_pickle_and_with_what_made_them_from_below_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    run = RunFolder("~/run")
+    assert run.workdir == tmp_path / "run"
     labels = permute_labels(np.arange(40) % 4, 0.5, key=jax.random.key(0), num_classes=4)
     write_labels(run, labels, CONFIG)
     for found, expected in zip(read_labels(run), labels, strict=True):

@@ -2,6 +2,7 @@ import contextlib
 import shutil
 import time
 import types
+from unittest.mock import Mock
 
 import fsspec
 import pytest
@@ -16,11 +17,12 @@ store = made_up_bucket.store
 
 
 def test_what_is_done_here_is_there_afterwards_and_on_the_next_machine(tmp_path, store):
+    locks = ("run.lock", "run.holder.json")
     with work_on(tmp_path / "one") as place:
         make_run(place, 4)
-        for name in ("run.lock", "run.holder.json"):
+        for name in locks:
             (place / name).touch()
-    for name in ("run.lock", "run.holder.json"):
+    for name in locks:
         (place / name).unlink()
     assert in_bucket(store) == contents(place)
     assert not {PLACE + LOCK, PLACE + BEAT} & set(store)
@@ -160,12 +162,7 @@ def test_local_folders_have_names_one_can_tell_apart(tmp_path):
 
 
 def test_a_missing_package_and_a_missing_bucket_are_asked_about(monkeypatch):
-    def raising(error):
-        def call(*arguments, **options):
-            raise error
-
-        return call
-
+    raising = lambda error: Mock(side_effect=error)
     monkeypatch.setattr(MemoryFileSystem, "pipe_file", raising(FileNotFoundError()))
     with pytest.raises(BucketError, match=rf"^{URL}/.mirror.lock could .* \(is there such a bucket\?\)$"):
         acquired()

@@ -132,10 +132,13 @@ def test_the_store_holds_what_is_kept_and_the_best_and_the_last_in_full(tmp_path
         assert store.epochs() == sorted(kept.snapshots | kept.full)
         assert store.faults(ACCURACIES, finished=True) == {}
         for epoch in store.epochs():
-            found = store.load(epoch)["params"]["linear1"]["kernel"]
+            whole = store.load(epoch)
+            assert_equal_trees(store.load_layers(epoch, ["linear1"])["params"], whole["params"])
+            assert_equal_trees(store.load_layers(epoch, ["norm1"])["batch_stats"], whole["batch_stats"])
+            assert {leaf.dtype.name for leaf in jax.tree.leaves(whole)} == {"float32"}
+            found = whole["params"]["linear1"]["kernel"]
             exact = np.asarray(variables(epoch)["params"]["linear1"]["kernel"])
             is_full = dtype == "float32" or epoch in kept.full
-            assert found.dtype == np.float32
             np.testing.assert_array_equal(found, exact if is_full else np.float32(exact.astype("bfloat16")))
 
 

@@ -18,9 +18,7 @@ def test_a_table_comes_back_in_the_order_of_its_columns_and_nothing_else_is_left
     assert [path.name for path in path.parent.iterdir()] == ["table.csv"]
     # Further columns are kept.
     assert tuple(read_table(path, ("epoch",), "x").columns) == COLUMNS
-
-
-def test_every_float_comes_back_exactly_and_nan_as_nan(tmp_path):
+    # Every float comes back exactly, and NaN as NaN.
     values = [0.1 + 0.2, 1 / 3, 2.3264620304107666, 0.11858529819694869, 5e-324, 1.7976931348623157e308, float("nan")]
     write_table(tmp_path / "t.csv", [{"epoch": 0, "loss": value} for value in values], COLUMNS)
     np.testing.assert_array_equal(read_table(tmp_path / "t.csv", COLUMNS, "x")["loss"], values)

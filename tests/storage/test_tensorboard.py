@@ -17,9 +17,8 @@ from memorize_jax.storage.tensorboard import check_installed, event_file, tag
 
 pytest.importorskip("tensorboardX")
 
-CONFIG = dataclasses.replace(
-    PRESETS["smoke"].run, num_train=100, width=16, epochs=1, permuted_fraction=0.0, stop_accuracy=1.0
-)
+SHORT = {"num_train": 100, "width": 16, "epochs": 1, "permuted_fraction": 0.0, "stop_accuracy": 1.0}
+CONFIG = dataclasses.replace(PRESETS["smoke"].run, **SHORT)
 WITH_CURVES = dataclasses.replace(CONFIG, tensorboard=True, epochs=3)
 
 
@@ -33,20 +32,18 @@ def events(folder):
     from tensorboardX.crc32c import crc32c
     from tensorboardX.proto.event_pb2 import Event
 
-    def is_sound(content, check):
+    def checked(stream, size):
+        content = stream.read(size)
         rotated = (crc32c(content) >> 15 | crc32c(content) << 17) + 0xA282EAD8
-        return struct.pack("<I", rotated & 0xFFFFFFFF) == check
+        assert stream.read(4) == struct.pack("<I", rotated & 0xFFFFFFFF)
+        return content
 
     found = []
     for path in sorted(folder.iterdir()):
-        content, at = path.read_bytes(), 0
-        while at < len(content):
-            (size,) = struct.unpack_from("<Q", content, at)
-            body = content[at + 12 : at + 12 + size]
-            assert is_sound(content[at : at + 8], content[at + 8 : at + 12])
-            assert is_sound(body, content[at + 12 + size : at + 16 + size])
-            found.append(Event.FromString(body))
-            at += 16 + size
+        with open(path, "rb") as stream:
+            while stream.tell() < path.stat().st_size:
+                (size,) = struct.unpack("<Q", checked(stream, 8))
+                found.append(Event.FromString(checked(stream, size)))
     return found
 
 
@@ -56,12 +53,8 @@ def points(folder):
 
 
 def expected(table):
-    return [
-        (row["epoch"], tag(name), pytest.approx(row[name]))
-        for row in table
-        for name in METRICS
-        if name != "epoch" and not math.isnan(row[name])
-    ]
+    of = lambda row: {name: row[name] for name in METRICS[1:] if not math.isnan(row[name])}
+    return [(row["epoch"], tag(name), pytest.approx(value)) for row in table for name, value in of(row).items()]
 
 
 def test_every_metric_of_every_epoch_is_a_point_but_for_nan(tmp_path):

@@ -9,6 +9,7 @@ from memorize_jax.config import RunConfig
 from memorize_jax.data import PermutedLabels
 from memorize_jax.training import NotFiniteLossError, Resume, Trainer, is_finished, loop, stack, train
 from memorize_jax.training.accuracy import group_accuracies
+from memorize_jax.training.trainer import example_order
 from tests.eight_devices import small_labels, small_splits, trainer_steps
 
 CONFIG = RunConfig(width=16, batch_size=37, learning_rate=3e-3, epochs=6, stop_accuracy=1.0)
@@ -85,15 +86,12 @@ def test_epochs_are_numbered_from_the_untrained_network_and_the_loss_falls(six_e
 
 
 def test_the_order_of_examples_depends_on_seed_and_epoch_alone():
-    orders = {(seed, number): loop_order(seed, number) for seed in (0, 1) for number in (3, 4)}
-    np.testing.assert_array_equal(orders[0, 3], loop_order(0, 3))
+    orders = {(seed, number): example_order(seed, number, 100) for seed in (0, 1) for number in (3, 4)}
+    np.testing.assert_array_equal(orders[0, 3], example_order(0, 3, 100))
     assert len({tuple(order) for order in orders.values()}) == 4
     assert all(sorted(order) == list(range(100)) for order in orders.values())
-
-
-def loop_order(seed, number):
-    batches = Trainer(changed(seed=seed), SPLITS, LABELS)._batches(number)
-    return np.concatenate([batch.indices[batch.mask == 1] for batch in batches])
+    batches = Trainer(changed(seed=1), SPLITS, LABELS)._batches(3)
+    np.testing.assert_array_equal(np.concatenate([batch.indices[batch.mask == 1] for batch in batches]), orders[1, 3])
 
 
 # --- accuracies
@@ -103,10 +101,7 @@ def test_group_accuracies_are_counted_one_by_one():
     rng = np.random.default_rng(0)
     labels = data.permute_labels(rng.integers(0, 3, 200), 0.3, key=jax.random.key(0), num_classes=3)
     predicted, test_predicted, test_labels = rng.integers(0, 3, 200), rng.integers(0, 3, 50), rng.integers(0, 3, 50)
-
-    def share(pairs):
-        pairs = list(pairs)
-        return sum(a == b for a, b in pairs) / len(pairs)
+    share = lambda pairs: np.mean([a == b for a, b in pairs])
 
     examples = list(zip(predicted, *labels, strict=True))
     expected = {

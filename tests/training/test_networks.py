@@ -54,8 +54,7 @@ def one_epoch(model, dtype="float32"):
 
 
 def leaves(state):
-    flat, _ = jax.tree_util.tree_flatten_with_path(state.variables)
-    return {jax.tree_util.keystr(path): leaf for path, leaf in flat}
+    return {jax.tree_util.keystr(path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(state.variables)}
 
 
 @pytest.fixture(scope="module")

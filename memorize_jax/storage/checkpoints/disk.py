@@ -7,13 +7,13 @@ from memorize_jax.epochs import snapshots
 from memorize_jax.memory import readable
 
 # Choices a message can offer, from what keeps most to what keeps least.
-OFFERS = (
-    ("all", "bfloat16"),
-    ("every:10", "float32"),
-    ("log", "float32"),
-    ("log", "bfloat16"),
-    ("best,last", "float32"),
-)
+OFFERS = {
+    "--keep=all --keep_dtype=bfloat16": ("all", "bfloat16"),
+    "--keep=every:10": ("every:10", "float32"),
+    "--keep=log": ("log", "float32"),
+    "--keep=log --keep_dtype=bfloat16": ("log", "bfloat16"),
+    "--keep=best,last": ("best,last", "float32"),
+}
 # Metadata and the ends of blocks, for each array.
 BYTES_PER_LEAF = 16_384
 
@@ -28,21 +28,14 @@ def bytes_needed(keep: str, keep_dtype: str, *, epochs: int, leaf_bytes: list[in
 
 
 def check_space(folder: pathlib.Path, keep: str, keep_dtype: str, **sizes) -> None:
-    """Compares the `bytes_needed` with what is free, or already taken by this folder, which need not exist.
-
-    Raises:
-      OSError: not enough; names the flag that helps.
-    """
+    """Raises OSError, which names a flag that helps, if less is free than the `bytes_needed` and not yet taken here."""
     free = free_bytes(folder) + sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     needed = bytes_needed(keep, keep_dtype, **sizes)
     if needed <= free:
         return
-    offers = [
-        (f"--keep={offer}" + (f" --keep_dtype={dtype}" if dtype != "float32" else ""), need)
-        for offer, dtype in OFFERS
-        if (need := bytes_needed(offer, dtype, **sizes)) <= free
-    ]
-    advice = " or ".join(f"{flags} ({readable(need)})" for flags, need in offers[:2])
+    offers = {flags: bytes_needed(*offer, **sizes) for flags, offer in OFFERS.items()}
+    fitting = [f"{flags} ({readable(need)})" for flags, need in offers.items() if need <= free]
+    advice = " or ".join(fitting[:2])
     raise OSError(
         f"{sizes['epochs']} epochs of {readable(sum(sizes['leaf_bytes']))} need {readable(needed)} with --keep={keep} "
         f"--keep_dtype={keep_dtype}, {readable(free)} are free in {folder}; choose {advice or 'another --workdir'}"

@@ -38,9 +38,7 @@ class _Manifest(NamedTuple):
     leaves: dict[str, tuple[int, str, list[int]]]
 
 
-def write_epoch(
-    folder: pathlib.Path, epoch: int, leaves: Mapping[str, np.ndarray], identity: str | None = None
-) -> None:
+def write_epoch(folder: pathlib.Path, epoch: int, leaves: Mapping[str, np.ndarray], identity: str | None) -> None:
     """Writes arrays and their manifest beside, then renames: what has its number is complete; it replaces the old."""
     beside = folder / f"{epoch}.new"
     shutil.rmtree(beside, ignore_errors=True)
@@ -76,11 +74,8 @@ def remove_unfinished(folder: pathlib.Path) -> None:
 def stored_epochs(folder: pathlib.Path) -> list[int]:
     """Numbers of the checkpoints in a folder, in order; they have canonical names, and perhaps lost their manifest."""
     numbered = [path for path in folder.iterdir() if path.name.isdecimal()] if folder.is_dir() else []
-    return sorted(
-        int(path.name)
-        for path in numbered
-        if str(int(path.name)) == path.name and any((path / mark).exists() for mark in MARKS)
-    )
+    is_ours = lambda path: str(int(path.name)) == path.name and any((path / mark).exists() for mark in MARKS)
+    return sorted(int(path.name) for path in filter(is_ours, numbered))
 
 
 def read_epoch(
@@ -88,10 +83,7 @@ def read_epoch(
 ) -> dict[str, np.ndarray]:
     """Reads the arrays whose names are `chosen`, each from its own file, and compares them with their checksums.
 
-    Without a choice all are read, and every file of the folder is compared besides.
-
-    Raises:
-      DamagedCheckpointError: names the epoch, the leaf and what is wrong.
+    Without a choice all are read, and every file of the folder is compared besides. Raises DamagedCheckpointError.
     """
     manifest = _read_manifest(folder, epoch, identity)
     if chosen is None:
@@ -147,10 +139,9 @@ def _read_manifest(folder, epoch, identity):
 
 
 def _check_files(manifest, names=None):
-    """Compares the files of some leaves, or all, and those of no leaf with the manifest."""
     for relative, (size, crc) in manifest.files.items():
         leaf, _, file = relative.rpartition("/")
-        if names is not None and leaf and leaf not in names:
+        if names is not None and leaf and leaf not in names:  # files of no leaf are compared in any case
             continue
         try:
             found = _size_and_checksum(manifest.folder / relative)

@@ -30,7 +30,6 @@ class EpochStore:
     everything to be on disk. Only one process may write (`lock.locked`).
 
     Args:
-      folder: of the store; made when first written to.
       keep: which networks stay, see `kept_epochs`.
       keep_dtype: of those that stay; the best and the last are kept in full besides.
       identity: of the run, which every epoch carries; what belongs to another run counts as damaged. None if it is
@@ -84,21 +83,17 @@ class EpochStore:
         Waits for the epoch before, copies to host memory and returns; the arrays may be donated afterwards.
 
         Args:
-          epoch: its number.
-          variables: params and batch_stats.
           training_state: pytree that resuming needs; None to store none.
           complete: store the training state in any case, as at the end.
           test_accuracies: of the epochs 0 .. epoch, which decide what stays; None to keep everything in full.
 
-        Raises:
-          RuntimeError: the epoch is stored already.
-          OSError: the epoch before could not be stored.
+        Raises RuntimeError if the epoch is stored already, OSError if the one before could not be.
         """
         self._open()
-        for folder in (self._full, self._short):
-            if (folder / str(epoch)).exists():
+        for path in (self._full / str(epoch), self._short / str(epoch)):
+            if path.exists():
                 raise RuntimeError(
-                    f"refused to save epoch {epoch}: {folder / str(epoch)} exists; call forget_after({epoch - 1}) first"
+                    f"refused to save epoch {epoch}: {path} exists; call forget_after({epoch - 1}) first"
                 )
         state = None
         due = complete or time.monotonic() - self._state_written >= self._state_cost / STATE_SHARE
@@ -124,8 +119,8 @@ class EpochStore:
                     folders.remove_epoch(folder, int(path.name))
 
     def _open(self):
-        """Waits; makes the folders and clears away what a killed process left, once; later they must still be there."""
         self.wait()
+        # Made, and cleared of what a killed process left, once; later they must still be there.
         for folder in (self._full, self._short, self._states):
             if not self._opened:
                 folder.mkdir(parents=True, exist_ok=True)
@@ -137,10 +132,9 @@ class EpochStore:
     def _store(self, epoch, network, state, test_accuracies):
         try:
             full, short = ({epoch}, set()) if test_accuracies is None else self._wanted(test_accuracies)
-            if epoch in full:
-                self._write(self._full, epoch, network)
-            if epoch in short:
-                self._write(self._short, epoch, network)
+            for folder, wanted in ((self._full, full), (self._short, short)):
+                if epoch in wanted:
+                    self._write(folder, epoch, network)
             # After the network, so that no state stands for an epoch that has none.
             if state is not None:
                 started = time.monotonic()
@@ -160,7 +154,6 @@ class EpochStore:
             raise failure from error
 
     def _wanted(self, test_accuracies):
-        """Epochs to keep in full and in short."""
         snapshots, full = kept_epochs(self._keep, test_accuracies)
         return (full | snapshots, frozenset()) if self._keep_dtype == "float32" else (full, snapshots)
 
@@ -187,11 +180,7 @@ class EpochStore:
     def load(self, epoch: int) -> dict:
         """Restores params and batch_stats of an epoch, with NumPy leaves whatever device they were saved from.
 
-        What was kept in bfloat16 comes back as float32.
-
-        Raises:
-          FileNotFoundError: no such epoch; names those there are.
-          DamagedCheckpointError: names the leaf.
+        What was kept in bfloat16 comes back as float32. Raises FileNotFoundError or DamagedCheckpointError.
         """
         return self._restored(epoch)
 
@@ -222,10 +211,8 @@ class EpochStore:
     def faults(self, test_accuracies: Sequence[float], *, finished: bool) -> dict[int, str]:
         """Says of every network that should be stored and is damaged or missing, by epoch, what is wrong.
 
-        Args:
-          test_accuracies: of the epochs 0 .. last.
-          finished: no epoch will follow: also the best must be there. Before that it may have been removed because a
-            later one, which training is about to redo, was better.
+        If the run is `finished`, also the best must be there. Before that it may have been removed because a later one,
+        which training is about to redo, was better.
         """
         full, short = self._wanted(test_accuracies)
         snapshots, _ = kept_epochs(self._keep, test_accuracies)

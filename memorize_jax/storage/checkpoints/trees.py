@@ -58,10 +58,8 @@ def _checkpointer():
     # Orbax warns that there is nothing to merge whenever each array has files of its own.
     logging.getLogger("absl").setLevel(logging.ERROR)
     # Of several processes each is on its own here: arrays arrive as NumPy, and one process is asked to write.
-    index = jax.process_index()
-    alone = MultiprocessingOptions(
-        primary_host=index, active_processes={index}, barrier_sync_key_prefix=f"process{index}"
-    )
+    me = jax.process_index()
+    alone = MultiprocessingOptions(primary_host=me, active_processes={me}, barrier_sync_key_prefix=f"process{me}")
     # A folder per array instead of a database: damage has a name, and one layer is read without the others.
     # Trained weights shrink by 8 % when compressed, which takes three times as long as writing them.
     handler = ocp.PyTreeCheckpointHandler(use_ocdbt=False, use_compression=False, multiprocessing_options=alone)
