@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int32, PRNGKeyArray
+import numpy as np
+from jaxtyping import Array, Float, Int32, PRNGKeyArray, Real
 
 from memorize_jax.keys import stream
 
@@ -80,7 +81,7 @@ def sample(
     num_examples: int,
     dtype,
     *,
-    dichotomies: str | Float[Array, "k P"],
+    dichotomies: str | Real[jax.Array | np.ndarray, "k P"],
     draws: Float[Array, "n P M"] | None = None,
 ) -> Draws:
     """Samples classes, labels and Gaussian vectors; given draws or dichotomies take their place."""
