@@ -72,9 +72,11 @@ def stating(statements: list[Statement], **common) -> Callable:
     """
 
     def stated(figure, statement, quantity, threshold, name="", **options):
+        limit, why = threshold
+
         def add(measure):
-            named = name or measure.__name__.removeprefix("_")
-            statements.append(Statement(named, figure, statement, quantity, *threshold, measure, **common | options))
+            about = (name or measure.__name__.removeprefix("_"), figure, statement, quantity, limit, why, measure)
+            statements.append(Statement(*about, **common | options))
             return measure
 
         return add
