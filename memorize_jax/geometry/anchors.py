@@ -60,17 +60,13 @@ def solve_anchors(frame: Frame, draws: FrameDraws, *, options: GeometryOptions |
       draws: standard normal vectors (t, t0).
       options: see `GeometryOptions`; kappa, solver, tol and maxiter can be given as keywords.
 
-    Raises:
-      ValueError: shapes that do not match.
-
     References:
       Stephenson et al. 2021, appendix A.1.1; Chung, Lee & Sompolinsky 2018, eqs. 16-17.
     """
     frame, draws = jnp.asarray(frame), jnp.asarray(draws)
-    if frame.ndim != 2 or draws.ndim != 2 or frame.shape[1] != draws.shape[1]:
-        raise ValueError(
-            f"expected frame [M, D+1] and draws [n, D+1] with the same D, got {frame.shape} and {draws.shape}"
-        )
+    shapes = frame.shape, draws.shape
+    if frame.ndim != 2 or draws.ndim != 2 or shapes[0][1] != shapes[1][1]:
+        raise ValueError("expected frame [M, D+1] and draws [n, D+1] with the same D, got {} and {}".format(*shapes))
     kappa, static = _split(options, fields)
     return _solve_anchors(frame, draws, kappa, options=static)
 

@@ -108,9 +108,8 @@ def _minimize(starts, shares, num_components, centers, maxiter):
     starts = orthonormal(starts * (jnp.arange(starts.shape[2]) < num_components), num_components)
     both = jax.vmap(jax.value_and_grad(_objective), (0, 0, None, None))
     tol = 1e-9 if starts.dtype == jnp.float64 else 1e-5
-    found, values = minimize_batch(
-        lambda free: both(free, shares, num_components, centers), starts, maxiter=maxiter, tol=tol
-    )
+    objective = lambda free: both(free, shares, num_components, centers)
+    found, values = minimize_batch(objective, starts, maxiter=maxiter, tol=tol)
     return orthonormal(found, num_components), values
 
 
@@ -118,9 +117,8 @@ def _choose(directions, centers) -> Candidate:
     """The most stable of the restarts, [R, P, W], whose cost is close to the lowest."""
     residuals = jax.vmap(_residual_gram, (None, 0))(centers, directions)
     costs = jax.vmap(_cost)(residuals)
-    retained = jnp.sqrt(
-        jnp.maximum(jnp.min(jax.vmap(_retained_squared, (0, None))(residuals, centers.gram), axis=1), 0)
-    )
+    squared = jax.vmap(_retained_squared, (0, None))(residuals, centers.gram)
+    retained = jnp.sqrt(jnp.maximum(jnp.min(squared, axis=1), 0))
     usable = jnp.isfinite(costs) & (retained >= min(LEAST_RETAINED) / 2)
     eligible = jnp.where(jnp.any(usable), usable, jnp.isfinite(costs))
     lowest = jnp.min(jnp.where(eligible, costs, jnp.inf))
@@ -155,9 +153,8 @@ def best_of_restarts(key: PRNGKeyArray, num_components: int, centers: Centers) -
 def nothing_removed(centers: Centers, width: int) -> Candidate:
     """The candidate with K = 0."""
     gram = centers.gram
-    return Candidate(
-        jnp.zeros((len(gram), width), gram.dtype), _cost(gram), mean_absolute_cosine(gram), jnp.bool_(True)
-    )
+    none = jnp.zeros((len(gram), width), gram.dtype)
+    return Candidate(none, _cost(gram), mean_absolute_cosine(gram), jnp.bool_(True))
 
 
 class _Walk(NamedTuple):
@@ -185,10 +182,8 @@ def search(
     brought to its end. A K that takes a whole center away never wins, so that where no other can be had nothing is
     removed.
 
-    Args:
-      min_components: least K to choose from, if there is one.
-      neighbors: whether to return also directions for `neighbor_distance` fewer and more, as far as K goes, and their
-        numbers.
+    K is at least `min_components`, if there is one. With `neighbors` come also the directions for `neighbor_distance`
+    fewer and more, as far as K goes, and their numbers.
     """
     num, dtype = len(centers.gram), centers.gram.dtype
     most, num_chains, distance = num - 2, len(LEAST_RETAINED), neighbor_distance(num)

@@ -53,17 +53,13 @@ def center_structure(
 
     Args:
       gram: inner products of the centers about any common origin.
-      key: of the random starts.
-      num_components: K, or None to choose it.
       min_components: least K to choose from, if there is one; the published tool uses 1.
       neighbors: whether also to find the directions for max(1, round(P / 20)) fewer and more than K, or as many as
         there can be.
 
-    Returns:
-      CenterStructure. Inside jit, a forced K beyond the rank gives NaN in all but K and the correlation before.
-
     Raises:
-      ValueError: K beyond P - 2; outside jit also beyond the rank.
+      ValueError: K beyond P - 2; outside jit also beyond the rank, which inside gives NaN in all but K and the
+        correlation before.
 
     References:
       Cohen, Chung, Lee & Sompolinsky 2020, supplement; Stephenson et al. 2021, appendix A.1.2.

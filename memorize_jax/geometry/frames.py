@@ -11,7 +11,6 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int32
 
-from memorize_jax.geometry.centers import CenterStructure
 from memorize_jax.geometry.eigen import symmetric_eigen
 from memorize_jax.geometry.grams import Grams, Mask
 
@@ -79,10 +78,9 @@ def _frame_of_gram(gram, mask, qr_directions):
     return frame, projector, jnp.sum(spanned).astype(gram.dtype), jnp.sum(kept).astype(jnp.int32)
 
 
-def build_frames(grams: Grams, structure: CenterStructure, mask: Mask, *, frame: str = "rank") -> Frames:
-    """Removes the centers' shared directions from one layer and brings each manifold into its own frame."""
-    shared_centers = grams.centers_cross @ structure.coefficients
-    shared_offsets = grams.cross @ structure.coefficients
+def build_frames(grams: Grams, coefficients: Float[Array, "P K"], mask: Mask, *, frame: str = "rank") -> Frames:
+    """Removes shared directions, combinations of its centers, from one layer and brings manifolds into their frames."""
+    shared_centers, shared_offsets = grams.centers_cross @ coefficients, grams.cross @ coefficients
     squared = jnp.diagonal(grams.centers) - jnp.sum(shared_centers**2, axis=1)
     # Rounding leaves a trace of a center that is not there; below it the radius has no meaning.
     eps = jnp.finfo(mask.dtype).eps
@@ -95,11 +93,6 @@ def build_frames(grams: Grams, structure: CenterStructure, mask: Mask, *, frame:
     own = own / jnp.where(vanished, jnp.nan, norm**2)[:, None, None]
     qr_directions = grams.num_directions if frame == "qr" else None
     matrix, projector, num_directions, rank = jax.vmap(_frame_of_gram, (0, 0, None))(own, mask, qr_directions)
-    return Frames(
-        frame=matrix,
-        projector=projector,
-        num_directions=num_directions,
-        rank=rank,
-        center_norm=norm * grams.scale,
-        retained=jnp.where(absent, jnp.nan, norm / jnp.sqrt(jnp.where(absent, 1, whole))),
-    )
+    center_norm = norm * grams.scale
+    retained = jnp.where(absent, jnp.nan, norm / jnp.sqrt(jnp.where(absent, 1, whole)))
+    return Frames(matrix, projector, num_directions, rank, center_norm, retained)

@@ -153,9 +153,8 @@ def assemble_grams(
 def reduce_points(points: Float[Array, "P M N"], mask: Mask, *, center_basis: Array | None = None) -> Grams:
     """Inner products of a layer's points; `center_basis`, [K, N] or [N, K], is projected out of every point first."""
     reference, finite = reference_of_points(points, mask, center_basis)
-    own, cross = chunked_map(
-        lambda item: inner_products(item[0], item[1], item[2], reference), (points, mask, reference.means), None
-    )
+    products_of = lambda item: inner_products(*item, reference=reference)
+    own, cross = chunked_map(products_of, (points, mask, reference.means), None)
     return assemble_grams(own, cross, finite, mask, reference)
 
 
@@ -164,7 +163,7 @@ def reference_of_points(
 ) -> tuple[Reference, Bool[Array, " P"]]:
     """`reference_of` a layer whose points are held, and whether they are finite; arguments of `reduce_points`."""
     origin = origin_of(points[0], mask[0], jnp.max(jnp.abs(points)))
-    summaries = chunked_map(lambda item: summarize_manifold(item[0], item[1], origin), (points, mask), None)
+    summaries = chunked_map(lambda item: summarize_manifold(*item, origin=origin), (points, mask), None)
     return reference_of(summaries, mask, origin, center_basis), summaries.finite
 
 

@@ -36,14 +36,9 @@ def minimize_batch(
 ) -> tuple[Float[Array, "R ..."], Float[Array, " R"]]:
     """Minimizes a smooth function from many starts; returns points and values, none above that at its start.
 
-    Every iteration evaluates one point for each start. A step that does not gain enough is shortened by the minimum of
-    the parabola through what is known, so that no start waits for the line search of another.
-
-    Args:
-      value_and_gradient: points [R, ...] -> (values [R], gradients [R, ...]).
-      start: one point each.
-      maxiter: most evaluations.
-      tol: a start is done when its value falls by less than this share of itself, three times in a row.
+    Every iteration evaluates one point for each start, at most `maxiter`. A step that does not gain enough is shortened
+    by the minimum of the parabola through what is known, so that no start waits for the line search of another. A start
+    is done when its value falls by less than the share `tol` of itself, three times in a row.
     """
     shape, eps = start.shape, jnp.finfo(start.dtype).eps
 
@@ -77,20 +72,8 @@ def minimize_batch(
         small = jnp.where(taken, (state.small + 1) * (state.value - value < tol * jnp.abs(value)), state.small)
         done = state.done | (small >= SMALL_GAINS) | (step < eps)
         value, point = take(value, state.value), take(state.point + moved, state.point)
-        return _State(
-            state.evaluations + 1,
-            point,
-            value,
-            gradient,
-            direction,
-            step,
-            moves,
-            changes,
-            curvature,
-            scale,
-            small,
-            done,
-        )
+        pairs = (moves, changes, curvature, scale)
+        return _State(state.evaluations + 1, point, value, gradient, direction, step, *pairs, small, done)
 
     point = start.reshape(shape[0], -1)
     value, gradient = evaluate(point)

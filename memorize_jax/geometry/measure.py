@@ -178,10 +178,9 @@ def _mean_field(read, key, options) -> ManifoldGeometry:
 
 def _joint(read, key, options) -> JointGeometry:
     ready = joint_options(options, read.shape)
-    traced = (read.points, read.mask, key, ready.draws, ready.dichotomies, ready.kappa)
-    measure = lambda: joint_geometry_of_layers(*traced, plan=ready.plan, name=ready.name, center=options.center)
-    if not all(map(is_concrete, jax.tree.leaves(traced))):
-        return measure()
+    arguments = (read.points, read.mask, key, ready)
+    if not all(map(is_concrete, jax.tree.leaves(arguments))):
+        return joint_geometry_of_layers(*arguments)
     # Threads of LAPACK would wait for those of jax.
     with one_thread():
-        return jax.block_until_ready(measure())
+        return jax.block_until_ready(joint_geometry_of_layers(*arguments))

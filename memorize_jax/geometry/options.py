@@ -15,9 +15,7 @@ from memorize_jax.geometry.points import as_array, is_concrete
 from memorize_jax.geometry.qp.solve import check_solver
 from memorize_jax.memory import check_fits
 
-FRAMES = ("rank", "qr")
-COMPATS = (None, "mftma")
-CENTERS = ("all", "none")
+CHOICES = {"frame": ("rank", "qr"), "center": ("all", "none")}
 DICHOTOMIES = ("balanced", "one_vs_rest")
 # The options that each measure knows.
 ANCHORS = ("kappa", "solver", "tol", "maxiter")
@@ -86,12 +84,11 @@ class GeometryOptions:
     classes_per_draw: int | None = None
 
     def __post_init__(self):
-        if self.compat not in COMPATS:
+        if self.compat not in (None, "mftma"):
             raise ValueError(f"expected compat to be None or 'mftma', got {self.compat!r}")
-        if self.frame not in FRAMES:
-            raise ValueError(f"expected frame to be one of {', '.join(FRAMES)}, got {self.frame!r}")
-        if self.center not in CENTERS:
-            raise ValueError(f"expected center to be one of {', '.join(CENTERS)}, got {self.center!r}")
+        for name, known in CHOICES.items():
+            if getattr(self, name) not in known:
+                raise ValueError(f"expected {name} to be one of {', '.join(known)}, got {getattr(self, name)!r}")
         check_solver(self.solver)
         for name in ("num_draws", "chunk"):
             if getattr(self, name) is not None and getattr(self, name) < 1:
@@ -100,9 +97,8 @@ class GeometryOptions:
             raise ValueError(f"expected kappa >= 0, got {self.kappa}")
         if self.center_basis is not None and self.num_center_components is not None:
             raise ValueError("expected either center_basis or num_center_components, got both")
-        if isinstance(self.dichotomies, str) and self.dichotomies not in DICHOTOMIES:
-            known = ", ".join(DICHOTOMIES)
-            raise ValueError(f"expected dichotomies to be one of {known} or an array, got {self.dichotomies!r}")
+        if isinstance(given := self.dichotomies, str) and given not in DICHOTOMIES:
+            raise ValueError(f"expected dichotomies to be one of {', '.join(DICHOTOMIES)} or an array, got {given!r}")
 
 
 def read_options(options: GeometryOptions | None, fields: dict, known: tuple[str, ...]) -> GeometryOptions:
@@ -164,6 +160,7 @@ class JointOptions(NamedTuple):
     kappa: ArrayLike  # margin
     plan: Plan  # sizes, static
     name: str  # of the dichotomies, static: one of `DICHOTOMIES`, or "given"
+    center: str  # static
 
 
 def joint_options(options: GeometryOptions, shape: tuple) -> JointOptions:
@@ -202,7 +199,7 @@ def joint_options(options: GeometryOptions, shape: tuple) -> JointOptions:
         what = f"the inner products of {plan.num_blocks} x {plan.block_size} classes of {num_examples} examples"
         needed = joint_peak_bytes(plan, num_layers, num_examples, dtype.itemsize)
         check_fits(what, needed, "lower classes_per_draw or chunk")
-    return JointOptions(draws, given, options.kappa, plan, name)
+    return JointOptions(draws, given, options.kappa, plan, name, options.center)
 
 
 def _read_dichotomies(dichotomies, num_manifolds, dtype):

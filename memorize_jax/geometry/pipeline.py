@@ -18,10 +18,8 @@ from memorize_jax.geometry.result import ManifoldGeometry
 from memorize_jax.keys import stream
 
 
-def sample_draws(
-    key: PRNGKeyArray, num_manifolds: int, num_draws: int, num_examples: int, dtype
-) -> Float[Array, "P n coordinates"]:
-    """Samples the Gaussian vectors of every manifold; adding manifolds changes no other's draws."""
+def _sample_draws(key, num_manifolds, num_draws, num_examples, dtype) -> Float[Array, "P n M+1"]:
+    # A key for each, so that adding manifolds changes no other's draws.
     keys = jax.vmap(lambda p: jax.random.fold_in(key, p))(jnp.arange(num_manifolds))
     return jax.vmap(lambda k: jax.random.normal(k, (num_draws, num_examples + 1), dtype))(keys)
 
@@ -80,7 +78,7 @@ def geometry_of_grams(
     num_manifolds, num_examples = mask.shape
     options, draws = ready.static, ready.draws
     if draws is None:
-        draws = sample_draws(stream(key, "draws"), num_manifolds, options.num_draws or 0, num_examples, mask.dtype)
+        draws = _sample_draws(stream(key, "draws"), num_manifolds, options.num_draws or 0, num_examples, mask.dtype)
     grams = jax.tree.map(lambda *leaves: jnp.stack(leaves), *reduced)
 
     def center_and_frame(one_layer):
@@ -92,10 +90,7 @@ def geometry_of_grams(
             neighbors=options.vary_components,
         )
         removed = [structure.coefficients, *(() if structure.neighbors is None else structure.neighbors)]
-        frames = [
-            build_frames(one_layer, structure._replace(coefficients=each), mask, frame=options.frame)
-            for each in removed
-        ]
+        frames = [build_frames(one_layer, coefficients, mask, frame=options.frame) for coefficients in removed]
         return structure, jax.tree.map(lambda *leaves: jnp.stack(leaves), *frames)
 
     structure, frames = jax.lax.map(center_and_frame, grams)

@@ -32,10 +32,8 @@ def is_concrete(array: Any) -> bool:
 def as_array(values: Any, name: str = "points") -> np.ndarray | Array:
     """Reads an array of real numbers of any shape: what NumPy can read, jax arrays, PyTorch tensors on any device.
 
-    Arrays of jax stay as they are, all others become NumPy arrays of their own dtype.
-
-    Raises:
-      ValueError: complex numbers, dates, text, objects, raw bytes, masked values, rows of unequal length.
+    Arrays of jax stay as they are, all others become NumPy arrays of their own dtype. ValueError for complex numbers,
+    dates, text, objects, raw bytes, masked values, rows of unequal length.
     """
     array = _any_array(values, name)
     dtype = array.dtype
@@ -51,11 +49,7 @@ def as_array(values: Any, name: str = "points") -> np.ndarray | Array:
 
 
 def as_labels(labels: Any, count: int | None = None, name: str = "labels") -> Int[np.ndarray, " n"]:
-    """Reads the class of every example: [n] integers >= 0 of any framework.
-
-    Raises:
-      ValueError: anything else, whole numbers among floats included; negative labels, which as a rule mean none.
-    """
+    """Reads the class of every example: integers >= 0 of any framework; ValueError for all else, whole floats too."""
     labels = np.asarray(_any_array(labels, name))
     if labels.ndim != 1 or labels.dtype.kind not in "iu" or count not in (None, len(labels)):
         raise ValueError(
@@ -85,12 +79,8 @@ def read_manifolds(points: Any, name: str = "points", *, keep_origin: bool = Fal
     """Reads the points of manifolds of equal or unequal size.
 
     float64 stays what it is under jax_enable_x64, all else becomes float32. Wide numbers of the host are centered
-    first, and divided by a power of two if they are very large or small, so that nothing is lost.
-
-    Args:
-      points: [P, M, N] array, or a list of [M_i, N] arrays.
-      name: what to call them.
-      keep_origin: whether wide numbers of the host keep their zero, at the cost of digits where they are far from it.
+    first, and divided by a power of two if they are very large or small, so that nothing is lost; with `keep_origin`
+    they keep their zero, at the cost of digits where they are far from it.
 
     Raises:
       ValueError: what `as_array` refuses, wrong number of axes, unequal features, an empty manifold, fewer than two
@@ -159,9 +149,8 @@ def check_points(points: Any, name: str = "points") -> None:
     parts = points if isinstance(points, list) else [points]
     if not all(map(is_concrete, parts)):
         return
-    found = [
-        np.argwhere(~np.isfinite(part)) if has_bad(part) else np.empty((0, 3), int) for part in map(np.asarray, parts)
-    ]
+    places_of = lambda part: np.argwhere(~np.isfinite(part)) if has_bad(part) else np.empty((0, 3), int)
+    found = [places_of(np.asarray(part)) for part in parts]
     if number := sum(map(len, found)):
         index = next(index for index, places in enumerate(found) if len(places))
         manifold, example, feature = (index, *found[index][0].tolist())[-3:]

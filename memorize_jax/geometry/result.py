@@ -20,14 +20,11 @@ class Named:
 
     A pytree whose leaves are the numbers: names of layers and classes stay with it through jit, vmap, pmap and
     `jax.tree.map`, and two results are of one structure only if their names are the same.
-
-    Attributes:
-      PER_MANIFOLD: fields with a manifold axis, behind that of the layers.
     """
 
-    PER_MANIFOLD: ClassVar[tuple[str, ...]] = ()
-    layers: tuple[str, ...] | None
-    classes: tuple | None
+    PER_MANIFOLD: ClassVar[tuple[str, ...]] = ()  # fields with a manifold axis, behind that of the layers
+    layers: tuple[str, ...] | None  # names in the order of the layer axis; None where there is none
+    classes: tuple | None  # of the P manifolds in their order, as the caller numbers them; None for 0 to P - 1
     num_examples: Array
 
     def __getitem__(self: Own, layer: str) -> Own:
@@ -65,10 +62,8 @@ class Named:
 
 
 def _span(values):
-    shown = (
-        [f"{value:.3g}" for value in (np.nanmin(values), np.nanmax(values))] if np.isfinite(values).any() else ["nan"]
-    )
-    return " to ".join(dict.fromkeys(shown))
+    ends = (np.nanmin(values), np.nanmax(values)) if np.isfinite(values).any() else (np.nan,)
+    return " to ".join(dict.fromkeys(f"{value:.3g}" for value in ends))
 
 
 # `no_type_check` on results: jax rebuilds pytrees with leaves that are no arrays.
@@ -79,50 +74,30 @@ class ManifoldGeometry(Named):
     """Geometry of P manifolds, with the evidence for every number.
 
     `layer_geometry` returns the same with a leading layer axis on every field; `geometry[layer]` is that of one layer.
-
-    Attributes:
-      capacity: mean-field capacity alpha; NaN where `status` says the number cannot be had.
-      radius: in units of the distance to the manifold's center.
-      dimension: effective dimension.
-      center_correlation: mean |cos| between centers before the low-rank removal.
-      num_center_components: K removed.
-      residual_correlation: mean |cos| between centers after it.
-      center_cost: the minimized 1/2 sum of cos^2.
-      capacity_fewer_components: capacity of the set (its harmonic mean) with fewer center directions removed, see
-        `vary_components`; NaN if not asked for, or where fewer cannot be had.
-      capacity_more_components: the same with more.
-      retained_center_norm: share of each center that survived the removal.
-      capacity_standard_error: from the finite number of draws.
-      kkt_residual: largest distance by which a program misses optimality.
-      active_fraction: share of the draws that violate a constraint.
-      center_norm: distance of the center from the mean of all points after the removal, in the data's unit; infinite or
-        0 where float32 cannot hold it.
-      rank: dimension of the span of the manifold's centered points.
-      num_examples: of each manifold.
-      num_draws: Gaussian draws per manifold.
-      status: bit flags of `geometry.status`; 0 is fine.
-      layers: names in the order of the layer axis; None where there is none.
-      classes: of the P manifolds in their order, as the caller numbers them; None for 0 to P - 1.
     """
 
-    capacity: Float[Array, "*L P"]
-    radius: Float[Array, "*L P"]
-    dimension: Float[Array, "*L P"]
-    center_correlation: Float[Array, "*L"]
-    num_center_components: Int32[Array, "*L"]
-    residual_correlation: Float[Array, "*L"]
-    center_cost: Float[Array, "*L"]
+    capacity: Float[Array, "*L P"]  # mean-field capacity alpha; NaN where `status` says the number cannot be had
+    radius: Float[Array, "*L P"]  # in units of the distance to the manifold's center
+    dimension: Float[Array, "*L P"]  # effective dimension
+    center_correlation: Float[Array, "*L"]  # mean |cos| between centers before the low-rank removal
+    num_center_components: Int32[Array, "*L"]  # K removed
+    residual_correlation: Float[Array, "*L"]  # mean |cos| between centers after it
+    center_cost: Float[Array, "*L"]  # the minimized 1/2 sum of cos^2
+    # capacity of the set (its harmonic mean) with fewer, and with more, center directions removed, see
+    # `vary_components`; NaN if not asked for, or where they cannot be had
     capacity_fewer_components: Float[Array, "*L"]
     capacity_more_components: Float[Array, "*L"]
-    retained_center_norm: Float[Array, "*L P"]
-    capacity_standard_error: Float[Array, "*L P"]
-    kkt_residual: Float[Array, "*L P"]
-    active_fraction: Float[Array, "*L P"]
+    retained_center_norm: Float[Array, "*L P"]  # share of each center that survived the removal
+    capacity_standard_error: Float[Array, "*L P"]  # from the finite number of draws
+    kkt_residual: Float[Array, "*L P"]  # largest distance by which a program misses optimality
+    active_fraction: Float[Array, "*L P"]  # share of the draws that violate a constraint
+    # distance of the center from the mean of all points after the removal, in the data's unit; infinite or 0 where
+    # float32 cannot hold it
     center_norm: Float[Array, "*L P"]
-    rank: Int32[Array, "*L P"]
+    rank: Int32[Array, "*L P"]  # dimension of the span of the manifold's centered points
     num_examples: Int32[Array, "*L P"]
-    num_draws: Int32[Array, "*L"]
-    status: Int32[Array, "*L P"]
+    num_draws: Int32[Array, "*L"]  # per manifold
+    status: Int32[Array, "*L P"]  # bit flags of `geometry.status`; 0 is fine
     layers: tuple[str, ...] | None = dataclasses.field(default=None, metadata={"static": True})
     classes: tuple | None = dataclasses.field(default=None, metadata={"static": True})
 
@@ -146,12 +121,7 @@ class ManifoldGeometry(Named):
         return [f"{where}{_listed(classes, chosen)}: {reason}" for where, chosen, reason in found if chosen.any()]
 
     def summary(self) -> dict[str, Array]:
-        """Summarizes over manifolds as the paper does.
-
-        Returns:
-          capacity (harmonic mean over manifolds, the mean-field value for the whole set), its standard error, radius
-          and dimension (arithmetic means), center_correlation; each without the manifold axis.
-        """
+        """Summarizes over manifolds as the paper does: harmonic mean of capacities, means of radius and dimension."""
         capacity = 1 / jnp.mean(1 / self.capacity, axis=-1)
         # d(harmonic mean)/d(alpha_p) = (harmonic / alpha_p)^2 / P; draws of different manifolds are independent.
         weighted = self.capacity_standard_error * (capacity[..., None] / self.capacity) ** 2
@@ -183,50 +153,33 @@ class JointGeometry(Named):
     """Joint geometry of P manifolds, with the evidence for every number.
 
     `layer_joint_geometry` returns the same with a leading layer axis on every field; `geometry[layer]` is that of one.
-
-    Attributes:
-      capacity: P' / n*, n* the mean ||v||^2; an upper bound where `status` says so, NaN where it cannot be had.
-      capacity_standard_error: from the finite number of draws.
-      class_capacity: the reciprocal of the class's mean share in ||v||^2; their harmonic mean is the capacity. NaN for
-        a class that no draw took.
-      radius: effective radius, in units of the mean anchors' distance.
-      dimension: effective dimension.
-      utility: capacity = utility (1 + radius^-2) / dimension.
-      center_alignment: mean |cos| between the mean anchors of two classes.
-      axis_alignment: between the deviations from them.
-      center_axis_alignment: between one class's mean anchor and another's deviation.
-      center_alignment_raw: like the three above without normalization: mean |inner product|, in the unit of the points'
-        root mean square length.
-      active_fraction: share of the points with weight in a projection.
-      kkt_residual: mean over the draws of the largest distance by which a half-space is missed.
-      num_features: n*, random features at which half of the dichotomies separate.
-      rank: of the points whose inner products are held together.
-      classes_per_draw: P'.
-      status: bit flags of `geometry.status`; 0 is fine.
-      layers: names in the order of the layer axis; None where there is none.
-      classes: of the P manifolds, as the caller numbers them; None for 0 to P - 1.
     """
 
+    # P' / n*, n* the mean ||v||^2; an upper bound where `status` says so, NaN where it cannot be had
     capacity: Float[Array, "*L"]
-    capacity_standard_error: Float[Array, "*L"]
+    capacity_standard_error: Float[Array, "*L"]  # from the finite number of draws
+    # the reciprocal of the class's mean share in ||v||^2; their harmonic mean is the capacity. NaN for a class that no
+    # draw took
     class_capacity: Float[Array, "*L P"]
-    radius: Float[Array, "*L"]
-    dimension: Float[Array, "*L"]
-    utility: Float[Array, "*L"]
-    center_alignment: Float[Array, "*L"]
-    axis_alignment: Float[Array, "*L"]
-    center_axis_alignment: Float[Array, "*L"]
+    radius: Float[Array, "*L"]  # effective radius, in units of the mean anchors' distance
+    dimension: Float[Array, "*L"]  # effective dimension
+    utility: Float[Array, "*L"]  # capacity = utility (1 + radius^-2) / dimension
+    center_alignment: Float[Array, "*L"]  # mean |cos| between the mean anchors of two classes
+    axis_alignment: Float[Array, "*L"]  # between the deviations from them
+    center_axis_alignment: Float[Array, "*L"]  # between one class's mean anchor and another's deviation
+    # like the three above without normalization: mean |inner product|, in the unit of the points' root mean square
+    # length
     center_alignment_raw: Float[Array, "*L"]
     axis_alignment_raw: Float[Array, "*L"]
     center_axis_alignment_raw: Float[Array, "*L"]
-    active_fraction: Float[Array, "*L"]
-    kkt_residual: Float[Array, "*L"]
-    num_features: Float[Array, "*L"]
-    rank: Int32[Array, "*L"]
-    classes_per_draw: Int32[Array, "*L"]
+    active_fraction: Float[Array, "*L"]  # share of the points with weight in a projection
+    kkt_residual: Float[Array, "*L"]  # mean over the draws of the largest distance by which a half-space is missed
+    num_features: Float[Array, "*L"]  # n*, random features at which half of the dichotomies separate
+    rank: Int32[Array, "*L"]  # of the points whose inner products are held together
+    classes_per_draw: Int32[Array, "*L"]  # P'
     num_draws: Int32[Array, "*L"]
     num_examples: Int32[Array, "*L P"]
-    status: Int32[Array, "*L"]
+    status: Int32[Array, "*L"]  # bit flags of `geometry.status`; 0 is fine
     layers: tuple[str, ...] | None = dataclasses.field(default=None, metadata={"static": True})
     classes: tuple | None = dataclasses.field(default=None, metadata={"static": True})
 
@@ -234,13 +187,12 @@ class JointGeometry(Named):
 
     def problems(self) -> list[str]:
         """Says what is wrong with which layer; of concrete numbers."""
-        names = self.layers or (None,)
-        status = np.bitwise_or.reduce(np.reshape(self.status, (-1, len(names))))
-        where = [f"layer {name!r}: " if self.layers else "" for name in names]
+        where = [f"layer {name!r}: " for name in self.layers or ()] or [""]
+        status = np.bitwise_or.reduce(np.reshape(self.status, (-1, len(where))))
         return [f"{place}{describe(own)}" for place, own in zip(where, status, strict=True) if own]
 
     def summary(self) -> dict[str, Array]:
         """The numbers of the whole set: capacity, its standard error, radius, dimension, utility, alignments."""
-        named = ("capacity", "capacity_standard_error", "radius", "dimension", "utility")
-        aligned = ("center_alignment", "axis_alignment", "center_axis_alignment")
-        return {name: jnp.asarray(getattr(self, name)) for name in (*named, *aligned)}
+        names = ("capacity", "capacity_standard_error", "radius", "dimension", "utility")
+        names += ("center_alignment", "axis_alignment", "center_axis_alignment")
+        return {name: jnp.asarray(getattr(self, name)) for name in names}

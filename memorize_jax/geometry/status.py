@@ -29,9 +29,8 @@ MESSAGES = {
     COINCIDE: "all of its points coincide, so there is nothing to separate",
 }
 # Flags whose numbers must not be used; the others are warnings.
-INVALID = (
-    NOT_FINITE | CENTER_VANISHED | NOT_CONVERGED | OTHERS_NOT_FINITE | CHECKPOINT_DAMAGED | CENTER_REMOVED | COINCIDE
-)
+INVALID = NOT_FINITE | CENTER_VANISHED | NOT_CONVERGED | OTHERS_NOT_FINITE | CHECKPOINT_DAMAGED
+INVALID |= CENTER_REMOVED | COINCIDE
 
 # A half-space missed by more than this share of the manifold's size (the center's distance plus its radius).
 MAX_RESIDUAL = 1e-3
@@ -71,10 +70,8 @@ def joint_flags(
 ) -> Int32[Array, ""]:
     """Combines the checks of a joint geometry.
 
-    Args:
-      apart: whether any point differs from the origin.
-      kkt_residual: in units of the Gaussian vectors.
-      saturated: whether the rank of the points limits the number of features.
+    `apart` says whether any point differs from the origin, `saturated` whether the points' rank limits the number of
+    features; the residual is in units of the Gaussian vectors.
     """
     usable = finite & apart
     return (

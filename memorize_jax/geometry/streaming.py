@@ -53,7 +53,6 @@ def streamed_geometries(
       layers_of: inputs of one manifold [M, ...] -> {layer: points [M, N_layer]}; batched by vmap.
       inputs: of the network, for M examples of each manifold.
       manifolds_at_a_time: memory is that of all layers of so many manifolds and of the means, P x (sum of N_layer).
-      key: PRNG key.
       joint: options of the joint geometry; None leaves it out. All layers of the classes whose inner products it needs
         together, 1,024 points as a rule, are then held at a time, and computed once more for each such set of classes.
       options: see `GeometryOptions`; its fields can be given as keywords.
@@ -90,7 +89,7 @@ def streamed_geometries(
         found, jointly = _measure(*arguments, manifolds_at_a_time, key, ready), None
         if joint is not None:
             given = joint if isinstance(joint, GeometryOptions) else read_options(None, dict(joint), JOINT)
-            jointly = _measure_jointly(*arguments, key, joint_options(given, shape), given.center)
+            jointly = _measure_jointly(*arguments, key, joint_options(given, shape))
     named = lambda result: result and dataclasses.replace(result, layers=tuple(names))
     return named(found), named(jointly)
 
@@ -118,16 +117,16 @@ def _measure(points_of, inputs, mask, references, finite, num_at_a_time, key, re
     return geometry_of_grams(reduced, mask, key, ready)
 
 
-def _measure_jointly(points_of, inputs, mask, references, finite, key, ready, center):
+def _measure_jointly(points_of, inputs, mask, references, finite, key, ready):
     given = ready.name if ready.dichotomies is None else ready.dichotomies
     draws = sample(key, ready.plan, mask.shape[1], mask.dtype, dichotomies=given, draws=ready.draws)
 
     def block(classes):
         points = jax.vmap(points_of)(inputs[classes])
-        return [block_of(x, mask[: len(classes)], r, center) for x, r in zip(points, references, strict=True)]
+        return [block_of(x, mask[: len(classes)], r, ready.center) for x, r in zip(points, references, strict=True)]
 
     reduced = [
-        assemble_blocks(gram, norms, reference, fine, mask, center)
+        assemble_blocks(gram, norms, reference, fine, ready.center)
         for (gram, norms), reference, fine in zip(jax.lax.map(block, draws.blocks), references, finite, strict=True)
     ]
-    return joint_geometry_of_blocks(reduced, mask, draws, ready.kappa, plan=ready.plan, dichotomies=ready.name)
+    return joint_geometry_of_blocks(reduced, mask, draws, ready)

@@ -24,11 +24,9 @@ def centers_of(name):
 )
 def test_cost_is_at_most_the_published_tools(name, num_components, num_keys):
     centers = centers_of(name)
-    expected = reference.fixed_components()[name][str(num_components)]
-    for seed in range(num_keys):
-        key = jax.random.key(seed)
-        found = center_structure(jnp.asarray(centers @ centers.T), key=key, num_components=num_components)
-        again = center_structure(jnp.asarray(centers @ centers.T), key=key, num_components=num_components)
+    gram, expected = jnp.asarray(centers @ centers.T), reference.fixed_components()[name][str(num_components)]
+    for key in map(jax.random.key, range(num_keys)):
+        found, again = (center_structure(gram, key=key, num_components=num_components) for _ in range(2))
         np.testing.assert_array_equal(found.coefficients, again.coefficients)
         assert found.cost <= 1.03 * expected["cost"]
 
@@ -64,9 +62,8 @@ def test_removes_nothing_from_uncorrelated_centers_but_under_the_published_conve
 
 @pytest.mark.parametrize(("num_manifolds", "bad"), [(2, 1), (10, 9), (10, -1)])
 def test_impossible_number_of_components_is_named(num_manifolds, bad):
-    with pytest.raises(
-        ValueError, match=rf"expected num_center_components between 0 and {num_manifolds - 2}.*got {bad}"
-    ):
+    message = rf"expected num_center_components between 0 and {num_manifolds - 2}.*got {bad}"
+    with pytest.raises(ValueError, match=message):
         center_structure(jnp.eye(num_manifolds), key=KEY, num_components=bad)
 
 
@@ -126,15 +123,13 @@ def test_where_every_choice_takes_a_center_away_nothing_is_removed():
 
 def test_components_beyond_the_rank_are_refused_by_name_and_inside_jit_give_nan():
     gram = low_rank_gram(3)
-    with pytest.raises(
-        ValueError, match=r"expected num_center_components between 0 and 2 \(rank of the centers minus 1\), got 3"
-    ):
+    with pytest.raises(ValueError, match=r"components between 0 and 2 \(rank of the centers minus 1\), got 3"):
         center_structure(gram, key=KEY, num_components=3)
     assert int(center_structure(gram, key=KEY, num_components=2).num_components) == 2
     traced = jax.vmap(lambda gram: center_structure(gram, key=KEY, num_components=3))
     found = traced(jnp.stack([gram, low_rank_gram(5)]))
-    np.testing.assert_array_equal(np.isfinite(found.residual_correlation), [False, True])
-    np.testing.assert_array_equal(np.isfinite(found.cost), [False, True])
+    for values in (found.residual_correlation, found.cost):
+        np.testing.assert_array_equal(np.isfinite(values), [False, True])
     assert np.all(np.isfinite(found.center_correlation))
 
 
@@ -145,9 +140,8 @@ def test_two_equal_centers_and_one_that_is_the_mean_leave_the_rest_as_it_is():
     centers[1] = centers[0]
     centers -= centers.mean(axis=0)
     with_mean = np.concatenate([centers, np.zeros((1, 30))])
-    alone, beside = (
-        center_structure(jnp.asarray(some @ some.T, jnp.float32), key=KEY) for some in (centers, with_mean)
-    )
+    structure = lambda some: center_structure(jnp.asarray(some @ some.T, jnp.float32), key=KEY)
+    alone, beside = structure(centers), structure(with_mean)
     np.testing.assert_allclose(alone.center_correlation, beside.center_correlation, rtol=1e-4)
     assert int(alone.num_components) == int(beside.num_components)
     assert int(beside.num_components) <= 6

@@ -16,23 +16,20 @@ def test_equals_scikit_learn(name):
     assert int(found.explained_variance) == np.searchsorted(np.cumsum(values) / values.sum(), 0.9) + 1
 
 
-def test_orthogonal_directions_of_equal_variance_count_fully():
-    points = np.concatenate([np.eye(8), -np.eye(8)]).astype(np.float32)
+@pytest.mark.parametrize(
+    ("points", "ratio", "number"),
+    [
+        (np.concatenate([np.eye(8), -np.eye(8)]), 8, 8),
+        # Fewer points than features: the published tool drops the last singular value here.
+        (np.array([[0.0] * 10, [1.0] * 10]), 1, 1),
+        (np.ones((5, 3)), np.nan, 0),
+    ],
+    ids=["orthogonal", "two points", "identical"],
+)
+def test_known_dimensions(points, ratio, number):
     found = total_dimension(points, share=1.0)
-    np.testing.assert_allclose(found.participation_ratio, 8, rtol=1e-5)
-    assert int(found.explained_variance) == 8
-
-
-def test_fewer_points_than_features_lose_nothing():
-    """The published tool drops the last singular value here."""
-    found = total_dimension(np.array([[0.0] * 10, [1.0] * 10]))
-    np.testing.assert_allclose(found.participation_ratio, 1, rtol=1e-5)
-
-
-def test_identical_points_have_no_dimension():
-    found = total_dimension(np.ones((5, 3)))
-    assert np.isnan(found.participation_ratio)
-    assert int(found.explained_variance) == 0
+    np.testing.assert_allclose(found.participation_ratio, ratio, rtol=1e-5)
+    assert int(found.explained_variance) == number
 
 
 def test_bad_input_is_named():

@@ -30,12 +30,10 @@ DOORS = {
 
 
 def test_a_record_is_what_its_keywords_are():
-    np.testing.assert_array_equal(
-        geometry.manifold_geometry(POINTS, key=KEY, options=RECORD).capacity, measure(POINTS).capacity
-    )
+    run, expected = functools.partial(geometry.manifold_geometry, POINTS, key=KEY), measure(POINTS).capacity
+    np.testing.assert_array_equal(run(options=RECORD).capacity, expected)
     fewer = dataclasses.replace(RECORD, num_draws=7, frame="qr")
-    found = geometry.manifold_geometry(POINTS, key=KEY, options=fewer, num_draws=30, frame="rank")
-    np.testing.assert_array_equal(found.capacity, measure(POINTS).capacity)
+    np.testing.assert_array_equal(run(options=fewer, num_draws=30, frame="rank").capacity, expected)
 
 
 def test_a_record_is_hashable_and_static_in_jit():

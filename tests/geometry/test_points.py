@@ -64,20 +64,15 @@ def test_all_kinds_of_real_numbers_give_the_same_geometry(points, rtol):
 
 def test_units_and_offsets_do_not_matter_to_other_measurements():
     far = POINTS * 1e200 + 1e203
-    np.testing.assert_allclose(
-        geometry.total_dimension(far).participation_ratio,
-        geometry.total_dimension(POINTS).participation_ratio,
-        rtol=1e-4,
-    )
-    options = {"key": KEY, "num_dichotomies": 20}
-    capacities = [geometry.simulated_capacity(points, **options).capacity for points in (far, POINTS)]
+    ratios = [geometry.total_dimension(points).participation_ratio for points in (far, POINTS)]
+    np.testing.assert_allclose(*ratios, rtol=1e-4)
+    capacities = [geometry.simulated_capacity(own, key=KEY, num_dichotomies=20).capacity for own in (far, POINTS)]
     np.testing.assert_allclose(*capacities, rtol=1e-6)
-    fit = lambda rows: decoding.classify(decoding.fit_subspaces(rows, LABELS, num_classes=4, num_components=2), rows)
+    fit = lambda rows: decoding.fit_subspaces(rows, LABELS, num_classes=4, num_components=2)
+    expected, units = decoding.classify(fit(ROWS), ROWS), 10.0 ** np.linspace(-200, 200, 24)[:, None]
+    np.testing.assert_array_equal(decoding.classify(fit(ROWS), ROWS * units), expected)
     for unit in (1e200, 1e-200):
-        np.testing.assert_array_equal(fit(ROWS * unit), fit(ROWS))
-    subspaces = decoding.fit_subspaces(ROWS, LABELS, num_classes=4, num_components=2)
-    units = 10.0 ** np.linspace(-200, 200, 24)[:, None]
-    np.testing.assert_array_equal(decoding.classify(subspaces, ROWS * units), decoding.classify(subspaces, ROWS))
+        np.testing.assert_array_equal(decoding.classify(fit(ROWS * unit), ROWS * unit), expected)
 
 
 def test_a_basis_given_with_float64_points_is_removed_from_them():
@@ -132,16 +127,13 @@ NOT_POINTS = {
         "expected manifold 3 of points without masked",
     ),
     "none": (None, "got object"),
-    "0-d": (3.0, r"got shape \(\)"),
+    "0-d": (3.0, r"expected points \[manifolds, examples, features\], got shape \(\)"),
+    "unequal features": ([POINTS[0], POINTS[1, :, :5]], r"expected a list of \[M_i, N\] arrays with the same N"),
     "no manifold": ([], "expected at least 2 manifolds, got 0"),
-    "one manifold": (POINTS[:1], "expected at least 2 manifolds, got 1"),
-    "no example": (POINTS[:, :0], "expected at least 1 example per manifold"),
+    "no example": ([POINTS[0], POINTS[1, :0]], "expected at least 1 example per manifold"),
     "no feature": (POINTS[..., :0], "and 1 feature in points"),
     "rows of unequal length": ([[[1, 2], [3]], [[1, 2]]], "expected manifold 0 of points as one array, got list"),
-    "infinite": (
-        np.where(np.arange(8) == 3, np.inf, POINTS),
-        "24 NaN or infinite values, the first in manifold 0, exam",
-    ),
+    "infinite": (np.where(np.arange(8) == 3, np.inf, POINTS), "24 NaN or infinite values, the first in manifold 0, ex"),
     "NaN in a list": ([POINTS[0], POINTS[1] * np.nan], "48 NaN or infinite values, the first in manifold 1, example 0"),
 }
 
@@ -221,14 +213,9 @@ class Tensor:
     def __init__(self, values, dtype="torch.float32", needs_grad=True, device="cuda:0"):
         self.values, self.dtype, self.needs_grad, self.device = values, dtype, needs_grad, device
 
-    def detach(self):
-        return Tensor(self.values, self.dtype, False, self.device)
-
-    def cpu(self):
-        return Tensor(self.values, self.dtype, self.needs_grad, "cpu")
-
-    def float(self):
-        return Tensor(self.values, "torch.float32", self.needs_grad, self.device)
+    detach = lambda self: Tensor(**vars(self) | {"needs_grad": False})
+    cpu = lambda self: Tensor(**vars(self) | {"device": "cpu"})
+    float = lambda self: Tensor(**vars(self) | {"dtype": "torch.float32"})
 
     def __array__(self, dtype=None, copy=None):
         if self.needs_grad or self.device != "cpu" or self.dtype == "torch.bfloat16":
@@ -260,9 +247,6 @@ def test_a_list_that_looks_like_the_published_layout_is_warned_of():
         geometry.from_mftma(POINTS[0])
 
 
-# --- names
-
-
 def test_names_of_layers_stay_with_their_numbers():
     layers = {name: POINTS[..., :number] for name, number in (("conv2", 3), ("conv10", 5), ("conv1", 8))}
     eager = geometry.layer_geometry(layers, classes=[3, 5, 7, 9], **OPTIONS)
@@ -273,6 +257,9 @@ def test_names_of_layers_stay_with_their_numbers():
     # jax sorts a dict.
     assert mapped.layers == ("conv1", "conv10", "conv2")
     first = jax.tree.map(lambda leaf: np.asarray(leaf[0]), mapped)
+    renamed = dataclasses.replace(first, classes=(1, 2, 3, 4))
+    assert jax.tree.structure(renamed) != jax.tree.structure(first)
+    np.testing.assert_array_equal(renamed.draws_needed(0.01), first.draws_needed(0.01))
     stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves)[1], first, first)
     for name in layers:
         for one in (first[name], stacked[name], jax.tree.map(lambda leaf: leaf[1], mapped[name])):
@@ -293,9 +280,6 @@ def test_names_survive_pmap():
     found = jax.pmap(lambda layers: geometry.layer_geometry(layers, classes=[3, 5, 7, 9], **OPTIONS))(layers)
     assert found.classes == (3, 5, 7, 9)
     np.testing.assert_allclose(found["b"].capacity[0], measure(POINTS[..., :3]).capacity, rtol=1e-4)
-
-
-# --- warnings
 
 
 def test_one_warning_names_layer_class_and_reason():
@@ -322,23 +306,11 @@ def test_a_constant_layer_is_never_a_number(value):
         assert np.isnan(found.capacity).all()
 
 
-# --- memory
-
-
 def test_what_cannot_fit_is_refused_before_it_is_made():
-    with pytest.raises(
-        ValueError, match=r"10+ draws for each of 4 manifolds of 6 examples would take .* lower num_draws"
-    ):
+    with pytest.raises(ValueError, match=r"10+ draws for each of 4 manifolds of 6 examples would .* lower num_draws"):
         measure(POINTS, num_draws=10**12)
     huge = np.broadcast_to(np.float32(1), (4, 10**7, 10**6))
     with pytest.raises(ValueError, match=r"points of layer 'a' \[4, 10000000, 1000000\] would take .* TB of memory"):
         geometry.layer_geometry({"a": huge}, **OPTIONS)
     assert geometry.peak_bytes(1, 10, 50, 0, 1000, chunk=10) > geometry.peak_bytes(1, 10, 50, 0, 1000, chunk=1)
     assert geometry.peak_bytes(2, 10, 50, 800, 300, itemsize=8) == 2 * geometry.peak_bytes(2, 10, 50, 800, 300)
-
-
-def test_a_result_is_a_record():
-    found = measure(POINTS)
-    again = dataclasses.replace(found, classes=(1, 2, 3, 4))
-    assert jax.tree.structure(again) != jax.tree.structure(found)
-    assert again.draws_needed(0.01) == found.draws_needed(0.01)

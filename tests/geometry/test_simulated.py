@@ -81,9 +81,10 @@ def test_wherever_and_however_the_search_begins_it_ends_at_the_same_capacity():
     assert splitting.undecided < 0.1
 
 
-def test_every_dichotomy_has_a_projection_of_its_own():
+def test_every_dichotomy_has_a_projection_of_its_own_and_the_same_key_gives_the_same_answer():
     # Two classes have one dichotomy: in a shared projection all or none of a trial's would separate.
-    found = geometry.simulated_capacity(spheres(2), key=KEY, num_dichotomies=40)
+    found, again = (geometry.simulated_capacity(spheres(2), key=KEY, num_dichotomies=40) for _ in range(2))
+    assert found.capacity == again.capacity
     assert np.sum((found.separable > 0.1) & (found.separable < 0.9)) >= 3
 
 
@@ -119,31 +120,28 @@ def test_half_of_all_dichotomies_at_the_dimension_of_the_points_decides_about_a_
         assert found.num_features <= rank
 
 
-def test_a_lucky_trial_makes_no_estimate_of_a_bound():
-    """Fewer than half of the dichotomies separate anywhere, but more than half of the first ones tested."""
-    trials, lucky = [], iter([22])
+def search(first_outcomes, outcome_of, *arguments):
+    """`_search` among trials of 40 dichotomies, and the numbers of features that it tried."""
+    trials, first = [], iter(first_outcomes)
 
     def trial(num_features):
-        found = next(lucky, 10 + num_features // 8)
-        trials.append(_Trial(num_features, found, 0, 40))
-        return found / 40
+        trials.append(_Trial(num_features, next(first, outcome_of(num_features)), 0, 40))
+        return trials[-1].separable / 40
 
-    assert _search(trial, trials, 56, 50, 1.25, 4) == (None, -1)
-    assert 56 in [one.num_features for one in trials]
+    return *_search(trial, trials, *arguments), [one.num_features for one in trials]
+
+
+def test_a_lucky_trial_makes_no_estimate_of_a_bound():
+    """Fewer than half of the dichotomies separate anywhere, but more than half of the first ones tested."""
+    fit, bound, tried = search([22], lambda num_features: 10 + num_features // 8, 56, 50, 1.25, 4)
+    assert (fit, bound) == (None, -1)
+    assert 56 in tried
 
 
 def test_trials_follow_the_fit_out_of_the_range_that_was_tried():
     """The first trials are wrong about the side: the fit leaves their range, and more are made there."""
-    trials, wrong = [], iter([22, 5])
     exact = lambda num_features: round(40 / (1 + np.exp(-(num_features - 60) / 4)))
-
-    def trial(num_features):
-        found = next(wrong, exact(num_features))
-        trials.append(_Trial(num_features, found, 0, 40))
-        return found / 40
-
-    fit, bound = _search(trial, trials, 200, 30, 1.25, 4)
-    tried = [one.num_features for one in trials]
+    fit, bound, tried = search([22, 5], exact, 200, 30, 1.25, 4)
     assert bound == 0
     assert max(tried[:2]) == 30
     assert min(tried) <= fit.num_features <= max(tried)
@@ -155,8 +153,7 @@ def test_one_feature_that_separates_gives_a_lower_bound():
     points = np.zeros((2, 5, 4), np.float32)
     points[0] += 1
     found = geometry.simulated_capacity(points, key=KEY, num_dichotomies=10)
-    assert found.bound == 1
-    assert found.capacity == 2
+    assert (found.bound, found.capacity) == (1, 2)
 
 
 def correlated(num_features=200):
@@ -193,34 +190,20 @@ def oracle_threshold(points, near, num_dichotomies, seed=7):
     return (0.5 - offset) / slope
 
 
-@pytest.mark.parametrize(
-    ("points", "num_keys", "num_dichotomies_of_oracle", "at_most_missed"),
-    [
-        (hidden_layer(), 12, 60, 1),
-        *(
-            pytest.param(own(), 40, 300, 2, marks=pytest.mark.slow)
-            for own in (lambda: spheres(12), correlated, hidden_layer)
-        ),
-    ],
-)
-def test_two_errors_hold_the_truth_for_ninety_three_percent_of_keys(
-    points, num_keys, num_dichotomies_of_oracle, at_most_missed
-):
+SLOW = [pytest.param(own, 40, 300, 2, marks=pytest.mark.slow) for own in (spheres(12), correlated(), hidden_layer())]
+
+
+@pytest.mark.parametrize(("points", "num_keys", "num_tested", "at_most_missed"), [(hidden_layer(), 12, 60, 1), *SLOW])
+def test_two_errors_hold_the_truth_for_ninety_three_percent_of_keys(points, num_keys, num_tested, at_most_missed):
     found = [geometry.simulated_capacity(points, key=jax.random.key(k), num_dichotomies=40) for k in range(num_keys)]
     assert all(one.bound == 0 for one in found)
     numbers, errors = (np.array([getattr(one, name) for one in found]) for name in ("capacity", "standard_error"))
     mean = np.mean([one.num_features for one in found])
-    truth = len(points) / oracle_threshold(points, mean, num_dichotomies_of_oracle)
+    truth = len(points) / oracle_threshold(points, mean, num_tested)
     assert np.sum(np.abs(numbers - truth) > 2 * errors) <= at_most_missed
     # Neither are they so wide as to say nothing.
     assert np.mean(errors) < 2.5 * np.std(numbers)
     np.testing.assert_allclose(np.mean(numbers), truth, rtol=0.03)
-
-
-def test_same_key_same_answer():
-    points = spheres(6)
-    one, two = (geometry.simulated_capacity(points, key=KEY, num_dichotomies=8, num_refinements=1) for _ in range(2))
-    assert one.capacity == two.capacity
 
 
 @pytest.mark.parametrize(

@@ -75,8 +75,3 @@ def test_absent_points_get_no_weight_and_change_nothing_and_the_residual_is_zero
     np.testing.assert_allclose(draws - found @ padded, expected, atol=1e-6)
     assert kkt_residual(gram, linear, found).max() < 1e-7
     assert kkt_residual(gram, linear, found + 0.1 * (jnp.arange(20) < 16)).min() > 1e-3
-
-
-def test_unknown_solver_is_named():
-    with pytest.raises(ValueError, match=r"expected solver to be one of active_set, admm, box_cdqp, got 'simplex'"):
-        nonnegative_qp(jnp.eye(2), jnp.ones((1, 2)), solver="simplex")

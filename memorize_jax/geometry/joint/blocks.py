@@ -17,11 +17,9 @@ class Blocks(NamedTuple):
 
 
 def origin_and_size(reference: Reference, center: str) -> tuple[Float[Array, " N"], Float[Array, ""], Float[Array, ""]]:
-    """Where the points are seen from, the distance of the classes' centers from it, and the rounding of points.
+    """The origin that points are seen from, the centers' root mean square distance, the length that is rounding.
 
-    Returns:
-      (origin, root mean square distance of the centers, length below which a point is rounding), in the place and unit
-      of `reference.means`.
+    All are in the place and unit of `reference.means`.
     """
     offset = reference.origin.point / reference.scale
     origin = reference.means[0] - reference.centers[0] if center == "all" else -offset

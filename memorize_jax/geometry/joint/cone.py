@@ -68,12 +68,8 @@ def project(
     The features vanish: t . x_i is distributed as C^(1/2) g. By the envelope theorem the gradient with respect to C is
     -b b', and 2 b with respect to h; that of the root solves C^(1/2) dR + dR C^(1/2) = dC.
 
-    Args:
-      root: of the points' inner products C; its gradient is that with respect to `root.gram`.
-      normals: g.
-      signs: y of -1, 1 and 0; a point of sign 0 is left out of that draw.
-      margins: >= 0, divided by the points' lengths.
-      penalty: of the solver; results do not depend on it.
+    `normals` are g, `signs` y; a point of sign 0 is left out of that draw. Margins, >= 0, are divided by the points'
+    lengths. The gradient of the root is that with respect to `root.gram`; results do not depend on the penalty.
 
     References:
       Amelunxen, Lotz, McCoy & Tropp 2014; Chou et al. 2025, algorithm 2.

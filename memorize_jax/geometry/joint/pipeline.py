@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from memorize_jax.geometry import status as status_flags
@@ -15,6 +14,7 @@ from memorize_jax.geometry.joint.blocks import Blocks, block_of, origin_and_size
 from memorize_jax.geometry.joint.cone import Root, penalty_of, project, root_of
 from memorize_jax.geometry.joint.effective import Anchors, Forms, anchors_of, forms_of, mean_anchors
 from memorize_jax.geometry.joint.sampling import Draws, Plan, sample, signs_of
+from memorize_jax.geometry.options import JointOptions
 from memorize_jax.geometry.result import JointGeometry
 
 # Share of the rank of the points that n* should stay below. Points in general position take half of the rank as soon as
@@ -121,10 +121,8 @@ def _geometry_of_layer(blocks: Blocks, margin, draws: Draws, plan: Plan, dichoto
     fixed, gram, norms = jax.lax.stop_gradient((found, blocks.gram, blocks.norms))
     anchors = jax.vmap(anchors_of)(fixed.weights, fixed.signs, norms)
     centers = mean_anchors(anchors, draws.blocks, plan.num_manifolds)
-    forms = jax.lax.map(
-        lambda item: _forms_in_chunks(item[0], item[1], item[2], item[3], plan.chunk),
-        (anchors, centers[draws.blocks], gram, fixed.linear),
-    )
+    items = (anchors, centers[draws.blocks], gram, fixed.linear)
+    forms = jax.lax.map(lambda item: _forms_in_chunks(*item, chunk=plan.chunk), items)
     total = jax.tree.map(lambda leaf: jnp.sum(leaf, axis=0), forms)
     num_draws = found.squares.size
     axes, shared, fixed_features = total.axes / num_draws, total.shared / num_draws, jnp.mean(fixed.squares)
@@ -164,16 +162,11 @@ def _geometry_of_layer(blocks: Blocks, margin, draws: Draws, plan: Plan, dichoto
 def _blocks_of_points(points, mask, blocks, center) -> tuple[Blocks, Array]:
     reference, finite = reference_of_points(points, mask)
     gram, norms = jax.lax.map(lambda own: block_of(points[own], mask[own], reference, center), blocks)
-    return assemble_blocks(gram, norms, reference, finite, mask, center)
+    return assemble_blocks(gram, norms, reference, finite, center)
 
 
 def assemble_blocks(
-    gram: Float[Array, "S BM BM"],
-    norms: Float[Array, "S B M"],
-    reference: Reference,
-    finite: Bool[Array, " P"],
-    mask: Mask,
-    center: str,
+    gram: Float[Array, "S BM BM"], norms: Float[Array, "S B M"], reference: Reference, finite: Bool[Array, " P"], center
 ) -> tuple[Blocks, Float[Array, ""]]:
     """Puts the blocks of a layer together; the distance of the centers is in the unit of the norms."""
     present = jnp.sum(norms > 0)
@@ -184,13 +177,7 @@ def assemble_blocks(
 
 
 def joint_geometry_of_blocks(
-    reduced: list[tuple[Blocks, Float[Array, ""]]],
-    mask: Mask,
-    draws: Draws,
-    kappa: ArrayLike,
-    *,
-    plan: Plan,
-    dichotomies: str,
+    reduced: list[tuple[Blocks, Float[Array, ""]]], mask: Mask, draws: Draws, ready: JointOptions
 ) -> JointGeometry:
     """`joint_geometry_of_layers` of layers that have been reduced to inner products by `assemble_blocks`."""
     counts = jnp.sum(mask, axis=1).astype(jnp.int32)
@@ -198,31 +185,24 @@ def joint_geometry_of_blocks(
 
     def one_layer(item):
         blocks, distance = item
-        return _geometry_of_layer(blocks, kappa * distance, draws, plan, dichotomies, counts)
+        return _geometry_of_layer(blocks, ready.kappa * distance, draws, ready.plan, ready.name, counts)
 
     return jax.lax.map(one_layer, stacked)
 
 
+def joint_geometry_of_layers(
+    layers: tuple[Float[Array, "P M _"], ...], mask: Mask, key: PRNGKeyArray, ready: JointOptions
+) -> JointGeometry:
+    """Computes the joint geometry of several layers that show the same examples; leaves have a leading layer axis."""
+    traced = (ready.draws, ready.dichotomies, ready.kappa)
+    return _geometry_of_layers(layers, mask, key, *traced, plan=ready.plan, name=ready.name, center=ready.center)
+
+
 @functools.partial(jax.jit, static_argnames=("plan", "name", "center"))
 @jax.default_matmul_precision("highest")
-def joint_geometry_of_layers(
-    layers: tuple[Float[Array, "P M _"], ...],
-    mask: Mask,
-    key: PRNGKeyArray,
-    draws: Float[Array, "n P M"] | None,
-    dichotomies: Float[Array, "k P"] | None,
-    kappa: ArrayLike,
-    *,
-    plan: Plan,
-    name: str,
-    center: str,
-) -> JointGeometry:
-    """Computes the joint geometry of several layers that show the same examples; options as `JointOptions` has them.
-
-    Returns:
-      JointGeometry with a leading layer axis.
-    """
+def _geometry_of_layers(layers, mask, key, draws, dichotomies, kappa, *, plan, name, center):
+    ready = JointOptions(draws, dichotomies, kappa, plan, name, center)
     given = name if dichotomies is None else dichotomies
     sampled = sample(key, plan, mask.shape[1], mask.dtype, dichotomies=given, draws=draws)
     reduced = [_blocks_of_points(points, mask, sampled.blocks, center) for points in layers]
-    return joint_geometry_of_blocks(reduced, mask, sampled, kappa, plan=plan, dichotomies=name)
+    return joint_geometry_of_blocks(reduced, mask, sampled, ready)

@@ -35,30 +35,18 @@ def _residual(multipliers, slack):
 def _start(linear, num_slots):
     num = linear.shape[1]
     zeros, nothing = jnp.zeros((num_slots, num), linear.dtype), jnp.zeros_like(linear)
-    return ActiveSetState(
-        values=zeros,
-        points=jnp.zeros((num_slots, num), jnp.int32),
-        used=zeros,
-        inverse=jnp.zeros((num_slots, num_slots, num), linear.dtype),
-        multipliers=nothing,
-        slack=linear,
-        complete=jnp.ones(num, bool),
-        stuck=jnp.zeros(num, bool),
-        residual=_residual(nothing, linear),
-    )
+    points, inverse = jnp.zeros((num_slots, num), jnp.int32), jnp.zeros((num_slots, num_slots, num), linear.dtype)
+    complete, stuck = jnp.ones(num, bool), jnp.zeros(num, bool)
+    residual = _residual(nothing, linear)
+    return ActiveSetState(zeros, points, zeros, inverse, nothing, linear, complete, stuck, residual)
 
 
 def _widen(state, num_slots):
     """Adds empty slots; none is stuck then."""
     more = max(num_slots - len(state.used), 0)
     pad = lambda leaf, axes: jnp.pad(leaf, [(0, more)] * axes + [(0, 0)] * (leaf.ndim - axes))
-    return state._replace(
-        values=pad(state.values, 1),
-        points=pad(state.points, 1),
-        used=pad(state.used, 1),
-        inverse=pad(state.inverse, 2),
-        stuck=jnp.zeros_like(state.stuck),
-    )
+    padded = {name: pad(getattr(state, name), 1) for name in ("values", "points", "used")}
+    return state._replace(**padded, inverse=pad(state.inverse, 2), stuck=jnp.zeros_like(state.stuck))
 
 
 def _first(hits):
@@ -108,17 +96,9 @@ def _step(state: ActiveSetState, gram, linear, tol) -> ActiveSetState:
 
     multipliers = jnp.zeros_like(linear).at[points, programs].add(values)
     slack = linear - gram @ multipliers
-    return ActiveSetState(
-        values=values,
-        points=points,
-        used=used,
-        inverse=inverse,
-        multipliers=multipliers,
-        slack=slack,
-        complete=~blocked,
-        stuck=state.stuck | (wanted & ~possible),
-        residual=_residual(multipliers, slack),
-    )
+    complete, stuck = ~blocked, state.stuck | (wanted & ~possible)
+    residual = _residual(multipliers, slack)
+    return ActiveSetState(values, points, used, inverse, multipliers, slack, complete, stuck, residual)
 
 
 def solve_active_set(
@@ -161,11 +141,8 @@ def solve_active_set(
         _, worst = jax.lax.top_k(jnp.where(left, residual, -1), num_worst)
         own, own_linear = jax.tree.map(lambda leaf: leaf[..., worst], (state, linear))
         own = advance(gram, own_linear, MAX_STEPS, _widen(own, min(MAX_ACTIVE, len(gram))))
-        return (
-            left.at[worst].set(False),
-            multipliers.at[:, worst].set(own.multipliers),
-            residual.at[worst].set(own.residual),
-        )
+        left = left.at[worst].set(False)
+        return left, multipliers.at[:, worst].set(own.multipliers), residual.at[worst].set(own.residual)
 
     start = (state.residual > tol, state.multipliers, state.residual)
     _, multipliers, residual = jax.lax.while_loop(unfinished, round_of_the_worst, start)

@@ -50,9 +50,7 @@ def solve_batch(
     begin with; nothing is done if they are good already.
     """
     solver = NonnegativeADMM(tol=tol)
-    if start is None:
-        start = jnp.zeros_like(linear), jnp.full(linear.shape[:1], jnp.inf, linear.dtype)
-    params, residual = start
+    params, residual = start or (jnp.zeros_like(linear), jnp.full(linear.shape[:1], jnp.inf, linear.dtype))
     num_worst = -(-linear.shape[0] // 8)
     state = solver.init_state(params, gram, linear, residual)
 
@@ -140,36 +138,20 @@ class NonnegativeADMM(base.IterativeSolver):
     # Without this jaxopt unrolls the loop to `maxiter` whenever implicit differentiation is off.
     unroll: bool = False
 
-    def init_state(
-        self,
-        init_params: Float[Array, "n M"],
-        gram: Float[Array, "M M"],
-        linear: Float[Array, "n M"],
-        residual: Float[Array, " n"] | None = None,
-    ) -> ADMMState:
-        """Factorizes once, unless all is solved."""
-        if residual is None:
-            residual = self._residual(init_params, gram, linear)
+    def init_state(self, init_params, gram, linear, residual: Float[Array, " n"]) -> ADMMState:
+        """Factorizes once, unless all is solved; arguments of `solve_batch`."""
         error = _summary(residual)
 
         def factorize():
             values, vectors = symmetric_eigen(gram)
             return jnp.stack([(vectors / (values + penalty)) @ vectors.T for penalty in PENALTIES])
 
-        return ADMMState(
-            iter_num=jnp.int32(0),
-            error=error,
-            residual=residual,
-            dual=jnp.minimum(linear - init_params @ gram, 0) / PENALTIES[0],
-            inverses=jax.lax.cond(
-                error > self.tol, factorize, lambda: jnp.zeros((len(PENALTIES), *gram.shape), gram.dtype)
-            ),
-            which=jnp.int32(0),
-        )
+        number, dual = jnp.int32(0), jnp.minimum(linear - init_params @ gram, 0) / PENALTIES[0]
+        nothing = lambda: jnp.zeros((len(PENALTIES), *gram.shape), gram.dtype)
+        inverses = jax.lax.cond(error > self.tol, factorize, nothing)
+        return ADMMState(number, error, residual, dual, inverses, jnp.int32(0))
 
-    def update(
-        self, params: Float[Array, "n M"], state: ADMMState, gram: Float[Array, "M M"], linear: Float[Array, "n M"]
-    ) -> base.OptStep:
+    def update(self, params, state: ADMMState, gram, linear) -> base.OptStep:
         """Does `STEPS_PER_UPDATE` iterations and measures the residual."""
         penalties = jnp.asarray(PENALTIES, gram.dtype)
         penalty, inverse = penalties[state.which], state.inverses[state.which]
@@ -189,11 +171,8 @@ class NonnegativeADMM(base.IterativeSolver):
             polished_residual = self._residual(polished, gram, linear)
             better = (polished_residual < residual)[:, None]
             implied = jnp.minimum(linear - polished @ gram, 0) / penalty
-            return (
-                jnp.where(better, polished, positive),
-                jnp.where(better, implied, dual),
-                jnp.minimum(polished_residual, residual),
-            )
+            positive, dual = jnp.where(better, polished, positive), jnp.where(better, implied, dual)
+            return positive, dual, jnp.minimum(polished_residual, residual)
 
         positive, dual, residual = jax.lax.cond(
             _summary(residual) > self.tol, polish, lambda *carry: carry, positive, dual, residual
@@ -206,8 +185,6 @@ class NonnegativeADMM(base.IterativeSolver):
     def _residual(self, params, gram, linear):
         return jnp.max(jnp.abs(self.optimality_fun(params, gram, linear)), axis=-1)
 
-    def optimality_fun(
-        self, params: Float[Array, "n M"], gram: Float[Array, "M M"], linear: Float[Array, "n M"]
-    ) -> Float[Array, "n M"]:
+    def optimality_fun(self, params, gram, linear) -> Float[Array, "n M"]:
         """Zero at the solution: min(a, K a - b)."""
         return jnp.minimum(params, params @ gram - linear)

@@ -60,14 +60,11 @@ def solve_by_interior_point(
         center = (jnp.mean(least) / gap) ** 3 * gap
         move, change = direction(center - weights * slack - move * change)
         length = jnp.minimum(_length(weights, move), _length(slack, change))
-        following = weights + length * move, slack + length * change
-        usable = jnp.all(jnp.isfinite(following[0]) & jnp.isfinite(following[1])) & jnp.all(following[1] > 0)
-        usable &= jnp.all(following[0] > 0)
-        return (
-            number + 1,
-            *(jnp.where(usable, new, old) for new, old in zip(following, (weights, slack), strict=True)),
-            usable,
-        )
+        ahead, slack_ahead = weights + length * move, slack + length * change
+        usable = jnp.all(jnp.isfinite(ahead) & jnp.isfinite(slack_ahead)) & jnp.all(slack_ahead > 0)
+        usable &= jnp.all(ahead > 0)
+        number = number + 1
+        return number, jnp.where(usable, ahead, weights), jnp.where(usable, slack_ahead, slack), usable
 
     start = jnp.int32(0), jnp.ones_like(linear), jnp.ones_like(linear), jnp.array(True)
     _, weights, slack, _ = jax.lax.while_loop(unfinished, step, start)

@@ -89,7 +89,6 @@ def nonnegative_qp(
     whatever the units of the data; `GeometryOptions` documents it. A zero row of K marks an absent point, whose
     multiplier is 0. Convergence is not assumed: read `residual`.
     """
-    check_solver(solver)
     if tol is None:
         tol = 1e-10 if gram.dtype == jnp.float64 else 2e-6
     diagonal = jnp.diagonal(gram)

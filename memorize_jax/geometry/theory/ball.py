@@ -43,13 +43,8 @@ def ball_capacity(radius: ArrayLike, dimension: ArrayLike, kappa: ArrayLike = 0.
     The integral over t0 is done in closed form, that over r by Gauss-Legendre quadrature. The paper's A.1.2 quotes the
     approximation that keeps the middle case and sets r = sqrt(D).
 
-    Args:
-      radius: R >= 0, any shape, in units of the distance to the center.
-      dimension: D >= 0, same shape; need not be whole.
-      kappa: margin >= 0.
-
-    Returns:
-      alpha, same shape; 2 for R = 0 or D = 0 and kappa = 0. NaN for a negative radius or dimension.
+    R, in units of the distance to the center, and D, which need not be whole, are of one shape; so is alpha, which is 2
+    for R = 0 or D = 0 and kappa = 0, and NaN for a negative radius or dimension. kappa >= 0 is the margin.
 
     References:
       Chung, Lee & Sompolinsky 2016 and 2018 (section on balls).
@@ -61,12 +56,8 @@ def ball_capacity(radius: ArrayLike, dimension: ArrayLike, kappa: ArrayLike = 0.
     s, weights = jnp.asarray((nodes + 1) / 2, dtype), jnp.asarray(weights / 2, dtype)
     high = jnp.sqrt(dimension)[..., None] + 9
     r = high * s**4
-    log_density = (
-        (dimension[..., None] - 1) * jnp.log(r)
-        - r**2 / 2
-        - (dimension[..., None] / 2 - 1) * jnp.log(2.0)
-        - gammaln(jnp.where(dimension > 0, dimension, 1) / 2)[..., None]
-    )
+    log_density = (dimension[..., None] - 1) * jnp.log(r) - r**2 / 2 - (dimension[..., None] / 2 - 1) * jnp.log(2.0)
+    log_density -= gammaln(jnp.where(dimension > 0, dimension, 1) / 2)[..., None]
     mass = weights * 4 * high * s**3 * jnp.exp(log_density)
     # Normalizing by the same quadrature cancels its error to first order.
     mass = mass / jnp.sum(mass, axis=-1, keepdims=True)

@@ -24,12 +24,7 @@ def total_dimension(points: Any, *, share: float = 0.9) -> TotalDimension:
 
         participation ratio = (sum_i lambda_i)^2 / sum_i lambda_i^2,  lambda the covariance's eigenvalues
 
-    Args:
-      points: [P, M, N] or [n, N].
-      share: of the variance, in (0, 1].
-
-    Returns:
-      TotalDimension; NaN and 0 for points that are all the same.
+    Of points [P, M, N] or [n, N]; `share` of the variance is in (0, 1]. NaN and 0 for points that are all the same.
     """
     points = as_array(points)
     if points.ndim not in (2, 3) or not all(points.shape):

@@ -14,12 +14,8 @@ def separable_by_least_squares(rows: Float[np.ndarray, "n d"], signs: Float[np.n
         min_{a >= 0} |sum_i a_i signs_i rows_i|^2 + (sum_i a_i - 1)^2
 
     is zero exactly if the origin is in the hull of the signed points, so that no such w exists (Gordan). The work grows
-    with the cube of the number of features.
-
-    Rows are of about unit length; a column of ones allows hyperplanes that miss the origin.
-
-    Returns:
-      (separable, undecided); undecided, and then not separable, if the method did not end.
+    with the cube of the number of features. Rows are of about unit length; a column of ones lets hyperplanes miss the
+    origin. Returns (separable, undecided); undecided, and then not separable, if the method did not end.
     """
     matrix = np.vstack([(rows * signs[:, None]).T, np.ones(len(rows))])
     target = np.zeros(len(matrix))

@@ -30,34 +30,23 @@ MORE_TRIALS, LOOK = 8, 0.7
 
 
 class SimulatedCapacity(NamedTuple):
-    """Result of the search for the critical number of features.
+    """Result of the search for the critical number of features n*, not a whole number in general."""
 
-    Attributes:
-      capacity: P / n*, or the bound on it that `bound` speaks of.
-      standard_error: of the capacity, from the finite number of dichotomies; NaN for a bound.
-      num_features: n*, not a whole number in general.
-      bound: 0 for an estimate; -1 if the capacity is below the value given: even with as many features as the points
-        have dimensions, which no projection adds to, less than half separate; +1 if it is above it: a single feature
-        separates half or more.
-      tried: numbers of features.
-      separable: share of the dichotomies that were separable there.
-      undecided: share of all dichotomies that were neither separated nor shown to be inseparable in the iterations
-        allowed; they count as inseparable.
-      tested: number of dichotomies, each with a projection of its own.
-      slope: of the log odds that a dichotomy separates against log n, fitted at n*; NaN for a bound.
-      misfit: deviance of the fit per degree of freedom, about 1 for a good one; NaN for a bound.
-    """
-
-    capacity: float
-    standard_error: float
-    num_features: float
+    capacity: float  # P / n*, or the bound on it that `bound` speaks of
+    standard_error: float  # of the capacity, from the finite number of dichotomies; NaN for a bound
+    num_features: float  # n*
+    # 0 for an estimate; -1 if the capacity is below the value given: even with as many features as the points have
+    # dimensions, which no projection adds to, less than half separate; +1 if it is above it: a single feature separates
+    # half or more
     bound: int
-    tried: Int[np.ndarray, " trials"]
-    separable: Float[np.ndarray, " trials"]
+    tried: Int[np.ndarray, " trials"]  # numbers of features
+    separable: Float[np.ndarray, " trials"]  # share of the dichotomies that were separable there
+    # share of all dichotomies that were neither separated nor shown to be inseparable in the iterations allowed; they
+    # count as inseparable
     undecided: float
-    tested: Int[np.ndarray, " trials"]
-    slope: float
-    misfit: float
+    tested: Int[np.ndarray, " trials"]  # number of dichotomies, each with a projection of its own
+    slope: float  # of the log odds that a dichotomy separates against log n, fitted at n*; NaN for a bound
+    misfit: float  # deviance of the fit per degree of freedom, about 1 for a good one; NaN for a bound
 
 
 class _Trial(NamedTuple):
@@ -68,10 +57,7 @@ class _Trial(NamedTuple):
 
 
 def _coordinates(points, mask) -> Float[np.ndarray, "P M rank"]:
-    """The points about their mean, in as many coordinates as they have dimensions: [P, M, rank] in float64.
-
-    Random projections do not care which coordinates they start from, and fewer are cheaper.
-    """
+    """The points about their mean, in as many coordinates as they have dimensions, which is cheaper, in float64."""
     present = np.asarray(mask) > 0
     rows = np.asarray(points, np.float64)[present]
     # A common shift is no information about classes; without a bias it would be a handicap.
@@ -174,7 +160,6 @@ def simulated_capacity(
 
     Args:
       points: [P, M, N] array or list of [M_i, N]; P >= 2.
-      key: PRNG key.
       num_dichotomies: tested per trial; a trial whose first 10 agree ends with them.
       bias: whether the hyperplane may miss the origin.
       num_refinements: trials near the threshold, after the first ones on both sides.

@@ -27,12 +27,8 @@ def separable_dichotomies(
     """Tests dichotomies of manifolds, each in a projection of its own; on CPU one after the other.
 
     Douglas-Rachford splitting between the range of X (the outputs a hyperplane can give) and the outputs with a margin
-    of 1.
-
-    Zero columns of a projection count for nothing; `bias` lets the hyperplane miss the origin.
-
-    Returns:
-      (separable: a hyperplane was found; undecided: neither was one found nor shown not to exist).
+    of 1. Zero columns of a projection count for nothing; `bias` lets the hyperplane miss the origin. Returns separable,
+    where a hyperplane was found, and undecided, where neither was one found nor shown not to exist.
     """
     flat, present = points.reshape(-1, points.shape[-1]), mask.reshape(-1)
 
