@@ -19,7 +19,7 @@ from memorize_jax.figures.figure import Figure, missing
 from memorize_jax.measurements.registry import figures, open_study, statements
 from memorize_jax.report.catalog import caption
 from memorize_jax.runs.folder import RunFolder, runs_in
-from memorize_jax.runs.noted import read_config, read_provenance
+from memorize_jax.runs.noted import read_config, read_noted
 from memorize_jax.runs.notes import read_notes
 from memorize_jax.statistics import student_t_interval
 from memorize_jax.storage.files import read_json
@@ -104,7 +104,7 @@ def _section(judged: Judged) -> Iterator[str]:
 def _scale(study: Study) -> str:
     runs = runs_in(study.workdir)
     configs = [read_config(run) for run in runs]
-    notes = [note for run in runs for note in read_provenance(run)]
+    notes = [note for run in runs for note in read_noted(run).provenance]
     counts = [read_json(run.workdir / EXAMPLES)[0] for run in runs]
     steps = collections.Counter()
     if "metrics" in study.tables:

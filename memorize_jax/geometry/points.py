@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Integer
 
 from memorize_jax.geometry.batching import peak_bytes
 from memorize_jax.memory import check_fits
@@ -48,7 +48,7 @@ def as_array(values: Any, name: str = "points") -> np.ndarray | Array:
     return array
 
 
-def as_labels(labels: Any, count: int | None = None, name: str = "labels") -> Int[np.ndarray, " n"]:
+def as_labels(labels: Any, count: int | None = None, name: str = "labels") -> Integer[np.ndarray, " n"]:
     """Reads the class of every example: integers >= 0 of any framework; ValueError for all else, whole floats too."""
     labels = np.asarray(_any_array(labels, name))
     if labels.ndim != 1 or labels.dtype.kind not in "iu" or count not in (None, len(labels)):

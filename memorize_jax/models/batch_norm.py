@@ -26,7 +26,7 @@ class BatchNorm(nn.Module):
 
     @nn.compact
     def __call__(
-        self, x: Float[Array, "n ..."], train: bool, mask: Shaped[Array | np.ndarray, " n"] | None = None
+        self, x: Float[Array | np.ndarray, "n ..."], train: bool, mask: Shaped[Array | np.ndarray, " n"] | None = None
     ) -> Float[Array, "n ..."]:
         """Normalizes each channel (last axis); in training by the statistics of the batch, where the mask is not 0."""
         channels = x.shape[-1:]
