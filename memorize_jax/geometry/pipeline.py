@@ -18,7 +18,7 @@ from memorize_jax.geometry.result import ManifoldGeometry
 from memorize_jax.keys import stream
 
 
-def _sample_draws(key, num_manifolds, num_draws, num_examples, dtype) -> Float[Array, "P n M+1"]:
+def _sample_draws(key, num_manifolds, num_draws, num_examples, dtype) -> jax.Array:
     # A key for each, so that adding manifolds changes no other's draws.
     keys = jax.vmap(lambda p: jax.random.fold_in(key, p))(jnp.arange(num_manifolds))
     return jax.vmap(lambda k: jax.random.normal(k, (num_draws, num_examples + 1), dtype))(keys)
