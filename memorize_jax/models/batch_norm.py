@@ -35,7 +35,7 @@ class BatchNorm(nn.Module):
         bias = self.param("bias", nn.initializers.zeros_init(), channels, wide)
         running_mean = self.variable("batch_stats", "mean", jnp.zeros, channels, wide)
         running_var = self.variable("batch_stats", "var", jnp.ones, channels, wide)
-        x = x.astype(wide)
+        x = jnp.asarray(x, wide)
         if train:
             # While initializing there is no axis yet, whatever the name.
             mean, var = _moments(x, mask, None if self.is_initializing() else self.axis_name)
