@@ -104,37 +104,55 @@ def _images(read: Reader, names: list[str], path) -> UInt8[np.ndarray, "n 64 64 
     return images
 
 
-def _annotations(text: str, classes: list[str], path) -> Int32[np.ndarray, " n"]:
+def _annotations(text: str, classes: list[str], num_test: int, path) -> Int32[np.ndarray, " n"]:
     """Reads the class of val_0.JPEG, val_1.JPEG, ..."""
     label_of = {wordnet_id: label for label, wordnet_id in enumerate(classes)}
     rows = dict(line.split("\t")[:2] for line in text.splitlines() if line.count("\t") >= 1)
-    names = [f"val_{number}.JPEG" for number in range(NUM_TEST)]
+    names = [f"val_{number}.JPEG" for number in range(num_test)]
     if rows.keys() != set(names) or not set(rows.values()) <= label_of.keys():
-        expected = f"val_annotations.txt to give one of {len(classes)} classes for each of {NUM_TEST} images"
+        expected = f"val_annotations.txt to give one of {len(classes)} classes for each of {num_test} images"
         raise ValueError(f"{path}: expected {expected}, got {len(rows)} images of {len(set(rows.values()))} classes")
     return np.array([label_of[rows[name]] for name in names], np.int32)
 
 
-def load(data_dir: str | None = None) -> Splits:
-    """Loads images [n, 64, 64, 3] from the zip file, without extracting it, or from the folder in it.
+def read_tiny_imagenet(
+    path: pathlib.Path,
+    num_classes: int | None = None,
+    train_per_class: int | None = None,
+    num_test: int | None = None,
+) -> Splits:
+    """Reads images [n, 64, 64, 3] from the zip file, without extracting it, or from the folder in it.
 
     All names of files are made here or checked against those made here, so none can lead outside. Classes are in the
     order of their WordNet ids. The official validation set is the test set: the official test set has no labels.
-    Decoding takes half a minute and 1.4 GB.
+
+    Args:
+      path: of the zip file or the folder.
+      num_classes: that there must be; None for those of the official data, as for the other two.
+      train_per_class: training images of each.
+      num_test: test images.
     """
+    num_classes, num_test = num_classes or NUM_CLASSES, num_test or NUM_TEST
+    per_class = train_per_class or TRAIN_PER_CLASS
+    with _reader(path) as read:
+        classes = sorted(set(read("wnids.txt").decode("ascii", "replace").split()))
+        wrong = [name for name in classes if not WORDNET_ID.fullmatch(name)]
+        if wrong or len(classes) != num_classes:
+            got = f"{len(classes)}{f' with {wrong[0]!r}' if wrong else ''}"
+            raise ValueError(f"{path}: expected {num_classes} WordNet ids like n01443537 in wnids.txt, got {got}")
+        annotations = read("val/val_annotations.txt").decode("ascii", "replace")
+        test_labels = _annotations(annotations, classes, num_test, path)
+        train_labels = np.repeat(np.arange(num_classes, dtype=np.int32), per_class)
+        train = [f"train/{name}/images/{name}_{number}.JPEG" for name in classes for number in range(per_class)]
+        test = [f"val/images/val_{number}.JPEG" for number in range(num_test)]
+        parts = (train, train_labels), (test, test_labels)
+        return Splits(*(Split(_images(read, names, path), own, num_classes, "tiny_imagenet") for names, own in parts))
+
+
+def load(data_dir: str | None = None) -> Splits:
+    """Finds the zip file or the folder and reads it: half a minute and 1.4 GB."""
     folder = data_folder(data_dir)
     path = find(WANTED, folder)
     if path is None:
         raise FileNotFoundError(f"tiny_imagenet: no data in {folder}; {missing(WANTED, folder)}")
-    with _reader(path) as read:
-        classes = sorted(set(read("wnids.txt").decode("ascii", "replace").split()))
-        wrong = [name for name in classes if not WORDNET_ID.fullmatch(name)]
-        if wrong or len(classes) != NUM_CLASSES:
-            got = f"{len(classes)}{f' with {wrong[0]!r}' if wrong else ''}"
-            raise ValueError(f"{path}: expected {NUM_CLASSES} WordNet ids like n01443537 in wnids.txt, got {got}")
-        test_labels = _annotations(read("val/val_annotations.txt").decode("ascii", "replace"), classes, path)
-        train_labels = np.repeat(np.arange(NUM_CLASSES, dtype=np.int32), TRAIN_PER_CLASS)
-        train = [f"train/{name}/images/{name}_{number}.JPEG" for name in classes for number in range(TRAIN_PER_CLASS)]
-        test = [f"val/images/val_{number}.JPEG" for number in range(NUM_TEST)]
-        parts = (train, train_labels), (test, test_labels)
-        return Splits(*(Split(_images(read, names, path), own, NUM_CLASSES, "tiny_imagenet") for names, own in parts))
+    return read_tiny_imagenet(path)
