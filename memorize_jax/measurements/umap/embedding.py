@@ -1,5 +1,6 @@
 """Layers drawn in the plane by UMAP; the only file that knows umap-learn."""
 
+import importlib
 import importlib.metadata
 import warnings
 
@@ -38,8 +39,8 @@ def embed(points: Float[np.ndarray, "n d"], *, seed: int, num_neighbors: int = 1
         raise ValueError(f"expected at least 4 points to embed, got {len(points)}")
     if not np.isfinite(points).all():
         raise ValueError("expected finite points to embed, got NaN or infinite ones")
-    # Here, for importing it compiles for many seconds.
-    import umap
+    # Here, for importing it compiles for many seconds; by name, for a type checker takes `umap` for this room.
+    umap = importlib.import_module("umap")
 
     reducer = umap.UMAP(n_neighbors=min(num_neighbors, len(points) - 1), random_state=seed, n_jobs=1)
     with warnings.catch_warnings():
