@@ -1,5 +1,6 @@
 """The paper's networks as flax.linen modules."""
 
+from memorize_jax.models.groups import BN_POLICIES, LayerGroup, check_groups, count_groups, select_groups, transplant
 from memorize_jax.models.initializers import INITS
 from memorize_jax.models.layers import Layer, norm_name
 from memorize_jax.models.network import Network
@@ -16,17 +17,23 @@ from memorize_jax.models.registry import (
 )
 
 __all__ = [
+    "BN_POLICIES",
     "INITS",
     "MODELS",
     "Entry",
     "Layer",
+    "LayerGroup",
     "Network",
     "can_be_stacked",
     "check_dropout",
+    "check_groups",
     "check_input",
     "check_name",
+    "count_groups",
     "create",
     "layer_names",
     "layers",
     "norm_name",
+    "select_groups",
+    "transplant",
 ]

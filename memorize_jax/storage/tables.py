@@ -39,7 +39,11 @@ GEOMETRY = (
     *("least_retained_center_norm", "largest_kkt_residual", *SIZES, *AROUND_K, *JOINT, *RESAMPLED),
 )
 # Accuracy with the layers of one unit as they were at another epoch.
-REWINDING = ("seed", "into", "layer", "layer_number", "num_layers", "rewind_epoch", "bn", "loss", *ACCURACIES)
+REWINDING = (
+    *("seed", "into", "layer", "layer_number", "num_layers", "rewind_epoch", "bn", "loss", *ACCURACIES),
+    # "self", or the folder of the other run that layers are from, or go to.
+    "source",
+)
 # What the paper says, and whether the tables show it.
 CLAIMS = ("claim", "figure", "statement", "quantity", "measured", "low", "high", "threshold", "verdict", "reason")
 # Accuracy and the geometry of the test set's manifolds by width; `moment` is best or final.
@@ -76,11 +80,11 @@ EXAMPLES = ("seed", "group", "example", "true", "assigned", "height", "width", "
 SPHERES = ("seed", "example", "label", "axis_0", "axis_1", "axis_2", "axis_3", "axis_4")
 
 # Columns that tables of the first version lack; there they are NaN.
-ADDED = {*AROUND_K, *JOINT, *RESAMPLED, "joint_standard_error", "data_classes"}
+ADDED = {*AROUND_K, *JOINT, *RESAMPLED, "joint_standard_error", "data_classes", "source"}
 # Columns of text; all others hold numbers.
 TEXT = {
     *("layer", "group", "part", "form", "bn", "weighting", "centering", "method", "labels", "moment", "into", "stage"),
-    *("pixels", "clean_layer", "oracle_layer", "run", "state"),
+    *("pixels", "clean_layer", "oracle_layer", "run", "state", "source"),
     *(set(CLAIMS) - {"measured", "low", "high"}),
 }
 

@@ -2,6 +2,10 @@
 
     python -m experiments.rewinding --workdir=runs/mine --rewind_epochs=log,best --rewind_layers=each,last:2
 
+With `--source` also layers of another run, e.g. of one without permuted labels, and the reverse:
+
+    python -m experiments.rewinding --workdir=runs/mine --source=runs/clean --rewind_into=both --rewind_layers=windows
+
 Writes results/rewinding.csv and figures 4A and 4B in the run's folder; for an ensemble, over all of its seeds.
 """
 
@@ -10,7 +14,8 @@ import dataclasses
 from memorize_jax import models
 from memorize_jax.config import Settings, setting
 from memorize_jax.measurements.measurement import Measurement, Table
-from memorize_jax.measurements.rewinding.transplant import BN_POLICIES, INTO, check_groups, select_groups
+from memorize_jax.measurements.rewinding.transplant import BOTH, INTO, directions
+from memorize_jax.models import BN_POLICIES, check_groups, count_groups, select_groups
 from memorize_jax.storage.tables import REWINDING
 
 
@@ -23,32 +28,41 @@ class RewindingSettings(Settings):
     )
     rewind_layers: str = setting(
         "each,last:2,last:3",
-        "Layers to rewind, comma-separated: each; conv, every convolution; last:K, the last K together; all, "
-        "together; or names of layers that go together joined by +.",
+        "Layers to rewind, comma-separated: each; conv, every convolution; last:K, the last K together; windows:K, "
+        "any K consecutive ones together; windows, of every number; all, together; or names of layers that go "
+        "together joined by +.",
     )
     rewind_into: str = setting(
         "final",
-        "Which layers go where: final puts earlier ones into the final network, early final ones into earlier ones.",
-        choices=INTO,
+        "Which layers go where: final puts earlier ones, or those of the source, into the final network; early puts "
+        "final ones into the earlier networks, or into those of the source; both does both.",
+        choices=(*INTO, BOTH),
     )
     bn: str = setting(
         "with_layer",
-        "What happens to the BatchNorm of these layers, see rewinding.transplant.",
+        "What happens to the BatchNorm of these layers, see models.transplant.",
         choices=BN_POLICIES,
+    )
+    source: str | None = setting(
+        None,
+        "Folder of another run of the same network and data, e.g. of the same seed without permuted labels: its layers "
+        "are moved as well, at its own rewind epochs.",
     )
 
     def validate(self) -> None:
         """Checks every field that can be checked without the run; raises ValueError "expected X, got Y"."""
         super().validate()
-        check_groups(self.rewind_layers)
+        check_groups(self.rewind_layers, "rewind_layers")
 
 
 def _check(config, splits, labels, settings):
-    select_groups(settings.rewind_layers, models.layers(config.model))
+    select_groups(settings.rewind_layers, models.layers(config.model), "rewind_layers")
 
 
 def _cost(work, settings):
-    return work.count(settings.rewind_epochs) * (work.num_layers + 2) * 1.2 * work.forward_seconds, None
+    groups = count_groups(settings.rewind_layers, work.num_layers)
+    networks = groups * len(directions(settings.rewind_into)) * (2 if settings.source else 1)
+    return work.count(settings.rewind_epochs) * networks * 1.2 * work.forward_seconds, None
 
 
 MEASUREMENT = Measurement(
@@ -57,7 +71,12 @@ MEASUREMENT = Measurement(
     room=__name__,
     of_final=True,
     settings=RewindingSettings,
-    tables={"rewinding": Table(REWINDING, text=frozenset({"into", "layer", "bn"}))},
+    tables={
+        "rewinding": Table(
+            REWINDING, text=frozenset({"into", "layer", "bn", "source"}), added=frozenset({"source"})
+        )
+    },
+    other_runs=lambda settings: (settings.source,) if settings.source else (),
     check=_check,
     cost=_cost,
 )

@@ -8,10 +8,11 @@ from memorize_jax.data import standardize
 from memorize_jax.measurements.measurement import Work
 from memorize_jax.measurements.rewinding import RewindingSettings
 from memorize_jax.measurements.rewinding.transplant import (
+    SELF,
+    directions,
     recalibrated,
     rewinding_row,
     rewound_network,
-    select_groups,
 )
 from memorize_jax.runs.run import Run
 from memorize_jax.training import Trainer
@@ -21,22 +22,42 @@ from memorize_jax.training.devices import split_batches
 def plan(run: Run, settings: RewindingSettings) -> Work:
     """Evaluates the network of every point of the grid by one compiled program.
 
-    Of the earlier epochs only the layers that are moved are read.
+    Of the earlier epochs, and of another run, only the layers that are moved are read, unless they stay and the final
+    network's move.
     """
-    groups = select_groups(settings.rewind_layers, models.layers(run.config.model))
-    epochs = run.select_epochs(settings.rewind_epochs)
-    grid = {f"{group.name}@{epoch}": (group, epoch) for group in groups for epoch in epochs}
+    chosen = models.select_groups(settings.rewind_layers, models.layers(run.config.model), "rewind_layers")
+    groups = {group.name: group for group in chosen}
+    donors = {SELF: run} | ({settings.source: _open_source(run, settings.source)} if settings.source else {})
+    units = [
+        (source, into, name, epoch)
+        for source, donor in donors.items()
+        for into in directions(settings.rewind_into)
+        for name in groups
+        for epoch in donor.select_epochs(settings.rewind_epochs)
+    ]
     trainer = Trainer(run.config, run.splits, run.labels)
-    last, into, bn = run.final_epoch, settings.rewind_into, settings.bn
+    last, bn = run.final_epoch, settings.bn
 
-    def rows(name):
-        group, epoch = grid[name]
-        variables = rewound_network(group, epoch, run.network(last), run.network, run.network_layers, into=into, bn=bn)
+    def rows(unit):
+        source, into, name, epoch = unit
+        donor, group = donors[source], groups[name]
+        final = run.network(last)
+        variables = rewound_network(group, epoch, final, donor.network, donor.network_layers, into=into, bn=bn)
         if bn == "recalibrate":
             variables = _recalibrated(run, trainer, variables)
-        return [rewinding_row(group, epoch, trainer.evaluate(variables), seed=run.config.seed, into=into, bn=bn)]
+        about = {"seed": run.config.seed, "into": into, "bn": bn, "source": source}
+        return [rewinding_row(group, epoch, trainer.evaluate(variables), **about)]
 
-    return Work(list(grid), rows, counted="network")
+    return Work(units, rows, counted="network")
+
+
+def _open_source(run: Run, workdir: str) -> Run:
+    """Another run whose layers fit into the network; raises ValueError for one whose do not, or of other data."""
+    source = run.open_other(workdir)
+    of = lambda one: f"{one.config.model} of width {one.config.width or 'as published'}, scaling {one.config.scaling}"
+    if of(source) != of(run):
+        raise ValueError(f"expected source to hold a run of {of(run)}, got {of(source)} in {workdir}")
+    return source
 
 
 def _recalibrated(run, trainer, variables):

@@ -1,105 +1,24 @@
 """Rewinding: a trained network with some of its layers as they were at another epoch."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 import flax.linen as nn
 import jax
 import numpy as np
 from jax.typing import ArrayLike
 
-from memorize_jax.models import Layer, norm_name
+from memorize_jax.models import LayerGroup, transplant
 from memorize_jax.models.batch_norm import MOMENTUM
 
-BN_POLICIES = ("with_layer", "keep", "rewind_stats_only", "recalibrate")
-INTO = ("final", "early")
-EXPECTED = "comma-separated each, conv, all, last:K with K >= 1, or names of layers joined by +"
+# Which network a group of layers is put into.
+INTO, BOTH = ("final", "early"), "both"
+# Where the layers of the other network are from, if they are of the run itself.
+SELF = "self"
 
 
-class LayerGroup(NamedTuple):
-    """Layers that are moved together.
-
-    Attributes:
-      name: names of the layers joined by "+".
-      layers: at least one.
-    """
-
-    name: str
-    layers: tuple[Layer, ...]
-
-    @property
-    def modules(self) -> tuple[str, ...]:
-        """Names of the modules that hold their variables."""
-        return tuple(module for layer in self.layers for module in layer.modules)
-
-
-def check_groups(spec: str) -> None:
-    """Raises ValueError where `select_groups` would for any network."""
-    for item in map(str.strip, spec.split(",")):
-        count = item.removeprefix("last:")
-        if not item or (count != item and not (count.isdecimal() and int(count) >= 1)):
-            raise ValueError(f"expected rewind_layers to be {EXPECTED}, got {item!r}")
-
-
-def select_groups(spec: str, layers: Sequence[Layer]) -> list[LayerGroup]:
-    """Reads a choice of layers and sets of layers.
-
-    Args:
-      spec: comma-separated: "each" for every layer by itself, "conv" for every convolution by itself (figure 4 leaves
-        the linear layers out), "last:K" for the last K layers together, "all" for all together, or names of layers
-        joined by "+". Groups come in this order, each once.
-      layers: of the network, in order.
-
-    Raises:
-      ValueError: the network has no such layers; names those it has.
-    """
-    check_groups(spec)
-    by_name = {layer.name: layer for layer in layers}
-    found = []
-    for item in map(str.strip, spec.split(",")):
-        if item in ("each", "conv"):
-            sets = [(layer,) for layer in layers if item == "each" or layer.name.startswith("conv")]
-        elif item == "all":
-            sets = [tuple(layers)]
-        elif item.startswith("last:"):
-            sets = [tuple(layers[-int(item.removeprefix("last:")) :])]
-        else:
-            names = item.split("+")
-            sets = [tuple(by_name[name] for name in names)] if set(names) <= set(by_name) else []
-        if not sets:
-            why = "; the network has no convolutions" if item == "conv" else ""
-            raise ValueError(f"expected rewind_layers among {', '.join(by_name)}, got {item!r}{why}")
-        found += [LayerGroup("+".join(layer.name for layer in chosen), chosen) for chosen in sets]
-    return list(dict.fromkeys(found))
-
-
-def transplant(recipient: dict, donor: dict, modules: Collection[str], *, bn: str = "with_layer") -> dict:
-    """Puts modules of one network into another of the same shape; leaves are shared with both, not copied.
-
-    Args:
-      recipient: params and batch_stats.
-      donor: params and batch_stats; only `modules` need be there.
-      modules: names, as of `LayerGroup.modules`; those neither network has are passed over.
-      bn: what happens to the BatchNorm of the layers that are moved: "with_layer" moves its scale, offset and running
-        statistics with kernel and bias; "keep" moves none of them; "rewind_stats_only" moves the running statistics,
-        but not scale and offset; "recalibrate" moves as "with_layer" does, and expects `recalibrated` to be called.
-
-    Raises:
-      ValueError: unknown `bn`, or none of the modules is in the donor.
-    """
-    if bn not in BN_POLICIES:
-        raise ValueError(f"expected bn to be one of {', '.join(BN_POLICIES)}, got {bn!r}")
-    held = {module for collection in donor.values() for module in collection}
-    if not held.intersection(modules):
-        raise ValueError(f"expected a network with one of {', '.join(modules)}, got {', '.join(sorted(held))}")
-    norms = {norm_name(module) for module in modules}.intersection(modules)
-    stays = {"keep": {"params", "batch_stats"}, "rewind_stats_only": {"params"}}.get(bn, set())
-    result = {}
-    for collection, contents in recipient.items():
-        given = donor.get(collection, {})
-        moved = {module for module in modules if module in given and not (module in norms and collection in stays)}
-        result[collection] = {name: given[name] if name in moved else value for name, value in contents.items()}
-    return result
+def directions(into: str) -> tuple[str, ...]:
+    """Those of `INTO` that a choice means."""
+    return INTO if into == BOTH else (into,)
 
 
 def recalibrated(model: nn.Module, variables: dict, batches: Iterable[tuple[ArrayLike, ArrayLike]]) -> dict:
@@ -136,10 +55,12 @@ def _apply(model, variables, inputs, mask):
 _train_mode = jax.jit(_apply, static_argnums=0)
 
 
-def rewinding_row(group: LayerGroup, rewind_epoch: int, accuracies: Mapping, *, seed: int, into: str, bn: str) -> dict:
+def rewinding_row(
+    group: LayerGroup, rewind_epoch: int, accuracies: Mapping, *, seed: int, into: str, bn: str, source: str = SELF
+) -> dict:
     """A row of results/rewinding.csv: what a rewound network reaches, by `training.Trainer.evaluate`."""
     place = {"layer": group.name, "layer_number": group.layers[0].number, "num_layers": len(group.layers)}
-    return {"seed": seed, "into": into, **place, "rewind_epoch": rewind_epoch, "bn": bn, **accuracies}
+    return {"seed": seed, "into": into, **place, "rewind_epoch": rewind_epoch, "bn": bn, **accuracies, "source": source}
 
 
 def rewound_network(
@@ -156,9 +77,9 @@ def rewound_network(
 
     Args:
       group: what is moved.
-      epoch: of the earlier network.
+      epoch: of the earlier or other network.
       final: the final network.
-      load: epoch -> its network.
+      load: epoch -> its network, of this run or of another one.
       load_layers: (epoch, modules) -> these modules of its network.
       into: "final" puts the group of `epoch` into the final network (the paper's rewinding), "early" puts the final
         network's group into that of `epoch`.

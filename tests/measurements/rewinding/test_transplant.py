@@ -5,17 +5,15 @@ import numpy as np
 import pytest
 
 from memorize_jax import models
-from memorize_jax.measurements.rewinding.transplant import (
-    BN_POLICIES,
-    check_groups,
-    recalibrated,
-    rewound_network,
-    select_groups,
-    transplant,
-)
+from memorize_jax.measurements.rewinding.transplant import recalibrated, rewound_network
+from memorize_jax.models import BN_POLICIES, check_groups, count_groups, transplant
 from memorize_jax.models.batch_norm import BatchNorm
 
 LAYERS = models.layers("mlp")
+
+
+def select_groups(spec, layers):
+    return models.select_groups(spec, layers, "rewind_layers")
 
 
 def network(name, seed):
@@ -106,10 +104,24 @@ def test_into_early_is_the_reverse_and_only_then_reads_whole_networks():
         ("last:1,linear6", ["linear6"]),
         ("linear2+linear4, linear1", ["linear2+linear4", "linear1"]),
         ("all", ["linear1+linear2+linear3+linear4+linear5+linear6"]),
+        ("windows:1", [f"linear{number}" for number in range(1, 7)]),
+        ("windows:5", ["linear1+linear2+linear3+linear4+linear5", "linear2+linear3+linear4+linear5+linear6"]),
     ],
 )
 def test_groups_are_read_in_order_each_once(spec, names):
     assert [group.name for group in select_groups(spec, LAYERS)] == names
+
+
+def test_windows_are_of_every_number_of_layers_in_a_row():
+    groups = select_groups("windows", LAYERS)
+    assert [len(group.layers) for group in groups] == [1] * 6 + [2] * 5 + [3] * 4 + [4] * 3 + [5] * 2 + [6]
+    assert groups[:6] == select_groups("each", LAYERS)
+    assert [group for group in groups if len(group.layers) == 4] == select_groups("windows:4", LAYERS)
+
+
+@pytest.mark.parametrize("spec", ["each,last:2,last:3", "windows", "windows:4,all", "linear1+linear3"])
+def test_as_many_groups_are_counted_as_there_are(spec):
+    assert count_groups(spec, len(LAYERS)) == len(select_groups(spec, LAYERS))
 
 
 def test_conv_leaves_the_linear_layers_out_as_in_figure_4():
@@ -123,16 +135,16 @@ def test_a_network_without_convolutions_is_said_to_have_none():
         select_groups("each,conv", LAYERS)
 
 
-@pytest.mark.parametrize("item", ["conv", "linear7", "linear1+conv1", "linear1+"])
+@pytest.mark.parametrize("item", ["conv", "linear7", "linear1+conv1", "linear1+", "windows:7"])
 def test_layers_the_network_does_not_have_are_named(item):
     with pytest.raises(ValueError, match="expected rewind_layers among linear1, .*, got '" + item.replace("+", r"\+")):
         select_groups(item, LAYERS)
 
 
-@pytest.mark.parametrize("item", ["", "last:0", "last:", "last:x", "each,,all"])
+@pytest.mark.parametrize("item", ["", "last:0", "last:", "last:x", "each,,all", "windows:0", "first:2"])
 def test_a_malformed_choice_is_named(item):
     with pytest.raises(ValueError, match="expected rewind_layers to be comma-separated each"):
-        check_groups(item)
+        check_groups(item, "rewind_layers")
 
 
 def test_unknown_policy_and_missing_layer_are_named():
