@@ -19,6 +19,8 @@ ROOMS = (
     "memorize_jax.measurements.spheres",
     "memorize_jax.measurements.geometry",
     "memorize_jax.measurements.rewinding",
+    "memorize_jax.measurements.retraining",
+    "memorize_jax.measurements.flipping",
     "memorize_jax.measurements.double_descent",
     "memorize_jax.measurements.gradients",
     "memorize_jax.measurements.fractions",

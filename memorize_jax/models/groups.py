@@ -3,12 +3,10 @@
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
-from memorize_jax.models.layers import Layer, norm_name
+from memorize_jax.models.layers import Layer, layer, norm_name
 
 BN_POLICIES = ("with_layer", "keep", "rewind_stats_only", "recalibrate")
-EXPECTED = (
-    "comma-separated each, conv, all, last:K, windows, windows:K with K >= 1, or names of layers joined by +"
-)
+EXPECTED = "comma-separated each, conv, all, last:K, windows, windows:K with K >= 1, or names of layers joined by +"
 
 
 class LayerGroup(NamedTuple):
@@ -58,7 +56,7 @@ def select_groups(spec: str, layers: Sequence[Layer], setting: str) -> list[Laye
         if not sets:
             why = "; the network has no convolutions" if item == "conv" else ""
             raise ValueError(f"expected {setting} among {', '.join(one.name for one in layers)}, got {item!r}{why}")
-        found += [LayerGroup("+".join(layer.name for layer in chosen), tuple(chosen)) for chosen in sets]
+        found += [LayerGroup("+".join(one.name for one in chosen), tuple(chosen)) for chosen in sets]
     return list(dict.fromkeys(found))
 
 
@@ -70,18 +68,17 @@ def _sets(item: str, layers: list[Layer]) -> list[list[Layer]]:
     if kind == "last":
         return [layers[-int(count) :]]
     if item in ("each", "conv"):
-        return [[layer] for layer in layers if item == "each" or layer.name.startswith("conv")]
+        return [[one] for one in layers if item == "each" or one.name.startswith("conv")]
     if item == "all":
         return [layers]
-    by_name, names = {layer.name: layer for layer in layers}, item.split("+")
+    by_name, names = {one.name: one for one in layers}, item.split("+")
     return [[by_name[name] for name in names]] if set(names) <= set(by_name) else []
 
 
 def count_groups(spec: str, num_layers: int) -> int:
     """About how many groups `select_groups` finds in a network of so many layers, all of which may be convolutions."""
-    counted = [f"layer{number}" for number in range(num_layers)]
-    sizes = {"conv": num_layers}
-    return sum(sizes.get(item) or len(_sets(item, counted)) or 1 for item in map(str.strip, spec.split(",")))
+    counted = [layer("conv", number, "") for number in range(1, num_layers + 1)]
+    return sum(len(_sets(item, counted)) or 1 for item in map(str.strip, spec.split(",")))
 
 
 def transplant(recipient: dict, donor: dict, modules: Collection[str], *, bn: str = "with_layer") -> dict:

@@ -5,9 +5,13 @@ import numpy as np
 from memorize_jax.figures.curves import draw_mean, epochs_note, heading, interpolated, seeds_note, subject
 from memorize_jax.figures.figure import Figure
 from memorize_jax.figures.style import MARKER_CYCLE, Drawing, drawn, epoch_axis, shade, subplots
+from memorize_jax.measurements.rewinding.sources import own_rows
+from memorize_jax.measurements.rewinding.swap import SWAP, SWAP_WINDOWS
 from memorize_jax.studies.study import Study
 
 LEVEL = 0.95
+# More curves of layers rewound together cannot be told apart.
+MOST_SETS = 6
 ACCURACIES = {
     "train": "accuracy on assigned training labels (%)",
     "test": "accuracy on test (%)",
@@ -19,8 +23,12 @@ MANY = (".", (0, (6, 1, 1, 1)))
 
 
 def _into_final(study):
-    table = study.tables["rewinding"]
-    return table[table["into"] == "final"]
+    """The rows of the run's own layers, of windows in all places only if they are few."""
+    table = own_rows(study.tables["rewinding"])
+    table = table[table["into"] == "final"]
+    is_set = table["num_layers"] > 1
+    many = table.loc[is_set, "layer"].nunique() > MOST_SETS
+    return table[~is_set] if many and not is_set.all() else table
 
 
 def _curve(study, rows, column):
@@ -126,4 +134,6 @@ FIGURES = (
         "layer lifts the curve, memorization of wrong labels sat in that layer. Not in the paper.",
         "restored",
     ),
+    SWAP,
+    SWAP_WINDOWS,
 )

@@ -7,13 +7,8 @@ from memorize_jax import models
 from memorize_jax.data import standardize
 from memorize_jax.measurements.measurement import Work
 from memorize_jax.measurements.rewinding import RewindingSettings
-from memorize_jax.measurements.rewinding.transplant import (
-    SELF,
-    directions,
-    recalibrated,
-    rewinding_row,
-    rewound_network,
-)
+from memorize_jax.measurements.rewinding.sources import SELF
+from memorize_jax.measurements.rewinding.transplant import directions, recalibrated, rewinding_row, rewound_network
 from memorize_jax.runs.run import Run
 from memorize_jax.training import Trainer
 from memorize_jax.training.devices import split_batches

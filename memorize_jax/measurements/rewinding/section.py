@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from memorize_jax.measurements.rewinding.effects import RewindingEffect, rewinding_effect
+from memorize_jax.measurements.rewinding.sources import own_rows
 from memorize_jax.pages.section import Section
 from memorize_jax.pages.views import Number, make_view
 from memorize_jax.studies.study import Study
@@ -13,7 +14,7 @@ from memorize_jax.studies.study import Study
 
 def rewinding_effects(study: Study, group: str) -> dict[int, RewindingEffect]:
     """Seed -> what rewinding layers of the final network wins back on a group, for seeds that had lost something."""
-    table = study.tables["rewinding"]
+    table = own_rows(study.tables["rewinding"])
     table = table[table["into"] == "final"]
     found = {
         seed: rewinding_effect(table[table["seed"] == seed], study.metrics_of(seed), group, study.layers[-1])
@@ -25,7 +26,7 @@ def rewinding_effects(study: Study, group: str) -> dict[int, RewindingEffect]:
 
 def _facts(study: Study) -> dict | None:
     """The words on figure 4A-B: effects of one run, or means over the seeds of several."""
-    if not (study.tables["rewinding"]["into"] == "final").any():
+    if not (own_rows(study.tables["rewinding"])["into"] == "final").any():
         return None
     effects = {group: rewinding_effects(study, group) for group in ("test", "restored")}
     shares = {

@@ -7,6 +7,7 @@ from memorize_jax.claims.shapes import RANGE, reversal, thirds
 from memorize_jax.claims.statement import NOTICEABLE, Statement, above, below, stating
 from memorize_jax.epochs import final_epoch
 from memorize_jax.measurements.rewinding.effects import RECOVERS, RewindingEffect, rewinding_effect
+from memorize_jax.measurements.rewinding.sources import own_rows
 
 # The paper's.
 RECOVERED = 0.9
@@ -25,7 +26,7 @@ def last_layer(layers: tuple[str, ...]) -> str:
 
 def _rewound(evidence: Evidence) -> pd.DataFrame:
     evidence.require("loss")
-    table = evidence.tables["rewinding"]
+    table = own_rows(evidence.tables["rewinding"])
     rows = table[(table["into"] == "final") & (table["num_layers"] == 1)]
     if rows.empty:
         raise NotTestable("no single layer was rewound in the final network; use --rewind_layers=each")
@@ -42,15 +43,16 @@ def _last_rewound(evidence: Evidence) -> pd.Series:
     return own.set_index("rewind_epoch")["test_accuracy"]
 
 
-def _effect(evidence: Evidence) -> tuple[pd.DataFrame, RewindingEffect]:
-    """The rows of single layers, by rewind epoch, and what rewinding them wins back."""
+def _effect(evidence: Evidence, group: str = "test") -> tuple[pd.DataFrame, RewindingEffect]:
+    """The rows of single layers, by rewind epoch, and what rewinding them wins back on a group."""
     evidence.require("early and late layers")
     rows = _rewound(evidence)
     missing = [layer for layer in evidence.hidden if layer not in set(rows["layer"])]
     if missing:
         raise NotTestable(f"{', '.join(missing)} were not rewound; use --rewind_layers=each")
-    effect = rewinding_effect(rows, evidence.tables["metrics"], "test", evidence.layers[-1])
-    assert effect is not None, "the condition loss"
+    effect = rewinding_effect(rows, evidence.tables["metrics"], group, evidence.layers[-1])
+    if effect is None:
+        raise NotTestable("true labels of permuted examples were never known better than at the end")
     return rows, effect
 
 
@@ -99,6 +101,19 @@ def _last_layer_recovers(evidence):
 )
 def _late_layers_recover_more(evidence):
     _, effect = _effect(evidence)
+    return effect.late_share - effect.early_share
+
+
+@stated(
+    "4B",
+    "Memorization is in the late layers: rewound one by one, they give permuted examples their true labels back, and "
+    "more than early ones do.",
+    "share of the lost accuracy on true labels of permuted examples won back, mean over the last third of the hidden "
+    "layers minus over the first",
+    above(RECOVERS, "a tenth of what was lost"),
+)
+def _true_labels_back_in_late_layers(evidence):
+    _, effect = _effect(evidence, "restored")
     return effect.late_share - effect.early_share
 
 

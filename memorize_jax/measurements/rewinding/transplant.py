@@ -7,13 +7,12 @@ import jax
 import numpy as np
 from jax.typing import ArrayLike
 
+from memorize_jax.measurements.rewinding.sources import SELF
 from memorize_jax.models import LayerGroup, transplant
 from memorize_jax.models.batch_norm import MOMENTUM
 
 # Which network a group of layers is put into.
 INTO, BOTH = ("final", "early"), "both"
-# Where the layers of the other network are from, if they are of the run itself.
-SELF = "self"
 
 
 def directions(into: str) -> tuple[str, ...]:

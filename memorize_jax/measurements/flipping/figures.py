@@ -1,0 +1,94 @@
+"""How many units must be switched off to flip a prediction, and in which layers they are."""
+
+import numpy as np
+
+from memorize_jax.figures.curves import draw_mean, heading, seeds_note, subject
+from memorize_jax.figures.figure import Figure
+from memorize_jax.figures.style import (
+    FLOOR,
+    Drawing,
+    drawn,
+    epoch_ticks,
+    group_style,
+    layer_axis,
+    legend_below,
+    subplots,
+)
+from memorize_jax.measurements.flipping.counts import ANY, median_flipped
+from memorize_jax.studies.study import Study
+
+LEVEL = 0.95
+
+
+def _kinds(table):
+    """("permuted", their rows), and the same of unpermuted examples; those of which there are any."""
+    is_permuted = table["is_permuted"].astype(bool)
+    groups = {"permuted": table[is_permuted], "unpermuted": table[~is_permuted]}
+    return [(name, rows) for name, rows in groups.items() if len(rows)]
+
+
+def _shares_flipped(rows):
+    """[seeds, numbers of units]: share of the examples that flipped with at most so many units off."""
+    numbers = np.arange(1, rows["num_flipped"].max() + 1)
+    flipped = rows["num_flipped"].where(rows["is_flipped"].astype(bool), np.inf)
+    return numbers, np.array(
+        [[np.mean(own <= number) for number in numbers] for _, own in flipped.groupby(rows["seed"])]
+    )
+
+
+def _count_axis(axis, last):
+    """Makes an axis logarithmic, with round numbers."""
+    ticks = epoch_ticks(1, min(last, 50)) + epoch_ticks(51, last)
+    axis.axes.set(**{f"{axis.axis_name}scale": "log"})
+    axis.set_ticks(ticks, [str(tick) for tick in ticks])
+    axis.set_ticks([], minor=True)
+
+
+@drawn()
+def draw_flipping(study: Study) -> Drawing:
+    """Draws how many units flip a prediction, how many of one layer alone do, and in which layers they are."""
+    table, shares = study.tables["flipping"], study.tables["flipping_layers"]
+    of_any, by_layer = table[table["layer"] == ANY], table[table["layer"] != ANY]
+    hidden = shares.sort_values("layer_number")["layer"].drop_duplicates().tolist()
+    figure, axes = subplots(1, 3, figsize=(11.5, 4.4))
+    for name, rows in _kinds(of_any):
+        style = group_style(name, markers=False) | {"label": f"{name} examples", "drawstyle": "steps-post"}
+        numbers, found = _shares_flipped(rows)
+        draw_mean(axes[0], numbers, found, level=LEVEL, scale=100, band=False, **style)
+    axes[0].set(xlabel="units switched off, of any layer", ylabel="examples flipped (%)", ylim=(0, 102))
+    _count_axis(axes[0].xaxis, of_any["num_flipped"].max())
+    for name, rows in _kinds(by_layer):
+        wide = median_flipped(rows).unstack("layer").reindex(columns=hidden)
+        draw_mean(axes[1], range(len(hidden)), wide, level=LEVEL, **group_style(name) | {"label": f"{name} examples"})
+    axes[1].set(ylabel="units to switch off, median")
+    _count_axis(axes[1].yaxis, max(by_layer["num_flipped"].max(), 1))
+    for name, rows in _kinds(shares):
+        wide = rows.pivot(index="seed", columns="layer", values="share").reindex(columns=hidden)
+        style = group_style(name) | {"label": f"{name} examples"}
+        draw_mean(axes[2], range(len(hidden)), wide, level=LEVEL, scale=100, **style)
+    sizes = shares.groupby("layer")["share_of_units"].mean().reindex(hidden)
+    axes[2].plot(range(len(hidden)), 100 * sizes.to_numpy(float), label="share of all units", **FLOOR)
+    axes[2].set(ylabel="share of the units switched off (%)", ylim=(0, 102))
+    for axis, title in zip(axes, ("any layer", "one layer alone", "any layer: where they are"), strict=True):
+        axis.set_title(title, fontsize=10)
+    for axis in axes[1:]:
+        layer_axis(axis, hidden)
+    if by_layer.empty:
+        axes[1].set_visible(False)
+    legend_below(figure, axes, 3)
+    heading(figure, subject(study), seeds_note(study, LEVEL, len(study.seeds)))
+    return figure
+
+
+FIGURES = (
+    Figure(
+        "flipping",
+        "Units that hold a prediction",
+        "Left: whether memorized wrong labels, orange, hang on fewer units than unpermuted labels. Middle: how many it "
+        "takes where only those of one layer may go; an example that does not flip within the limit counts as beyond "
+        "it. Right: in which layers the units are that flip the examples at the left; above the dashed line a layer has "
+        "more than its share. Maini et al. (2023) find few, in all layers.",
+        ("flipping", "flipping_layers"),
+        draw_flipping,
+    ),
+)

@@ -1,0 +1,53 @@
+"""What the report says of neuron flipping."""
+
+import pathlib
+
+import pandas as pd
+
+from memorize_jax.measurements.flipping.counts import ANY, median_flipped
+from memorize_jax.pages.section import Section
+from memorize_jax.pages.views import Number, make_view
+from memorize_jax.studies.study import Study
+
+# Column -> what an accuracy lost by switching off units is called.
+LOSSES = {"unpermuted": "unpermuted_accuracy", "permuted": "permuted_accuracy"}
+
+
+def _facts(study: Study) -> dict | None:
+    """How many units it takes, and what their removal costs others; means over seeds."""
+    table = study.tables["flipping"]
+    table = table[table["layer"] == ANY]
+    kinds = {}
+    for kind, name in ((True, "permuted"), (False, "unpermuted")):
+        own = table[table["is_permuted"].astype(bool) == kind]
+        if len(own):
+            lost = {group: float((own[f"{column}_before"] - own[column]).mean()) for group, column in LOSSES.items()}
+            median = median_flipped(own).mean()
+            kinds[name] = {"count": len(own), "median": None if pd.isna(median) else median, "lost": lost}
+    shares = study.tables["flipping_layers"]
+    own = shares[shares["is_permuted"].astype(bool)]
+    largest = own.groupby("layer", sort=False)["share"].mean()
+    top = {"layer": largest.idxmax(), "share": float(largest.max())} if len(largest) else None
+    return {"kinds": kinds, "top": top}
+
+
+def _layers(study):
+    table = study.tables["flipping_layers"]
+    rows = table.assign(group=table["is_permuted"].astype(bool).map({True: "permuted", False: "unpermuted"}))
+    numbers = {
+        "share": Number("share of the units switched off", "percent"),
+        "share_of_units": Number("share of all units", "percent"),
+        "mean_flipped": Number("units of it, mean", ".2f"),
+        "num_examples": Number("examples", "d"),
+    }
+    texts = {"group": "examples", "layer": "layer"}
+    note = "In which layers the units are that flip a prediction; every example counts alike."
+    return make_view("flipping_layers", "Flipped units by layer", rows, texts, numbers, note=note, whole=table)
+
+
+SECTION = Section(
+    "Switching off units until a prediction flips",
+    {"flipping_layers": ((), _layers)},
+    words=pathlib.Path(__file__).with_name("section.html.j2"),
+    facts=_facts,
+)

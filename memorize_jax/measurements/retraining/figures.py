@@ -1,0 +1,168 @@
+"""Accuracy after layers were retrained; and three ways to ask where memorization is, side by side."""
+
+import pandas as pd
+
+from memorize_jax.figures.curves import draw_mean, epoch_range, heading, seeds_note, subject
+from memorize_jax.figures.figure import Figure
+from memorize_jax.figures.style import (
+    COLORS,
+    FLOOR,
+    MARKER_CYCLE,
+    Drawing,
+    drawn,
+    epoch_axis,
+    group_style,
+    layer_axis,
+    legend_below,
+    shade,
+    subplots,
+)
+from memorize_jax.measurements.retraining.effects import NONE, retrained_layers
+from memorize_jax.studies.study import Study
+
+LEVEL = 0.95
+GROUPS = {
+    "permuted": "permuted examples: assigned labels",
+    "restored": "permuted examples: true labels",
+    "unpermuted": "unpermuted examples, the only ones trained on",
+    "test": "test",
+}
+
+
+def _singles(study):
+    """The rows of layers by themselves, from the earliest epoch that they were put back to."""
+    table = study.tables["retraining"]
+    singles = table[table["num_layers"] == 1]
+    return singles[singles["rewind_epoch"] == singles["rewind_epoch"].min()]
+
+
+def _until_the_end(rows, column):
+    """[seeds, epochs] of a layer; where one seed ended before others, its last value stands for what follows."""
+    wide = rows.pivot(index="seed", columns="retrained_epochs", values=column).sort_index(axis=1)
+    return wide.ffill(axis=1)
+
+
+@drawn()
+def draw_retraining(study: Study) -> Drawing:
+    """Draws accuracy by epochs of retraining, a panel for each group, a curve for each layer, from dark to light."""
+    rows, final = _singles(study), study.tables["retraining"].query(f"layer == '{NONE}'")
+    layers = rows.sort_values("layer_number").drop_duplicates("layer")["layer"].tolist()
+    groups = {group: title for group, title in GROUPS.items() if rows[f"{group}_accuracy"].notna().any()}
+    figure, axes = subplots(2, 2, figsize=(9.6, 6.8), sharex=True, sharey=True)
+    fewest = len(study.seeds)
+    for axis, (group, title) in zip(axes.flat, groups.items(), strict=False):
+        for index, layer in enumerate(layers):
+            wide = _until_the_end(rows[rows["layer"] == layer], f"{group}_accuracy")
+            style = {"color": shade(index, len(layers)), "marker": MARKER_CYCLE[index % len(MARKER_CYCLE)]}
+            style |= {"markersize": 4, "label": layer}
+            fewest = min(fewest, draw_mean(axis, wide.columns, wide, level=LEVEL, scale=100, **style))
+        axis.axhline(100 * final[f"{group}_accuracy"].mean(), label="final network", **FLOOR)
+        axis.set_title(title, fontsize=9.5)
+    for axis in axes.flat[len(groups) :]:
+        axis.set_visible(False)
+    for axis in axes.flat:
+        epoch_axis(axis, rows["retrained_epochs"].max(), "epochs of retraining")
+        axis.label_outer()
+    for axis in axes[:, 0]:
+        axis.set_ylabel("accuracy (%)")
+    legend_below(figure, axes.flat[:1], 7, last="final network", fontsize=8.5)
+    start = f"each layer put back to epoch {epoch_range(rows['rewind_epoch'])}, all others as they ended"
+    heading(figure, subject(study), start, seeds_note(study, LEVEL, fewest))
+    return figure
+
+
+def _rewound(study: Study) -> pd.DataFrame:
+    """[seeds, hidden layers]: most that any rewind epoch gives back of the true labels of permuted examples."""
+    table = study.tables["rewinding"]
+    own = table[(table["into"] == "final") & (table["num_layers"] == 1) & (table["source"].fillna("self") == "self")]
+    return own.pivot_table(index="seed", columns="layer", values="restored_accuracy", aggfunc="max")
+
+
+def _retrained(study: Study, moment: str) -> pd.DataFrame:
+    """[seeds, layers]: accuracy on assigned labels of permuted examples "before" or "after" retraining."""
+    table = study.tables["retraining"]
+    rows = {
+        seed: {one.layer: getattr(one, moment)["permuted_accuracy"] for one in retrained_layers(own)}
+        for seed, own in table.groupby("seed")
+    }
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+@drawn()
+def draw_localization(study: Study) -> Drawing:
+    """Draws by layer what rewinding gives back, what retraining brings back, and where the flipped units are."""
+    hidden, place = study.layers[:-1], range(len(study.layers) - 1)
+    figure, axes = subplots(1, 3, figsize=(11.5, 4.8), sharey=True)
+    flips, ends, counts = study.tables["flipping_layers"], study.at_stage("metrics", "final"), []
+
+    def curve(axis, wide, group, label, **changes):
+        style = group_style(group) | {"label": label} | changes
+        counts.append(draw_mean(axis, place, wide.reindex(columns=hidden), level=LEVEL, scale=100, **style))
+
+    curve(axes[0], _rewound(study), "restored", "true labels, layer rewound")
+    peak = 100 * study.tables["metrics"].groupby("seed")["restored_accuracy"].max().mean()
+    axes[0].axhline(peak, color="black", linewidth=1, linestyle=(0, (1, 2)), label="their highest while training")
+    axes[0].set(title="rewound to its best epoch:\nare true labels back?", ylabel="accuracy, or share of units (%)")
+    before = {"color": COLORS["train"], "linestyle": (0, (1.5, 1.2)), "marker": "x", "band": False}
+    curve(axes[1], _retrained(study, "before"), "permuted", "assigned labels, put back alone", **before)
+    curve(axes[1], _retrained(study, "after"), "permuted", "assigned labels, then retrained")
+    axes[1].set_title("retrained without permuted examples:\nare assigned labels back?")
+    for axis, group in zip(axes, ("restored", "permuted"), strict=False):
+        axis.axhline(100 * ends[f"{group}_accuracy"].mean(), **FLOOR | {"label": "final network"})
+    for kind, group in ((True, "permuted"), (False, "unpermuted")):
+        own = flips[flips["is_permuted"].astype(bool) == kind]
+        if len(own):
+            own = own.pivot(index="seed", columns="layer", values="share")
+            curve(axes[2], own, group, f"units of {group} examples", marker="P" if kind else "o")
+    sizes = 100 * flips.groupby("layer")["share_of_units"].mean().reindex(list(hidden)).to_numpy(float)
+    axes[2].plot(place, sizes, color="black", linewidth=1, linestyle="-.", label="all units")
+    axes[2].set_title("units that flip a prediction:\nin which layer are they?")
+    for axis in axes:
+        layer_axis(axis, hidden)
+        axis.title.set_fontsize(9.5)
+    axes[0].set_ylim(0, 102)
+    legend_below(figure, axes, 4, fontsize=8.5)
+    heading(figure, subject(study), seeds_note(study, LEVEL, min(counts)))
+    return figure
+
+
+def _obstacle(study: Study) -> str:
+    if (study.tables["retraining"]["num_layers"] == 1).any():
+        return ""
+    return f"no layer was retrained by itself; do it with: {study.command('retraining')} --retrain_layers=each"
+
+
+def _obstacle_of_localization(study: Study) -> str:
+    if len(study.layers) < 2:
+        return "the network has no hidden layer"
+    if study.permuted_fraction == 0:
+        return "no labels were permuted"
+    if _rewound(study).empty:
+        ask = f"{study.command('rewinding')} --rewind_layers=each --rewind_into=final"
+        return f"no single layer was rewound in the final network; do it with: {ask}"
+    return _obstacle(study)
+
+
+FIGURES = (
+    Figure(
+        "retraining",
+        "Retraining one layer on unpermuted examples alone",
+        "One layer is put back to where it began, all others stay as they ended, and it is trained on unpermuted "
+        "examples alone. Where permuted examples get their assigned labels back, which that layer then never saw, "
+        "other layers hold them. Where instead their true labels come, it was needed. After Maini et al. (2023).",
+        ("metrics", "retraining"),
+        draw_retraining,
+        _obstacle,
+    ),
+    Figure(
+        "localization",
+        "Where is memorization? Three answers of one network",
+        "Left: layers whose rewinding gives permuted examples their true labels back; Stephenson et al. (2021) find "
+        "the late ones. Middle: layers after whose retraining assigned labels are back, so that others hold them; "
+        "Maini et al. (2023) find nearly all. Right: where the units are whose removal flips a prediction; Maini et al. "
+        "find them in all layers. The three need not agree, as they ask different questions.",
+        ("metrics", "rewinding", "retraining", "flipping_layers"),
+        draw_localization,
+        _obstacle_of_localization,
+    ),
+)
