@@ -27,13 +27,11 @@ def _kinds(table):
     return [(name, rows) for name, rows in groups.items() if len(rows)]
 
 
-def _shares_flipped(rows):
-    """[seeds, numbers of units]: share of the examples that flipped with at most so many units off."""
-    numbers = np.arange(1, rows["num_flipped"].max() + 1)
+def _shares_flipped(rows, numbers):
+    """[seeds, numbers]: share of the examples that flipped with at most so many units off."""
     flipped = rows["num_flipped"].where(rows["is_flipped"].astype(bool), np.inf)
-    return numbers, np.array(
-        [[np.mean(own <= number) for number in numbers] for _, own in flipped.groupby(rows["seed"])]
-    )
+    by_seed = [own.to_numpy() for _, own in flipped.groupby(rows["seed"])]
+    return np.array([[np.mean(own <= number) for number in numbers] for own in by_seed])
 
 
 def _count_axis(axis, last):
@@ -51,21 +49,22 @@ def draw_flipping(study: Study) -> Drawing:
     of_any, by_layer = table[table["layer"] == ANY], table[table["layer"] != ANY]
     hidden = shares.sort_values("layer_number")["layer"].drop_duplicates().tolist()
     figure, axes = subplots(1, 3, figsize=(11.5, 4.4))
+    numbers, most = np.arange(1, of_any["num_flipped"].max() + 1), 1.0
     for name, rows in _kinds(of_any):
-        style = group_style(name, markers=False) | {"label": f"{name} examples", "drawstyle": "steps-post"}
-        numbers, found = _shares_flipped(rows)
-        draw_mean(axes[0], numbers, found, level=LEVEL, scale=100, band=False, **style)
+        style: dict = group_style(name, markers=False) | {"label": f"{name} examples", "drawstyle": "steps-post"}
+        style |= {"level": LEVEL, "scale": 100, "band": False}
+        draw_mean(axes[0], numbers, _shares_flipped(rows, numbers), **style)
     axes[0].set(xlabel="units switched off, of any layer", ylabel="examples flipped (%)", ylim=(0, 102))
-    _count_axis(axes[0].xaxis, of_any["num_flipped"].max())
-    for name, rows in _kinds(by_layer):
-        wide = median_flipped(rows).unstack("layer").reindex(columns=hidden)
-        draw_mean(axes[1], range(len(hidden)), wide, level=LEVEL, **group_style(name) | {"label": f"{name} examples"})
+    _count_axis(axes[0].xaxis, numbers[-1])
+    for axis, column in ((axes[1], "median"), (axes[2], "share")):
+        for name, rows in _kinds(shares if column == "share" else by_layer):
+            values = rows.set_index(["seed", "layer"])["share"] * 100 if column == "share" else median_flipped(rows)
+            wide = values.unstack("layer").reindex(columns=hidden)
+            most = most if column == "share" else max(most, wide.max(axis=None))
+            how: dict = group_style(name) | {"label": f"{name} examples", "level": LEVEL}
+            draw_mean(axis, range(len(hidden)), wide, **how)
     axes[1].set(ylabel="units to switch off, median")
-    _count_axis(axes[1].yaxis, max(by_layer["num_flipped"].max(), 1))
-    for name, rows in _kinds(shares):
-        wide = rows.pivot(index="seed", columns="layer", values="share").reindex(columns=hidden)
-        style = group_style(name) | {"label": f"{name} examples"}
-        draw_mean(axes[2], range(len(hidden)), wide, level=LEVEL, scale=100, **style)
+    _count_axis(axes[1].yaxis, most)
     sizes = shares.groupby("layer")["share_of_units"].mean().reindex(hidden)
     axes[2].plot(range(len(hidden)), 100 * sizes.to_numpy(float), label="share of all units", **FLOOR)
     axes[2].set(ylabel="share of the units switched off (%)", ylim=(0, 102))
@@ -86,8 +85,8 @@ FIGURES = (
         "Units that hold a prediction",
         "Left: whether memorized wrong labels, orange, hang on fewer units than unpermuted labels. Middle: how many it "
         "takes where only those of one layer may go; an example that does not flip within the limit counts as beyond "
-        "it. Right: in which layers the units are that flip the examples at the left; above the dashed line a layer has "
-        "more than its share. Maini et al. (2023) find few, in all layers.",
+        "it. Right: in which layers the units are that flip the examples at the left; above the dashed line a layer "
+        "has more than its share. Maini et al. (2023) find few, in all layers.",
         ("flipping", "flipping_layers"),
         draw_flipping,
     ),

@@ -159,8 +159,8 @@ FIGURES = (
         "Where is memorization? Three answers of one network",
         "Left: layers whose rewinding gives permuted examples their true labels back; Stephenson et al. (2021) find "
         "the late ones. Middle: layers after whose retraining assigned labels are back, so that others hold them; "
-        "Maini et al. (2023) find nearly all. Right: where the units are whose removal flips a prediction; Maini et al. "
-        "find them in all layers. The three need not agree, as they ask different questions.",
+        "Maini et al. (2023) find nearly all. Right: where the units are whose removal flips a prediction; Maini et "
+        "al. find them in all layers. The three need not agree, as they ask different questions.",
         ("metrics", "rewinding", "retraining", "flipping_layers"),
         draw_localization,
         _obstacle_of_localization,

@@ -17,24 +17,17 @@ def _facts(study: Study) -> dict | None:
     table = study.tables["retraining"]
     if study.permuted_fraction == 0 or not (table["num_layers"] == 1).any():
         return None
-    assigned = "permuted_accuracy"
-    found = pd.DataFrame(
-        [
-            {
-                "layer": one.layer,
-                "kept": one.kept,
-                "came": one.after["permuted_accuracy"] - one.before["permuted_accuracy"],
-            }
-            for _, own in table.groupby("seed")
-            for one in retrained_layers(own)
-        ]
-    )
-    means = found.groupby("layer", sort=False).mean()
+    found = []
+    for _, own in table.groupby("seed"):
+        for one in retrained_layers(own):
+            rise = one.after["permuted_accuracy"] - one.before["permuted_accuracy"]
+            found.append({"layer": one.layer, "kept": one.kept, "rise": rise})
+    means = pd.DataFrame(found).groupby("layer", sort=False).mean()
     final = table[table["layer"] == NONE]
     return {
         "epoch": int(table.loc[table["layer"] != NONE, "rewind_epoch"].min()),
         "final": float(np.mean(final["permuted_accuracy"])),
-        "layers": means.index.tolist(),
+        "fraction": study.permuted_fraction,
         "held_by_others": means.index[means["kept"] > MOST].tolist(),
         "needed": means.index[means["kept"] <= MOST].tolist(),
         "true_lead": means.index[means["kept"] < 0].tolist(),

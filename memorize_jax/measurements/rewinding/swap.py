@@ -64,7 +64,7 @@ def draw_swap(study: Study) -> Drawing:
         own = shortest[shortest["into"] == into].sort_values("first")
         for group, label in GROUPS.items():
             wide = own.pivot(index="seed", columns="first", values=f"{group}_accuracy")
-            style = group_style(group) | {"label": label}
+            style: dict = group_style(group) | {"label": label}
             if wide.notna().any(axis=None):
                 fewest = min(fewest, draw_mean(axis, range(wide.shape[1]), wide, level=LEVEL, scale=100, **style))
             if into == "final":
