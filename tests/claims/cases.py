@@ -38,6 +38,12 @@ HELD = [
             # 0.95 of the lost 0.3 come back to 0.6; the peak is 0.9.
             "last_layer_recovers": 0.885 / 0.9,
             "late_layers_recover_more": 0.95,
+            "true_labels_back_in_late_layers": 0.95,
+            # The lead of assigned labels in the final network is 0.9.
+            "retraining_any_layer_restores": 0.6,
+            "memorized_hang_on_fewer_units": 2 / 8,
+            # A quarter, and its standard error.
+            "units_of_memorized_are_dispersed": 0.25 + 0.0625,
             "early_layers_approach_monotonically": 0.0,
             # The first layer has settled at epoch 3, the last at 1, of 4.
             "early_weights_settle_last": 0.5,
@@ -108,7 +114,7 @@ U, P, R, T = ({"group": group} for group in ("unpermuted", "permuted", "restored
 B, F, FIRST, THIRD, LAST = {"epoch": BEST}, {"epoch": FINAL}, *({"layer": f"linear{own}"} for own in (1, 3, 5))
 START, FOURTH, DEP, IND, FULL = {"epoch": 0}, {"layer": "linear4"}, *({"part": own} for own in ("dep", "ind", "full"))
 NONE, HALF, ALL = ({"permuted_fraction": fraction} for fraction in (0.0, 0.5, 1.0))
-BEFORE = {"layer": "conv15"}
+BEFORE, WRONG, RETRAINED = {"layer": "conv15"}, {"is_permuted": True}, {"retrained_epochs": 7}
 # Table -> statement, column, new value (or factor), where, and what is measured then: not enough.
 FAILS = {
     "metrics": [
@@ -155,6 +161,7 @@ FAILS = {
     "rewinding": [
         ("last_layer_recovers", "test_accuracy", 0.72, LAST | {"rewind_epoch": BEST}, 0.8),
         ("late_layers_recover_more", "test_accuracy", 0.62, LAST | {"rewind_epoch": BEST}, 0.02 / 0.3),
+        ("true_labels_back_in_late_layers", "restored_accuracy", 0.14, LAST | {"rewind_epoch": BEST}, 0.05),
         # Up by 0.06 and down again.
         ("early_layers_approach_monotonically", "test_accuracy", 0.66, FIRST | {"rewind_epoch": 1}, 1.0),
         ("early_weights_settle_last", "train_accuracy", 0.5, LAST | {"rewind_epoch": (1, 2, 3)}, -0.25),
@@ -178,6 +185,15 @@ FAILS = {
         ("parts_equilibrate_late", "squared_norm", 8.0, U | IND | B, 1.0),
         ("parts_equilibrate_late", "squared_norm", 8.0, U | IND | {"epoch": (0, 1, 2)}, 0.0),
         ("parts_equilibrate_late", "squared_norm", 1.0, U | IND | FOURTH | F, 0.0),
+    ],
+    "retraining": [
+        # Of one layer.
+        ("retraining_any_layer_restores", "permuted_accuracy", 0.185, THIRD | RETRAINED, 0.15),
+    ],
+    "flipping": [("memorized_hang_on_fewer_units", "num_flipped", 8, WRONG | {"num_flipped": (1, 2)}, 1.0)],
+    "flipping_layers": [
+        # Less than half, but for the sample.
+        ("units_of_memorized_are_dispersed", "share", 0.45, FIRST | WRONG, 0.45 + (0.45 * 0.55 / 48) ** 0.5),
     ],
     "capacity_check": [("theory_matches_simulation", "joint_capacity", 0.8, {"seed": 0}, 0.2)],
     "umap": [

@@ -69,8 +69,9 @@ def _rewinding(layers):
             # In networks of convolutions the last layer gives as much back at epoch 0.
             at_peak = epoch == BEST or (epoch == 0 and layers[0] == "conv1" and layer == layers[-2])
             test = 0.6 + 0.3 * shares[layer] if at_peak else 0.6
-            rows.append({**common, "train_accuracy": 0.95 if epoch >= settled[layer] else 0.5, "test_accuracy": test})
-    return pd.DataFrame(rows)
+            known = {"test_accuracy": test, "restored_accuracy": 0.1 + 0.8 * shares[layer] if at_peak else 0.1}
+            rows.append({**common, "train_accuracy": 0.95 if epoch >= settled[layer] else 0.5, **known})
+    return pd.DataFrame(rows).assign(source="self")
 
 
 # (unpermuted dep, unpermuted ind, permuted dep, permuted ind) by epoch, the same in every layer, by equation 15.
@@ -99,6 +100,41 @@ def _decoding(layers):
     accuracies = dict(zip(("input", *layers), (0.9, 0.7, 0.75, *[0.65] * len(layers)), strict=False))
     rows = [{"layer": layer, "test_accuracy": accuracy} for layer, accuracy in accuracies.items()]
     return pd.DataFrame(rows).assign(epoch=FINAL, method="masc", labels="assigned")
+
+
+def _retraining(layers):
+    """Put back, the network knows as much of true as of assigned labels; retrained, the last layer keeps least."""
+    rows = [{"layer": "none", "num_layers": 0, "rewind_epoch": FINAL, "retrained_epochs": 0}]
+    rows[0] |= {"permuted_accuracy": 0.99, "restored_accuracy": 0.09}
+    for number, layer in enumerate(layers, 1):
+        common = {"layer": layer, "layer_number": number, "num_layers": 1, "rewind_epoch": 0}
+        kept = 0.54 if layer == layers[-1] else 0.9
+        for epochs, restored in ((0, 0.5), (7, 0.5 - kept / 2)):
+            known = {"permuted_accuracy": 1 - restored, "restored_accuracy": restored}
+            rows.append({**common, "retrained_epochs": epochs, **known})
+    return pd.DataFrame(rows)
+
+
+def _flipping(layers):
+    """Three examples of each kind, in all layers and in the first; one of the unpermuted ones never flips."""
+    rows = []
+    for place, layer in enumerate(("any", layers[0])):
+        for is_permuted, counts in ((True, (1, 2, 9)), (False, (2, 8, 100))):
+            common = {"is_permuted": is_permuted, "layer": layer, "layer_number": place}
+            rows += [{**common, "num_flipped": count, "is_flipped": count < 100} for count in counts]
+    return pd.DataFrame(rows)
+
+
+def _flipping_layers(layers):
+    """A quarter of the units in the first layer, of 48 examples: its standard error is 0.0625."""
+    hidden = layers[:-1]
+    rest = 0.75 / (len(hidden) - 1)
+    rows = [
+        {"is_permuted": is_permuted, "layer": layer, "share": rest if number else 0.25}
+        for is_permuted in (True, False)
+        for number, layer in enumerate(hidden)
+    ]
+    return pd.DataFrame(rows).assign(num_examples=48)
 
 
 def _umap(layers):
@@ -133,6 +169,9 @@ def study(*, model="mlp", dataset="digits", seeds=(0,)) -> Study:
         "geometry": _geometry(layers),
         "rewinding": _rewinding(layers),
         "gradients": _gradients(layers),
+        "retraining": _retraining(layers),
+        "flipping": _flipping(layers),
+        "flipping_layers": _flipping_layers(layers),
         "decoding": _decoding(layers),
         "umap": _umap(layers),
         "capacity_check": _capacity_check(layers),

@@ -42,6 +42,7 @@ OF_BOTH = ["gradients_not_small_until_memorized", "parts_equilibrate_late"]
 OF_END = ["groups_contribute_alike_at_the_end", "parts_equilibrate_late", "ind_alike_on_both_groups"]
 OF_END += ["parts_grow_while_they_cancel"]
 OF_MEMORIZING = [*OF_END, "permuted_dep_starts_near_zero", "gradients_not_small_until_memorized"]
+OF_MAINI = of("retraining") + of("flipping") + of("flipping_layers")
 OF_CHANGE = ["test_falls_after_peak", "restored_falls_as_permuted_rises", "permuted_take_longer"]
 NEAR_START = ["unpermuted_gradient_leads_at_start", "unpermuted_dep_above_ind", "permuted_dep_below_ind"]
 NEAR_START += ["unpermuted_dep_above_permuted_dep"]
@@ -50,6 +51,7 @@ NO_LABEL, BEFORE_WIDEST = "no label was permuted", "before the widest network me
 NOT_REWOUND, AGAIN = "no single layer was rewound", "make the table again with: python -m experiments.capacity_check"
 ASSIGNED = "of the permuted examples carry their assigned label"
 IN_LAST_BLOCKS, LATER = ("conv17", "conv18", "conv20", "conv21"), {"epoch": (1, 2, 3, 4)}
+BEFORE_END = {"epoch": (1, 2, 3)}
 RESNETS = "of the network resnet18 or resnet18_tiny, not of mlp"
 NEVER = "test accuracy never reached 20.0%, twice what chance gives: there is nothing that near initialization"
 NOT_FINAL = (
@@ -81,6 +83,21 @@ UNTESTABLE = [
     # The final network alone would pass.
     (of("rewinding"), put("metrics", "test_accuracy", 0.85, **F), "too little was lost to win back: the final"),
     ("early_weights_settle_last", drop("rewinding", rewind_epoch=(3, 4), **FIRST), "--rewind_epochs=log,best,final"),
+    (
+        "true_labels_back_in_late_layers",
+        put("metrics", "restored_accuracy", 0.1, epoch=(1, 2, 3)),
+        "never known better",
+    ),
+    (OF_MAINI, no_permuted, NO_LABEL),
+    (OF_MAINI, stopped, "before the network memorized"),
+    ("retraining_any_layer_restores", drop("retraining", **THIRD), "linear3 were not retrained by themselves; use"),
+    (
+        "memorized_hang_on_fewer_units",
+        put("flipping", "is_flipped", 0, is_permuted=False),
+        "unpermuted examples did not",
+    ),
+    ("memorized_hang_on_fewer_units", drop("flipping", is_permuted=True), "no permuted examples that the final"),
+    ("units_of_memorized_are_dispersed", drop("flipping_layers", is_permuted=True), "no permuted example was flipped"),
     ("restored_radius_like_test", put("geometry", "radius", np.nan, **R, **B, **THIRD), "no radius of restored"),
     ("permuted_at_lower_bound", put("geometry", "kappa", 0.5, seed=0), "without margin"),
     ("early_layers_unchanged", lambda base: base._replace(layers=("linear1", "linear2", "linear6")), "2 hidden layers"),

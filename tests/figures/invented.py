@@ -9,7 +9,15 @@ import pandas as pd
 from memorize_jax import models
 from memorize_jax.data import GROUPS
 from memorize_jax.measurements import registry
-from memorize_jax.storage.tables import ADDED, CAPACITY_CHECK, DECODING, DOUBLE_DESCENT, GEOMETRY, REWINDING
+from memorize_jax.storage.tables import (
+    ADDED,
+    CAPACITY_CHECK,
+    DECODING,
+    DOUBLE_DESCENT,
+    GEOMETRY,
+    RETRAINING,
+    REWINDING,
+)
 from memorize_jax.studies.study import Study
 
 EPOCHS = (0, 1, 2, 4, 8, 16)
@@ -70,7 +78,7 @@ def capacity_check(model="mlp", seeds=(0,)):
     return table.reindex(columns=["seed", *CAPACITY_CHECK[1:]])
 
 
-def rewinding(model, seeds=(0,), into="final"):
+def rewinding(model, seeds=(0,), into="final", source="self"):
     layers = [layer for layer in _numbers(model) if layer != "input"]
     units = [*([name] for name in layers), layers[-2:], layers[-3:]]
     rows = []
@@ -78,9 +86,55 @@ def rewinding(model, seeds=(0,), into="final"):
         for unit in units:
             for epoch in (*EPOCHS, 16 + seed):
                 row = dict.fromkeys(REWINDING, 0.5) | {"seed": seed, "into": into, "layer": "+".join(unit)}
+                row["source"] = source
                 row |= {"layer_number": _numbers(model)[unit[-1]], "num_layers": len(unit), "rewind_epoch": epoch}
                 rows.append(row | {"test_accuracy": 0.5 + 0.01 * row["layer_number"] / (1 + epoch) + 0.01 * seed})
     return pd.DataFrame(rows).drop_duplicates(["seed", "layer", "rewind_epoch"])
+
+
+def swapped(model, seeds=(0,)):
+    """Rows of the run's own layers, and of windows of another run's, both ways."""
+    layers = [layer for layer in _numbers(model) if layer != "input"]
+    windows = [layers[at : at + length] for length in (1, 2, len(layers)) for at in range(len(layers) - length + 1)]
+    rows = []
+    for seed in seeds:
+        for into in ("final", "early"):
+            for window in windows:
+                row = dict.fromkeys(REWINDING, 0.5) | {"seed": seed, "into": into, "layer": "+".join(window)}
+                row |= {"num_layers": len(window), "rewind_epoch": 9 + seed, "source": "runs/clean"}
+                rows.append(row | {"test_accuracy": 0.6 + 0.03 * len(window), "train_accuracy": 0.9})
+    return pd.concat([rewinding(model, seeds), pd.DataFrame(rows)], ignore_index=True)
+
+
+def retraining(model, seeds=(0,)):
+    rows = []
+    for seed in seeds:
+        known = dict.fromkeys(RETRAINING, 0.9) | {"seed": seed, "restored_accuracy": 0.1, "retrained_epochs": 0}
+        rows.append(known | {"layer": "none", "num_layers": 0, "rewind_epoch": 16 + seed})
+        for layer, number in _numbers(model).items():
+            for epochs in (0, 1, 2, 4, 6 + seed):
+                row = known | {"layer": layer, "layer_number": number, "num_layers": 1, "rewind_epoch": 0}
+                row |= {"retrained_epochs": epochs, "permuted_accuracy": 0.4 + 0.02 * number / (1 + epochs)}
+                rows.append(row)
+    return pd.DataFrame([row for row in rows if row["layer"] != "input"])
+
+
+def flipping(model, seeds=(0,)):
+    """Name -> table."""
+    hidden = {layer: number for layer, number in list(_numbers(model).items())[1:-1]}
+    rows, layers = [], []
+    for seed in seeds:
+        for is_permuted in (True, False):
+            common = {"seed": seed, "is_permuted": is_permuted}
+            for layer, number in {"any": 0, **hidden}.items():
+                for example in range(4):
+                    count = (1 + example) * (1 if is_permuted else 3) + number
+                    own = {"layer": layer, "layer_number": number, "num_flipped": count, "is_flipped": count < 12}
+                    rows.append(common | own | {"example": example})
+            for layer, number in hidden.items():
+                share = {"share": 1 / len(hidden), "share_of_units": 1.2 / len(hidden)}
+                layers.append(common | share | {"layer": layer, "layer_number": number})
+    return {"flipping": pd.DataFrame(rows), "flipping_layers": pd.DataFrame(layers)}
 
 
 def gradients(model, seeds=(0,), groups=("all", "unpermuted", "permuted")):
@@ -123,7 +177,9 @@ def study(model="mlp", seeds=(0,), workdir=WORKDIR):
         "metrics": metrics(seeds),
         "geometry": geometry(model, seeds),
         "capacity_check": capacity_check(model, seeds),
-        "rewinding": rewinding(model, seeds),
+        "rewinding": swapped(model, seeds),
+        "retraining": retraining(model, seeds),
+        **flipping(model, seeds),
         "gradients": gradients(model, seeds),
         "decoding": read,
         "decoding_choice": read[["seed", "epoch"]].drop_duplicates(),

@@ -71,6 +71,7 @@ def by_shares(base=RUN):
     return changed(base, gradients=base.tables["gradients"].assign(weighting="share"))
 
 
+RETRAINING, ONE_LAYER = RUN.tables["retraining"], RUN.tables["rewinding"].query("num_layers == 1")
 GEOMETRY, SWEPT = RUN.tables["geometry"], SWEEP.tables["geometry"]
 NO_PERMUTED = invented.gradients("mlp", groups=("all", "unpermuted"))
 OF_HALF, HALF = SWEPT["run"] == "alexnet0.5", "--workdir=/made/up/alexnet0.5"
@@ -93,6 +94,11 @@ OBSTACLES = [
     ("fig5f", changed(RUN, gradients=NO_PERMUTED), "there are no permuted examples"),
     ("fig4a", changed(RUN, rewinding=invented.rewinding("mlp", into="early")), "--rewind_into=final"),
     ("rewinding_restored", RUN._replace(permuted_fraction=0.0), "no labels were permuted"),
+    ("swap", changed(RUN, rewinding=invented.rewinding("mlp")), "--source=OTHER_FOLDER --rewind_into=both"),
+    ("swap_windows", changed(RUN, rewinding=ONE_LAYER), "no windows of several lengths .* --rewind_layers=windows"),
+    ("retraining", changed(RUN, retraining=RETRAINING.assign(num_layers=2)), "--retrain_layers=each"),
+    ("localization", RUN._replace(permuted_fraction=0.0), "no labels were permuted"),
+    ("localization", changed(RUN, rewinding=invented.rewinding("mlp", into="early")), "no single layer was rewound in"),
     ("figa8", RUN, "python -m experiments.sweep --workdir=FOLDER --grid=permuted_fraction="),
     ("figa8", invented.sweep(fractions=(0.5,)), "needs runs of several fractions"),
     ("figa8", changed(SWEEP, geometry=SWEPT[~OF_HALF]), f"the geometry of run alexnet0.5 is missing; .*{HALF}"),

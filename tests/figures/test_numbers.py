@@ -61,7 +61,7 @@ def test_ratios_are_paired_by_seed_and_differences_of_logarithms(gallery):
 
 
 def test_rewinding_shows_percent_of_the_table(gallery):
-    axis, table = gallery.drawn("fig4b").axes[0], RUN.tables["rewinding"]
+    axis, table = gallery.drawn("fig4b").axes[0], RUN.tables["rewinding"].query("source == 'self'")
     own = table[table["layer"] == "linear4"].sort_values("rewind_epoch")
     np.testing.assert_allclose(line(axis, "linear4").get_ydata(), 100 * own["test_accuracy"])
     peak = 100 * RUN.tables["metrics"]["test_accuracy"].max()
@@ -174,3 +174,30 @@ def test_bars_of_the_split_add_up_to_the_point(base, gallery):
     assert heights[2] == pytest.approx(np.mean([logs[seed, 16 + seed] - logs[seed, 2 + seed] for seed in base.seeds]))
     # A bound is not a value.
     assert np.isnan(point[0].get_ydata()[-1])
+
+
+def test_the_swap_shows_the_last_epoch_of_the_other_run_and_the_final_network(gallery):
+    table = RUN.tables["rewinding"].query("source != 'self' and num_layers == 1")
+    earlier = table.assign(rewind_epoch=3, test_accuracy=0.2)
+    both = pd.concat([RUN.tables["rewinding"], earlier], ignore_index=True)
+    for axis, into in zip(gallery.drawn("swap", rewinding=both).axes, ("final", "early"), strict=True):
+        own = table[table["into"] == into]
+        np.testing.assert_allclose(line(axis, "test").get_ydata(), 100 * own["test_accuracy"])
+        assert [tick.get_text() for tick in axis.get_xticklabels()] == own["layer"].tolist()
+
+
+def test_windows_stand_at_their_first_and_last_layer(gallery):
+    table = RUN.tables["rewinding"].query("source != 'self' and into == 'early'")
+    shown = gallery.drawn("swap_windows").axes[5].collections[0].get_array()
+    values = np.ma.filled(shown, np.nan).reshape(6, 6)
+    assert values[0, 5] == pytest.approx(100 * table.query("num_layers == 6")["test_accuracy"].iloc[0])
+    np.testing.assert_allclose(np.diag(values), 63.0)
+    assert np.isfinite(values).sum() == 6 + 5 + 1
+
+
+def test_many_sets_of_layers_are_left_out_of_the_curves(gallery):
+    names = lambda table: {text.get_text() for text in gallery.drawn("fig4b", rewinding=table).legends[0].get_texts()}
+    table = RUN.tables["rewinding"]
+    windows = table.query("source != 'self'").assign(source="self")
+    assert "linear5+linear6" in names(table)
+    assert not any("+" in name for name in names(pd.concat([table, windows], ignore_index=True)))

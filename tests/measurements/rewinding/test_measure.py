@@ -1,5 +1,6 @@
 """Rewinding and the gradients' parts, as measured on the run of the smoke preset."""
 
+import dataclasses
 import shutil
 
 import numpy as np
@@ -15,6 +16,7 @@ from memorize_jax.measurements.rewinding import RewindingSettings
 from memorize_jax.runs.run import open_run
 from memorize_jax.runs.train import train_run
 from memorize_jax.storage.tables import METRICS
+from tests.measurements import tiny
 
 LAYERS = [f"linear{number}" for number in range(1, 7)]
 MEASURES = ["loss", *(column for column in METRICS if column.endswith("accuracy"))]
@@ -39,6 +41,58 @@ def test_all_layers_rewound_are_the_network_of_that_epoch(tiny_runs, tmp_path, i
     expected = metrics.iloc[[0, 2] if into == "final" else [3, 3]]
     for column in MEASURES:
         np.testing.assert_allclose(table[column], expected[column], rtol=1e-6)
+
+
+@pytest.fixture
+def pair(tiny_runs, tmp_path):
+    """A run, and its twin without permuted labels."""
+    return [shutil.copytree(tiny_runs[of], tmp_path / of) for of in ("trained", "unpermuted")]
+
+
+def test_all_layers_of_another_run_are_its_network_and_the_reverse(pair):
+    own, twin = pair
+    settings = RewindingSettings(rewind_layers="windows", rewind_epochs="0,final", rewind_into="both", source=str(twin))
+    table = measure(REWINDING, own, [settings])
+    other = table[table["source"] == str(twin)]
+    names = ["linear1", "linear2", "linear1+linear2"]
+    assert list(dict.fromkeys(zip(table["source"], table["into"], table["layer"], strict=True))) == [
+        (source, into, name) for source in ("self", str(twin)) for into in ("final", "early") for name in names
+    ]
+    whole = other[other["num_layers"] == 2].set_index(["into", "rewind_epoch"])
+    run, clean = open_run(own), open_run(twin)
+    final = run.metrics.iloc[-1]
+    for epoch in (0, clean.final_epoch):
+        np.testing.assert_allclose(whole.loc[("early", epoch), MEASURES].astype(float), final[MEASURES], rtol=1e-6)
+        # Labels of permuted examples are those of this run, which the twin never saw.
+        found, known = whole.loc[("final", epoch)], clean.metrics.set_index("epoch").loc[epoch]
+        assert found["test_accuracy"] == pytest.approx(known["test_accuracy"])
+        shares = [np.mean(run.labels.is_permuted == kind) for kind in (False, True)]
+        by_true = shares[0] * found["unpermuted_accuracy"] + shares[1] * found["restored_accuracy"]
+        assert by_true == pytest.approx(known["train_accuracy"])
+    # Two layers: one of the twin's in this network is the other of this one's in the twin.
+    single = other[other["num_layers"] == 1].set_index(["into", "layer", "rewind_epoch"])
+    for first, second in (("linear1", "linear2"), ("linear2", "linear1")):
+        one, same = (single.loc[(*key, 3), MEASURES].astype(float) for key in (("final", first), ("early", second)))
+        np.testing.assert_allclose(one, same, rtol=1e-6)
+
+
+def test_another_run_changes_no_row_of_the_runs_own_and_a_copy_of_itself_nothing(pair):
+    own, twin = pair
+    alone = measure(REWINDING, own, [RewindingSettings()])
+    shutil.rmtree(twin)
+    shutil.copytree(own, twin)
+    table = measure(REWINDING, own, [RewindingSettings(source=str(twin))])
+    pd.testing.assert_frame_equal(table[table["source"] == "self"], alone)
+    copied = table[table["source"] != "self"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(copied.assign(source="self"), alone)
+    assert alone["source"].unique().tolist() == ["self"]
+
+
+def test_a_run_whose_layers_do_not_fit_is_refused(pair, tmp_path):
+    narrow = tiny.trained(tmp_path / "narrow", dataclasses.replace(tiny.CONFIG, width=4))
+    expected = r"expected source to hold a run of .* of width 6, scaling channels, got .* of width 4, .* in .*narrow"
+    with pytest.raises(ValueError, match=expected):
+        measure(REWINDING, pair[0], [RewindingSettings(source=str(narrow))])
 
 
 def test_the_parts_have_a_row_for_every_epoch_layer_and_group(smoke_run):
