@@ -161,7 +161,7 @@ FIGURES = (
         "the late ones. Middle: layers after whose retraining assigned labels are back, so that others hold them; "
         "Maini et al. (2023) find nearly all. Right: where the units are whose removal flips a prediction; Maini et "
         "al. find them in all layers. The three need not agree, as they ask different questions.",
-        ("metrics", "rewinding", "retraining", "flipping_layers"),
+        ("metrics", "retraining", "rewinding", "flipping_layers"),
         draw_localization,
         _obstacle_of_localization,
     ),

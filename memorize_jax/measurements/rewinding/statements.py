@@ -24,8 +24,8 @@ def last_layer(layers: tuple[str, ...]) -> str:
     return (convolutions or hidden)[-1]
 
 
-def _rewound(evidence: Evidence) -> pd.DataFrame:
-    evidence.require("loss")
+def _rewound(evidence: Evidence, condition: str = "loss") -> pd.DataFrame:
+    evidence.require(condition)
     table = own_rows(evidence.tables["rewinding"])
     rows = table[(table["into"] == "final") & (table["num_layers"] == 1)]
     if rows.empty:
@@ -46,7 +46,8 @@ def _last_rewound(evidence: Evidence) -> pd.Series:
 def _effect(evidence: Evidence, group: str = "test") -> tuple[pd.DataFrame, RewindingEffect]:
     """The rows of single layers, by rewind epoch, and what rewinding them wins back on a group."""
     evidence.require("early and late layers")
-    rows = _rewound(evidence)
+    # Test accuracy may be lost or not where true labels are.
+    rows = _rewound(evidence, "loss" if group == "test" else "memorized")
     missing = [layer for layer in evidence.hidden if layer not in set(rows["layer"])]
     if missing:
         raise NotTestable(f"{', '.join(missing)} were not rewound; use --rewind_layers=each")
