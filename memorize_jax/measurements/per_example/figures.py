@@ -114,11 +114,11 @@ FIGURES = (
     Figure(
         "when_and_how_deep",
         "When examples are learned, and how deep they are decided",
-        "Left, the epoch from which on the network gives an example its assigned label at every stored epoch: wrong "
-        "labels are learned late, one by one. Right, the layer from which on its 30 nearest neighbors (unless "
-        "--depth_neighbors says otherwise) carry the network's class, after every layer: at the best epoch wrongly "
-        "labeled examples look like the others, at the end they are decided in the last layers only. Before "
-        "memorizing, examples are told apart by their loss, afterward by their depth. Not in the paper.",
+        "Left, the epoch from which on the network gives an example its assigned label at every stored epoch: does it "
+        "learn wrong labels long after right ones? Right, the layer from which on most of the nearest neighbors of an "
+        "example, after every layer, carry the class that the network gives it (none: not even after the last). Where "
+        "a network memorizes in its last layers, wrong labels stand at the left at the best epoch, for it still gives "
+        "them the class of their neighbors, and at the right at the final one. Not in the paper.",
         ("metrics", "per_example"),
         draw_when_and_how_deep,
         remark=missing_epochs,
@@ -128,8 +128,8 @@ FIGURES = (
         "The most and the least memorized images",
         "Of the training images whose assigned label the final network gives, those with the highest and the lowest "
         "loss, summed over the stored epochs: the label each was trained with, its true one, and the epoch from which "
-        "on the network gave the trained one. In bold, wrong labels: nearly all that is memorized most. Look for "
-        "those above that are not bold: odd images, or labels that are wrong in the data set.",
+        "on the network gave the trained one. In bold, wrong labels: do they fill the upper half? Those in it that are "
+        "not bold are odd images, or labels that are wrong in the data set. Not in the paper.",
         ("metrics", "per_example", "per_example_images"),
         draw_memorized_images,
         _no_images,
