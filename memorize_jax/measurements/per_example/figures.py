@@ -30,7 +30,7 @@ def example_groups(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
 
 
 def shares(rows: pd.DataFrame, column: str, edges: np.ndarray) -> np.ndarray:
-    """Percent of the examples of each seed between edges, mean over seeds; an example at the last edge is outside."""
+    """Percent of the examples of each seed between edges, mean over seeds; those outside and NaN are in none."""
     own = [values.to_numpy() for _, values in rows.groupby("seed")[column]]
     return np.mean([100 * np.histogram(one[one < edges[-1]], edges)[0] / len(one) for one in own], axis=0)
 
@@ -45,13 +45,17 @@ def draw_when_and_how_deep(study: Study) -> Drawing:
     """Draws histograms of the learned epoch, and of the prediction depth at the best and the final epoch."""
     table = study.tables["per_example"]
     stages = [stage for stage in STAGES if table[f"prediction_depth_{stage}"].notna().any()]
-    groups, last = example_groups(table), max(study.epochs_of("final").values())
-    figure, axes = subplots(1, 1 + len(stages), figsize=(4.0 + 3.6 * len(stages), 3.9), squeeze=False)
+    finals = study.epochs_of("final")
+    # Of what is never learned there is no epoch; each seed has a last one of its own.
+    is_never = table["learned_epoch"] > table["seed"].map(finals)
+    groups = example_groups(table.assign(learned_epoch=table["learned_epoch"].mask(is_never)))
+    wide = max(3.6, 0.24 * len(study.layers))
+    figure, axes = subplots(1, 1 + len(stages), figsize=(4.0 + wide * len(stages), 3.9), squeeze=False)
     when, *depths = axes[0]
+    bins = epoch_edges(max(finals.values()))
     for name, rows in groups.items():
-        edges = epoch_edges(last)
-        when.stairs(shares(rows, "learned_epoch", edges), edges, fill=True, label=name, **LOOKS[name])
-    epoch_axis(when, last, "learned epoch")
+        when.stairs(shares(rows, "learned_epoch", bins), bins, fill=True, label=name, **LOOKS[name])
+    epoch_axis(when, max(finals.values()), "learned epoch")
     when.set_ylabel("examples of the group (%)")
     when.set_title("when", fontsize=10)
     # A depth of L, which no layer has: not even the last one agrees.
@@ -66,15 +70,14 @@ def draw_when_and_how_deep(study: Study) -> Drawing:
         axis.set(xlabel="prediction depth: neighbors agree from here on", ylim=(0, 100))
         axis.set_title(f"how deep, {epochs_note(study, stage)}", fontsize=10)
     legend_below(figure, [when], 2)
-    never = [f"{name} {_never(rows, study):.1f} %" for name, rows in groups.items()]
+    never = [f"{name} {100 * _never(rows):.1f} %" for name, rows in groups.items()]
     heading(figure, subject(study), mean_note(study, len(study.seeds)), f"never learned: {', '.join(never)}")
     return figure
 
 
-def _never(rows, study):
-    """Percent of the examples that the final network does not give their assigned label, mean over seeds."""
-    is_never = rows["learned_epoch"] > rows["seed"].map(study.epochs_of("final"))
-    return 100 * float(is_never.groupby(rows["seed"]).mean().mean())
+def _never(rows):
+    """Share of the examples without a learned epoch, mean over seeds."""
+    return float(rows["learned_epoch"].isna().groupby(rows["seed"]).mean().mean())
 
 
 @drawn(**{"axes.grid": False})

@@ -8,6 +8,7 @@ import pandas as pd
 from scipy import special
 
 from memorize_jax.measurements.per_example.dynamics import NONE
+from memorize_jax.runs.folder import member_folders
 from memorize_jax.runs.run import open_run
 
 # Score -> label quality between 0 and 1 in the same order of examples, 0 for the most suspicious.
@@ -41,6 +42,8 @@ def find_label_errors(workdir: str | pathlib.Path, *, score: str = "cumulative_l
     """
     if score not in QUALITY:
         raise ValueError(f"expected score to be one of {', '.join(QUALITY)}, got {score!r}")
+    if members := member_folders(workdir):
+        raise ValueError(f"expected the folder of one run, got several seeds in {workdir}; rank those of {members[0]}")
     try:
         table = open_run(workdir).table("per_example").set_index("example")
     except FileNotFoundError as error:

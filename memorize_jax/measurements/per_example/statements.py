@@ -5,7 +5,7 @@ from memorize_jax.claims.statement import Statement, above, stating
 from memorize_jax.measurements.per_example.rankings import is_mislabeled
 
 STATEMENTS: list[Statement] = []
-stated = stating(STATEMENTS, needs=("metrics", "per_example", "per_example_auroc"))
+stated = stating(STATEMENTS, needs=("metrics", "per_example_auroc"))
 
 
 def _auroc(evidence: Evidence, score: str) -> float:
@@ -20,6 +20,7 @@ def _auroc(evidence: Evidence, score: str) -> float:
     "Wrong labels are learned later than right ones.",
     "median learned epoch of examples with a wrong label, over that of unpermuted ones (at least epoch 1)",
     above(2.0, "twice as many epochs: more than the order in which easy and hard examples of one kind are learned"),
+    needs=("metrics", "per_example"),
 )
 def _wrong_labels_are_learned_later(evidence):
     evidence.require("permuted labels", "unpermuted labels", "memorized")
@@ -44,6 +45,7 @@ def _loss_tells_before(evidence):
     "Once they are memorized, wrong labels are told by their depth.",
     "AUROC of the prediction depth at the final epoch for wrong labels",
     above(0.8, "four of five pairs of a wrong and a right label in order, where chance gives one of two"),
+    every_seed=True,
 )
 def _depth_tells_afterward(evidence):
     evidence.require("permuted labels", "memorized", "peak")

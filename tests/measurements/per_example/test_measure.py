@@ -160,6 +160,8 @@ def test_without_neighbors_or_wrong_labels_the_rest_is_there(tiny_runs, tmp_path
 def test_several_seeds_are_one_study(seeds, tmp_path):
     study = open_study(seeds)
     assert study.seeds == (0, 1)
+    with pytest.raises(ValueError, match=r"expected the folder of one run, got several seeds in .*; rank those of .*"):
+        memorize_jax.find_label_errors(seeds)
     assert missing_epochs(study).count("Examples of seed") in (0, 2)
     for figure in MEASUREMENT.figures:
         assert missing(figure, study) == ""
