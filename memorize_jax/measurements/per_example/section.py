@@ -2,8 +2,6 @@
 
 import pathlib
 
-import pandas as pd
-
 from memorize_jax.figures.curves import epoch_range
 from memorize_jax.measurements.per_example.epoch_lists import missing_epochs
 from memorize_jax.measurements.per_example.figures import example_groups
@@ -80,7 +78,7 @@ def _images(study):
     whole = study.tables["per_example_images"]
     rows = whole[whole["seed"] == study.seeds[0]]
     texts = {"memorized": "memorized", "rank": "rank", **LABELS}
-    return make_view("per_example_images", "Images shown", rows, texts, LEARNED, whole=pd.DataFrame(whole))
+    return make_view("per_example_images", "Images shown", rows, texts, LEARNED, whole=whole)
 
 
 SECTION = Section(
