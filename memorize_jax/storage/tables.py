@@ -44,21 +44,6 @@ REWINDING = (
     # "self", or the folder of the other run that layers are from, or go to.
     "source",
 )
-# Accuracy after layers were put back and trained on unpermuted examples alone; "none" is the final network as it is.
-RETRAINING = (
-    *("seed", "layer", "layer_number", "rewind_epoch", "retrained_epochs", "unpermuted_accuracy", "permuted_accuracy"),
-    *("restored_accuracy", "test_accuracy", "train_accuracy", "loss", "num_layers"),
-)
-# Units set to zero until the prediction of an example flipped; `layer` is where they were sought, or "any".
-FLIPPING = (
-    *("seed", "example", "is_permuted", "layer", "layer_number", "num_flipped", "is_flipped", "unpermuted_accuracy"),
-    *("permuted_accuracy", "unpermuted_accuracy_before", "permuted_accuracy_before", "num_units", "units"),
-)
-# In which layers the units were that any layer could give.
-FLIPPING_LAYERS = (
-    *("seed", "is_permuted", "layer", "layer_number", "share", "mean_flipped", "num_units", "share_of_units"),
-    "num_examples",
-)
 # What the paper says, and whether the tables show it.
 CLAIMS = ("claim", "figure", "statement", "quantity", "measured", "low", "high", "threshold", "verdict", "reason")
 # Accuracy and the geometry of the test set's manifolds by width; `moment` is best or final.
@@ -95,11 +80,11 @@ EXAMPLES = ("seed", "group", "example", "true", "assigned", "height", "width", "
 SPHERES = ("seed", "example", "label", "axis_0", "axis_1", "axis_2", "axis_3", "axis_4")
 
 # Columns that tables of the first version lack; there they are NaN.
-ADDED = {*AROUND_K, *JOINT, *RESAMPLED, "joint_standard_error", "data_classes", "source"}
+ADDED = {*AROUND_K, *JOINT, *RESAMPLED, "joint_standard_error", "data_classes"}
 # Columns of text; all others hold numbers.
 TEXT = {
     *("layer", "group", "part", "form", "bn", "weighting", "centering", "method", "labels", "moment", "into", "stage"),
-    *("pixels", "clean_layer", "oracle_layer", "run", "state", "source", "units"),
+    *("pixels", "clean_layer", "oracle_layer", "run", "state"),
     *(set(CLAIMS) - {"measured", "low", "high"}),
 }
 

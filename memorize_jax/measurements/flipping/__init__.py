@@ -11,7 +11,17 @@ import dataclasses
 from memorize_jax import models
 from memorize_jax.config import Settings, setting
 from memorize_jax.measurements.measurement import Measurement, Table
-from memorize_jax.storage.tables import FLIPPING, FLIPPING_LAYERS
+
+# Units set to zero until the prediction of an example flipped; `layer` is where they were sought, or "any".
+FLIPPING = (
+    *("seed", "example", "is_permuted", "layer", "layer_number", "num_flipped", "is_flipped", "unpermuted_accuracy"),
+    *("permuted_accuracy", "unpermuted_accuracy_before", "permuted_accuracy_before", "num_units", "units"),
+)
+# In which layers the units were that any layer could give.
+FLIPPING_LAYERS = (
+    *("seed", "is_permuted", "layer", "layer_number", "share", "mean_flipped", "num_units", "share_of_units"),
+    "num_examples",
+)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,7 +12,12 @@ from memorize_jax import models
 from memorize_jax.config import Settings, setting
 from memorize_jax.measurements.measurement import Measurement, Table
 from memorize_jax.models import check_groups, count_groups, select_groups
-from memorize_jax.storage.tables import RETRAINING
+
+# Accuracy after layers were put back and trained on unpermuted examples alone; "none" is the final network as it is.
+RETRAINING = (
+    *("seed", "layer", "layer_number", "rewind_epoch", "retrained_epochs", "unpermuted_accuracy", "permuted_accuracy"),
+    *("restored_accuracy", "test_accuracy", "train_accuracy", "loss", "num_layers"),
+)
 
 
 @dataclasses.dataclass(frozen=True)
