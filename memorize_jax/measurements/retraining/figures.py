@@ -74,7 +74,8 @@ def draw_retraining(study: Study) -> Drawing:
 def _rewound(study: Study) -> pd.DataFrame:
     """[seeds, hidden layers]: most that any rewind epoch gives back of the true labels of permuted examples."""
     table = study.tables["rewinding"]
-    own = table[(table["into"] == "final") & (table["num_layers"] == 1) & (table["source"].fillna("self") == "self")]
+    is_own = table["source"].isna() | (table["source"] == "self")
+    own = table[is_own & (table["into"] == "final") & (table["num_layers"] == 1)]
     return own.pivot_table(index="seed", columns="layer", values="restored_accuracy", aggfunc="max")
 
 

@@ -2,6 +2,7 @@ import pandas as pd
 import pytest
 
 from memorize_jax.measurements.rewinding.effects import rewinding_effect
+from memorize_jax.measurements.rewinding.sources import other_rows, own_rows
 
 METRICS = pd.DataFrame({"epoch": [0, 1, 2], "test_accuracy": [0.1, 0.9, 0.5]})
 
@@ -41,3 +42,14 @@ def test_where_nothing_was_lost_there_is_no_effect():
     table = rewinding({"conv1": 0.5, "linear2": 0.5})
     assert rewinding_effect(table, METRICS[:2], "test", "linear2") is None
     assert rewinding_effect(table[table["layer"] == "linear2"], METRICS, "test", "linear2") is None
+
+
+def test_rows_without_a_source_are_the_runs_own():
+    old = rewinding({"conv1": 0.5})
+    for source in (float("nan"), "self"):
+        table = old.assign(source=source)
+        pd.testing.assert_frame_equal(own_rows(table), table)
+        assert other_rows(table).empty
+    both = pd.concat([old.assign(source="self"), old.assign(source="runs/clean")])
+    assert own_rows(both)["source"].unique().tolist() == ["self"]
+    assert other_rows(both)["source"].unique().tolist() == ["runs/clean"]
