@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -12,14 +12,8 @@ from jaxtyping import Array, Float, Shaped
 BLOCK_BYTES = 2**29
 # (images [n, ...]) -> name of a layer -> its activations [n, N].
 Layers = Callable[[Any], Mapping[str, Float[Array, "n _"]]]
-
-
-class Products(NamedTuple):
-    """Inner products of the rows of two blocks at every layer."""
-
-    own: Float[Array, "L r r"]
-    cross: Float[Array, "L r r"]
-    other: Float[Array, "L r r"]
+# Of every layer.
+Rows = Sequence[Float[Array, "r _"]]
 
 
 def examples_per_block(num_examples: int, num_features: int, num_layers: int, *, multiple: int = 1) -> int:
@@ -60,38 +54,33 @@ def shifted_layers(layers_of: Layers, first: Shaped[Array, "n ..."]) -> Callable
     return points_of
 
 
-def map_block_pairs(
-    rows_of: Callable[[Any], Sequence[Float[Array, "r _"]]],
-    blocks: Any,
-    reduce: Callable[[Products, Any, Any], Any],
-) -> Any:
-    """Reduces the inner products of every ordered pair of blocks; call it inside `jax.jit`.
+def map_block_pairs(rows_of: Callable[[Any], Rows], blocks: Any, reduce: Callable[[Rows, Rows, Any, Any], Any]) -> Any:
+    """Reduces every ordered pair of blocks to what it is needed for; call it inside `jax.jit`.
 
     Args:
       rows_of: block -> rows of every layer.
       blocks: arrays with a leading axis of blocks.
-      reduce: takes the products of two blocks, the block and the other one.
+      reduce: takes the rows of a block, those of the other one, and both blocks.
 
     Returns:
       What `reduce` gives, with two leading axes: of the block and of the other one.
     """
-
-    def reduced(rows, others, block, other):
-        with jax.default_matmul_precision("highest"):
-            pairs = ((rows, rows), (rows, others), (others, others))
-            found = [jnp.stack([a @ b.T for a, b in zip(*pair, strict=True)]) for pair in pairs]
-        return reduce(Products(*found), block, other)
-
     if len(jax.tree.leaves(blocks)[0]) == 1:
         only = jax.tree.map(lambda leaf: leaf[0], blocks)
         rows = rows_of(only)
-        return jax.tree.map(lambda leaf: leaf[None, None], reduced(rows, rows, only, only))
+        return jax.tree.map(lambda leaf: leaf[None, None], reduce(rows, rows, only, only))
 
     def with_all(block):
         rows = rows_of(block)
-        return jax.lax.map(lambda other: reduced(rows, rows_of(other), block, other), blocks)
+        return jax.lax.map(lambda other: reduce(rows, rows_of(other), block, other), blocks)
 
     return jax.lax.map(with_all, blocks)
+
+
+def inner_products(rows: Rows, others: Rows) -> Float[Array, "L ..."]:
+    """Inner products of rows [..., r, N] with others [..., s, N] of every layer, in full precision."""
+    with jax.default_matmul_precision("highest"):
+        return jnp.stack([a @ jnp.swapaxes(b, -1, -2) for a, b in zip(rows, others, strict=True)])
 
 
 def _power_of_two(size):

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int32, Shaped
 
 from memorize_jax.activations import flat_reader
-from memorize_jax.analysis.products import examples_per_block, map_block_pairs, shifted_layers
+from memorize_jax.analysis.products import examples_per_block, inner_products, map_block_pairs, shifted_layers
 from memorize_jax.data import ChannelStatistics
 from memorize_jax.geometry.status import COINCIDE, NO_VARIANCE, NOT_FINITE, TOO_FEW
 
@@ -128,7 +128,9 @@ def network_grams(
     number = -(-len(images) // size)
     filled = jnp.concatenate([images, jnp.repeat(images[-1:], number * size - len(images), axis=0)])
     blocks = filled.reshape(number, size, *images.shape[1:])
-    found = map_block_pairs(shifted_layers(read, blocks[0]), blocks, lambda products, *_: products.cross)
+    found = map_block_pairs(
+        shifted_layers(read, blocks[0]), blocks, lambda rows, others, *_: inner_products(rows, others)
+    )
     grams = jnp.transpose(found, (2, 0, 3, 1, 4)).reshape(len(widths), number * size, number * size)
     return center_gram(grams[:, : len(images), : len(images)], jnp.asarray(is_example))
 

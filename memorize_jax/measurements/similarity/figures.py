@@ -156,8 +156,8 @@ FIGURES = (
     Figure(
         "similarity_epochs",
         "When each layer stops changing",
-        "How much every layer places the same examples as it does at the best epoch: 1 is the same up to rotation and "
-        "scale. Left of the dotted line the layers approach what generalizes best, right of it memorizing moves them "
+        "How alike every layer places the same examples as at the best epoch: 1 is the same up to rotation and scale. "
+        "Left of the dotted line the layers approach what generalizes best, right of it memorizing moves them "
         "away. Early layers, dark, hardly move; late ones, light, leave most, and farthest for permuted examples. Not "
         "in the paper.",
         ("metrics", "similarity"),
@@ -179,7 +179,7 @@ FIGURES = (
         "Where this network parts from another one",
         "Every layer against the same layer of another run on the same data, e.g. one without permuted labels, on the "
         "same examples, in groups by the labels of this run. Where the curves fall, the two networks part: in late "
-        "layers, if memorizing happens there, most for permuted examples, and hardly at the best epoch (faded). Not in "
+        "layers, if memorizing happens there, most for permuted examples, and less at the best epoch (faded). Not in "
         "the paper.",
         ("metrics", "similarity"),
         draw_runs,

@@ -19,7 +19,7 @@ EPOCHS, LAYERS, RUNS = "epochs", "layers", "runs"
 
 def plan(run: Run, settings: SimilaritySettings) -> Work:
     """Compares the layers of the same examples of every group; an epoch whose network is damaged has no numbers."""
-    other = _other(run, settings)
+    runs = {THIS: run, **_other(run, settings)}
     images, counts = _images(run, settings.similarity_examples)
     width = max(counts.values(), default=0)
     names, numbers = zip(*run.layers.items(), strict=True)
@@ -28,10 +28,10 @@ def plan(run: Run, settings: SimilaritySettings) -> Work:
     # The best network, and two that are compared; of all groups one program.
     @functools.lru_cache(maxsize=3)
     def grams(name, epoch):
-        of = run if name == THIS else other
-        variables, model = of.network(epoch), of.model()
+        of, model = runs[name], runs[name].model()
+        variables, options = of.network(epoch), {"statistics": of.statistics, "layers": names[1:]}
         return {
-            group: network_grams(model, variables, own, np.arange(width) < counts[group], of.statistics, layers=names[1:])
+            group: network_grams(model, variables, own, np.arange(width) < counts[group], **options)
             for group, own in images.items()
         }
 
@@ -39,6 +39,7 @@ def plan(run: Run, settings: SimilaritySettings) -> Work:
         """(run, epoch) of either side."""
         epoch, kind = unit
         if kind == RUNS:
+            other = runs[OTHER]
             return (THIS, epoch), (OTHER, other.best_epoch if epoch == best else other.final_epoch)
         return (THIS, epoch), (THIS, best if kind == EPOCHS else epoch)
 
@@ -49,7 +50,7 @@ def plan(run: Run, settings: SimilaritySettings) -> Work:
 
     def row(unit, group, layers, cka, debiased, status):
         (run_a, epoch_a), (run_b, epoch_b) = sides(unit)
-        (a, b), config_b = layers, (run if run_b == THIS else other).config
+        (a, b), config_b = layers, runs[run_b].config
         return {
             "seed": run.config.seed,
             **{"layer_a": names[a], "epoch_a": epoch_a, "run_a": run_a},
@@ -77,17 +78,17 @@ def plan(run: Run, settings: SimilaritySettings) -> Work:
         # All layers at the best epoch are among them each with itself.
         units += [(epoch, EPOCHS)] if epoch != best else []
         units += [(epoch, LAYERS)] if epoch in (best, final) else []
-        units += [(epoch, RUNS)] if other is not None and epoch in (best, final) else []
+        units += [(epoch, RUNS)] if OTHER in runs and epoch in (best, final) else []
     return Work(units, rows, instead=instead, counted="comparison")
 
 
 def _other(run, settings):
     if settings.other is None:
-        return None
+        return {}
     other = run.open_other(settings.other)
     if other.config.model != run.config.model:
         raise ValueError(f"expected {settings.other} to hold a run of {run.config.model}, got {other.config.model}")
-    return other
+    return {OTHER: other}
 
 
 def _images(run, most):
