@@ -57,8 +57,8 @@ def _obstacle(study: Study) -> str:
 def _remark(study: Study) -> str:
     least = study.tables["few_shot"]["examples_per_class"].min()
     return (
-        f"Near chance the prediction is too low: with M = {least} examples of a class, the centers of any two lie apart "
-        "by 2/M of the squared radius, whatever the labels mean."
+        f"Near chance the prediction is too low: with M = {least} examples of a class, any two centers lie apart by "
+        "2/M of the squared radius, whatever the labels mean."
     )
 
 

@@ -89,7 +89,7 @@ def draw_layers(study: Study) -> Drawing:
     for axis in axes[-1]:
         axis.set_xlabel("layer")
     figure.colorbar(mesh, ax=axes, label=LABEL)
-    fewest = fewest_seeds(table, ("group", "layer_a", "layer_b"), (VALUE,))
+    fewest = min(fewest_seeds(rows, ("group", "layer_a", "layer_b"), (VALUE,)) for rows in stages.values())
     epochs = ", ".join(epochs_note(study, stage) for stage in stages)
     heading(figure, f"{epochs}: {subject(study)}", mean_note(study, fewest))
     return figure
