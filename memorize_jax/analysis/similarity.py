@@ -41,16 +41,17 @@ def cka(points_a: Float[Array, "n ..."], points_b: Float[Array, "n ..."]) -> Sim
 
 def centered_gram(points: Float[Array, "n ..."]) -> Float[Array, "n n"]:
     """Inner products of points about their mean, in a unit of length of their own."""
-    (rows,) = shifted_layers(lambda own: {"": own.reshape(len(own), -1)}, points)(points)
-    with jax.default_matmul_precision("highest"):
-        return center_gram(rows @ rows.T, jnp.ones(len(rows), bool))
+    rows = shifted_layers(lambda own: {"": own.reshape(len(own), -1)}, points)(points)
+    return center_gram(inner_products(rows, rows)[0], jnp.ones(len(points), bool))
 
 
 def center_gram(gram: Float[Array, "*L n n"], is_example: Bool[Array, " n"]) -> Float[Array, "*L n n"]:
     """Moves the origin to the mean of the examples: H K H with H = I - 11'/n; the rows of others become zero."""
     share = is_example / jnp.sum(is_example).astype(gram.dtype)
-    rows = gram @ share
-    centered = gram - rows[..., :, None] - rows[..., None, :] + (rows @ share)[..., None, None]
+    with jax.default_matmul_precision("highest"):
+        rows = gram @ share
+        mean = rows @ share
+    centered = gram - rows[..., :, None] - rows[..., None, :] + mean[..., None, None]
     return jnp.where(is_example[:, None] & is_example, centered, 0)
 
 

@@ -31,8 +31,9 @@ def explicit(a, b, m):
     return found, top / np.sqrt(noise), top / np.sqrt(noise + norms)
 
 
+@jax.jit
 def of_pair(a, b):
-    rows = [frames(jnp.asarray(points)) for points in (a, b)]
+    rows = [frames(points) for points in (a, b)]
     return pair_geometry(rows[0] @ rows[0].T, rows[0] @ rows[1].T, rows[1] @ rows[1].T)
 
 
@@ -77,19 +78,19 @@ def layers_of(points):
     return {"first": points, "second": jnp.maximum(points[:, :5], 0)}
 
 
-def measured(points, shots=(1,), num_draws=20):
-    key = jax.random.key(0)
-    return jax.jit(lambda own: few_shot(layers_of, own, key, shots=shots, num_draws=num_draws))(jnp.asarray(points))
+def measured(points):
+    # A program of its own each time: the size of a block is part of it.
+    own = functools.partial(few_shot, layers_of, key=jax.random.key(0), shots=(1, 2), num_draws=4)
+    return jax.jit(lambda points: own(points))(points)
 
 
 def test_classes_in_blocks_are_as_all_at_once(monkeypatch):
     points = classes(5).astype(np.float32)
-    run = functools.partial(measured, points, (1, 2), 4)
-    whole = run()
+    whole = measured(points)
     monkeypatch.setattr(products, "BLOCK_BYTES", 4 * 14 * 30)
     assert products.examples_per_block(75, 14, 2, multiple=15) == 15
     apart = ~np.eye(5, dtype=bool)
-    for one, other in zip(jax.tree.leaves(whole), jax.tree.leaves(run()), strict=True):
+    for one, other in zip(jax.tree.leaves(whole), jax.tree.leaves(measured(points)), strict=True):
         keep = (..., apart) if one.shape[-1] == 5 else ...
         np.testing.assert_allclose(one[keep], other[keep], rtol=2e-4, atol=1e-6)
     a, b = points[3].astype(float), points[1].astype(float)
@@ -118,17 +119,19 @@ def test_the_full_formula_predicts_the_error_of_gaussian_ellipsoids():
 
 def test_what_cannot_be_had_is_nan_with_a_reason():
     points = classes(3).astype(np.float32)
-    points[0] = 1 / 3
-    ((row,), _) = summaries(jax.device_get(measured(points)), (1,), 15)
-    assert (row["status"], np.isnan(row["signal"]), np.isnan(row["predicted_full"])) == (COINCIDE, True, True)
-    points[0, 0] = np.nan
-    ((row,), _) = summaries(jax.device_get(measured(points)), (1,), 15)
-    assert row["status"] == NOT_FINITE
-    assert all(np.isnan(value) for name, value in row.items() if name != "status")
+    run = jax.jit(functools.partial(few_shot, layers_of, key=jax.random.key(0), shots=(14, 15), num_draws=20))
+    found = lambda points: summaries(jax.device_get(run(examples=points)), (14, 15), 15)[0]
     # No example is left to be told apart.
-    ((few, none), _) = summaries(jax.device_get(measured(classes(3), (14, 15))), (14, 15), 15)
+    few, none = found(points)
     assert (few["status"], np.isfinite(few["simulated"])) == (0, True)
     assert (none["status"], np.isnan(none["simulated"]), np.isfinite(none["predicted_full"])) == (TOO_FEW, True, True)
+    points[0] = 1 / 3
+    row, _ = found(points)
+    assert (row["status"], np.isnan(row["signal"]), np.isnan(row["predicted_full"])) == (COINCIDE, True, True)
+    points[0, 0] = np.nan
+    row, _ = found(points)
+    assert row["status"] == NOT_FINITE
+    assert all(np.isnan(value) for name, value in row.items() if name != "status")
 
 
 def test_one_class_is_refused():

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from memorize_jax.analysis import products
-from memorize_jax.analysis.similarity import all_layers, center_gram, centered_gram, cka, network_grams, similarity
+from memorize_jax.analysis.similarity import all_layers, center_gram, centered_gram, cka, network_grams, same_layers
 from memorize_jax.data import channel_statistics
 from memorize_jax.geometry.status import COINCIDE, NO_VARIANCE, NOT_FINITE, TOO_FEW
 from tests.measurements import tiny
@@ -32,6 +32,9 @@ def twin(first, second):
     return plain, hsic_1(a, b) / np.sqrt(hsic_1(a, a) * hsic_1(b, b))
 
 
+compiled = jax.jit(cka)
+
+
 def layers(offset=0.0):
     rng = np.random.default_rng(0)
     first = rng.normal(size=(40, 12)) + offset
@@ -40,7 +43,7 @@ def layers(offset=0.0):
 
 @pytest.mark.parametrize("offset", [0.0, 100.0])
 def test_it_equals_numpy(offset, x64):
-    found = cka(*map(jnp.asarray, layers(offset)))
+    found = compiled(*layers(offset))
     np.testing.assert_allclose([found.cka, found.cka_debiased], twin(*layers(offset)), rtol=1e-10)
     assert found.status == 0
 
@@ -48,13 +51,13 @@ def test_it_equals_numpy(offset, x64):
 def test_the_estimate_as_printed_needs_no_centering(x64):
     first, second = layers()
     as_printed = hsic_1(first, second) / np.sqrt(hsic_1(first, first) * hsic_1(second, second))
-    np.testing.assert_allclose(cka(first, second).cka_debiased, as_printed, rtol=1e-10)
+    np.testing.assert_allclose(compiled(first, second).cka_debiased, as_printed, rtol=1e-10)
 
 
 def test_it_equals_numpy_in_single_precision():
     pair = layers(1000.0)
     exact = [points.astype(np.float32).astype(float) for points in pair]
-    found = cka(*(jnp.asarray(points, jnp.float32) for points in pair))
+    found = compiled(*(points.astype(np.float32) for points in pair))
     np.testing.assert_allclose([found.cka, found.cka_debiased], twin(*exact), rtol=1e-5)
 
 
@@ -62,9 +65,11 @@ def test_rotation_scale_and_translation_change_nothing(x64):
     first, second = layers()
     rotation = np.linalg.qr(np.random.default_rng(1).normal(size=(12, 12)))[0]
     moved = 1e-9 * (first @ rotation) + 3.0
-    np.testing.assert_allclose(cka(moved, second)[:2], cka(first, second)[:2], rtol=1e-5)
-    np.testing.assert_allclose(cka(1e150 * first, second)[:2], cka(first, second)[:2], rtol=1e-10)
-    np.testing.assert_allclose(cka(first, first @ rotation)[:2], 1.0, rtol=1e-10)
+    expected = compiled(first, second)[:2]
+    np.testing.assert_allclose(compiled(moved, second)[:2], expected, rtol=1e-5)
+    np.testing.assert_allclose(compiled(1e150 * first, second)[:2], expected, rtol=1e-10)
+    np.testing.assert_allclose(compiled(first @ rotation, second)[:2], expected, rtol=1e-10)
+    np.testing.assert_allclose(compiled(second[:, ::-1], second[:, ::-1])[:2], 1.0, rtol=1e-10)
 
 
 def test_independent_points_have_nothing_in_common_though_the_plain_form_says_so():
@@ -78,15 +83,15 @@ def test_independent_points_have_nothing_in_common_though_the_plain_form_says_so
 @pytest.mark.parametrize(
     ("points", "status", "has_plain"),
     [
-        (np.full((6, 3), 7.3), COINCIDE, False),
-        (np.array([[0.0], [1.0], [3.0]]), TOO_FEW, True),
-        (np.where(np.eye(6, 3) > 0, np.nan, 1.0), NOT_FINITE, False),
+        (np.full((6, 6), 7.3), COINCIDE, False),
+        (np.eye(3), TOO_FEW, True),
+        (np.where(np.eye(6) > 0, np.nan, 1.0), NOT_FINITE, False),
         # As far from one another, every one, as points can be: nothing is shared beyond the diagonal.
         (np.eye(6), NO_VARIANCE, True),
     ],
 )
 def test_what_cannot_be_had_is_nan_with_a_reason(points, status, has_plain):
-    found = cka(jnp.asarray(points, jnp.float32), jnp.asarray(points, jnp.float32))
+    found = compiled(*2 * [points.astype(np.float32)])
     assert found.status == status
     assert np.isnan(found.cka_debiased)
     assert np.isfinite(found.cka) == has_plain
@@ -100,11 +105,11 @@ def test_as_many_points_of_both_layers_are_needed():
 def test_all_pairs_and_rows_of_no_example():
     grams = jnp.stack([centered_gram(jnp.asarray(points, jnp.float32)) for points in layers()])
     found = all_layers(grams, grams, 40)
-    np.testing.assert_allclose(found.cka_debiased[0, 1], similarity(grams[0], grams[1]).cka_debiased, rtol=1e-6)
+    np.testing.assert_allclose(found.cka_debiased[0, 1], same_layers(grams[0], grams[1], 40).cka_debiased, rtol=1e-6)
     np.testing.assert_allclose(jnp.diagonal(found.cka), 1.0, rtol=1e-6)
     longer = [np.concatenate([points, points[:5]]) for points in layers()]
     grams = [center_gram(jnp.asarray(own @ own.T, jnp.float32), jnp.arange(45) < 40) for own in longer]
-    np.testing.assert_allclose(similarity(*grams, num_examples=40)[:2], twin(*layers()), rtol=1e-4)
+    np.testing.assert_allclose(same_layers(*grams, 40)[:2], twin(*layers()), rtol=1e-4)
 
 
 def test_gram_matrices_of_a_network_block_by_block(monkeypatch):
@@ -122,7 +127,7 @@ def test_gram_matrices_of_a_network_block_by_block(monkeypatch):
     np.testing.assert_allclose(make(), whole, atol=1e-5 * float(jnp.abs(whole).max()))
     x = np.asarray((images[:10] - np.mean(images)) / np.std(images)).reshape(10, -1)
     expected = twin(x, np.maximum(x @ variables["params"]["linear1"]["kernel"], 0))
-    np.testing.assert_allclose(similarity(whole[0], whole[1], 10)[:2], expected, rtol=1e-4)
+    np.testing.assert_allclose(same_layers(whole[0], whole[1], 10)[:2], expected, rtol=1e-4)
     assert not whole[:, 10].any()
 
 
