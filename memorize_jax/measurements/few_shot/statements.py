@@ -6,7 +6,7 @@ from memorize_jax.claims.evidence import Evidence, NotTestable, by_layer
 from memorize_jax.claims.shapes import thirds
 from memorize_jax.claims.statement import NOTICEABLE, Statement, above, stating
 
-TEN_POINTS = "ten points; other prototypes move it by one at most"
+TEN_POINTS = "ten points; other examples of the classes of digits move it by two"
 STATEMENTS: list[Statement] = []
 stated = stating(STATEMENTS, needs=("metrics", "few_shot"))
 
