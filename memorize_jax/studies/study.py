@@ -16,7 +16,7 @@ from memorize_jax.runs.metrics import read_metrics
 from memorize_jax.runs.noted import Noted, check_members, read_noted
 from memorize_jax.runs.notes import check_same_settings, check_table, read_notes
 from memorize_jax.storage.lock import check_no_links, remove_stale_lock
-from memorize_jax.storage.tables import ADDED, TEXT, read_table
+from memorize_jax.storage.tables import read_table
 
 FIELDS = {field.name for field in dataclasses.fields(RunConfig)}
 
@@ -193,7 +193,7 @@ def _table(folder: RunFolder, noted: Noted, name: str, about: Columns) -> pd.Dat
         return read_metrics(folder.workdir, noted.identity)
     made_by = command(about.made_by, folder.workdir)
     check_table(folder, name, about.made_by, noted.identity, made_by)
-    kinds = {"text": TEXT | about.text, "added": ADDED | about.added}
+    kinds = {"text": about.text, "added": about.added}
     return read_table(folder.results / f"{name}.csv", about.columns, made_by, **kinds)
 
 

@@ -59,6 +59,9 @@ HELD = [
             "theory_matches_simulation": 0.04,
             "permuted_apart_in_the_plane_at_the_end": 1.0,
             "restored_mixed_in_the_plane_at_the_end": 1.0,
+            "wrong_labels_are_learned_later": 3.0,
+            "loss_tells_before": 0.4,
+            "depth_tells_afterward": 0.9,
             "one_shot_learns_assigned_labels": 0.25,
             "one_shot_loses_true_labels": 0.2,
             "late_layers_change_most": 0.95 - 0.6,
@@ -195,6 +198,11 @@ FAILS = {
     "umap": [
         ("permuted_apart_in_the_plane_at_the_end", "x", 0, P | F, 0.0),
         ("restored_mixed_in_the_plane_at_the_end", "true", 0, R, 0.0),
+    ],
+    "per_example": [("wrong_labels_are_learned_later", "learned_epoch", 2, {"assigned": 1}, 2.0)],
+    "per_example_auroc": [
+        ("loss_tells_before", "auroc", 0.8, {"score": "prediction_depth_best"}, 0.15),
+        ("depth_tells_afterward", "auroc", 0.7, {"score": "prediction_depth_final"}, 0.7),
     ],
     "double_descent": [
         ("accuracy_descends_twice", "test_accuracy", 0.3, {"moment": "final", "width": 2}, 0.0),

@@ -46,6 +46,7 @@ OF_CHANGE = ["test_falls_after_peak", "restored_falls_as_permuted_rises", "permu
 NEAR_START = ["unpermuted_gradient_leads_at_start", "unpermuted_dep_above_ind", "permuted_dep_below_ind"]
 NEAR_START += ["unpermuted_dep_above_permuted_dep"]
 OF_WIDTHS = [name for name, base in BASES.items() if base is WIDTHS]
+OF_EXAMPLES = of("per_example") + of("per_example_auroc")
 NO_LABEL, BEFORE_WIDEST = "no label was permuted", "before the widest network memorized"
 NOT_REWOUND, AGAIN = "no single layer was rewound", "make the table again with: python -m experiments.capacity_check"
 ASSIGNED = "of the permuted examples carry their assigned label"
@@ -58,7 +59,7 @@ NOT_FINAL = (
 )
 # Statements (or one), what is done, part of the reason.
 UNTESTABLE = [
-    (TRAINING + of("geometry") + of("rewinding") + of("umap") + of("decoding"), no_permuted, NO_LABEL),
+    (TRAINING + of("geometry") + of("rewinding") + of("umap") + of("decoding") + OF_EXAMPLES, no_permuted, NO_LABEL),
     (of("few_shot") + of("similarity"), no_permuted, NO_LABEL),
     (OF_GROUPS, both(no_permuted, drop("gradients", group="permuted")), NO_LABEL),
     (OF_CHANGE, stopped, f"50% {ASSIGNED}, 50% their true one"),
@@ -106,6 +107,8 @@ UNTESTABLE = [
     ("theory_matches_simulation", put("capacity_check", "joint_capacity", np.nan, seed=0), AGAIN),
     ("restored_mixed_in_the_plane_at_the_end", drop("umap", group="restored"), "no restored examples"),
     ("layers_know_more_than_the_output", put("decoding", "method", "knn", seed=0), "no hidden layer was"),
+    (OF_EXAMPLES, stopped, "before the network memorized"),
+    (of("per_example_auroc"), put("per_example_auroc", "auroc", np.nan, seed=0), "was not measured, or no label is"),
     (of("few_shot"), drop("few_shot", **F), NOT_FINAL.format("few_shot", "runs/mine", "few_shot")),
     (of("few_shot"), drop("few_shot", num_shots=1), "with one example of each class was not measured; use --few_shot"),
     (of("few_shot") + of("similarity"), stopped, "before the network memorized"),
