@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Shaped
 
-# Activations of a block, and its inner products, take so much at most.
+# Activations of a block, and its inner products, take so much at most; two blocks are held.
 BLOCK_BYTES = 2**29
 # (images [n, ...]) -> name of a layer -> its activations [n, N].
 Layers = Callable[[Any], Mapping[str, Float[Array, "n _"]]]

@@ -113,7 +113,7 @@ def network_grams(
     *,
     layers: tuple[str, ...],
 ) -> Float[Array, "L n n"]:
-    """Centered Gram matrices of the input and of every layer, with memory for them and for a block of activations.
+    """Centered Gram matrices of the input and of every layer, with memory for them and two blocks of activations.
 
     Args:
       model: the network.

@@ -46,7 +46,7 @@ def few_shot(
 ) -> FewShot:
     """Measures and simulates every ordered pair of classes at every layer; call it inside `jax.jit`.
 
-    Classes are looked at a block at a time, with memory for `products.BLOCK_BYTES` of activations.
+    Classes are looked at two blocks at a time, each with `products.BLOCK_BYTES` of activations at most.
 
     Args:
       layers_of: examples [n, ...] -> name of a layer -> its points [n, N].

@@ -38,7 +38,7 @@ class SimilaritySettings(Settings):
         "log. All pairs of layers, and those of another run, are compared at the best and the final one of them.",
     )
     similarity_examples: int = setting(
-        1000, "Examples of each group, at most, drawn from the seed; memory grows with the square.", least=4
+        500, "Examples of each group, at most, drawn from the seed; memory grows with their square.", least=4
     )
     other: str | None = setting(
         None,
@@ -55,7 +55,7 @@ def _cost(work, settings):
     seconds += work.forward_seconds * len(GROUPS) * examples / work.num_examples
     # Three networks' Gram matrices are held, and those in the making.
     held = 4 * entries * (3 * len(GROUPS) + 3)
-    return epochs * seconds, held + min(BLOCK_BYTES, 4 * sum(work.widths) * examples) + 2 * work.network_bytes
+    return epochs * seconds, held + min(2 * BLOCK_BYTES, 8 * sum(work.widths) * examples) + 2 * work.network_bytes
 
 
 MEASUREMENT = Measurement(
