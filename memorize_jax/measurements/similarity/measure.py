@@ -40,7 +40,7 @@ def plan(run: Run, settings: SimilaritySettings) -> Work:
         epoch, kind = unit
         if kind == RUNS:
             other = runs[OTHER]
-            return (THIS, epoch), (OTHER, other.best_epoch if epoch == best else other.final_epoch)
+            return (THIS, epoch), (OTHER, other.final_epoch if epoch == final else other.best_epoch)
         return (THIS, epoch), (THIS, best if kind == EPOCHS else epoch)
 
     def pairs(kind):
