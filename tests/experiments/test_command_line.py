@@ -32,8 +32,8 @@ SMOKE = PRESETS["smoke"]
 
 def test_reproduce_leaves_a_whole_run_behind(smoke_run):
     run = RunFolder(smoke_run)
-    tables = ("geometry", "decoding", "decoding_choice", "rewinding", "gradients")
-    figures = ("fig2a", "fig3b", "decoding_layers", "decoding_epochs", "fig4b", "fig5f", "figa1")
+    tables = ("geometry", "decoding", "decoding_choice", "rewinding", "gradients", "few_shot", "similarity")
+    figures = ("fig2a", "fig3b", "decoding_layers", "decoding_epochs", "fig4b", "fig5f", "figa1", "few_shot")
     files = [run.results / f"{name}.csv" for name in tables] + [run.figures / f"{name}.svg" for name in figures]
     for file in (run.config, run.labels, run.metrics, run.report, *files):
         assert file.stat().st_size > 0
