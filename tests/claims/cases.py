@@ -193,7 +193,6 @@ FAILS = {
         ("parts_equilibrate_late", "squared_norm", 8.0, U | IND | {"epoch": (0, 1, 2)}, 0.0),
         ("parts_equilibrate_late", "squared_norm", 1.0, U | IND | FOURTH | F, 0.0),
     ],
-<<<<<<< HEAD
     "retraining": [
         # Of one layer.
         ("retraining_any_layer_restores", "permuted_accuracy", 0.185, THIRD | RETRAINED, 0.15),
@@ -202,7 +201,7 @@ FAILS = {
     "flipping_layers": [
         # Less than half, but for the sample.
         ("units_of_memorized_are_dispersed", "share", 0.45, FIRST | WRONG, 0.45 + (0.45 * 0.55 / 48) ** 0.5),
-=======
+    ],
     "few_shot": [
         ("one_shot_learns_assigned_labels", "simulated", 0.45, P | F | LAST | {"num_shots": 1}, 0.05),
         ("one_shot_loses_true_labels", "simulated", 0.1, R | F | LAST | {"num_shots": 1}, 0.05),
@@ -210,7 +209,6 @@ FAILS = {
     "similarity": [
         ("late_layers_change_most", "cka_debiased", 0.9, {"layer_a": "linear5", "run_b": "this"}, 0.05),
         ("twins_part_in_late_layers", "cka_debiased", 0.3, {"layer_a": "linear1", "run_b": "other"}, -0.1),
->>>>>>> main
     ],
     "capacity_check": [("theory_matches_simulation", "joint_capacity", 0.8, {"seed": 0}, 0.2)],
     "umap": [

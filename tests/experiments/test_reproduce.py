@@ -253,7 +253,11 @@ def test_an_ensemble_is_not_taken_for_a_run_and_widths_are_planned_as_one_step(t
 @pytest.mark.slow
 def test_an_ensemble_from_one_command(tmp_path):
     # A small network of our own compiles sooner.
-    own = ("--dataset=tests.measurements.tiny:load", "--model=tests.measurements.tiny:NETWORK", "--examples_per_class=6")
+    own = (
+        "--dataset=tests.measurements.tiny:load",
+        "--model=tests.measurements.tiny:NETWORK",
+        "--examples_per_class=6",
+    )
     measured = ("--geometry_epochs=final", "--capacity_epochs=final", "--joint_draws=10")
     flags = ("--preset=smoke", *own, *measured, "--seeds=1-2", f"--workdir={tmp_path}")
     done = python("-m", "experiments.reproduce", *flags)

@@ -9,20 +9,9 @@ import pandas as pd
 from memorize_jax import models
 from memorize_jax.data import GROUPS
 from memorize_jax.measurements import registry
-<<<<<<< HEAD
-from memorize_jax.measurements.retraining import RETRAINING
-from memorize_jax.storage.tables import (
-    ADDED,
-    CAPACITY_CHECK,
-    DECODING,
-    DOUBLE_DESCENT,
-    GEOMETRY,
-    REWINDING,
-)
-=======
 from memorize_jax.measurements.few_shot import COLUMNS as FEW_SHOT
+from memorize_jax.measurements.retraining import RETRAINING
 from memorize_jax.storage.tables import ADDED, CAPACITY_CHECK, DECODING, DOUBLE_DESCENT, GEOMETRY, REWINDING
->>>>>>> main
 from memorize_jax.studies.study import Study
 
 EPOCHS = (0, 1, 2, 4, 8, 16)
