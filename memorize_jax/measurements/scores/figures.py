@@ -80,7 +80,7 @@ FIGURES = (
         "An example is memorized, 1, if networks get its label right only when they were trained on it, and not, 0, if "
         "they get it right without it as well (Feldman and Zhang 2020). Wrong labels can only be memorized; "
         "unpermuted examples far to the right are rare or hard ones.",
-        ("memorization_scores", "subset_runs"),
+        ("subset_runs", "memorization_scores"),
         draw_memorization,
     ),
     Figure(
@@ -89,7 +89,7 @@ FIGURES = (
         "Memorization, which takes many networks, against three scores of a single run. A rank correlation near 1 "
         "means that the cheap score orders the examples alike; its sign is such that more stands for more "
         f"memorization. The table compares {', '.join(CHEAP_SCORES)}.",
-        ("memorization_scores", "subset_runs", "per_example"),
+        ("subset_runs", "memorization_scores", "per_example"),
         draw_cheap_scores,
     ),
 )
