@@ -113,6 +113,19 @@ def _umap(layers):
     return pd.DataFrame(rows)
 
 
+def _per_example():
+    """Two examples of each kind; what is wrong is learned three times as late."""
+    wrong = [False, False, True, True]
+    return pd.DataFrame(
+        {"true": 0, "assigned": 1 * np.array(wrong), "is_permuted": wrong, "learned_epoch": [1, 1, 3, 3]}
+    )
+
+
+def _per_example_auroc():
+    found = {"loss_best": 0.95, "prediction_depth_best": 0.55, "prediction_depth_final": 0.9}
+    return pd.DataFrame({"score": list(found), "auroc": list(found.values())})
+
+
 def _capacity_check(layers):
     """Joint capacity is off by 2, 4 and 100 %, mean-field by 50, 60 and 100 %; the input was measured twice."""
     found = {"input": (BEST, 1.02, 1.5), layers[0]: (BEST, 1.04, 1.6), layers[1]: (BEST, 2.0, 2.0)}
@@ -123,6 +136,32 @@ def _capacity_check(layers):
     return pd.DataFrame(rows).assign(
         group="test", simulated_capacity=1.0, simulated_standard_error=0.01, bound=0, examples_per_class=50
     )
+
+
+# One-shot error of late layers at the best and the final epoch.
+ONE_SHOT = {"permuted": (0.5, 0.25), "restored": (0.05, 0.25), "unpermuted": (0.02, 0.04), "test": (0.05, 0.1)}
+
+
+def _few_shot(layers):
+    rows = []
+    for group, errors in ONE_SHOT.items():
+        for epoch, late in zip((BEST, FINAL), errors, strict=True):
+            for position, layer in enumerate(layers):
+                error = late if position >= len(layers) - 2 else errors[0]
+                common = {"epoch": epoch, "layer": layer, "layer_number": position, "group": group}
+                rows += [{**common, "num_shots": shots, "simulated": error / shots} for shots in (1, 5)]
+    return pd.DataFrame(rows)
+
+
+def _similarity(layers):
+    """Late layers of the final network are like those of the best epoch by 0.6, like those of its twin by 0.4."""
+    rows = []
+    for run, epoch_b, late in (("this", BEST, 0.6), ("other", 9, 0.4)):
+        for position, layer in enumerate(layers):
+            value = late if position >= len(layers) - 2 else 0.95
+            own = {"layer_a": layer, "layer_b": layer, "epoch_a": FINAL, "epoch_b": epoch_b, "run_b": run}
+            rows.append({**own, "layer_number_a": position, "group": "permuted", "cka_debiased": value})
+    return pd.DataFrame(rows).assign(permuted_fraction_b=0.0, seed_b=0)
 
 
 def study(*, model="mlp", dataset="digits", seeds=(0,)) -> Study:
@@ -136,6 +175,10 @@ def study(*, model="mlp", dataset="digits", seeds=(0,)) -> Study:
         "decoding": _decoding(layers),
         "umap": _umap(layers),
         "capacity_check": _capacity_check(layers),
+        "per_example": _per_example(),
+        "per_example_auroc": _per_example_auroc(),
+        "few_shot": _few_shot(layers),
+        "similarity": _similarity(layers),
     }
     tables = {name: pd.concat([table.assign(seed=seed) for seed in seeds]) for name, table in tables.items()}
     made_by = {table: name for table, (_, name) in registry.tables().items()}

@@ -18,6 +18,10 @@ FIGURES = registry.figures()
 LABELS = {
     "fig1b": {"mean-field capacity α (classes per feature)", "simulated capacity α (classes per feature)", "equal"},
     "fig2a": {"epoch", "accuracy (%)", "best", "final", "train", "test", "unpermuted", "permuted", "restored"},
+    "when_and_how_deep": {
+        *("learned epoch", "examples of the group (%)", "unpermuted", "mislabeled", "input", "none"),
+        *("prediction depth: neighbors agree from here on", "never learned: unpermuted 0.0 %, mislabeled 25.0 %"),
+    },
     "fig3a": {"layer", "capacity α (classes per feature)", "radius $R$ (center distances)", "lower bound 2/M"},
     "fig3b": {"layer", "dimension $D$ (directions)", "center correlation ρ (0 to 1)", "faded: best epoch", "restored"},
     "map_capacity": {"layer", "epoch", "capacity α (classes per feature)", "line: lower\nbound 2/M", "permuted"},
@@ -32,6 +36,16 @@ LABELS = {
     "fig4d": {"parameters", "radius $R$ (center distances)", "center correlation ρ (0 to 1)"},
     "fig4e": {"parameters", "width", "dimension $D$ (directions)"},
     "descent_capacity": {"parameters", "capacity α (classes per feature)", "lower bound 2/M"},
+    "few_shot": {
+        "layer",
+        "error between two classes (%)",
+        "chance",
+        "faded: predicted",
+        "5 examples of a class, final epoch",
+    },
+    "similarity_epochs": {"epoch", "similarity (debiased CKA; 1 = same)", "linear5", "best epoch", "permuted"},
+    "similarity_layers": {"layer", "similarity (debiased CKA; 1 = same)", "permuted, final epoch", "test, best epoch"},
+    "similarity_runs": {"layer", "similarity (debiased CKA; 1 = same)", "faded: best epoch", "permuted", "test"},
     "figa1": {"layer", "epoch", "dep, unpermuted", "ind, permuted", "log$_{10}$ ‖∇L$_{dep}$‖²"},
     "decoding_layers": {"layer", "accuracy on test (%)", "the network itself", "nearest neighbors"},
     "decoding_epochs": {"epoch", "accuracy on test (%)", "network, head replaced"},
@@ -39,13 +53,23 @@ LABELS = {
     **{f"fig5{letter}": {"layer", "epoch", "log$_{10}$ of the ratio of ‖∇L‖²"} for letter in "defg"},
 }
 # What shows images or points of one seed has tables of its own.
-OF_ONE_SEED = ("fig1a", "fig2b", "figa2", "figa3")
+OF_ONE_SEED = ("fig1a", "fig2b", "figa2", "figa3", "memorized_images")
 # One of each kind of figure whose size depends on the number of layers.
-BY_LAYER = ("fig3b", "map_capacity", "fig4b", "fig5d", "figa1", "decoding_layers", "decoding_epochs")
+BY_LAYER = (
+    "when_and_how_deep",
+    "fig3b",
+    "map_capacity",
+    "fig4b",
+    "fig5d",
+    "figa1",
+    "decoding_layers",
+    "decoding_epochs",
+)
+BY_LAYER += ("few_shot", "similarity_epochs", "similarity_layers", "similarity_runs")
 # One of each look: what a figure of one seed lacks is its bands.
-LIKE_OF_ONE = ("fig1b", "fig2a", "fig3b", "fig3_split", "figa8", "fig4b", "map_joint_capacity")
+LIKE_OF_ONE = ("when_and_how_deep", "fig1b", "fig2a", "fig3b", "fig3_split", "figa8", "fig4b", "map_joint_capacity")
 # Maps of one run have no intervals to speak of, and points are of all seeds.
-WITHOUT_SEEDS = ("fig5", "figa1", "map", "fig1b")
+WITHOUT_SEEDS = ("fig5", "figa1", "map", "fig1b", "when", "similarity_layers")
 
 
 def test_every_figure_is_drawn_here():
@@ -106,7 +130,7 @@ def test_complaints_are_made():
     assert "'overlapping' lies on 'overlapping'" in found
 
 
-@pytest.mark.parametrize("name", ["fig1a", "fig2b", "figa3"])
+@pytest.mark.parametrize("name", ["fig1a", "memorized_images", "fig2b", "figa3"])
 def test_figures_of_the_first_seed_say_so(name, gallery):
     for base, is_said in ((SHOWN_OF_TWO, True), (SHOWN, False)):
         base = base._replace(dataset="spheres" if name == "figa3" else "digits")
@@ -125,6 +149,9 @@ INCOMPLETE = {
     "fig4e": ("double_descent", "dimension"),
     "fig5d": ("gradients", "squared_norm"),
     "decoding_layers": ("decoding", "test_accuracy"),
+    "few_shot": ("few_shot", "simulated"),
+    "similarity_layers": ("similarity", "cka_debiased"),
+    "similarity_runs": ("similarity", "cka_debiased"),
 }
 
 
@@ -133,7 +160,7 @@ def test_means_over_fewer_seeds_are_called_so(name, gallery):
     base, (table, column) = of_axes(FIGURES[name].axes, 3), INCOMPLETE[name]
     assert "mean of 3 seeds" in gallery.drawn(name, base).get_suptitle()
     rows = base.tables[table].reset_index(drop=True)
-    place = "width" if table == "double_descent" else "layer"
+    place = {"double_descent": "width", "similarity": "layer_a"}.get(table, "layer")
     rows.loc[(rows["seed"] == 1) & rows[place].isin([8, "linear4", "conv7"]), column] = np.nan
     figure = gallery.drawn(name, base, **{table: rows})
     assert "mean of 3 seeds (of 2 at least, where some lack a value)" in figure.get_suptitle()

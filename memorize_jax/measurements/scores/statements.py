@@ -26,7 +26,7 @@ def _scores(evidence: Evidence):
 
 @stated(
     "ours",
-    "Wrong labels are memorized one by one, and the labels of unpermuted examples are not.",
+    "Wrong labels are memorized one by one; the labels of unpermuted examples far less.",
     "mean memorization of permuted examples with a wrong label minus that of unpermuted ones",
     above(0.5, "half of the scale: a wrong label that can be predicted without the example has 0, one that cannot 1"),
 )
