@@ -8,7 +8,7 @@ from memorize_jax.figures.style import COLORS, DASHES, Drawing, drawn, subplots
 from memorize_jax.measurements.scores.correlations import CHEAP_SCORES, rank_correlations
 from memorize_jax.studies.study import Study
 
-BINS = np.linspace(-0.5, 1, 31)
+BINS = np.linspace(-0.2, 1, 25)
 # Label of the axis of a cheap score.
 AXES = {
     "cumulative_loss": "cumulative loss (nats, log scale)",
