@@ -44,7 +44,8 @@ def make_train_step(
     def train_step(state: TrainState, images: jax.Array, labels: jax.Array, batch: Batch):
         inputs = standardize(images[batch.indices], statistics)
         # Padding is masked, never dropped: the loss is a mean over the real examples of all devices.
-        total = jax.lax.psum(jnp.sum(batch.mask), AXIS)
+        # Of a batch whose examples are all left out the loss is 0.
+        total = jnp.maximum(jax.lax.psum(jnp.sum(batch.mask), AXIS), jnp.finfo(batch.mask.dtype).tiny)
         rngs = {} if dropout_key is None else {"dropout": jax.random.fold_in(dropout_key, state.step)}
 
         def loss_of(params):

@@ -1,12 +1,14 @@
 """The compiled parts of training: a step over all devices, an epoch of them, and the accuracies after it."""
 
+import copy
+import dataclasses
 import functools
 from collections.abc import Callable, Sequence
 
 import flax.linen as nn
 import jax
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Int, Shaped
 
 from memorize_jax import models
 from memorize_jax.config import RunConfig
@@ -35,12 +37,20 @@ class Trainer:
       labels: of the training set; with `seeds`, with a leading axis of seeds.
       seeds: trained as one program: states, batches and losses have a leading axis of seeds, and each seed takes the
         steps of its own run. For a model without dropout. None for the run of `config.seed`, without such an axis.
+      weights: of every training example in the loss, 0 for one that is left out; None for 1.
     """
 
     def __init__(
-        self, config: RunConfig, splits: Splits, labels: PermutedLabels, *, seeds: Sequence[int] | None = None
+        self,
+        config: RunConfig,
+        splits: Splits,
+        labels: PermutedLabels,
+        *,
+        seeds: Sequence[int] | None = None,
+        weights: Shaped[np.ndarray, "*seeds n"] | None = None,
     ):
         self.config, self.splits, self.labels, self.seeds = config, splits, labels, seeds
+        self._weights = None if weights is None else np.asarray(weights, np.float32)
         self.statistics = channel_statistics(splits.train.images, config.scaling)
         self.model, self.tx = build_model(config, splits), optimizer(config.learning_rate)
         self.num_devices = jax.device_count()
@@ -57,6 +67,12 @@ class Trainer:
         over_steps = functools.partial(over_devices, out_axes=None, donate_argnums=(0,))
         self._step, self._steps, self._predict = over_steps(step), over_steps(scan_steps(step)), over_devices(predict)
         self._steps_per_call = config.steps_per_call or (1 if jax.default_backend() == "cpu" else STEPS_PER_CALL)
+
+    def of_seed(self, seed: int, weights: Shaped[np.ndarray, " n"]) -> "Trainer":
+        """The same compiled programs with another seed for order and initialization, and other weights."""
+        other = copy.copy(self)
+        other.config, other._weights = dataclasses.replace(self.config, seed=seed), np.asarray(weights, np.float32)
+        return other
 
     def initial_state(self) -> TrainState:
         """The state before the first step."""
@@ -100,6 +116,9 @@ class Trainer:
         seeds = [self.config.seed] if self.seeds is None else self.seeds
         orders = [example_order(seed, number, len(self.splits.train.labels)) for seed in seeds]
         batches = [split_batches(order, self.config.batch_size, self.num_devices) for order in orders]
+        if self._weights is not None:
+            own_weights = self._weights.reshape(len(seeds), -1)
+            batches = [[_weighted(batch, own) for batch in of] for of, own in zip(batches, own_weights, strict=True)]
         return batches[0] if self.seeds is None else [_stack_second(own) for own in zip(*batches, strict=True)]
 
     def evaluate(self, variables: dict) -> dict[str, np.ndarray | np.float64]:
@@ -109,6 +128,11 @@ class Trainer:
         test_predicted, _ = self._predict_all(variables, self.test_arrays)
         accuracies = group_accuracies(predicted, self.labels, test_predicted, self.splits.test.labels)
         return {"loss": np.mean(losses, axis=-1).astype(float), **accuracies}
+
+    def predict(self, variables: dict) -> tuple[Int[np.ndarray, "*seeds n"], Int[np.ndarray, "*seeds m"]]:
+        """Predicted classes of the training and of the test set."""
+        variables = replicate(variables)
+        return self._predict_all(variables, self.train_arrays)[0], self._predict_all(variables, self.test_arrays)[0]
 
     def _predict_all(self, variables, data):
         # (predicted classes, losses), each [*seeds, n].
@@ -150,6 +174,10 @@ def example_order(seed: int, number: int, num_examples: int) -> Int[np.ndarray, 
     """The order in which epoch `number` goes through the training set, whatever the device or the version of jax."""
     key = jax.random.fold_in(stream(seed, "order"), number)
     return np.random.default_rng(np.asarray(jax.random.key_data(key)).ravel()).permutation(num_examples)
+
+
+def _weighted(batch, weights):
+    return batch._replace(mask=batch.mask * weights[batch.indices])
 
 
 def _stack_second(batches):

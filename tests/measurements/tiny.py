@@ -65,6 +65,7 @@ PRESET = Preset(
         "gradients": {"gradient_epochs": "0,final"},
         "few_shot": {"few_shot_epochs": "0,final", "few_shot_shots": "1,2", "few_shot_draws": 3},
         "similarity": {"similarity_epochs": "0,final"},
+        "scores": {"subsets": 48, "subset_ratio": 0.55, "subset_limit": 1, "top_influences": 3},
     },
 )
 

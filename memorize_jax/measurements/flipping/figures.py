@@ -42,39 +42,45 @@ def _count_axis(axis, last):
     axis.set_ticks([], minor=True)
 
 
+def _draw_by_layer(axis, table, values_of, layers):
+    """Draws, for each kind of examples, what a function gives by seed and layer; returns the largest of it."""
+    largest = 1.0
+    for name, rows in _kinds(table):
+        wide = values_of(rows).unstack("layer").reindex(columns=layers)
+        style: dict = group_style(name) | {"label": f"{name} examples", "level": LEVEL}
+        draw_mean(axis, range(len(layers)), wide, **style)
+        largest = max(largest, wide.max(axis=None))
+    layer_axis(axis, layers)
+    return largest
+
+
 @drawn()
 def draw_flipping(study: Study) -> Drawing:
     """Draws how many units flip a prediction, how many of one layer alone do, and in which layers they are."""
     table, shares = study.tables["flipping"], study.tables["flipping_layers"]
-    of_any, by_layer = table[table["layer"] == ANY], table[table["layer"] != ANY]
+    of_any, of_one = table[table["layer"] == ANY], table[table["layer"] != ANY]
     hidden = shares.sort_values("layer_number")["layer"].drop_duplicates().tolist()
-    figure, axes = subplots(1, 3, figsize=(11.5, 4.4))
-    numbers, most = np.arange(1, of_any["num_flipped"].max() + 1), 1.0
+    count = 2 + (len(of_one) > 0)
+    figure, (first, *between, last) = subplots(1, count, figsize=(0.4 + 3.7 * count, 4.4))
+    numbers = np.arange(1, of_any["num_flipped"].max() + 1)
     for name, rows in _kinds(of_any):
         style: dict = group_style(name, markers=False) | {"label": f"{name} examples", "drawstyle": "steps-post"}
         style |= {"level": LEVEL, "scale": 100, "band": False}
-        draw_mean(axes[0], numbers, _shares_flipped(rows, numbers), **style)
-    axes[0].set(xlabel="units switched off, of any layer", ylabel="examples flipped (%)", ylim=(0, 102))
-    _count_axis(axes[0].xaxis, numbers[-1])
-    for axis, column in ((axes[1], "median"), (axes[2], "share")):
-        for name, rows in _kinds(shares if column == "share" else by_layer):
-            values = rows.set_index(["seed", "layer"])["share"] * 100 if column == "share" else median_flipped(rows)
-            wide = values.unstack("layer").reindex(columns=hidden)
-            most = most if column == "share" else max(most, wide.max(axis=None))
-            how: dict = group_style(name) | {"label": f"{name} examples", "level": LEVEL}
-            draw_mean(axis, range(len(hidden)), wide, **how)
-    axes[1].set(ylabel="units to switch off, median")
-    _count_axis(axes[1].yaxis, most)
+        draw_mean(first, numbers, _shares_flipped(rows, numbers), **style)
+    first.set(xlabel="units switched off, of any layer", ylabel="examples flipped (%)", ylim=(0, 102))
+    first.set_title("any layer", fontsize=10)
+    _count_axis(first.xaxis, numbers[-1])
+    for axis in between:
+        most = _draw_by_layer(axis, of_one, median_flipped, hidden)
+        axis.set(ylabel="units to switch off, median")
+        axis.set_title("one layer alone", fontsize=10)
+        _count_axis(axis.yaxis, most)
+    _draw_by_layer(last, shares, lambda rows: 100 * rows.set_index(["seed", "layer"])["share"], hidden)
     sizes = shares.groupby("layer")["share_of_units"].mean().reindex(hidden)
-    axes[2].plot(range(len(hidden)), 100 * sizes.to_numpy(float), label="share of all units", **FLOOR)
-    axes[2].set(ylabel="share of the units switched off (%)", ylim=(0, 102))
-    for axis, title in zip(axes, ("any layer", "one layer alone", "any layer: where they are"), strict=True):
-        axis.set_title(title, fontsize=10)
-    for axis in axes[1:]:
-        layer_axis(axis, hidden)
-    if by_layer.empty:
-        axes[1].set_visible(False)
-    legend_below(figure, axes, 3)
+    last.plot(range(len(hidden)), 100 * sizes.to_numpy(float), label="share of all units", **FLOOR)
+    last.set(ylabel="share of the units switched off (%)", ylim=(0, 102))
+    last.set_title("any layer: where they are", fontsize=10)
+    legend_below(figure, (first, last), 3)
     heading(figure, subject(study), seeds_note(study, LEVEL, len(study.seeds)))
     return figure
 

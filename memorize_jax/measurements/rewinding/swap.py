@@ -77,7 +77,7 @@ def draw_swap(study: Study) -> Drawing:
         axis.set_xlabel("swapped layer" if (ends[:, 0] == ends[:, 1]).all() else "swapped layers")
         axis.set_title(DIRECTIONS[into], fontsize=10)
     axes[0, 0].set(ylabel="accuracy (%)", ylim=(0, 102))
-    legend_below(figure, axes[0][:1], 4)
+    legend_below(figure, axes[0][:1], 2 * len(directions))
     _heading(figure, study, shortest, seeds_note(study, LEVEL, fewest))
     return figure
 
