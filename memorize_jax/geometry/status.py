@@ -15,6 +15,8 @@ CHECKPOINT_DAMAGED = 32
 CENTER_REMOVED = 64
 BOUND = 128
 COINCIDE = 256
+TOO_FEW_POINTS = 512
+NO_VARIANCE_LEFT = 1024
 
 MESSAGES = {
     NOT_FINITE: "its points contain NaN or infinite values",
@@ -27,6 +29,8 @@ MESSAGES = {
     "remove fewer",
     BOUND: "its joint capacity is only an upper bound: too few dimensions for so many points",
     COINCIDE: "all of its points coincide, so there is nothing to separate",
+    TOO_FEW_POINTS: "it has fewer than four points, too few to correct a participation ratio for their number",
+    NO_VARIANCE_LEFT: "its points are too few for its many directions: no squared variance is left after correction",
 }
 # Flags whose numbers must not be used; the others are warnings.
 INVALID = NOT_FINITE | CENTER_VANISHED | NOT_CONVERGED | OTHERS_NOT_FINITE | CHECKPOINT_DAMAGED
