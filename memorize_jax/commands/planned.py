@@ -1,6 +1,7 @@
 """What is to be done of a study, how long it may take, and how much memory: said before anything is begun."""
 
 import dataclasses
+import pathlib
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -8,6 +9,7 @@ import jax
 
 from memorize_jax.config import RunConfig
 from memorize_jax.data import PermutedLabels, Splits
+from memorize_jax.invocation import command_line_of
 from memorize_jax.measurements import costs
 from memorize_jax.measurements.driver import is_measured
 from memorize_jax.measurements.measurement import Measurement
@@ -16,6 +18,7 @@ from memorize_jax.presets import Preset
 from memorize_jax.runs.folder import RunFolder
 from memorize_jax.runs.metrics import stored_rows
 from memorize_jax.runs.notes import read_notes
+from memorize_jax.runs.others import describe_others
 from memorize_jax.studies.plan import has_ended
 
 ADVICE = "lower --num_draws, --examples_per_class or --max_classes, --num_train, --batch_size or --width"
@@ -28,6 +31,7 @@ class Planned(NamedTuple):
       state: what is there already, or why it is left out.
       at_most: whether it may end sooner.
       bytes: of memory that it takes at its peak.
+      command: that makes it, of what is done only on request; "" for all else.
     """
 
     name: str
@@ -36,12 +40,15 @@ class Planned(NamedTuple):
     seconds: float | None = None
     at_most: bool = False
     bytes: float | None = None
+    command: str = ""
 
     def line(self, wide: int) -> str:
         """As it is printed, its name `wide` characters wide."""
         bound = "at most " if self.at_most else ""
         memory = "" if self.bytes is None else f", peak {readable(int(self.bytes))}"
         then = f"runs, {bound}{about(self.seconds)}{memory}" if self.todo else "left as it is"
+        if self.command:
+            then = f"only on request, {about(self.seconds)}{memory}: {self.command}"
         return f"  {self.name:{wide}}  {self.state}: {then}"
 
 
@@ -65,6 +72,7 @@ def check_measurements(
     for one in wanted:
         settings = preset.of_all(one)
         one.check(preset.run, *prepared, *settings)
+        describe_others(one.other_runs(*settings), preset.run.seed)
         for name, choice in dataclasses.asdict(settings[0]).items() if one.settings else ():
             numbers = [item.strip() for item in choice.split(",")] if name.endswith("_epochs") else []
             for number in filter(str.isdecimal, numbers):
@@ -108,6 +116,11 @@ def plan_measurement(
     seconds = None if seconds is None else (costs.START_SECONDS + seconds) * (len(made) - sum(made))
     size = costs.PROGRAM_BYTES + (costs.reading(work) if size is None else size)
     return Planned(one.name, state, True, seconds, bytes=size)
+
+
+def only_on_request(one: Planned, folder: str | pathlib.Path) -> Planned:
+    """The same, if it is not done yet, as something that `reproduce` leaves to a command of its own."""
+    return one._replace(todo=False, command=command_line_of(one.name, folder)) if one.todo else one
 
 
 def check_memory(planned: Sequence[Planned]) -> None:

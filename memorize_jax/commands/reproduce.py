@@ -96,7 +96,9 @@ def _run_network(workdir, plan, preset, figures, dry_run, together):
     training = planned.plan_training(runs, work)
     about = folders, preset, prepared[0], work, not training.todo
     steps = [planned.plan_measurement(step, *about) for step in wanted]
-    planned.show([training, *steps])
+    others = [] if figures or not dry_run else [one for one in _of_one_network() if one not in wanted]
+    asked = [planned.only_on_request(planned.plan_measurement(one, *about), workdir) for one in others]
+    planned.show([training, *steps, *asked])
     planned.check_memory([training, *steps])
     if not dry_run:
         todo = [step.name for step in steps if step.todo]
@@ -108,10 +110,13 @@ def _run_network(workdir, plan, preset, figures, dry_run, together):
 
 
 def _wanted(figures: Sequence[Figure]) -> list[Measurement]:
-    """The measurements of a study of one network; only those that make the tables of some figures, if given."""
-    made = [one for one in measurements().values() if one.measures and not one.axes]
+    """What is measured of a study of one network: all but what is on request, or what makes the tables of figures."""
     needs = {table for figure in figures for table in figure.needs}
-    return [one for one in made if not figures or needs & set(one.tables)]
+    return [one for one in _of_one_network() if (needs & set(one.tables) if figures else not one.on_request)]
+
+
+def _of_one_network():
+    return [one for one in measurements().values() if one.measures and not one.axes]
 
 
 def _possible(figures, folders, preset, splits):

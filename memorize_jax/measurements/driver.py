@@ -16,6 +16,7 @@ from memorize_jax.progress import bar, warn
 from memorize_jax.runs.folder import RunFolder
 from memorize_jax.runs.noted import read_noted
 from memorize_jax.runs.notes import are_made, note_tables
+from memorize_jax.runs.others import describe_others
 from memorize_jax.runs.provenance import provenance
 from memorize_jax.runs.run import DamagedNetworkError, Run, run_to_measure
 from memorize_jax.storage.tables import make_table, write_table
@@ -50,14 +51,16 @@ def measure(
     _refuse(measurement, folder, read_noted(folder).config, None)
     with run_to_measure(workdir, splits) as run:
         _refuse(measurement, folder, run.config, run.splits)
+        others = describe_others(measurement.other_runs(*settings), run.config.seed)
         work = plan(run, *settings)
-        table = _make_tables(measurement, run, work, settings, skip_damaged)
+        table = _make_tables(measurement, run, work, {**_of_rows(work, settings), **_named(others)}, skip_damaged)
     note_tables(
         folder,
         measurement.name,
         tuple(measurement.tables),
         settings=noted_settings(settings, skip_damaged=skip_damaged),
         identity=run.noted.identity,
+        **_named(others),
         of_final=measurement.of_final,
         command=given_line(),
         seconds=round(time.perf_counter() - started, 3),
@@ -68,9 +71,13 @@ def measure(
 
 def is_measured(measurement: Measurement, folder: RunFolder, settings: Sequence[Settings]) -> bool:
     """Whether its tables are there, unchanged, made with these settings from the network as it is now."""
-    identity = read_noted(folder).identity
-    asked = noted_settings(settings)
-    return are_made(folder, measurement.name, tuple(measurement.tables), settings=asked, identity=identity)
+    noted = read_noted(folder)
+    try:
+        others = describe_others(measurement.other_runs(*settings), noted.config.seed)
+    except (ValueError, OSError):
+        return False
+    about = {"settings": noted_settings(settings), "identity": noted.identity, **_named(others)}
+    return are_made(folder, measurement.name, tuple(measurement.tables), **about)
 
 
 def noted_settings(settings: Sequence[Settings], *, skip_damaged: bool = False) -> dict:
@@ -97,7 +104,7 @@ def _refuse(measurement, folder, config, splits):
 
 
 def _make_tables(
-    measurement: Measurement, run: Run, work: Work, settings: Sequence[Settings], skip_damaged: bool
+    measurement: Measurement, run: Run, work: Work, depends_on: Mapping, skip_damaged: bool
 ) -> pd.DataFrame:
     (name, about), *others = measurement.tables.items()
     said = set()
@@ -119,11 +126,16 @@ def _make_tables(
                 progress.update()
 
         path = run.folder.results / f"{name}.csv"
-        asked = {"measurement": measurement.name, "settings": _of_rows(work, settings), **run.identity()}
+        asked = {"measurement": measurement.name, "settings": depends_on, **run.identity()}
         table = make_table(path, about.columns, work.units, rows, settings=asked, otherwise=work.instead)
     for other, columns in others:
         write_table(run.folder.results / f"{other}.csv", work.derived[other](table), columns.columns)
     return table
+
+
+def _named(others: Mapping) -> dict:
+    """Other runs as they are noted; nothing where there are none, as in tables that are older than other runs."""
+    return {"other_runs": dict(others)} if others else {}
 
 
 def _of_rows(work: Work, settings: Sequence[Settings]) -> Mapping:

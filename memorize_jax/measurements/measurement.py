@@ -64,6 +64,8 @@ class Measurement:
       reads_flags: fields of these that are flags of its command.
       axes: fields that vary in the studies that it belongs to, e.g. ("width",); () for a study of one network.
       of_final: whether its rows depend on which epoch is the final one, so that further training makes them void.
+      on_request: whether it takes so long that `reproduce` only says what it would take.
+      other_runs: takes the settings and gives the folders of other runs that it reads, see `Run.open_other`.
       package: that it needs besides what is always installed: (name to import, how to install it).
       obstacle: why it makes no sense for a run, e.g. because of its data set; "" if it does.
       check: takes (config, splits, labels, *settings) and raises ValueError for what can be known to be wrong before
@@ -80,6 +82,8 @@ class Measurement:
     reads_flags: tuple[str, ...] = ()
     axes: tuple[str, ...] = ()
     of_final: bool = False
+    on_request: bool = False
+    other_runs: Callable[..., Sequence[str]] = lambda *settings: ()
     package: tuple[str, str] | None = None
     obstacle: Callable[[RunConfig, Splits | None], str] = lambda config, splits: ""
     check: Callable[..., None] = lambda config, splits, labels, *settings: None

@@ -2,7 +2,7 @@
 
 import json
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from memorize_jax.runs.folder import RunFolder
 from memorize_jax.storage.files import checksum, read_json, write_json
@@ -40,18 +40,22 @@ def note_tables(folder: RunFolder, step: str, tables: Sequence[str], **about: ob
     """Notes how the tables of a step, a command's name, were made in results/ of a run or study.
 
     Args:
-      **about: settings, all that the step was done with; identity of the run, None if it has none; command, the line
-        that was given or ""; seconds that it took; provenance, versions, device and commit. All as JSON.
+      **about: settings, all that the step was done with; identity of the run, None if it has none; other_runs that
+        were read, see `others.describe_others`; command, the line that was given or ""; seconds that it took;
+        provenance, versions, device and commit. All as JSON.
     """
     note = {**about, "made_of": file_checksum(folder.metrics), "tables": _checksums(folder, tables)}
     write_json(folder.results / "made.json", {**read_notes(folder, strict=False), step: note})
 
 
-def are_made(folder: RunFolder, step: str, tables: Sequence[str], *, settings: Mapping, identity: str | None) -> bool:
-    """Whether the tables of a step are there, unchanged, made with these settings from the network as it is now."""
+def are_made(folder: RunFolder, step: str, tables: Sequence[str], **about: object) -> bool:
+    """Whether the tables of a step are there, unchanged, made with what is given of the network as it is now.
+
+    Args:
+      **about: settings, identity of the run, other_runs, see `note_tables`.
+    """
     note, sums = read_notes(folder, strict=False).get(step, {}), _checksums(folder, tables)
-    expected = {"tables": sums, "settings": json.loads(json.dumps(settings)), "identity": identity}
-    expected["made_of"] = file_checksum(folder.metrics)
+    expected = {"tables": sums, "made_of": file_checksum(folder.metrics), **json.loads(json.dumps(about))}
     return None not in sums.values() and {name: note.get(name) for name in expected} == expected
 
 

@@ -20,6 +20,7 @@ from memorize_jax.runs.labels import read_labels
 from memorize_jax.runs.metrics import read_metrics, read_restores
 from memorize_jax.runs.noted import Noted, check_same_data, read_noted
 from memorize_jax.runs.notes import check_table, step_of
+from memorize_jax.runs.others import other_folder
 from memorize_jax.runs.provenance import provenance
 from memorize_jax.storage.checkpoints import DamagedCheckpointError, EpochStore
 from memorize_jax.storage.lock import locked
@@ -86,6 +87,16 @@ class Run:
     def layers(self) -> dict[str, int]:
         """Name -> number in the paper's table, of the input and of every analyzed layer."""
         return {INPUT: 0, **{layer.name: layer.number for layer in models.layers(self.config.model)}}
+
+    def open_other(self, workdir: str | pathlib.Path) -> "Run":
+        """Opens another run, of an ensemble that of the same seed; raises ValueError unless it has the same data."""
+        other = open_run(other_folder(workdir, self.config.seed).workdir)
+        try:
+            check_same_data(other.folder, other.noted, self.splits, other.labels)
+        except ValueError as error:
+            raise ValueError(f"expected {workdir} to hold a run of the data of {self.workdir}, got others") from error
+        other.__dict__["splits"] = self.splits
+        return other
 
     def model(self, **options) -> nn.Module:
         """The network as a module, in float32 whatever training used."""

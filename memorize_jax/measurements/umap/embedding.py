@@ -1,8 +1,8 @@
 """Layers drawn in the plane by UMAP; the only file that knows umap-learn."""
 
-import importlib
 import importlib.metadata
 import warnings
+from typing import Any, cast
 
 import numpy as np
 from jaxtyping import Float
@@ -39,10 +39,13 @@ def embed(points: Float[np.ndarray, "n d"], *, seed: int, num_neighbors: int = 1
         raise ValueError(f"expected at least 4 points to embed, got {len(points)}")
     if not np.isfinite(points).all():
         raise ValueError("expected finite points to embed, got NaN or infinite ones")
-    # Here, for importing it compiles for many seconds; by name, for a type checker takes `umap` for this room.
-    umap = importlib.import_module("umap")
+    # Here, for importing it compiles for many seconds.
+    import umap
 
-    reducer = umap.UMAP(n_neighbors=min(num_neighbors, len(points) - 1), random_state=seed, n_jobs=1)
+    # Where it is not installed, a type checker takes `umap` for this room.
+    library = cast(Any, umap)
+
+    reducer = library.UMAP(n_neighbors=min(num_neighbors, len(points) - 1), random_state=seed, n_jobs=1)
     with warnings.catch_warnings():
         # Of a graph in pieces, as classes that are learned make it: it then starts from a simpler place.
         warnings.filterwarnings("ignore", module=r"umap|sklearn|pynndescent|numba|scipy")

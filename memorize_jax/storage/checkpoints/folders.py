@@ -73,9 +73,13 @@ def remove_unfinished(folder: pathlib.Path) -> None:
 
 def stored_epochs(folder: pathlib.Path) -> list[int]:
     """Numbers of the checkpoints in a folder, in order; they have canonical names, and perhaps lost their manifest."""
-    numbered = [path for path in folder.iterdir() if path.name.isdecimal()] if folder.is_dir() else []
-    is_ours = lambda path: str(int(path.name)) == path.name and any((path / mark).exists() for mark in MARKS)
-    return sorted(int(path.name) for path in filter(is_ours, numbered))
+    names = [path.name for path in folder.iterdir() if path.name.isdecimal()] if folder.is_dir() else []
+    return sorted(int(name) for name in names if str(int(name)) == name and is_stored(folder, int(name)))
+
+
+def is_stored(folder: pathlib.Path, epoch: int) -> bool:
+    """Whether the checkpoint of an epoch is in a folder, perhaps without its manifest."""
+    return any((folder / str(epoch) / mark).exists() for mark in MARKS)
 
 
 def read_epoch(

@@ -198,7 +198,7 @@ class EpochStore:
 
     def _restored(self, epoch, chosen=None):
         for folder in (self._full, self._short):
-            if epoch in folders.stored_epochs(folder):
+            if folders.is_stored(folder, epoch):
                 return {"params": {}, "batch_stats": {}, **unflatten(self._read(folder, epoch, chosen))}
         stored = self.epochs()
         span = f"{len(stored)} epochs from {stored[0]} to {stored[-1]}" if stored else "none"
