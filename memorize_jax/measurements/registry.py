@@ -18,6 +18,7 @@ ROOMS = (
     "memorize_jax.measurements.umap",
     "memorize_jax.measurements.spheres",
     "memorize_jax.measurements.geometry",
+    "memorize_jax.measurements.collapse",
     "memorize_jax.measurements.rewinding",
     "memorize_jax.measurements.double_descent",
     "memorize_jax.measurements.gradients",

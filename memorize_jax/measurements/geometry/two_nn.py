@@ -1,6 +1,5 @@
 """Dimension of points by their two nearest neighbors; the only file that knows scikit-dimension."""
 
-import importlib
 import importlib.metadata
 import warnings
 
@@ -34,7 +33,10 @@ def two_nn_dimension(points: Float[np.ndarray, "n d"]) -> float:
     points = np.asarray(points, np.float64)
     if not np.isfinite(points).all() or len(np.unique(points, axis=0)) < FEWEST_POINTS:
         return float("nan")
-    estimator = importlib.import_module("skdim").id.TwoNN()
+    # Here, for importing it takes seconds.
+    import skdim  # pyright: ignore[reportMissingImports] (an option)
+
+    estimator = skdim.id.TwoNN()
     with warnings.catch_warnings():
         # Of points that coincide, which it leaves out.
         warnings.filterwarnings("ignore", message="Dropping")
