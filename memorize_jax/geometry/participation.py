@@ -105,7 +105,7 @@ def participation_of_points(points: Float[Array, "P M N"], mask: Mask) -> LayerP
     reference, finite = reference_of_points(points, mask)
     offsets = offsets_of(points, mask, reference)
     flat = offsets.reshape(-1, offsets.shape[-1])
-    pairs = chunked_map(lambda item: sum_of_pairs(*item, flat), (offsets, jnp.arange(len(offsets))), None)
+    pairs = chunked_map(lambda item: sum_of_pairs(item[0], item[1], flat), (offsets, jnp.arange(len(offsets))), None)
     own = chunked_map(lambda item: inner_products(*item, reference=reference)[0], (points, mask, reference.means), None)
     return participation_of_sums(jnp.sum(offsets**2, axis=2), jnp.sum(pairs), own, mask, finite)
 
@@ -116,9 +116,7 @@ def offsets_of(points: Float[Array, "*P M N"], mask: Mask, reference: Reference)
     return (place(points, mask, reference) - mean) * mask[..., None]
 
 
-def sum_of_pairs(
-    own: Float[Array, "M N"], number: Int32[Array, ""], others: Float[Array, "n N"]
-) -> Float[Array, ""]:
+def sum_of_pairs(own: Float[Array, "M N"], number: Int32[Array, ""], others: Float[Array, "n N"]) -> Float[Array, ""]:
     """Adds up the squares of the inner products of one class, in place `number` of the others, with all but itself."""
     products = own @ others.T
     places = number * own.shape[0] + jnp.arange(own.shape[0])

@@ -29,7 +29,9 @@ class CollapseSettings(Settings):
 def _cost(work, settings):
     # Two passes over training and test set, with as much again for the sums.
     seconds = work.count(settings.collapse_epochs) * 5 * work.forward_seconds
-    return seconds, 3 * work.network_bytes + work.data_bytes + work.batch_bytes + 120 * work.num_classes * sum(work.widths)
+    return seconds, 3 * work.network_bytes + work.data_bytes + work.batch_bytes + 120 * work.num_classes * sum(
+        work.widths
+    )
 
 
 MEASUREMENT = Measurement(

@@ -7,8 +7,6 @@ from jaxtyping import Float
 
 # Directions of the class means whose eigenvalue is below this share of the largest do not count.
 CUT = 1e-3
-# Squared distances below this share of the points' mean square are rounding of float32.
-NEAR = 1e-6
 
 
 class Centroids(NamedTuple):
@@ -83,7 +81,9 @@ def angle_deviation(centroids: Centroids) -> float:
 def duality_gap(kernel: Float[np.ndarray, "d C"], centroids: Centroids) -> float:
     """How far the last layer's weights are from its inputs' centroids: || W'/||W|| - M/||M|| ||, Frobenius; 0 to 2."""
     weights = np.asarray(kernel, np.float64).T
-    return float(np.linalg.norm(weights / np.linalg.norm(weights) - centroids.offsets / np.sqrt(np.trace(centroids.gram))))
+    return float(
+        np.linalg.norm(weights / np.linalg.norm(weights) - centroids.offsets / np.sqrt(np.trace(centroids.gram)))
+    )
 
 
 def closest_pair(centroids: Centroids) -> float:

@@ -6,10 +6,8 @@ from jaxtyping import Float, Int
 from memorize_jax.measurements.collapse.centroids import Centroids
 
 
-def products_with(
-    centroids: Centroids, products: Float[np.ndarray, "n C"]
-) -> Float[np.ndarray, "n C"]:
-    """Inner products of points about the centroids' center with their offsets, from those of points as they are."""
+def about_center(centroids: Centroids, products: Float[np.ndarray, "n C"]) -> Float[np.ndarray, "n C"]:
+    """Inner products, with the centroids' offsets, of points about the centroids' center instead of about 0."""
     return products - centroids.offsets @ centroids.center
 
 
@@ -26,7 +24,7 @@ def drifts(
     0 at the centroid of the true class, 1 at that of the assigned one.
 
     Args:
-      products: of `products_with`.
+      products: of `about_center`.
 
     References:
       Dankers & Titov 2024, "Generalisation first, memorisation second?", section 4 (centroid analysis).
@@ -37,5 +35,5 @@ def drifts(
 
 
 def nearest(centroids: Centroids, products: Float[np.ndarray, "n C"]) -> Int[np.ndarray, " n"]:
-    """The class whose centroid is nearest; `products` of `products_with`."""
+    """The class whose centroid is nearest; `products` of `about_center`."""
     return np.argmin(np.diag(centroids.gram) - 2 * products, axis=1)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, Shaped
+from jaxtyping import Float, Int, Shaped
 
 from memorize_jax.activations import BATCH, HOST_BYTES, Reader
 
@@ -85,20 +85,15 @@ def class_sums(
 
     A batch is added up in float32, about the first example, and the batches in float64.
     """
-    first = next(batches_of(image_sets))
-    nowhere = np.full((len(labels), len(first.images)), -1, np.int32)
-    origins = {name: np.zeros((1, 1), np.float32) for name in names}
-    # As one program with the sums: the origin is what the first example shows.
-    origins = {name: own[2] for name, own in _sums(read, names, num_classes, variables, first.images, nowhere, origins).items()}
+    origins = _first_points(read, names, variables, image_sets[0][:1])
     found = {}
     for batch in batches_of(image_sets):
-        own_labels = nowhere.copy()
+        own_labels = np.full((len(labels), len(batch.images)), -1, np.int32)
         own_labels[:, : batch.count] = labels[:, batch.places]
-        for name, (sums, squares, _) in _sums(
-            read, names, num_classes, variables, batch.images, own_labels, origins
-        ).items():
+        added = _sums(read, names, num_classes, variables, batch.images, own_labels, origins)
+        for name, (sums, squares) in added.items():
             before = found.get(name, (0.0, 0.0))
-            squared = np.asarray(squares, np.float64)[: batch.count].sum()
+            squared = float(np.asarray(squares, np.float64)[: batch.count].sum())
             found[name] = (before[0] + np.asarray(sums, np.float64), before[1] + squared)
     return {name: ClassSums(np.asarray(origins[name]), *own) for name, own in found.items()}
 
@@ -113,13 +108,19 @@ def projections(
 ) -> Iterator[tuple[slice, dict[str, Float[np.ndarray, "b K"]], Int[np.ndarray, " b"]]]:
     """The second pass: places of some examples, products of their points about the origin with the axes, their class.
 
-    The class is that of the largest value in the layer `head`.
+    The class is that of the largest value in the layer `head`; -1 where one of these is not finite.
     """
     axes, origins = jax.device_put((dict(axes), dict(origins)))
     for batch in batches_of(image_sets):
         found, answers = _products(read, head, variables, batch.images, origins, axes)
         shown = {name: np.asarray(values, np.float64)[: batch.count] for name, values in found.items()}
         yield batch.places, shown, np.asarray(answers)[: batch.count]
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _first_points(read, names, variables, images):
+    shown = read(variables, images)
+    return {name: shown[name] for name in names}
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1, 2))
@@ -132,7 +133,7 @@ def _sums(read, names, num_classes, variables, images, labels, origins):
     for name in names:
         points = shown[name] - origins[name]
         sums = jnp.einsum("snc,nd->scd", belongs, points)
-        found[name] = (sums, jnp.sum(points**2, axis=1), shown[name][:1])
+        found[name] = (sums, jnp.sum(points**2, axis=1))
     return found
 
 
@@ -141,4 +142,5 @@ def _sums(read, names, num_classes, variables, images, labels, origins):
 def _products(read, head, variables, images, origins, axes):
     shown = read(variables, images)
     found = {name: (shown[name] - origins[name]) @ own.T for name, own in axes.items()}
-    return found, jnp.argmax(shown[head], axis=1)
+    is_finite = jnp.all(jnp.isfinite(shown[head]), axis=1)
+    return found, jnp.where(is_finite, jnp.argmax(shown[head], axis=1), -1)

@@ -11,6 +11,7 @@ from memorize_jax.measurements.decoding.layers import VARIANTS, Examples, read_l
 from memorize_jax.measurements.decoding.linear import first_components, replace_head
 from memorize_jax.measurements.decoding.subspaces import fit_subspaces
 
+
 def network_rows(
     read: Reader,
     variables: dict,
