@@ -59,6 +59,11 @@ HELD = [
             "theory_matches_simulation": 0.04,
             "permuted_apart_in_the_plane_at_the_end": 1.0,
             "restored_mixed_in_the_plane_at_the_end": 1.0,
+            "permuted_leave_in_late_layers": 0.6 - 0.02,
+            "permuted_stay_in_early_layers": 0.02,
+            "permuted_stay_until_best_epoch": 0.05,
+            # 5 over 0.5 in the first layer, 3 over 1.5 at the output.
+            "labels_swap_with_depth": 2.0,
             # 0.75 in the second layer; the input has 0.9, and the final network 0.6.
             "layers_know_more_than_the_output": 0.15,
         },
@@ -180,6 +185,13 @@ FAILS = {
         ("parts_equilibrate_late", "squared_norm", 1.0, U | IND | FOURTH | F, 0.0),
     ],
     "capacity_check": [("theory_matches_simulation", "joint_capacity", 0.8, {"seed": 0}, 0.2)],
+    "collapse": [
+        ("permuted_leave_in_late_layers", "drift", 0.2, P | F | LAST, 0.18),
+        ("permuted_stay_in_early_layers", "drift", 0.3, P | F | FIRST, 0.3),
+        ("permuted_stay_until_best_epoch", "drift", 0.2, P | B | THIRD, 0.2),
+        ("labels_swap_with_depth", "nc1_assigned", 3.0, F | {"layer": "linear6"}, 1.0),
+        ("labels_swap_with_depth", "nc1_assigned", 0.5, F | FIRST, 1.0),
+    ],
     "umap": [
         ("permuted_apart_in_the_plane_at_the_end", "x", 0, P | F, 0.0),
         ("restored_mixed_in_the_plane_at_the_end", "true", 0, R, 0.0),

@@ -113,6 +113,21 @@ def _umap(layers):
     return pd.DataFrame(rows)
 
 
+def _collapse(layers):
+    """Permuted examples leave their true class in the last third of the hidden layers alone, and in the output."""
+    hidden = layers[:-1]
+    late = len(hidden) - max(1, len(hidden) // 3)
+    rows = []
+    for epoch in (BEST, FINAL):
+        for position, layer in enumerate(layers):
+            drift = {BEST: 0.05, FINAL: 0.6 if position >= late else 0.02}[epoch]
+            # NC1 by true and by assigned labels.
+            true, assigned = (3.0, 1.5) if (epoch, layer) == (FINAL, layers[-1]) else (0.5, 5.0)
+            own = {"epoch": epoch, "layer": layer, "nc1_true": true, "nc1_assigned": assigned}
+            rows += [{**own, "group": "permuted", "drift": drift}, {**own, "group": "train", "drift": np.nan}]
+    return pd.DataFrame(rows)
+
+
 def _capacity_check(layers):
     """Joint capacity is off by 2, 4 and 100 %, mean-field by 50, 60 and 100 %; the input was measured twice."""
     found = {"input": (BEST, 1.02, 1.5), layers[0]: (BEST, 1.04, 1.6), layers[1]: (BEST, 2.0, 2.0)}
@@ -135,6 +150,7 @@ def study(*, model="mlp", dataset="digits", seeds=(0,)) -> Study:
         "gradients": _gradients(layers),
         "decoding": _decoding(layers),
         "umap": _umap(layers),
+        "collapse": _collapse(layers),
         "capacity_check": _capacity_check(layers),
     }
     tables = {name: pd.concat([table.assign(seed=seed) for seed in seeds]) for name, table in tables.items()}

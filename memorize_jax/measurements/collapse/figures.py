@@ -85,11 +85,14 @@ def draw_nc1(study: Study) -> Drawing:
             style = {**group_style(look), "label": name}
             draw_mean(axis, np.arange(len(layers)), _by_layer(rows, group, column, layers), level=LEVEL, **style)
         axis.set_yscale("log")
-        axis.yaxis.set_major_formatter("{x:g}")
-        axis.yaxis.set_minor_formatter("{x:g}")
         axis.set_title(epochs_note(study, stage), fontsize=10)
         layer_axis(axis, layers)
     axes[0].set_ylabel("NC1: within over between classes")
+    low, high = axes[0].get_ylim()
+    ticks = [step * 10.0**power for power in range(-9, 10) for step in (1, 2, 5)]
+    ticks = [tick for tick in ticks if low <= tick <= high]
+    axes[0].set_yticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes[0].set_yticks([], minor=True)
     legend_below(figure, axes[:1], 3)
     fewest = fewest_seeds(table, ("group", "layer", "epoch"), ("nc1_true",))
     heading(figure, subject(study), seeds_note(study, LEVEL, fewest))
