@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int32
+from jaxtyping import Array, Bool, Float, Int, Int32
 
 from memorize_jax.geometry import status as status_flags
 from memorize_jax.geometry.batching import chunked_map
@@ -116,7 +116,7 @@ def offsets_of(points: Float[Array, "*P M N"], mask: Mask, reference: Reference)
     return (place(points, mask, reference) - mean) * mask[..., None]
 
 
-def sum_of_pairs(own: Float[Array, "M N"], number: Int32[Array, ""], others: Float[Array, "n N"]) -> Float[Array, ""]:
+def sum_of_pairs(own: Float[Array, "M N"], number: Int[Array, ""], others: Float[Array, "n N"]) -> Float[Array, ""]:
     """Adds up the squares of the inner products of one class, in place `number` of the others, with all but itself."""
     products = own @ others.T
     places = number * own.shape[0] + jnp.arange(own.shape[0])
