@@ -32,6 +32,12 @@ def _by_layer(rows, group, column, layers):
     return own.pivot(index="seed", columns="layer", values=column).reindex(columns=layers)
 
 
+def _fewest(study, column):
+    """The fewest seeds that any point of the curves is a mean of."""
+    stages = [study.at_stage("collapse", stage) for stage in STAGES]
+    return min(fewest_seeds(rows, ("group", "layer"), (column,)) for rows in stages)
+
+
 @drawn()
 def draw_drift(study: Study) -> Drawing:
     """Draws the drift by layer at the best and the final epoch, and as a map of layer by epoch."""
@@ -40,7 +46,7 @@ def draw_drift(study: Study) -> Drawing:
     names = layer_names(table)
     layers, places = list(names.values()), np.arange(len(names))
     figure, (axis, panel) = subplots(1, 2, figsize=(9.6, 4.4))
-    fewest = fewest_seeds(permuted, ("layer", "epoch"), ("drift",))
+    fewest = _fewest(study, "drift")
     curves = {
         "final": {**group_style("permuted"), "label": "drift, final epoch"},
         "best": {
@@ -94,8 +100,7 @@ def draw_nc1(study: Study) -> Drawing:
     axes[0].set_yticks(ticks, [f"{tick:g}" for tick in ticks])
     axes[0].set_yticks([], minor=True)
     legend_below(figure, axes[:1], 3)
-    fewest = fewest_seeds(table, ("group", "layer", "epoch"), ("nc1_true",))
-    heading(figure, subject(study), seeds_note(study, LEVEL, fewest))
+    heading(figure, subject(study), seeds_note(study, LEVEL, _fewest(study, "nc1_true")))
     return figure
 
 

@@ -36,7 +36,8 @@ def draw_directions(study: Study) -> Drawing:
     for axis in axes[-1]:
         layer_axis(axis, layers)
     legend_below(figure, axes[0][:1], 4)
-    fewest = fewest_seeds(table, ("group", "layer", "epoch"), tuple(COLUMNS))
+    stages = [study.at_stage("geometry", stage) for stage in STAGES]
+    fewest = min(fewest_seeds(rows, ("group", "layer"), tuple(COLUMNS)) for rows in stages)
     heading(figure, f"{subject(study)}, {examples_note(table)}", seeds_note(study, LEVEL, fewest))
     return figure
 
