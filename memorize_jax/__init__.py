@@ -18,6 +18,7 @@ _NAMES = {
     "train": ("memorize_jax.runs.front", "train"),
     "RunConfig": ("memorize_jax.config", "RunConfig"),
     "data": ("memorize_jax.data", None),
+    "find_label_errors": ("memorize_jax.measurements.per_example.label_errors", "find_label_errors"),
     "geometry": ("memorize_jax.geometry", None),
     "measurements": ("memorize_jax.measurements", None),
     "models": ("memorize_jax.models", None),

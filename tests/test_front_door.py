@@ -22,9 +22,8 @@ def test_importing_it_starts_nothing():
 
 
 def test_every_public_name_is_there():
-    assert {"__version__", "analyze", "open_run", "train", "geometry", "data", "models", "measurements"} <= set(
-        dir(memorize_jax)
-    )
+    expected = {"__version__", "analyze", "find_label_errors", "open_run", "train", "geometry", "data", "models"}
+    assert expected | {"measurements"} <= set(dir(memorize_jax))
     for name in memorize_jax.__all__:
         assert getattr(memorize_jax, name) is not None
     assert memorize_jax.geometry.__name__ == "memorize_jax.geometry"

@@ -2,12 +2,16 @@ import importlib.util
 import operator
 import re
 import shlex
+import shutil
 import sys
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from memorize_jax.measurements.driver import measure
+from memorize_jax.measurements.per_example import PerExampleSettings
+from memorize_jax.measurements.registry import get_measurement
 from memorize_jax.runs.folder import RunFolder
 from tests import stand_in_torch
 from tests.commands import ROOT, blocks, forked
@@ -47,11 +51,11 @@ def execute(name, folder):
     return namespace
 
 
-def test_there_are_three_and_every_name_in_their_text_exists():
+def test_there_are_four_and_every_name_in_their_text_exists():
     import memorize_jax
     from memorize_jax import analysis, data, models  # noqa: F401
 
-    assert list(TEXTS) == ["own-activations", "own-data", "own-network"]
+    assert list(TEXTS) == ["label-errors", "own-activations", "own-data", "own-network"]
     for text in TEXTS.values():
         for mentioned in re.findall(r"`((?:data|models|analysis)\.[\w.]+)`", text):
             assert operator.attrgetter(mentioned)(memorize_jax), mentioned
@@ -62,6 +66,17 @@ def test_the_code_about_data_runs(workplace, capsys):
     assert names["splits"].train.images.shape == (400, 8, 8, 1)
     assert "(400, 8, 8, 1) 4" in capsys.readouterr().out
     assert pd.read_csv(RunFolder("runs/from_python").metrics)["epoch"].tolist() == [0, 1, 2, 3]
+
+
+def test_the_code_about_wrong_labels_runs(workplace, smoke_run, capsys):
+    pytest.importorskip("cleanlab")
+    run = shutil.copytree(smoke_run, workplace / "runs" / "digits")
+    measure(get_measurement("per_example"), run, [PerExampleSettings()])
+    names = execute("label-errors", workplace)
+    assert [flagged.shape for flagged in names["found"].values()] == [(1442,)] * 3
+    # The text says so.
+    np.testing.assert_allclose(names["scores"]["loss_best"], names["scores"]["cleanlab, best epoch"], rtol=1e-4)
+    assert "label_score" in capsys.readouterr().out
 
 
 @pytest.mark.slow

@@ -49,7 +49,7 @@ def measure(
     started, folder = time.perf_counter(), RunFolder(workdir)
     plan = _checked(measurement, settings)
     _refuse(measurement, folder, read_noted(folder).config, None)
-    with run_to_measure(workdir, splits) as run:
+    with run_to_measure(workdir, splits, skip_damaged=skip_damaged) as run:
         _refuse(measurement, folder, run.config, run.splits)
         others = describe_others(measurement.other_runs(*settings), run.config.seed)
         work = plan(run, *settings)

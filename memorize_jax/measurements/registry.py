@@ -16,6 +16,7 @@ ROOMS = (
     "memorize_jax.measurements.capacity_check",
     "memorize_jax.measurements.training",
     "memorize_jax.measurements.umap",
+    "memorize_jax.measurements.per_example",
     "memorize_jax.measurements.spheres",
     "memorize_jax.measurements.geometry",
     "memorize_jax.measurements.collapse",

@@ -15,6 +15,7 @@ from memorize_jax.config import RunConfig
 from memorize_jax.data import ChannelStatistics, PermutedLabels, Splits
 from memorize_jax.epochs import best_epoch, final_epoch, kept_epochs, select_epochs
 from memorize_jax.invocation import command_line_of
+from memorize_jax.progress import warn
 from memorize_jax.runs.folder import RunFolder, check_writable
 from memorize_jax.runs.labels import read_labels
 from memorize_jax.runs.metrics import read_metrics, read_restores
@@ -36,10 +37,15 @@ class DamagedNetworkError(ValueError):
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """A run, opened by `open_run`; everything is read when it is first asked for, and once."""
+    """A run, opened by `open_run`; everything is read when it is first asked for, and once.
+
+    Attributes:
+      skip_damaged: whether `networks` passes over those that are damaged or missing.
+    """
 
     folder: RunFolder
     noted: Noted
+    skip_damaged: bool = False
 
     def __repr__(self):
         config = self.config
@@ -139,6 +145,21 @@ class Run:
         with _sound():
             return self._network(epoch)
 
+    def networks(self, epochs: Iterable[int]) -> Iterator[tuple[int, dict]]:
+        """(epoch, its network), one after the other, for a unit of work that needs them all.
+
+        Raises DamagedNetworkError, or warns and goes on, see `skip_damaged`.
+        """
+        for epoch in epochs:
+            try:
+                network = self.network(epoch)
+            except DamagedNetworkError as error:
+                if not self.skip_damaged:
+                    raise
+                warn(f"{error}; skipped")
+                continue
+            yield epoch, network
+
     def network_layers(self, epoch: int, names: Iterable[str]) -> dict:
         """Some modules of an epoch's network, without reading the others; raises as `network`."""
         with _sound():
@@ -201,13 +222,15 @@ def open_run(workdir: str | pathlib.Path) -> Run:
 
 
 @contextlib.contextmanager
-def run_to_measure(workdir: str | pathlib.Path, splits: Splits | None = None) -> Iterator[Run]:
+def run_to_measure(
+    workdir: str | pathlib.Path, splits: Splits | None = None, *, skip_damaged: bool = False
+) -> Iterator[Run]:
     """Opens a run for a measurement: locked, and with labels, data and metrics compared before anything else.
 
     The data need not be loaded again. Raises ValueError or OSError with one clear sentence.
     """
     # Before the lock, which would make the folder.
-    run = open_run(workdir)
+    run = dataclasses.replace(open_run(workdir), skip_damaged=skip_damaged)
     with locked(run.workdir):
         check_writable(run.workdir)
         _ = run.metrics

@@ -193,7 +193,8 @@ def _table(folder: RunFolder, noted: Noted, name: str, about: Columns) -> pd.Dat
         return read_metrics(folder.workdir, noted.identity)
     made_by = command(about.made_by, folder.workdir)
     check_table(folder, name, about.made_by, noted.identity, made_by)
-    return read_table(folder.results / f"{name}.csv", about.columns, made_by)
+    kinds = {"text": about.text, "added": about.added}
+    return read_table(folder.results / f"{name}.csv", about.columns, made_by, **kinds)
 
 
 def _rows(group: Mapping[RunFolder, Noted], name: str, axes: tuple[str, ...], table: str, about: Columns):

@@ -64,6 +64,9 @@ HELD = [
             "permuted_stay_until_best_epoch": 0.05,
             # 5 over 0.5 in the first layer, 3 over 1.5 at the output.
             "labels_swap_with_depth": 2.0,
+            "wrong_labels_are_learned_later": 3.0,
+            "loss_tells_before": 0.4,
+            "depth_tells_afterward": 0.9,
             # 0.75 in the second layer; the input has 0.9, and the final network 0.6.
             "layers_know_more_than_the_output": 0.15,
         },
@@ -195,6 +198,11 @@ FAILS = {
     "umap": [
         ("permuted_apart_in_the_plane_at_the_end", "x", 0, P | F, 0.0),
         ("restored_mixed_in_the_plane_at_the_end", "true", 0, R, 0.0),
+    ],
+    "per_example": [("wrong_labels_are_learned_later", "learned_epoch", 2, {"assigned": 1}, 2.0)],
+    "per_example_auroc": [
+        ("loss_tells_before", "auroc", 0.8, {"score": "prediction_depth_best"}, 0.15),
+        ("depth_tells_afterward", "auroc", 0.7, {"score": "prediction_depth_final"}, 0.7),
     ],
     "double_descent": [
         ("accuracy_descends_twice", "test_accuracy", 0.3, {"moment": "final", "width": 2}, 0.0),

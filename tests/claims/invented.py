@@ -128,6 +128,19 @@ def _collapse(layers):
     return pd.DataFrame(rows)
 
 
+def _per_example():
+    """Two examples of each kind; what is wrong is learned three times as late."""
+    wrong = [False, False, True, True]
+    return pd.DataFrame(
+        {"true": 0, "assigned": 1 * np.array(wrong), "is_permuted": wrong, "learned_epoch": [1, 1, 3, 3]}
+    )
+
+
+def _per_example_auroc():
+    found = {"loss_best": 0.95, "prediction_depth_best": 0.55, "prediction_depth_final": 0.9}
+    return pd.DataFrame({"score": list(found), "auroc": list(found.values())})
+
+
 def _capacity_check(layers):
     """Joint capacity is off by 2, 4 and 100 %, mean-field by 50, 60 and 100 %; the input was measured twice."""
     found = {"input": (BEST, 1.02, 1.5), layers[0]: (BEST, 1.04, 1.6), layers[1]: (BEST, 2.0, 2.0)}
@@ -152,6 +165,8 @@ def study(*, model="mlp", dataset="digits", seeds=(0,)) -> Study:
         "umap": _umap(layers),
         "collapse": _collapse(layers),
         "capacity_check": _capacity_check(layers),
+        "per_example": _per_example(),
+        "per_example_auroc": _per_example_auroc(),
     }
     tables = {name: pd.concat([table.assign(seed=seed) for seed in seeds]) for name, table in tables.items()}
     made_by = {table: name for table, (_, name) in registry.tables().items()}

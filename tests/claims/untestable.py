@@ -47,6 +47,7 @@ NEAR_START = ["unpermuted_gradient_leads_at_start", "unpermuted_dep_above_ind", 
 NEAR_START += ["unpermuted_dep_above_permuted_dep"]
 DRIFT = ["permuted_leave_in_late_layers", "permuted_stay_in_early_layers", "permuted_stay_until_best_epoch"]
 OF_WIDTHS = [name for name, base in BASES.items() if base is WIDTHS]
+OF_EXAMPLES = of("per_example") + of("per_example_auroc")
 NO_LABEL, BEFORE_WIDEST = "no label was permuted", "before the widest network memorized"
 NOT_REWOUND, AGAIN = "no single layer was rewound", "make the table again with: python -m experiments.capacity_check"
 ASSIGNED = "of the permuted examples carry their assigned label"
@@ -58,7 +59,8 @@ NOT_FINAL = (
 )
 # Statements (or one), what is done, part of the reason.
 UNTESTABLE = [
-    (TRAINING + of("geometry") + of("rewinding") + of("umap") + of("collapse") + of("decoding"), no_permuted, NO_LABEL),
+    (TRAINING + of("geometry") + of("rewinding") + of("umap") + of("collapse"), no_permuted, NO_LABEL),
+    (of("decoding") + OF_EXAMPLES, no_permuted, NO_LABEL),
     (OF_GROUPS, both(no_permuted, drop("gradients", group="permuted")), NO_LABEL),
     (OF_CHANGE, stopped, f"50% {ASSIGNED}, 50% their true one"),
     (
@@ -113,6 +115,8 @@ UNTESTABLE = [
     ("labels_swap_with_depth", put("collapse", "nc1_true", 0.0, **F, **FIRST), "classes have no variation within"),
     ("restored_mixed_in_the_plane_at_the_end", drop("umap", group="restored"), "no restored examples"),
     ("layers_know_more_than_the_output", put("decoding", "method", "knn", seed=0), "no hidden layer was"),
+    (OF_EXAMPLES, stopped, "before the network memorized"),
+    (of("per_example_auroc"), put("per_example_auroc", "auroc", np.nan, seed=0), "was not measured, or no label is"),
     (OF_WIDTHS, drop("double_descent", width=(1, 2, 3)), "3 widths are too few"),
     (OF_WIDTHS, put("double_descent", "permuted_accuracy", np.nan, seed=0), NO_LABEL),
     (OF_WIDTHS, put("double_descent", "permuted_accuracy", 0.2, width=8), BEFORE_WIDEST),

@@ -99,6 +99,18 @@ def gradients(model, seeds=(0,), groups=("all", "unpermuted", "permuted")):
     return pd.DataFrame(rows).drop_duplicates()
 
 
+def per_example(model, seeds=(0,)):
+    """Every other example is mislabeled; of these each fourth is never learned."""
+    parts = []
+    for seed in seeds:
+        number, wrong = np.arange(40), np.arange(40) % 2
+        learned = np.where(wrong, np.where(number % 8 == 1, 17 + seed, 10), number // 10)
+        rows = pd.DataFrame({"seed": seed, "example": number, "true": 0, "assigned": wrong, "is_permuted": wrong == 1})
+        depth = {"prediction_depth_best": number % 3, "prediction_depth_final": wrong * len(_numbers(model))}
+        parts.append(rows.assign(learned_epoch=learned, num_epochs=17 + seed, num_probes=len(_numbers(model)), **depth))
+    return pd.concat(parts)
+
+
 def decoding(model, seeds=(0,)):
     methods = ("masc", "masc_0.75", "masc_1", "class_mean", "lda", "knn", "logistic")
     rows = []
@@ -146,6 +158,7 @@ def study(model="mlp", seeds=(0,), workdir=WORKDIR):
         "collapse": collapse(model, seeds),
         "rewinding": rewinding(model, seeds),
         "gradients": gradients(model, seeds),
+        "per_example": per_example(model, seeds),
         "decoding": read,
         "decoding_choice": read[["seed", "epoch"]].drop_duplicates(),
     }
@@ -155,9 +168,9 @@ def study(model="mlp", seeds=(0,), workdir=WORKDIR):
 
 def shown(seeds=(0,), dataset="digits"):
     """A run, or an ensemble, with the tables of which figures show the first seed."""
-    tables = {"metrics": metrics(seeds)}
+    tables = {"metrics": metrics(seeds), "per_example": per_example("mlp", seeds)}
     image = {"height": 2, "width": 2, "channels": 1, "pixels": base64.b64encode(bytes(4 * [9])).decode()}
-    rows = {"examples": [], "umap": [], "spheres": []}
+    rows = {"examples": [], "per_example_images": [], "umap": [], "spheres": []}
     for seed in seeds:
         for index in range(8):
             own = {"seed": seed, "example": index, "label": index % 2, "true": index % 2, "assigned": 0}
@@ -166,6 +179,8 @@ def shown(seeds=(0,), dataset="digits"):
             for group in ("unpermuted", "permuted"):
                 rows["examples"].append(own | image | {"group": group})
                 rows["umap"].append(own | place | {"group": group, "layer": "linear5", "layer_number": 5})
+            for kind in ("most", "least"):
+                rows["per_example_images"].append(own | image | {"memorized": kind, "learned_epoch": index})
             rows["spheres"].append(own | axes)
     tables |= {name: pd.DataFrame(own) for name, own in rows.items()}
     return Study(WORKDIR, "mlp", dataset, 0.5, tuple(models.layer_names("mlp")), tuple(seeds), tables, made_by=MADE_BY)

@@ -18,6 +18,10 @@ FIGURES = registry.figures()
 LABELS = {
     "fig1b": {"mean-field capacity α (classes per feature)", "simulated capacity α (classes per feature)", "equal"},
     "fig2a": {"epoch", "accuracy (%)", "best", "final", "train", "test", "unpermuted", "permuted", "restored"},
+    "when_and_how_deep": {
+        *("learned epoch", "examples of the group (%)", "unpermuted", "mislabeled", "input", "none"),
+        *("prediction depth: neighbors agree from here on", "never learned: unpermuted 0.0 %, mislabeled 25.0 %"),
+    },
     "fig3a": {"layer", "capacity α (classes per feature)", "radius $R$ (center distances)", "lower bound 2/M"},
     "fig3b": {"layer", "dimension $D$ (directions)", "center correlation ρ (0 to 1)", "faded: best epoch", "restored"},
     "map_capacity": {"layer", "epoch", "capacity α (classes per feature)", "line: lower\nbound 2/M", "permuted"},
@@ -42,9 +46,10 @@ LABELS = {
     **{f"fig5{letter}": {"layer", "epoch", "log$_{10}$ of the ratio of ‖∇L‖²"} for letter in "defg"},
 }
 # What shows images or points of one seed has tables of its own.
-OF_ONE_SEED = ("fig1a", "fig2b", "figa2", "figa3")
+OF_ONE_SEED = ("fig1a", "fig2b", "figa2", "figa3", "memorized_images")
 # One of each kind of figure whose size depends on the number of layers.
 BY_LAYER = (
+    "when_and_how_deep",
     "fig3b",
     "map_capacity",
     "participation",
@@ -57,9 +62,19 @@ BY_LAYER = (
     "decoding_epochs",
 )
 # One of each look: what a figure of one seed lacks is its bands.
-LIKE_OF_ONE = ("fig1b", "fig2a", "drift", "fig3b", "fig3_split", "figa8", "fig4b", "map_joint_capacity")
+LIKE_OF_ONE = (
+    "when_and_how_deep",
+    "fig1b",
+    "fig2a",
+    "drift",
+    "fig3b",
+    "fig3_split",
+    "figa8",
+    "fig4b",
+    "map_joint_capacity",
+)
 # Maps of one run have no intervals to speak of, and points are of all seeds.
-WITHOUT_SEEDS = ("fig5", "figa1", "map", "fig1b")
+WITHOUT_SEEDS = ("fig5", "figa1", "map", "fig1b", "when")
 
 
 def test_every_figure_is_drawn_here():
@@ -120,7 +135,7 @@ def test_complaints_are_made():
     assert "'overlapping' lies on 'overlapping'" in found
 
 
-@pytest.mark.parametrize("name", ["fig1a", "fig2b", "figa3"])
+@pytest.mark.parametrize("name", ["fig1a", "memorized_images", "fig2b", "figa3"])
 def test_figures_of_the_first_seed_say_so(name, gallery):
     for base, is_said in ((SHOWN_OF_TWO, True), (SHOWN, False)):
         base = base._replace(dataset="spheres" if name == "figa3" else "digits")

@@ -1,23 +1,15 @@
 """Example images with their labels (figure 1A)."""
 
-import base64
 from typing import Any
-
-import numpy as np
 
 from memorize_jax.figures.curves import first_seed_note, heading, subject
 from memorize_jax.figures.figure import Figure
+from memorize_jax.figures.images import decode_image, show_image
 from memorize_jax.figures.style import COLORS, Drawing, drawn, subplots
 from memorize_jax.studies.study import Study
 
 # Row of the figure -> (group in the table, column of the labels it is analyzed under).
 ROWS = {"unpermuted": ("unpermuted", "true"), "permuted": ("permuted", "assigned"), "restored": ("permuted", "true")}
-
-
-def decode_pixels(row) -> np.ndarray:
-    """The image of a row of the table: [height, width, channels] uint8."""
-    shape = (int(row.height), int(row.width), int(row.channels))
-    return np.frombuffer(base64.b64decode(row.pixels), np.uint8).reshape(shape)
 
 
 @drawn()
@@ -28,8 +20,8 @@ def draw_examples(study: Study) -> Drawing:
     rows = {name: table[table["group"] == group] for name, (group, _) in ROWS.items()}
     rows = {name: own for name, own in rows.items() if len(own)}
     columns = max(map(len, rows.values()))
-    # Not every gray image uses all of 0 to 255; the same scale for all shows which are faint.
-    brightest = max(decode_pixels(row).max() for row in table.itertuples())
+    # The same scale for all shows which are faint.
+    brightest = max(decode_image(row).max() for row in table.itertuples())
     figure, axes = subplots(len(rows), columns, figsize=(1.15 * columns + 1.2, 1.55 * len(rows) + 0.3), squeeze=False)
     layout: Any = figure.get_layout_engine()
     layout.set(h_pad=0.08)
@@ -38,9 +30,7 @@ def draw_examples(study: Study) -> Drawing:
     for own_axes, (name, own) in zip(axes, rows.items(), strict=True):
         label = ROWS[name][1]
         for axis, row in zip(own_axes, own.itertuples(), strict=False):
-            image = decode_pixels(row)
-            colors = {"cmap": "gray", "vmin": 0, "vmax": brightest} if image.shape[-1] == 1 else {}
-            axis.imshow(image[..., 0] if image.shape[-1] == 1 else image, interpolation="nearest", **colors)
+            show_image(axis, decode_image(row), brightest)
             changed = row.true != row.assigned
             text = f"trained: {row.assigned}\nanalyzed: {getattr(row, label)}"
             # What was changed is bold as well as colored.

@@ -1,10 +1,9 @@
 """Random unpermuted and permuted training examples of a run."""
 
-import base64
-
 import jax
 import numpy as np
 
+from memorize_jax.figures.images import encode_image
 from memorize_jax.keys import stream
 from memorize_jax.measurements.measurement import Work
 from memorize_jax.runs.run import Run
@@ -22,16 +21,12 @@ def plan(run: Run) -> Work:
         return [_row(example) | {"group": group} for example in order[is_in[group][order]][:SHOWN]]
 
     def _row(example):
-        height, width, channels = images[example].shape
         return {
             "seed": seed,
             "example": int(example),
             "true": int(labels.true[example]),
             "assigned": int(labels.assigned[example]),
-            "height": height,
-            "width": width,
-            "channels": channels,
-            "pixels": base64.b64encode(images[example].tobytes()).decode(),
+            **encode_image(images[example]),
         }
 
     is_in = {"unpermuted": ~labels.is_permuted, "permuted": labels.is_permuted}

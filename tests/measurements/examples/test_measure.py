@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from memorize_jax import data
+from memorize_jax.figures.images import decode_image
 from memorize_jax.measurements.driver import measure
 from memorize_jax.measurements.examples import MEASUREMENT as EXAMPLES
 from memorize_jax.measurements.examples.figures import FIGURES as FIGURES_OF_EXAMPLES
-from memorize_jax.measurements.examples.figures import decode_pixels
 from memorize_jax.measurements.examples.measure import SHOWN
 from memorize_jax.measurements.registry import open_study
 from memorize_jax.measurements.spheres import MEASUREMENT as SPHERES
@@ -24,7 +24,7 @@ def test_examples_are_images_of_the_run_with_both_labels(tiny_runs, tmp_path):
     table, run = measure(EXAMPLES, folder), open_run(folder)
     assert table["group"].tolist() == ["unpermuted"] * SHOWN + ["permuted"] * SHOWN
     for row in table.itertuples():
-        np.testing.assert_array_equal(decode_pixels(row), run.splits.train.images[row.example])
+        np.testing.assert_array_equal(decode_image(row), run.splits.train.images[row.example])
         assert (row.true, row.assigned) == (run.labels.true[row.example], run.labels.assigned[row.example])
         assert run.labels.is_permuted[row.example] == (row.group == "permuted")
     assert FIGURES_OF_SPHERES[0].obstacle(open_study(folder)) != ""

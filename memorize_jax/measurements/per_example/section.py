@@ -1,0 +1,93 @@
+"""What the report says of single examples."""
+
+import pathlib
+
+from memorize_jax.figures.curves import epoch_range
+from memorize_jax.measurements.per_example.epoch_lists import missing_epochs
+from memorize_jax.measurements.per_example.figures import example_groups
+from memorize_jax.measurements.per_example.rankings import most_and_least_memorized
+from memorize_jax.pages.section import Section
+from memorize_jax.pages.views import Number, if_there, make_view
+from memorize_jax.studies.study import Study
+
+# Rows of the table on the page; the whole is there to download.
+MOST_ROWS = 50
+LABELS = {"example": "example", "assigned": "assigned label", "true": "true label"}
+LEARNED = {
+    "learned_epoch": Number("learned at epoch", "d"),
+    "cumulative_loss": Number("loss, summed over epochs", ".1f"),
+}
+SCORES = {
+    "learned_epoch": "learned epoch",
+    "forgotten": "times forgotten",
+    "aum": "area under the margin",
+    "cumulative_loss": "loss, summed over epochs",
+    "loss_best": "loss, best epoch",
+    "loss_final": "loss, final epoch",
+    "prediction_depth_best": "prediction depth, best epoch",
+    "prediction_depth_final": "prediction depth, final epoch",
+}
+
+
+def _facts(study: Study) -> dict:
+    table, auroc = study.tables["per_example"], study.tables["per_example_auroc"]
+    groups = example_groups(table)
+    medians = {name: rows.groupby("seed")["learned_epoch"].median().mean() for name, rows in groups.items()}
+    means = auroc.groupby("score")["auroc"].mean()
+    return {
+        "epochs": f"{epoch_range(table['num_epochs'].unique())} epochs",
+        "learned": {name: f"{median:g}" for name, median in medians.items()} if len(medians) == 2 else None,
+        "auroc": None if means.isna().any() else {score: f"{value:.3f}" for score, value in means.items()},
+        "missing": missing_epochs(study),
+    }
+
+
+def _per_example(study):
+    whole = study.tables["per_example"]
+    rows = most_and_least_memorized(whole[whole["seed"] == study.seeds[0]], MOST_ROWS)["most"]
+    numbers = {
+        **LEARNED,
+        "forgotten": Number("times forgotten", "d"),
+        "aum": Number("area under the margin", ".2f"),
+        "loss_best": Number("loss, best epoch", ".2f"),
+        "loss_final": Number("loss, final epoch", ".2f"),
+        "prediction_depth_best": Number("depth, best epoch", "d"),
+        "prediction_depth_final": Number("depth, final epoch", "d"),
+    }
+    of = f" of seed {study.seeds[0]}" if len(study.seeds) > 1 else ""
+    note = f"The {len(rows)} most memorized training examples{of}: of those that were learned, those of highest loss."
+    return make_view("per_example", "Memorized examples", rows, LABELS, if_there(rows, numbers), note=note, whole=whole)
+
+
+def _auroc(study):
+    whole = study.tables["per_example_auroc"]
+    rows = whole.assign(score=whole["score"].map(SCORES))
+    numbers = {"auroc": Number("AUROC", ".3f")}
+    if len(study.seeds) == 1:
+        numbers |= {"low": Number("from", ".3f"), "high": Number("to", ".3f")}
+    note = (
+        "The probability that a wrong label has a higher score than a right one (area under the margin: a lower one)."
+    )
+    if len(study.seeds) == 1:
+        note += " From and to: 95 % interval by DeLong's method, over examples; none where all pairs are in order."
+    title = "How well each score finds wrong labels"
+    return make_view("per_example_auroc", title, rows, {"score": "score"}, numbers, note=note, whole=whole)
+
+
+def _images(study):
+    whole = study.tables["per_example_images"]
+    rows = whole[whole["seed"] == study.seeds[0]]
+    texts = {"memorized": "memorized", "rank": "rank", **LABELS}
+    return make_view("per_example_images", "Images shown", rows, texts, LEARNED, whole=whole)
+
+
+SECTION = Section(
+    "Which examples are memorized, and when",
+    {
+        "per_example_auroc": ((), _auroc),
+        "per_example": (("metrics",), _per_example),
+        "per_example_images": ((), _images),
+    },
+    words=pathlib.Path(__file__).with_name("section.html.j2"),
+    facts=_facts,
+)
