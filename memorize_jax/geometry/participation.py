@@ -15,6 +15,8 @@ from memorize_jax.geometry.points import as_array, read_manifolds, to_floating
 
 # The correction divides by n - 2 and averages over sets of four different points.
 FEWEST_POINTS = 4
+# Their inner products with all others are held together.
+POINTS_AT_A_TIME = 1024
 
 
 class ParticipationRatio(NamedTuple):
@@ -105,8 +107,11 @@ def participation_of_points(points: Float[Array, "P M N"], mask: Mask) -> LayerP
     reference, finite = reference_of_points(points, mask)
     offsets = offsets_of(points, mask, reference)
     flat = offsets.reshape(-1, offsets.shape[-1])
-    pairs = chunked_map(lambda item: sum_of_pairs(item[0], item[1], flat), (offsets, jnp.arange(len(offsets))), None)
-    own = chunked_map(lambda item: inner_products(*item, reference=reference)[0], (points, mask, reference.means), None)
+    at_a_time = max(1, POINTS_AT_A_TIME // points.shape[1])
+    numbered = (offsets, jnp.arange(len(offsets)))
+    pairs = chunked_map(lambda item: sum_of_pairs(item[0], item[1], flat), numbered, at_a_time)
+    each = (points, mask, reference.means)
+    own = chunked_map(lambda item: inner_products(*item, reference=reference)[0], each, at_a_time)
     return participation_of_sums(jnp.sum(offsets**2, axis=2), jnp.sum(pairs), own, mask, finite)
 
 

@@ -54,7 +54,7 @@ def within_axes(centroids: Centroids) -> WithinAxes:
     Neither matrix is made: with S_B = M'M / C its pseudo-inverse is C M' (MM')^+ (MM')^+ M, of a C x C matrix.
 
     References:
-      Papyan, Han & Donoho 2020, section 2, NC1.
+      Papyan, Han & Donoho 2020.
     """
     values, vectors = np.linalg.eigh(centroids.gram)
     kept = values > CUT * values[-1]

@@ -27,7 +27,7 @@ def drifts(
       products: of `about_center`.
 
     References:
-      Dankers & Titov 2024, "Generalisation first, memorisation second?", section 4 (centroid analysis).
+      Dankers & Titov 2024, "Generalisation first, memorisation second?".
     """
     rows, gram = np.arange(len(true)), centroids.gram
     moved = products[rows, assigned] - products[rows, true] - gram[true, assigned] + gram[true, true]

@@ -73,6 +73,20 @@ def test_a_class_without_a_participation_ratio_has_no_part_in_a_mean(network):
         assert row["participation_status"] == (TOO_FEW_POINTS if place == 1 else 0)
 
 
+def test_directions_of_wide_layers_are_those_of_whole_ones(network, monkeypatch):
+    measure, points = network
+    expected = layer_participation(points)
+
+    def directions(model, variables, images, *, statistics, layers, **_):
+        return manifolds.compiled_network_participation.__wrapped__(model, variables, images, statistics, layers=layers)
+
+    for most in (manifolds.WHOLE_BYTES, 0):
+        monkeypatch.setattr(manifolds, "WHOLE_BYTES", most)
+        monkeypatch.setattr(manifolds, "PART_BYTES", 3 * 6 * 110 * 4)
+        found = measure(directions)
+        jax.tree.map(lambda one, other: np.testing.assert_allclose(one, other, rtol=1e-4), found, expected)
+
+
 def test_without_draws_there_is_no_joint_geometry(network):
     found = network[0](manifolds.network_geometries, joint_draws=0)
     assert found.joint is None
