@@ -26,7 +26,7 @@ DESCENT = PRESETS["double_descent_small"]
 MADE_WITH = SMOKE.replace("geometry", geometry_epochs="0,final")
 OF_ONE_NETWORK = [one for one in measurements().values() if one.measures and not one.axes]
 # Done by the fixture, or not for such data, or not without umap-learn.
-LEFT_ALONE = dict.fromkeys(("examples", "capacity_check", "umap", "per_example", "spheres"), False)
+LEFT_ALONE = dict.fromkeys(("examples", "capacity_check", "umap", "per_example", "collapse", "spheres"), False)
 
 
 @pytest.fixture
