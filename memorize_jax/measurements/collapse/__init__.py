@@ -7,7 +7,9 @@ Writes results/collapse.csv, a row per epoch, layer and group, in the run's fold
 
 import dataclasses
 
+from memorize_jax.activations import HOST_BYTES
 from memorize_jax.config import Settings, setting
+from memorize_jax.measurements import costs
 from memorize_jax.measurements.measurement import Measurement, Table
 
 COLUMNS = (
@@ -26,12 +28,20 @@ class CollapseSettings(Settings):
     )
 
 
+# Of each number of the mean of a class: sums, offsets and axes in float64, axes for both passes in float32.
+BYTES_PER_MEAN = 44
+# Labelings of the examples, and the unpermuted centroids that drift is measured by.
+MOST_MEANS = 7
+
+
 def _cost(work, settings):
     # Two passes over training and test set, with as much again for the sums.
     seconds = work.count(settings.collapse_epochs) * 5 * work.forward_seconds
-    return seconds, 3 * work.network_bytes + work.data_bytes + work.batch_bytes + 120 * work.num_classes * sum(
-        work.widths
+    widest, together = (
+        BYTES_PER_MEAN * MOST_MEANS * work.num_classes * size for size in (max(work.widths), sum(work.widths))
     )
+    means = max(widest, min(HOST_BYTES, together))
+    return seconds, costs.reading(work) + work.data_bytes + means
 
 
 MEASUREMENT = Measurement(

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float, Int, Shaped
 
 from memorize_jax.activations import HEAD_INPUT, Reader
+from memorize_jax.measurements.collapse import BYTES_PER_MEAN
 from memorize_jax.measurements.collapse.centroids import (
     Centroids,
     angle_deviation,
@@ -64,8 +65,7 @@ def layer_rows(
     head = layers[-1]
     kernel = np.asarray(variables["params"][head]["kernel"])
     variables = jax.device_put(variables)
-    # Sums and axes in float64, and what a batch adds to them in float32.
-    bytes_per_feature = 32 * num_classes * (len(labelings.labels) + 1)
+    bytes_per_feature = BYTES_PER_MEAN * num_classes * (len(labelings.labels) + 1)
     for names in layers_at_a_time(read, variables, image_sets[0], layers, bytes_per_feature):
         shown = (*names, HEAD_INPUT) if head in names else names
         sums = class_sums(read, variables, image_sets, labelings.labels, num_classes, shown)
