@@ -14,6 +14,8 @@ _NAMES = {
     "best_epoch": "epochs",
     "final_epoch": "epochs",
     "over_seeds": "statistics",
+    "Similarity": "analysis.similarity",
+    "cka": "analysis.similarity",
     **dict.fromkeys(
         (
             *("NetworkGeometry", "geometry_rows", "group_geometry", "missing_rows", "network_geometries"),

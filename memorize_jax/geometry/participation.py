@@ -167,8 +167,8 @@ def _ratio(sums, count, finite) -> ParticipationRatio:
     status = (
         jnp.where(finite, 0, status_flags.NOT_FINITE)
         | jnp.where(finite & ~vary, status_flags.COINCIDE, 0)
-        | jnp.where(finite & ~enough, status_flags.TOO_FEW_POINTS, 0)
-        | jnp.where(finite & vary & enough & ~(below > 0), status_flags.NO_VARIANCE_LEFT, 0)
+        | jnp.where(finite & ~enough, status_flags.TOO_FEW, 0)
+        | jnp.where(finite & vary & enough & ~(below > 0), status_flags.NO_VARIANCE, 0)
     )
     usable = finite & vary
     plain = jnp.where(usable, trace**2 / jnp.where(usable, pairs + diagonal, 1), jnp.nan)

@@ -15,8 +15,8 @@ CHECKPOINT_DAMAGED = 32
 CENTER_REMOVED = 64
 BOUND = 128
 COINCIDE = 256
-TOO_FEW_POINTS = 512
-NO_VARIANCE_LEFT = 1024
+TOO_FEW = 512
+NO_VARIANCE = 1024
 
 MESSAGES = {
     NOT_FINITE: "its points contain NaN or infinite values",
@@ -29,12 +29,12 @@ MESSAGES = {
     "remove fewer",
     BOUND: "its joint capacity is only an upper bound: too few dimensions for so many points",
     COINCIDE: "all of its points coincide, so there is nothing to separate",
-    TOO_FEW_POINTS: "it has fewer than four points, too few to correct a participation ratio for their number",
-    NO_VARIANCE_LEFT: "its points are too few for its many directions: no squared variance is left after correction",
+    TOO_FEW: "it has too few points for the estimate",
+    NO_VARIANCE: "its variance, estimated without bias, is not positive: it has too few points",
 }
 # Flags whose numbers must not be used; the others are warnings.
 INVALID = NOT_FINITE | CENTER_VANISHED | NOT_CONVERGED | OTHERS_NOT_FINITE | CHECKPOINT_DAMAGED
-INVALID |= CENTER_REMOVED | COINCIDE
+INVALID |= CENTER_REMOVED | COINCIDE | TOO_FEW | NO_VARIANCE
 
 # A half-space missed by more than this share of the manifold's size (the center's distance plus its radius).
 MAX_RESIDUAL = 1e-3

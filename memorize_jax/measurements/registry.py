@@ -20,6 +20,8 @@ ROOMS = (
     "memorize_jax.measurements.spheres",
     "memorize_jax.measurements.geometry",
     "memorize_jax.measurements.collapse",
+    "memorize_jax.measurements.few_shot",
+    "memorize_jax.measurements.similarity",
     "memorize_jax.measurements.rewinding",
     "memorize_jax.measurements.double_descent",
     "memorize_jax.measurements.gradients",

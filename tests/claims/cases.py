@@ -67,6 +67,10 @@ HELD = [
             "wrong_labels_are_learned_later": 3.0,
             "loss_tells_before": 0.4,
             "depth_tells_afterward": 0.9,
+            "one_shot_learns_assigned_labels": 0.25,
+            "one_shot_loses_true_labels": 0.2,
+            "late_layers_change_most": 0.95 - 0.6,
+            "twins_part_in_late_layers": 0.95 - 0.4,
             # 0.75 in the second layer; the input has 0.9, and the final network 0.6.
             "layers_know_more_than_the_output": 0.15,
         },
@@ -186,6 +190,14 @@ FAILS = {
         ("parts_equilibrate_late", "squared_norm", 8.0, U | IND | B, 1.0),
         ("parts_equilibrate_late", "squared_norm", 8.0, U | IND | {"epoch": (0, 1, 2)}, 0.0),
         ("parts_equilibrate_late", "squared_norm", 1.0, U | IND | FOURTH | F, 0.0),
+    ],
+    "few_shot": [
+        ("one_shot_learns_assigned_labels", "simulated", 0.45, P | F | LAST | {"num_shots": 1}, 0.05),
+        ("one_shot_loses_true_labels", "simulated", 0.1, R | F | LAST | {"num_shots": 1}, 0.05),
+    ],
+    "similarity": [
+        ("late_layers_change_most", "cka_debiased", 0.9, {"layer_a": "linear5", "run_b": "this"}, 0.05),
+        ("twins_part_in_late_layers", "cka_debiased", 0.3, {"layer_a": "linear1", "run_b": "other"}, -0.1),
     ],
     "capacity_check": [("theory_matches_simulation", "joint_capacity", 0.8, {"seed": 0}, 0.2)],
     "collapse": [

@@ -153,6 +153,32 @@ def _capacity_check(layers):
     )
 
 
+# One-shot error of late layers at the best and the final epoch.
+ONE_SHOT = {"permuted": (0.5, 0.25), "restored": (0.05, 0.25), "unpermuted": (0.02, 0.04), "test": (0.05, 0.1)}
+
+
+def _few_shot(layers):
+    rows = []
+    for group, errors in ONE_SHOT.items():
+        for epoch, late in zip((BEST, FINAL), errors, strict=True):
+            for position, layer in enumerate(layers):
+                error = late if position >= len(layers) - 2 else errors[0]
+                common = {"epoch": epoch, "layer": layer, "layer_number": position, "group": group}
+                rows += [{**common, "num_shots": shots, "simulated": error / shots} for shots in (1, 5)]
+    return pd.DataFrame(rows)
+
+
+def _similarity(layers):
+    """Late layers of the final network are like those of the best epoch by 0.6, like those of its twin by 0.4."""
+    rows = []
+    for run, epoch_b, late in (("this", BEST, 0.6), ("other", 9, 0.4)):
+        for position, layer in enumerate(layers):
+            value = late if position >= len(layers) - 2 else 0.95
+            own = {"layer_a": layer, "layer_b": layer, "epoch_a": FINAL, "epoch_b": epoch_b, "run_b": run}
+            rows.append({**own, "layer_number_a": position, "group": "permuted", "cka_debiased": value})
+    return pd.DataFrame(rows).assign(permuted_fraction_b=0.0, seed_b=0)
+
+
 def study(*, model="mlp", dataset="digits", seeds=(0,)) -> Study:
     """A run, or an ensemble of equal runs, with all tables that a run can have."""
     layers = tuple(models.layer_names(model))
@@ -167,6 +193,8 @@ def study(*, model="mlp", dataset="digits", seeds=(0,)) -> Study:
         "capacity_check": _capacity_check(layers),
         "per_example": _per_example(),
         "per_example_auroc": _per_example_auroc(),
+        "few_shot": _few_shot(layers),
+        "similarity": _similarity(layers),
     }
     tables = {name: pd.concat([table.assign(seed=seed) for seed in seeds]) for name, table in tables.items()}
     made_by = {table: name for table, (_, name) in registry.tables().items()}

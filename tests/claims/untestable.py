@@ -54,13 +54,14 @@ ASSIGNED = "of the permuted examples carry their assigned label"
 IN_LAST_BLOCKS, LATER = ("conv17", "conv18", "conv20", "conv21"), {"epoch": (1, 2, 3, 4)}
 RESNETS = "of the network resnet18 or resnet18_tiny, not of mlp"
 NEVER = "test accuracy never reached 20.0%, twice what chance gives: there is nothing that near initialization"
+TWINS = "twins_part_in_late_layers"
 NOT_FINAL = (
     "nothing was measured at the final epoch, 4; measure it with: python -m experiments.{} --workdir={} --{}_epochs"
 )
 # Statements (or one), what is done, part of the reason.
 UNTESTABLE = [
-    (TRAINING + of("geometry") + of("rewinding") + of("umap") + of("collapse"), no_permuted, NO_LABEL),
-    (of("decoding") + OF_EXAMPLES, no_permuted, NO_LABEL),
+    (TRAINING + of("geometry") + of("rewinding") + of("umap") + of("decoding") + OF_EXAMPLES, no_permuted, NO_LABEL),
+    (of("few_shot") + of("similarity") + of("collapse"), no_permuted, NO_LABEL),
     (OF_GROUPS, both(no_permuted, drop("gradients", group="permuted")), NO_LABEL),
     (OF_CHANGE, stopped, f"50% {ASSIGNED}, 50% their true one"),
     (
@@ -117,6 +118,14 @@ UNTESTABLE = [
     ("layers_know_more_than_the_output", put("decoding", "method", "knn", seed=0), "no hidden layer was"),
     (OF_EXAMPLES, stopped, "before the network memorized"),
     (of("per_example_auroc"), put("per_example_auroc", "auroc", np.nan, seed=0), "was not measured, or no label is"),
+    (of("few_shot"), drop("few_shot", **F), NOT_FINAL.format("few_shot", "runs/mine", "few_shot")),
+    (of("few_shot"), drop("few_shot", num_shots=1), "with one example of each class was not measured; use --few_shot"),
+    (of("few_shot") + of("similarity"), stopped, "before the network memorized"),
+    ("late_layers_change_most", drop("similarity", run_b="this"), "measure it with: python -m experiments.similarity"),
+    ("late_layers_change_most", drop("similarity", layer_a="linear1"), "no similarity of permuted examples at linear1"),
+    (TWINS, drop("similarity", run_b="other"), "layers of no other run were compared; measure them with: python"),
+    (TWINS, put("similarity", "permuted_fraction_b", 0.4, run_b="other"), "the other run has permuted labels too"),
+    (TWINS, put("similarity", "seed_b", 1, run_b="other"), "the other run has another seed"),
     (OF_WIDTHS, drop("double_descent", width=(1, 2, 3)), "3 widths are too few"),
     (OF_WIDTHS, put("double_descent", "permuted_accuracy", np.nan, seed=0), NO_LABEL),
     (OF_WIDTHS, put("double_descent", "permuted_accuracy", 0.2, width=8), BEFORE_WIDEST),

@@ -32,8 +32,8 @@ SMOKE = PRESETS["smoke"]
 
 def test_reproduce_leaves_a_whole_run_behind(smoke_run):
     run = RunFolder(smoke_run)
-    tables = ("geometry", "decoding", "decoding_choice", "rewinding", "gradients")
-    figures = ("fig2a", "fig3b", "decoding_layers", "decoding_epochs", "fig4b", "fig5f", "figa1")
+    tables = ("geometry", "decoding", "decoding_choice", "rewinding", "gradients", "few_shot", "similarity")
+    figures = ("fig2a", "fig3b", "decoding_layers", "decoding_epochs", "fig4b", "fig5f", "figa1", "few_shot")
     files = [run.results / f"{name}.csv" for name in tables] + [run.figures / f"{name}.svg" for name in figures]
     for file in (run.config, run.labels, run.metrics, run.report, *files):
         assert file.stat().st_size > 0
@@ -165,7 +165,9 @@ def test_what_training_needs_not_is_not_imported():
 @pytest.mark.slow
 def test_a_residual_network_goes_all_the_way_to_the_report(tmp_path):
     options = ("--dataset=digits", "--model=resnet18", "--width=2", "--epochs=1", "--init=torch")
-    measured = ("--geometry_epochs=final", "--num_draws=20", "--examples_per_class=10")
+    # As little as there can be of everything: its twenty layers take long to compile.
+    measured = [f"--{step}_epochs=final" for step in ("geometry", "capacity", "rewind", "gradient", "decoding")]
+    measured += ["--num_draws=10", "--joint_draws=10", "--examples_per_class=6", "--capacity_dichotomies=4"]
     done = python("-m", "experiments.reproduce", f"--workdir={tmp_path}", *options, *measured)
     assert done.returncode == 0, done.stderr
     table = read_table(RunFolder(tmp_path).results / "geometry.csv", GEOMETRY, "")

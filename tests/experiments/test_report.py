@@ -54,6 +54,7 @@ def test_links_lead_to_parts_of_the_page_or_to_whole_tables(page, smoke_run):
     # That of umap is there where umap-learn is installed.
     tables = "claims metrics geometry collapse rewinding gradients decoding decoding_choice capacity_check examples"
     tables += " per_example per_example_auroc per_example_images"
+    tables += " few_shot similarity"
     assert set(downloads) - {"umap"} == set(tables.split())
     found = pd.read_csv(io.BytesIO(base64.b64decode(downloads["geometry"])))
     pd.testing.assert_frame_equal(found, read_table(RunFolder(smoke_run).results / "geometry.csv", GEOMETRY, ""))

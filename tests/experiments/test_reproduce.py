@@ -26,7 +26,8 @@ DESCENT = PRESETS["double_descent_small"]
 MADE_WITH = SMOKE.replace("geometry", geometry_epochs="0,final")
 OF_ONE_NETWORK = [one for one in measurements().values() if one.measures and not one.axes]
 # Done by the fixture, or not for such data, or not without umap-learn.
-LEFT_ALONE = dict.fromkeys(("examples", "capacity_check", "umap", "per_example", "collapse", "spheres"), False)
+LEFT_ALONE = dict.fromkeys(("examples", "capacity_check", "umap", "per_example", "spheres"), False)
+LEFT_ALONE |= dict.fromkeys(("collapse", "few_shot", "similarity"), False)
 
 
 @pytest.fixture
@@ -251,7 +252,14 @@ def test_an_ensemble_is_not_taken_for_a_run_and_widths_are_planned_as_one_step(t
 
 @pytest.mark.slow
 def test_an_ensemble_from_one_command(tmp_path):
-    flags = ("--preset=smoke", "--geometry_epochs=final", "--seeds=1-2", f"--workdir={tmp_path}")
+    # A small network of our own compiles sooner.
+    own = (
+        "--dataset=tests.measurements.tiny:load",
+        "--model=tests.measurements.tiny:NETWORK",
+        "--examples_per_class=6",
+    )
+    measured = ("--geometry_epochs=final", "--capacity_epochs=final", "--joint_draws=10")
+    flags = ("--preset=smoke", *own, *measured, "--seeds=1-2", f"--workdir={tmp_path}")
     done = python("-m", "experiments.reproduce", *flags)
     assert done.returncode == 0, done.stderr
     assert f"report: {tmp_path / 'report.html'}" in done.stdout

@@ -10,6 +10,7 @@ from memorize_jax import models
 from memorize_jax.data import GROUPS
 from memorize_jax.measurements import registry
 from memorize_jax.measurements.collapse import COLUMNS as COLLAPSE
+from memorize_jax.measurements.few_shot import COLUMNS as FEW_SHOT
 from memorize_jax.storage.tables import ADDED, CAPACITY_CHECK, DECODING, DOUBLE_DESCENT, GEOMETRY, REWINDING
 from memorize_jax.studies.study import Study
 
@@ -148,6 +149,43 @@ def collapse(model, seeds=(0,)):
     return pd.DataFrame(rows)
 
 
+def similarity(model="mlp", seeds=(0,), other=True):
+    """Every layer against itself at the best epoch, all at the best and the final one, those of another run there."""
+    rows, numbers = [], _numbers(model)
+    for seed in seeds:
+        best, final = 2 + seed, 16 + seed
+        pairs = [(epoch, best, "this", [(layer, layer) for layer in numbers]) for epoch in EPOCHS if epoch != best]
+        pairs += [(final, best, "this", [(layer, layer) for layer in numbers])] if final not in EPOCHS else []
+        for epoch in (best, final):
+            pairs += [(epoch, epoch, "this", [(a, b) for a in numbers for b in numbers])]
+            pairs += [(epoch, epoch, "other", [(layer, layer) for layer in numbers])] if other else []
+        for epoch_a, epoch_b, run, layers in pairs:
+            for index, group in enumerate(("unpermuted", "permuted", "test")):
+                for a, b in layers:
+                    apart = abs(numbers[a] - numbers[b]) + numbers[a] * (abs(epoch_a - epoch_b) / 16 + (run == "other"))
+                    row = {"seed": seed, "layer_a": a, "epoch_a": epoch_a, "run_a": "this", "layer_b": b}
+                    row |= {"epoch_b": epoch_b, "run_b": run, "group": group, "layer_number_a": numbers[a]}
+                    row |= {"layer_number_b": numbers[b], "permuted_fraction_b": 0.0, "seed_b": seed, "status": 0}
+                    value = 1 - apart * (1 + index / 5) / 60 - seed / 500
+                    rows.append(row | {"cka": value, "cka_debiased": value, "num_examples": 100})
+    return pd.DataFrame(rows)
+
+
+def few_shot(model="mlp", seeds=(0,)):
+    """Errors fall with depth, but for permuted examples at the best epoch; predictions lie a tenth lower."""
+    rows = []
+    for seed in seeds:
+        for epoch in (2 + seed, 16 + seed):
+            for index, group in enumerate(GROUPS):
+                for layer, number in _numbers(model).items():
+                    for shots in (1, 5):
+                        row = dict.fromkeys(FEW_SHOT, 0.5) | {"seed": seed, "epoch": epoch, "layer": layer}
+                        error = (0.4 - 0.02 * index - number / 200) / shots + seed / 100
+                        row |= {"simulated": error, "predicted_full": 0.9 * error, "num_shots": shots}
+                        rows.append(row | {"group": group, "layer_number": number, "examples_per_class": 30})
+    return pd.DataFrame(rows)
+
+
 def study(model="mlp", seeds=(0,), workdir=WORKDIR):
     """A run, or an ensemble, with every table."""
     read = decoding(model, seeds)
@@ -159,6 +197,8 @@ def study(model="mlp", seeds=(0,), workdir=WORKDIR):
         "rewinding": rewinding(model, seeds),
         "gradients": gradients(model, seeds),
         "per_example": per_example(model, seeds),
+        "few_shot": few_shot(model, seeds),
+        "similarity": similarity(model, seeds),
         "decoding": read,
         "decoding_choice": read[["seed", "epoch"]].drop_duplicates(),
     }

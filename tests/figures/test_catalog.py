@@ -79,7 +79,17 @@ NOT_FINAL = f"geometry was {NOT_AT_16}.* --geometry_epochs=best,final"
 FEW, MORE = "epochs of all seeds, and a map needs [13]; measure more with: .* --", "epochs=log,best,final"
 NO_JOINT = "no joint geometry; measure it with: python -m experiments.geometry --workdir=/made/up"
 SHARES = "groups were weighted by their shares.*; measure with: .* --gradient_weighting=subset"
+SIMILAR = RUN.tables["similarity"]
+ONE_COMPARED = SIMILAR.query("epoch_a == 2 or (epoch_a == 16 and epoch_b == 2)")
 OBSTACLES = [
+    ("few_shot", without_final_epoch(), "few_shot was not measured at epoch 16; measure it with: .*=best,final"),
+    ("similarity_epochs", changed(RUN, similarity=ONE_COMPARED), f"2 epochs were compared .*--similarity_{MORE}"),
+    (
+        "similarity_layers",
+        changed(RUN, similarity=SIMILAR.query("epoch_b == 2 and epoch_a != 2")),
+        "at neither the best",
+    ),
+    ("similarity_runs", changed(RUN, similarity=invented.similarity(other=False)), "no other run .* --other=FOLDER"),
     ("fig3b", without_final_epoch(), NOT_FINAL),
     ("fig3_split", without_final_epoch(), NOT_FINAL),
     ("fig3_split", one_epoch(), "best and final epoch are one"),

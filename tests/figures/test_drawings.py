@@ -39,6 +39,16 @@ LABELS = {
     "fig4d": {"parameters", "radius $R$ (center distances)", "center correlation ρ (0 to 1)"},
     "fig4e": {"parameters", "width", "dimension $D$ (directions)"},
     "descent_capacity": {"parameters", "capacity α (classes per feature)", "lower bound 2/M"},
+    "few_shot": {
+        "layer",
+        "error between two classes (%)",
+        "chance",
+        "faded: predicted",
+        "5 examples of a class, final epoch",
+    },
+    "similarity_epochs": {"epoch", "similarity (debiased CKA; 1 = same)", "linear5", "best epoch", "permuted"},
+    "similarity_layers": {"layer", "similarity (debiased CKA; 1 = same)", "permuted, final epoch", "test, best epoch"},
+    "similarity_runs": {"layer", "similarity (debiased CKA; 1 = same)", "faded: best epoch", "permuted", "test"},
     "figa1": {"layer", "epoch", "dep, unpermuted", "ind, permuted", "log$_{10}$ ‖∇L$_{dep}$‖²"},
     "decoding_layers": {"layer", "accuracy on test (%)", "the network itself", "nearest neighbors"},
     "decoding_epochs": {"epoch", "accuracy on test (%)", "network, head replaced"},
@@ -61,6 +71,7 @@ BY_LAYER = (
     "decoding_layers",
     "decoding_epochs",
 )
+BY_LAYER += ("few_shot", "similarity_epochs", "similarity_layers", "similarity_runs")
 # One of each look: what a figure of one seed lacks is its bands.
 LIKE_OF_ONE = (
     "when_and_how_deep",
@@ -74,7 +85,7 @@ LIKE_OF_ONE = (
     "map_joint_capacity",
 )
 # Maps of one run have no intervals to speak of, and points are of all seeds.
-WITHOUT_SEEDS = ("fig5", "figa1", "map", "fig1b", "when")
+WITHOUT_SEEDS = ("fig5", "figa1", "map", "fig1b", "when", "similarity_layers")
 
 
 def test_every_figure_is_drawn_here():
@@ -154,6 +165,9 @@ INCOMPLETE = {
     "fig4e": ("double_descent", "dimension"),
     "fig5d": ("gradients", "squared_norm"),
     "decoding_layers": ("decoding", "test_accuracy"),
+    "few_shot": ("few_shot", "simulated"),
+    "similarity_layers": ("similarity", "cka_debiased"),
+    "similarity_runs": ("similarity", "cka_debiased"),
 }
 
 
@@ -162,7 +176,7 @@ def test_means_over_fewer_seeds_are_called_so(name, gallery):
     base, (table, column) = of_axes(FIGURES[name].axes, 3), INCOMPLETE[name]
     assert "mean of 3 seeds" in gallery.drawn(name, base).get_suptitle()
     rows = base.tables[table].reset_index(drop=True)
-    place = "width" if table == "double_descent" else "layer"
+    place = {"double_descent": "width", "similarity": "layer_a"}.get(table, "layer")
     rows.loc[(rows["seed"] == 1) & rows[place].isin([8, "linear4", "conv7"]), column] = np.nan
     figure = gallery.drawn(name, base, **{table: rows})
     assert "mean of 3 seeds (of 2 at least, where some lack a value)" in figure.get_suptitle()

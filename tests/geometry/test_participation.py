@@ -13,7 +13,7 @@ from memorize_jax.geometry import (
     streaming,
     total_dimension,
 )
-from memorize_jax.geometry.status import COINCIDE, NO_VARIANCE_LEFT, NOT_FINITE, TOO_FEW_POINTS
+from memorize_jax.geometry.status import COINCIDE, NO_VARIANCE, NOT_FINITE, TOO_FEW
 
 RNG = np.random.default_rng(0)
 # "row" of dimensionality 0.1.4 for x[i, j] = sin((i + 1)(j + 2)) + 0.5, of n x d.
@@ -110,12 +110,12 @@ def test_classes_of_unequal_size_are_measured_on_what_they_have():
 
 def test_what_cannot_be_had_is_nan_and_says_why():
     few, same = participation_ratio(RNG.normal(size=(3, 5))), participation_ratio(np.full((6, 5), 0.1))
-    assert (int(few.status), int(same.status)) == (TOO_FEW_POINTS, COINCIDE)
+    assert (int(few.status), int(same.status)) == (TOO_FEW, COINCIDE)
     assert np.isnan([few.corrected, same.corrected, same.plain]).all()
     assert 1 <= few.plain <= 2
     # Orthogonal points of equal length: what the corrected squares leave is below zero.
     apart = participation_ratio(np.eye(6))
-    assert (int(apart.status), float(apart.plain)) == (NO_VARIANCE_LEFT, pytest.approx(5))
+    assert (int(apart.status), float(apart.plain)) == (NO_VARIANCE, pytest.approx(5))
     assert np.isnan(apart.corrected)
     bad = jax.jit(participation_ratio)(jnp.full((6, 5), jnp.nan))
     assert int(bad.status) == NOT_FINITE

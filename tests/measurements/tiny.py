@@ -63,6 +63,8 @@ PRESET = Preset(
         "decoding": {"decoding_epochs": "0,final", "decoding_dynamics": 3, "probe_examples": 30},
         "umap": {"umap_examples": 4},
         "gradients": {"gradient_epochs": "0,final"},
+        "few_shot": {"few_shot_epochs": "0,final", "few_shot_shots": "1,2", "few_shot_draws": 3},
+        "similarity": {"similarity_epochs": "0,final"},
     },
 )
 

@@ -11,7 +11,7 @@ from memorize_jax.activations import layer_activations
 from memorize_jax.analysis import manifolds
 from memorize_jax.analysis.manifolds import geometry_rows, with_example_spread
 from memorize_jax.geometry import layer_joint_geometry, layer_participation
-from memorize_jax.geometry.status import CHECKPOINT_DAMAGED, TOO_FEW_POINTS
+from memorize_jax.geometry.status import CHECKPOINT_DAMAGED, TOO_FEW
 from memorize_jax.storage.tables import GEOMETRY, JOINT, RESAMPLED
 
 KEY = jax.random.key(0)
@@ -59,7 +59,7 @@ def test_a_class_without_a_participation_ratio_has_no_part_in_a_mean(network):
     found, directions = measure(manifolds.network_geometries, joint_draws=0), layer_participation(points)
     by_class = directions.by_class
     lacking = by_class._replace(
-        corrected=by_class.corrected.at[1, 2].set(np.nan), status=by_class.status.at[1, 2].set(TOO_FEW_POINTS)
+        corrected=by_class.corrected.at[1, 2].set(np.nan), status=by_class.status.at[1, 2].set(TOO_FEW)
     )
     common = {"seed": 0, "epoch": 3, "group": "test", "kappa": 0.0}
     rows = geometry_rows(
@@ -70,7 +70,7 @@ def test_a_class_without_a_participation_ratio_has_no_part_in_a_mean(network):
         assert row["participation_ratio_corrected"] == pytest.approx(float(directions.together.corrected[place]))
         assert row["class_participation_ratio"] == pytest.approx(float(by_class.plain[place].mean()))
         assert np.isnan(row["class_participation_ratio_corrected"]) == (place == 1)
-        assert row["participation_status"] == (TOO_FEW_POINTS if place == 1 else 0)
+        assert row["participation_status"] == (TOO_FEW if place == 1 else 0)
 
 
 def test_directions_of_wide_layers_are_those_of_whole_ones(network, monkeypatch):

@@ -1,0 +1,89 @@
+"""Inner products of examples at every layer of a network, block by block: no layer is ever held whole."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Shaped
+
+# Activations of a block, and its inner products, take so much at most; two blocks are held.
+BLOCK_BYTES = 2**29
+# (images [n, ...]) -> name of a layer -> its activations [n, N].
+Layers = Callable[[Any], Mapping[str, Float[Array, "n _"]]]
+# Of every layer.
+Rows = Sequence[Float[Array, "r _"]]
+
+
+def examples_per_block(num_examples: int, num_features: int, num_layers: int, *, multiple: int = 1) -> int:
+    """Chooses how many examples are looked at together: all, or as many as `BLOCK_BYTES` allow.
+
+    Args:
+      num_features: of all layers together.
+      multiple: of which it is one, e.g. the examples of a class.
+    """
+    by_features = BLOCK_BYTES // (4 * num_features)
+    by_products = math.isqrt(BLOCK_BYTES // (3 * 4 * num_layers))
+    most = max(multiple, min(by_features, by_products) // multiple * multiple)
+    num_blocks = -(-num_examples // most)
+    return -(-num_examples // (num_blocks * multiple)) * multiple
+
+
+def shifted_layers(layers_of: Layers, first: Shaped[Array, "n ..."]) -> Callable[[Any], list[Float[Array, "n _"]]]:
+    """Lets every layer be counted from its first example and in units of its size, a power of two.
+
+    For what depends on neither: a common offset would cost digits, a large unit overflow. Equal points become zeros.
+
+    Args:
+      layers_of: shows the layers for images.
+      first: images whose activations say what the size is.
+
+    Returns:
+      images [n, ...] -> points [n, N] of every layer.
+    """
+    shown = list(layers_of(first).values())
+    origins = [points[:1] for points in shown]
+    sizes = [jnp.max(jnp.abs(points - origin)) for points, origin in zip(shown, origins, strict=True)]
+    units = [_power_of_two(size) for size in sizes]
+
+    def points_of(images):
+        found = zip(layers_of(images).values(), origins, units, strict=True)
+        return [(points - origin) / unit for points, origin, unit in found]
+
+    return points_of
+
+
+def map_block_pairs(rows_of: Callable[[Any], Rows], blocks: Any, reduce: Callable[[Rows, Rows, Any, Any], Any]) -> Any:
+    """Reduces every ordered pair of blocks to what it is needed for; call it inside `jax.jit`.
+
+    Args:
+      rows_of: block -> rows of every layer.
+      blocks: arrays with a leading axis of blocks.
+      reduce: takes the rows of a block, those of the other one, and both blocks.
+
+    Returns:
+      What `reduce` gives, with two leading axes: of the block and of the other one.
+    """
+    if len(jax.tree.leaves(blocks)[0]) == 1:
+        only = jax.tree.map(lambda leaf: leaf[0], blocks)
+        rows = rows_of(only)
+        return jax.tree.map(lambda leaf: leaf[None, None], reduce(rows, rows, only, only))
+
+    def with_all(block):
+        rows = rows_of(block)
+        return jax.lax.map(lambda other: reduce(rows, rows_of(other), block, other), blocks)
+
+    return jax.lax.map(with_all, blocks)
+
+
+def inner_products(rows: Rows, others: Rows) -> Float[Array, "L ..."]:
+    """Inner products of rows [..., r, N] with others [..., s, N] of every layer, in full precision."""
+    with jax.default_matmul_precision("highest"):
+        return jnp.stack([a @ jnp.swapaxes(b, -1, -2) for a, b in zip(rows, others, strict=True)])
+
+
+def _power_of_two(size):
+    """The power of two below a size, 1 if it is zero or not finite: dividing by it does not round."""
+    _, exponent = jnp.frexp(jnp.where(jnp.isfinite(size) & (size > 0), size, 1))
+    return jnp.ldexp(jnp.ones_like(size), exponent - 1)

@@ -1,0 +1,32 @@
+"""What the report says of few-shot learning."""
+
+from memorize_jax.epochs import at_stages
+from memorize_jax.pages.section import Section
+from memorize_jax.pages.views import Number, make_view
+
+NUMBERS = {
+    "simulated": Number("error", "percent"),
+    "simulated_standard_error": Number("± draws", "percent"),
+    "predicted_full": Number("predicted", "percent"),
+    "predicted_paper": Number("by the paper's formula", "percent"),
+    "signal": Number("signal", ".3f"),
+    "dimension": Number("dimension", ".2f"),
+    "csa": Number("overlap with a", ".4f"),
+    "csb": Number("overlap with b", ".4f"),
+    "ss": Number("overlap of both", ".4f"),
+}
+
+
+def _few_shot(study):
+    table = study.tables["few_shot"]
+    rows = at_stages(table, {seed: study.metrics_of(seed) for seed in study.seeds})
+    if rows.empty:
+        # Neither of the two was measured: what was, then.
+        rows = table.assign(stage=[f"epoch {epoch}" for epoch in table["epoch"]])
+    rows = rows.sort_values(["stage", "num_shots", "group", "layer_number"])
+    texts = {"stage": "epoch", "num_shots": "examples", "group": "group", "layer": "layer"}
+    note = "Means over ordered pairs of classes; chance is 50 %. Predicted: by the formula with all of its terms."
+    return make_view("few_shot", "Few-shot learning", rows, texts, NUMBERS, note=note, whole=table)
+
+
+SECTION = Section("Learning a class from a few examples", {"few_shot": (("metrics",), _few_shot)})
