@@ -253,12 +253,8 @@ def test_an_ensemble_is_not_taken_for_a_run_and_widths_are_planned_as_one_step(t
 @pytest.mark.slow
 def test_an_ensemble_from_one_command(tmp_path):
     # A small network of our own compiles sooner.
-    own = (
-        "--dataset=tests.measurements.tiny:load",
-        "--model=tests.measurements.tiny:NETWORK",
-        "--examples_per_class=6",
-    )
-    measured = ("--geometry_epochs=final", "--capacity_epochs=final", "--joint_draws=10")
+    own = ("--dataset=tests.measurements.tiny:load", "--model=tests.measurements.tiny:NETWORK")
+    measured = ("--geometry_epochs=final", "--capacity_epochs=final", "--joint_draws=10", "--examples_per_class=6")
     flags = ("--preset=smoke", *own, *measured, "--seeds=1-2", f"--workdir={tmp_path}")
     done = python("-m", "experiments.reproduce", *flags)
     assert done.returncode == 0, done.stderr
