@@ -18,9 +18,8 @@ from benchmarks import document
 from benchmarks.clock import peak_bytes
 from benchmarks.tables import table
 from memorize_jax import data, models
-from memorize_jax.activations import INPUT, hosted_activations
+from memorize_jax.activations import INPUT, head_reader, hosted_activations
 from memorize_jax.measurements.decoding import classify, fit_subspaces
-from memorize_jax.measurements.decoding.network import make_reader
 
 MODULE = "benchmarks.decoding"
 # At least this many times faster than NumPy.
@@ -63,7 +62,7 @@ def measure() -> str:
         splits = type(splits)(*(each._replace(images=each.images[:4000], labels=each.labels[:4000]) for each in splits))
     model = models.create("masc_mlp", num_classes=10, width=32 if FLAGS.quick else None, init="torch")
     layers = models.layer_names("masc_mlp")
-    read = make_reader(model, data.channel_statistics(splits.train.images, "symmetric"), layers, layers[-1])
+    read = head_reader(model, data.channel_statistics(splits.train.images, "symmetric"), layers, layers[-1])
     shape = jax.numpy.zeros((1, *splits.train.images.shape[1:]))
     variables = model.init(jax.random.key(0), shape)
     records, totals = [], np.zeros(5)

@@ -12,6 +12,8 @@ from jaxtyping import Array, Float, Shaped
 from memorize_jax.data import ChannelStatistics, standardize
 
 INPUT = "input"
+# What the last layer multiplies; in a convolutional network the last analyzed activation need not be it.
+HEAD_INPUT = "head_input"
 # Activations of all examples are on the host together only as far as they fit in this.
 HOST_BYTES = 2**32
 BATCH = 1024
@@ -53,6 +55,24 @@ def flat_reader(model: nn.Module, statistics: ChannelStatistics, layers: tuple[s
 
     def read(variables, images):
         return as_vectors(layer_activations(model, variables, standardize(images, statistics), layers))
+
+    return read
+
+
+def head_reader(model: nn.Module, statistics: ChannelStatistics, layers: tuple[str, ...], head: str) -> Reader:
+    """Builds what `flat_reader` does, which also shows `HEAD_INPUT`, the input of the layer `head`."""
+
+    def read(variables, images):
+        caught = []
+
+        def catch(call, args, kwargs, context):
+            if context.module.name == head and context.method_name == "__call__":
+                caught.append(args[0])
+            return call(*args, **kwargs)
+
+        with nn.intercept_methods(catch):
+            shown = layer_activations(model, variables, standardize(images, statistics), layers)
+        return as_vectors({**shown, HEAD_INPUT: caught[0]})
 
     return read
 

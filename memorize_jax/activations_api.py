@@ -14,7 +14,14 @@ from jaxtyping import Int
 
 from memorize_jax.analysis.manifolds import geometry_rows
 from memorize_jax.data import Group, manifold_indices
-from memorize_jax.geometry import JointGeometry, ManifoldGeometry, layer_geometry, layer_joint_geometry
+from memorize_jax.geometry import (
+    JointGeometry,
+    LayerParticipation,
+    ManifoldGeometry,
+    layer_geometry,
+    layer_joint_geometry,
+    layer_participation,
+)
 from memorize_jax.geometry.points import as_array, as_labels, has_bad
 from memorize_jax.geometry.status import INVALID, describe
 from memorize_jax.memory import check_fits
@@ -43,6 +50,7 @@ class Analysis:
     Attributes:
       geometry: with an axis of layers; `geometry.classes` are the caller's labels.
       joint: of the same examples, likewise; None where it was not measured.
+      participation: how many directions these examples vary in, together and class by class; likewise.
       layers: names in the order of that axis.
       indices: label -> rows of the activations that stand for the class.
       taken: says how many examples of how many classes these are.
@@ -50,6 +58,7 @@ class Analysis:
 
     geometry: ManifoldGeometry
     joint: JointGeometry | None
+    participation: LayerParticipation
     layers: tuple[str, ...]
     seed: int
     kappa: float
@@ -76,16 +85,20 @@ class Analysis:
         """
         if per == "layer":
             common = {"seed": self.seed, "epoch": 0, "group": GROUP, "kappa": self.kappa}
-            rows = geometry_rows(self.geometry, self.layers, common, joint=self.joint)
+            others = {"joint": self.joint, "participation": self.participation}
+            rows = geometry_rows(self.geometry, self.layers, common, **others)
             return pd.DataFrame(rows, columns=list(GEOMETRY))
         if per != "class":
             raise ValueError(f"expected per to be layer or class, got {per!r}")
         parts = []
-        for name in self.layers:
+        for place, name in enumerate(self.layers):
             own = {field: np.asarray(leaf) for field, leaf in vars(self.geometry[name]).items() if np.ndim(leaf) == 1}
             reasons = [describe(each) for each in own["status"]]
             if self.joint is not None:
                 own["joint_class_capacity"] = np.asarray(self.joint[name].class_capacity)
+            by_class = self.participation.by_class
+            own["participation_ratio"] = np.asarray(by_class.plain[place])
+            own["participation_ratio_corrected"] = np.asarray(by_class.corrected[place])
             named = {"layer": name, "label": own.pop("classes")}
             parts.append(pd.DataFrame({**named, **own, "reason": reasons, "rows": list(self.indices.values())}))
         return pd.concat(parts, ignore_index=True)
@@ -176,7 +189,7 @@ def analyze(
     geometry = layer_geometry(points, num_draws=num_draws, **shared, **options)
     joint = _joint(points, geometry, num_draws=joint_draws, **shared) if joint_draws else None
     taken = _taken(np.array([len(own) for own in indices.values()]), there, len(classes))
-    return Analysis(geometry, joint, tuple(layers), seed, kappa, indices, taken)
+    return Analysis(geometry, joint, layer_participation(points), tuple(layers), seed, kappa, indices, taken)
 
 
 def _joint(points, geometry, **options):

@@ -60,6 +60,7 @@ OWNERS = {
     "tensorboardX": {"memorize_jax.storage.tensorboard"},
     "threadpoolctl": {"memorize_jax.threads"},
     "umap": {"memorize_jax.measurements.umap.embedding"},
+    "skdim": {"memorize_jax.measurements.geometry.two_nn"},
     "tensorflow": {"memorize_jax.data.tfds_sources"},
     "tensorflow_datasets": {"memorize_jax.data.tfds_sources"},
     "third_party": set(),

@@ -14,10 +14,13 @@ from memorize_jax.activations import layer_activations
 from memorize_jax.data import ChannelStatistics, PermutedLabels, Splits, standardize
 from memorize_jax.geometry import (
     JointGeometry,
+    LayerParticipation,
     ManifoldGeometry,
     layer_geometry,
     layer_joint_geometry,
+    layer_participation,
     streamed_geometries,
+    streamed_participation,
 )
 from memorize_jax.geometry.status import CHECKPOINT_DAMAGED, INVALID
 from memorize_jax.progress import warn
@@ -67,23 +70,36 @@ def network_geometries(
       joint_draws: of the joint geometry; 0 measures none.
       **options: of `geometry.layer_geometry`; the margin is that of both.
     """
+    layers_of = _layers_of(model, variables, statistics, layers)
+    joint = {"num_draws": joint_draws, "kappa": options.get("kappa", 0.0)} if joint_draws else None
+    if at_a_time := _classes_at_a_time(layers_of, images):
+        options |= {"manifolds_at_a_time": at_a_time, "key": key, "joint": joint}
+        return NetworkGeometry(*streamed_geometries(layers_of, images, **options))
+    points = _points(layers_of, images)
+    found = layer_geometry(points, key=key, **options)
+    return NetworkGeometry(found, layer_joint_geometry(points, key=key, **joint) if joint else None)
+
+
+def _layers_of(model, variables, statistics, layers):
+    """The function that shows the layers of images as vectors."""
 
     def layers_of(own_images):
         activations: Any = layer_activations(model, variables, standardize(own_images, statistics), layers)
         return {name: value.reshape(value.shape[0], -1) for name, value in activations.items()}
 
-    num_classes, num_examples = images.shape[:2]
+    return layers_of
+
+
+def _classes_at_a_time(layers_of, images):
+    """As many classes as are shown at a time; 0 for all."""
     shapes = jax.eval_shape(layers_of, jax.ShapeDtypeStruct(images.shape[1:], images.dtype))
     class_bytes = sum(shape.size * shape.dtype.itemsize for shape in shapes.values())
-    joint = {"num_draws": joint_draws, "kappa": options.get("kappa", 0.0)} if joint_draws else None
-    if num_classes * class_bytes > WHOLE_BYTES:
-        at_a_time = max(1, PART_BYTES // class_bytes)
-        options |= {"manifolds_at_a_time": at_a_time, "key": key, "joint": joint}
-        return NetworkGeometry(*streamed_geometries(layers_of, images, **options))
+    return max(1, PART_BYTES // class_bytes) if images.shape[0] * class_bytes > WHOLE_BYTES else 0
+
+
+def _points(layers_of, images):
     activations = layers_of(images.reshape(-1, *images.shape[2:]))
-    points = {name: value.reshape(num_classes, num_examples, -1) for name, value in activations.items()}
-    found = layer_geometry(points, key=key, **options)
-    return NetworkGeometry(found, layer_joint_geometry(points, key=key, **joint) if joint else None)
+    return {name: value.reshape(*images.shape[:2], -1) for name, value in activations.items()}
 
 
 def network_geometry(model: nn.Module, variables: dict, images: jax.Array, **options) -> ManifoldGeometry:
@@ -96,6 +112,16 @@ def network_geometry(model: nn.Module, variables: dict, images: jax.Array, **opt
 def compiled_network_geometries(model, variables, images, statistics, key, *, layers, options) -> NetworkGeometry:
     """`network_geometries` as one program; `options` as a tuple of pairs."""
     return network_geometries(model, variables, images, statistics=statistics, layers=layers, key=key, **dict(options))
+
+
+# A program of its own, so that the geometry is computed as it always was, to the last bit.
+@functools.partial(jax.jit, static_argnames=("model", "layers"))
+def compiled_network_participation(model, variables, images, statistics, *, layers) -> LayerParticipation:
+    """Measures the participation ratios of the input and of every layer; arguments of `network_geometries`."""
+    layers_of = _layers_of(model, variables, statistics, layers)
+    if at_a_time := _classes_at_a_time(layers_of, images):
+        return streamed_participation(layers_of, images, manifolds_at_a_time=at_a_time)
+    return layer_participation(_points(layers_of, images))
 
 
 def group_geometry(
@@ -127,6 +153,7 @@ def geometry_rows(
     common: Mapping,
     *,
     joint: JointGeometry | None = None,
+    participation: LayerParticipation | None = None,
     numbers: tuple[int, ...] | None = None,
 ) -> list[dict]:
     """Turns the result for one group into table rows, one a layer; a class without numbers makes the summary NaN.
@@ -136,11 +163,12 @@ def geometry_rows(
       layers: names of those wanted; each is looked up in the result.
       common: columns that are the same in every row.
       joint: of the same layers; None where it was not measured.
+      participation: of these layers, in their order; None where it was not measured.
       numbers: of these layers in the paper's table; None for their positions.
     """
-    host, joint = jax.tree.map(np.asarray, (geometry, joint))
+    host, joint, participation = jax.tree.map(np.asarray, (geometry, joint, participation))
     rows = []
-    for name, number in zip(layers, numbers or range(len(layers)), strict=True):
+    for place, (name, number) in enumerate(zip(layers, numbers or range(len(layers)), strict=True)):
         own = host[name]
         rows.append(
             {
@@ -160,6 +188,7 @@ def geometry_rows(
                 "num_draws": int(own.num_draws),
                 "status": int(np.bitwise_or.reduce(own.status)),
                 **({} if joint is None else _joint_columns(joint[name])),
+                **({} if participation is None else _participation_columns(participation, place)),
                 "example_repeats": 1,
             }
         )
@@ -170,6 +199,18 @@ def _joint_columns(own):
     columns = {f"joint_{name}": float(value) for name, value in own.summary().items()}
     columns |= {f"joint_{name}": float(getattr(own, name)) for name in ("active_fraction", "kkt_residual")}
     return columns | {"joint_classes": int(own.classes_per_draw), "joint_status": int(own.status)}
+
+
+def _participation_columns(participation, place):
+    """Of one layer; a class without a number makes the mean over classes NaN."""
+    together, by_class = (jax.tree.map(lambda leaf: leaf[place], part) for part in participation)
+    return {
+        "participation_ratio": float(together.plain),
+        "participation_ratio_corrected": float(together.corrected),
+        "class_participation_ratio": float(by_class.plain.mean()),
+        "class_participation_ratio_corrected": float(by_class.corrected.mean()),
+        "participation_status": int(together.status | np.bitwise_or.reduce(by_class.status)),
+    }
 
 
 def with_example_spread(repeats: Sequence[list[dict]]) -> list[dict]:
@@ -200,7 +241,8 @@ def missing_rows(
       numbers: of the layers in the paper's table.
     """
     known = {"num_classes": shape[0], "num_valid_classes": 0, "examples_per_class": shape[1], "num_draws": num_draws}
-    known |= {"num_center_components": 0, "status": CHECKPOINT_DAMAGED, "joint_status": CHECKPOINT_DAMAGED, **common}
+    known |= {"num_center_components": 0, "status": CHECKPOINT_DAMAGED, **common}
+    known |= {"joint_status": CHECKPOINT_DAMAGED, "participation_status": CHECKPOINT_DAMAGED}
     return [
         {**dict.fromkeys(GEOMETRY, float("nan")), **known, "layer": name, "layer_number": number}
         for name, number in zip(layers, numbers, strict=True)

@@ -34,6 +34,10 @@ class GeometrySettings(Settings):
         "those of the first choice.",
         least=1,
     )
+    two_nn: bool = setting(
+        False,
+        "Also measure the dimension by the distances of each point to its two nearest neighbors, by scikit-dimension.",
+    )
 
     def validate(self) -> None:
         """Checks every field that can be checked without the data; raises ValueError "expected X, got Y"."""

@@ -47,6 +47,8 @@ def measure_points(points: str, workdir: str | pathlib.Path, settings: GeometryS
     """Measures the activations in a file; writes figures/geometry.svg and results/geometry.csv; returns the latter."""
     if (repeats := settings.example_repeats) > 1:
         raise ValueError(f"expected example_repeats 1 with --points, got {repeats}: vary --seed instead")
+    if settings.two_nn:
+        raise ValueError("expected no two_nn with --points, got it: scikit-dimension takes arrays, skdim.id.TwoNN")
     folder = RunFolder(workdir)
     check_writable(folder.workdir)
     folder.workdir.mkdir(parents=True, exist_ok=True)

@@ -22,9 +22,19 @@ from memorize_jax.geometry.options import (
     mean_field_options,
     read_options,
 )
+from memorize_jax.geometry.participation import (
+    LayerParticipation,
+    offsets_of,
+    participation_of_sums,
+    stacked,
+    sum_of_pairs,
+)
 from memorize_jax.geometry.pipeline import geometry_of_grams
 from memorize_jax.geometry.points import as_array, to_floating
 from memorize_jax.geometry.result import JointGeometry, ManifoldGeometry
+
+# Their layers are held while inner products with all other points are taken.
+POINTS_HELD = 1024
 
 
 def streamed_layer_geometry(
@@ -70,14 +80,7 @@ def streamed_geometries(
     num_manifolds, num_examples = inputs.shape[:2]
     if num_manifolds < 2:
         raise ValueError(f"expected at least 2 manifolds, got {num_manifolds}: capacity is about telling them apart")
-    names = []
-
-    def points_of(own_inputs):
-        shown = layers_of(own_inputs)
-        names[:] = shown
-        read = lambda name: as_array(shown[name], f"points of layer {name!r}")
-        return [to_floating([read(name)])[0][0] for name in names]
-
+    names, points_of = _reader(layers_of)
     mask = np.ones((num_manifolds, num_examples))
     with jax.default_matmul_precision("highest"):
         origins = [origin_of(points, mask[0], jnp.max(jnp.abs(points))) for points in points_of(inputs[0])]
@@ -92,6 +95,75 @@ def streamed_geometries(
             jointly = _measure_jointly(*arguments, key, joint_options(given, shape))
     named = lambda result: result and dataclasses.replace(result, layers=tuple(names))
     return named(found), named(jointly)
+
+
+def streamed_participation(
+    layers_of: Callable[[Array], Mapping[str, Array]],
+    inputs: Shaped[Array | np.ndarray, "P M ..."],
+    *,
+    manifolds_at_a_time: int,
+) -> LayerParticipation:
+    """Measures the participation ratios of every layer without ever holding a whole layer; call it inside `jax.jit`.
+
+    About 1,024 points are held at a time, and all others computed once for each such block. To rounding the same as
+    `participation.layer_participation`; arguments of `streamed_geometries`.
+    """
+    _, points_of = _reader(layers_of)
+    num_manifolds, num_examples = inputs.shape[:2]
+    mask = np.ones((num_manifolds, num_examples))
+    per_block = max(1, min(num_manifolds, POINTS_HELD // num_examples))
+    num_blocks = -(-num_manifolds // per_block)
+    # The last block may have places left over; what stands there is not counted.
+    blocks = jnp.arange(num_blocks * per_block).reshape(num_blocks, per_block)
+    with jax.default_matmul_precision("highest"):
+        origins = [origin_of(points, mask[0], jnp.max(jnp.abs(points))) for points in points_of(inputs[0])]
+        references, finite = _references(points_of, inputs, manifolds_at_a_time, mask, origins)
+
+        def block(numbers):
+            classes = jnp.minimum(numbers, num_manifolds - 1)
+            points = jax.vmap(points_of)(inputs[classes])
+            held = [offsets_of(x, mask[:per_block], r) for x, r in zip(points, references, strict=True)]
+            means = [r.means[classes] for r in references]
+            own = [
+                jax.vmap(lambda x, mean, r=r: inner_products(x, mask[0], mean, r)[0])(x, mean)
+                for x, mean, r in zip(points, means, references, strict=True)
+            ]
+
+            def against(item):
+                own_inputs, number = item
+                # Of no number in this block: then it is a class of another one, with no pair to leave out.
+                place = jnp.argmax(numbers == number) + jnp.where(jnp.any(numbers == number), 0, per_block)
+                shown = [offsets_of(x, mask[0], r) for x, r in zip(points_of(own_inputs), references, strict=True)]
+                counted = (numbers < num_manifolds)[:, None, None]
+                return [
+                    sum_of_pairs(x, place, (h * counted).reshape(-1, h.shape[-1]))
+                    for x, h in zip(shown, held, strict=True)
+                ]
+
+            pairs = chunked_map(against, (inputs, jnp.arange(num_manifolds)), manifolds_at_a_time)
+            return [jnp.sum(each) for each in pairs], [jnp.sum(h**2, axis=2) for h in held], own
+
+        pairs, squares, own = jax.lax.map(block, blocks)
+        whole = lambda leaf: leaf.reshape(-1, *leaf.shape[2:])[:num_manifolds]
+        return stacked(
+            [
+                participation_of_sums(whole(square), jnp.sum(pair), whole(gram), mask, fine)
+                for square, pair, gram, fine in zip(squares, pairs, own, finite, strict=True)
+            ]
+        )
+
+
+def _reader(layers_of):
+    """Names of the layers, once the function beside them was called: inputs -> the points of each."""
+    names = []
+
+    def points_of(own_inputs):
+        shown = layers_of(own_inputs)
+        names[:] = shown
+        read = lambda name: as_array(shown[name], f"points of layer {name!r}")
+        return [to_floating([read(name)])[0][0] for name in names]
+
+    return names, points_of
 
 
 def _references(points_of, inputs, num_at_a_time, mask, origins):

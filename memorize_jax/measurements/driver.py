@@ -15,7 +15,7 @@ from memorize_jax.measurements.registry import settings_classes
 from memorize_jax.progress import bar, warn
 from memorize_jax.runs.folder import RunFolder
 from memorize_jax.runs.noted import read_noted
-from memorize_jax.runs.notes import are_made, note_tables
+from memorize_jax.runs.notes import are_made, note_tables, read_notes
 from memorize_jax.runs.others import describe_others
 from memorize_jax.runs.provenance import provenance
 from memorize_jax.runs.run import DamagedNetworkError, Run, run_to_measure
@@ -76,7 +76,11 @@ def is_measured(measurement: Measurement, folder: RunFolder, settings: Sequence[
         others = describe_others(measurement.other_runs(*settings), noted.config.seed)
     except (ValueError, OSError):
         return False
-    about = {"settings": noted_settings(settings), "identity": noted.identity, **_named(others)}
+    made = read_notes(folder, strict=False).get(measurement.name, {}).get("settings", {})
+    defaults = noted_settings([type(one)() for one in settings])
+    # A setting that there was not when the tables were made is what it is by default.
+    asked = {name: own for name, own in noted_settings(settings).items() if name in made or own != defaults[name]}
+    about = {"settings": asked, "identity": noted.identity, **_named(others)}
     return are_made(folder, measurement.name, tuple(measurement.tables), **about)
 
 

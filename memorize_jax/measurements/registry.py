@@ -19,6 +19,7 @@ ROOMS = (
     "memorize_jax.measurements.per_example",
     "memorize_jax.measurements.spheres",
     "memorize_jax.measurements.geometry",
+    "memorize_jax.measurements.collapse",
     "memorize_jax.measurements.few_shot",
     "memorize_jax.measurements.similarity",
     "memorize_jax.measurements.rewinding",

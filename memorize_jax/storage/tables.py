@@ -30,6 +30,12 @@ RESAMPLED = (
 )
 # Mean-field capacity with fewer and with more center directions removed than the K of least residual correlation.
 AROUND_K = ("capacity_fewer_components", "capacity_more_components")
+# Directions that points vary in, all of a group together and class by class (`geometry.participation_ratio`); the last
+# is NaN unless it was asked for.
+DIRECTIONS = (
+    *("participation_ratio", "participation_ratio_corrected", "class_participation_ratio"),
+    *("class_participation_ratio_corrected", "participation_status", "two_nn_dimension"),
+)
 
 METRICS = ("epoch", "loss", *ACCURACIES, "seconds")
 # Every time the learning rate was halved because the loss was not finite: after which epoch, and what happened.
@@ -37,6 +43,7 @@ RESTORES = ("epoch", "failed_epoch", "failed_step", "learning_rate")
 GEOMETRY = (
     *(*PLACE, "group", *MEASURES, "num_center_components", "residual_correlation"),
     *("least_retained_center_norm", "largest_kkt_residual", *SIZES, *AROUND_K, *JOINT, *RESAMPLED),
+    *DIRECTIONS,
 )
 # Accuracy with the layers of one unit as they were at another epoch.
 REWINDING = (
@@ -80,7 +87,7 @@ EXAMPLES = ("seed", "group", "example", "true", "assigned", "height", "width", "
 SPHERES = ("seed", "example", "label", "axis_0", "axis_1", "axis_2", "axis_3", "axis_4")
 
 # Columns that tables of the first version lack; there they are NaN.
-ADDED = {*AROUND_K, *JOINT, *RESAMPLED, "joint_standard_error", "data_classes"}
+ADDED = {*AROUND_K, *JOINT, *RESAMPLED, *DIRECTIONS, "joint_standard_error", "data_classes"}
 # Columns of text; all others hold numbers.
 TEXT = {
     *("layer", "group", "part", "form", "bn", "weighting", "centering", "method", "labels", "moment", "into", "stage"),

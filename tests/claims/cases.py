@@ -65,6 +65,11 @@ HELD = [
             "theory_matches_simulation": 0.04,
             "permuted_apart_in_the_plane_at_the_end": 1.0,
             "restored_mixed_in_the_plane_at_the_end": 1.0,
+            "permuted_leave_in_late_layers": 0.6 - 0.02,
+            "permuted_stay_in_early_layers": 0.02,
+            "permuted_stay_until_best_epoch": 0.05,
+            # 5 over 0.5 in the first layer, 3 over 1.5 at the output.
+            "labels_swap_with_depth": 2.0,
             "wrong_labels_are_learned_later": 3.0,
             "loss_tells_before": 0.4,
             "depth_tells_afterward": 0.9,
@@ -211,6 +216,13 @@ FAILS = {
         ("twins_part_in_late_layers", "cka_debiased", 0.3, {"layer_a": "linear1", "run_b": "other"}, -0.1),
     ],
     "capacity_check": [("theory_matches_simulation", "joint_capacity", 0.8, {"seed": 0}, 0.2)],
+    "collapse": [
+        ("permuted_leave_in_late_layers", "drift", 0.2, P | F | LAST, 0.18),
+        ("permuted_stay_in_early_layers", "drift", 0.3, P | F | FIRST, 0.3),
+        ("permuted_stay_until_best_epoch", "drift", 0.2, P | B | THIRD, 0.2),
+        ("labels_swap_with_depth", "nc1_assigned", 3.0, F | {"layer": "linear6"}, 1.0),
+        ("labels_swap_with_depth", "nc1_assigned", 0.5, F | FIRST, 1.0),
+    ],
     "umap": [
         ("permuted_apart_in_the_plane_at_the_end", "x", 0, P | F, 0.0),
         ("restored_mixed_in_the_plane_at_the_end", "true", 0, R, 0.0),

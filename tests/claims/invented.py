@@ -149,6 +149,21 @@ def _umap(layers):
     return pd.DataFrame(rows)
 
 
+def _collapse(layers):
+    """Permuted examples leave their true class in the last third of the hidden layers alone, and in the output."""
+    hidden = layers[:-1]
+    late = len(hidden) - max(1, len(hidden) // 3)
+    rows = []
+    for epoch in (BEST, FINAL):
+        for position, layer in enumerate(layers):
+            drift = {BEST: 0.05, FINAL: 0.6 if position >= late else 0.02}[epoch]
+            # NC1 by true and by assigned labels.
+            true, assigned = (3.0, 1.5) if (epoch, layer) == (FINAL, layers[-1]) else (0.5, 5.0)
+            own = {"epoch": epoch, "layer": layer, "nc1_true": true, "nc1_assigned": assigned}
+            rows += [{**own, "group": "permuted", "drift": drift}, {**own, "group": "train", "drift": np.nan}]
+    return pd.DataFrame(rows)
+
+
 def _per_example():
     """Two examples of each kind; what is wrong is learned three times as late."""
     wrong = [False, False, True, True]
@@ -213,6 +228,7 @@ def study(*, model="mlp", dataset="digits", seeds=(0,)) -> Study:
         "flipping_layers": _flipping_layers(layers),
         "decoding": _decoding(layers),
         "umap": _umap(layers),
+        "collapse": _collapse(layers),
         "capacity_check": _capacity_check(layers),
         "per_example": _per_example(),
         "per_example_auroc": _per_example_auroc(),

@@ -47,6 +47,7 @@ OF_MAINI = of("retraining") + of("flipping") + of("flipping_layers")
 OF_CHANGE = ["test_falls_after_peak", "restored_falls_as_permuted_rises", "permuted_take_longer"]
 NEAR_START = ["unpermuted_gradient_leads_at_start", "unpermuted_dep_above_ind", "permuted_dep_below_ind"]
 NEAR_START += ["unpermuted_dep_above_permuted_dep"]
+DRIFT = ["permuted_leave_in_late_layers", "permuted_stay_in_early_layers", "permuted_stay_until_best_epoch"]
 OF_WIDTHS = [name for name, base in BASES.items() if base is WIDTHS]
 OF_EXAMPLES = of("per_example") + of("per_example_auroc")
 NO_LABEL, BEFORE_WIDEST = "no label was permuted", "before the widest network memorized"
@@ -63,10 +64,14 @@ NOT_FINAL = (
 # Statements (or one), what is done, part of the reason.
 UNTESTABLE = [
     (TRAINING + of("geometry") + of("rewinding") + of("umap") + of("decoding") + OF_EXAMPLES, no_permuted, NO_LABEL),
-    (of("few_shot") + of("similarity"), no_permuted, NO_LABEL),
+    (of("few_shot") + of("similarity") + of("collapse"), no_permuted, NO_LABEL),
     (OF_GROUPS, both(no_permuted, drop("gradients", group="permuted")), NO_LABEL),
     (OF_CHANGE, stopped, f"50% {ASSIGNED}, 50% their true one"),
-    ([*of("rewinding"), *set(of("geometry")) - OF_BEST, *OF_MEMORIZING], stopped, "before the network memorized"),
+    (
+        [*of("rewinding"), *of("collapse"), *set(of("geometry")) - OF_BEST, *OF_MEMORIZING],
+        stopped,
+        "before the network memorized",
+    ),
     ("resnet_memorizes_in_last_blocks", stopped, "before the network memorized"),
     ([*of("geometry"), *NEAR_START], put("metrics", "unpermuted_accuracy", np.nan, seed=0), "all labels were permuted"),
     ("restored_rises", put("metrics", "unpermuted_accuracy", np.nan, seed=0), "all labels were permuted"),
@@ -123,6 +128,10 @@ UNTESTABLE = [
     (NEAR_START, drop("gradients", epoch=0), "no gradient was measured near initialization"),
     ("theory_matches_simulation", put("capacity_check", "bound", -1, seed=0), "no capacity could be"),
     ("theory_matches_simulation", put("capacity_check", "joint_capacity", np.nan, seed=0), AGAIN),
+    (DRIFT[:2], drop("collapse", **F), NOT_FINAL.format("collapse", "runs/mine", "collapse")),
+    ("permuted_stay_until_best_epoch", put("collapse", "drift", np.nan, **P, **B, **THIRD), "no drift of permuted"),
+    (DRIFT, lambda base: base._replace(layers=("linear1", "linear2", "linear6")), "2 hidden layers are too few"),
+    ("labels_swap_with_depth", put("collapse", "nc1_true", 0.0, **F, **FIRST), "classes have no variation within"),
     ("restored_mixed_in_the_plane_at_the_end", drop("umap", group="restored"), "no restored examples"),
     ("layers_know_more_than_the_output", put("decoding", "method", "knn", seed=0), "no hidden layer was"),
     (OF_EXAMPLES, stopped, "before the network memorized"),

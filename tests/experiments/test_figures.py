@@ -22,7 +22,13 @@ def measured(tmp_path):
 def test_all_that_can_be_drawn_is_and_the_rest_says_why(measured, capsys):
     paths = figures.run(measured.workdir)
     assert sorted(measured.figures.iterdir()) == sorted(paths)
-    assert [path.name for path in paths] == ["fig2a.svg", "fig3a.svg", "fig3b.svg", "fig3_split.svg"]
+    assert [path.name for path in paths] == [
+        "fig2a.svg",
+        "fig3a.svg",
+        "fig3b.svg",
+        "fig3_split.svg",
+        "participation.svg",
+    ]
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == f"{paths[0]}: Accuracy while training."
     command = f"python -m experiments.rewinding --workdir={measured.workdir}"

@@ -52,7 +52,7 @@ def test_links_lead_to_parts_of_the_page_or_to_whole_tables(page, smoke_run):
     assert {link[1:] for link in links if link.startswith("#")} <= names
     downloads = dict(re.findall(r'download="(\w+)\.csv" href="data:text/csv;charset=utf-8;base64,([^"]*)"', page))
     # That of umap is there where umap-learn is installed.
-    tables = "claims metrics geometry rewinding gradients decoding decoding_choice capacity_check examples"
+    tables = "claims metrics geometry collapse rewinding gradients decoding decoding_choice capacity_check examples"
     tables += " per_example per_example_auroc per_example_images"
     tables += " few_shot similarity"
     assert set(downloads) - {"umap"} == set(tables.split())

@@ -27,7 +27,7 @@ MADE_WITH = SMOKE.replace("geometry", geometry_epochs="0,final")
 OF_ONE_NETWORK = [one for one in measurements().values() if one.measures and not one.axes]
 # Done by the fixture, or not for such data, or not without umap-learn.
 LEFT_ALONE = dict.fromkeys(("examples", "capacity_check", "umap", "per_example", "spheres"), False)
-LEFT_ALONE |= dict.fromkeys(("few_shot", "similarity"), False)
+LEFT_ALONE |= dict.fromkeys(("collapse", "few_shot", "similarity"), False)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import pandas as pd
 from memorize_jax import models
 from memorize_jax.data import GROUPS
 from memorize_jax.measurements import registry
+from memorize_jax.measurements.collapse import COLUMNS as COLLAPSE
 from memorize_jax.measurements.few_shot import COLUMNS as FEW_SHOT
 from memorize_jax.measurements.retraining import RETRAINING
 from memorize_jax.storage.tables import ADDED, CAPACITY_CHECK, DECODING, DOUBLE_DESCENT, GEOMETRY, REWINDING
@@ -176,6 +177,25 @@ def decoding(model, seeds=(0,)):
     return pd.DataFrame(rows)
 
 
+def collapse(model, seeds=(0,)):
+    """Drift grows with depth and training; classes are tight by true labels early, by assigned ones late."""
+    groups = {"unpermuted": np.nan, "permuted": 1.0, "restored": np.nan, "test": np.nan, "train": np.nan}
+    rows = []
+    for seed in seeds:
+        for epoch in sorted({*EPOCHS, 2 + seed, 16 + seed}):
+            for layer, number in _numbers(model).items():
+                depth = number / max(_numbers(model).values())
+                for group, drifts in groups.items():
+                    row = dict.fromkeys(COLLAPSE, 0.0) | {"seed": seed, "epoch": epoch, "group": group, "layer": layer}
+                    row |= {
+                        "layer_number": number,
+                        "drift": drifts * depth * epoch / 20,
+                        "drift_share": drifts * depth / 2,
+                    }
+                    rows.append(row | {"nc1_true": 1 + depth * epoch / 8 + seed / 50, "nc1_assigned": 6 - 4 * depth})
+    return pd.DataFrame(rows)
+
+
 def similarity(model="mlp", seeds=(0,), other=True):
     """Every layer against itself at the best epoch, all at the best and the final one, those of another run there."""
     rows, numbers = [], _numbers(model)
@@ -220,6 +240,7 @@ def study(model="mlp", seeds=(0,), workdir=WORKDIR):
         "metrics": metrics(seeds),
         "geometry": geometry(model, seeds),
         "capacity_check": capacity_check(model, seeds),
+        "collapse": collapse(model, seeds),
         "rewinding": swapped(model, seeds),
         "retraining": retraining(model, seeds),
         **flipping(model, seeds),

@@ -26,6 +26,9 @@ LABELS = {
     "fig3b": {"layer", "dimension $D$ (directions)", "center correlation ρ (0 to 1)", "faded: best epoch", "restored"},
     "map_capacity": {"layer", "epoch", "capacity α (classes per feature)", "line: lower\nbound 2/M", "permuted"},
     "fig3_split": {"layer", "change of log joint capacity", "by utility", "by dimension", "restored", "unpermuted"},
+    "participation": {"layer", "participation ratio (directions)", "restored", "test"},
+    "drift": {"layer", "epoch", "drift (0: true class, 1: assigned class)", "mean drift", "drift, best epoch"},
+    "collapse_nc1": {"layer", "NC1: within over between classes", "training examples by true labels"},
     "map_joint_capacity": {"layer", "epoch", "joint: what a hyperplane separates", "line: lower\nbound 2/M"},
     "figa8_joint": {"share of permuted labels", "capacity α (classes per feature)", "last layer: conv7"},
     "figa8": {"share of permuted labels", "capacity α (classes per feature)", "lower bound 2/M", "last layer: conv7"},
@@ -64,6 +67,9 @@ BY_LAYER = (
     "when_and_how_deep",
     "fig3b",
     "map_capacity",
+    "participation",
+    "drift",
+    "collapse_nc1",
     "fig4b",
     "swap",
     "swap_windows",
@@ -79,7 +85,17 @@ BY_LAYER += ("few_shot", "similarity_epochs", "similarity_layers", "similarity_r
 # Those that leave the output out.
 OF_HIDDEN = ("localization", "flipping")
 # One of each look: what a figure of one seed lacks is its bands.
-LIKE_OF_ONE = ("when_and_how_deep", "fig1b", "fig2a", "fig3b", "fig3_split", "figa8", "fig4b", "map_joint_capacity")
+LIKE_OF_ONE = (
+    "when_and_how_deep",
+    "fig1b",
+    "fig2a",
+    "drift",
+    "fig3b",
+    "fig3_split",
+    "figa8",
+    "fig4b",
+    "map_joint_capacity",
+)
 # Maps of one run have no intervals to speak of, and points are of all seeds.
 WITHOUT_SEEDS = ("fig5", "figa1", "map", "fig1b", "when", "swap_windows", "similarity_layers")
 

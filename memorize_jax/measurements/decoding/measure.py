@@ -6,11 +6,11 @@ import dataclasses
 import jax
 import numpy as np
 
-from memorize_jax.activations import INPUT
+from memorize_jax.activations import INPUT, head_reader
 from memorize_jax.measurements.decoding import DecodingSettings, select_layers
 from memorize_jax.measurements.decoding.choice import choose_layers
 from memorize_jax.measurements.decoding.layers import choose_examples
-from memorize_jax.measurements.decoding.network import make_reader, network_rows
+from memorize_jax.measurements.decoding.network import network_rows
 from memorize_jax.measurements.decoding.probes import PROBES
 from memorize_jax.measurements.measurement import Work
 from memorize_jax.runs.run import Run
@@ -32,7 +32,7 @@ def plan(run: Run, settings: DecodingSettings) -> Work:
     layers = run.layers
     head = list(layers)[-1]
     options = {"head": head, "head_number": layers[head], "dtype": dtype}
-    read, of_input = make_reader(run.model(), run.statistics, tuple(layers)[1:], head), []
+    read, of_input = head_reader(run.model(), run.statistics, tuple(layers)[1:], head), []
 
     def rows(epoch):
         with jax.enable_x64(True) if dtype == "float64" else contextlib.nullcontext():

@@ -2,36 +2,14 @@
 
 from collections.abc import Mapping
 
-import flax.linen as nn
 import jax
 import numpy as np
 
-from memorize_jax.activations import Reader, as_vectors, hosted_activations, layer_activations, run_in_batches
-from memorize_jax.data import ChannelStatistics, Splits, standardize
+from memorize_jax.activations import HEAD_INPUT, Reader, hosted_activations, run_in_batches
+from memorize_jax.data import Splits
 from memorize_jax.measurements.decoding.layers import VARIANTS, Examples, read_layer
 from memorize_jax.measurements.decoding.linear import first_components, replace_head
 from memorize_jax.measurements.decoding.subspaces import fit_subspaces
-
-# What the last layer multiplies; in a convolutional network the last analyzed activation need not be it.
-HEAD_INPUT = "head_input"
-
-
-def make_reader(model: nn.Module, statistics: ChannelStatistics, layers: tuple[str, ...], head: str) -> Reader:
-    """Builds what `activations.flat_reader` does, which also shows `HEAD_INPUT`, the input of the layer `head`."""
-
-    def read(variables, images):
-        caught = []
-
-        def catch(call, args, kwargs, context):
-            if context.module.name == head and context.method_name == "__call__":
-                caught.append(args[0])
-            return call(*args, **kwargs)
-
-        with nn.intercept_methods(catch):
-            shown = layer_activations(model, variables, standardize(images, statistics), layers)
-        return as_vectors({**shown, HEAD_INPUT: caught[0]})
-
-    return read
 
 
 def network_rows(
@@ -49,7 +27,7 @@ def network_rows(
     """Reads every layer of a network, with both kinds of labels, and the network whose head is replaced.
 
     Args:
-      read: of `make_reader`.
+      read: of `activations.head_reader`.
       variables: params and batch_stats.
       splits: the data.
       examples: of `choose_examples`.

@@ -11,6 +11,7 @@ from memorize_jax.figures.figure import Figure, not_measured, sentences
 from memorize_jax.figures.joint import KINDS, LABELS, bounds_remark, has_joint, is_bound
 from memorize_jax.figures.style import Drawing, drawn, group_style, groups_in, layer_axis, legend_below, subplots
 from memorize_jax.measurements.geometry.capacity_map import FIGURES_OF_CAPACITY_MAP
+from memorize_jax.measurements.geometry.directions import FIGURES_OF_DIRECTIONS
 from memorize_jax.measurements.geometry.split import FIGURES_OF_SPLIT
 from memorize_jax.statistics import LEVEL
 from memorize_jax.studies.study import Study
@@ -172,5 +173,6 @@ FIGURES = (
         "final",
     ),
     *FIGURES_OF_SPLIT,
+    *FIGURES_OF_DIRECTIONS,
     *FIGURES_OF_CAPACITY_MAP,
 )

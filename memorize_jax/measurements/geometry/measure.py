@@ -1,8 +1,10 @@
 """How the geometry of a run is measured: a unit of work for every epoch and group."""
 
+from memorize_jax.activations import flat_reader, hosted_activations
 from memorize_jax.analysis.examples import choose_examples, resampled_groups
 from memorize_jax.analysis.manifolds import (
     compiled_network_geometries,
+    compiled_network_participation,
     geometry_rows,
     missing_rows,
     warn_of,
@@ -10,6 +12,7 @@ from memorize_jax.analysis.manifolds import (
 )
 from memorize_jax.analysis.settings import GeometrySettings
 from memorize_jax.keys import stream
+from memorize_jax.measurements.geometry.two_nn import skdim_version, two_nn_dimension
 from memorize_jax.measurements.measurement import Work
 from memorize_jax.runs.run import Run
 
@@ -20,6 +23,9 @@ def plan(run: Run, settings: GeometrySettings) -> Work:
     examples = choose_examples(splits, labels, settings, seed=seed)
     layers, numbers = zip(*run.layers.items(), strict=True)
     model, key, options = run.model(), stream(seed, "geometry"), settings.options()
+    read, asked = flat_reader(model, run.statistics, layers[1:]), settings.apart_from_epochs()
+    if settings.two_nn:
+        asked["scikit-dimension"] = skdim_version()
     others = {group: [] for group in examples}
     if settings.example_repeats > 1:
         for group in resampled_groups(splits, labels, examples):
@@ -39,14 +45,26 @@ def plan(run: Run, settings: GeometrySettings) -> Work:
             found = compiled_network_geometries(
                 model, run.network(epoch), images, run.statistics, key, layers=layers[1:], options=options
             )
+            directions = None
             if not repeats:
                 warn_of(splits, labels, found, epoch, group, chosen)
-            repeats.append(geometry_rows(found.mean_field, layers, about(unit), joint=found.joint, numbers=numbers))
-        return with_example_spread(repeats)
+                directions = compiled_network_participation(
+                    model, run.network(epoch), images, run.statistics, layers=layers[1:]
+                )
+            parts = {"joint": found.joint, "participation": directions, "numbers": numbers}
+            repeats.append(geometry_rows(found.mean_field, layers, about(unit), **parts))
+        rows = with_example_spread(repeats)
+        return with_two_nn(rows, epoch, group) if settings.two_nn else rows
+
+    def with_two_nn(rows, epoch, group):
+        images = (splits.test if group == "test" else splits.train).images[examples[group].ravel()]
+        shown = hosted_activations(read, run.network(epoch), [images], layers)
+        found = {name: two_nn_dimension(points) for name, (points,) in shown}
+        return [{**row, "two_nn_dimension": found[row["layer"]]} for row in rows]
 
     def instead(unit):
         shape = examples[unit[1]].shape
         return missing_rows(layers, about(unit), shape=shape, num_draws=settings.num_draws, numbers=numbers)
 
     units = [(epoch, group) for epoch in run.select_epochs(settings.geometry_epochs) for group in examples]
-    return Work(units, rows, instead=instead, counted="group")
+    return Work(units, rows, depends_on=asked, instead=instead, counted="group")

@@ -13,6 +13,11 @@ JOINT = {
     "joint_capacity_standard_error": Number("± error", ".4f"),
     "joint_capacity_example_sd": Number("± over examples", ".4f"),
 }
+DIRECTIONS = {
+    "participation_ratio_corrected": Number("participation ratio", ".1f"),
+    "class_participation_ratio_corrected": Number("of one class", ".1f"),
+    "two_nn_dimension": Number("two-neighbor dimension", ".1f"),
+}
 SPREAD = {"capacity_example_sd": Number("± over examples", ".4f")}
 
 
@@ -31,6 +36,7 @@ def _geometry(study):
         "radius": Number("radius", ".3f"),
         "dimension": Number("dimension", ".2f"),
         "examples_per_class": Number("M", "d"),
+        **if_there(geometry, DIRECTIONS),
         "center_correlation": Number("center correlation", ".3f"),
         "num_center_components": Number("K", "d"),
         "status": Number("status", "d"),

@@ -10,8 +10,8 @@ from memorize_jax import data, models
 from memorize_jax.activations import layer_activations
 from memorize_jax.analysis import manifolds
 from memorize_jax.analysis.manifolds import geometry_rows, with_example_spread
-from memorize_jax.geometry import layer_joint_geometry
-from memorize_jax.geometry.status import CHECKPOINT_DAMAGED
+from memorize_jax.geometry import layer_joint_geometry, layer_participation
+from memorize_jax.geometry.status import CHECKPOINT_DAMAGED, TOO_FEW
 from memorize_jax.storage.tables import GEOMETRY, JOINT, RESAMPLED
 
 KEY = jax.random.key(0)
@@ -52,6 +52,39 @@ def test_joint_geometry_is_that_of_the_layers_on_the_same_points(network):
         parts = row["joint_utility"] * (1 + row["joint_radius"] ** -2) / row["joint_dimension"]
         assert row["joint_capacity"] == pytest.approx(parts, rel=1e-4)
         assert not np.isnan([row[name] for name in JOINT]).any()
+
+
+def test_a_class_without_a_participation_ratio_has_no_part_in_a_mean(network):
+    measure, points = network
+    found, directions = measure(manifolds.network_geometries, joint_draws=0), layer_participation(points)
+    by_class = directions.by_class
+    lacking = by_class._replace(
+        corrected=by_class.corrected.at[1, 2].set(np.nan), status=by_class.status.at[1, 2].set(TOO_FEW)
+    )
+    common = {"seed": 0, "epoch": 3, "group": "test", "kappa": 0.0}
+    rows = geometry_rows(
+        found.mean_field, ("input", *LAYERS), common, participation=directions._replace(by_class=lacking)
+    )
+    assert [set(row) for row in rows] == 3 * [set(GEOMETRY)]
+    for place, row in enumerate(rows):
+        assert row["participation_ratio_corrected"] == pytest.approx(float(directions.together.corrected[place]))
+        assert row["class_participation_ratio"] == pytest.approx(float(by_class.plain[place].mean()))
+        assert np.isnan(row["class_participation_ratio_corrected"]) == (place == 1)
+        assert row["participation_status"] == (TOO_FEW if place == 1 else 0)
+
+
+def test_directions_of_wide_layers_are_those_of_whole_ones(network, monkeypatch):
+    measure, points = network
+    expected = layer_participation(points)
+
+    def directions(model, variables, images, *, statistics, layers, **_):
+        return manifolds.compiled_network_participation.__wrapped__(model, variables, images, statistics, layers=layers)
+
+    for most in (manifolds.WHOLE_BYTES, 0):
+        monkeypatch.setattr(manifolds, "WHOLE_BYTES", most)
+        monkeypatch.setattr(manifolds, "PART_BYTES", 3 * 6 * 110 * 4)
+        found = measure(directions)
+        jax.tree.map(lambda one, other: np.testing.assert_allclose(one, other, rtol=1e-4), found, expected)
 
 
 def test_without_draws_there_is_no_joint_geometry(network):

@@ -1,0 +1,67 @@
+"""What the report says of drift and collapse."""
+
+import pathlib
+
+from memorize_jax.claims.shapes import thirds
+from memorize_jax.epochs import STAGES, at_stages
+from memorize_jax.measurements.collapse.means import MESSAGES
+from memorize_jax.pages.section import Section
+from memorize_jax.pages.views import Number, if_there, make_view
+from memorize_jax.studies.study import Study
+
+NUMBERS = {
+    "drift": Number("drift", ".3f"),
+    "drift_sd": Number("± over examples", ".3f"),
+    "drift_share": Number("beyond half way", "percent"),
+    "nc1_true": Number("NC1, true labels", ".3g"),
+    "nc1_assigned": Number("NC1, assigned labels", ".3g"),
+    "nc2_norm": Number("NC2, norms", ".3f"),
+    "nc2_angle": Number("NC2, angles", ".3f"),
+    "nc3": Number("NC3", ".3f"),
+    "nc4": Number("NC4, agreement", "percent"),
+}
+NOTE = (
+    "Drift: from the centroid of the true class (0) to that of the assigned one (1), centroids of unpermuted examples. "
+    "NC1: variation within classes over that between them. NC2: spread of the centroids' distances from their center, "
+    "and mean distance of their cosines from those of a simplex. NC3: distance of the last layer's weights from the "
+    "centroids of its inputs. NC4: share of the examples whose nearest unpermuted centroid is the network's class. "
+    "0 is complete collapse, for NC4 100 %."
+)
+
+
+def _facts(study: Study) -> dict | None:
+    """Mean drift of early and late hidden layers at both stages; None where either was not measured."""
+    hidden = study.layers[:-1]
+    if not hidden:
+        return None
+    table = at_stages(study.tables["collapse"], {seed: study.metrics_of(seed) for seed in study.seeds})
+    rows = table[(table["group"] == "permuted") & table["drift"].notna()]
+    found = {}
+    for stage in STAGES:
+        for name, layers in zip(("early", "late"), thirds(hidden), strict=True):
+            own = rows[(rows["stage"] == stage) & rows["layer"].isin(layers)]
+            if own.empty:
+                return None
+            found[f"{stage}_{name}"] = float(own["drift"].mean())
+            found[name] = layers
+    return found
+
+
+def _collapse(study):
+    table = study.tables["collapse"]
+    rows = at_stages(table, {seed: study.metrics_of(seed) for seed in study.seeds})
+    if rows.empty:
+        rows = table.assign(stage=[f"epoch {epoch}" for epoch in table["epoch"]])
+    rows = rows.sort_values(["stage", "group", "layer_number"])
+    reasons = [text for flag, text in MESSAGES.items() if (rows["status"].astype(int) & flag > 0).any()]
+    note = f"{NOTE} Numbers are missing where {'; or '.join(reasons)}." if reasons else NOTE
+    texts = {"stage": "epoch", "group": "group", "layer": "layer"}
+    return make_view("collapse", "Drift and collapse", rows, texts, if_there(table, NUMBERS), note=note, whole=table)
+
+
+SECTION = Section(
+    "Where permuted examples leave their true class",
+    {"collapse": (("metrics",), _collapse)},
+    words=pathlib.Path(__file__).with_name("section.html.j2"),
+    facts=_facts,
+)
