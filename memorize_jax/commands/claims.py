@@ -49,7 +49,7 @@ def sheet(claims: Sequence[Claim]) -> str:
 
 
 def _named(claim):
-    return f"{claim.claim} ({'figure ' * (len(claim.figure) < 6)}{claim.figure})"
+    return f"{claim.claim} ({'figure ' * any(map(str.isdigit, claim.figure[:3]))}{claim.figure})"
 
 
 def _detail(claim):

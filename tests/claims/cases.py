@@ -73,6 +73,8 @@ HELD = [
             "wrong_labels_are_learned_later": 3.0,
             "loss_tells_before": 0.4,
             "depth_tells_afterward": 0.9,
+            "wrong_labels_are_memorized_one_by_one": 0.8,
+            "cumulative_loss_orders_as_memorization": 1.0,
             "one_shot_learns_assigned_labels": 0.25,
             "one_shot_loses_true_labels": 0.2,
             "late_layers_change_most": 0.95 - 0.6,
@@ -227,7 +229,12 @@ FAILS = {
         ("permuted_apart_in_the_plane_at_the_end", "x", 0, P | F, 0.0),
         ("restored_mixed_in_the_plane_at_the_end", "true", 0, R, 0.0),
     ],
-    "per_example": [("wrong_labels_are_learned_later", "learned_epoch", 2, {"assigned": 1}, 2.0)],
+    "per_example": [
+        ("wrong_labels_are_learned_later", "learned_epoch", 2, {"assigned": 1}, 2.0),
+        # The loss of what is least memorized is highest: ranks 4, 1, 2, 3.
+        ("cumulative_loss_orders_as_memorization", "cumulative_loss", 9.0, {"example": 0}, -0.2),
+    ],
+    "memorization_scores": [("wrong_labels_are_memorized_one_by_one", "memorization", 0.3, {"assigned": 1}, 0.2)],
     "per_example_auroc": [
         ("loss_tells_before", "auroc", 0.8, {"score": "prediction_depth_best"}, 0.15),
         ("depth_tells_afterward", "auroc", 0.7, {"score": "prediction_depth_final"}, 0.7),

@@ -167,9 +167,16 @@ def _collapse(layers):
 def _per_example():
     """Two examples of each kind; what is wrong is learned three times as late."""
     wrong = [False, False, True, True]
-    return pd.DataFrame(
-        {"true": 0, "assigned": 1 * np.array(wrong), "is_permuted": wrong, "learned_epoch": [1, 1, 3, 3]}
-    )
+    scores = {"learned_epoch": [1, 1, 3, 3], "cumulative_loss": [1.0, 2.0, 3.0, 4.0]}
+    others = dict.fromkeys(("aum", "forgotten", "loss_best", "prediction_depth_final"), 0.5)
+    common = {"example": range(4), "true": 0, "assigned": 1 * np.array(wrong), "is_permuted": wrong}
+    return pd.DataFrame({**common, **scores, **others})
+
+
+def _scores():
+    """Memorization of the same examples; name -> table."""
+    own = _per_example()[["example", "true", "assigned", "is_permuted"]].assign(memorization=[0.0, 0.2, 0.8, 1.0])
+    return {"memorization_scores": own, "subset_runs": pd.DataFrame({"subset_accuracy": [0.99, 1.0]})}
 
 
 def _per_example_auroc():
@@ -232,6 +239,7 @@ def study(*, model="mlp", dataset="digits", seeds=(0,)) -> Study:
         "capacity_check": _capacity_check(layers),
         "per_example": _per_example(),
         "per_example_auroc": _per_example_auroc(),
+        **_scores(),
         "few_shot": _few_shot(layers),
         "similarity": _similarity(layers),
     }

@@ -50,6 +50,7 @@ NEAR_START += ["unpermuted_dep_above_permuted_dep"]
 DRIFT = ["permuted_leave_in_late_layers", "permuted_stay_in_early_layers", "permuted_stay_until_best_epoch"]
 OF_WIDTHS = [name for name, base in BASES.items() if base is WIDTHS]
 OF_EXAMPLES = of("per_example") + of("per_example_auroc")
+OF_SCORES = of("memorization_scores")
 NO_LABEL, BEFORE_WIDEST = "no label was permuted", "before the widest network memorized"
 NOT_REWOUND, AGAIN = "no single layer was rewound", "make the table again with: python -m experiments.capacity_check"
 ASSIGNED = "of the permuted examples carry their assigned label"
@@ -135,6 +136,11 @@ UNTESTABLE = [
     ("restored_mixed_in_the_plane_at_the_end", drop("umap", group="restored"), "no restored examples"),
     ("layers_know_more_than_the_output", put("decoding", "method", "knn", seed=0), "no hidden layer was"),
     (OF_EXAMPLES, stopped, "before the network memorized"),
+    (OF_SCORES, no_permuted, NO_LABEL),
+    (OF_SCORES, stopped, "before the network memorized"),
+    (OF_SCORES, put("subset_runs", "subset_accuracy", 0.8, seed=0), "the networks fit 80% of the examples they were"),
+    (OF_SCORES, put("memorization_scores", "memorization", np.nan, seed=0), "raise --subsets"),
+    ("cumulative_loss_orders_as_memorization", put("per_example", "cumulative_loss", 1.0, seed=0), "is the same for"),
     (of("per_example_auroc"), put("per_example_auroc", "auroc", np.nan, seed=0), "was not measured, or no label is"),
     (of("few_shot"), drop("few_shot", **F), NOT_FINAL.format("few_shot", "runs/mine", "few_shot")),
     (of("few_shot"), drop("few_shot", num_shots=1), "with one example of each class was not measured; use --few_shot"),

@@ -155,8 +155,19 @@ def per_example(model, seeds=(0,)):
         learned = np.where(wrong, np.where(number % 8 == 1, 17 + seed, 10), number // 10)
         rows = pd.DataFrame({"seed": seed, "example": number, "true": 0, "assigned": wrong, "is_permuted": wrong == 1})
         depth = {"prediction_depth_best": number % 3, "prediction_depth_final": wrong * len(_numbers(model))}
+        depth |= {"cumulative_loss": 1.0 + number + 50 * wrong, "aum": 1.0 - wrong, "forgotten": 0, "loss_best": 0.1}
         parts.append(rows.assign(learned_epoch=learned, num_epochs=17 + seed, num_probes=len(_numbers(model)), **depth))
     return pd.concat(parts)
+
+
+def scores(seeds=(0,)):
+    """Name -> table: what is mislabeled is memorized."""
+    number = np.arange(40)
+    own = pd.DataFrame({"example": number, "true": 0, "assigned": number % 2, "is_permuted": number % 2 == 1})
+    own = own.assign(memorization=0.02 * (number % 10) + 0.8 * own["assigned"])
+    runs = pd.DataFrame({"subset": range(80), "subset_accuracy": 0.99})
+    tables = {"memorization_scores": own, "subset_runs": runs}
+    return {name: pd.concat([table.assign(seed=seed) for seed in seeds]) for name, table in tables.items()}
 
 
 def decoding(model, seeds=(0,)):
@@ -271,7 +282,7 @@ def shown(seeds=(0,), dataset="digits"):
             for kind in ("most", "least"):
                 rows["per_example_images"].append(own | image | {"memorized": kind, "learned_epoch": index})
             rows["spheres"].append(own | axes)
-    tables |= {name: pd.DataFrame(own) for name, own in rows.items()}
+    tables |= {name: pd.DataFrame(own) for name, own in rows.items()} | scores(seeds)
     return Study(WORKDIR, "mlp", dataset, 0.5, tuple(models.layer_names("mlp")), tuple(seeds), tables, made_by=MADE_BY)
 
 

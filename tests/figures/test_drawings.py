@@ -62,6 +62,7 @@ LABELS = {
 }
 # What shows images or points of one seed has tables of its own.
 OF_ONE_SEED = ("fig1a", "fig2b", "figa2", "figa3", "memorized_images")
+OF_ONE_SEED += ("memorization_scores", "memorization_cheap_scores")
 # One of each kind of figure whose size depends on the number of layers.
 BY_LAYER = (
     "when_and_how_deep",

@@ -14,7 +14,7 @@ stated = stating(STATEMENTS, needs=("metrics", "memorization_scores", "subset_ru
 
 
 def _scores(evidence: Evidence):
-    evidence.require("permuted labels", "unpermuted labels")
+    evidence.require("memorized", "unpermuted labels")
     fitted = evidence.tables["subset_runs"]["subset_accuracy"].mean()
     if fitted < FITTED:
         raise NotTestable(f"the networks fit {fitted:.0%} of the examples they were trained on; train them for longer")
