@@ -13,11 +13,6 @@ JOINT = {
     "joint_capacity_standard_error": Number("± error", ".4f"),
     "joint_capacity_example_sd": Number("± over examples", ".4f"),
 }
-DIRECTIONS = {
-    "participation_ratio_corrected": Number("participation ratio", ".1f"),
-    "class_participation_ratio_corrected": Number("of one class", ".1f"),
-    "two_nn_dimension": Number("two-neighbor dimension", ".1f"),
-}
 SPREAD = {"capacity_example_sd": Number("± over examples", ".4f")}
 
 
@@ -35,8 +30,6 @@ def _geometry(study):
         **if_there(geometry, SPREAD),
         "radius": Number("radius", ".3f"),
         "dimension": Number("dimension", ".2f"),
-        "examples_per_class": Number("M", "d"),
-        **if_there(geometry, DIRECTIONS),
         "center_correlation": Number("center correlation", ".3f"),
         "num_center_components": Number("K", "d"),
         "status": Number("status", "d"),
@@ -46,7 +39,9 @@ def _geometry(study):
     if has_joint(geometry):
         bounds = int((rows["joint_status"].fillna(0).astype(int) & BOUND > 0).sum())
         notes.append(f"In {bounds} rows the joint capacity is only an upper bound (column joint_status of the file).")
-    notes.append("M: examples of a class; K: shared directions of the centers that were removed.")
+    examples = " or ".join(map(str, sorted(rows["examples_per_class"].unique())))
+    notes.append(f"{examples} examples of each class. K: shared directions of the centers that were removed.")
+    notes.append("Participation ratios are in the file, and in a figure.")
     note = " ".join([*notes, dimension_remark(rows)])
     texts = {"stage": "epoch", "group": "group", "layer": "layer"}
     return make_view("geometry", "Geometry", rows, texts, numbers, note=note, whole=geometry)

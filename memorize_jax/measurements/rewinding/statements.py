@@ -106,7 +106,7 @@ def _late_layers_recover_more(evidence):
 
 
 @stated(
-    "4B",
+    "ours",
     "Memorization is in the late layers: rewound one by one, they give permuted examples their true labels back, and "
     "more than early ones do.",
     "share of the lost accuracy on true labels of permuted examples won back, mean over the last third of the hidden "
