@@ -22,7 +22,7 @@ def _few_shot(study):
         rows = table.assign(stage=[f"epoch {epoch}" for epoch in table["epoch"]])
     rows = rows.sort_values(["stage", "num_shots", "group", "layer_number"])
     texts = {"stage": "epoch", "num_shots": "examples", "group": "group", "layer": "layer"}
-    note = "Means over ordered pairs of classes; chance is 50 %. Predicted: by the formula with all its terms (in the file)."
+    note = "Means over ordered pairs of classes; chance is 50 %. Predicted by the formula with all its terms."
     return make_view("few_shot", "Few-shot learning", rows, texts, NUMBERS, note=note, whole=table)
 
 
