@@ -120,11 +120,11 @@ FIGURES = (
     Figure(
         "drift",
         "How far permuted examples move from their true to their assigned class",
-        "Every permuted example is measured along the line from the centroid of its true class (0) to that of the "
-        "class it was assigned to (1), centroids of unpermuted examples. Where the network memorizes, drift rises from "
-        "zero in the last layers alone, and after the best epoch (faded): compare figure 3, where the capacity of "
-        "permuted manifolds rises in the same places. Right: read along a row when a layer lets go of the true "
-        "classes. Not in the paper.",
+        "Left: where every permuted example with a wrong label lies along the line from the centroid of its true class "
+        "(0) to that of its assigned class (1), both centroids of unpermuted examples; mean, and share beyond half "
+        "way. If late layers memorize, drift is near zero in early layers and rises in late ones, and only after "
+        "the best epoch (faded); does the capacity of permuted manifolds rise in the same layers (figure 3)? Right: "
+        "along a row one sees when a layer gives up the true classes. Not in the paper.",
         ("metrics", "collapse"),
         draw_drift,
         _drift_obstacle,
@@ -133,9 +133,9 @@ FIGURES = (
         "collapse_nc1",
         "By which labels the classes are tight",
         "NC1 is the variation within classes over that between them: the lower, the tighter the classes (neural "
-        "collapse). At the best epoch every layer is tighter by true labels than by those that the network is trained "
-        "on; at the final one look for the layer at which the curves of training examples cross. Test examples show "
-        "the price: where their curve rises, classes that were learned are given up. Not in the paper.",
+        "collapse). Are all layers tighter by true labels than by the assigned ones at the best epoch, and at which "
+        "layer do the two curves of training examples cross at the final one? Where the curve of test examples is "
+        "higher than at the best epoch, classes that were learned have been given up. Not in the paper.",
         ("metrics", "collapse"),
         draw_nc1,
         _stages_obstacle,

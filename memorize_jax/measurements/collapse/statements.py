@@ -39,7 +39,7 @@ def _permuted_stay_in_early_layers(evidence):
 
 @stated(
     "ours",
-    "Until the best epoch permuted examples stay with their true class in every layer.",
+    "Until the best epoch permuted examples stay with their true class in every hidden layer.",
     "drift at the best epoch, the largest of any hidden layer",
     below(NOTICEABLE, "a tenth of the way to the assigned class"),
     every_seed=True,

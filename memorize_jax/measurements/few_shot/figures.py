@@ -46,7 +46,7 @@ def draw_errors(study: Study) -> Drawing:
 
 
 def _examples(number):
-    return "1 example of a class" if number == 1 else f"{number} examples of a class"
+    return f"{number} example{'s' if number != 1 else ''} of each class"
 
 
 def _obstacle(study: Study) -> str:
@@ -67,10 +67,10 @@ FIGURES = (
         "few_shot",
         "Error with one or a few examples of each class, by layer",
         "A new example goes to the class whose few known examples have the nearer mean; the error is a mean over all "
-        "pairs of classes. At the best epoch it falls with depth for all true labels, and permuted examples are at "
-        "chance in every layer; at the final one it has fallen for permuted examples in late layers, and risen there "
-        "for restored ones, the same examples under their true labels. Faded is what the geometry of the classes "
-        "predicts. Not in the paper.",
+        "pairs of classes. At the best epoch, does it fall with depth for true labels, and are permuted examples at "
+        "chance in every layer? If late layers memorize, it is lower there at the final epoch for permuted examples, "
+        "and higher for restored ones, the same examples under their true labels. Faded is what the geometry of the "
+        "classes predicts, after Sorscher et al. (2022). Not in the paper.",
         ("metrics", "few_shot"),
         draw_errors,
         _obstacle,

@@ -8,7 +8,7 @@ NUMBERS = {
     "simulated": Number("error", "percent"),
     "simulated_standard_error": Number("± draws", "percent"),
     "predicted_full": Number("predicted", "percent"),
-    "predicted_paper": Number("by the paper's formula", "percent"),
+    "predicted_paper": Number("by their formula", "percent"),
     "signal": Number("signal", ".3f"),
     "dimension": Number("dimension", ".2f"),
 }
@@ -22,7 +22,10 @@ def _few_shot(study):
         rows = table.assign(stage=[f"epoch {epoch}" for epoch in table["epoch"]])
     rows = rows.sort_values(["stage", "num_shots", "group", "layer_number"])
     texts = {"stage": "epoch", "num_shots": "examples", "group": "group", "layer": "layer"}
-    note = "Means over ordered pairs of classes; chance is 50 %. Predicted by the formula with all its terms."
+    note = (
+        "Means over ordered pairs of classes; chance is 50 %. Predicted from the geometry of the classes: by the "
+        "formula of Sorscher et al. (2022), and by the same with a term that they leave out."
+    )
     return make_view("few_shot", "Few-shot learning", rows, texts, NUMBERS, note=note, whole=table)
 
 

@@ -37,7 +37,7 @@ def _memorized_hang_on_fewer_units(evidence):
     "The units that memorized examples hang on are dispersed over the layers: none has most of them.",
     "share of the units whose removal flips permuted examples that are in one layer, the largest of any hidden layer, "
     "plus a standard error of the sample of examples",
-    below(MOST, "half: with more, one layer has most of them"),
+    below(MOST, "half: with more, one layer may have most of them"),
     every_seed=True,
     needs=("metrics", "flipping_layers"),
 )

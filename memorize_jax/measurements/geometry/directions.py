@@ -54,9 +54,10 @@ FIGURES_OF_DIRECTIONS = (
         "participation",
         "In how many directions layers vary",
         "The participation ratio counts the directions that points vary in, corrected for how few points there are: "
-        "unlike the dimension of figure 3 it may be compared between studies with other numbers of examples. Look "
-        "whether permuted classes, which early layers spread over all that the data vary in, come down to the others' "
-        "directions in the layers that memorize them. Not in the paper.",
+        "unlike the dimension of figure 3 it may be compared between studies with other numbers of examples. Top: of "
+        "all examples of a group together; bottom: within one class. A permuted class has examples of all true "
+        "classes, so in early layers it varies in about as many directions as the whole data. Does it come down to the "
+        "numbers of the other groups in the layers that memorize? Not in the paper.",
         ("metrics", "geometry"),
         draw_directions,
         _obstacle,

@@ -41,7 +41,9 @@ def _geometry(study):
         notes.append(f"In {bounds} rows the joint capacity is only an upper bound (column joint_status of the file).")
     examples = " or ".join(map(str, sorted(rows["examples_per_class"].unique())))
     notes.append(f"{examples} examples of each class. K: shared directions of the centers that were removed.")
-    notes.append("Participation ratios are in the file, and in a figure.")
+    notes.append(
+        "Participation ratios are in the file and in a figure, the two-neighbor dimension, if measured, in the file."
+    )
     note = " ".join([*notes, dimension_remark(rows)])
     texts = {"stage": "epoch", "group": "group", "layer": "layer"}
     return make_view("geometry", "Geometry", rows, texts, numbers, note=note, whole=geometry)

@@ -118,10 +118,11 @@ FIGURES = (
         "when_and_how_deep",
         "When examples are learned, and how deep they are decided",
         "Left, the epoch from which on the network gives an example its assigned label at every stored epoch: does it "
-        "learn wrong labels long after right ones? Right, the layer from which on most of the nearest neighbors of an "
-        "example, after every layer, carry the class that the network gives it (none: not even after the last). Where "
-        "a network memorizes in its last layers, wrong labels stand at the left at the best epoch, for it still gives "
-        "them the class of their neighbors, and at the right at the final one. Not in the paper.",
+        "learn wrong labels long after right ones? Right, the prediction depth: the layer from which on the most "
+        "common label among the nearest neighbors of an example is the class that the network gives it (none: not "
+        "even after the last layer). If a network memorizes in its last layers, mislabeled examples stand at the input "
+        "at the best epoch, when it still gives them the class of their neighbors, and at the last layers at the final "
+        "epoch. Not in the paper.",
         ("metrics", "per_example"),
         draw_when_and_how_deep,
         remark=missing_epochs,

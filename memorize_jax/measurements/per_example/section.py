@@ -38,6 +38,10 @@ def _facts(study: Study) -> dict:
         "epochs": f"{epoch_range(table['num_epochs'].unique())} epochs",
         "learned": {name: f"{median:g}" for name, median in medians.items()} if len(medians) == 2 else None,
         "auroc": None if means.isna().any() else {score: f"{value:.3f}" for score, value in means.items()},
+        "change_places": bool(
+            means["loss_best"] > means["prediction_depth_best"]
+            and means["prediction_depth_final"] > means["loss_final"]
+        ),
         "missing": missing_epochs(study),
     }
 

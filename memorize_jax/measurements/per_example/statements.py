@@ -31,7 +31,7 @@ def _wrong_labels_are_learned_later(evidence):
 
 @stated(
     "ours",
-    "Before they are memorized, wrong labels are told by their loss, not by their depth.",
+    "Before they are memorized, wrong labels are told better by their loss than by their depth.",
     "AUROC of the loss at the best epoch for wrong labels, minus that of the prediction depth there",
     above(0.2, "a fifth: of two scores that tell them apart equally well, neither leads by that much"),
 )

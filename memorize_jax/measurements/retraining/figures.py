@@ -103,10 +103,12 @@ def draw_localization(study: Study) -> Drawing:
     curve(axes[0], _rewound(study), "restored", "true labels, layer rewound")
     peak = 100 * study.tables["metrics"].groupby("seed")["restored_accuracy"].max().mean()
     axes[0].axhline(peak, color="black", linewidth=1, linestyle=(0, (1, 2)), label="their highest while training")
-    axes[0].set(title="rewound to its best epoch:\nare true labels back?", ylabel="accuracy, or share of units (%)")
+    axes[0].set(
+        title="rewound to its most favorable epoch:\nare true labels back?", ylabel="accuracy, or share of units (%)"
+    )
     before = {"color": COLORS["train"], "linestyle": (0, (1.5, 1.2)), "marker": "x", "band": False}
-    curve(axes[1], _retrained(study, "before"), "permuted", "assigned labels, put back alone", **before)
-    curve(axes[1], _retrained(study, "after"), "permuted", "assigned labels, then retrained")
+    curve(axes[1], _retrained(study, "before"), "permuted", "assigned labels, before retraining", **before)
+    curve(axes[1], _retrained(study, "after"), "permuted", "assigned labels, after retraining")
     axes[1].set_title("retrained without permuted examples:\nare assigned labels back?")
     for axis, group in zip(axes, ("restored", "permuted"), strict=False):
         axis.axhline(100 * ends[f"{group}_accuracy"].mean(), **FLOOR | {"label": "final network"})
@@ -116,7 +118,8 @@ def draw_localization(study: Study) -> Drawing:
             own = own.pivot(index="seed", columns="layer", values="share")
             curve(axes[2], own, group, f"units of {group} examples", marker="P" if kind else "o")
     sizes = 100 * flips.groupby("layer")["share_of_units"].mean().reindex(list(hidden)).to_numpy(float)
-    axes[2].plot(place, sizes, color="black", linewidth=1, linestyle="-.", label="all units")
+    look = {"color": "black", "linewidth": 1, "linestyle": "-.", "label": "share of all units"}
+    axes[2].plot(place, sizes, **look)
     axes[2].set_title("units that flip a prediction:\nin which layer are they?")
     for axis in axes:
         layer_axis(axis, hidden)

@@ -141,8 +141,9 @@ SWAP_WINDOWS = Figure(
     "swap_windows",
     "Consecutive layers swapped with another run",
     "The same for all layers from the one named at the left to the one named below: on the diagonal one layer alone, "
-    "in the upper right corner all of them, so another network altogether. How far from the corner its color still "
-    "reaches says how many layers it takes to carry what was memorized. After Dankers and Titov (2024).",
+    "in the upper right corner all of them, so the other network altogether. How far from the corner its color still "
+    "reaches says how many layers it takes to carry what was memorized; what is white was not measured. After Dankers "
+    "and Titov (2024).",
     ("metrics", "rewinding"),
     draw_swap_windows,
     _obstacle_of_windows,

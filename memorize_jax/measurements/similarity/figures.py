@@ -125,7 +125,8 @@ def _layers(rows):
 
 def _other(rows):
     fractions = ", ".join(f"{100 * own:g}" for own in rows["permuted_fraction_b"].unique())
-    return f"another run ({fractions} % of labels permuted)"
+    epochs = ", ".join(map(str, sorted(rows["epoch_b"].unique())))
+    return f"another run ({epochs}; {fractions} % of labels permuted)"
 
 
 def _no_course(study: Study) -> str:
@@ -155,11 +156,11 @@ def _no_other(study: Study) -> str:
 FIGURES = (
     Figure(
         "similarity_epochs",
-        "When each layer stops changing",
-        "How alike every layer places the same examples as at the best epoch: 1 is the same up to rotation and scale. "
-        "Left of the dotted line the layers approach what generalizes best, right of it memorizing moves them "
-        "away. Early layers, dark, hardly move; late ones, light, leave most, and farthest for permuted examples. Not "
-        "in the paper.",
+        "When each layer changes",
+        "How similarly a layer arranges the same examples as it does at the best epoch (dotted line, where it is 1): 1 "
+        "is the same up to rotation and scale. To the left the layers approach the network that generalizes best, to "
+        "the right memorizing moves them away from it. Do late layers, light, move farther than early ones, dark, and "
+        "farthest for permuted examples? Not in the paper.",
         ("metrics", "similarity"),
         draw_epochs,
         _no_course,
@@ -167,9 +168,10 @@ FIGURES = (
     Figure(
         "similarity_layers",
         "Which layers are alike",
-        "Every layer against every other on the same examples; the diagonal is 1. A bright block is a run of layers "
-        "that do much the same, a dark border is where the network turns to something else. Look how far the border "
-        "moves, or deepens, from the best epoch to the final one, above all for permuted examples. Not in the paper.",
+        "Every layer against every other on the same examples; the diagonal is 1. Neighboring layers that form a "
+        "bright block represent the examples alike; between two blocks the representation changes. Look at which layer "
+        "a change appears, or grows, from the best epoch to the final one, above all for permuted examples. Not in the "
+        "paper.",
         ("metrics", "similarity"),
         draw_layers,
         _no_layers,
@@ -178,9 +180,10 @@ FIGURES = (
         "similarity_runs",
         "Where this network parts from another one",
         "Every layer against the same layer of another run on the same data, e.g. one without permuted labels, on the "
-        "same examples, in groups by the labels of this run. Where the curves fall, the two networks part: in late "
-        "layers, if memorizing happens there, most for permuted examples, and less at the best epoch (faded). Not in "
-        "the paper.",
+        "same examples, in groups by the labels of this run, both runs at their own final epoch (faded: at their own "
+        "best epoch). Where the curves fall, the two networks part: in late layers, if memorizing happens there, most "
+        "for permuted examples, and less at the best epoch. Without permuted labels a network is fitted after fewer "
+        "epochs, so part of the difference is longer training. Not in the paper.",
         ("metrics", "similarity"),
         draw_runs,
         _no_other,
