@@ -5,6 +5,7 @@ import numpy as np
 from memorize_jax.epochs import STAGES
 from memorize_jax.figures.curves import (
     draw_mean,
+    epoch_range,
     epochs_note,
     fewest_seeds,
     heading,
@@ -114,8 +115,7 @@ def draw_runs(study: Study) -> Drawing:
     axis.set_ylabel(LABEL)
     legend_below(figure, [axis], 4, last=FADED)
     fewest = fewest_seeds(final, ("group", "layer_a"), (VALUE,))
-    against = f"{epochs_note(study, 'final')}, against the final epoch of {_other(final)}"
-    heading(figure, f"{against}:\n{subject(study)}", seeds_note(study, LEVEL, fewest))
+    heading(figure, f"{epochs_note(study, 'final')}: {subject(study)}", _other(final), seeds_note(study, LEVEL, fewest))
     return figure
 
 
@@ -125,8 +125,7 @@ def _layers(rows):
 
 def _other(rows):
     fractions = ", ".join(f"{100 * own:g}" for own in rows["permuted_fraction_b"].unique())
-    epochs = ", ".join(map(str, sorted(rows["epoch_b"].unique())))
-    return f"another run ({epochs}; {fractions} % of labels permuted)"
+    return f"against another run, {fractions} % of labels permuted, its final epoch ({epoch_range(rows['epoch_b'])})"
 
 
 def _no_course(study: Study) -> str:
