@@ -262,7 +262,8 @@ def test_an_ensemble_from_one_command(tmp_path):
     for table in ("geometry", "decoding", "rewinding", "gradients"):
         assert set(pd.read_csv(tmp_path / "results" / f"{table}.csv")["seed"]) == {1, 2}
     again = python("-m", "experiments.reproduce", *flags, "--dry_run")
-    assert again.stdout.count("left as it is") == len(OF_ONE_NETWORK) + 1
+    assert again.stdout.count("left as it is") == 1 + sum(not one.on_request for one in OF_ONE_NETWORK)
+    assert again.stdout.count("only on request") == sum(one.on_request for one in OF_ONE_NETWORK)
 
 
 # --- estimates
