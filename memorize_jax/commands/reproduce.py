@@ -24,6 +24,7 @@ from memorize_jax.measurements.registry import measurements, open_study, setting
 from memorize_jax.presets import Preset
 from memorize_jax.report.catalog import select
 from memorize_jax.runs.folder import RunFolder, check_no_sweep, member_folders
+from memorize_jax.runs.metrics import stored_rows
 from memorize_jax.runs.prepare import prepare
 from memorize_jax.runs.seeds import combine
 from memorize_jax.studies.plan import StudyPlan, check_place, state_of
@@ -94,6 +95,9 @@ def _run_network(workdir, plan, preset, figures, dry_run, together):
     planned.check_measurements(wanted, folders, preset, prepared)
     work = costs.measure_work(config, prepared[0], folders[0])
     training = planned.plan_training(runs, work)
+    if not training.todo:
+        # What a trained run has, not what it might have had.
+        work = work._replace(epochs=max(len(stored_rows(folder)) for folder in folders) - 1)
     about = folders, preset, prepared[0], work, not training.todo
     steps = [planned.plan_measurement(step, *about) for step in wanted]
     others = [] if figures or not dry_run else [one for one in _of_one_network() if one not in wanted]

@@ -23,6 +23,17 @@ class UmapSettings(Settings):
     umap_neighbors: int = setting(15, "Neighbors that UMAP keeps near a point.", least=2)
 
 
+# Of importing umap-learn, which compiles, and of an embedding for each of its points.
+COMPILE_SECONDS, POINT_SECONDS = 12.0, 7e-4
+
+
+def _cost(work, settings):
+    # Permuted and restored examples are the same ones; two layers at most.
+    points = min(3 * settings.umap_classes * settings.umap_examples, work.num_examples)
+    embeddings = work.count(settings.umap_epochs) * min(2, work.num_layers)
+    return COMPILE_SECONDS + embeddings * (points * POINT_SECONDS + work.forward_seconds), None
+
+
 MEASUREMENT = Measurement(
     name="umap",
     summary="Two-dimensional UMAP embedding of hidden layers (figures 2B and A.2)",
@@ -30,5 +41,6 @@ MEASUREMENT = Measurement(
     of_final=True,
     settings=UmapSettings,
     tables={"umap": Table(UMAP, text=frozenset({"stage", "layer", "group"}))},
+    cost=_cost,
     package=("umap", "pip install 'memorize_jax[umap]'"),
 )
