@@ -35,7 +35,7 @@ class Workload(NamedTuple):
     Attributes:
       forward_seconds: of one pass of the training set through the network.
       epoch_seconds: of training and of its evaluation.
-      epochs: of the run, once it has ended; until then at most.
+      epochs: at most.
       num_examples: of training and test set.
       widths: features of the input and of every analyzed layer.
     """
@@ -73,10 +73,8 @@ def measure_work(config: RunConfig, splits: Splits, folder: RunFolder) -> Worklo
     model = models.create(config.model, num_classes=splits.train.num_classes, width=config.width)
     image = jax.ShapeDtypeStruct((1, *splits.train.images.shape[1:]), np.float32)
     variables = jax.eval_shape(lambda image: model.init(jax.random.key(0), image), image)
-    rows = stored_rows(folder)
-    ended = bool(rows) and config.ends_after(len(rows) - 1, [row["train_accuracy"] for row in rows])
     # The first epochs compile.
-    if seconds := [row["seconds"] for row in rows[2:]]:
+    if seconds := [row["seconds"] for row in stored_rows(folder)[2:]]:
         epoch = float(np.median(seconds))
     else:
         counted = jax.jit(model.apply).lower(variables, image).cost_analysis() or {"flops": 0.0}
@@ -89,7 +87,7 @@ def measure_work(config: RunConfig, splits: Splits, folder: RunFolder) -> Worklo
     return Workload(
         forward_seconds=epoch / 4.2,
         epoch_seconds=epoch,
-        epochs=len(rows) - 1 if ended else config.epochs,
+        epochs=config.epochs,
         num_classes=splits.train.num_classes,
         num_layers=len(names),
         data_bytes=sum(split.images.nbytes for split in splits),
