@@ -49,6 +49,12 @@ def test_a_run_of_other_data_is_refused(pair, tiny_runs):
             run.open_other(tiny_runs["spheres"])
 
 
+def test_a_run_is_not_compared_with_itself(pair):
+    run = open_run(pair[0])
+    with pytest.raises(ValueError, match=r"expected .*own to hold another run, got .*own itself"):
+        run.open_other(pair[0] / ".." / "own")
+
+
 def test_a_table_made_with_another_run_is_void_once_that_changes(pair):
     own, twin = pair
     room, folder = reading(twin), RunFolder(own)
