@@ -46,7 +46,8 @@ class Settings:
         check_types(self)
         for field in dataclasses.fields(self):
             value, least, choices = getattr(self, field.name), field.metadata["least"], field.metadata["choices"]
-            if least is not None and value is not None and value < least:
+            # The other way round NaN would pass.
+            if least is not None and value is not None and not least <= value < float("inf"):
                 raise ValueError(f"expected {field.name} >= {least}, got {value}")
             if choices and value not in choices:
                 raise ValueError(f"expected {field.name} to be one of {', '.join(choices)}, got {value!r}")

@@ -39,6 +39,8 @@ def test_a_setting_says_what_it_is_and_refuses_what_it_cannot_be(name):
         refused(settings_class, field, value, f"expected {field.name} to be {expected}, got {value!r}")
     if (least := field.metadata["least"]) is not None:
         refused(settings_class, field, least - 1, f"expected {field.name} >= {least}, got {least - 1}")
+        for value in (float("nan"), float("inf")) if kinds[0] is float else ():
+            refused(settings_class, field, value, f"expected {field.name} >= {least}, got {value}")
     if choices := field.metadata["choices"]:
         assert field.default in choices
         message = f"expected {field.name} to be one of {', '.join(choices)}, got 'none of them'"

@@ -67,7 +67,8 @@ def manifold_indices(
     if len(short):
         expected = f"at least {examples_per_class} {name} examples in every class"
         found = ", ".join(f"{counts[label]} in class {label}" for label in short)
-        advice = f"lower --examples_per_class to {counts[classes].min()} or less"
+        fewest = counts[classes].min()
+        advice = f"lower --examples_per_class to {fewest} or less" if fewest >= 2 else "no manifold has fewer than 2"
         raise ValueError(f"expected {expected}, got {found}; {advice}")
     chosen = []
     for label in classes:

@@ -71,8 +71,9 @@ def _sets(item: str, layers: list[Layer]) -> list[list[Layer]]:
         return [[one] for one in layers if item == "each" or one.name.startswith("conv")]
     if item == "all":
         return [layers]
-    by_name, names = {one.name: one for one in layers}, item.split("+")
-    return [[by_name[name] for name in names]] if set(names) <= set(by_name) else []
+    names = set(item.split("+"))
+    # In the order of the network and each once, so that a set of layers has one name.
+    return [[one for one in layers if one.name in names]] if names <= {one.name for one in layers} else []
 
 
 def count_groups(spec: str, num_layers: int) -> int:

@@ -4,7 +4,7 @@ import json
 import pathlib
 from collections.abc import Sequence
 
-from memorize_jax.runs.folder import RunFolder
+from memorize_jax.runs.folder import RunFolder, member_folders
 from memorize_jax.storage.files import checksum, read_json, write_json
 
 # Of notes that do not say `of_final`: tables whose rows depend on which epoch is the final one.
@@ -76,6 +76,8 @@ def check_table(folder: RunFolder, table: str, step: str, identity: str | None, 
         fault = "belongs to another run"
     elif note.get("of_final", table in OF_FINAL) and note.get("made_of") != file_checksum(folder.metrics):
         fault = "was measured before training was resumed"
+    elif changed := [other for other, held in note.get("other_runs", {}).items() if _is_changed(other, held)]:
+        fault = f"was measured with the run in {changed[0]} before that was trained further, or replaced"
     if fault:
         raise ValueError(f"{path} {fault}; remove it, or measure it again with: {made_by}")
 
@@ -102,6 +104,12 @@ def step_of(folder: RunFolder, table: str) -> str:
 def file_checksum(path: pathlib.Path) -> str | None:
     """CRC-32 of a file; None if there is none."""
     return checksum(path.read_bytes()) if path.is_file() else None
+
+
+def _is_changed(workdir, held):
+    """Whether another run, or that of its seed, is no longer what it was; False where it is not at hand."""
+    sums = {file_checksum(RunFolder(one).metrics) for one in (workdir, *member_folders(workdir))} - {None}
+    return bool(sums) and held["made_of"] not in sums
 
 
 def _checksums(folder, tables):

@@ -97,6 +97,8 @@ class Run:
     def open_other(self, workdir: str | pathlib.Path) -> "Run":
         """Opens another run, of an ensemble that of the same seed; raises ValueError unless it has the same data."""
         other = open_run(other_folder(workdir, self.config.seed).workdir)
+        if other.workdir.resolve() == self.workdir.resolve():
+            raise ValueError(f"expected {workdir} to hold another run, got {self.workdir} itself")
         try:
             check_same_data(other.folder, other.noted, self.splits, other.labels)
         except ValueError as error:
@@ -142,7 +144,7 @@ class Run:
 
     def network(self, epoch: int) -> dict:
         """The network of an epoch: params and batch_stats with NumPy leaves; raises DamagedNetworkError."""
-        with _sound():
+        with self._sound(epoch):
             return self._network(epoch)
 
     def networks(self, epochs: Iterable[int]) -> Iterator[tuple[int, dict]]:
@@ -162,8 +164,19 @@ class Run:
 
     def network_layers(self, epoch: int, names: Iterable[str]) -> dict:
         """Some modules of an epoch's network, without reading the others; raises as `network`."""
-        with _sound():
+        with self._sound(epoch):
             return self._store.load_layers(epoch, names)
+
+    @contextlib.contextmanager
+    def _sound(self, epoch: int) -> Iterator[None]:
+        try:
+            yield
+        except (DamagedCheckpointError, FileNotFoundError) as error:
+            if epoch not in self.stored_epochs:
+                there = f"expected an epoch whose network {self.workdir} keeps (keep={self.config.keep}), got {epoch}"
+                raise DamagedNetworkError(f"{there}; best and final are always there") from error
+            advice = "the command that trained the run repairs it, --skip_damaged measures without it"
+            raise DamagedNetworkError(f"{error}; {advice}") from error
 
     # --- tables
 
@@ -204,15 +217,6 @@ class Run:
             "epochs": len(self.metrics),
             "provenance": provenance(),
         }
-
-
-@contextlib.contextmanager
-def _sound() -> Iterator[None]:
-    try:
-        yield
-    except (DamagedCheckpointError, FileNotFoundError) as error:
-        advice = "the command that trained the run repairs it, --skip_damaged measures without it"
-        raise DamagedNetworkError(f"{error}; {advice}") from error
 
 
 def open_run(workdir: str | pathlib.Path) -> Run:

@@ -74,10 +74,14 @@ def scan_steps(train_step: Callable) -> Callable:
 
 
 def make_predict_step(model: nn.Module, statistics: ChannelStatistics) -> Callable:
-    """Builds the evaluation of one batch: (variables, images, labels, batch) -> (predicted class [n], loss [n])."""
+    """Builds the evaluation of one batch: (variables, images, labels, batch) -> (predicted class [n], loss [n]).
+
+    Where logits are NaN or infinite no class is predicted: -1, which no label equals.
+    """
 
     def predict_step(variables, images: jax.Array, labels: jax.Array, batch: Batch):
         logits: Any = model.apply(variables, standardize(images[batch.indices], statistics), train=False)
-        return jnp.argmax(logits, axis=-1), cross_entropy(logits, labels[batch.indices])
+        predicted = jnp.where(jnp.isfinite(logits).all(axis=-1), jnp.argmax(logits, axis=-1), -1)
+        return predicted, cross_entropy(logits, labels[batch.indices])
 
     return predict_step

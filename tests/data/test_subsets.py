@@ -85,6 +85,8 @@ def test_too_few_examples_names_group_class_and_count_and_none_are_no_choice():
     group = Group(np.arange(27), np.array([0] * 12 + [1] * 4 + [2] * 11))
     with pytest.raises(ValueError, match=r"at least 10 restored examples in every class, got 4 in class 1.* to 4 or"):
         choose(group, name="restored")
+    with pytest.raises(ValueError, match=r"1 in class 1.*; no manifold has fewer than 2$"):
+        choose(Group(np.arange(13), np.array([0] * 12 + [1])))
     for name in ("examples_per_class", "max_classes"):
         with pytest.raises(ValueError, match=f"expected {name} >= 1, got 0"):
             choose(evenly(90), **{name: 0})

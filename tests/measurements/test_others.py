@@ -49,6 +49,12 @@ def test_a_run_of_other_data_is_refused(pair, tiny_runs):
             run.open_other(tiny_runs["spheres"])
 
 
+def test_a_run_is_not_compared_with_itself(pair):
+    run = open_run(pair[0])
+    with pytest.raises(ValueError, match=r"expected .*own to hold another run, got .*own itself"):
+        run.open_other(pair[0] / ".." / "own")
+
+
 def test_a_table_made_with_another_run_is_void_once_that_changes(pair):
     own, twin = pair
     room, folder = reading(twin), RunFolder(own)
@@ -60,6 +66,12 @@ def test_a_table_made_with_another_run_is_void_once_that_changes(pair):
     before = metrics.read_bytes()
     metrics.write_bytes(before + b"\n")
     assert not is_measured(room, folder, ())
+    with pytest.raises(ValueError, match=r"was measured with the run in .*twin before that was trained further"):
+        open_run(own).table("epochs_of_other")
     metrics.write_bytes(before)
     assert is_measured(room, folder, ())
+    # Where the other run is not at hand, the table is what it was.
+    shutil.move(twin, twin.with_name("elsewhere"))
+    assert len(open_run(own).table("epochs_of_other")) == 1
+    shutil.move(twin.with_name("elsewhere"), twin)
     assert not is_measured(dataclasses.replace(room, other_runs=lambda: ("nowhere",)), folder, ())

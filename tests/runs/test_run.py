@@ -1,5 +1,6 @@
 """A run, opened: everything that it is, read once and checked."""
 
+import dataclasses
 import shutil
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 import memorize_jax
 from memorize_jax.runs.run import DamagedNetworkError, Run
 from memorize_jax.storage.checkpoints import EpochStore
+from tests.measurements import tiny
 
 
 @pytest.fixture
@@ -48,6 +50,14 @@ def test_a_damaged_network_is_one_sentence_that_says_what_repairs_it(copied):
     run = memorize_jax.open_run(copied)
     for read in (lambda: run.network(2), lambda: run.network_layers(2, ["linear1"])):
         with pytest.raises(DamagedNetworkError, match=r"no checkpoint of epoch 2 .*; the command that trained the run"):
+            read()
+
+
+def test_an_epoch_that_is_not_kept_is_not_to_be_repaired(tmp_path):
+    folder = tiny.trained(tmp_path / "run", dataclasses.replace(tiny.CONFIG, keep="best,last"))
+    run = memorize_jax.open_run(folder)
+    for read in (lambda: run.network(1), lambda: run.network_layers(1, ["linear1"])):
+        with pytest.raises(DamagedNetworkError, match=r"expected an epoch .*keeps \(keep=best,last\), got 1; best and"):
             read()
 
 

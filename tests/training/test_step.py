@@ -73,6 +73,8 @@ def test_predictions_and_losses_are_per_example(x64):
     logits = np.asarray(model.apply(state.variables, (images - 3) / 2))
     np.testing.assert_array_equal(predicted[0], logits.argmax(axis=1))
     np.testing.assert_allclose(losses[0], cross_entropy(logits, labels), rtol=1e-12)
+    changed = jax.tree.map(lambda leaf: np.full(leaf.shape, np.nan), state.variables)
+    assert (predict(changed, images, labels, batch)[0] == -1).all()
 
 
 @pytest.mark.parametrize(("batch_size", "num_devices"), [(4, 1), (5, 2), (37, 8), (3, 8), (100, 8)])

@@ -90,7 +90,7 @@ def summaries(found: FewShot, shots: tuple[int, ...], num_examples: int) -> list
 
 
 def _correlation(first, second):
-    """NaN where either does not vary."""
-    if not (np.ptp(first) > 0 and np.ptp(second) > 0):
+    """NaN where either does not vary, and of two classes: any two points lie on a line."""
+    if len(first) < 3 or not (np.ptp(first) > 0 and np.ptp(second) > 0):
         return float("nan")
     return float(np.corrcoef(first, second)[0, 1])

@@ -108,7 +108,14 @@ def draw_memorized_images(study: Study) -> Drawing:
     return figure
 
 
+def _no_end(study: Study) -> str:
+    is_unknown = study.tables["per_example"]["learned_epoch"].isna().any()
+    return "the final network was damaged, so what was learned is not known" if is_unknown else ""
+
+
 def _no_images(study: Study) -> str:
+    if why := _no_end(study):
+        return why
     table = study.tables["per_example_images"]
     return "" if table.loc[table["seed"] == study.seeds[0], "pixels"].notna().all() else "its examples are not images"
 
@@ -125,6 +132,7 @@ FIGURES = (
         "epoch. Not in the paper.",
         ("metrics", "per_example"),
         draw_when_and_how_deep,
+        _no_end,
         remark=missing_epochs,
     ),
     Figure(

@@ -50,9 +50,12 @@ def find_label_errors(workdir: str | pathlib.Path, *, score: str = "cumulative_l
         raise ValueError(str(error)) from error
     if (table["predicted_best"] == NONE).any():
         raise ValueError(f"expected predictions of the best epoch in {workdir}, got none: its network was damaged")
+    quality = QUALITY[score](table)
+    if quality.isna().any():
+        raise ValueError(f"expected {score} of every example in {workdir}, got none: a network was damaged")
     form = {
         "is_label_issue": table["predicted_best"] != table["assigned"],
-        "label_score": QUALITY[score](table),
+        "label_score": quality,
         "given_label": table["assigned"],
         "predicted_label": table["predicted_best"],
     }

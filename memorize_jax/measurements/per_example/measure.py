@@ -35,6 +35,8 @@ def plan(run: Run, settings: PerExampleSettings) -> Work:
 def _columns(run: Run, num_neighbors: int) -> dict[str, np.ndarray]:
     """Column of results/per_example.csv -> its values; none if no network could be read."""
     labels, images, last = run.labels, run.splits.train.images, run.final_epoch
+    if num_neighbors >= len(images):
+        raise ValueError(f"expected depth_neighbors below {len(images)}, the training examples, got {num_neighbors}")
     num, model, statistics, stored = len(images), run.model(), run.statistics, run.stored_epochs
     if lost := sorted(set(run.metrics["epoch"].tolist()) - set(stored)):
         warn(f"followed at {len(stored)} of {last + 1} epochs; the run keeps no network of {listed(lost)}")
@@ -55,13 +57,17 @@ def _columns(run: Run, num_neighbors: int) -> dict[str, np.ndarray]:
             progress.update()
     if not dynamics.num_epochs:
         return {}
+    columns = summarize(dynamics, last)
+    if (at_stage["final"][0].predicted == NONE).all():
+        # Whether a label was forgotten in the end, or never learned, is not known without the final network.
+        columns["learned_epoch"] = np.full(num, np.nan)
     constant = {"seed": run.config.seed, "num_epochs": dynamics.num_epochs, "num_probes": len(run.layers)}
     return {
         "example": np.arange(num),
         "true": labels.true,
         "assigned": labels.assigned,
         "is_permuted": labels.is_permuted,
-        **summarize(dynamics, last),
+        **columns,
         **{f"loss_{stage}": outputs.loss for stage, (outputs, _) in at_stage.items()},
         **{f"prediction_depth_{stage}": depth for stage, (_, depth) in at_stage.items()},
         **{f"predicted_{stage}": outputs.predicted for stage, (outputs, _) in at_stage.items()},

@@ -2,6 +2,8 @@
 
 import pathlib
 
+import numpy as np
+
 from memorize_jax.figures.curves import epoch_range
 from memorize_jax.measurements.per_example.epoch_lists import missing_epochs
 from memorize_jax.measurements.per_example.figures import example_groups
@@ -33,10 +35,11 @@ def _facts(study: Study) -> dict:
     table, auroc = study.tables["per_example"], study.tables["per_example_auroc"]
     groups = example_groups(table)
     medians = {name: rows.groupby("seed")["learned_epoch"].median().mean() for name, rows in groups.items()}
+    is_known = len(medians) == 2 and not np.isnan(list(medians.values())).any()
     means = auroc.groupby("score")["auroc"].mean()
     return {
         "epochs": f"{epoch_range(table['num_epochs'].unique())} epochs",
-        "learned": {name: f"{median:g}" for name, median in medians.items()} if len(medians) == 2 else None,
+        "learned": {name: f"{median:g}" for name, median in medians.items()} if is_known else None,
         "auroc": None if means.isna().any() else {score: f"{value:.3f}" for score, value in means.items()},
         "change_places": bool(
             means["loss_best"] > means["prediction_depth_best"]

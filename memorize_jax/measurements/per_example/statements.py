@@ -25,6 +25,8 @@ def _auroc(evidence: Evidence, score: str) -> float:
 def _wrong_labels_are_learned_later(evidence):
     evidence.require("permuted labels", "unpermuted labels", "memorized")
     table = evidence.tables["per_example"]
+    if table["learned_epoch"].isna().any():
+        raise NotTestable("learned_epoch is not known: the final network was damaged")
     wrong, unpermuted = table[is_mislabeled(table)], table[~table["is_permuted"].astype(bool)]
     return float(wrong["learned_epoch"].median() / max(unpermuted["learned_epoch"].median(), 1))
 

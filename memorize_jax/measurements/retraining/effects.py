@@ -15,7 +15,7 @@ class Retrained(NamedTuple):
       before: its row before it was trained.
       after: its row at the end.
       kept: lead of assigned over true labels of permuted examples after it, over that of the final network: 1 where
-        all comes back, 0 where the network knows as much of either.
+        all comes back, 0 where the network knows as much of either; NaN where the final network has no such lead.
     """
 
     layer: str
@@ -31,11 +31,11 @@ def lead(row: pd.Series) -> float:
 
 def retrained_layers(table: pd.DataFrame) -> list[Retrained]:
     """What became of every layer that was retrained by itself, of the table of one seed; in order."""
-    final = table[table["layer"] == NONE].iloc[0]
+    in_all = lead(table[table["layer"] == NONE].iloc[0])
     singles = table[table["num_layers"] == 1]
     singles = singles[singles["rewind_epoch"] == singles["rewind_epoch"].min()]
     found = []
     for layer, rows in singles.sort_values("layer_number", kind="stable").groupby("layer", sort=False):
         before, after = (rows.loc[getattr(rows["retrained_epochs"], which)()] for which in ("idxmin", "idxmax"))
-        found.append(Retrained(str(layer), before, after, lead(after) / lead(final)))
+        found.append(Retrained(str(layer), before, after, lead(after) / in_all if in_all > 0 else float("nan")))
     return found

@@ -27,6 +27,7 @@ def _facts(study: Study) -> dict | None:
     return {
         "epoch": int(table.loc[table["layer"] != NONE, "rewind_epoch"].min()),
         "final": float(np.mean(final["permuted_accuracy"])),
+        "memorized": bool(means["kept"].notna().all()),
         "fraction": study.permuted_fraction,
         "held_by_others": means.index[means["kept"] > MOST].tolist(),
         "needed": means.index[means["kept"] <= MOST].tolist(),

@@ -83,7 +83,7 @@ def plan(run: Run, settings: SimilaritySettings) -> Work:
 
 
 def _other(run, settings):
-    if settings.other is None:
+    if not settings.other:
         return {}
     other = run.open_other(settings.other)
     if other.config.model != run.config.model:

@@ -121,6 +121,9 @@ def test_what_cannot_be_had_is_nan_with_a_reason():
     points = classes(3).astype(np.float32)
     run = jax.jit(functools.partial(few_shot, layers_of, key=jax.random.key(0), shots=(14, 15), num_draws=20))
     found = lambda points: summaries(jax.device_get(run(examples=points)), (14, 15), 15)[0]
+    # Two classes make two pairs, and any two points lie on a line.
+    assert np.isfinite(found(points)[0]["correlation"])
+    assert np.isnan(found(points[:2])[0]["correlation"])
     # No example is left to be told apart.
     few, none = found(points)
     assert (few["status"], np.isfinite(few["simulated"])) == (0, True)

@@ -125,6 +125,8 @@ def test_what_was_not_measured_is_a_command(copied):
     asked, splits = PerExampleSettings(depth_neighbors=48), tiny.load()
     with pytest.raises(ValueError, match="expected depth_neighbors below 48, the training examples, got 48"):
         MEASUREMENT.check(tiny.CONFIG, splits, None, asked)
+    with pytest.raises(ValueError, match="expected depth_neighbors below 48, the training examples, got 48"):
+        measure(MEASUREMENT, copied, [asked])
 
 
 def test_epochs_that_are_not_kept_or_damaged_are_named(seeds, tmp_path, capsys):
@@ -144,6 +146,22 @@ def test_epochs_that_are_not_kept_or_damaged_are_named(seeds, tmp_path, capsys):
     assert f"1 of the {stored} networks that it keeps were damaged" in missing_epochs(open_study(folder))
     with pytest.raises(ValueError, match="its network was damaged"):
         memorize_jax.find_label_errors(folder)
+
+
+def test_without_the_final_network_nothing_is_said_of_what_was_learned(seeds, tmp_path):
+    folder = shutil.copytree(seeds / "seed_0", tmp_path / "run")
+    run = open_run(folder)
+    assert run.best_epoch != run.final_epoch
+    shutil.rmtree(run.folder.checkpoints / "epochs" / str(run.final_epoch))
+    table = measure(MEASUREMENT, folder, SETTINGS, skip_damaged=True)
+    assert table[["learned_epoch", "loss_final", "prediction_depth_final"]].isna().all(axis=None)
+    assert len(memorize_jax.find_label_errors(folder)) == len(table)
+    with pytest.raises(ValueError, match=r"expected loss_final of every example .*a network was damaged"):
+        memorize_jax.find_label_errors(folder, score="loss_final")
+    study = open_study(folder)
+    for figure in MEASUREMENT.figures:
+        assert figure.obstacle(study).startswith("the final network was damaged")
+    assert MEASUREMENT.section.facts(study)["learned"] is None
 
 
 def test_without_neighbors_or_wrong_labels_the_rest_is_there(tiny_runs, tmp_path):

@@ -47,12 +47,21 @@ def test_it_ends_when_unpermuted_examples_are_fitted_and_no_later_than_the_run(r
 
 def test_what_is_kept_is_the_lead_of_assigned_labels(run):
     table = measure(MEASUREMENT, run, [RetrainingSettings(retrain_layers="each,all", retrain_length=1)])
+    # This network has not memorized its labels: the other way round there is a lead.
+    table = table.rename(columns={"permuted_accuracy": "restored_accuracy", "restored_accuracy": "permuted_accuracy"})
     final = table.iloc[0]["permuted_accuracy"] - table.iloc[0]["restored_accuracy"]
+    assert final > 0
     found = retrained_layers(table)
     assert [one.layer for one in found] == ["linear1", "linear2"]
     for one in found:
         own = table[(table["layer"] == one.layer) & (table["retrained_epochs"] == 1)].iloc[0]
         assert one.kept == pytest.approx((own["permuted_accuracy"] - own["restored_accuracy"]) / final)
+
+
+def test_of_a_network_that_memorized_nothing_nothing_is_kept(run):
+    table = measure(MEASUREMENT, run, [RetrainingSettings(retrain_length=1)])
+    for restored in (table["permuted_accuracy"], table["permuted_accuracy"] + 0.1):
+        assert np.isnan([one.kept for one in retrained_layers(table.assign(restored_accuracy=restored))]).all()
 
 
 def test_some_epochs_are_shown_on_a_logarithmic_scale():

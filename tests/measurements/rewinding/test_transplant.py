@@ -103,6 +103,8 @@ def test_into_early_is_the_reverse_and_only_then_reads_whole_networks():
         ("last:2", ["linear5+linear6"]),
         ("last:1,linear6", ["linear6"]),
         ("linear2+linear4, linear1", ["linear2+linear4", "linear1"]),
+        ("linear4+linear2,linear2+linear4", ["linear2+linear4"]),
+        ("linear1+linear1", ["linear1"]),
         ("all", ["linear1+linear2+linear3+linear4+linear5+linear6"]),
         ("windows:1", [f"linear{number}" for number in range(1, 7)]),
         ("windows:5", ["linear1+linear2+linear3+linear4+linear5", "linear2+linear3+linear4+linear5+linear6"]),
