@@ -48,6 +48,11 @@ class FewShotSettings(Settings):
         return tuple(int(item) for item in self.few_shot_shots.split(","))
 
 
+def draw_bytes(settings: FewShotSettings, classes: int, examples: int) -> int:
+    """Of all draws of prototypes from so many examples, and the errors of the pairs of classes at one layer."""
+    return (12 + 16 * classes) * examples * settings.few_shot_draws * len(settings.shots)
+
+
 def _cost(work, settings, geometry):
     classes = min(work.num_classes, geometry.max_classes or work.num_classes)
     examples = classes * (geometry.examples_per_class or 0)
@@ -57,9 +62,7 @@ def _cost(work, settings, geometry):
     each = entries * (sum(work.widths) / layers + settings.few_shot_draws * shots) * ENTRY_SECONDS
     each += work.forward_seconds * examples / work.num_examples
     held = min(2 * BLOCK_BYTES, 4 * (2 * examples * sum(work.widths) + 3 * entries))
-    held += 4 * layers * classes**2 * (8 + shots) + 12 * examples * settings.few_shot_draws * shots
-    # Errors of the examples of all pairs of a block, of one layer.
-    held += 16 * classes * examples * settings.few_shot_draws * shots
+    held += 4 * layers * classes**2 * (8 + shots) + draw_bytes(settings, classes, examples)
     return work.count(settings.few_shot_epochs) * len(GROUPS) * each, held + 2 * work.network_bytes
 
 

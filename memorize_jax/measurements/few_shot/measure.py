@@ -7,10 +7,11 @@ from memorize_jax.analysis.examples import choose_examples
 from memorize_jax.analysis.settings import GeometrySettings
 from memorize_jax.geometry.status import CHECKPOINT_DAMAGED, TOO_FEW
 from memorize_jax.keys import stream
-from memorize_jax.measurements.few_shot import COLUMNS, FewShotSettings
+from memorize_jax.measurements.few_shot import COLUMNS, FewShotSettings, draw_bytes
 from memorize_jax.measurements.few_shot.network import FewShot, network_few_shot
 from memorize_jax.measurements.few_shot.pairs import predicted_error, signal_to_noise
 from memorize_jax.measurements.measurement import Work
+from memorize_jax.memory import check_fits
 from memorize_jax.runs.run import Run
 
 OF_PAIRS = ("signal", "bias", "dimension", "csa", "csb", "ss")
@@ -20,6 +21,8 @@ def plan(run: Run, settings: FewShotSettings, geometry: GeometrySettings) -> Wor
     """Measures the manifolds of every group at every epoch; of a damaged network there are rows without numbers."""
     seed, train, test = run.config.seed, run.splits.train, run.splits.test
     examples = choose_examples(run.splits, run.labels, geometry, seed=seed)
+    for own in examples.values():
+        check_fits("few_shot with these settings", draw_bytes(settings, len(own), own.size), "lower --few_shot_draws")
     layers, model = run.layers, run.model()
     key, names = stream(seed, "few-shot prototypes"), tuple(layers)[1:]
     options = {"layers": names, "shots": settings.shots, "num_draws": settings.few_shot_draws}

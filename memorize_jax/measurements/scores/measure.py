@@ -13,6 +13,7 @@ from memorize_jax.measurements.measurement import Work
 from memorize_jax.measurements.scores import ScoresSettings
 from memorize_jax.measurements.scores.memorization import memorization, top_influences
 from memorize_jax.measurements.scores.subsets import network_seed, subset_members, subset_training
+from memorize_jax.memory import check_fits
 from memorize_jax.runs.run import Run
 
 # Networks that an accelerator trains as one program.
@@ -22,6 +23,9 @@ TOGETHER = 20
 def plan(run: Run, settings: ScoresSettings) -> Work:
     """Trains the networks of a block of subsets as one program; keeps which examples each gets right, as bits."""
     seed, splits, labels = run.config.seed, run.splits, run.labels
+    # As flags and as numbers, when influences are counted.
+    bytes_needed = 9 * settings.subsets * (2 * len(labels.true) + len(splits.test.labels))
+    check_fits("scores with these settings", bytes_needed, "lower --subsets")
     at_a_time = _at_a_time(run.config.model, settings)
     changes: dict[str, Any] = {"epochs": min(settings.subset_limit or run.config.epochs, run.config.epochs)}
     if settings.subset_learning_rate is not None:

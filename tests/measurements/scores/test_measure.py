@@ -67,3 +67,17 @@ def test_settings_that_cannot_be_are_refused(changes, message):
     ScoresSettings(subsets=67).validate()
     with pytest.raises(ValueError, match=message):
         ScoresSettings(**changes).validate()
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "advice"),
+    [
+        ("scores", {"subsets": 10**9}, "lower --subsets"),
+        ("few_shot", {"few_shot_draws": 10**9}, "lower --few_shot_draws"),
+    ],
+)
+def test_what_does_not_fit_into_memory_is_refused_before_anything_is_done(tiny_runs, tmp_path, name, changes, advice):
+    folder = shutil.copytree(tiny_runs["trained"], tmp_path / "run")
+    settings = tiny.PRESET.replace(name, **changes).of_all(get_measurement(name))
+    with pytest.raises(ValueError, match=f"{name} with these settings would take .* of memory, .*{advice}"):
+        measure(get_measurement(name), folder, settings)
