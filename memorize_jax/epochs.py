@@ -104,3 +104,9 @@ def select_epochs(spec: str, metrics: pd.DataFrame, kept: Collection[int] | None
 
 def _items(spec):
     return [item.strip() for item in spec.split(",")]
+
+
+def at_stages_or_epochs(table: pd.DataFrame, metrics: Mapping[int, pd.DataFrame]) -> pd.DataFrame:
+    """The rows of `at_stages`; where neither stage was measured all rows, whose column `stage` names the epoch."""
+    rows = at_stages(table, metrics)
+    return table.assign(stage=[f"epoch {epoch}" for epoch in table["epoch"]]) if rows.empty else rows

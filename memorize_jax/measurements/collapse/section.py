@@ -3,7 +3,7 @@
 import pathlib
 
 from memorize_jax.claims.shapes import thirds
-from memorize_jax.epochs import STAGES, at_stages
+from memorize_jax.epochs import STAGES, at_stages, at_stages_or_epochs
 from memorize_jax.measurements.collapse.means import MESSAGES
 from memorize_jax.pages.section import Section
 from memorize_jax.pages.views import Number, if_there, make_view
@@ -49,9 +49,7 @@ def _facts(study: Study) -> dict | None:
 
 def _collapse(study):
     table = study.tables["collapse"]
-    rows = at_stages(table, {seed: study.metrics_of(seed) for seed in study.seeds})
-    if rows.empty:
-        rows = table.assign(stage=[f"epoch {epoch}" for epoch in table["epoch"]])
+    rows = at_stages_or_epochs(table, {seed: study.metrics_of(seed) for seed in study.seeds})
     rows = rows.sort_values(["stage", "group", "layer_number"])
     reasons = [text for flag, text in MESSAGES.items() if (rows["status"].astype(int) & flag > 0).any()]
     note = f"{NOTE} Numbers are missing where {'; or '.join(reasons)}." if reasons else NOTE

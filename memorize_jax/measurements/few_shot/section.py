@@ -1,6 +1,6 @@
 """What the report says of few-shot learning."""
 
-from memorize_jax.epochs import at_stages
+from memorize_jax.epochs import at_stages_or_epochs
 from memorize_jax.pages.section import Section
 from memorize_jax.pages.views import Number, make_view
 
@@ -16,10 +16,7 @@ NUMBERS = {
 
 def _few_shot(study):
     table = study.tables["few_shot"]
-    rows = at_stages(table, {seed: study.metrics_of(seed) for seed in study.seeds})
-    if rows.empty:
-        # Neither of the two was measured: what was, then.
-        rows = table.assign(stage=[f"epoch {epoch}" for epoch in table["epoch"]])
+    rows = at_stages_or_epochs(table, {seed: study.metrics_of(seed) for seed in study.seeds})
     rows = rows.sort_values(["stage", "num_shots", "group", "layer_number"])
     texts = {"stage": "epoch", "num_shots": "examples", "group": "group", "layer": "layer"}
     note = (

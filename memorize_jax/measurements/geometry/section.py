@@ -1,6 +1,6 @@
 """What the report says of the geometry."""
 
-from memorize_jax.epochs import at_stages
+from memorize_jax.epochs import at_stages_or_epochs
 from memorize_jax.figures.bound import dimension_remark
 from memorize_jax.figures.joint import has_joint
 from memorize_jax.geometry.status import BOUND
@@ -18,10 +18,7 @@ SPREAD = {"capacity_example_sd": Number("± over examples", ".4f")}
 
 def _geometry(study):
     geometry = study.tables["geometry"]
-    rows = at_stages(geometry, {seed: study.metrics_of(seed) for seed in study.seeds})
-    if rows.empty:
-        # Neither of the two was measured: what was, then.
-        rows = geometry.assign(stage=[f"epoch {epoch}" for epoch in geometry["epoch"]])
+    rows = at_stages_or_epochs(geometry, {seed: study.metrics_of(seed) for seed in study.seeds})
     rows = rows.sort_values(["stage", "group", "layer_number"])
     numbers = {
         **if_there(geometry, JOINT),
