@@ -75,7 +75,9 @@ class Program(NamedTuple):
         """Measures all layers; absent examples are those whose mask is 0."""
         geometry = geometry_of_layers(points, mask, key, self.mean_field)
         with one_thread():
-            joint = jax.block_until_ready(joint_geometry_of_layers(points, mask, key, self.joint)) if self.joint else None
+            joint = (
+                jax.block_until_ready(joint_geometry_of_layers(points, mask, key, self.joint)) if self.joint else None
+            )
         return Measured(geometry, joint, stacked([participation_of_points(x, mask) for x in points]))
 
 
@@ -155,6 +157,8 @@ def numbers_of(measured: Measured, layers: tuple[str, ...]) -> Numbers:
     by_class = {name: np.array(getattr(geometry, name), float) for name in ("capacity", "radius", "dimension")}
     if joint is not None:
         by_class["joint_class_capacity"] = np.array(joint.class_capacity, float)
-    for name, ratio in zip(("participation_ratio", "participation_ratio_corrected"), participation.by_class, strict=False):
+    for name, ratio in zip(
+        ("participation_ratio", "participation_ratio_corrected"), participation.by_class, strict=False
+    ):
         by_class[name] = np.array(ratio, float)
     return Numbers(by_layer, by_class)
