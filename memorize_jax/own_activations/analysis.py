@@ -15,8 +15,8 @@ from memorize_jax.analysis.manifolds import geometry_rows
 from memorize_jax.geometry import JointGeometry, LayerParticipation, ManifoldGeometry
 from memorize_jax.geometry.status import describe
 from memorize_jax.own_activations.interval_tables import class_interval, interval_columns, interval_table, told
-from memorize_jax.own_activations.repeats import Repeats
 from memorize_jax.own_activations.layer import LayerResult
+from memorize_jax.own_activations.repeats import Repeats
 from memorize_jax.own_activations.saving import dataset_of, load_fields, save_fields
 from memorize_jax.storage.tables import GEOMETRY
 
@@ -109,9 +109,9 @@ class Analysis:
 
         Args:
           per: "layer", a row each with the columns of results/geometry.csv, or "class", a row for each class of each
-            layer: its label, its numbers, what its status means, the rows it was measured on. With repeats both end
-            with <measure>_mean, _low and _high, the mean over the repeats and the ends of its 95 % interval; the columns
-            before them are those of the first repeat alone.
+            layer: its label, its numbers, what its status means, the rows it was measured on. With repeats both have
+            <measure>_mean, _low and _high too: the mean over the repeats and the ends of its 95 % interval; the other
+            columns are those of the first repeat alone.
 
         Raises:
           ValueError: another `per`.

@@ -54,8 +54,8 @@ def analyze(
       num_draws: Gaussian draws per manifold.
       kappa: margin.
       joint_draws: Gaussian draws of the joint geometry; 0 measures none.
-      repeats: R choices of examples, each with draws of its own, for intervals of all measures; the first is what is
-        measured without them. R + 10 measurements by one compiled program; 20 are enough.
+      repeats: R choices of examples, each with draws of its own, and as many or half as many parts of the examples, for
+        intervals of all measures; the first is what is measured without them. 20 are enough.
       **options: of `geometry.layer_geometry`.
 
     Warns:
@@ -80,6 +80,7 @@ def analyze(
     again = None
     if repeats > 1:
         choices = [choose_examples(examples, key, repeat=repeat).indices for repeat in range(repeats)]
-        again = measure_repeats(layers, choices, found, key=key, **options)
+        rows = {name: examples.rows[examples.codes == code] for code, name in enumerate(examples.names)}
+        again = measure_repeats(layers, rows, choices, found, key=key, **options)
     asked = {**sizes, "nan": nan, "pool": pool, **options, "repeats": repeats}
     return Analysis(*found, tuple(layers), seed, kappa, indices, taken + left_out, asked, repeats=again)

@@ -9,6 +9,8 @@ from memorize_jax.geometry.points import exponent_of
 
 # Rows up to which their inner products are cheaper than what they save.
 MOST_ROWS = 2000
+# Features of each row from which on it is worth its while.
+FEATURES_PER_ROW = 8
 FEATURES_AT_A_TIME = 2**14
 # Eigenvalues below this share of the largest are what float64 leaves of zero.
 LEAST_EIGENVALUE = 1e-13
@@ -17,7 +19,7 @@ LEAST_EIGENVALUE = 1e-13
 def in_coordinates(
     layers: Mapping[str, Shaped[np.ndarray, "n _"]], rows: Int[np.ndarray, " r"]
 ) -> dict[str, Shaped[np.ndarray, "n _"]]:
-    """Turns layers with more features than rows, so that the same points have one coordinate for each row.
+    """Turns layers with many more features than rows, so that the same points have one coordinate for each row.
 
         x_i . x_j stays what it is about one of the points:   G = U diag(e) U',   coordinates U sqrt(e)
 
@@ -26,7 +28,7 @@ def in_coordinates(
     """
     if len(rows) > MOST_ROWS:
         return dict(layers)
-    is_wide = lambda values: values.shape[1] > len(rows) and not exponent_of(values[rows]).any()
+    is_wide = lambda values: values.shape[1] > FEATURES_PER_ROW * len(rows) and not exponent_of(values[rows]).any()
     return {name: _turned(values, rows) if is_wide(values) else values for name, values in layers.items()}
 
 

@@ -7,7 +7,8 @@ import pandas as pd
 
 from memorize_jax.geometry.status import describe
 from memorize_jax.own_activations.intervals import Interval, interval_of, overlap_of
-from memorize_jax.own_activations.repeats import FEWEST_EXAMPLES, OF_LAYERS, Repeats
+from memorize_jax.own_activations.parts import FEWEST_EXAMPLES
+from memorize_jax.own_activations.repeats import OF_LAYERS, Repeats
 
 
 def measures_of(repeats: Repeats) -> list[str]:
@@ -18,30 +19,40 @@ def measures_of(repeats: Repeats) -> list[str]:
 
 def layer_interval(repeats: Repeats, measure: str) -> Interval:
     """The interval of a column of all layers, [L]."""
-    return _interval(repeats, "by_layer", measure, overlap_of(repeats.choices)[-1])
+    whole, overlaps = _sizes_of(repeats)
+    # The variances of classes add up, each as 1/M_c if classes are alike.
+    overlap = np.average(overlaps, weights=1 / whole)
+    return _interval(repeats, "by_layer", measure, overlap, np.sum(1 / whole) / np.sum(1 / repeats.taken))
 
 
 def class_interval(repeats: Repeats, measure: str) -> Interval:
     """The interval of a column of all classes of all layers, [L, P]."""
-    return _interval(repeats, "by_class", measure, overlap_of(repeats.choices)[:-1])
+    whole, overlaps = _sizes_of(repeats)
+    return _interval(repeats, "by_class", measure, overlaps, repeats.taken / whole)
 
 
-def _interval(repeats, kind, measure, overlap):
+def _sizes_of(repeats):
+    """Examples of each class, and the share of them that repeats have in common."""
+    return np.array([len(rows) for rows in repeats.choices[0].values()]), overlap_of(repeats.choices)
+
+
+def _interval(repeats, kind, measure, overlap, share):
     repeated = getattr(repeats.repeated, kind)[measure]
-    if repeats.left_out is None:
+    if repeats.parts is None:
         return Interval(repeated.mean(axis=0), *(np.full(repeated.shape[1:], np.nan) for _ in range(3)))
-    return interval_of(repeated, getattr(repeats.left_out, kind)[measure], overlap)
+    return interval_of(repeated, getattr(repeats.parts, kind)[measure], overlap, share)
 
 
 def reasons_of(repeats: Repeats, measure: str) -> list[str]:
     """Why a column of each layer has no interval; "" where it has one."""
-    sizes = {label: len(rows) for label, rows in repeats.choices[0].items()}
-    label = min(sizes, key=lambda own: sizes[own])
-    if repeats.left_out is None:
-        few = f"class {label} has {sizes[label]} examples, and an interval takes at least {FEWEST_EXAMPLES} of every class"
-        return [few] * len(repeats.repeated.by_layer[measure][0])
+    if repeats.parts is None:
+        sizes = {label: len(rows) for label, rows in repeats.choices[0].items()}
+        label = min(sizes, key=lambda own: sizes[own])
+        few = f"class {label} has {sizes[label]} examples, and an interval takes {FEWEST_EXAMPLES} of every class"
+        why = few if len(repeats.choices) > 1 else "measured once; repeats=20 gives intervals"
+        return [why] * len(repeats.repeated.by_layer[measure][0])
     every = [
-        np.concatenate([repeats.repeated.by_layer[name], np.concatenate(repeats.left_out.by_layer[name])])
+        np.concatenate([repeats.repeated.by_layer[name], np.concatenate(repeats.parts.by_layer[name])])
         for name in (measure, OF_LAYERS[measure])
     ]
     return [_reason(values, status) for values, status in zip(*(each.T for each in every), strict=True)]

@@ -8,10 +8,10 @@ import numpy as np
 from memorize_jax.own_activations.repeats import Numbers, Repeats
 
 # Field of `Repeats` -> dimensions before those of a layer or class.
-TIMES = {"repeated": ("repeat",), "left_out": ("round", "part")}
+TIMES = {"repeated": ("repeat",), "parts": ("round", "part")}
 # Field of `Numbers` -> what stands between that of `Repeats` and the measure, and the dimensions at the end.
 KINDS = {"by_layer": ("layer", ("layer",)), "by_class": ("class", ("layer", "label"))}
-ROWS = "repeated_rows"
+ROWS, TAKEN = "repeated_rows", "parts_taken"
 
 
 def padded_rows(indices: Mapping[Any, np.ndarray]) -> np.ndarray:
@@ -24,10 +24,11 @@ def padded_rows(indices: Mapping[Any, np.ndarray]) -> np.ndarray:
 
 
 def arrays_of_repeats(repeats: Repeats | None) -> dict[str, tuple[tuple[str, ...], np.ndarray]]:
-    """Name -> (dimensions, values): "repeated_layer_capacity", "left_out_class_radius" and the like."""
+    """Name -> (dimensions, values): "repeated_layer_capacity", "parts_class_radius" and the like."""
     if repeats is None:
         return {}
     found = {ROWS: (("repeat", "label", "example"), np.stack([padded_rows(own) for own in repeats.choices]))}
+    found[TAKEN] = (("label",), repeats.taken)
     for field, times in TIMES.items():
         if (numbers := getattr(repeats, field)) is None:
             continue
@@ -52,4 +53,4 @@ def repeats_of(arrays: Mapping[str, tuple[Any, np.ndarray]], labels: Sequence) -
     choices = [
         {label: own[own >= 0] for label, own in zip(labels, rows, strict=True)} for rows in np.asarray(arrays[ROWS][1])
     ]
-    return Repeats(**found, choices=tuple(choices))
+    return Repeats(**found, choices=tuple(choices), taken=np.asarray(arrays[TAKEN][1]))

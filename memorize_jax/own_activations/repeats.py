@@ -1,4 +1,4 @@
-"""The same measurement of other examples and other draws, and without some of the examples."""
+"""The same measurement of other examples and other draws, and of parts of the examples."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -10,19 +10,25 @@ import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray, Shaped
 
 from memorize_jax.analysis.manifolds import geometry_rows
+from memorize_jax.geometry.grams import Mask
 from memorize_jax.geometry.joint.pipeline import joint_geometry_of_layers
-from memorize_jax.geometry.options import JOINT, MEAN_FIELD, joint_options, mean_field_options, read_options
+from memorize_jax.geometry.options import (
+    JOINT,
+    MEAN_FIELD,
+    JointOptions,
+    MeanFieldOptions,
+    joint_options,
+    mean_field_options,
+    read_options,
+)
 from memorize_jax.geometry.participation import participation_of_points, stacked
 from memorize_jax.geometry.pipeline import geometry_of_layers
 from memorize_jax.geometry.points import read_manifolds
 from memorize_jax.own_activations.coordinates import in_coordinates
+from memorize_jax.own_activations.intervals import overlap_of
 from memorize_jax.own_activations.measure import Measured
+from memorize_jax.own_activations.parts import choose_parts, plan_parts
 from memorize_jax.threads import one_thread
-
-# Parts of every class of which one is left out at a time, and how many of the repeats are measured in this way too.
-PARTS, MOST_ROUNDS = 5, 2
-# A class of fewer examples does not tell how far its measures move.
-FEWEST_EXAMPLES = 4
 
 _JOINT = ("capacity", "radius", "dimension", "utility", "center_alignment", "axis_alignment", "center_axis_alignment")
 # Column of a layer that has an interval -> the column that says why it has no number.
@@ -56,69 +62,95 @@ class Repeats(NamedTuple):
 
     Attributes:
       repeated: numbers of the R choices of examples, the first that of the plain analysis.
-      left_out: of the first B of them, each without one of k parts of the examples; None where a class has too few.
-      choices: the examples of each: label -> rows.
+      parts: numbers of k sets of examples that share none, in B rounds, in the scale of the repeats; None where a class
+        has too few examples, or there is but one repeat.
+      choices: the examples of each repeat: label -> rows.
+      taken: examples of each class in a set.
     """
 
     repeated: Numbers
-    left_out: Numbers | None
-    choices: tuple[dict[int, Int[np.ndarray, " M"]], ...]
+    parts: Numbers | None
+    choices: tuple[dict[Any, Int[np.ndarray, " M"]], ...]
+    taken: Int[np.ndarray, " P"]
 
 
 class Program(NamedTuple):
     """Measures points of one shape, whatever their number of examples; every call is the same compiled program."""
 
-    mean_field: Any
-    joint: Any
+    mean_field: MeanFieldOptions
+    joint: JointOptions | None
 
-    def __call__(self, points: tuple[Array, ...], mask: Array, key: PRNGKeyArray) -> Measured:
+    def __call__(self, points: tuple[Array, ...], mask: Mask, key: PRNGKeyArray) -> Measured:
         """Measures all layers; absent examples are those whose mask is 0."""
-        geometry = geometry_of_layers(points, mask, key, self.mean_field)
-        with one_thread():
-            joint = (
-                jax.block_until_ready(joint_geometry_of_layers(points, mask, key, self.joint)) if self.joint else None
-            )
+        geometry, joint = geometry_of_layers(points, mask, key, self.mean_field), None
+        if self.joint is not None:
+            with one_thread():
+                joint = jax.block_until_ready(joint_geometry_of_layers(points, mask, key, self.joint))
         return Measured(geometry, joint, stacked([participation_of_points(x, mask) for x in points]))
 
 
 def measure_repeats(
     layers: Mapping[str, Shaped[np.ndarray, "n _"]],
-    choices: Sequence[Mapping[int, Int[np.ndarray, " M"]]],
+    rows: Mapping[Any, Int[np.ndarray, " n"]],
+    choices: Sequence[Mapping[Any, Int[np.ndarray, " M"]]],
     plain: Measured,
     *,
     key: PRNGKeyArray,
     joint_draws: int = 200,
-    **options,
+    **options: Any,
 ) -> Repeats:
-    """Measures every choice of examples by draws of its own, and the first ones also with examples left out.
+    """Measures every choice of examples by draws of its own, and sets of examples that share none by the same draws.
 
     K, the number of center directions removed, is chosen anew in every measurement where it was not given, so that the
     intervals contain its jumps.
 
     Args:
       layers: of finite numbers.
+      rows: label -> all rows of the class.
       choices: of the examples, R times; the first is what was measured already.
-      plain: what it gave, by the key itself; repeat r has the draws of `fold_in(key, r)`.
+      plain: what it gave, by the key itself; repeat r, and round r of the sets, have the draws of `fold_in(key, r)`.
       joint_draws: of the joint geometry; 0 measures none.
       **options: of `geometry.layer_geometry`.
     """
-    used = np.unique(np.concatenate([rows for own in choices for rows in own.values()]))
+    there, whole = (np.array([len(own[label]) for label in choices[0]]) for own in (rows, choices[0]))
+    plan = plan_parts(there, whole, len(choices))
+    used = np.unique(np.concatenate([rows[label] for label in choices[0]]))
     layers, names = in_coordinates(layers, used), tuple(layers)
-    key_of = lambda number: jax.random.fold_in(key, number) if number else key
-    sizes = np.array([len(rows) for rows in choices[0].values()])
-    repeated, left_out, program = [numbers_of(plain, names)], [], None
-    for number, chosen in enumerate(choices):
-        rounds = number < MOST_ROUNDS and sizes.min() >= FEWEST_EXAMPLES
-        if not number and not rounds:
-            continue
-        points, mask = _points_of(layers, chosen)
-        program = program or _program((len(points), *mask.shape, mask.dtype), joint_draws, options)
-        measure = lambda mask, points=points, own=key_of(number): numbers_of(program(points, mask, own), names)
-        if number:
-            repeated.append(measure(mask))
-        if rounds:
-            left_out.append(_stacked([measure(part) for part in _masks_of_parts(mask)]))
-    return Repeats(_stacked(repeated), _stacked(left_out) if left_out else None, tuple(choices))
+    width = int(whole.max())
+    dtype = jnp.result_type(*(read_manifolds([values[:1]] * 2).points.dtype for values in layers.values()))
+    program = _program((len(layers), len(whole), width, dtype), joint_draws, options)
+
+    def numbers(chosen, number):
+        own = jax.random.fold_in(key, number) if number else key
+        return numbers_of(program(*_points_of(layers, chosen, width, dtype), own), names)
+
+    repeated = [numbers_of(plain, names)]
+    repeated += [numbers(chosen, number) for number, chosen in enumerate(choices) if number]
+    parts = []
+    if overlap_of(choices).any():
+        for number in range(plan.num_rounds):
+            sets = choose_parts(rows, choices[number], plan, key, number)
+            known = [repeated[number]] if plan.is_whole else []
+            parts.append(_stacked([*known, *(numbers(chosen, number) for chosen in sets[len(known) :])]))
+    elif plan.num_rounds:
+        # Repeats that share no example are such sets themselves.
+        parts.append(_stacked(repeated))
+    found = _stacked(repeated)
+    return Repeats(found, _in_scale(_stacked(parts), found) if parts else None, tuple(choices), plan.taken)
+
+
+def _in_scale(parts, repeated):
+    """The numbers of smaller sets times what makes their mean that of the repeats; flags as they are."""
+
+    def scaled(own, whole):
+        mean = own.mean(axis=(0, 1))
+        return own * np.where(mean == 0, 1, whole.mean(axis=0) / np.where(mean == 0, 1, mean))
+
+    by_layer = {
+        name: own if name.endswith("status") else scaled(own, repeated.by_layer[name])
+        for name, own in parts.by_layer.items()
+    }
+    return Numbers(by_layer, jax.tree.map(scaled, parts.by_class, repeated.by_class))
 
 
 def _program(shape, joint_draws, options):
@@ -128,19 +160,17 @@ def _program(shape, joint_draws, options):
     return Program(mean_field_options(mean_field, shape), joint and joint_options(joint, shape))
 
 
-def _points_of(layers, chosen):
-    read = [
-        read_manifolds([values[rows] for rows in chosen.values()], f"points of layer {name!r}")
+def _points_of(layers, chosen, width, dtype):
+    """Points [P, width, N] of every layer and their mask; a class with fewer examples has zeros behind them."""
+    mask = np.array([np.arange(width) < len(rows) for rows in chosen.values()])
+    # As many rows for all, so that every call has one shape.
+    filled = [np.resize(rows, width) for rows in chosen.values()]
+    points = [
+        read_manifolds([values[rows] for rows in filled], f"points of layer {name!r}").points.astype(dtype)
         for name, values in layers.items()
     ]
-    dtype = jnp.result_type(*(one.points.dtype for one in read))
-    return tuple(one.points.astype(dtype) for one in read), read[0].mask.astype(dtype)
-
-
-def _masks_of_parts(mask):
-    """The mask without one of k parts of the examples of every class, k times."""
-    parts = min(PARTS, int(mask.sum(axis=1).min()))
-    return [np.where(np.arange(mask.shape[1]) % parts == part, 0, mask).astype(mask.dtype) for part in range(parts)]
+    mask = mask.astype(dtype)
+    return tuple(own * mask[..., None] for own in points), mask
 
 
 def _stacked(numbers):
