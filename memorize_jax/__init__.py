@@ -23,6 +23,7 @@ _NAMES = {
     "geometry": ("memorize_jax.geometry", None),
     "measurements": ("memorize_jax.measurements", None),
     "models": ("memorize_jax.models", None),
+    "taps": ("memorize_jax.taps", None),
 }
 __all__ = ["__version__", *_NAMES]
 

@@ -42,6 +42,7 @@ LIBRARY = {
     },
     "presets": {"config", "measurements.measurement", "measurements.registry", "runs"},
     "own_activations": {*LOW, "analysis", "data", "figures", "geometry", "measurements.geometry", "storage"},
+    "taps": set(),
     "report": {*SHARED, "measurements.measurement", "measurements.registry"},
     "commands": {
         *(*SHARED, "own_activations", "measurements.costs", "measurements.driver", "measurements.geometry"),
@@ -63,6 +64,7 @@ OWNERS = {
     "skdim": {"memorize_jax.measurements.geometry.two_nn"},
     "tensorflow": {"memorize_jax.data.tfds_sources"},
     "tensorflow_datasets": {"memorize_jax.data.tfds_sources"},
+    "equinox": {"memorize_jax.taps.equinox_variables"},
     "third_party": set(),
     "tests": set(),
     "benchmarks": set(),
