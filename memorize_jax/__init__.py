@@ -24,6 +24,7 @@ _NAMES = {
     "measurements": ("memorize_jax.measurements", None),
     "models": ("memorize_jax.models", None),
     "taps": ("memorize_jax.taps", None),
+    "Watch": ("memorize_jax.watching.watch", "Watch"),
 }
 __all__ = ["__version__", *_NAMES]
 
