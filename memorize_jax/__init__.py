@@ -12,7 +12,8 @@ import importlib
 
 # Name -> (module, name in it; None for the module itself).
 _NAMES = {
-    "analyze": ("memorize_jax.activations_api", "analyze"),
+    "analyze": ("memorize_jax.own_activations.analyze", "analyze"),
+    "Analysis": ("memorize_jax.own_activations.analysis", "Analysis"),
     "open_run": ("memorize_jax.runs.run", "open_run"),
     "open_study": ("memorize_jax.measurements.registry", "open_study"),
     "train": ("memorize_jax.runs.front", "train"),

@@ -41,11 +41,11 @@ LIBRARY = {
         "storage",
     },
     "presets": {"config", "measurements.measurement", "measurements.registry", "runs"},
-    "activations_api": {*LOW, "analysis", "data", "figures", "geometry", "measurements.geometry", "storage"},
+    "own_activations": {*LOW, "analysis", "data", "figures", "geometry", "measurements.geometry", "storage"},
     "taps": set(),
     "report": {*SHARED, "measurements.measurement", "measurements.registry"},
     "commands": {
-        *(*SHARED, "activations_api", "measurements.costs", "measurements.driver", "measurements.geometry"),
+        *(*SHARED, "own_activations", "measurements.costs", "measurements.driver", "measurements.geometry"),
         *("measurements.measurement", "measurements.registry", "presets", "report"),
     },
 }

@@ -6,9 +6,9 @@ import importlib
 _NAMES = {
     "INPUT": "activations",
     "layer_activations": "activations",
-    "Analysis": "activations_api",
-    "analyze": "activations_api",
-    "read_points": "activations_api",
+    "Analysis": "own_activations.analysis",
+    "analyze": "own_activations.analyze",
+    "read_points": "own_activations.files.npz",
     "select_epochs": "epochs",
     "at_stages": "epochs",
     "best_epoch": "epochs",

@@ -17,10 +17,11 @@ from typing import Any
 
 from absl import flags
 
-from memorize_jax.activations_api import analyze, read_points
 from memorize_jax.analysis.settings import GeometrySettings
 from memorize_jax.commands import cli, measure
 from memorize_jax.measurements.registry import get_measurement
+from memorize_jax.own_activations.analyze import analyze
+from memorize_jax.own_activations.files.npz import read_points
 from memorize_jax.runs.folder import RunFolder, check_writable
 from memorize_jax.storage.tables import GEOMETRY, write_table
 

@@ -1,0 +1,1 @@
+"""Files that activations are read from, one format each."""
