@@ -13,6 +13,10 @@ import importlib
 
 # Name -> the module that has it.
 _NAMES = {
+    "linen": "memorize_jax.taps.linen_tap",
+    "nnx": "memorize_jax.taps.nnx_tap",
+    "equinox": "memorize_jax.taps.equinox_tap",
+    "haiku": "memorize_jax.taps.haiku_tap",
     "split": "memorize_jax.taps.variables",
     "merge": "memorize_jax.taps.variables",
 }
@@ -22,7 +26,13 @@ __all__ = [*_NAMES]
 def __getattr__(name):
     if name not in _NAMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(_NAMES[name]), name)
+    try:
+        return getattr(importlib.import_module(_NAMES[name]), name)
+    except ModuleNotFoundError as error:
+        # Only the libraries that are options have the name of their tap.
+        if error.name != name:
+            raise
+        raise ImportError(f"this needs {name}: pip install 'memorize_jax[{name}]'") from error
 
 
 def __dir__():
