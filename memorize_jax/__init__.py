@@ -22,6 +22,7 @@ _NAMES = {
     "geometry": ("memorize_jax.geometry", None),
     "measurements": ("memorize_jax.measurements", None),
     "models": ("memorize_jax.models", None),
+    "torch": ("memorize_jax.torch", None),
 }
 __all__ = ["__version__", *_NAMES]
 
