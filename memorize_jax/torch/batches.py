@@ -73,7 +73,14 @@ def cut(value: Any, start: int, stop: int, count: int | None = None) -> Any:
 
 
 def read_batch(
-    content: Any, place: int, parameters: Mapping[str, inspect.Parameter], *, label: Any, device: Any, dtype: Any
+    content: Any,
+    place: int,
+    parameters: Mapping[str, inspect.Parameter],
+    *,
+    label: Any,
+    device: Any,
+    dtype: Any,
+    whole: bool = False,
 ) -> Batch:
     """Takes a batch apart and moves its inputs.
 
@@ -81,23 +88,24 @@ def read_batch(
       parameters: of the network's `forward`.
       label: where the classes are: "auto", None, a key or an index of the batch, or a function of it.
       dtype: that floating inputs are brought to; None leaves them.
+      whole: whether the batch is left in one piece.
 
     Raises:
       ValueError: a batch whose parts cannot be told apart, labels that are not one for each example.
     """
-    labels, inputs = _labels_and_inputs(content, place, label)
+    labels, inputs = _labels_and_inputs(content, place, label, whole)
     mask = None
     move = lambda value: _moved(value, device, dtype)
     if isinstance(inputs, Mapping):
-        inputs = {key: move(value) for key, value in inputs.items()}
+        inputs = move(inputs)
         mask = inputs.get(MASK)
         takes_any = any(each.kind is inspect.Parameter.VAR_KEYWORD for each in parameters.values())
         known = inputs if takes_any else {key: value for key, value in inputs.items() if key in parameters}
-        args, kwargs = ((), known) if known else ((inputs,), {})
+        args, kwargs = ((), known) if known and not whole else ((inputs,), {})
     else:
-        args, kwargs = tuple(move(each) for each in (inputs if isinstance(inputs, tuple) else (inputs,))), {}
-    tensors = [each for each in (*args, *kwargs.values(), *inputs_of(args)) if isinstance(each, torch.Tensor)]
-    if not tensors or not tensors[0].ndim:
+        args, kwargs = move(inputs if isinstance(inputs, tuple) and not whole else (inputs,)), {}
+    tensors = [each for each in _tensors((*args, kwargs)) if each.ndim]
+    if not tensors:
         raise ValueError(f"batch {place}: expected tensors as inputs of the network, got {_described(content)}")
     count = len(tensors[0])
     if labels is not None and labels.shape != (count,):
@@ -111,16 +119,17 @@ def read_batch(
     return Batch(args, kwargs, labels, None if mask is None else mask.bool(), count, place)
 
 
-def inputs_of(args: tuple) -> Iterator[Any]:
-    """The values of a mapping that is given to the network as it is."""
-    for each in args:
-        if isinstance(each, Mapping):
-            yield from each.values()
+def _tensors(value):
+    if isinstance(value, torch.Tensor):
+        yield value
+    elif isinstance(value, (tuple, list, Mapping)):
+        for each in value.values() if isinstance(value, Mapping) else value:
+            yield from _tensors(each)
 
 
-def _labels_and_inputs(content, place, label):
+def _labels_and_inputs(content, place, label, whole):
     if isinstance(label, Callable):
-        return _as_labels(label(content)), _inputs(content, place)
+        return _as_labels(label(content)), content if whole else _inputs(content, place)
     if isinstance(content, Mapping):
         key = next((each for each in LABELS if each in content), None) if label == "auto" else label
         if key is not None and key not in content:
@@ -133,10 +142,10 @@ def _labels_and_inputs(content, place, label):
         if label == "auto":
             label = 1 if len(content) == 2 else None
         if label is None:
-            return None, _inputs(content, place)
+            return None, content if whole else _inputs(content, place)
         if not isinstance(label, int) or not -len(content) <= label < len(content):
             raise ValueError(f"batch {place}: expected label to be an index of {_described(content)}, got {label!r}")
-        return _as_labels(content[label]), _inputs(content, place)
+        return _as_labels(content[label]), content if whole else _inputs(content, place)
     return None, content
 
 
@@ -146,8 +155,8 @@ def _inputs(content, place):
         return content
     if len(content) not in (1, 2):
         raise ValueError(
-            f"batch {place}: expected inputs, or (inputs, labels), got {_described(content)}; make them a pair of the "
-            "inputs (a tensor, a tuple or a dict) and the labels"
+            f"batch {place}: expected inputs, or (inputs, labels), got {_described(content)}; say label=1, say, and "
+            "call=lambda model, batch: model(batch[0])"
         )
     return tuple(content[0]) if isinstance(content[0], list) else content[0]
 
@@ -165,6 +174,10 @@ def _is_array(value):
 def _moved(value, device, dtype):
     if isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
         value = torch.from_numpy(np.ascontiguousarray(value))
+    if isinstance(value, Mapping):
+        return {key: _moved(each, device, dtype) for key, each in value.items()}
+    if isinstance(value, (tuple, list)):
+        return tuple(_moved(each, device, dtype) for each in value)
     if not isinstance(value, torch.Tensor):
         return value
     return value.to(device=device, dtype=dtype if value.is_floating_point() else None)

@@ -45,13 +45,13 @@ def extract(
       model: a torch.nn.Module on any devices; what DataParallel and torch.compile wrap is taken out of them.
       loader: DataLoader or any iterable of batches: tensors, pairs (inputs, labels), or dicts as Hugging Face makes
         them. Also a data set, a tensor [n, ...], a dict of tensors, a tuple (inputs, labels).
-      layers: "auto", or names of `model.named_modules()`, or patterns such as "layer3.*"; `*` matches dots too. A module
-        that is called several times gives "relu", "relu#2", ... "auto" takes the outputs of blocks (residual blocks,
-        encoder layers), of nonlinearities outside of blocks, and of the last layer with parameters; nothing inside of
-        a block.
-      pool: "flatten", all units; "mean" over tokens [b, tokens, features] or map positions [b, channels, ...]; "cls", the
-        first token; "last", the last; "sample:4096", so many units chosen by `seed`; a function from the output of the
-        module to [b, ...]; or a dict from patterns of layers to these, the others flattened. What
+      layers: "auto", or names of `model.named_modules()` or patterns such as "layer3.*", where `*` matches dots too.
+        A module that is called several times gives "relu", "relu#2", ... "auto" takes the outputs of blocks (residual
+        blocks, encoder layers), of nonlinearities that are in no block, and of the layer with parameters that comes
+        last; nothing inside of a block.
+      pool: "flatten", all units; "mean" over tokens [b, tokens, features] or map positions [b, channels, ...]; "cls",
+        the first token; "last", the last; "sample:4096", so many units chosen by `seed`; a function from the output of
+        the module to [b, ...]; or a dict from names or patterns of layers to these, the others flattened. What
         `attention_mask` marks as padding is never taken. Of a tuple the first tensor is the layer, of a ModelOutput
         `last_hidden_state` or the only tensor.
       progress: whether a bar is shown.

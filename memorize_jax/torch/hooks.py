@@ -49,7 +49,7 @@ def run_with_hooks(
             if call is None:
                 model(*batch.args, **batch.kwargs)
             else:
-                call(model, batch.args[0] if len(batch.args) == 1 and not batch.kwargs else batch.kwargs or batch.args)
+                call(model, batch.args[0])
     except (RuntimeError, TypeError, ValueError, IndexError, KeyError) as error:
         if problems:
             raise problems[0] from None

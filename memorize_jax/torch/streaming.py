@@ -45,8 +45,8 @@ def stream(
       device: where inputs go; by default to the network's first parameter. The network is not moved.
       label: where the classes are: "auto", the second of a pair or the key "labels" or "label" of a dict; a key; an
         index; None; or a function of the batch.
-      call: function (model, inputs) that runs the network on inputs; by default model(inputs), model(*inputs) for a
-        tuple, model(**inputs) for a dict.
+      call: function (model, batch) that runs the network on a batch as the loader yields it, with its tensors moved; by
+        default model(inputs), model(*inputs) for a tuple, model(**inputs) for a dict, without what it does not take.
       batch_size: into which a data set or tensor is cut.
       held: whether the caller keeps everything, so that it must fit into memory.
     """
@@ -63,7 +63,8 @@ def stream(
     model = unwrapped(model)
     place, kind = input_device(model, device), input_dtype(model)
     parameters = inspect.signature(model.forward).parameters
-    read = lambda content, number: read_batch(content, number, parameters, label=label, device=place, dtype=kind)
+    shared = {"label": label, "device": place, "dtype": kind, "whole": call is not None}
+    read = lambda content, number: read_batch(content, number, parameters, **shared)
     random_numbers = RandomNumbers(model, getattr(loader, "generator", None))
     with random_numbers:
         batches = batches_of(loader, batch_size)
@@ -71,6 +72,8 @@ def stream(
         if first is None:
             raise ValueError("expected at least one batch as loader, got an empty one")
         start = read(first, 0)
+        if not start.count:
+            raise ValueError("batch 0 holds no examples")
         part, calls = look_ahead(model, start, call)
         reader = reader_of(model, calls, layers, pool, call=call, seed=seed, dtype=np.dtype(dtype))
         ahead = reader(part)
@@ -106,9 +109,7 @@ def _rows(batch, seen, examples_per_class, left):
     rows = np.arange(batch.count)
     if examples_per_class is not None:
         if batch.labels is None:
-            raise ValueError(
-                "expected labels with examples_per_class, got a loader without any; label= says where they are"
-            )
+            raise ValueError("expected labels with examples_per_class, got none; label= says where in a batch they are")
         keep = []
         for row, own in enumerate(batch.labels.tolist()):
             if seen[own] < examples_per_class and (left is None or len(keep) < left):
@@ -123,7 +124,7 @@ def _check_memory(row_bytes, left, total):
         f"the activations of {len(row_bytes)} layers for {total} examples",
         # Joining the batches of a layer holds it twice.
         sum(row_bytes.values()) * left + max(row_bytes.values()) * total,
-        "take pool='mean' or 'sample:4096', fewer layers or examples, or stream them with memorize_jax.torch.accumulate",
+        "take pool='mean' or 'sample:4096', fewer layers or examples, or memorize_jax.torch.accumulate",
     )
 
 
@@ -137,7 +138,7 @@ def _check_units(ahead, found):
 
 
 def _check_independent(ahead, found):
-    """Warns of layers that show the same examples otherwise in a larger batch: their first axis may not be examples."""
+    """Warns of layers that show the same examples otherwise in a larger batch."""
     apart = []
     for name, values in ahead.items():
         difference = np.linalg.norm(found[name][: len(values)] - values)
@@ -145,8 +146,8 @@ def _check_independent(ahead, found):
             apart.append(repr(name))
     if apart:
         warnings.warn(
-            f"layers {', '.join(apart[:8])}: an example is not the same in a small batch and in a large one; either the "
-            "first axis is not that of the examples (batch_first=True mends it), or the network draws random numbers or "
-            "normalizes over the batch in evaluation mode",
+            f"layers {', '.join(apart[:8])}: an example is not the same in a small batch and in a large one; either "
+            "the first axis is not that of the examples (batch_first=True mends it), or the network draws random "
+            "numbers or normalizes over the batch in evaluation mode",
             stacklevel=2,
         )
