@@ -25,6 +25,7 @@ _NAMES = {
     "models": ("memorize_jax.models", None),
     "taps": ("memorize_jax.taps", None),
     "Watch": ("memorize_jax.watching.watch", "Watch"),
+    "torch": ("memorize_jax.torch", None),
 }
 __all__ = ["__version__", *_NAMES]
 
