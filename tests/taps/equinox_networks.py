@@ -36,6 +36,7 @@ class ResNet(eqx.Module):
         return self.head(x.mean((1, 2))), state
 
 
+@eqx.filter_jit
 def mlp():
     first, second, third = KEYS[:3]
     relu = eqx.nn.Lambda(jax.nn.relu)
@@ -43,5 +44,6 @@ def mlp():
     return eqx.nn.Sequential([*layers, eqx.nn.Linear(3, 2, key=third)])
 
 
+@eqx.filter_jit
 def resnet():
     return eqx.nn.make_with_state(ResNet)()

@@ -25,9 +25,9 @@ def resnet_forward(x, train=True):
 
 def mlp():
     network = hk.transform(mlp_forward)
-    return network, network.init(jax.random.key(0), jnp.ones((1, 5)))
+    return network, jax.jit(network.init)(jax.random.key(0), jnp.ones((1, 5)))
 
 
 def resnet():
     network = hk.transform_with_state(resnet_forward)
-    return network, *network.init(jax.random.key(1), jnp.ones((2, 4, 4, 3)))
+    return network, *jax.jit(network.init)(jax.random.key(1), jnp.ones((2, 4, 4, 3)))

@@ -33,11 +33,11 @@ class ResNet(nn.Module):
 
 
 def mlp():
-    return MLP(), MLP().init(jax.random.key(0), jnp.ones((1, 5)))
+    return MLP(), jax.jit(MLP().init)(jax.random.key(0), jnp.ones((1, 5)))
 
 
 def resnet():
-    variables = ResNet().init(jax.random.key(1), jnp.ones((1, 4, 4, 3)), train=False)
+    variables = jax.jit(lambda key: ResNet().init(key, jnp.ones((1, 4, 4, 3)), train=False))(jax.random.key(1))
     variables.pop("intermediates", None)
     moved = jax.tree.map(lambda leaf: leaf + 0.25, variables["batch_stats"])
     return ResNet(), {**variables, "batch_stats": moved}

@@ -41,8 +41,8 @@ class ResNet(nnx.Module):
 
 
 def mlp():
-    return MLP(nnx.Rngs(0))
+    return nnx.jit(lambda: MLP(nnx.Rngs(0)))()
 
 
 def resnet():
-    return ResNet(nnx.Rngs(1))
+    return nnx.jit(lambda: ResNet(nnx.Rngs(1)))()

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from memorize_jax import taps
+from tests.taps.shared import case
 
 
 def network_of(library):
     if library in ("equinox", "haiku"):
         pytest.importorskip(library)
-    built = importlib.import_module(f"tests.taps.{library}_networks").resnet()
-    return {"linen": lambda: built[1], "haiku": lambda: built[1:]}.get(library, lambda: built)()
+    return case(library, "resnet").network
 
 
 # Library -> (a block, the name of its kernel, a leaf of the state).
