@@ -56,12 +56,12 @@ def _measured_together(a, b, labels, options):
     if isinstance(pool := options.get("pool"), Mapping):
         options |= {"pool": {start + name: own for name, own in pool.items() for start in (FIRST, SECOND)}}
     found = _repeats_of(analyze(both, labels, **options))
-    halves = [_layers_of(found, part) for part in (slice(None, len(first)), slice(len(first), None))]
+    halves = [repeats_of_layers(found, part) for part in (slice(None, len(first)), slice(len(first), None))]
     return Comparison(tuple(first), *halves)
 
 
-def _layers_of(repeats, part) -> Repeats:
-    """The repeats of some layers; their axis is the last by layer, the one before it by class."""
+def repeats_of_layers(repeats: Repeats, part: Any) -> Repeats:
+    """The repeats of some layers, by an index; their axis is the last by layer, the one before it by class."""
     of = lambda numbers: (
         numbers
         and Numbers(
