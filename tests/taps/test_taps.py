@@ -59,6 +59,12 @@ def test_inside_jit_it_is_the_same_in_the_same_order(library):
     jax.tree.map(lambda one, other: np.testing.assert_allclose(one, other, rtol=1e-6, atol=1e-6), jitted, eager)
 
 
+def test_inside_jit_only_what_is_shown_is_computed():
+    own = case("linen", "resnet")
+    program = lambda layers: jax.jit(own.tap(layers)).lower(own.network, own.inputs).compile().as_text()
+    assert [str(program(layers)).count(" convolution(") for layers in ("stem", "*")] == [1, 5]
+
+
 @pytest.mark.parametrize("library", LIBRARIES)
 def test_vmap_over_networks_and_gradients_through_it(library):
     own = case(library, "mlp")
