@@ -71,6 +71,7 @@ OWNERS = {
     "tensorflow": {"memorize_jax.data.tfds_sources"},
     "tensorflow_datasets": {"memorize_jax.data.tfds_sources"},
     "equinox": {"memorize_jax.taps.equinox_tap", "memorize_jax.taps.equinox_variables"},
+    "haiku": {"memorize_jax.taps.haiku_tap"},
     "third_party": set(),
     "tests": set(),
     "benchmarks": set(),
