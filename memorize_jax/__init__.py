@@ -24,6 +24,9 @@ _NAMES = {
     "geometry": ("memorize_jax.geometry", None),
     "measurements": ("memorize_jax.measurements", None),
     "models": ("memorize_jax.models", None),
+    "taps": ("memorize_jax.taps", None),
+    "Watch": ("memorize_jax.watching.watch", "Watch"),
+    "torch": ("memorize_jax.torch", None),
 }
 __all__ = ["__version__", *_NAMES]
 
