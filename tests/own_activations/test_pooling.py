@@ -60,7 +60,8 @@ def test_layers_have_pools_by_name_and_by_pattern():
         "conv2": "sample:5",
         "fc": "flatten",
     }
-    found = prepare({"map": MAPS, "fc": TOKENS[:, 0]}, LABELS, pool={"*": "mean", "fc": "flatten"})
+    # Where there are only features, there is nothing to pool.
+    found = prepare({"map": MAPS, "fc": TOKENS[:, 0]}, LABELS, pool="mean")
     assert [values.shape for values in found.layers.values()] == [(6, 3), (6, 3)]
 
 
@@ -70,20 +71,33 @@ def test_tensors_have_channels_first():
     np.testing.assert_allclose(found.layers["map"], MAPS.mean(axis=(1, 2)), rtol=1e-6)
 
 
+def test_maps_whose_channels_are_elsewhere_are_refused():
+    maps = MAPS[:, :2, :2]
+    with pytest.raises(
+        ValueError, match=r"channels last in layer 'map' .*looks like channels first; values.mean\(\(2, 3"
+    ):
+        pool_units(maps.transpose(0, 3, 1, 2), "mean", "map")
+    with pytest.raises(
+        ValueError, match=r"channels first in layer 'map' .*looks like channels last; values.mean\(\(1, 2"
+    ):
+        pool_units(maps, "mean", "map", channels_first=True)
+    np.testing.assert_allclose(pool_units(maps, "mean", "map"), maps.mean(axis=(1, 2)), rtol=1e-6)
+
+
 WRONG = {
     "unknown": ({"pool": "max"}, "expected pool to be one of flatten, mean, cls, last, sample:NUMBER, got 'max'"),
     "no number": ({"pool": "sample:few"}, "got 'sample:few' for layer"),
     "none": ({"pool": "sample:0"}, "got 'sample:0'"),
     "no layer": ({"pool": {"fc": "mean"}}, "expected pool for layers out of tokens, map, vector, got 'fc'"),
-    "tokens of maps": ({"pool": {"map": "cls"}}, r"expected \[n, tokens, features\] of layer 'map' for pool 'cls'"),
-    "vectors": (
-        {"pool": {"vector": "mean"}},
-        r"features\] or maps of layer 'vector' .*pool=\{'vector': 'flatten', '\*': ",
+    "tokens of maps": (
+        {"pool": {"map": "cls"}},
+        r"of layer 'map' for pool 'cls', got .*pool=\{'map': 'mean', '\*': 'cls'",
     ),
     "other tokens": (
         {"pool": {"tokens": "mean"}, "tokens": REAL[:, :3]},
         r"expected tokens \[6, 4\] for layer 'tokens', got \[6, 3\]",
     ),
+    "padding": ({"tokens": REAL}, "layer 'tokens': pool 'flatten' would take padded tokens as features; pool="),
     "weights": ({"tokens": 0.5 * REAL}, r"expected tokens \[6, tokens\] of truth values, got float64 \(6, 4\)"),
     "all padding": ({"tokens": REAL * (LABELS[:, None] < 1)}, "expected a token of every example, got none in row 1"),
 }
