@@ -55,7 +55,7 @@ def test_there_are_four_and_every_name_in_their_text_exists():
     import memorize_jax
     from memorize_jax import analysis, data, models  # noqa: F401
 
-    assert list(TEXTS) == ["label-errors", "own-activations", "own-data", "own-network"]
+    assert list(TEXTS) == ["label-errors", "own-activations", "own-data", "own-network", "recordings", "taps"]
     for text in TEXTS.values():
         for mentioned in re.findall(r"`((?:data|models|analysis)\.[\w.]+)`", text):
             assert operator.attrgetter(mentioned)(memorize_jax), mentioned
@@ -98,6 +98,17 @@ def test_the_code_about_activations_runs(workplace, capsys):
     assert "capacity" in capsys.readouterr().out
     assert (workplace / "layers.svg").stat().st_size > 0
     assert (workplace / "activations.npz").is_file()
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:layer 'V4'", "ignore:recording.mat: no layers of 160")
+def test_the_code_about_recordings_runs(workplace, capsys):
+    names = execute("recordings", workplace)
+    assert names["result"].layers == ("V1", "V4", "IT")
+    assert repr(names["again"]) == repr(names["result"])
+    assert list(names["layers"]) == ["IT", "V1", "V4"]
+    assert "2 examples left out for NaN" in capsys.readouterr().out
+    assert (workplace / "areas.svg").stat().st_size > 0
 
 
 @pytest.mark.slow
