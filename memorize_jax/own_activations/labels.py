@@ -35,7 +35,7 @@ def flat_labels(labels: Any) -> np.ndarray:
     array = np.asarray(labels.detach().cpu() if hasattr(labels, "detach") else labels)
     if array.ndim == 2 and 1 in array.shape:
         array = array.ravel()
-    if array.ndim != 1:
+    if array.ndim != 1 or not len(array):
         advice = "; np.argmax(labels, axis=1) reads one-hot rows" if array.ndim == 2 else ""
         raise ValueError(f"expected labels [n], one for every example, got shape {array.shape}{advice}")
     return array

@@ -121,6 +121,7 @@ def test_trials_with_nan_are_left_out_of_all_layers_and_counted():
 
 WRONG = {
     "no labels": ({}, {"labels": None}, r"expected labels \[n\], the class of every example, got none"),
+    "empty labels": ({}, {"labels": []}, r"one for every example, got shape \(0,\)"),
     "one label": ({}, {"labels": 0 * LABELS}, r"expected labels of at least 2 classes, got \[0\]"),
     "one-hot labels": ({}, {"labels": np.eye(8)[LABELS]}, r"got shape \(12, 8\); np.argmax\(labels, axis=1\)"),
     "no class": ({}, {"labels": LABELS - 3}, r"labels >= 0, got -1 in row 0, in 4 rows in all; .*mask=labels >= 0"),
