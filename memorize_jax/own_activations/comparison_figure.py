@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from memorize_jax.figures.joint import LABELS
+from memorize_jax.figures.joint import KINDS, LABELS
 from memorize_jax.figures.style import Drawing, drawn, layer_axis, subplots
 
 
@@ -23,6 +23,8 @@ def draw_comparison(differences: pd.DataFrame, *, measures: tuple[str, ...] = tu
         axis.axhline(0, color="#777777", linewidth=1)
         ends = [own["difference"] - own["low"], own["high"] - own["difference"]]
         axis.errorbar(range(len(layers)), own["difference"], ends, color="#0072B2", marker="o", markersize=4, capsize=3)
+        if measure in KINDS:
+            axis.set_title(KINDS[measure], fontsize=9)
         axis.set_ylabel(f"difference of\n{LABELS.get(measure, measure)}")
     for axis in list(axes.flat)[len(there) :]:
         axis.remove()

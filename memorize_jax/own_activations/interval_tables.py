@@ -19,28 +19,31 @@ def measures_of(repeats: Repeats) -> list[str]:
 
 def layer_interval(repeats: Repeats, measure: str) -> Interval:
     """The interval of a column of all layers, [L]."""
-    whole, overlaps = _sizes_of(repeats)
+    repeated = repeats.repeated.by_layer[measure]
+    if repeats.parts is None:
+        return _without_ends(repeated)
+    whole = _sizes_of(repeats)
     # The variances of classes add up, each as 1/M_c if classes are alike.
-    overlap = np.average(overlaps, weights=1 / whole)
-    return _interval(repeats, "by_layer", measure, overlap, np.sum(1 / whole) / np.sum(1 / repeats.taken))
+    overlap = np.average(overlap_of(repeats.choices), weights=1 / whole)
+    share = np.sum(1 / whole) / np.sum(1 / repeats.taken)
+    return interval_of(repeated, repeats.parts.by_layer[measure], overlap, share)
 
 
 def class_interval(repeats: Repeats, measure: str) -> Interval:
     """The interval of a column of all classes of all layers, [L, P]."""
-    whole, overlaps = _sizes_of(repeats)
-    return _interval(repeats, "by_class", measure, overlaps, repeats.taken / whole)
+    repeated = repeats.repeated.by_class[measure]
+    if repeats.parts is None:
+        return _without_ends(repeated)
+    share = repeats.taken / _sizes_of(repeats)
+    return interval_of(repeated, repeats.parts.by_class[measure], overlap_of(repeats.choices), share)
 
 
 def _sizes_of(repeats):
-    """Examples of each class, and the share of them that repeats have in common."""
-    return np.array([len(rows) for rows in repeats.choices[0].values()]), overlap_of(repeats.choices)
+    return np.array([len(rows) for rows in repeats.choices[0].values()])
 
 
-def _interval(repeats, kind, measure, overlap, share):
-    repeated = getattr(repeats.repeated, kind)[measure]
-    if repeats.parts is None:
-        return Interval(repeated.mean(axis=0), *(np.full(repeated.shape[1:], np.nan) for _ in range(3)))
-    return interval_of(repeated, getattr(repeats.parts, kind)[measure], overlap, share)
+def _without_ends(repeated):
+    return Interval(repeated.mean(axis=0), *(np.full(repeated.shape[1:], np.nan) for _ in range(3)))
 
 
 def reasons_of(repeats: Repeats, measure: str) -> list[str]:

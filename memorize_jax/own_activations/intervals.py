@@ -65,7 +65,7 @@ def interval_of(
     return Interval(value, value - half, value + half, error)
 
 
-def overlap_of(choices: Sequence[Mapping[Any, Int[np.ndarray, " M"]]]) -> Float[np.ndarray, " P"]:
+def overlap_of(choices: Sequence[Mapping[Any, Int[np.ndarray, " _"]]]) -> Float[np.ndarray, " P"]:
     """Share of the examples of a class in one repeat that another repeat has too, on average over pairs of repeats."""
     pairs, shares = len(choices) * (len(choices) - 1), []
     for label, first in choices[0].items():

@@ -46,12 +46,12 @@ def plan_parts(there: Int[np.ndarray, " P"], whole: Int[np.ndarray, " P"], repea
 
 
 def choose_parts(
-    rows: Mapping[Any, Int[np.ndarray, " n"]],
-    chosen: Mapping[Any, Int[np.ndarray, " M"]],
+    rows: Mapping[Any, Int[np.ndarray, " _"]],
+    chosen: Mapping[Any, Int[np.ndarray, " _"]],
     plan: Plan,
     key: PRNGKeyArray,
     number: int,
-) -> list[dict[Any, Int[np.ndarray, " m"]]]:
+) -> list[dict[Any, Int[np.ndarray, " _"]]]:
     """The sets of one round: label -> rows, k times.
 
     Args:

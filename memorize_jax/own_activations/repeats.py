@@ -70,7 +70,7 @@ class Repeats(NamedTuple):
 
     repeated: Numbers
     parts: Numbers | None
-    choices: tuple[dict[Any, Int[np.ndarray, " M"]], ...]
+    choices: tuple[dict[Any, Int[np.ndarray, " _"]], ...]
     taken: Int[np.ndarray, " P"]
 
 
@@ -91,8 +91,8 @@ class Program(NamedTuple):
 
 def measure_repeats(
     layers: Mapping[str, Shaped[np.ndarray, "n _"]],
-    rows: Mapping[Any, Int[np.ndarray, " n"]],
-    choices: Sequence[Mapping[Any, Int[np.ndarray, " M"]]],
+    rows: Mapping[Any, Int[np.ndarray, " _"]],
+    choices: Sequence[Mapping[Any, Int[np.ndarray, " _"]]],
     plain: Measured,
     *,
     key: PRNGKeyArray,
@@ -136,21 +136,29 @@ def measure_repeats(
         # Repeats that share no example are such sets themselves.
         parts.append(_stacked(repeated))
     found = _stacked(repeated)
-    return Repeats(found, _in_scale(_stacked(parts), found) if parts else None, tuple(choices), plan.taken)
+    apart = _stacked(parts) if parts else None
+    if apart is not None and not plan.is_whole:
+        apart = _in_scale(apart, found)
+    return Repeats(found, apart, tuple(choices), plan.taken)
 
 
 def _in_scale(parts, repeated):
-    """The numbers of smaller sets times what makes their mean that of the repeats; flags as they are."""
+    """The numbers of smaller sets about the mean of the repeats, in their scale; flags as they are."""
 
-    def scaled(own, whole):
-        mean = own.mean(axis=(0, 1))
-        return own * np.where(mean == 0, 1, whole.mean(axis=0) / np.where(mean == 0, 1, mean))
+    def scaled(name, own, whole):
+        if name.endswith("status"):
+            return own
+        mean, target = own.mean(axis=(0, 1)), whole.mean(axis=0)
+        ratio = np.where(mean == 0, 1, target / np.where(mean == 0, 1, mean))
+        # Of n points the reciprocal is about 1/D + 1/n: it is its deviations that do not depend on n.
+        return target + (own - mean) * (ratio**2 if name.endswith("participation_ratio") else ratio)
 
-    by_layer = {
-        name: own if name.endswith("status") else scaled(own, repeated.by_layer[name])
-        for name, own in parts.by_layer.items()
-    }
-    return Numbers(by_layer, jax.tree.map(scaled, parts.by_class, repeated.by_class))
+    return Numbers(
+        *(
+            {name: scaled(name, own, whole[name]) for name, own in each.items()}
+            for each, whole in zip(parts, repeated, strict=True)
+        )
+    )
 
 
 def _program(shape, joint_draws, options):
