@@ -29,7 +29,9 @@ def flat_labels(labels: Any) -> np.ndarray:
       ValueError: no labels, masked values, more than one label for an example.
     """
     if labels is None:
-        raise ValueError("expected labels [n], the class of every example, got none")
+        raise ValueError(
+            "expected labels [n], the class of every example, got none; analyze(*read_activations(path)) gives both"
+        )
     if np.ma.is_masked(labels):
         raise ValueError(f"expected labels without masked values, got {np.ma.count_masked(labels)}; leave them out")
     array = np.asarray(labels.detach().cpu() if hasattr(labels, "detach") else labels)
