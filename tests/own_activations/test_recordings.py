@@ -158,6 +158,11 @@ def test_a_path_is_read_by_the_call_itself(tmp_path):
 SQUARE = np.arange(144.0).reshape(12, 12)
 WRONG = {
     "labels": ({"V4": LAYERS["V4"]}, {}, r"expected arrays labels and activations .*, got \['V4'\]; labels= names"),
+    "text": (
+        {"labels": "abcabcabcabc", **LAYERS},
+        {},
+        "expected a label for every example in labels, got a single one",
+    ),
     "layers": ({"labels": LABELS, "V4": np.ones((11, 5))}, {}, r"layers of 12 examples, .*labels, got V4 \[11, 5\]"),
     "pattern": ({"labels": LABELS, **LAYERS}, {"layers": ["MT*"]}, r"expected layers out of .*V4.*, got 'MT\*'"),
     "layer": (

@@ -115,6 +115,8 @@ def _read(entries: Entries, labels, layers, trial_axis, count, is_first):
         if entry.kind not in ("numbers", "text"):
             raise Refused(f"expected numbers or text as {name}, got {entry.kind}")
         count = int(np.prod(entry.shape)) if sum(size > 1 for size in entry.shape) < 2 else entry.shape[0]
+        if count == 1:
+            raise Refused(f"expected a label for every example in {name}, got a single one")
     names = list(entries) if layers is None else find_layers(layers, entries)
     axes, others = {}, []
     for name in names:
