@@ -18,7 +18,7 @@ from absl import app, flags
 
 from benchmarks import document
 from benchmarks.tables import table
-from memorize_jax import analyze
+from memorize_jax.own_activations.analyze import analyze
 from memorize_jax.own_activations.compare import repeats_of_layers
 from memorize_jax.own_activations.comparison import Comparison
 

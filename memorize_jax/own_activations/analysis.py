@@ -181,5 +181,5 @@ class Analysis:
 
         path = path if path is None else pathlib.Path(path)
         if self.repeats is not None:
-            return draw_intervals(self.intervals.reset_index(), path)
+            return draw_intervals(interval_table(self.repeats, self.layers).reset_index(), path)
         return draw_geometry(self.to_dataframe(), path)

@@ -77,7 +77,7 @@ def _repeats_of(result: Analysis) -> Repeats:
     if result.repeats is not None:
         return result.repeats
     measured = Measured(result.geometry, result.joint, result.participation)
-    numbers = numbers_of(measured, result.layers)
+    numbers = numbers_of(measured)
     sizes = np.array([len(rows) for rows in result.indices.values()])
     return Repeats(jax.tree.map(lambda leaf: leaf[None], numbers), None, (dict(result.indices),), sizes)
 

@@ -91,3 +91,25 @@ def test_other_rows_are_named_and_so_is_what_was_given_twice(results):
         compare(results[0], activations(10))
     with pytest.raises(ValueError, match=r"expected the same layers in both, .*in the same order"):
         compare(activations(10), {"early": activations(10)["early"]}, labels_of(10))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("num_examples", [5, 25])
+def test_intervals_hold_what_a_large_sample_gives(num_examples):
+    """Thirty tries with as many, and five times as many examples as a repeat takes, alone and paired."""
+
+    def networks(count, seed):
+        first, second = activations(count, seed), activations(count, seed + 1)
+        return first, {name: 0.9 * own + 0.1 * second[name] for name, own in first.items()}
+
+    def compared(count, seed, repeats):
+        first, second = ({"late": own["late"]} for own in networks(count, seed))
+        options = OPTIONS | {"repeats": repeats, "seed": seed}
+        return compare(first, second, labels_of(count), **options)["late"].loc[list(MEASURES)]
+
+    large, tries = compared(1000, 999, 200), [compared(num_examples, 2 * number, 12) for number in range(30)]
+    held = np.mean(
+        [(own["low"] <= large["difference"]) & (large["difference"] <= own["high"]) for own in tries], axis=0
+    )
+    assert (held >= 0.8).all(), held
+    assert 0.9 <= held.mean() <= 0.995
