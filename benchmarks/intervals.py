@@ -72,30 +72,26 @@ def one_try(times: int, number: int) -> pd.DataFrame:
 
 
 def summarized(tries: pd.DataFrame, large: pd.Series) -> str:
-    """Shares of the tries whose interval holds what the large sample gives, in percent; Markdown."""
+    """Shares of the tries whose interval holds what the large sample gives, in percent; Markdown.
+
+    The last column is the median width of paired intervals, of the first and the third network, in that of unpaired ones.
+    """
     large = large.unstack("layer")
-    expected = {("alone", name): large[name] for name in LAYERS}
-    expected |= {("paired", name): large["first"] - large[LAYERS[place]] for name, (_, place) in PAIRS.items()}
+    expected = {("alone", "first"): large["first"]}
     # Of one law the difference is nothing, whatever a finite sample gives.
-    expected["paired", "same law"] *= 0
+    expected["paired", "same law"] = 0 * large["first"]
+    expected["paired", "less spread"] = large["first"] - large["less spread"]
     rows = []
     for measure in large.index:
         own, row = tries.xs(measure, level="measure"), {"measure": measure}
         for (kind, name), values in expected.items():
-            if name == "same law" and kind == "alone":
-                continue
             for times in TIMES:
                 part = own.loc[(kind, name)].query("times == @times")
                 holds = (part["low"] <= values[measure]) & (values[measure] <= part["high"])
-                row[f"{name if kind == 'alone' else f'first - {name}'}, {times} M"] = round(100 * holds.mean())
-        one, two, pair = (
-            own.loc[key, "standard_error"]
-            for key in [("alone", "first"), ("alone", "same law"), ("paired", "same law")]
-        )
-        row["width of paired to unpaired"] = float(
-            np.median(pair.to_numpy() / np.hypot(one.to_numpy(), two.to_numpy()))
-        )
-        rows.append(row)
+                row[f"{name}, {times} M"] = round(100 * holds.mean())
+        first, third = (own.loc[("alone", name), "standard_error"].to_numpy() for name in ("first", "less spread"))
+        paired = own.loc[("paired", "less spread"), "standard_error"].to_numpy()
+        rows.append(row | {"paired/unpaired": float(np.median(paired / np.hypot(first, third)))})
     return table(rows)
 
 
