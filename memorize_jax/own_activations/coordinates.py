@@ -60,7 +60,8 @@ def coordinates_of(points: Shaped[np.ndarray, "n N"]) -> Float[np.ndarray, "n r"
         gram += offsets @ offsets.T
         against += offsets @ mean
         square += mean @ mean
-    lower, pivots, rank, _ = scipy.linalg.lapack.dpstrf(gram, lower=1)
+    (factorize,) = scipy.linalg.get_lapack_funcs(("pstrf",), (gram,))
+    lower, pivots, rank, _ = factorize(gram, lower=1)
     order = pivots - 1
     factor = np.tril(lower)[:, :rank]
     coordinates = np.empty((num_points, rank))
