@@ -15,7 +15,7 @@ FEATURES_AT_A_TIME = 8192
 MOST_POINTS = 2048
 
 
-def alike(layers: Mapping[str, Sequence[Shaped[np.ndarray, "M _"]]]) -> dict[str, list[np.ndarray]]:
+def alike(layers: Mapping[str, Sequence[Shaped[np.ndarray, "_ _"]]]) -> dict[str, list[np.ndarray]]:
     """Brings all layers to one width, so that one program serves all, and wide ones are read once.
 
     A layer of n points in more than n dimensions becomes n points in at most n + 1 with the same inner products; then
