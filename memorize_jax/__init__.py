@@ -15,6 +15,8 @@ _NAMES = {
     "analyze": ("memorize_jax.own_activations.analyze", "analyze"),
     "Analysis": ("memorize_jax.own_activations.analysis", "Analysis"),
     "read_activations": ("memorize_jax.own_activations.files.read", "read_activations"),
+    "compare": ("memorize_jax.own_activations.compare", "compare"),
+    "Comparison": ("memorize_jax.own_activations.comparison", "Comparison"),
     "open_run": ("memorize_jax.runs.run", "open_run"),
     "open_study": ("memorize_jax.measurements.registry", "open_study"),
     "train": ("memorize_jax.runs.front", "train"),

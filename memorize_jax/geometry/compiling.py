@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -9,22 +10,19 @@ import jax.numpy as jnp
 from memorize_jax.geometry.points import is_concrete
 
 # LLVM spends a quarter of the time for compilation on what these programs do not run faster by.
-OPTIONS = {"cpu": {"xla_backend_optimization_level": 1}}
+ON_PROCESSOR = {"xla_backend_optimization_level": 1}
 
 
-def jit(function: Callable, **options) -> Callable:
+def jit(function: Callable, **options: Any) -> Any:
     """`jax.jit` that compiles quickly where it is called by itself; in other programs it is the plain one."""
-    plain = jax.jit(function, **options)
-
-    @functools.cache
-    def quick(backend):
-        return jax.jit(function, **options, compiler_options=OPTIONS[backend])
+    plain, quick = jax.jit(function, **options), jax.jit(function, **options, compiler_options=ON_PROCESSOR)
 
     @functools.wraps(function)
     def call(*args, **kwargs):
-        backend = jax.default_backend()
         # Options are of a whole program. Inside of another one even a constant is traced.
-        alone = backend in OPTIONS and all(map(is_concrete, jax.tree.leaves((args, kwargs, jnp.zeros(())))))
-        return (quick(backend) if alone else plain)(*args, **kwargs)
+        alone = all(map(is_concrete, jax.tree.leaves((args, kwargs, jnp.zeros(())))))
+        return (quick if alone and jax.default_backend() == "cpu" else plain)(*args, **kwargs)
 
+    count: Any = call
+    count._cache_size = lambda: plain._cache_size() + quick._cache_size()
     return call

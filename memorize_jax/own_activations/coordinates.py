@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import scipy.linalg
-from jaxtyping import Float, Shaped
+from jaxtyping import Float, Int, Shaped
 
 from memorize_jax.geometry.points import exponent_of
 from memorize_jax.threads import one_thread
@@ -13,6 +13,8 @@ from memorize_jax.threads import one_thread
 FEATURES_AT_A_TIME = 8192
 # Of more points the factorization would take longer than what it saves.
 MOST_POINTS = 2048
+# Features of each row from which on rows that are drawn again and again are worth it.
+FEATURES_PER_ROW = 8
 
 
 def alike(layers: Mapping[str, Sequence[Shaped[np.ndarray, "_ _"]]]) -> dict[str, list[np.ndarray]]:
@@ -31,6 +33,26 @@ def alike(layers: Mapping[str, Sequence[Shaped[np.ndarray, "_ _"]]]) -> dict[str
     cuts = np.cumsum(sizes)[:-1]
     padded = {name: np.pad(values, ((0, 0), (0, width - values.shape[1]))) for name, values in narrow.items()}
     return {name: np.split(values, cuts) for name, values in padded.items()}
+
+
+def in_coordinates(
+    layers: Mapping[str, Shaped[np.ndarray, "n _"]], rows: Int[np.ndarray, " r"]
+) -> dict[str, Shaped[np.ndarray, "n _"]]:
+    """Gives layers with many more features than rows, one by one, as `coordinates_of` has them.
+
+    Rows that are not asked for become zero. All layers stay as they are where there are many rows.
+    """
+    if len(rows) > MOST_POINTS:
+        return dict(layers)
+    found = {}
+    for name, values in layers.items():
+        found[name] = values
+        if values.shape[1] > FEATURES_PER_ROW * len(rows):
+            with one_thread():
+                own = coordinates_of(values[rows])
+            found[name] = np.zeros((len(values), own.shape[1]), own.dtype)
+            found[name][rows] = own
+    return found
 
 
 def coordinates_of(points: Shaped[np.ndarray, "n N"]) -> Float[np.ndarray, "n r"]:
@@ -64,8 +86,9 @@ def coordinates_of(points: Shaped[np.ndarray, "n N"]) -> Float[np.ndarray, "n r"
     lower, pivots, rank, _ = factorize(gram, lower=1)
     order = pivots - 1
     factor = np.tril(lower)[:, :rank]
-    coordinates = np.empty((num_points, rank))
-    coordinates[order] = factor
+    # A constant layer has one, of zeros.
+    coordinates = np.zeros((num_points, max(rank, 1)))
+    coordinates[order, :rank] = factor
     is_finer = not np.can_cast(points.dtype, np.float32)
     if is_finer:
         return np.ldexp(coordinates, exponent)

@@ -113,6 +113,6 @@ def read_mask(mask: Any, layers: Collection[str], count: int) -> Bool[np.ndarray
             advice = "; mask == 1 makes booleans of numbers" if own.dtype != bool else ""
             raise ValueError(f"expected {what} [{count}] of booleans, got {own.dtype} {own.shape}{advice}")
         is_taken &= own.ravel()
-    if not is_taken.any():
+    if count and not is_taken.any():
         raise ValueError(f"expected examples that take part, got none of {count} by mask")
     return is_taken

@@ -33,7 +33,8 @@ def read_watched(folder: RunFolder) -> Splits:
     try:
         with np.load(folder.data, allow_pickle=False) as content:
             number = int(content["num_classes"])
-            return Splits(*(Split(*(content[f"{part}_{name}"] for name in NAMES), number, WATCHED) for part in PARTS))
+            parts = {part: [content[f"{part}_{name}"] for name in NAMES] for part in PARTS}
+            return Splits(**{part: Split(images, labels, number, WATCHED) for part, (images, labels) in parts.items()})
     except Exception as error:  # zip and header readers raise whatever they raise
         raise ValueError(f"{folder.data}: expected the examples of a watched run, got {error!r}") from error
 

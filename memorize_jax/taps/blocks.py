@@ -5,10 +5,10 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from memorize_jax.taps.recording import Call, Entry, Recorder
+from memorize_jax.taps.recording import Call, Entry, Recorder, is_norm
 
 
-def representations(recorder: Recorder, available: Sequence[Entry], inputs: Sequence[Any]) -> list[Entry]:
+def representations(recorder: Recorder, inputs: Sequence[Any]) -> list[Entry]:
     """Chooses the outputs of the blocks, and what the layers of weights between them read.
 
     In JAX a nonlinearity is as a rule a function, not a module: what comes after it has no name of its own, but it is
@@ -25,11 +25,11 @@ def representations(recorder: Recorder, available: Sequence[Entry], inputs: Sequ
     """
     shows, reads = set(), set()
     _mark(recorder.root, shows, reads)
-    ends = [entry for entry in available if entry.call is recorder.root and entry.role == "output"]
+    ends = [entry for entry in recorder.entries.values() if entry.call is recorder.root and entry.role == "output"]
     shown = {id(array) for array in [*inputs, *(entry.traced for entry in ends)]}
     latest, chosen = {}, {id(entry) for entry in ends}
     has_begun = False
-    for entry in available:
+    for entry in recorder.entries.values():
         same, call = id(entry.traced), id(entry.call)
         if entry.role == "input":
             wanted, named = has_begun and call in reads and not entry.is_inside, latest.get(same, entry)
@@ -43,18 +43,25 @@ def representations(recorder: Recorder, available: Sequence[Entry], inputs: Sequ
         if wanted and same not in shown and jnp.issubdtype(entry.traced.dtype, jnp.floating):
             shown.add(same)
             chosen.add(id(named))
-    return [entry for entry in available if id(entry) in chosen]
+    return [entry for entry in recorder.entries.values() if id(entry) in chosen]
 
 
 def _mark(call: Call, shows: set[int], reads: set[int]) -> None:
     """Notes which calls inside of one show what they return, and which what they read."""
-    kinds = [inner.kind for inner in call.calls if inner.calls]
+    kinds = _blocks(call)
     for inner in call.calls:
-        if inner.calls or inner.has_weights:
+        if _is_block(inner) or inner.has_weights:
             reads.add(id(inner))
-        if inner.calls:
+        if _is_block(inner):
             shows.add(id(inner))
-            within = [each.kind for each in inner.calls if each.calls]
-            has_blocks = any(within.count(kind) > 1 for kind in within)
-            if kinds.count(inner.kind) == 1 or "Sequential" in inner.kind or has_blocks:
+            within = _blocks(inner)
+            if kinds.count(inner.kind) == 1 or "Sequential" in inner.kind or len(set(within)) < len(within):
                 _mark(inner, shows, reads)
+
+
+def _blocks(call):
+    return [inner.kind for inner in call.calls if _is_block(inner)]
+
+
+def _is_block(call):
+    return bool(call.calls) and not is_norm(call.kind)

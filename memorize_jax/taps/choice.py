@@ -2,6 +2,7 @@
 
 import difflib
 import fnmatch
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -41,7 +42,11 @@ def choose(
             entry.obstacle = entry.obstacle or f"its shape is {shape}, without a first axis of {num_examples} examples"
     available = [entry for entry in recorder.entries.values() if entry.obstacle is None]
     if patterns == (AUTO,):
-        return representations(recorder, available, inputs)
+        found = representations(recorder, inputs)
+        if hidden := [entry.name for entry in found if entry.obstacle is not None and entry.is_inside]:
+            reason = recorder.entries[hidden[0]].obstacle
+            warnings.warn(f"layers {_some(hidden)} cannot be shown: {reason}; layers=[...] names others", stacklevel=5)
+        return [entry for entry in found if entry.obstacle is None]
     wanted = set()
     for pattern in patterns:
         fits = _fitting(pattern, [entry.name for entry in available])
@@ -61,11 +66,15 @@ def _fitting(pattern, names):
 
 
 def _nothing(pattern, entries, available):
-    names = [entry.name for entry in available]
     hidden = {entry.name: entry.obstacle for entry in entries if entry.obstacle is not None}
     if fits := sorted(_fitting(pattern, hidden)):
         return f"layer {fits[0]!r} cannot be shown: {hidden[fits[0]]}"
-    near = difflib.get_close_matches(pattern, names, n=MOST_NAMES, cutoff=0.4)
-    listed = [*near, *(name for name in names if name not in near and not name.endswith(READ))][:MOST_NAMES]
-    more = f" and {len(names) - len(listed)} more" if len(names) > len(listed) else ""
-    return f"expected layers that the network has, got {pattern!r}; it has {', '.join(listed)}{more}"
+    names = [entry.name for entry in available if entry.name.endswith(READ) == pattern.endswith(READ)]
+    near = difflib.get_close_matches(pattern, names, n=MOST_NAMES, cutoff=0.6)
+    listed = _some([*near, *(name for name in names if name not in near)])
+    return f"expected layers that the network has, got {pattern!r}; it has {listed}"
+
+
+def _some(names):
+    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    return ", ".join(names[:MOST_NAMES]) + more

@@ -19,9 +19,7 @@ _is_module = lambda node: isinstance(node, eqx.Module)
 class EquinoxTap(Tap):
     """Shows the layers of a module of equinox; see `equinox`."""
 
-    def __init__(
-        self, layers: str | Sequence[str], evaluation: bool, axis_name: str | None, arguments: dict[str, Any]
-    ):
+    def __init__(self, layers: str | Sequence[str], evaluation: bool, axis_name: str | None, arguments: dict[str, Any]):
         super().__init__(layers, arguments)
         self._evaluation, self._axis_name = evaluation, axis_name
 
@@ -30,14 +28,13 @@ class EquinoxTap(Tap):
         expect(model, "equinox", "a module of equinox, or (module, state)")
         if self._evaluation:
             model = eqx.nn.inference_mode(model)
-        names: dict[int, str] = {}
-        copy = _observed_copy(model, (), names)
+        copy = _observed_copy(model, ())
 
         def show(*example):
             recorder = Recorder(drop=lambda node: isinstance(node, eqx.nn.State))
             # A copy, for setting a state makes the one before it unusable.
             own = jax.tree.map(lambda leaf: leaf, state)
-            with recording(recorder, names):
+            with recording(recorder):
                 result = copy(*example, *own, **arguments)
             recorder.finish(result)
             return self._chosen(recorder, example, has_examples=False)
@@ -45,22 +42,19 @@ class EquinoxTap(Tap):
         return jax.vmap(show, axis_name=self._axis_name)(*inputs)
 
 
-def _observed_copy(module, path, names):
+def _observed_copy(module, path):
     """The module as an observed one, with all modules inside of it."""
 
     def inside(name, value):
         found, treedef = jax.tree.flatten_with_path(value, is_leaf=_is_module)
-        new = [
-            _observed_copy(node, (*path, name, *path_parts(keys)), names) if _is_module(node) else node
-            for keys, node in found
-        ]
+        copied = lambda keys, node: _observed_copy(node, (*path, name, *path_parts(keys)))
+        new = [copied(keys, node) if _is_module(node) else node for keys, node in found]
         return jax.tree.unflatten(treedef, new)
 
-    copy = object.__new__(observed(type(module)) if callable(module) else type(module))
+    copy = object.__new__(observed(type(module), "/".join(path)) if callable(module) else type(module))
     static = {field.name for field in module.__dataclass_fields__.values() if field.metadata.get("static", False)}
     for name, value in vars(module).items():
         object.__setattr__(copy, name, value if name in static else inside(name, value))
-    names[id(copy)] = "/".join(path)
     return copy
 
 

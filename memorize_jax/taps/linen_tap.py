@@ -3,7 +3,7 @@
 import functools
 import operator
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -101,22 +101,32 @@ class _LinenRecorder(Recorder):
             for index, value in enumerate(several):
                 name = "/".join([*module.path, key]) + (f"#{index + 1}" if index else "")
                 if is_array(value) and name not in self.entries:
-                    self.add(name, None, "sown", value).obstacle = None
+                    self.add(name, self.running, "sown", value).obstacle = None
                     self._places[name] = (module.path, key, index if isinstance(values, tuple) else None)
 
     def fetch(self, sown: Mapping[str, Any]) -> None:
         """Takes the values of all entries out of what was sown."""
+        if lost := sorted(_calls_in(sown) - {path for path, _, _ in self._places.values()}):
+            raise ValueError(
+                f"expected a network whose modules are run, got {'/'.join(lost[0])} compiled before by nn.jit, so that "
+                "it cannot be shown; take nn.jit away"
+            )
         for name, (path, key, index) in self._places.items():
             entry = self.entries[name]
             try:
-                values = functools.reduce(operator.getitem, [*path, key], sown)
+                values = functools.reduce(operator.getitem, [*path, key], cast(Any, sown))
             except KeyError:
                 entry.obstacle = INSIDE
                 continue
             entry.value = values if index is None else values[index]
             if entry.value.shape != entry.traced.shape:
                 shapes = f"{list(entry.traced.shape)}, and {list(entry.value.shape)} together"
-                entry.obstacle = f"its module is run several times by scan or vmap, with shape {shapes}"
+                entry.obstacle = f"run several times by scan or vmap, with shape {shapes}"
+
+
+def _calls_in(sown, path=()):
+    found = {path} if f"{OWN}call" in sown else set()
+    return found.union(*(_calls_in(own, (*path, name)) for name, own in sown.items() if isinstance(own, Mapping)))
 
 
 def linen(model: Any, layers: str | Sequence[str] = AUTO, **arguments: Any) -> LinenTap:
@@ -128,9 +138,9 @@ def linen(model: Any, layers: str | Sequence[str] = AUTO, **arguments: Any) -> L
       **arguments: of `model.apply`, e.g. train=False, `rngs`, `method`, and `mutable` in training mode.
 
     Returns:
-      tap(variables, *inputs); see `Tap`. Updates of collections (batch statistics) are dropped. What the network sows as
-      intermediates is shown under "path/name". Modules inside `nn.remat` are shown like others; those inside `nn.scan`
-      or `nn.vmap` cannot be, but their outputs can.
+      tap(variables, *inputs); see `Tap`. Updates of collections (batch statistics) are dropped. What the network
+      sows as intermediates is shown under "path/name". Modules inside `nn.remat` are shown like others; those inside
+      `nn.scan` or `nn.vmap` cannot be, but their outputs can.
 
     Raises:
       ValueError: not a module of flax.linen.

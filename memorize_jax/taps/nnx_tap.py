@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import flax.nnx
+import jax
 
 from memorize_jax.taps.choice import AUTO
 from memorize_jax.taps.libraries import expect
@@ -22,16 +23,17 @@ class NnxTap(Tap):
     def _show(self, network, inputs, arguments):
         expect(network, "flax.nnx", "a module of flax.nnx")
         # A copy: statistics, counts, mode and classes of the network stay what they are.
-        copy = flax.nnx.merge(*flax.nnx.split(network))
+        graphdef, state = flax.nnx.split(network)
+        # Made anew by jax, for flax lets variables change only where they were made.
+        copy = flax.nnx.merge(graphdef, jax.tree.map(lambda leaf: leaf, state))
         if self._evaluation:
             copy.eval()
-        names = {}
-        for path, module in flax.nnx.iter_modules(copy):
-            names.setdefault(id(module), "/".join(map(str, path)))
+        modules = {id(module): (path, module) for path, module in reversed([*flax.nnx.iter_modules(copy)])}
+        for path, module in modules.values():
             if callable(module) and not isinstance(module, (flax.nnx.Rngs, flax.nnx.RngStream)):
-                object.__setattr__(module, "__class__", observed(type(module)))
+                object.__setattr__(module, "__class__", observed(type(module), "/".join(map(str, path))))
         recorder = Recorder()
-        with recording(recorder, names):
+        with recording(recorder):
             recorder.finish(copy(*inputs, **arguments))
         return self._chosen(recorder, inputs)
 

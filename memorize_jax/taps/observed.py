@@ -8,48 +8,49 @@ from typing import Any
 
 from memorize_jax.taps.recording import Recorder, has_matrix
 
-# The recorder of the pass that is running, and the names of the modules it knows by their id.
-_RUNNING: contextvars.ContextVar[tuple[Recorder, dict[int, str]] | None] = contextvars.ContextVar(
-    "running", default=None
-)
+# Of the pass that is running.
+_RECORDER: contextvars.ContextVar[Recorder | None] = contextvars.ContextVar("recorder", default=None)
 
 
 @contextlib.contextmanager
-def recording(recorder: Recorder, names: dict[int, str]) -> Iterator[None]:
+def recording(recorder: Recorder) -> Iterator[None]:
     """Notes all calls of observed modules while it lasts."""
-    token = _RUNNING.set((recorder, names))
+    token = _RECORDER.set(recorder)
     try:
         yield
     finally:
-        _RUNNING.reset(token)
+        _RECORDER.reset(token)
 
 
 @functools.cache
-def observed(kind: type) -> type:
-    """A subclass of a class of modules, of the same name, whose calls are noted; one for each class."""
+def observed(kind: type, path: str) -> type:
+    """A subclass of a class of modules, of the same name, whose calls are noted.
+
+    One for each path, which thus survives that jax takes the module to pieces and puts it together again. The path of
+    the network itself is "".
+    """
 
     def call(self, *args, **kwargs):
-        running = _RUNNING.get()
-        name = running and running[1].get(id(self))
-        # The network itself is what all others are in.
-        if not running or not name:
+        recorder = _RECORDER.get()
+        # All others are inside of the network itself.
+        if recorder is None or not path:
             return kind.__call__(self, *args, **kwargs)
         weights = has_matrix(kind.__name__, [_array_of(value) for value in vars(self).values()])
-        return running[0].observe(
-            name, kind.__name__, weights, functools.partial(kind.__call__, self), args, kwargs
-        )
+        forward = functools.partial(kind.__call__, self)
+        return recorder.observe(path, kind.__name__, weights, forward, args, kwargs)
 
     def sow(self, variable_type, name, value, *args, **kwargs):
-        running = _RUNNING.get()
-        own = running and running[1].get(id(self))
-        if not running or own is None:
+        recorder = _RECORDER.get()
+        if recorder is None:
             return kind.sow(self, variable_type, name, value, *args, **kwargs)
-        for label, array in running[0].arrays(value, f"{own}/{name}" if own else name):
-            running[0].add(label, None, "sown", array)
+        for label, array in recorder.arrays(value, f"{path}/{name}" if path else name):
+            recorder.add(label, recorder.running, "sown", array)
         return True
 
     namespace: dict[str, Any] = {"__call__": call, "__module__": kind.__module__, "__qualname__": kind.__qualname__}
-    return type(kind)(kind.__name__, (kind,), {**namespace, **({"sow": sow} if hasattr(kind, "sow") else {})})
+    if hasattr(kind, "sow"):
+        namespace["sow"] = sow
+    return type(kind)(kind.__name__, (kind,), namespace)
 
 
 def _array_of(value):

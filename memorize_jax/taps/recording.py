@@ -14,7 +14,7 @@ from memorize_jax.taps.leaves import path_parts
 OUTPUT = "output"
 # Behind the name of a module: what it reads. No path has a dot.
 READ = ".input"
-INSIDE = "it is called inside a transformation of the network's own (vmap, scan, remat, jit), which keeps it to itself"
+INSIDE = "called inside a transformation of the network's own (vmap, scan, remat, jit), which keeps its values"
 
 
 @dataclasses.dataclass
@@ -60,11 +60,16 @@ class Recorder:
         self.leave(call, result)
         return result
 
+    @property
+    def running(self) -> Call:
+        """The call that is being run."""
+        return self._open[-1]
+
     def enter(self, name: str, kind: str, has_weights: bool, arguments: Sequence[Any]) -> Call:
         """Notes that a module is called; the first of its arguments is its input."""
         number = self.number(name)
         call = Call(name if number == 1 else f"{name}#{number}", kind, has_weights)
-        siblings = self._open[-1].calls
+        siblings = self.running.calls
         siblings[:] = [*(each for each in siblings if each.name != call.name), call]
         self._open.append(call)
         if arguments and is_array(arguments[0]):
@@ -87,10 +92,10 @@ class Recorder:
         for name, array in self.arrays(result, OUTPUT):
             self.add(name, self.root, "output", array)
 
-    def add(self, name: str, call: Call | None, role: str, array: Any) -> Entry:
-        """Notes an array, of the module that is being run unless another is given."""
+    def add(self, name: str, call: Call, role: str, array: Any) -> Entry:
+        """Notes an array."""
         inside = get_opaque_trace_state(convention="memorize_jax") != self._home
-        entry = Entry(name, call or self._open[-1], role, array, array, inside, INSIDE if inside else None)
+        entry = Entry(name, call, role, array, array, inside, INSIDE if inside else None)
         # What is traced a second time comes last, too.
         self.entries.pop(name, None)
         self.entries[name] = entry
@@ -110,7 +115,12 @@ def is_array(value: Any) -> bool:
     return hasattr(value, "dtype") and hasattr(value, "ndim")
 
 
+def is_norm(kind: str) -> bool:
+    """Tells by its class a module that normalizes; what it holds is neither a matrix nor a block."""
+    return "Norm" in kind and not kind.startswith(("Weight", "Spectral"))
+
+
 def has_matrix(kind: str, arrays: Sequence[Any]) -> bool:
-    """Tells a module that multiplies its input by a matrix, by its own arrays; norms have vectors only."""
+    """Tells a module that multiplies its input by a matrix, by its own arrays."""
     is_matrix = lambda array: is_array(array) and array.ndim >= 2 and jnp.issubdtype(array.dtype, jnp.inexact)
-    return "Norm" not in kind and any(map(is_matrix, arrays))
+    return not is_norm(kind) and any(map(is_matrix, arrays))

@@ -17,10 +17,11 @@ class Tap(abc.ABC):
     """Shows the layers of a network by name: tap(params_or_model, *inputs) -> {layer: [n, ...]}.
 
     A pure function that works eagerly and inside jit, vmap and grad, of which XLA computes what is shown, no more;
-    outside of jit all activations are held while it runs. It changes neither the network nor its classes. The result is an
-    OrderedDict in the order of the forward pass, which jit keeps, as it does not for a dict. A module that is called
-    again is named "conv#2", "conv#3"; what a module reads, "conv.input"; of several arrays that it returns each has a
-    name, "attention.0"; what the network returns is "output".
+    outside of jit all activations are held while it runs. It changes neither the network nor its classes.
+
+    The result is an OrderedDict in the order of the forward pass, which jit keeps, as it does not for a dict. A module
+    that is called again is named "conv#2", "conv#3"; what a module reads, "conv.input"; of several arrays that it
+    returns each has a name, "attention.0"; what the network returns is "output".
     """
 
     def __init__(self, layers: str | Sequence[str], arguments: dict[str, Any]):

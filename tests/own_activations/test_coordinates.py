@@ -37,6 +37,7 @@ def test_equal_points_and_constant_layers():
     np.testing.assert_array_equal(found[3], found[7])
     constant = coordinates_of(np.full((12, 300), 0.1, np.float32))
     assert (constant == constant[0]).all()
+    assert coordinates_of(np.full((12, 300), 0.1)).tolist() == 12 * [[0.0]]
 
 
 def test_layers_get_one_width():

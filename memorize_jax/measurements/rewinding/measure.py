@@ -19,7 +19,9 @@ def plan(run: Run, settings: RewindingSettings) -> Work:
     Of the earlier epochs, and of another run, only the layers that are moved are read, unless they stay and the final
     network's move.
     """
-    chosen = select_groups(settings.rewind_layers, run.analyzed_layers, "rewind_layers")
+    # A layer of another library's network may hold no parameters, as one that only reshapes.
+    layers = [layer for layer in run.analyzed_layers if layer.modules]
+    chosen = select_groups(settings.rewind_layers, layers, "rewind_layers")
     groups = {group.name: group for group in chosen}
     donors = {SELF: run} | ({settings.source: _open_source(run, settings.source)} if settings.source else {})
     units = [

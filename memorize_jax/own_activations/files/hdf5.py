@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from memorize_jax.own_activations.files.entry import Entries, Entry, Opening, kind_of
+from memorize_jax.own_activations.files.entry import Entries, Entry, Foreign, Opening, kind_of
 
 # Where MATLAB keeps what cells and objects point to.
 HIDDEN = ("#refs#", "#subsystem#")
@@ -18,12 +18,12 @@ def hdf5_entries(path: pathlib.Path) -> Opening:
     """Opens an HDF5 file; names are the paths of its datasets, shapes those that MATLAB shows if MATLAB wrote it.
 
     Raises:
-      ValueError: h5py is not installed; says how to.
+      Foreign: h5py is not installed; says how to.
     """
     try:
         import h5py  # pyright: ignore[reportMissingImports] (an option)
     except ImportError as error:
-        raise ValueError("a file that needs h5py: pip install 'memorize_jax[hdf5]'") from error
+        raise Foreign("an HDF5 file, which needs h5py: pip install 'memorize_jax[hdf5]'") from error
     found: Entries = {}
     with h5py.File(path, "r") as file:
 

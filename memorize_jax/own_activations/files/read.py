@@ -11,7 +11,7 @@ from jaxtyping import Shaped
 
 from memorize_jax.memory import check_fits
 from memorize_jax.own_activations.files.choice import Refused, example_axis, find_entry, find_layers, what_of
-from memorize_jax.own_activations.files.entry import Entries, Opened
+from memorize_jax.own_activations.files.entry import Entries, Foreign, Opened
 from memorize_jax.own_activations.files.hdf5 import hdf5_entries
 from memorize_jax.own_activations.files.matlab import matlab_entries
 from memorize_jax.own_activations.files.npz import npy_entries, npz_entries
@@ -77,10 +77,11 @@ def read_file(
             found, noted, left_out = _read(entries, labels, layers, trial_axis, count, is_first)
     except Refused as error:
         raise ValueError(f"{path}: {error}") from error.__cause__
+    except Foreign as error:
+        raise ValueError(f"{path}: expected {FORMATS}, got {error}") from error
     except Exception as error:  # readers raise whatever they raise
-        said = " ".join(str(error).split()) or "a damaged one"
-        is_ours = isinstance(error, ValueError)
-        raise ValueError(f"{path}: expected {FORMATS}, got {said if is_ours else f'a damaged one: {said}'}") from error
+        said = " ".join(str(error).split())
+        raise ValueError(f"{path}: expected {FORMATS}, got a damaged one: {said}") from error
     if left_out:
         warnings.warn(f"{path}: {left_out}", stacklevel=3)
     return found, noted
@@ -93,7 +94,7 @@ def _open(path) -> tuple[Opened, bool]:
             return zarr_entries(path), True
         if any(path.rglob("*.npy")):
             return npy_entries(path), True
-        raise ValueError("a folder with neither npy files nor a zarr group")
+        raise Foreign("a folder with neither npy files nor a zarr group")
     with path.open("rb") as file:
         start = file.read(520)
     if start.startswith(HDF5) or start[512:].startswith(HDF5):
@@ -103,7 +104,7 @@ def _open(path) -> tuple[Opened, bool]:
     if zipfile.is_zipfile(path):
         return npz_entries(path), True
     known = [what for magic, what in OTHER_FILES.items() if start.startswith(magic)]
-    raise ValueError(known[0] if known else f"a file that begins with {start[:24]!r}")
+    raise Foreign(known[0] if known else f"a file that begins with {start[:24]!r}")
 
 
 def _read(entries: Entries, labels, layers, trial_axis, count, is_first):
@@ -119,7 +120,7 @@ def _read(entries: Entries, labels, layers, trial_axis, count, is_first):
     for name in names:
         axis = example_axis(name, entries[name], count, trial_axis, is_first=is_first, is_asked=layers is not None)
         if axis is None:
-            others.append(f"{name} ({what_of(entries[name])})")
+            others.append(f"{name} {what_of(entries[name])}")
         else:
             axes[name] = axis
     if not axes:
