@@ -14,7 +14,7 @@ import importlib
 from memorize_jax.torch.extract import Extracted, accumulate, extract
 from memorize_jax.torch.streaming import stream
 
-__all__ = ["Extracted", "GeometryAccumulator", "accumulate", "extract", "stream"]  # noqa: F822 (below)
+__all__ = ["Extracted", "GeometryAccumulator", "accumulate", "extract", "stream"]
 
 
 def __getattr__(name):
