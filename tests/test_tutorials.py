@@ -51,7 +51,7 @@ def execute(name, folder):
     return namespace
 
 
-def test_they_are_known_and_every_name_in_their_text_exists():
+def test_every_name_in_their_text_exists():
     import memorize_jax
     from memorize_jax import analysis, data, models  # noqa: F401
 
@@ -109,6 +109,27 @@ def test_the_code_about_recordings_runs(workplace, capsys):
     assert list(names["layers"]) == ["IT", "V1", "V4"]
     assert "2 examples left out for NaN" in capsys.readouterr().out
     assert (workplace / "areas.svg").stat().st_size > 0
+
+
+@pytest.mark.slow
+def test_the_code_about_taps_runs(workplace):
+    pytest.importorskip("equinox")
+    pytest.importorskip("haiku")
+    names = execute("taps", workplace)
+    assert np.isfinite(names["geometry"].capacity).all()
+    assert list(names["result"].layers) == list(names["geometry"].layers)
+
+
+@pytest.mark.slow
+def test_the_code_about_watching_runs(workplace, capsys):
+    pytest.importorskip("torch")
+    names = execute("watching", workplace)
+    assert (workplace / "runs/torch/report.html").is_file()
+    # What the text says to look for.
+    metrics = names["run"].metrics
+    assert metrics["restored_accuracy"].max() > 2 * metrics["restored_accuracy"].iloc[-1]
+    assert names["rewound"]["layer"].tolist() == ["1", "3", "5", "6"]
+    assert "joint_capacity" not in capsys.readouterr().err
 
 
 @pytest.mark.slow
