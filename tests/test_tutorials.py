@@ -55,7 +55,15 @@ def test_every_name_in_their_text_exists():
     import memorize_jax
     from memorize_jax import analysis, data, models  # noqa: F401
 
-    assert list(TEXTS) == ["label-errors", "own-activations", "own-data", "own-network", "recordings", "taps"]
+    assert list(TEXTS) == [
+        "label-errors",
+        "own-activations",
+        "own-data",
+        "own-network",
+        "recordings",
+        "taps",
+        "watching",
+    ]
     for text in TEXTS.values():
         for mentioned in re.findall(r"`((?:data|models|analysis)\.[\w.]+)`", text):
             assert operator.attrgetter(mentioned)(memorize_jax), mentioned
