@@ -53,7 +53,7 @@ def test_every_name_in_their_text_exists():
     from memorize_jax import analysis, data, models  # noqa: F401
 
     own = ["own-activations", "own-data", "own-network"]
-    assert list(TEXTS) == ["label-errors", *own, "pretrained", "recordings", "taps"]
+    assert list(TEXTS) == ["label-errors", *own, "pretrained", "recordings", "taps", "watching"]
     for text in TEXTS.values():
         for mentioned in re.findall(r"`((?:data|models|analysis)\.[\w.]+)`", text):
             assert operator.attrgetter(mentioned)(memorize_jax), mentioned
@@ -119,7 +119,7 @@ def test_the_code_about_pretrained_networks_runs(workplace, capsys):
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore:layer 'V4'", "ignore:recording.mat: no layers of 160")
+@pytest.mark.filterwarnings("ignore:layer 'V4'", "ignore:recording.mat")
 def test_the_code_about_recordings_runs(workplace, capsys):
     names = execute("recordings", workplace)
     assert names["result"].layers == ("V1", "V4", "IT")
