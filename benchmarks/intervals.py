@@ -21,6 +21,8 @@ from benchmarks.tables import table
 from memorize_jax.own_activations.analyze import analyze
 from memorize_jax.own_activations.compare import repeats_of_layers
 from memorize_jax.own_activations.comparison import Comparison
+from memorize_jax.own_activations.interval_tables import interval_table
+from memorize_jax.own_activations.repeats import Repeats
 
 MODULE = "benchmarks.intervals"
 NUM_CLASSES, NUM_EXAMPLES, NUM_FEATURES, REPEATS = 10, 20, 100, 20
@@ -54,19 +56,25 @@ def draw(num_examples: int, seed: int) -> tuple[dict[str, np.ndarray], np.ndarra
     return {name: np.concatenate(own) for name, own in parts.items()}, labels
 
 
+def repeated(num_examples: int, repeats: int, seed: int) -> tuple[pd.DataFrame, Repeats]:
+    """Intervals by layer and measure of so many examples of each class, and what they are made of."""
+    layers, labels = draw(num_examples, seed)
+    found = analyze(layers, labels, examples_per_class=NUM_EXAMPLES, repeats=repeats, seed=seed)
+    if found.repeats is None:
+        raise ValueError(f"expected repeats of at least 2, got {repeats}")
+    return interval_table(found.repeats, found.layers), found.repeats
+
+
 def large_sample(num_sets: int) -> pd.Series:
     """Means over sets that share no example, by layer and measure."""
-    layers, labels = draw(num_sets * NUM_EXAMPLES, seed=0)
-    return analyze(layers, labels, examples_per_class=NUM_EXAMPLES, repeats=num_sets).intervals["value"]
+    return repeated(num_sets * NUM_EXAMPLES, num_sets, seed=0)[0]["value"]
 
 
 def one_try(times: int, number: int) -> pd.DataFrame:
     """Intervals of the three networks, and of two pairs of them, by layer and measure."""
-    layers, labels = draw(times * NUM_EXAMPLES, seed=1000 * times + number)
-    found = analyze(layers, labels, examples_per_class=NUM_EXAMPLES, repeats=REPEATS, seed=number)
-    repeats = [repeats_of_layers(found.repeats, [pair[side] for pair in PAIRS.values()]) for side in (0, 1)]
-    paired = Comparison(tuple(PAIRS), *repeats).to_dataframe().set_index(["layer", "measure"])
-    alone = found.intervals
+    alone, found = repeated(times * NUM_EXAMPLES, REPEATS, seed=1000 * times + number)
+    sides = [repeats_of_layers(found, [pair[side] for pair in PAIRS.values()]) for side in (0, 1)]
+    paired = Comparison(tuple(PAIRS), *sides).to_dataframe().set_index(["layer", "measure"])
     kept = ["low", "high", "standard_error"]
     return pd.concat({"alone": alone[kept], "paired": paired[kept]}, names=["kind"]).assign(times=times, number=number)
 
