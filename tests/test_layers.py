@@ -73,6 +73,7 @@ OWNERS = {
     "h5py": {"memorize_jax.own_activations.files.hdf5"},
     "zarr": {"memorize_jax.own_activations.files.zarr_groups"},
     "xarray": {"memorize_jax.own_activations.saving"},
+    "torch": {"memorize_jax.torch.library"},
     "equinox": {"memorize_jax.taps.equinox_tap", "memorize_jax.taps.equinox_variables"},
     "haiku": {"memorize_jax.taps.haiku_tap"},
     "third_party": set(),
