@@ -48,12 +48,12 @@ def execute(name, folder):
     return namespace
 
 
-def test_there_are_four_and_every_name_in_their_text_exists():
+def test_every_name_in_their_text_exists():
     import memorize_jax
     from memorize_jax import analysis, data, models  # noqa: F401
 
     own = ["own-activations", "own-data", "own-network"]
-    assert list(TEXTS) == ["label-errors", *own, "pretrained", "recordings", "taps"]
+    assert list(TEXTS) == ["label-errors", *own, "pretrained", "recordings", "taps", "watching"]
     for text in TEXTS.values():
         for mentioned in re.findall(r"`((?:data|models|analysis)\.[\w.]+)`", text):
             assert operator.attrgetter(mentioned)(memorize_jax), mentioned
@@ -119,7 +119,7 @@ def test_the_code_about_pretrained_networks_runs(workplace, capsys):
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore:layer 'V4'", "ignore:recording.mat: no layers of 160")
+@pytest.mark.filterwarnings("ignore:layer 'V4'", "ignore:recording.mat")
 def test_the_code_about_recordings_runs(workplace, capsys):
     names = execute("recordings", workplace)
     assert names["result"].layers == ("V1", "V4", "IT")
@@ -127,6 +127,27 @@ def test_the_code_about_recordings_runs(workplace, capsys):
     assert list(names["layers"]) == ["IT", "V1", "V4"]
     assert "2 examples left out for NaN" in capsys.readouterr().out
     assert (workplace / "areas.svg").stat().st_size > 0
+
+
+@pytest.mark.slow
+def test_the_code_about_taps_runs(workplace):
+    pytest.importorskip("equinox")
+    pytest.importorskip("haiku")
+    names = execute("taps", workplace)
+    assert np.isfinite(names["geometry"].capacity).all()
+    assert list(names["result"].layers) == list(names["geometry"].layers)
+
+
+@pytest.mark.slow
+def test_the_code_about_watching_runs(workplace, capsys):
+    pytest.importorskip("torch")
+    names = execute("watching", workplace)
+    assert (workplace / "runs/torch/report.html").is_file()
+    # What the text says to look for.
+    metrics = names["run"].metrics
+    assert metrics["restored_accuracy"].max() > 2 * metrics["restored_accuracy"].iloc[-1]
+    assert names["rewound"]["layer"].tolist() == ["1", "3", "5", "6"]
+    assert "joint_capacity" not in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -32,8 +32,8 @@ def adapt(
     for name, shape in shapes.items():
         if not shape.shape or shape.shape[0] != num:
             raise ValueError(
-                f"expected layer {name!r} to show [{num}, ...] for {num} inputs, got {list(shape.shape)}: examples come "
-                "first"
+                f"expected layer {name!r} to show [{num}, ...] for {num} inputs, got {list(shape.shape)}: examples "
+                "come first"
             )
     *_, last = shapes
     if len(shapes[last].shape) != 2:

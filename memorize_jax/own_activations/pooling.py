@@ -21,12 +21,12 @@ def pools_of(pool: str | Mapping[str, str], layers: Collection[str]) -> dict[str
     Raises:
       ValueError: an unknown pool, a name or pattern that no layer has.
     """
-    asked = {"*": pool} if isinstance(pool, str) else dict(pool)
+    asked = dict(pool) if isinstance(pool, Mapping) else {"*": pool}
     for pattern, own in asked.items():
         kind, _, number = str(own).partition(":")
         is_known = kind == "sample" and number.isdecimal() and int(number) > 0 if number else own in POOLS[:-1]
         if not is_known:
-            raise ValueError(f"expected pool to be one of {', '.join(POOLS)}, got {own!r} for layer {pattern!r}")
+            raise ValueError(f"expected pool to be one of {', '.join(POOLS)}, got {own!r} for layers {pattern!r}")
         if not any(fnmatch.fnmatchcase(name, pattern) for name in layers) and pattern not in layers:
             raise ValueError(f"expected pool for layers out of {', '.join(layers)}, got {pattern!r}")
     found = {}

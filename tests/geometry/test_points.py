@@ -182,15 +182,15 @@ LABELS_LIKE = {
     "time differences": LABELS.astype("timedelta64[D]"),
     "complex": LABELS + 0j,
     "bfloat16": LABELS.astype(ml_dtypes.bfloat16),
-    "nothing": [],
 }
-# What `analyze` takes as names of classes.
+# What `analyze` takes as names of classes, or refuses in other words.
 NAMES_LIKE = {
     "a column": LABELS[:, None],
     "text": np.array(list("abcd"))[LABELS],
     "objects": LABELS.astype(object),
     "truth": LABELS > 1,
     "missing": pd.Series([None, *LABELS[1:]]),
+    "nothing": [],
 }
 
 

@@ -172,3 +172,11 @@ def test_it_needs_nothing_that_only_unix_has():
     assert "memorize_jax.own_activations.analyze" in loaded
     assert not [name for name in loaded if name.startswith(("memorize_jax.runs", "memorize_jax.storage.lock"))]
     assert "matplotlib" not in loaded
+
+
+@pytest.mark.filterwarnings("ignore:layer '")
+def test_the_same_shapes_are_not_compiled_again(measured, caplog):
+    _, layers, labels, _ = measured
+    with jax.log_compiles():
+        analyze(layers, np.array([*"abcd"])[labels // 10], seed=1, joint_draws=60, **OPTIONS)
+    assert not [record for record in caplog.records if "XLA compilation" in record.getMessage()]

@@ -121,6 +121,7 @@ def test_trials_with_nan_are_left_out_of_all_layers_and_counted():
 
 WRONG = {
     "no labels": ({}, {"labels": None}, r"expected labels \[n\], the class of every example, got none"),
+    "empty labels": ({}, {"labels": []}, r"one for every example, got shape \(0,\)"),
     "one label": ({}, {"labels": 0 * LABELS}, r"expected labels of at least 2 classes, got \[0\]"),
     "one-hot labels": ({}, {"labels": np.eye(8)[LABELS]}, r"got shape \(12, 8\); np.argmax\(labels, axis=1\)"),
     "no class": ({}, {"labels": LABELS - 3}, r"labels >= 0, got -1 in row 0, in 4 rows in all; .*mask=labels >= 0"),
@@ -129,7 +130,16 @@ WRONG = {
     "names and numbers": ({}, {"labels": np.array([*"abcabcabcab", 3], object)}, "expected integer labels"),
     "orientations": ({}, {"labels": LABELS * 22.5}, r"expected integer labels .*got float64.*np.unique\(np.ravel"),
     "masked labels": ({}, {"labels": np.ma.masked_equal(LABELS, 2)}, "labels without masked values, got 4"),
-    "units x trials": ({"V4": V4.T}, {}, r"expected activations \[12, ...\] for layer 'V4', got \(5, 12\)"),
+    "units x trials": (
+        {"V4": V4.T},
+        {},
+        r"activations \[12, ...\] for layer 'V4', got \(5, 12\); np.moveaxis\(values, -1",
+    ),
+    "one unit": (
+        {"V4": V4[:, 0]},
+        {},
+        r"expected activations \[12, ...\] for layer 'V4', got \(12,\); values\[:, None\]",
+    ),
     "no unit": ({"V4": V4[:, :0]}, {}, r"at least one unit for layer 'V4', got \(12, 0\)"),
     "a ragged list": ({"V4": [V4[:6], V4[6:, :4]]}, {}, r"equal shape in layer 'V4', got \(6, 5\) and \(6, 4\)"),
     "batches short": ({"V4": [V4[:6], V4[:5]]}, {}, "12 examples in all, for layer 'V4', got 2 parts with 11"),

@@ -1,10 +1,13 @@
 """Recordings from files of every format: the same numbers, wherever the trials stand."""
 
+import pathlib
+
 import numpy as np
 import pytest
 import scipy.io
 
 from memorize_jax import read_activations
+from memorize_jax.own_activations.files import read
 from memorize_jax.own_activations.prepare import prepare
 from tests.own_activations.made_up import recording
 
@@ -158,6 +161,11 @@ def test_a_path_is_read_by_the_call_itself(tmp_path):
 SQUARE = np.arange(144.0).reshape(12, 12)
 WRONG = {
     "labels": ({"V4": LAYERS["V4"]}, {}, r"expected arrays labels and activations .*, got \['V4'\]; labels= names"),
+    "text": (
+        {"labels": "abcabcabcabc", **LAYERS},
+        {},
+        "expected a label for every example in labels, got a single one",
+    ),
     "layers": ({"labels": LABELS, "V4": np.ones((11, 5))}, {}, r"layers of 12 examples, .*labels, got V4 \[11, 5\]"),
     "pattern": ({"labels": LABELS, **LAYERS}, {"layers": ["MT*"]}, r"expected layers out of .*V4.*, got 'MT\*'"),
     "layer": (
@@ -206,12 +214,63 @@ def test_memory_is_checked_before_anything_is_read(tmp_path, monkeypatch):
 def test_kinds_that_are_not_read_are_named(tmp_path):
     cells = np.empty(2, object)
     cells[:] = [np.ones(2), np.ones(3)]
-    strange = {"spikes": scipy.sparse.csc_matrix(np.eye(3)), "trains": cells, "monkey": "Rhesus", "fs": 1000.0}
+    strange = {"trains": cells, "monkey": "Rhesus", "fs": 1000.0}
     with pytest.warns(UserWarning, match="left out") as warned:
         read_activations(matlab(tmp_path, MATLAB | strange))
     said = str(warned[0].message)
-    for part in ("fs [1, 1]", "monkey (text)", "spikes (a sparse matrix, which full(...)", "trains (a cell array, "):
+    for part in ("fs [1, 1]", "monkey (text)", "trains (a cell array, which cell2mat"):
         assert part in said
+
+
+COUNTS = np.random.default_rng(2).poisson(0.3, (12, 30)).astype(float)
+
+
+def test_sparse_counts_and_files_of_matlab_4(tmp_path):
+    spikes = scipy.sparse.csc_matrix(COUNTS.T)
+    for version in ("5", "4"):
+        scipy.io.savemat(tmp_path / "spikes.mat", {"spikes": spikes, "labels": LABELS * 1.0}, format=version)
+        layers, labels = read_activations(tmp_path / "spikes.mat")
+        np.testing.assert_array_equal(layers["spikes"], COUNTS)
+        assert labels.tolist() == LABELS.tolist()
+
+
+def test_sparse_counts_of_matlab_73(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    spikes = scipy.sparse.csc_matrix(COUNTS.T)
+    with h5py.File(tmp_path / "spikes.mat", "w") as file:
+        file["labels"] = LABELS
+        for name, part in (("data", spikes.data), ("ir", spikes.indices), ("jc", spikes.indptr)):
+            file[f"spikes/{name}"] = part
+        file["spikes"].attrs["MATLAB_sparse"] = np.uint64(30)
+    layers, _ = read_activations(tmp_path / "spikes.mat")
+    assert list(layers) == ["spikes"]
+    np.testing.assert_array_equal(layers["spikes"], COUNTS)
+
+
+def entries_of(path):
+    opened, _ = read._open(path)
+    with opened as entries:
+        return {name: (entry.shape, entry.read()) for name, entry in entries.items()}
+
+
+def test_files_that_matlab_wrote_itself():
+    """Of the collection that SciPy is tested with."""
+    folder = pathlib.Path(scipy.io.matlab.__file__).parent / "tests" / "data"
+    if not folder.is_dir():
+        pytest.skip("SciPy without its tests")
+    pytest.importorskip("h5py")
+    expected = np.arange(9)[None] * np.pi / 4
+    for name in ("testdouble_4.2c_SOL2", "testdouble_6.1_SOL2", "testdouble_7.4_GLNX86", "testhdf5_7.4_GLNX86"):
+        ((shape, values),) = entries_of(folder / f"{name}.mat").values()
+        assert shape == (1, 9)
+        np.testing.assert_allclose(values, expected)
+    found = entries_of(folder / "teststruct_7.4_GLNX86.mat")
+    np.testing.assert_allclose(found["teststruct/doublefield"][1], [[2**0.5, np.e, np.pi]])
+    assert entries_of(folder / "teststringarray_7.1_GLNX86.mat")["teststringarray"][1].tolist() == [
+        "one",
+        "two",
+        "three",
+    ]
 
 
 def test_chunks_that_were_lost_are_warned_of(tmp_path):

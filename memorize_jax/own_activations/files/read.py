@@ -39,7 +39,7 @@ def read_activations(
 ) -> tuple[Layers, np.ndarray | None]:
     """Reads (layer -> array [n, ...], labels [n]) from a file or a folder.
 
-    npz; a folder of npy files; HDF5 (datasets in groups are "group/dataset"); MATLAB, of all versions since 5 (fields
+    npz; a folder of npy files; HDF5 (datasets in groups are "group/dataset"); MATLAB, of all versions (fields
     of a structure are "structure/field"); zarr, of formats 2 and 3. Memory is checked before arrays are read, and no
     Python objects ever are.
 
@@ -99,7 +99,8 @@ def _open(path) -> tuple[Opened, bool]:
         start = file.read(520)
     if start.startswith(HDF5) or start[512:].startswith(HDF5):
         return hdf5_entries(path), False
-    if start.startswith(b"MATLAB 5.0"):
+    # Version 4 begins with a small number.
+    if start.startswith(b"MATLAB 5.0") or (path.suffix == ".mat" and 0 in start[:4]):
         return matlab_entries(path), False
     if zipfile.is_zipfile(path):
         return npz_entries(path), True
@@ -115,6 +116,8 @@ def _read(entries: Entries, labels, layers, trial_axis, count, is_first):
         if entry.kind not in ("numbers", "text"):
             raise Refused(f"expected numbers or text as {name}, got {entry.kind}")
         count = int(np.prod(entry.shape)) if sum(size > 1 for size in entry.shape) < 2 else entry.shape[0]
+        if count == 1:
+            raise Refused(f"expected a label for every example in {name}, got a single one")
     names = list(entries) if layers is None else find_layers(layers, entries)
     axes, others = {}, []
     for name in names:
