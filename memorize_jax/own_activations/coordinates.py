@@ -85,7 +85,8 @@ def coordinates_of(points: Shaped[np.ndarray, "n N"]) -> Float[np.ndarray, "n r"
         gram += offsets @ offsets.T
         against += offsets @ mean
         square += mean @ mean
-    if np.trace(gram) < num_points * square * LEAST_SPREAD**2:
+    is_finer = not np.can_cast(points.dtype, np.float32)
+    if not is_finer and np.trace(gram) < num_points * square * LEAST_SPREAD**2:
         return points
     (factorize,) = scipy.linalg.get_lapack_funcs(("pstrf",), (gram,))
     lower, pivots, rank, _ = factorize(gram, lower=1)
@@ -94,10 +95,9 @@ def coordinates_of(points: Shaped[np.ndarray, "n N"]) -> Float[np.ndarray, "n r"
     # A constant layer has one, of zeros.
     coordinates = np.zeros((num_points, max(rank, 1)))
     coordinates[order, :rank] = factor
-    is_finer = not np.can_cast(points.dtype, np.float32)
     if is_finer:
         return np.ldexp(coordinates, exponent)
-    along = scipy.linalg.solve_triangular(factor[:rank], against[order[:rank]], lower=True) if rank else np.zeros(0)
+    along = scipy.linalg.solve_triangular(factor[:rank], against[order[:rank]], lower=True) if rank else np.zeros(1)
     rest = np.sqrt(max(square - along @ along, 0.0))
     placed = np.concatenate([coordinates + along, np.full((num_points, 1), rest)], axis=1)
     return np.ldexp(placed, exponent).astype(np.float32)

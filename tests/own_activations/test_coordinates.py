@@ -37,7 +37,8 @@ def test_equal_points_and_constant_layers():
     np.testing.assert_array_equal(found[3], found[7])
     assert coordinates_of(np.zeros((12, 300), np.float32)).shape == (12, 2)
     # What is left of such points is rounding, which must be seen.
-    for hardly in (np.full((12, 300), 0.1, np.float32), np.full((12, 300), 0.1), points(offset=1e6)):
+    assert coordinates_of(np.full((12, 300), 0.1)).tolist() == 12 * [[0.0]]
+    for hardly in (np.full((12, 300), 0.1, np.float32), points(offset=1e6)):
         assert coordinates_of(hardly) is hardly
 
 

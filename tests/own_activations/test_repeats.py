@@ -102,7 +102,8 @@ def test_wide_layers_keep_their_inner_products_in_fewer_coordinates():
     layers["dead"] = np.full((6, 40), 0.1)
     found = in_coordinates(layers, rows)
     assert found["narrow"] is layers["narrow"]
-    assert all((found[name][rows] == layers[name][rows]).all() for name in ("huge", "dead"))
+    assert not found["huge"].any()
+    assert not found["dead"].any()
     assert found["wide"].shape == (6, 2)
     about = lambda points: points - points.mean(axis=0)
     grams = [about(own["wide"][rows]) @ about(own["wide"][rows]).T for own in (layers, found)]
