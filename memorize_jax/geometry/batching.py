@@ -1,10 +1,13 @@
 """A map over a leading axis that holds a chosen number of items in memory at a time, and what a request takes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+
+# Numbers that layers may have together to be copied into one array.
+MOST_STACKED = 2**24
 
 
 def chunked_map(function: Callable, items: Any, chunk: int | None) -> Any:
@@ -26,6 +29,14 @@ def chunked_map(function: Callable, items: Any, chunk: int | None) -> Any:
 
     mapped = jax.lax.map(jax.vmap(function), jax.tree.map(split, items))
     return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:])[:total], mapped)
+
+
+def over_layers(function: Callable, layers: Sequence[jax.Array]) -> list[Any]:
+    """What `function` gives for each layer; of small layers of one shape by one piece of program, compiled once."""
+    if len({points.shape for points in layers}) > 1 or sum(points.size for points in layers) > MOST_STACKED:
+        return [function(points) for points in layers]
+    found = jax.lax.map(function, jnp.stack(layers))
+    return [jax.tree.map(lambda leaf, place=place: leaf[place], found) for place in range(len(layers))]
 
 
 def _items_at_a_time(chunk, total):

@@ -15,7 +15,8 @@ ON_PROCESSOR = {"xla_backend_optimization_level": 1}
 
 def jit(function: Callable, **options: Any) -> Any:
     """`jax.jit` that compiles quickly where it is called by itself; in other programs it is the plain one."""
-    plain, quick = jax.jit(function, **options), jax.jit(function, **options, compiler_options=ON_PROCESSOR)
+    plain: Any = jax.jit(function, **options)
+    quick: Any = jax.jit(function, **options, compiler_options=ON_PROCESSOR)
 
     @functools.wraps(function)
     def call(*args, **kwargs):

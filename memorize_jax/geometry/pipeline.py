@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from memorize_jax.geometry import compiling
 from memorize_jax.geometry import status as status_flags
 from memorize_jax.geometry.anchors import AnchorStatistics, statistics_of_anchors
-from memorize_jax.geometry.batching import chunked_map
+from memorize_jax.geometry.batching import chunked_map, over_layers
 from memorize_jax.geometry.centers import center_structure, check_num_components
 from memorize_jax.geometry.frames import build_frames
 from memorize_jax.geometry.grams import Grams, Mask, reduce_points, reference_of_points
@@ -68,7 +68,7 @@ def _centers_gram(points, mask):
 @functools.partial(compiling.jit, static_argnames="options")
 @jax.default_matmul_precision("highest")
 def _geometry_of_layers(layers, mask, key, draws, kappa, center_basis, *, options):
-    reduced = [reduce_points(points, mask, center_basis=center_basis) for points in layers]
+    reduced = over_layers(lambda points: reduce_points(points, mask, center_basis=center_basis), layers)
     return geometry_of_grams(reduced, mask, key, MeanFieldOptions(options, draws, kappa, None))
 
 

@@ -11,6 +11,9 @@ from memorize_jax.threads import one_thread
 
 # Features that are in float64 at a time.
 FEATURES_AT_A_TIME = 8192
+# Points that differ by less than this share of their distance from the origin show the rounding of their own numbers;
+# a second rounding would hide that from the geometry, which refuses them.
+LEAST_SPREAD = 2.0**-16
 # Of more points the factorization would take longer than what it saves.
 MOST_POINTS = 2048
 # Features of each row from which on rows that are drawn again and again are worth it.
@@ -29,9 +32,9 @@ def alike(layers: Mapping[str, Sequence[Shaped[np.ndarray, "_ _"]]]) -> dict[str
     # On matrices as small as these, threads wait for one another ten times longer than they compute.
     with one_thread():
         narrow = {name: coordinates_of(np.concatenate(points)) for name, points in layers.items()}
-    width = max(values.shape[1] for values in narrow.values())
+    most = max((values.shape[1] for values in narrow.values() if values.shape[1] <= sum(sizes) + 1), default=0)
     cuts = np.cumsum(sizes)[:-1]
-    padded = {name: np.pad(values, ((0, 0), (0, width - values.shape[1]))) for name, values in narrow.items()}
+    padded = {name: np.pad(values, ((0, 0), (0, max(most - values.shape[1], 0)))) for name, values in narrow.items()}
     return {name: np.split(values, cuts) for name, values in padded.items()}
 
 
@@ -63,7 +66,7 @@ def coordinates_of(points: Shaped[np.ndarray, "n N"]) -> Float[np.ndarray, "n r"
     out about their mean, as the geometry takes them.
 
     Returns:
-      float32, or float64 of what is finer; the points themselves if N <= n + 1.
+      float32, or float64 of what is finer; the points themselves if N <= n + 1, or if they hardly differ.
     """
     num_points, num_features = points.shape
     if num_features <= num_points + 1:
@@ -82,6 +85,9 @@ def coordinates_of(points: Shaped[np.ndarray, "n N"]) -> Float[np.ndarray, "n r"
         gram += offsets @ offsets.T
         against += offsets @ mean
         square += mean @ mean
+    is_finer = not np.can_cast(points.dtype, np.float32)
+    if not is_finer and np.trace(gram) < num_points * square * LEAST_SPREAD**2:
+        return points
     (factorize,) = scipy.linalg.get_lapack_funcs(("pstrf",), (gram,))
     lower, pivots, rank, _ = factorize(gram, lower=1)
     order = pivots - 1
@@ -89,10 +95,9 @@ def coordinates_of(points: Shaped[np.ndarray, "n N"]) -> Float[np.ndarray, "n r"
     # A constant layer has one, of zeros.
     coordinates = np.zeros((num_points, max(rank, 1)))
     coordinates[order, :rank] = factor
-    is_finer = not np.can_cast(points.dtype, np.float32)
     if is_finer:
         return np.ldexp(coordinates, exponent)
-    along = scipy.linalg.solve_triangular(factor[:rank], against[order[:rank]], lower=True) if rank else np.zeros(0)
+    along = scipy.linalg.solve_triangular(factor[:rank], against[order[:rank]], lower=True) if rank else np.zeros(1)
     rest = np.sqrt(max(square - along @ along, 0.0))
     placed = np.concatenate([coordinates + along, np.full((num_points, 1), rest)], axis=1)
     return np.ldexp(placed, exponent).astype(np.float32)

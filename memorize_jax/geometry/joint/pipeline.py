@@ -9,7 +9,7 @@ from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from memorize_jax.geometry import compiling
 from memorize_jax.geometry import status as status_flags
-from memorize_jax.geometry.batching import chunked_map
+from memorize_jax.geometry.batching import chunked_map, over_layers
 from memorize_jax.geometry.grams import Mask, Reference, reference_of_points
 from memorize_jax.geometry.joint.blocks import Blocks, block_of, origin_and_size
 from memorize_jax.geometry.joint.cone import Root, penalty_of, project, root_of
@@ -205,5 +205,5 @@ def _geometry_of_layers(layers, mask, key, draws, dichotomies, kappa, *, plan, n
     ready = JointOptions(draws, dichotomies, kappa, plan, name, center)
     given = name if dichotomies is None else dichotomies
     sampled = sample(key, plan, mask.shape[1], mask.dtype, dichotomies=given, draws=draws)
-    reduced = [_blocks_of_points(points, mask, sampled.blocks, center) for points in layers]
+    reduced = over_layers(lambda points: _blocks_of_points(points, mask, sampled.blocks, center), layers)
     return joint_geometry_of_blocks(reduced, mask, sampled, ready)
