@@ -14,6 +14,7 @@ import importlib
 _NAMES = {
     "analyze": ("memorize_jax.own_activations.analyze", "analyze"),
     "Analysis": ("memorize_jax.own_activations.analysis", "Analysis"),
+    "read_activations": ("memorize_jax.own_activations.files.read", "read_activations"),
     "open_run": ("memorize_jax.runs.run", "open_run"),
     "open_study": ("memorize_jax.measurements.registry", "open_study"),
     "train": ("memorize_jax.runs.front", "train"),
@@ -23,6 +24,9 @@ _NAMES = {
     "geometry": ("memorize_jax.geometry", None),
     "measurements": ("memorize_jax.measurements", None),
     "models": ("memorize_jax.models", None),
+    "taps": ("memorize_jax.taps", None),
+    "Watch": ("memorize_jax.watching.watch", "Watch"),
+    "torch": ("memorize_jax.torch", None),
 }
 __all__ = ["__version__", *_NAMES]
 

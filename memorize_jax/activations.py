@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Shaped
 
+from memorize_jax.adapters import AnyNetwork
 from memorize_jax.data import ChannelStatistics, standardize
 
 INPUT = "input"
@@ -22,7 +23,7 @@ Reader = Callable[[dict, jax.Array], dict[str, Any]]
 
 
 def layer_activations(
-    model: nn.Module, variables: dict, inputs: Shaped[Array | np.ndarray, "n ..."], layers: tuple[str, ...]
+    model: AnyNetwork, variables: dict, inputs: Shaped[Array | np.ndarray, "n ..."], layers: tuple[str, ...]
 ) -> dict[str, Shaped[Array | np.ndarray, "n ..."]]:
     """Computes what every layer shows for some inputs, in evaluation mode.
 
@@ -50,7 +51,7 @@ def as_vectors(shown: Mapping[str, Shaped[Array | np.ndarray, "n ..."]]) -> dict
     return {name: value.reshape(len(value), -1).astype(jnp.float32) for name, value in shown.items()}
 
 
-def flat_reader(model: nn.Module, statistics: ChannelStatistics, layers: tuple[str, ...]) -> Reader:
+def flat_reader(model: AnyNetwork, statistics: ChannelStatistics | None, layers: tuple[str, ...]) -> Reader:
     """Builds the function that shows the input and the layers of a network as vectors, for images as they are."""
 
     def read(variables, images):
@@ -59,8 +60,13 @@ def flat_reader(model: nn.Module, statistics: ChannelStatistics, layers: tuple[s
     return read
 
 
-def head_reader(model: nn.Module, statistics: ChannelStatistics, layers: tuple[str, ...], head: str) -> Reader:
-    """Builds what `flat_reader` does, which also shows `HEAD_INPUT`, the input of the layer `head`."""
+def head_reader(model: AnyNetwork, statistics: ChannelStatistics | None, layers: tuple[str, ...], head: str) -> Reader:
+    """Builds what `flat_reader` does, which also shows `HEAD_INPUT`, the input of the layer `head`.
+
+    A network that is no flax module, see `adapters`, does not tell what its last layer takes.
+    """
+    if not isinstance(model, nn.Module):
+        return flat_reader(model, statistics, layers)
 
     def read(variables, images):
         caught = []

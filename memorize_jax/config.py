@@ -18,6 +18,10 @@ DTYPES = ("float32", "bfloat16")
 # Precisions of the computation; TF32 is float32 with products of ten bits on the tensor cores of recent GPUs.
 COMPUTE_DTYPES = ("float32", "tf32", "bfloat16")
 ON_NAN = ("stop", "restore")
+# The data set and the model of a run that was trained by a program of its own and watched (`watching`); of such a run
+# only these settings are known.
+WATCHED = "watched"
+KNOWN_OF_WATCHED = ("dataset", "model", "permuted_fraction", "seed", "epochs", "keep", "keep_dtype")
 # Type of a field -> what its values are; a bool is one of the integers in Python, but not here.
 KINDS = {int: numbers.Integral, float: numbers.Real}
 
@@ -118,9 +122,10 @@ class RunConfig(Settings):
     def validate(self) -> None:
         """Checks every field; raises ValueError "expected X, got Y"."""
         super().validate()
-        check_dataset(self.dataset)
-        check_model(self.model)
-        check_dropout(self.model, self.dropout)
+        if not self.is_watched:
+            check_dataset(self.dataset)
+            check_model(self.model)
+            check_dropout(self.model, self.dropout)
         check_keep(self.keep)
         check(self, "permuted_fraction", 0 <= self.permuted_fraction <= 1, "between 0 and 1")
         check(self, "learning_rate", 0 < self.learning_rate < float("inf"), "> 0")
@@ -128,19 +133,29 @@ class RunConfig(Settings):
         check(self, "seed", 0 <= self.seed < 2**31, "between 0 and 2^31 - 1")
         check(self, "epochs", self.epochs < 2**31, "below 2^31")
 
+    @property
+    def is_watched(self) -> bool:
+        """Whether the run was trained by a program of its own."""
+        return (self.dataset, self.model) == (WATCHED, WATCHED)
+
+    @property
+    def known(self) -> tuple[str, ...]:
+        """The fields that say something about the run; of one that was watched not all do."""
+        return KNOWN_OF_WATCHED if self.is_watched else tuple(field.name for field in dataclasses.fields(self))
+
     def ends_after(self, number: int, train_accuracies: Sequence[float]) -> bool:
         """Whether training ends after epoch `number`, given the training accuracies of epochs 0 .. number.
 
         It does once the epochs are used up, or `extra_epochs` after the accuracy first exceeded `stop_accuracy`.
         """
-        if number >= self.epochs:
+        if number >= self.epochs or self.is_watched:
             return True
         reached = [epoch for epoch, accuracy in enumerate(train_accuracies) if accuracy > self.stop_accuracy]
         return bool(reached) and number >= reached[0] + self.extra_epochs
 
     def identity(self) -> dict:
         """The fields that must agree for two runs to be the same run; the others say how long, or what is stored."""
-        fields = dataclasses.fields(self)
+        fields = [field for field in dataclasses.fields(self) if field.name in self.known]
         return {field.name: getattr(self, field.name) for field in fields if not field.metadata["changes"]}
 
 

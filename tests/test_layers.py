@@ -8,16 +8,19 @@ ROOT = pathlib.Path(__file__).parent.parent
 
 # What every part may import.
 LOW = {"invocation", "keys", "memory", "threads", "plugins", "statistics", "epochs", "interruption", "progress"}
-TRAINING = {"activations", "config", "data", "models", "training"}
+TRAINING = {"activations", "adapters", "config", "data", "models", "training"}
 SHARED = {*LOW, *TRAINING, "analysis", "claims", "figures", "geometry", "pages", "runs", "storage", "studies"}
 # Part of the library -> the parts it may import besides itself. What is not an arrow here is forbidden. A room of
 # `measurements` is a part of its own; "registry" is what knows all rooms.
 LIBRARY = {
     **{part: set() for part in LOW},
+    "taps": set(),
+    "torch": {"memory", "progress"},
+    "adapters": {"plugins", "taps", "torch"},
     "data": {"keys", "memory", "plugins"},
     "models": {"plugins"},
     "geometry": {"keys", "memory", "threads"},
-    "activations": {"data"},
+    "activations": {"adapters", "data"},
     "config": {"data", "models", "epochs"},
     "training": {"config", "data", "models", "keys"},
     "storage": {"epochs", "memory"},
@@ -26,13 +29,14 @@ LIBRARY = {
     "pages": {"statistics", "studies"},
     "figures": {"epochs", "geometry", "statistics", "storage", "studies"},
     "claims": {"epochs", "geometry", "statistics", "studies"},
-    "analysis": {*LOW, "activations", "config", "data", "geometry", "runs", "storage"},
+    "analysis": {*LOW, "activations", "adapters", "config", "data", "geometry", "runs", "storage"},
     "measurements.measurement": {"config", "data"},
     "measurements.costs": {*LOW, *TRAINING, "analysis", "geometry", "runs"},
     "room": {*SHARED, "measurements.costs", "measurements.measurement"},
     "measurements.registry": {"claims", "config", "figures", "measurements.measurement", "studies"},
     "measurements.driver": {
         *LOW,
+        "adapters",
         "config",
         "data",
         "measurements.measurement",
@@ -43,6 +47,9 @@ LIBRARY = {
     "presets": {"config", "measurements.measurement", "measurements.registry", "runs"},
     "own_activations": {*LOW, "analysis", "data", "figures", "geometry", "measurements.geometry", "storage"},
     "report": {*SHARED, "measurements.measurement", "measurements.registry"},
+    "watching": {
+        *(*SHARED, "commands", "measurements.driver", "measurements.measurement", "measurements.registry"),
+    },
     "commands": {
         *(*SHARED, "own_activations", "measurements.costs", "measurements.driver", "measurements.geometry"),
         *("measurements.measurement", "measurements.registry", "presets", "report"),
@@ -63,6 +70,7 @@ OWNERS = {
     "skdim": {"memorize_jax.measurements.geometry.two_nn"},
     "tensorflow": {"memorize_jax.data.tfds_sources"},
     "tensorflow_datasets": {"memorize_jax.data.tfds_sources"},
+    "equinox": {"memorize_jax.taps.equinox_tap", "memorize_jax.taps.equinox_variables"},
     "third_party": set(),
     "tests": set(),
     "benchmarks": set(),

@@ -8,7 +8,7 @@ _NAMES = {
     "layer_activations": "activations",
     "Analysis": "own_activations.analysis",
     "analyze": "own_activations.analyze",
-    "read_points": "own_activations.files.npz",
+    "read_activations": "own_activations.files.read",
     "select_epochs": "epochs",
     "at_stages": "epochs",
     "best_epoch": "epochs",

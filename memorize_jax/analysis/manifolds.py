@@ -5,12 +5,12 @@ import functools
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-import flax.linen as nn
 import jax
 import numpy as np
 from jaxtyping import Array, Int, Shaped
 
 from memorize_jax.activations import layer_activations
+from memorize_jax.adapters import AnyNetwork
 from memorize_jax.data import ChannelStatistics, PermutedLabels, Splits, standardize
 from memorize_jax.geometry import (
     JointGeometry,
@@ -45,11 +45,11 @@ class NetworkGeometry(NamedTuple):
 
 
 def network_geometries(
-    model: nn.Module,
+    model: AnyNetwork,
     variables: dict,
     images: Shaped[Array | np.ndarray, "P M ..."],
     *,
-    statistics: ChannelStatistics,
+    statistics: ChannelStatistics | None,
     layers: tuple[str, ...],
     key: jax.Array,
     joint_draws: int = 200,
@@ -102,7 +102,7 @@ def _points(layers_of, images):
     return {name: value.reshape(*images.shape[:2], -1) for name, value in activations.items()}
 
 
-def network_geometry(model: nn.Module, variables: dict, images: jax.Array, **options) -> ManifoldGeometry:
+def network_geometry(model: AnyNetwork, variables: dict, images: jax.Array, **options) -> ManifoldGeometry:
     """Measures the mean-field geometry alone; arguments and options of `network_geometries`."""
     return network_geometries(model, variables, images, **options, joint_draws=0).mean_field
 
@@ -125,7 +125,7 @@ def compiled_network_participation(model, variables, images, statistics, *, laye
 
 
 def group_geometry(
-    model: nn.Module,
+    model: AnyNetwork,
     variables: dict,
     images: Mapping[str, Shaped[Array | np.ndarray, "_ ..."]],
     indices: Mapping[str, Int[Array | np.ndarray, "P M"]],

@@ -3,13 +3,13 @@
 import functools
 from typing import NamedTuple
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int32, Shaped
 
 from memorize_jax.activations import flat_reader
+from memorize_jax.adapters import AnyNetwork
 from memorize_jax.analysis.products import examples_per_block, inner_products, map_block_pairs, shifted_layers
 from memorize_jax.data import ChannelStatistics
 from memorize_jax.geometry.status import COINCIDE, NO_VARIANCE, NOT_FINITE, TOO_FEW
@@ -105,11 +105,11 @@ def _hsic(gram_a, gram_b, count):
 
 @functools.partial(jax.jit, static_argnames=("model", "layers"))
 def network_grams(
-    model: nn.Module,
+    model: AnyNetwork,
     variables: dict,
     images: Shaped[Array | np.ndarray, "n ..."],
     is_example: Bool[Array | np.ndarray, " n"],
-    statistics: ChannelStatistics,
+    statistics: ChannelStatistics | None,
     *,
     layers: tuple[str, ...],
 ) -> Float[Array, "L n n"]:

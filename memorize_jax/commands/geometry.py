@@ -6,7 +6,8 @@ Writes results/geometry.csv in the run's folder. Activations of a network from a
 
     python -m experiments.geometry --points=activations.npz --workdir=results/mine
 
-with the arrays `labels` [n] and `activations` [n, ...], or one array per layer.
+with the arrays `labels` [n] and `activations` [n, ...], or one array per layer; npz, a folder of npy
+files, HDF5, MATLAB or zarr.
 """
 
 import dataclasses
@@ -21,7 +22,7 @@ from memorize_jax.analysis.settings import GeometrySettings
 from memorize_jax.commands import cli, measure
 from memorize_jax.measurements.registry import get_measurement
 from memorize_jax.own_activations.analyze import analyze
-from memorize_jax.own_activations.files.npz import read_points
+from memorize_jax.own_activations.files.read import read_activations
 from memorize_jax.runs.folder import RunFolder, check_writable
 from memorize_jax.storage.tables import GEOMETRY, write_table
 
@@ -29,7 +30,11 @@ from memorize_jax.storage.tables import GEOMETRY, write_table
 def define() -> None:
     """Defines the flags."""
     cli.flags_of_measurement(get_measurement("geometry"))
-    cli.flag("points", "Npz file with labels [n] and activations [n, ...], measured instead of a run.")
+    cli.flag(
+        "points",
+        "File with labels [n] and activations [n, ...] or an array per layer, measured instead of a run: npz, HDF5, "
+        "MATLAB, or a folder of npy files or of zarr.",
+    )
     cli.flag("seed", "Seed of the examples chosen and the draws, with --points.", flags.DEFINE_integer)
 
 
@@ -56,10 +61,10 @@ def measure_points(points: str, workdir: str | pathlib.Path, settings: GeometryS
     if folder.config.is_file():
         advice = "choose another --workdir for the results of --points"
         raise ValueError(f"workdir {workdir} holds a training run; {advice}")
-    activations, labels = read_points(points)
     chosen: dict[str, Any] = {"seed": seed, "max_classes": settings.max_classes, **dict(settings.options())}
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always", UserWarning)
+        activations, labels = read_activations(points)
         result = analyze(activations, labels, examples_per_class=settings.examples_per_class, **chosen)
     for one in said:
         print(f"warning: {one.message}", file=sys.stderr)

@@ -4,7 +4,7 @@ from typing import NamedTuple, TypeVar
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Float32, Num, Shaped
+from jaxtyping import Array, Float32, Num, Shaped
 
 AnyArray = TypeVar("AnyArray", Array, np.ndarray)
 SCALINGS = ("channels", "symmetric")
@@ -37,7 +37,12 @@ def channel_statistics(images: Shaped[np.ndarray, "n ..."], scaling: str = "chan
     return ChannelStatistics(mean.astype(np.float32), np.where(deviation > 0, deviation, 1).astype(np.float32))
 
 
-def standardize(images: Num[AnyArray, "*shape"], statistics: ChannelStatistics) -> Float[AnyArray, "*shape"]:
-    """Subtracts the mean of each channel (last axis) and divides by its deviation; float32, unless float64 comes in."""
+def standardize(images: Num[AnyArray, "*shape"], statistics: ChannelStatistics | None) -> Num[AnyArray, "*shape"]:
+    """Subtracts the mean of each channel (last axis) and divides by its deviation; float32, unless float64 comes in.
+
+    Without statistics images stay as they are: a network of another library takes them so.
+    """
+    if statistics is None:
+        return images
     dtype = images.dtype if jnp.issubdtype(images.dtype, jnp.floating) else jnp.float32
     return (images.astype(dtype) - statistics.mean) / statistics.deviation

@@ -2,8 +2,8 @@
 
 import contextlib
 import functools
+import io
 import os
-import pathlib
 import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -17,7 +17,7 @@ _backend = os.environ.pop("MPLBACKEND", None) if "matplotlib" not in sys.modules
 try:
     import matplotlib.style
     from matplotlib import colormaps, ticker
-    from matplotlib.figure import Figure as Drawing
+    from matplotlib.figure import Figure
     from matplotlib.text import Text
 finally:
     if _backend is not None:
@@ -50,17 +50,30 @@ STYLE = {
 FORMULA = re.compile(r"\$(R|D|_\{(10|dep|ind)\}|\\mathdefault\{[^$]*\})\$")
 
 
-def drawn(**changes: object) -> Callable[[Callable], Callable[..., pathlib.Path]]:
+class Drawing(Figure):
+    """A figure that no window and no notebook knows of; a notebook shows it where it ends a cell."""
+
+    def _repr_png_(self) -> bytes:
+        content = io.BytesIO()
+        with matplotlib.style.context(STYLE, after_reset=True):
+            self.savefig(content, format="png", dpi=100)
+        return content.getvalue()
+
+
+def drawn(**changes: object) -> Callable[[Callable], Callable[..., Any]]:
     """Decorates (what to draw, **options) -> figure: the result takes (what, path, **options) and returns the path.
 
-    The figure is drawn in the look of all figures, but for `changes`, whatever the reader's own settings are.
+    The figure is drawn in the look of all figures, but for `changes`, whatever the reader's own settings are. Without a
+    path, None, it is returned.
     """
 
     def decorate(draw):
         @functools.wraps(draw)
         def draw_into(what, path, /, **options):
             with matplotlib.style.context({**STYLE, **changes}, after_reset=True):
-                return _save(draw(what, **options), path)
+                figure = draw(what, **options)
+                _show_names(figure)
+                return figure if path is None else _save(figure, path)
 
         return draw_into
 
@@ -68,7 +81,7 @@ def drawn(**changes: object) -> Callable[[Callable], Callable[..., pathlib.Path]
 
 
 def subplots(rows: int = 1, columns: int = 1, *, figsize: tuple[float, float], **options) -> tuple[Drawing, Any]:
-    """A figure that no window and no notebook knows of, and its axes; options of `Figure.subplots`."""
+    """A figure and its axes; options of `Figure.subplots`."""
     figure = Drawing(figsize=figsize)
     return figure, figure.subplots(rows, columns, **options)
 
@@ -130,10 +143,14 @@ def mark_epochs(axis, best: float, final: float, note: str = "") -> None:
         axis.text(epoch, 1.01, name, transform=axis.get_xaxis_transform(), ha=side, va="bottom", fontsize=8)
 
 
-def _save(figure, path):
-    """Writes a figure whole; the same figure gives the same file."""
+def _show_names(figure):
+    """Leaves dollar signs in names as they are."""
     for text in figure.findobj(Text):
         text.set_parse_math("$" not in FORMULA.sub("", text.get_text()))
+
+
+def _save(figure, path):
+    """Writes a figure whole; the same figure gives the same file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as beside:
         figure.savefig(beside, metadata={"Date": None})

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from memorize_jax.adapters import WatchedNetwork
 from memorize_jax.config import Settings
 from memorize_jax.data import Splits
 from memorize_jax.invocation import given_line
@@ -30,6 +31,8 @@ def measure(
     *,
     splits: Splits | None = None,
     skip_damaged: bool = False,
+    watched: WatchedNetwork | None = None,
+    will_grow: bool = False,
 ) -> pd.DataFrame:
     """Measures one run and writes its tables.
 
@@ -39,6 +42,8 @@ def measure(
       settings: those that `measurement.parts` names.
       splits: the data, if they were loaded before.
       skip_damaged: measure without the epochs whose network is damaged or missing.
+      watched: the network of a run that was watched, where it is at hand.
+      will_grow: keep what is noted of the units beside the table, so that a later call for more of them adds to it.
 
     Returns:
       The first table, as it was written.
@@ -49,11 +54,12 @@ def measure(
     started, folder = time.perf_counter(), RunFolder(workdir)
     plan = _checked(measurement, settings)
     _refuse(measurement, folder, read_noted(folder).config, None)
-    with run_to_measure(workdir, splits, skip_damaged=skip_damaged) as run:
+    with run_to_measure(workdir, splits, skip_damaged=skip_damaged, watched=watched) as run:
         _refuse(measurement, folder, run.config, run.splits)
         others = describe_others(measurement.other_runs(*settings), run.config.seed)
         work = plan(run, *settings)
-        table = _make_tables(measurement, run, work, {**_of_rows(work, settings), **_named(others)}, skip_damaged)
+        depends_on = {**_of_rows(work, settings), **_named(others)}
+        table = _make_tables(measurement, run, work, depends_on, skip_damaged, will_grow)
     note_tables(
         folder,
         measurement.name,
@@ -108,7 +114,7 @@ def _refuse(measurement, folder, config, splits):
 
 
 def _make_tables(
-    measurement: Measurement, run: Run, work: Work, depends_on: Mapping, skip_damaged: bool
+    measurement: Measurement, run: Run, work: Work, depends_on: Mapping, skip_damaged: bool, will_grow: bool
 ) -> pd.DataFrame:
     (name, about), *others = measurement.tables.items()
     said = set()
@@ -131,7 +137,11 @@ def _make_tables(
 
         path = run.folder.results / f"{name}.csv"
         asked = {"measurement": measurement.name, "settings": depends_on, **run.identity()}
-        table = make_table(path, about.columns, work.units, rows, settings=asked, otherwise=work.instead)
+        if not measurement.of_final:
+            # A row of an epoch stays what it is when training goes on.
+            del asked["epochs"]
+        how = {"settings": asked, "otherwise": work.instead, "will_grow": will_grow}
+        table = make_table(path, about.columns, work.units, rows, **how)
     for other, columns in others:
         write_table(run.folder.results / f"{other}.csv", work.derived[other](table), columns.columns)
     return table

@@ -65,6 +65,8 @@ class Measurement:
       axes: fields that vary in the studies that it belongs to, e.g. ("width",); () for a study of one network.
       of_final: whether its rows depend on which epoch is the final one, so that further training makes them void.
       on_request: whether it takes so long that `reproduce` only says what it would take.
+      of_any_network: whether it reads networks as they are; otherwise it trains, differentiates or edits them, for
+        which they must be of this package.
       other_runs: takes the settings and gives the folders of other runs that it reads, see `Run.open_other`.
       package: that it needs besides what is always installed: (name to import, how to install it).
       obstacle: why it makes no sense for a run, e.g. because of its data set; "" if it does.
@@ -83,6 +85,7 @@ class Measurement:
     axes: tuple[str, ...] = ()
     of_final: bool = False
     on_request: bool = False
+    of_any_network: bool = True
     other_runs: Callable[..., Sequence[str]] = lambda *settings: ()
     package: tuple[str, str] | None = None
     obstacle: Callable[[RunConfig, Splits | None], str] = lambda config, splits: ""
@@ -123,6 +126,8 @@ class Measurement:
         """Why it cannot be measured for a run: other data, or a package that is not installed; "" if it can."""
         if self.package and importlib.util.find_spec(self.package[0]) is None:
             return f"needs {self.package[0]}: {self.package[1]}"
+        if config.is_watched and not self.of_any_network:
+            return "it trains, differentiates or edits networks of this package, and this one was watched"
         return self.obstacle(config, splits)
 
     def _place(self, module, name):

@@ -17,12 +17,14 @@ class Layer(NamedTuple):
       number: of the row in the paper's table (appendix A.10), which counts pooling layers and skip convolutions too.
       recorded: where in the layer its activation is recorded.
       skip: name of the convolution on the skip connection that is added before that, None if there is none.
+      held: names of the modules that make it, of a network of another library, where they do not follow from its name.
     """
 
     name: str
     number: int
     recorded: str
     skip: str | None = None
+    held: tuple[str, ...] | None = None
 
     @property
     def modules(self) -> tuple[str, ...]:
@@ -30,6 +32,8 @@ class Layer(NamedTuple):
 
         Every parameter of a network belongs to exactly one group. Not every network has each of these modules.
         """
+        if self.held is not None:
+            return self.held
         own = (self.name, norm_name(self.name))
         return own if self.skip is None else (*own, self.skip, norm_name(self.skip))
 

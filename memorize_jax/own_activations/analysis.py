@@ -1,8 +1,11 @@
 """What the analysis of somebody's activations returns."""
 
 import dataclasses
+import html
+import importlib.metadata
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,15 +14,25 @@ from jaxtyping import Int
 from memorize_jax.analysis.manifolds import geometry_rows
 from memorize_jax.geometry import JointGeometry, LayerParticipation, ManifoldGeometry
 from memorize_jax.geometry.status import describe
+from memorize_jax.own_activations.layer import LayerResult
+from memorize_jax.own_activations.saving import dataset_of, load_fields, save_fields
 from memorize_jax.storage.tables import GEOMETRY
 
 GROUP = "all"
 SUMMARY = ("capacity", "radius", "dimension", "center_correlation", "joint_capacity")
+VERSIONS_OF = ("memorize_jax", "jax", "numpy")
 
 
-@dataclasses.dataclass(frozen=True, repr=False)
+def installed_versions() -> dict[str, str]:
+    """Versions of what the numbers depend on."""
+    return {package: importlib.metadata.version(package) for package in VERSIONS_OF}
+
+
+@dataclasses.dataclass(frozen=True, repr=False, eq=False)
 class Analysis:
     """Geometry of the layers of somebody's network.
+
+    Printed, or at the end of a notebook's cell, it is a table. `result[name]` is one layer.
 
     Attributes:
       geometry: with an axis of layers; `geometry.classes` are the caller's labels.
@@ -27,7 +40,9 @@ class Analysis:
       participation: how many directions these examples vary in, together and class by class; likewise.
       layers: names in the order of that axis.
       indices: label -> rows of the activations that stand for the class.
-      taken: says how many examples of how many classes these are.
+      taken: says how many examples of how many classes these are, and how many were left out.
+      options: that were asked for, by name.
+      versions: package -> version that the numbers were measured with.
     """
 
     geometry: ManifoldGeometry
@@ -36,10 +51,31 @@ class Analysis:
     layers: tuple[str, ...]
     seed: int
     kappa: float
-    indices: Mapping[int, Int[np.ndarray, " M"]]
+    indices: Mapping[Any, Int[np.ndarray, " M"]]
     taken: str
+    options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    versions: Mapping[str, str] = dataclasses.field(default_factory=installed_versions)
 
-    def __repr__(self):
+    def __getitem__(self, layer: str) -> LayerResult:
+        """One layer: its numbers as attributes; KeyError, which lists the layers, if there is none of that name."""
+        if layer not in self.layers:
+            raise KeyError(f"expected a layer out of {', '.join(self.layers)}, got {layer!r}")
+        numbers = self.to_dataframe().set_index("layer").loc[layer]
+        by_class = self.to_dataframe(per="class")
+        own = by_class[by_class["layer"] == layer].drop(columns="layer").set_index("label")
+        joint = self.joint if self.joint is None else self.joint[layer]
+        return LayerResult(layer, self.geometry[layer], joint, numbers.to_dict(), own)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.layers)
+
+    def __repr__(self) -> str:
+        return f"{self._heading()}\n{self.summary().to_string(float_format='{:.4g}'.format)}"
+
+    def _repr_html_(self) -> str:
+        return f"<p>{html.escape(self._heading())}</p>{self.summary().to_html(float_format='{:.4g}'.format)}"
+
+    def _heading(self):
         return f"Analysis(layers {', '.join(self.layers)}: {self.taken})"
 
     def summary(self) -> pd.DataFrame:
@@ -77,9 +113,38 @@ class Analysis:
             parts.append(pd.DataFrame({**named, **own, "reason": reasons, "rows": list(self.indices.values())}))
         return pd.concat(parts, ignore_index=True)
 
-    def plot(self, path: str | pathlib.Path) -> pathlib.Path:
-        """Draws the measures by layer into a file (.svg, .png, .pdf) and returns its path."""
+    def to_xarray(self) -> Any:
+        """An `xarray.Dataset` with dimensions layer and label, and in its attributes seed, options, versions, taken.
+
+        `capacity`, `radius` and `dimension` are those of each class, `layer_capacity` and the like those of the layer;
+        `joint_...` are of the joint geometry; `rows` are the examples of each class, -1 where a class has fewer.
+
+        Raises:
+          ValueError: xarray is not installed; says how to.
+        """
+        return dataset_of(vars(self))
+
+    def save(self, path: str | pathlib.Path) -> pathlib.Path:
+        """Writes all of it into a file: .npz, or .nc (netCDF, which needs xarray and h5netcdf); returns the path."""
+        return save_fields(vars(self), pathlib.Path(path))
+
+    @classmethod
+    def load(cls, path: str | pathlib.Path) -> "Analysis":
+        """Reads what `save` wrote: the same numbers, tables and plot to the bit.
+
+        Raises:
+          FileNotFoundError: no such file.
+          ValueError: another or a damaged file, or one of a later version.
+        """
+        return cls(**load_fields(pathlib.Path(path)))
+
+    def plot(self, path: str | pathlib.Path | None = None) -> Any:
+        """Draws the measures by layer: a figure of matplotlib, which notebooks show, or a file (.svg, .png, .pdf).
+
+        Returns:
+          The figure, or the path where one was given.
+        """
         # Here, for matplotlib is imported in a second.
         from memorize_jax.measurements.geometry.figures import draw_geometry
 
-        return draw_geometry(self.to_dataframe(), pathlib.Path(path))
+        return draw_geometry(self.to_dataframe(), path if path is None else pathlib.Path(path))

@@ -1,37 +1,50 @@
 """The one call: activations and labels in, the geometry of all layers out."""
 
 import warnings
+from collections.abc import Mapping
+from typing import Any
 
 import jax
 
-from memorize_jax.geometry.points import as_labels
-from memorize_jax.memory import check_fits
 from memorize_jax.own_activations.analysis import Analysis
-from memorize_jax.own_activations.arrays import read_layers
-from memorize_jax.own_activations.examples import choose_examples, count_examples
+from memorize_jax.own_activations.examples import choose_examples
 from memorize_jax.own_activations.measure import measure_rows
+from memorize_jax.own_activations.prepare import prepare
 
 
 def analyze(
-    activations,
-    labels,
+    activations: Any,
+    labels: Any = None,
     *,
     seed: int = 0,
+    mask: Any = None,
+    nan: str = "drop",
+    pool: str | Mapping[str, str] = "flatten",
+    tokens: Any = None,
     examples_per_class: int | None = None,
     max_classes: int | None = None,
     unequal: str = "mask",
     num_draws: int = 300,
     kappa: float = 0.0,
     joint_draws: int = 200,
-    **options,
+    **options: Any,
 ) -> Analysis:
     """Measures mean-field and joint geometry of activations, whatever framework they come from.
 
     Args:
-      activations: name -> array [n, ...] per layer, in order, or one array [n, ...]; anything NumPy can read, and
-        PyTorch tensors, of any kind of real numbers.
-      labels: [n] integers.
-      seed: of the examples chosen and the draws.
+      activations: name -> array [n, ...] per layer, in order, or one array [n, ...]; of NumPy, JAX or PyTorch (any
+        device, bfloat16, with gradients), or anything NumPy can read, of any kind of real numbers. Batches [b, ...] may
+        come as a list or tuple, rows as a list. Or a path, for `read_activations`.
+      labels: [n] integers >= 0, text, or truth values: the classes, under their own names in the result. With a path:
+        the name of the labels in the file, "labels" unless given.
+      seed: of the examples chosen, the units sampled and the draws.
+      mask: [n] booleans, which examples take part, or name of a layer -> [n]; all layers are measured on the examples
+        that every mask has. Labels of the others may be anything.
+      nan: "drop" leaves out examples that have NaN in any unit of any layer, and warns of them; "raise" refuses them.
+      pool: how tokens [n, tokens, features] or maps (channels last; first in tensors of PyTorch) become a vector:
+        "flatten", all units; "mean", over tokens or positions; "cls" and "last", the first and the last token;
+        "sample:4096", so many units at random, the same of all examples. Or name or pattern of a layer -> pool.
+      tokens: [n, tokens] of 0 and 1, as an attention mask has them: "mean", "cls" and "last" see no padding.
       examples_per_class: M, of every class; by default as many as each class has, `MOST_EXAMPLES` at most.
       max_classes: use at most this many classes.
       unequal: what happens without M to classes of unequal size: "mask", each is measured on the examples it has, or
@@ -42,23 +55,21 @@ def analyze(
       **options: of `geometry.layer_geometry`.
 
     Warns:
-      UserWarning: as both geometries do; also where no class has more than one example.
+      UserWarning: as both geometries do; where no class has more than one example; of examples with NaN; of arrays in a
+        file that are no layers.
 
     Raises:
-      ValueError: activations that are no real numbers, labels that are no integers, or both that do not match; too few
-        examples or classes; NaN or infinite values in any row.
+      ValueError: activations that are no real numbers, labels that are no classes, or both that do not match; too few
+        examples or classes; infinite values; units that are NaN throughout; names the layer.
     """
-    labels = as_labels(labels)
-    layers = read_layers(activations, len(labels))
-    examples = count_examples(labels, examples_per_class=examples_per_class, max_classes=max_classes, unequal=unequal)
-    row_bytes = sum(values.itemsize * values.shape[1] for values in layers.values())
-    needed = 2 * examples.num_rows * row_bytes
-    # Once as they are, once as they are measured; asked before jax takes memory of its own.
-    check_fits("all layers' chosen rows", needed, "lower examples_per_class, or give fewer layers")
+    sizes = {"examples_per_class": examples_per_class, "max_classes": max_classes, "unequal": unequal}
+    read = {"seed": seed, "mask": mask, "nan": nan, "pool": pool, "tokens": tokens}
+    layers, examples, left_out = prepare(activations, labels, **read, **sizes)
     key = jax.random.key(seed)
     indices, there, taken = choose_examples(examples, key)
     if there.max() == 1:
         warnings.warn("every class has a single example: there are no manifolds, only points", stacklevel=2)
     options |= {"num_draws": num_draws, "kappa": kappa, "joint_draws": joint_draws}
     found = measure_rows(layers, indices, key=key, **options)
-    return Analysis(*found, tuple(layers), seed, kappa, indices, taken)
+    asked = {**sizes, "nan": nan, "pool": pool, **options}
+    return Analysis(*found, tuple(layers), seed, kappa, indices, taken + left_out, asked)

@@ -1,11 +1,12 @@
 """Which rows of somebody's activations stand for which class."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Int, Integer, PRNGKeyArray
+from jaxtyping import Bool, Int, PRNGKeyArray
 
 from memorize_jax.data import Group, manifold_indices
+from memorize_jax.own_activations.labels import Labels
 
 # Examples of a class that are taken unless more are asked for.
 MOST_EXAMPLES = 50
@@ -13,21 +14,22 @@ UNEQUAL = ("mask", "subsample")
 
 
 class Examples(NamedTuple):
-    """Labels, and how many examples of each class are to be taken.
+    """The examples that take part, and how many of each class are to be taken.
 
     Attributes:
-      classes: the labels that occur, in increasing order.
-      dense: the class of every example as its place among them.
+      rows: of the activations.
+      codes: the class of each of these rows, as its place among the names.
+      names: of the classes, as the caller has them.
       counts: examples of each class.
       asked: examples of each class that the caller wants, or as many as there are up to that.
       most: examples that the largest class gives.
       is_exact: whether a class with fewer than asked is refused.
     """
 
-    labels: Integer[np.ndarray, " n"]
-    classes: np.ndarray
-    dense: Integer[np.ndarray, " n"]
-    counts: Integer[np.ndarray, " P"]
+    rows: Int[np.ndarray, " n"]
+    codes: Int[np.ndarray, " n"]
+    names: tuple[Any, ...]
+    counts: Int[np.ndarray, " P"]
     asked: int
     most: int
     max_classes: int | None
@@ -43,31 +45,48 @@ class Chosen(NamedTuple):
     """The examples that are measured.
 
     Attributes:
-      indices: label -> rows that stand for the class.
+      indices: name of a class -> rows that stand for it.
       there: examples that each of these classes has.
       taken: says how many examples of how many classes these are.
     """
 
-    indices: dict[int, Int[np.ndarray, " M"]]
-    there: Integer[np.ndarray, " P"]
+    indices: dict[Any, Int[np.ndarray, " M"]]
+    there: Int[np.ndarray, " P"]
     taken: str
 
 
 def count_examples(
-    labels: Integer[np.ndarray, " n"], *, examples_per_class: int | None, max_classes: int | None, unequal: str
+    labels: Labels,
+    is_taken: Bool[np.ndarray, " n"],
+    *,
+    examples_per_class: int | None = None,
+    max_classes: int | None = None,
+    unequal: str = "mask",
 ) -> Examples:
-    """Decides how many examples of each class are taken; arguments and errors of `analyze`."""
-    # Classes may be numbered with gaps: only those that occur are manifolds.
-    classes, dense, counts = np.unique(labels, return_inverse=True, return_counts=True)
-    if len(classes) < 2:
-        raise ValueError(f"expected labels of at least 2 classes, got {classes.tolist()}")
+    """Decides how many examples of each class are taken; arguments of `analyze`.
+
+    Args:
+      is_taken: which examples take part; no others than those that have a label.
+
+    Raises:
+      ValueError: another `unequal`; a class without examples, as all of them have NaN.
+    """
     if unequal not in UNEQUAL:
         raise ValueError(f"expected unequal to be one of {', '.join(UNEQUAL)}, got {unequal!r}")
+    rows = np.flatnonzero(is_taken)
+    codes, names = labels.codes[rows], labels.names
+    counts = np.bincount(codes, minlength=len(names))
+    if not counts.all():
+        gone = names[int(np.argmin(counts))]
+        raise ValueError(
+            f"expected examples without NaN in every class, got none in class {gone}; "
+            f"mask=labels != {gone!r} leaves the class out"
+        )
     asked = examples_per_class
     if asked is None:
         asked = min(MOST_EXAMPLES, int(counts.max() if unequal == "mask" else counts.min()))
     most = min(asked, int(counts.max()))
-    return Examples(labels, classes, dense, counts, asked, most, max_classes, examples_per_class is not None)
+    return Examples(rows, codes, names, counts, asked, most, max_classes, examples_per_class is not None)
 
 
 def choose_examples(examples: Examples, key: PRNGKeyArray, *, repeat: int = 0) -> Chosen:
@@ -80,27 +99,28 @@ def choose_examples(examples: Examples, key: PRNGKeyArray, *, repeat: int = 0) -
     Raises:
       ValueError: a class has fewer examples than asked for.
     """
-    labels, classes, dense, counts, asked, most, max_classes, is_exact = examples
-    # A row -1 stands for each example that a class lacks, so that all are drawn alike.
-    lacking = np.repeat(np.arange(len(classes)), np.maximum(most - counts, 0))
-    rows = manifold_indices(
-        Group(np.append(np.arange(len(labels)), np.full(len(lacking), -1)), np.append(dense, lacking)),
-        num_classes=len(classes),
+    rows, codes, names, counts, asked, most, max_classes, is_exact = examples
+    # A place -1 stands for each example that a class lacks, so that all are drawn alike.
+    lacking = np.repeat(np.arange(len(names)), np.maximum(most - counts, 0))
+    chosen = manifold_indices(
+        Group(np.append(np.arange(len(rows)), np.full(len(lacking), -1)), np.append(codes, lacking)),
+        num_classes=len(names),
         examples_per_class=most,
         key=key,
         name="given",
         max_classes=max_classes,
         repeat=repeat,
     )
-    indices = {int(labels[own.max()]): own[own >= 0] for own in rows}
-    there = counts[np.searchsorted(classes, list(indices))]
+    classes = codes[chosen.max(axis=1)]
+    indices = {names[code]: rows[own[own >= 0]] for code, own in zip(classes, chosen, strict=True)}
+    there = counts[classes]
     if is_exact and there.min() < asked:
         found = ", ".join(f"{n} in class {c}" for c, n in zip(indices, there, strict=True) if n < asked)
         raise ValueError(
             f"expected at least {asked} examples in every class, got {found}; lower examples_per_class to "
             f"{there.min()} or less, or leave it out"
         )
-    return Chosen(indices, there, _taken(np.array([len(own) for own in indices.values()]), there, len(classes)))
+    return Chosen(indices, there, _taken(np.array([len(own) for own in indices.values()]), there, len(names)))
 
 
 def _taken(taken, there, num_classes):

@@ -3,7 +3,7 @@
 import dataclasses
 import warnings
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Int, PRNGKeyArray, Shaped
@@ -35,7 +35,7 @@ class Measured(NamedTuple):
 
 def measure_rows(
     layers: Mapping[str, Shaped[np.ndarray, "n _"]],
-    indices: Mapping[int, Int[np.ndarray, " M"]],
+    indices: Mapping[Any, Int[np.ndarray, " M"]],
     *,
     key: PRNGKeyArray,
     num_draws: int = 300,
@@ -47,7 +47,7 @@ def measure_rows(
 
     Args:
       layers: of finite numbers.
-      indices: label -> rows.
+      indices: name of a class -> rows that stand for it.
       key: of the draws.
       num_draws: Gaussian draws per manifold.
       kappa: margin.

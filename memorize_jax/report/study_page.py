@@ -44,7 +44,7 @@ def study_page(study: Study, claims: Sequence[Claim], commands: Sequence[str]) -
 def settings(study: Study) -> dict[str, str]:
     """Field of the configuration -> its value, or the different values of several runs."""
     configs = [noted.config for noted in study.noted.values()]
-    names = configs[0].__dataclass_fields__ if configs else ()
+    names = configs[0].known if configs else ()
     return {name: _joined(getattr(config, name) for config in configs) for name in names}
 
 

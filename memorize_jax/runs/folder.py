@@ -15,8 +15,12 @@ class RunFolder:
         # A sweep's table of its runs; no run has one.
         self.sweep = self.workdir / "runs.csv"
         self.labels = self.workdir / "labels.npz"
+        # Examples of a run that was watched; others are read from where their data set is.
+        self.data = self.workdir / "data.npz"
         self.metrics = self.workdir / "metrics.csv"
         self.metrics_note = self.workdir / "metrics.json"
+        # Of the program whose run was watched.
+        self.own_metrics = self.workdir / "own_metrics.csv"
         self.restores = self.workdir / "restores.csv"
         self.events = self.workdir / "tensorboard"
         self.checkpoints = self.workdir / "checkpoints"

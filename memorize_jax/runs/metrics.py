@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from memorize_jax.epochs import held_out
 from memorize_jax.invocation import command_line_of
 from memorize_jax.runs.folder import RunFolder
 from memorize_jax.runs.noted import read_noted
@@ -65,7 +66,7 @@ def read_metrics(workdir: pathlib.Path, identity: str | None, *, resuming: bool 
     if len(wrong):
         raise ValueError(f"{files.metrics} is damaged: its epochs do not count up from 0 (row {wrong[0]}); {again}")
     accuracies = [column for column in METRICS if column.endswith("_accuracy")]
-    good = np.isfinite(table[["loss", "train_accuracy", "test_accuracy"]].to_numpy()).all(axis=1)
+    good = np.isfinite(table[["loss", "train_accuracy"]].to_numpy()).all(axis=1) & np.isfinite(held_out(table))
     good &= ~((table[accuracies] < 0) | (table[accuracies] > 1)).to_numpy().any(axis=1)
     if not good.all():
         raise ValueError(f"{files.metrics} is damaged: no loss or no accuracy in epoch {np.argmin(good)}; {again}")

@@ -8,9 +8,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from memorize_jax.config import RunConfig, check_types
+from memorize_jax import models
+from memorize_jax.config import KNOWN_OF_WATCHED, RunConfig, check_types
 from memorize_jax.data import PermutedLabels, Splits
 from memorize_jax.invocation import command_line_of
+from memorize_jax.models import Layer
 from memorize_jax.runs.folder import RunFolder, check_no_sweep, nearest_folder, sweep_command
 from memorize_jax.runs.identity import data_fingerprint, run_identity
 from memorize_jax.runs.provenance import provenance
@@ -26,6 +28,7 @@ class Noted(NamedTuple):
       together: seeds that are trained as one program with this one; empty for a run that is trained alone.
       provenance: every combination of versions, device and commit that took part in the training.
       commands: lines that were given to train it.
+      network: of a run that was watched, what its network is, see `WatchedNetwork`; None for a network of this package.
     """
 
     config: RunConfig
@@ -36,6 +39,15 @@ class Noted(NamedTuple):
     together: list | tuple = ()
     provenance: list | tuple = ()
     commands: list | tuple = ()
+    network: dict | None = None
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """The analyzed layers of its network, in order."""
+        if self.network is None:
+            return models.layers(self.config.model)
+        found = enumerate(self.network["layers"].items(), start=1)
+        return tuple(Layer(name, number, "as it was watched", held=tuple(held)) for number, (name, held) in found)
 
 
 def check_same_run(run: RunFolder, config: RunConfig) -> None:
@@ -44,6 +56,9 @@ def check_same_run(run: RunFolder, config: RunConfig) -> None:
     if not run.config.is_file():
         return
     held, asked = read_config(run).identity(), config.identity()
+    if held.keys() != asked.keys():
+        kind = "that was watched" if len(held) < len(asked) else "that was trained by a command"
+        raise ValueError(f"workdir {run.workdir} holds a run {kind}; choose another --workdir")
     different = [f"{name}={held[name]} (asked: {asked[name]})" for name in asked if held[name] != asked[name]]
     if different:
         what = ", ".join(different)
@@ -61,6 +76,8 @@ def check_same_data(run: RunFolder, noted: Noted, splits: Splits, labels: Permut
         changed.add("labels")
     if changed:
         what = " and ".join(sorted(changed)).replace("labels", "true labels")
+        if noted.config.is_watched:
+            raise ValueError(f"the run in {run.workdir} was trained on other {what}; choose another workdir for these")
         raise ValueError(
             f"the run in {run.workdir} was trained on other data: its {what} are not those of the data set "
             f"{noted.config.dataset}; were files replaced (--data_dir), does a loader shuffle without a fixed seed, "
@@ -107,16 +124,20 @@ def read_noted(run: RunFolder) -> Noted:
         content, sealed = read_json(run.config)
         if not sealed and set(content) - {"config", "provenance"}:
             raise ValueError("parts that only the first version lacked, and no checksum")
-        _check_names("parts", content, Noted._fields, ("config", *(Noted._fields if sealed else ())))
+        needed = [name for name in Noted._fields if name != "network"] if sealed else ["config"]
+        _check_names("parts", content, Noted._fields, needed)
         # What is not there is not known: a default would be a guess.
         names = [field.name for field in dataclasses.fields(RunConfig)]
-        _check_names("settings", content["config"], names, RunConfig().identity())
+        is_watched = content.get("network") is not None
+        _check_names("settings", content["config"], names, KNOWN_OF_WATCHED if is_watched else RunConfig().identity())
         config = RunConfig(**content["config"])
         config.validate()
         # The first version noted where a run was begun, or last resumed.
         origin = content.get("provenance") or []
         noted = Noted(**{**content, "config": config, "provenance": origin if isinstance(origin, list) else [origin]})
         check_types(noted)
+        if config.is_watched != is_watched or not isinstance((noted.network or {"layers": {}}).get("layers"), dict):
+            raise ValueError(f"something else as network: {noted.network!r:.60}")
         is_origin = lambda one: isinstance(one, dict) and isinstance(one.get("packages", {}), dict)
         for part, is_sound in (("provenance", is_origin), ("commands", lambda one: isinstance(one, str))):
             if not all(map(is_sound, getattr(noted, part))):
@@ -150,7 +171,9 @@ def write_config(run: RunFolder, config: RunConfig, noted: Noted | None = None) 
     """Writes the configuration with all that a run notes about itself; None: versions, device and commit alone."""
     run.workdir.mkdir(parents=True, exist_ok=True)
     noted = noted or Noted(config, provenance=[provenance()])
-    write_json(run.config, {**noted._asdict(), "config": dataclasses.asdict(config), "settings": dict(noted.settings)})
+    parts = {name: part for name, part in noted._asdict().items() if name != "network" or part is not None}
+    fields = {name: getattr(config, name) for name in config.known}
+    write_json(run.config, {**parts, "config": fields, "settings": dict(noted.settings)})
 
 
 def begin(
@@ -158,7 +181,8 @@ def begin(
 ) -> Noted:
     """Writes config.json of a run that is begun, or notes in it how long one is to be trained further.
 
-    Of a new run, preset, settings (of every measurement) and together are noted as planned; the command always is.
+    Of a new run, preset, settings (of every measurement), together and network are noted as planned; the command always
+    is.
     """
     if run.config.is_file():
         noted = read_noted(run)._replace(config=config)

@@ -4,17 +4,19 @@ import contextlib
 import dataclasses
 import functools
 import pathlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
-import flax.linen as nn
 import pandas as pd
 
 from memorize_jax import data, models
 from memorize_jax.activations import INPUT
+from memorize_jax.adapters import WatchedNetwork
 from memorize_jax.config import RunConfig
 from memorize_jax.data import ChannelStatistics, PermutedLabels, Splits
-from memorize_jax.epochs import best_epoch, final_epoch, kept_epochs, select_epochs
+from memorize_jax.epochs import best_epoch, final_epoch, held_out, kept_epochs, select_epochs
 from memorize_jax.invocation import command_line_of
+from memorize_jax.models import Layer
 from memorize_jax.progress import warn
 from memorize_jax.runs.folder import RunFolder, check_writable
 from memorize_jax.runs.labels import read_labels
@@ -23,9 +25,11 @@ from memorize_jax.runs.noted import Noted, check_same_data, read_noted
 from memorize_jax.runs.notes import check_table, step_of
 from memorize_jax.runs.others import other_folder
 from memorize_jax.runs.provenance import provenance
+from memorize_jax.runs.watched import evaluate_watched, read_network, read_watched
 from memorize_jax.storage.checkpoints import DamagedCheckpointError, EpochStore
 from memorize_jax.storage.lock import locked
 from memorize_jax.storage.tables import read_table
+from memorize_jax.training import Trainer
 
 # Tables in results/ that are made of others.
 NOT_MEASURED = ("claims", "over_seeds")
@@ -41,11 +45,13 @@ class Run:
 
     Attributes:
       skip_damaged: whether `networks` passes over those that are damaged or missing.
+      watched: the network of a run that was watched, where it is at hand; else it is made by what config.json names.
     """
 
     folder: RunFolder
     noted: Noted
     skip_damaged: bool = False
+    watched: WatchedNetwork | None = None
 
     def __repr__(self):
         config = self.config
@@ -80,19 +86,29 @@ class Run:
     def splits(self) -> Splits:
         """Its data, compared with those that it was trained on."""
         config = self.config
-        splits = data.load(config.dataset, data_dir=config.data_dir, num_train=config.num_train)
+        if config.is_watched:
+            splits = read_watched(self.folder)
+        else:
+            splits = data.load(config.dataset, data_dir=config.data_dir, num_train=config.num_train)
         check_same_data(self.folder, self.noted, splits, self.labels)
         return splits
 
     @functools.cached_property
-    def statistics(self) -> ChannelStatistics:
-        """Of the training images; they bring images to the range that the network expects."""
+    def statistics(self) -> ChannelStatistics | None:
+        """Of the training images; they bring images to the range that the network expects, None if it takes them so."""
+        if self.config.is_watched:
+            return None
         return data.channel_statistics(self.splits.train.images, self.config.scaling)
+
+    @property
+    def analyzed_layers(self) -> tuple[Layer, ...]:
+        """The analyzed layers in order; the last gives the answer."""
+        return self.noted.layers
 
     @property
     def layers(self) -> dict[str, int]:
         """Name -> number in the paper's table, of the input and of every analyzed layer."""
-        return {INPUT: 0, **{layer.name: layer.number for layer in models.layers(self.config.model)}}
+        return {INPUT: 0, **{layer.name: layer.number for layer in self.analyzed_layers}}
 
     def open_other(self, workdir: str | pathlib.Path) -> "Run":
         """Opens another run, of an ensemble that of the same seed; raises ValueError unless it has the same data."""
@@ -106,10 +122,19 @@ class Run:
         other.__dict__["splits"] = self.splits
         return other
 
-    def model(self, **options) -> nn.Module:
-        """The network as a module, in float32 whatever training used."""
+    def model(self, **options) -> Any:
+        """The network as a flax module, in float32 whatever training used; of a watched run a WatchedNetwork."""
+        if self.noted.network is not None:
+            return self.watched or read_network(self.folder, self.noted.network)
         num_classes = self.splits.train.num_classes
         return models.create(self.config.model, num_classes=num_classes, width=self.config.width, **options)
+
+    def evaluator(self) -> Callable[[dict], dict]:
+        """Makes the function that gives loss and accuracies of a network: of params and batch_stats."""
+        if self.noted.network is None:
+            return Trainer(self.config, self.splits, self.labels).evaluate
+        model = self.model()
+        return lambda variables: evaluate_watched(model, variables, self.splits, self.labels)
 
     # --- epochs and networks
 
@@ -126,7 +151,7 @@ class Run:
     @functools.cached_property
     def stored_epochs(self) -> list[int]:
         """The epochs whose networks the run keeps."""
-        kept = kept_epochs(self.config.keep, self.metrics["test_accuracy"].tolist())
+        kept = kept_epochs(self.config.keep, held_out(self.metrics).tolist())
         return sorted(kept.snapshots | kept.full)
 
     def select_epochs(self, choice: str) -> list[int]:
@@ -227,14 +252,18 @@ def open_run(workdir: str | pathlib.Path) -> Run:
 
 @contextlib.contextmanager
 def run_to_measure(
-    workdir: str | pathlib.Path, splits: Splits | None = None, *, skip_damaged: bool = False
+    workdir: str | pathlib.Path,
+    splits: Splits | None = None,
+    *,
+    skip_damaged: bool = False,
+    watched: WatchedNetwork | None = None,
 ) -> Iterator[Run]:
     """Opens a run for a measurement: locked, and with labels, data and metrics compared before anything else.
 
     The data need not be loaded again. Raises ValueError or OSError with one clear sentence.
     """
     # Before the lock, which would make the folder.
-    run = dataclasses.replace(open_run(workdir), skip_damaged=skip_damaged)
+    run = dataclasses.replace(open_run(workdir), skip_damaged=skip_damaged, watched=watched)
     with locked(run.workdir):
         check_writable(run.workdir)
         _ = run.metrics

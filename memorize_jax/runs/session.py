@@ -4,10 +4,14 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+import pandas as pd
+
+from memorize_jax.epochs import held_out
 from memorize_jax.runs.folder import RunFolder
 from memorize_jax.runs.metrics import read_restores, write_metrics
 from memorize_jax.runs.noted import Noted
 from memorize_jax.storage.checkpoints import EpochStore
+from memorize_jax.storage.tables import METRICS
 from memorize_jax.storage.tensorboard import event_file
 from memorize_jax.training import Epoch, is_finished
 
@@ -27,8 +31,8 @@ class Session(NamedTuple):
 
     @property
     def test_accuracies(self) -> list[float]:
-        """Of the epochs so far, which decide whose networks are kept."""
-        return [row["test_accuracy"] for row in self.rows]
+        """Of the epochs so far, which decide whose networks are kept; see `epochs.held_out`."""
+        return held_out(pd.DataFrame(self.rows, columns=list(METRICS))).tolist()
 
     def restores(self) -> list[dict]:
         """The times the learning rate was halved, in order; see `--on_nan=restore`."""

@@ -156,6 +156,7 @@ def make_table(
     *,
     settings: Mapping,
     otherwise: Callable[[Hashable], list[dict]] = lambda unit: [],
+    will_grow: bool = False,
 ) -> pd.DataFrame:
     """Makes a table of many units of work; a unit that was finished before an interruption is not made again.
 
@@ -167,6 +168,7 @@ def make_table(
       make_rows: key -> rows; None for a unit that cannot be made now.
       settings: everything else the rows depend on, as JSON; rows made with other settings are not used.
       otherwise: key -> the rows that stand for a unit that cannot be made; a later attempt makes it.
+      will_grow: the notes stay, for a later call with more units.
 
     Raises ValueError for rows without the columns, or no rows at all.
     """
@@ -198,7 +200,8 @@ def make_table(
     if not rows:
         raise ValueError(f"nothing could be measured for {path}")
     write_table(path, rows, columns)
-    notes.unlink()
+    if not will_grow:
+        notes.unlink()
     return pd.DataFrame(rows, columns=list(columns))
 
 

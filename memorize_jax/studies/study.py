@@ -7,8 +7,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from memorize_jax import models
-from memorize_jax.config import RunConfig
+from memorize_jax.config import WATCHED, RunConfig
 from memorize_jax.epochs import at_stages, stage_epoch
 from memorize_jax.invocation import command_line_of as command
 from memorize_jax.runs.folder import RunFolder, member_folders, sweep_command
@@ -123,13 +122,14 @@ def read_study(workdir: str | pathlib.Path, tables: Mapping[str, Columns]) -> St
     together = {table: pd.concat(parts, ignore_index=True) for table, parts in found.items() if parts}
     noted = {run.workdir: own for group in groups.values() for run, own in group.items()}
     several = lambda field: list(dict.fromkeys(getattr(own.config, field) for own in noted.values()))
-    networks, fractions = several("model"), several("permuted_fraction")
+    networks = list(dict.fromkeys(_network_name(own) for own in noted.values()))
+    fractions = several("permuted_fraction")
     return Study(
         folder.workdir,
         ", ".join(networks),
-        ", ".join(several("dataset")),
+        ", ".join("data of its own" if name == WATCHED else name for name in several("dataset")),
         fractions[0] if len(fractions) == 1 else float("nan"),
-        tuple(models.layer_names(networks[0])) if len(networks) == 1 else (),
+        _layers(noted),
         tuple(sorted({int(seed) for rows in together.values() for seed in rows["seed"]})),
         together,
         axes,
@@ -138,6 +138,16 @@ def read_study(workdir: str | pathlib.Path, tables: Mapping[str, Columns]) -> St
         noted,
         _commands(folder, noted),
     )
+
+
+def _network_name(noted: Noted) -> str:
+    return noted.config.model if noted.network is None else f"{noted.network['library']} network"
+
+
+def _layers(noted: Mapping[pathlib.Path, Noted]) -> tuple[str, ...]:
+    """Names of the analyzed layers; empty where networks differ in them."""
+    found = {tuple(layer.name for layer in own.layers) for own in noted.values()}
+    return found.pop() if len(found) == 1 else ()
 
 
 def _runs(folder: RunFolder) -> tuple[list[str], tuple[str, ...]]:

@@ -63,11 +63,11 @@ def layer_rows(
       num_classes: C.
     """
     head = layers[-1]
-    kernel = np.asarray(variables["params"][head]["kernel"])
+    kernel = _kernel(read, variables, image_sets[0], head)
     variables = jax.device_put(variables)
     bytes_per_feature = BYTES_PER_MEAN * num_classes * (len(labelings.labels) + 1)
     for names in layers_at_a_time(read, variables, image_sets[0], layers, bytes_per_feature):
-        shown = (*names, HEAD_INPUT) if head in names else names
+        shown = (*names, HEAD_INPUT) if head in names and kernel is not None else names
         sums = class_sums(read, variables, image_sets, labelings.labels, num_classes, shown)
         means = {name: _means(own, labelings) for name, own in sums.items()}
         references = {name: _reference(means[name], labelings) for name in names}
@@ -83,16 +83,26 @@ def layer_rows(
             examples = Examples(np.sum(within, axis=0), np.concatenate(agrees), np.concatenate(drifted))
             for group, labeling in labelings.groups.items():
                 row = _row(group, means[name], references[name], labelings, examples)
-                row["nc3"] = _gap(kernel, means[HEAD_INPUT][labeling.own]) if name == head else NAN
+                is_last = name == head and kernel is not None
+                row["nc3"] = _gap(kernel, means[HEAD_INPUT][labeling.own]) if is_last else NAN
                 yield {"layer": name, "group": group, "num_classes": num_classes, **row}
+
+
+def _kernel(read, variables, images, head):
+    """What the last layer multiplies its input by; None for a network whose reader shows no such input."""
+    sample = jax.ShapeDtypeStruct((1, *images.shape[1:]), images.dtype)
+    if HEAD_INPUT not in jax.eval_shape(read, variables, sample):
+        return None
+    return np.asarray(variables["params"][head]["kernel"])
 
 
 def _means(found: ClassSums, labelings: Labelings) -> list[ClassMeans]:
     """The centroids of every labeling."""
     num_classes, total = found.sums.shape[1], len(labelings.true)
     counts = [np.bincount(own[own >= 0], minlength=num_classes) for own in labelings.labels]
-    train, test = (found.sums[labelings.groups[name].true].sum(axis=0) for name in (TRAIN, "test"))
-    mean = (train + test) / total
+    # A run that was watched may have no test set.
+    parts = [labelings.groups[name] for name in (TRAIN, "test") if name in labelings.groups]
+    mean = sum(found.sums[part.true].sum(axis=0) for part in parts) / total
     size = found.squares / total - float(mean @ mean)
     return [class_means(own, count, size) for own, count in zip(found.sums, counts, strict=True)]
 

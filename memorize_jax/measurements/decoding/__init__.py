@@ -83,6 +83,7 @@ MEASUREMENT = Measurement(
     name="decoding",
     summary="How well layers can be read by subspaces and probes (Ketha and Ramaswamy 2025)",
     room=__name__,
+    of_any_network=False,
     settings=DecodingSettings,
     tables={
         "decoding": Table(DECODING, text=frozenset({"layer", "method", "labels"})),

@@ -16,6 +16,7 @@ MEASUREMENT = Measurement(
     name="double_descent",
     summary="Accuracy and geometry of test manifolds by width (figures 4C to 4E)",
     room=__name__,
+    of_any_network=False,
     reads=("geometry",),
     tables={"double_descent": Table(DOUBLE_DESCENT, text=frozenset({"moment", "layer"}))},
     axes=("width",),

@@ -3,13 +3,13 @@
 import functools
 from typing import NamedTuple
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray, Shaped
 
 from memorize_jax.activations import flat_reader
+from memorize_jax.adapters import AnyNetwork
 from memorize_jax.analysis.products import (
     Layers,
     examples_per_block,
@@ -108,10 +108,10 @@ def _of_layer(products, weights, counts):
 
 @functools.partial(jax.jit, static_argnames=("model", "layers", "shots", "num_draws"))
 def network_few_shot(
-    model: nn.Module,
+    model: AnyNetwork,
     variables: dict,
     images: Shaped[Array | np.ndarray, "P M ..."],
-    statistics: ChannelStatistics,
+    statistics: ChannelStatistics | None,
     key: PRNGKeyArray,
     *,
     layers: tuple[str, ...],

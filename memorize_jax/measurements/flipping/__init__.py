@@ -71,6 +71,7 @@ MEASUREMENT = Measurement(
     name="flipping",
     summary="Units that must be switched off to flip the prediction of an example (Maini et al. 2023)",
     room=__name__,
+    of_any_network=False,
     of_final=True,
     on_request=True,
     settings=FlippingSettings,

@@ -51,6 +51,7 @@ MEASUREMENT = Measurement(
     name="gradients",
     summary="Label-dependent and label-independent parts of the gradient (figures 5 and A.1)",
     room=__name__,
+    of_any_network=False,
     settings=GradientsSettings,
     tables={
         "gradients": Table(

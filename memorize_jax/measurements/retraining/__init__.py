@@ -62,6 +62,7 @@ MEASUREMENT = Measurement(
     name="retraining",
     summary="Accuracy after one layer is trained again on unpermuted examples alone (Maini et al. 2023)",
     room=__name__,
+    of_any_network=False,
     of_final=True,
     on_request=True,
     settings=RetrainingSettings,

@@ -3,14 +3,13 @@
 import jax.numpy as jnp
 import numpy as np
 
-from memorize_jax import models
 from memorize_jax.data import standardize
 from memorize_jax.measurements.measurement import Work
 from memorize_jax.measurements.rewinding import RewindingSettings
 from memorize_jax.measurements.rewinding.sources import SELF
 from memorize_jax.measurements.rewinding.transplant import directions, recalibrated, rewinding_row, rewound_network
+from memorize_jax.models import select_groups
 from memorize_jax.runs.run import Run
-from memorize_jax.training import Trainer
 from memorize_jax.training.devices import split_batches
 
 
@@ -20,7 +19,9 @@ def plan(run: Run, settings: RewindingSettings) -> Work:
     Of the earlier epochs, and of another run, only the layers that are moved are read, unless they stay and the final
     network's move.
     """
-    chosen = models.select_groups(settings.rewind_layers, models.layers(run.config.model), "rewind_layers")
+    # A layer of another library's network may hold no parameters, as one that only reshapes.
+    layers = [layer for layer in run.analyzed_layers if layer.modules]
+    chosen = select_groups(settings.rewind_layers, layers, "rewind_layers")
     groups = {group.name: group for group in chosen}
     donors = {SELF: run} | ({settings.source: _open_source(run, settings.source)} if settings.source else {})
     units = [
@@ -30,8 +31,9 @@ def plan(run: Run, settings: RewindingSettings) -> Work:
         for name in groups
         for epoch in donor.select_epochs(settings.rewind_epochs)
     ]
-    trainer = Trainer(run.config, run.splits, run.labels)
-    last, bn = run.final_epoch, settings.bn
+    if settings.bn == "recalibrate" and run.noted.network is not None:
+        raise ValueError("expected bn other than recalibrate for a run that was watched, which only its program trains")
+    evaluate, last, bn = run.evaluator(), run.final_epoch, settings.bn
 
     def rows(unit):
         source, into, name, epoch = unit
@@ -39,9 +41,9 @@ def plan(run: Run, settings: RewindingSettings) -> Work:
         final = run.network(last)
         variables = rewound_network(group, epoch, final, donor.network, donor.network_layers, into=into, bn=bn)
         if bn == "recalibrate":
-            variables = _recalibrated(run, trainer, variables)
+            variables = _recalibrated(run, variables)
         about = {"seed": run.config.seed, "into": into, "bn": bn, "source": source}
-        return [rewinding_row(group, epoch, trainer.evaluate(variables), **about)]
+        return [rewinding_row(group, epoch, evaluate(variables), **about)]
 
     return Work(units, rows, counted="network")
 
@@ -55,10 +57,10 @@ def _open_source(run: Run, workdir: str) -> Run:
     return source
 
 
-def _recalibrated(run, trainer, variables):
+def _recalibrated(run, variables):
     images = run.splits.train.images
     batches = (
-        (standardize(jnp.asarray(images[batch.indices[0]]), trainer.statistics), batch.mask[0])
+        (standardize(jnp.asarray(images[batch.indices[0]]), run.statistics), batch.mask[0])
         for batch in split_batches(np.arange(len(images)), run.config.batch_size, 1)
     )
     return recalibrated(run.model(dropout=0.0), variables, batches)

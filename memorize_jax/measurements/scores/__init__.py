@@ -61,6 +61,7 @@ MEASUREMENT = Measurement(
     name="scores",
     summary="Memorization and influence scores from networks trained on parts of the examples",
     room=__name__,
+    of_any_network=False,
     settings=ScoresSettings,
     tables={
         "subset_runs": Table(SUBSET_RUNS, text=frozenset({"members", "correct", "test_correct"})),

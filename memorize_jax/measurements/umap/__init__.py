@@ -38,6 +38,7 @@ MEASUREMENT = Measurement(
     name="umap",
     summary="Two-dimensional UMAP embedding of hidden layers (figures 2B and A.2)",
     room=__name__,
+    of_any_network=False,
     of_final=True,
     settings=UmapSettings,
     tables={"umap": Table(UMAP, text=frozenset({"stage", "layer", "group"}))},

@@ -13,7 +13,7 @@ import numpy as np
 from memorize_jax.epochs import kept_epochs
 from memorize_jax.storage.checkpoints import folders
 from memorize_jax.storage.checkpoints.folders import DamagedCheckpointError
-from memorize_jax.storage.checkpoints.trees import flatten, path_name, unflatten
+from memorize_jax.storage.checkpoints.trees import flatten, keys_of, path_name, unflatten
 
 # A training state is three times the size of a network and only the newest is of use: writing it takes at most this
 # share of the time.
@@ -191,7 +191,7 @@ class EpochStore:
         statistics; those of no parameters have no entry in the result, and KeyError is raised if all are.
         """
         names = set(names)
-        found = self._restored(epoch, lambda leaf: leaf.split(".")[1] in names)
+        found = self._restored(epoch, lambda leaf: keys_of(leaf)[1] in names)
         if not any(found.values()):
             raise KeyError(f"epoch {epoch} has no layer {', '.join(sorted(names))}")
         return found

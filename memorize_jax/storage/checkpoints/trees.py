@@ -2,6 +2,8 @@
 
 import logging
 import pathlib
+import re
+import urllib.parse
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -18,15 +20,25 @@ def flatten(tree: Any) -> dict[str, np.ndarray]:
 
 
 def path_name(path: tuple) -> str:
-    """The name that `flatten` gives a leaf."""
-    return jax.tree_util.keystr(path, simple=True, separator=".")
+    """The name that `flatten` gives a leaf; within a key what parts keys or folders is quoted, see `quote_key`."""
+    return ".".join(quote_key(jax.tree_util.keystr((entry,), simple=True)) for entry in path)
+
+
+def quote_key(key: str) -> str:
+    """A key as it stands in the name of a leaf: "layer1.0" becomes "layer1%2E0"."""
+    return re.sub(r"[%./\\]", lambda found: f"%{ord(found[0]):02X}", key)
+
+
+def keys_of(name: str) -> list[str]:
+    """The keys that lead to a leaf of this name."""
+    return [urllib.parse.unquote(key) for key in name.split(".")]
 
 
 def unflatten(leaves: Mapping[str, np.ndarray]) -> dict:
     """The nested dict of `flatten`, for a pytree of dicts."""
     tree = {}
     for name, leaf in leaves.items():
-        *above, last = name.split(".")
+        *above, last = keys_of(name)
         into = tree
         for key in above:
             into = into.setdefault(key, {})

@@ -1,0 +1,118 @@
+"""Networks of flax.linen, flax.nnx, equinox, haiku, and functions of parameters, as measurements read them."""
+
+import collections
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import jax
+
+from memorize_jax import taps
+from memorize_jax.adapters.network import WatchedNetwork, modules_of_layers
+from memorize_jax.taps.libraries import library_of
+from memorize_jax.taps.recording import READ
+
+# Libraries whose models apply themselves.
+WHOLE = ("flax.nnx", "equinox")
+# How modules are told that they are not being trained -> what evaluation is.
+MODES = {"train": False, "training": False, "is_training": False, "deterministic": True}
+ANSWER = "output"
+
+
+def adapt(
+    params_or_model: Any, sample: Any, *, given: Any, layers: str | Sequence[str], program: str | None
+) -> WatchedNetwork:
+    """See `adapt.adapt`."""
+    library = library_of(params_or_model)
+    read, all_modules = _reader(params_or_model, library, given, layers)
+    template, num = params_or_model, len(sample)
+    held = taps.split(template)
+    shapes = jax.eval_shape(lambda inputs: _named(read(template, inputs)), sample)
+    for name, shape in shapes.items():
+        if not shape.shape or shape.shape[0] != num:
+            raise ValueError(
+                f"expected layer {name!r} to show [{num}, ...] for {num} inputs, got {list(shape.shape)}: examples come "
+                "first"
+            )
+    *_, last = shapes
+    if len(shapes[last].shape) != 2:
+        raise ValueError(
+            f"expected answers [n, num_classes] of the network, got {list(shapes[last].shape)} at {last!r}"
+        )
+    order = _with_inputs(all_modules(template, sample), list(shapes)) if all_modules else list(shapes)
+    modules = modules_of_layers(order, list(shapes), list(held["params"]), "/")
+
+    def merge(variables, into=None):
+        parts = {"params": variables["params"], "state": variables.get("batch_stats", {})}
+        return taps.merge(template if into is None else into, parts)
+
+    def split(model):
+        found = taps.split(model)
+        return {"params": _filled(found["params"]), "batch_stats": _filled(found["state"])}
+
+    def show(variables, inputs):
+        return _named(read(merge(variables), inputs))
+
+    name = (library or (library_of(given) if given is not None else None) or "function").removeprefix("flax.")
+    return WatchedNetwork(name, modules, split, merge, show, program)
+
+
+def _with_inputs(order: Sequence[str], layers: Sequence[str]) -> list[str]:
+    """Puts those layers that are what a module reads, "Dense_2.input", before that module and all inside of it."""
+    found = list(order)
+    for name in layers:
+        module = name.removesuffix(READ)
+        if name not in found and module != name:
+            inside = [at for at, one in enumerate(found) if one == module or one.startswith((f"{module}/", f"{module}#"))]
+            found.insert(min(inside, default=len(found)), name)
+    return found
+
+
+def template_of(applies: Any, sample: Any) -> Any:
+    """Parameters of the right shapes for what applies them, which says itself how it is initialized."""
+    if not hasattr(applies, "init"):
+        raise ValueError("expected a function that makes a flax.linen module, haiku's transformed, or a model")
+    key = jax.random.key(0)
+    if library_of(applies) == "haiku":
+        found = jax.eval_shape(applies.init, key, sample)
+        return found
+    return jax.eval_shape(lambda inputs: applies.init(key, inputs, **_mode(applies)), sample)
+
+
+def _reader(template, library, given, layers) -> tuple[Callable[[Any, Any], Any], Callable | None]:
+    """What shows the layers, and what lists all modules in the order in which they are finished, where that is known."""
+    wanted = layers if isinstance(layers, str) else list(dict.fromkeys([*layers, ANSWER]))
+    if library in WHOLE and given is None:
+        make = {"flax.nnx": taps.nnx, "equinox": taps.equinox}[library]
+        return make(layers=wanted), make(layers=["*"]).layers
+    if given is None:
+        raise ValueError(
+            f"expected network= with parameters of {type(template).__name__}: what applies them, a flax.linen module, "
+            "haiku's transformed function, or a function of (parameters, images)"
+        )
+    applies = library_of(given)
+    if applies == "flax.linen":
+        mode = _mode(given)
+        return taps.linen(given, layers=wanted, **mode), taps.linen(given, layers=["*"], **mode).layers
+    if applies == "haiku":
+        return taps.haiku(given, layers=wanted), taps.haiku(given, layers=["*"]).layers
+    if not callable(given):
+        raise ValueError(f"expected network= to apply parameters, got {type(given).__name__}")
+    # A jitted function would give its layers in the order of their names.
+    return inspect.unwrap(given), None
+
+
+def _mode(module):
+    """The keyword that tells a module that it is not being trained, where it takes one."""
+    known = inspect.signature(type(module).__call__).parameters
+    return {name: value for name, value in MODES.items() if name in known}
+
+
+def _named(shown: Any) -> collections.OrderedDict[str, Any]:
+    """What layers show, the answers last; of a function that gives answers alone these. In an order that jax keeps."""
+    return collections.OrderedDict(shown if isinstance(shown, Mapping) else {ANSWER: shown})
+
+
+def _filled(parts):
+    """Without modules that hold nothing."""
+    return {module: dict(own) for module, own in parts.items() if own}

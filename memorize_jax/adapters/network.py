@@ -1,0 +1,93 @@
+"""What measurements need to know of a network, whatever library it is written in."""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import flax.linen as nn
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Shaped
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class WatchedNetwork:
+    """A network of any library: taken apart into arrays, put together again, and read layer by layer.
+
+    It stands where a flax module stands: `apply` is called in the same way.
+
+    Attributes:
+      library: "torch", "nnx", "equinox", "linen", "haiku", or "function".
+      layers: name of an analyzed layer -> names of the modules that make its representation out of those before it; in
+        order, and the last gives the answer, one number for each class.
+      split: parameters or a model -> {"params": {module: {leaf: array}}, "batch_stats": likewise}.
+      merge: the reverse of `split`.
+      show: (variables as `split` gives them, inputs [n, ...]) -> layer -> its activations [n, ...]; works inside jit.
+      program: MODULE:NAME of a function that makes the network, for other processes; None if none was named.
+    """
+
+    library: str
+    layers: Mapping[str, tuple[str, ...]]
+    split: Callable[[Any], dict]
+    merge: Callable[[dict], Any]
+    show: Callable[[dict, Any], dict[str, Any]]
+    program: str | None = None
+
+    def apply(
+        self,
+        variables: dict,
+        inputs: Shaped[Array | np.ndarray, "n ..."],
+        *,
+        train: bool = False,
+        mutable: Sequence[str] | None = None,
+    ) -> Any:
+        """The answers [n, num_classes]; with `mutable` also what the layers show, as a flax module that sows gives it.
+
+        Raises ValueError if it is asked to train, which only its own program does.
+        """
+        if train:
+            raise ValueError(f"expected a network of this package to be trained, got one of {self.library}")
+        shown = self.show(variables, inputs)
+        *_, last = self.layers
+        answers = jnp.asarray(shown[last], jnp.float32)
+        if mutable is None:
+            return answers
+        return answers, {"intermediates": {f"{name}_out": (value,) for name, value in shown.items()}}
+
+    def answers(self, variables: dict, inputs: Any) -> dict[str, Float[Array, "n num_classes"]]:
+        """The answers, as a reader of `activations` gives a layer."""
+        return {ANSWERS: self.apply(variables, inputs)}
+
+    def noted(self) -> dict:
+        """What a run notes of it in its config.json."""
+        layers = {name: list(modules) for name, modules in self.layers.items()}
+        return {"library": self.library, "layers": layers, "program": self.program}
+
+
+ANSWERS = "answers"
+# What measurements read.
+AnyNetwork = nn.Module | WatchedNetwork
+
+
+def modules_of_layers(
+    order: Sequence[str], layers: Sequence[str], holders: Sequence[str], separator: str
+) -> dict[str, tuple[str, ...]]:
+    """Says which modules with parameters make which analyzed layer.
+
+    A module inside of a layer belongs to it; any other belongs to the first layer that is finished after it, and one
+    that comes after all layers, or is never called, to the last.
+
+    Args:
+      order: names of all modules, in the order in which they are finished.
+      layers: names of the analyzed ones, in order.
+      holders: names of the modules that hold parameters.
+      separator: between the names of a module and of one inside of it.
+    """
+    place = {name: at for at, name in reversed(list(enumerate(order)))}
+    found: dict[str, list[str]] = {name: [] for name in layers}
+    for holder in holders:
+        inside = [name for name in layers if holder == name or holder.startswith(f"{name}{separator}")]
+        after = [name for name in layers if place.get(name, -1) >= place.get(holder, len(order))]
+        # The innermost, where analyzed layers lie in one another.
+        found[max(inside, key=len) if inside else (after or [layers[-1]])[0]].append(holder)
+    return {name: tuple(own) for name, own in found.items()}

@@ -1,0 +1,113 @@
+"""Networks of PyTorch as measurements read them: they run on the host, or their own device, and are called from JAX."""
+
+import copy
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from memorize_jax.adapters.network import WatchedNetwork, modules_of_layers
+from memorize_jax.torch.batches import Batch
+from memorize_jax.torch.hooks import call_name
+from memorize_jax.torch.library import torch
+from memorize_jax.torch.network import input_device, unwrapped
+from memorize_jax.torch.outputs import tensor_of
+from memorize_jax.torch.reading import look_ahead, reader_of
+
+ANSWER = "output"
+
+
+def adapt(model: Any, sample: Any, *, given: Any, layers: str | Sequence[str], program: str | None) -> WatchedNetwork:
+    """See `adapt.adapt`; the model is copied, so that what is read never disturbs its training."""
+    if given is not None:
+        raise ValueError("expected no network= with a model of PyTorch, which applies itself, or MODULE:NAME")
+    twin = copy.deepcopy(unwrapped(model)).eval()
+    place = {"device": input_device(twin, None)}
+    _, calls = look_ahead(twin, _batch(sample, place), None)
+    wanted = [name for name in layers if name != ANSWER] if not isinstance(layers, str) else layers
+    reader = reader_of(twin, calls, wanted, "flatten", call=None, seed=0, dtype=np.dtype("float32"))
+    run = lambda inputs: _run(twin, reader, _batch(inputs, place))
+    shown = run(sample)
+    names = list(shown)
+    # The last layer may be what the network returns.
+    if len(names) > 1 and np.array_equal(shown[names[-2]], shown[ANSWER]):
+        names.remove(ANSWER)
+    if shown[ANSWER].ndim != 2:
+        raise ValueError(f"expected answers [n, num_classes] of the model, got {list(shown[ANSWER].shape)}")
+    widths = {name: shown[name].shape[1:] for name in names}
+    order = list(dict.fromkeys([name for call in calls for name in (call.name, call_name(call.name, call.number))]))
+    modules = modules_of_layers(order, names, list(split(twin)["params"]), ".")
+    lock = threading.Lock()
+
+    def on_host(variables, inputs):
+        with lock:
+            fill(twin, jax.tree.map(np.asarray, variables))
+            found = run(np.asarray(inputs))
+        return {name: found[name] for name in names}
+
+    def show(variables, inputs):
+        num = inputs.shape[0]
+        shapes = {name: jax.ShapeDtypeStruct((num, *width), np.float32) for name, width in widths.items()}
+        return jax.pure_callback(on_host, shapes, variables, inputs, vmap_method="sequential")
+
+    def merge(variables, into=None):
+        filled = copy.deepcopy(twin) if into is None else into
+        fill(unwrapped(filled), variables)
+        return filled
+
+    return WatchedNetwork("torch", modules, lambda model: split(unwrapped(model)), merge, show, program)
+
+
+def split(model: Any) -> dict[str, dict[str, dict[str, np.ndarray]]]:
+    """Takes a model apart: {"params": {module: {name: array}}, "batch_stats": the same of its buffers}.
+
+    The modules are named as in `named_modules`; what belongs to the model itself stands under "~". bfloat16 becomes
+    float32, which holds all its values.
+    """
+    trained = {name for name, _ in model.named_parameters()}
+    found: dict[str, dict[str, dict[str, np.ndarray]]] = {"params": {}, "batch_stats": {}}
+    for name, tensor in model.state_dict().items():
+        module, _, leaf = name.rpartition(".")
+        tensor = tensor.detach().cpu()
+        values = tensor.float() if tensor.dtype in (torch.bfloat16, torch.float16) else tensor
+        kind = "params" if name in trained else "batch_stats"
+        found[kind].setdefault(module or "~", {})[leaf] = values.numpy().copy()
+    return found
+
+
+def fill(model: Any, variables: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> None:
+    """Puts arrays as `split` gives them into a model, in place; raises ValueError unless they are of such a model."""
+    given = {
+        f"{module}.{leaf}".removeprefix("~."): torch.from_numpy(np.array(value))
+        for part in variables.values()
+        for module, own in part.items()
+        for leaf, value in own.items()
+    }
+    try:
+        model.load_state_dict(given)
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())[:300]
+        raise ValueError(f"expected the parameters of such a model, got others ({reason})") from error
+
+
+def _batch(inputs, place):
+    values = torch.from_numpy(np.array(inputs)).to(**place)
+    return Batch((values,), {}, None, None, len(values), 0)
+
+
+def _run(twin, reader, batch):
+    """The layers of a batch, and what the model returns."""
+    answers = []
+    handle = twin.register_forward_hook(lambda module, inputs, output: answers.append(_answer(output)))
+    try:
+        shown = reader(batch)
+    finally:
+        handle.remove()
+    return {name: np.asarray(own).reshape(len(own), -1) for name, own in {**shown, ANSWER: answers[-1]}.items()}
+
+
+def _answer(output):
+    logits = output["logits"] if isinstance(output, Mapping) and "logits" in output else tensor_of(output, ANSWER)
+    return logits.detach().to("cpu").float().numpy().copy()

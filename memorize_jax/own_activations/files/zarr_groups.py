@@ -1,0 +1,45 @@
+"""Activations in a zarr group; the only file that knows zarr."""
+
+import contextlib
+import math
+import pathlib
+import warnings
+
+import numpy as np
+
+from memorize_jax.own_activations.files.entry import Entries, Entry, Opening, kind_of
+
+# A folder that holds one of these is a zarr group or array, of format 3 or 2.
+MARKS = ("zarr.json", ".zgroup", ".zarray")
+
+
+@contextlib.contextmanager
+def zarr_entries(path: pathlib.Path) -> Opening:
+    """Opens a zarr group of format 2 or 3; names are the paths of its arrays, sorted.
+
+    Raises:
+      ValueError: zarr is not installed; says how to.
+    """
+    try:
+        import zarr  # pyright: ignore[reportMissingImports] (an option)
+    except ImportError as error:
+        raise ValueError("a zarr group, which needs zarr: pip install 'memorize_jax[zarr]'") from error
+    group = zarr.open_group(str(path), mode="r")
+    found: Entries = {}
+    for name, item in sorted(group.members(max_depth=None)):
+        if isinstance(item, zarr.Array):
+            dtype = np.dtype(item.dtype)
+            kind = "text" if dtype.kind == "O" else kind_of(dtype)
+            read = lambda name=name, item=item: _read(name, item)
+            found[name] = Entry(item.shape, math.prod(item.shape) * dtype.itemsize, kind, read)
+    yield found
+
+
+def _read(name, item) -> np.ndarray:
+    # What is not stored is read as the fill value, whether it was that or was lost.
+    if lacking := item.nchunks - item.nchunks_initialized:
+        warnings.warn(
+            f"array {name!r}: {lacking} of {item.nchunks} chunks are not stored and were read as {item.fill_value}",
+            stacklevel=4,
+        )
+    return np.asarray(item[...])

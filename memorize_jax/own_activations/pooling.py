@@ -1,0 +1,107 @@
+"""How the tokens or the map positions of a layer become one vector for each example."""
+
+import fnmatch
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Shaped
+
+POOLS = ("flatten", "mean", "cls", "last", "sample:NUMBER")
+Tokens = Bool[np.ndarray, "n tokens"] | None
+
+
+def pools_of(pool: str | Mapping[str, str], layers: Collection[str]) -> dict[str, str]:
+    """Says for every layer how it is pooled.
+
+    Args:
+      pool: for all layers, or name or pattern ("conv*") -> pool. A name goes before patterns, and these in their order;
+        layers that none of them is for are flattened.
+
+    Raises:
+      ValueError: an unknown pool, a name or pattern that no layer has.
+    """
+    asked = {"*": pool} if isinstance(pool, str) else dict(pool)
+    for pattern, own in asked.items():
+        kind, _, number = str(own).partition(":")
+        is_known = kind == "sample" and number.isdecimal() and int(number) > 0 if number else own in POOLS[:-1]
+        if not is_known:
+            raise ValueError(f"expected pool to be one of {', '.join(POOLS)}, got {own!r} for layer {pattern!r}")
+        if not any(fnmatch.fnmatchcase(name, pattern) for name in layers) and pattern not in layers:
+            raise ValueError(f"expected pool for layers out of {', '.join(layers)}, got {pattern!r}")
+    found = {}
+    for name in layers:
+        patterns = [pattern for pattern in asked if fnmatch.fnmatchcase(name, pattern)]
+        found[name] = asked[name] if name in asked else asked[patterns[0]] if patterns else "flatten"
+    return found
+
+
+def pool_units(
+    values: Shaped[np.ndarray, "n ..."],
+    pool: str,
+    name: str,
+    *,
+    seed: int = 0,
+    channels_first: bool = False,
+    tokens: Tokens = None,
+) -> Shaped[np.ndarray, "n _"]:
+    """Makes one vector of each example of a layer.
+
+    Args:
+      values: [n, ...]; with an axis of tokens [n, tokens, features], with maps [n, ..., channels].
+      pool: "flatten", all units; "mean", over tokens or map positions; "cls", the first token; "last", the last one;
+        "sample:4096", so many units at random, the same of all examples; all, if there are no more.
+      name: of the layer, for errors.
+      seed: of the units.
+      channels_first: maps are [n, channels, ...], as in PyTorch.
+      tokens: which tokens are no padding; "mean", "cls" and "last" are then of these.
+
+    Raises:
+      ValueError: a pool for axes that the layer does not have.
+    """
+    if pool == "flatten":
+        return values.reshape(len(values), -1)
+    if pool.startswith("sample:"):
+        flat = values.reshape(len(values), -1)
+        chosen = np.random.default_rng(seed).permutation(flat.shape[1])[: int(pool.partition(":")[2])]
+        return flat[:, np.sort(chosen)]
+    if values.ndim != 3 and (pool != "mean" or values.ndim < 3):
+        wanted = "[n, tokens, features]" + (" or maps" if pool == "mean" else "")
+        raise ValueError(
+            f"expected {wanted} of layer {name!r} for pool {pool!r}, got {values.shape}; "
+            f"pool={{{name!r}: 'flatten', '*': {pool!r}}} takes it as it is"
+        )
+    if values.ndim > 3:
+        axes = tuple(range(2, values.ndim) if channels_first else range(1, values.ndim - 1))
+        return _mean(values, axes)
+    if tokens is None:
+        return _mean(values, (1,)) if pool == "mean" else values[:, 0 if pool == "cls" else -1]
+    if tokens.shape != values.shape[:2]:
+        raise ValueError(f"expected tokens {list(values.shape[:2])} for layer {name!r}, got {list(tokens.shape)}")
+    if pool == "mean":
+        return _mean(values, (1,), np.broadcast_to(tokens[..., None], values.shape))
+    first, behind = np.argmax(tokens, axis=1), np.argmax(tokens[:, ::-1], axis=1)
+    return values[np.arange(len(values)), first if pool == "cls" else tokens.shape[1] - 1 - behind]
+
+
+def _mean(values, axes, where: Any = True):
+    """Mean in float64, as float32 unless the values are finer."""
+    means = np.asarray(np.mean(values, axis=axes, dtype=np.float64, where=where))
+    return means if values.dtype.itemsize > 4 else means.astype(np.float32)
+
+
+def read_tokens(tokens: Any, count: int) -> Tokens:
+    """Reads which tokens are no padding, [n, tokens] of truth values or of 0 and 1, as an attention mask has them.
+
+    Raises:
+      ValueError: other values or another number of examples; an example without tokens.
+    """
+    if tokens is None:
+        return None
+    array = np.asarray(tokens.detach().cpu() if hasattr(tokens, "detach") else tokens)
+    if array.ndim != 2 or len(array) != count or not np.isin(array, (0, 1)).all():
+        raise ValueError(f"expected tokens [{count}, tokens] of truth values, got {array.dtype} {array.shape}")
+    array = array.astype(bool)
+    if not array.any(axis=1).all():
+        raise ValueError(f"expected a token of every example, got none in row {np.argmin(array.any(axis=1))}")
+    return array
