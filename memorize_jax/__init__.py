@@ -14,6 +14,7 @@ import importlib
 _NAMES = {
     "analyze": ("memorize_jax.own_activations.analyze", "analyze"),
     "Analysis": ("memorize_jax.own_activations.analysis", "Analysis"),
+    "GeometryAccumulator": ("memorize_jax.own_activations.accumulator", "GeometryAccumulator"),
     "read_activations": ("memorize_jax.own_activations.files.read", "read_activations"),
     "open_run": ("memorize_jax.runs.run", "open_run"),
     "open_study": ("memorize_jax.measurements.registry", "open_study"),

@@ -13,7 +13,7 @@ from memorize_jax.geometry.lbfgs import minimize_batch
 from memorize_jax.geometry.orthonormal import columns_backward, columns_forward, orthonormal_columns
 
 # Evaluations for one K on the way, and for each share of `LEAST_RETAINED` at the K that is chosen.
-EVALUATIONS, POLISHED = 6, 40
+EVALUATIONS, POLISHED = 4, 16
 # On the way K grows by one in so many of itself: the correlation is flat around its least.
 PER_STEP = 4
 # Columns that are held as long as K is no larger; then twice as many.
