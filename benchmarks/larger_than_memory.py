@@ -2,7 +2,7 @@
 
     python -m benchmarks.larger_than_memory                                       # 50 layers, about 20 minutes, 20 GB of disk
     python -m benchmarks.larger_than_memory --layers=2 --classes=100              # a minute
-    python -m benchmarks.larger_than_memory --compare                             # 20 classes of 3 layers beside analyze
+    python -m benchmarks.larger_than_memory --compare --classes=20                # 3 layers beside analyze
 
 Layers are invented batch by batch, in shuffled order: rectified Gaussian classes around centers that share 200 directions,
 with less spread in later layers. The seconds that this takes are told apart.
@@ -97,13 +97,13 @@ def stream() -> None:
 
 def compare() -> None:
     """Two orders of batches beside one call."""
-    network = Network(3, 20, FLAGS.features)
-    parts = list(network.batches(50, 40))
+    network = Network(3, FLAGS.classes, FLAGS.features)
+    parts = list(network.batches(FLAGS.examples, 40))
     labels = np.concatenate([own for _, own in parts])
     layers = {name: np.concatenate([batch[name] for batch, _ in parts]) for name in parts[0][0]}
-    whole = memorize_jax.analyze(layers, labels, examples_per_class=50)
+    whole = memorize_jax.analyze(layers, labels, examples_per_class=FLAGS.examples)
     for size, order in ((40, np.arange(len(labels))), (7, np.random.default_rng(3).permutation(len(labels)))):
-        accumulator = memorize_jax.GeometryAccumulator(examples_per_class=50)
+        accumulator = memorize_jax.GeometryAccumulator(examples_per_class=FLAGS.examples)
         for start in range(0, len(order), size):
             rows = order[start : start + size]
             accumulator.add({name: x[rows] for name, x in layers.items()}, labels[rows], indices=rows)

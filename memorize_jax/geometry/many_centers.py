@@ -33,8 +33,8 @@ def value_and_gradient(
 ) -> tuple[Float[Array, ""], Float[Array, "P W"]]:
     """The objective of `center_search` and its gradient, written out: half of the time of the derived one.
 
-        f = 1/2 sum_mn C_mn^2,  C_mn = A_mn / sqrt(a_m a_n),  A = G - O O',  O = X V,  a = diag A
-        df/dO = 2 (c / a) O - 2 s C (s O),   s = a^-1/2,  c_m = sum_n C_mn^2
+    f = 1/2 sum_mn C_mn^2,  C_mn = A_mn / sqrt(a_m a_n),  A = G - O O',  O = X V,  a = diag A
+    df/dO = 2 (c / a) O - 2 s C (s O),   s = a^-1/2,  c_m = sum_n C_mn^2
     """
     directions, inverse = columns_forward(free, num_components)
     overlap = centers.root @ directions

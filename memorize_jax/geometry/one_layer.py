@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from memorize_jax.geometry.batching import chunked_map
+from memorize_jax.geometry.center_search import MANY
 from memorize_jax.geometry.centers import CenterStructure, center_structure
 from memorize_jax.geometry.frames import frames_without
 from memorize_jax.geometry.grams import (
@@ -18,11 +19,16 @@ from memorize_jax.geometry.grams import (
     offsets_from_center,
     reference_of_points,
 )
-from memorize_jax.geometry.joint.pipeline import blocks_about, joint_geometry_of_blocks
+from memorize_jax.geometry.joint.pipeline import blocks_about, joint_geometry_of_blocks, joint_geometry_of_layers
 from memorize_jax.geometry.joint.sampling import sample
 from memorize_jax.geometry.options import GeometryOptions, JointOptions, MeanFieldOptions
-from memorize_jax.geometry.participation import LayerParticipation, participation_about, stacked
-from memorize_jax.geometry.pipeline import geometry_of_frames
+from memorize_jax.geometry.participation import (
+    LayerParticipation,
+    participation_about,
+    participation_of_points,
+    stacked,
+)
+from memorize_jax.geometry.pipeline import geometry_of_frames, geometry_of_layers
 from memorize_jax.geometry.result import JointGeometry, ManifoldGeometry
 from memorize_jax.threads import one_thread
 
@@ -48,13 +54,19 @@ def geometries_of_one_layer(
     """Measures mean-field geometry, joint geometry and participation ratios, to rounding as their own functions do.
 
     Offsets meet the shared directions, [P, M, K], once these are known, and never all centers, [P, M, P]. Not for jit:
-    the number of directions is read in between.
+    the number of directions is read in between. Up to `center_search.MANY` manifolds it is the programs of those
+    functions, so that rounding does not lead a search elsewhere.
 
     Raises:
       ValueError: more center directions to be removed than the centers have.
     """
     # Threads of LAPACK would wait for those of jax.
     with one_thread():
+        if len(points) <= MANY:
+            found = geometry_of_layers((points,), mask, key, mean_field)
+            jointly = None if joint is None else joint_geometry_of_layers((points,), mask, key, joint)
+            participation = stacked([participation_of_points(points, mask)])
+            return jax.block_until_ready(LayerGeometries(found, jointly, participation))
         reference, finite = _reference(points, mask, mean_field.center_basis)
         own = _own_products(points, mask, reference)
         options = mean_field.static

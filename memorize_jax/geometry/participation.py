@@ -117,7 +117,11 @@ def participation_of_points(points: Float[Array, "P M N"], mask: Mask) -> LayerP
 
 
 def participation_about(
-    points: Float[Array, "P M N"], mask: Mask, reference: Reference, finite: Bool[Array, " P"], own: Float[Array, "P M M"]
+    points: Float[Array, "P M N"],
+    mask: Mask,
+    reference: Reference,
+    finite: Bool[Array, " P"],
+    own: Float[Array, "P M M"],
 ) -> LayerParticipation:
     """`participation_of_points` of a layer of which more is known; the last arguments of `participation_of_sums`."""
     offsets = offsets_of(points, mask, reference)

@@ -95,7 +95,12 @@ def geometry_of_grams(
 
 
 def geometry_of_frames(
-    structure: CenterStructure, frames: Frames, finite: Bool[Array, "L P"], mask: Mask, key: PRNGKeyArray, ready: MeanFieldOptions
+    structure: CenterStructure,
+    frames: Frames,
+    finite: Bool[Array, "L P"],
+    mask: Mask,
+    key: PRNGKeyArray,
+    ready: MeanFieldOptions,
 ) -> ManifoldGeometry:
     """Solves the programs of all layers, [L, variants] frames for K and for its neighbors."""
     num_manifolds, num_examples = mask.shape

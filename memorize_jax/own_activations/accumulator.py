@@ -170,7 +170,9 @@ class GeometryAccumulator:
         rows = choose_examples(examples._replace(is_exact=False), self._asked.key).indices
         seen = np.array([standing.seen[standing.classes[name]] for name in rows])
         said = say_taken(np.array([len(own) for own in rows.values()]), seen, len(names))
-        indices = {name: np.array([standing.index_of[slot] for slot in slots[own].tolist()]) for name, own in rows.items()}
+        indices = {
+            name: np.array([standing.index_of[slot] for slot in slots[own].tolist()]) for name, own in rows.items()
+        }
         return [slots[own] for own in rows.values()], Chosen(indices, seen, said)
 
     def __getstate__(self):

@@ -30,7 +30,7 @@ class Asked(NamedTuple):
 
 
 def measure_spilled_layer(
-    spilled: SpilledRows, name: str, slots: Sequence[Int[np.ndarray, " M"]], asked: Asked
+    spilled: SpilledRows, name: str, slots: Sequence[Int[np.ndarray, " _"]], asked: Asked
 ) -> LayerGeometries:
     """Measures one layer.
 
@@ -42,7 +42,9 @@ def measure_spilled_layer(
     """
     most, width = max(map(len, slots)), spilled.widths[name]
     shape = (len(slots), most, width)
-    check_fits(f"layer {name!r} {list(shape)}", peak_bytes(*shape, asked), "lower examples_per_class, or pool the layer")
+    check_fits(
+        f"layer {name!r} {list(shape)}", peak_bytes(*shape, asked), "lower examples_per_class, or pool the layer"
+    )
     parts = [spilled.read(name, int(own.min()), int(np.ptp(own)) + 1)[own - own.min()] for own in slots]
     dtype = jnp.promote_types(jnp.float32, jax.dtypes.canonicalize_dtype(spilled.dtypes[name]))
     exponent = 0
@@ -68,7 +70,7 @@ def measure_spilled_layer(
 def peak_bytes(num_manifolds: int, num_examples: int, num_features: int, asked: Asked, itemsize: int = 4) -> int:
     """Estimates the bytes that the measures of one layer take at their peak.
 
-        itemsize (COPIES P M N + 20 P^2 + 4 P n (M + 1)),  n the draws, and what blocks of the joint geometry take
+    itemsize (COPIES P M N + 20 P^2 + 4 P n (M + 1)),  n the draws, and what blocks of the joint geometry take
     """
     points = COPIES * num_manifolds * num_examples * num_features
     draws = 4 * num_manifolds * (asked.mean_field.num_draws or 300) * (num_examples + 1)

@@ -1,8 +1,8 @@
+import dataclasses
 import errno
 import os
 import pickle
 import shutil
-import warnings
 
 import jax
 import jax.numpy as jnp
@@ -21,8 +21,8 @@ def data():
     """Two layers of 3 classes of 7 examples, in mixed order."""
     rng = np.random.default_rng(0)
     labels = rng.permutation(np.repeat([2, 5, 9], 7))
-    first = rng.normal(size=(21, 2, 6)).astype(np.float32) + labels[:, None, None].astype(np.float32)
-    return {"first": first, "second": np.tanh(first.reshape(21, 12)[:, :8])}, labels
+    first = rng.normal(size=(21, 2, 4)).astype(np.float32) + labels[:, None, None].astype(np.float32)
+    return {"first": first, "second": np.tanh(first.reshape(21, 8))}, labels
 
 
 def added(data, order, batch_size, labels=None, **options):
@@ -36,12 +36,19 @@ def added(data, order, batch_size, labels=None, **options):
 
 
 def same(one, other, rtol):
-    for name in one.geometry.PER_MANIFOLD + ("center_correlation", "residual_correlation"):
+    for name in (*one.geometry.PER_MANIFOLD, "center_correlation", "residual_correlation"):
         if name != "kkt_residual":
             np.testing.assert_allclose(getattr(one.geometry, name), getattr(other.geometry, name), rtol, 1e-6)
     for name in ("capacity", "radius", "dimension", "class_capacity", "num_features", "rank"):
         np.testing.assert_allclose(getattr(one.joint, name), getattr(other.joint, name), rtol)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol), one.participation, other.participation)
+
+
+def of_layer(result, name):
+    place = result.layers.index(name)
+    fields = ("geometry", "joint", "participation")
+    own = jax.tree.map(lambda leaf: leaf[place : place + 1], tuple(getattr(result, field) for field in fields))
+    return dataclasses.replace(result, **dict(zip(fields, own, strict=True)))
 
 
 def rows_of(result):
@@ -52,13 +59,16 @@ def test_equals_one_call_on_the_chosen_examples(data):
     layers, labels = data
     result = added(data, np.arange(21), 4).result()
     rows = np.sort(rows_of(result))
-    chosen = {name: x[rows] for name, x in layers.items()}
-    whole = memorize_jax.analyze(chosen, labels[rows], num_draws=20, joint_draws=20)
-    same(result, whole, 1e-4)
-    assert result.layers == whole.layers and result.geometry.classes == (2, 5, 9)
+    for name, values in layers.items():
+        # Layer by layer: a search for directions may end elsewhere by rounding where layers are one program.
+        whole = memorize_jax.analyze({name: values[rows]}, labels[rows], num_draws=20, joint_draws=20)
+        same(of_layer(result, name), whole, 1e-6)
+    assert result.layers == ("first", "second")
+    assert result.geometry.classes == (2, 5, 9)
     for name, own in result.indices.items():
         np.testing.assert_array_equal(own, rows[whole.indices[name]])
-    assert len(result.to_dataframe(per="class")) == 6 and result.taken.startswith("5 of the 7 examples of each of 3")
+    assert len(result.to_dataframe(per="class")) == 6
+    assert result.taken.startswith("5 of the 7 examples of each of 3")
 
 
 def test_neither_batches_nor_order_matter(data):
@@ -89,15 +99,16 @@ def test_small_classes_missing_values_and_text(data):
     result = added(({**layers, "second": second}, names), order, 6).result()
     assert result.taken.endswith("1 examples left out for NaN")
     assert result.geometry.num_examples[0].tolist() == [len(own) for own in result.indices.values()] == [5, 5, 4]
-    assert list(result.indices) == ["cat", "dog", "owl"] and order[0] not in rows_of(result)
+    assert list(result.indices) == ["cat", "dog", "owl"]
+    assert order[0] not in rows_of(result)
 
 
 def test_wide_numbers_keep_their_digits(data):
     layers, labels = data
-    far = {name: x.astype(np.float64) + 1e7 for name, x in layers.items()}
-    whole = memorize_jax.analyze(far, labels, num_draws=20, joint_draws=20)
-    result = added((far, labels), np.arange(21), 8, examples_per_class=7).result()
-    same(result, whole, 1e-4)
+    result = added(({"first": layers["first"].astype(np.float64) + 1e7}, labels), np.arange(21), 8).result()
+    near = added(({"first": layers["first"]}, labels), np.arange(21), 8).result()
+    np.testing.assert_allclose(result.joint.capacity, near.joint.capacity, 1e-4)
+    np.testing.assert_allclose(result.participation.together.plain, near.participation.together.plain, 1e-5)
 
 
 @pytest.mark.parametrize(
@@ -117,9 +128,9 @@ def test_refuses_a_batch_and_goes_on(data, change, message):
     layers, labels = data
     accumulator = added(data, np.arange(12), 12)
     rest = {name: x[12:] for name, x in layers.items()}
-    with pytest.raises(ValueError, match=message), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        accumulator.add(*change(rest, labels[12:]))
+    changed = change(rest, labels[12:])
+    with pytest.raises(ValueError, match=message):
+        accumulator.add(*changed)
     accumulator.add(rest, labels[12:])
 
 
@@ -127,7 +138,7 @@ def test_refuses_what_makes_no_sense(data, tmp_path):
     layers, labels = data
     with pytest.raises(ValueError, match="index 3 again"):
         added(data, np.array([1, 3, 5, 3]), 2)
-    with pytest.raises(ValueError, match="got none; accumulator.add"):
+    with pytest.raises(ValueError, match=r"got none; accumulator\.add"):
         memorize_jax.GeometryAccumulator().result()
     with pytest.raises(ValueError, match="at least 2 classes, got \\[5\\]"):
         added(data, np.flatnonzero(labels == 5), 7).result()
@@ -154,9 +165,13 @@ def test_a_full_disk_is_one_line(data, tmp_path, monkeypatch):
     with pytest.raises(OSError, match=r"is full: \d+ bytes more are needed, 0 bytes are free; folder= takes") as caught:
         added(data, np.arange(6), 6, folder=tmp_path)
     assert caught.value.errno == errno.ENOSPC
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs the device that is always full")
+def test_a_disk_that_fills_while_it_is_written_to_is_one_line(tmp_path):
     spilled = SpilledRows(tmp_path, {"a": 2}, {"a": np.dtype("f4")})
-    spilled._files["a"] = open("/dev/full", "wb", buffering=0) if os.path.exists("/dev/full") else None
-    if spilled._files["a"]:
+    with open("/dev/full", "wb", buffering=0) as full:
+        spilled._files["a"] = full
         with pytest.raises(OSError, match="layer 'a' could not be written"):
             spilled.write("a", np.array([0]), np.ones((1, 2), np.float32))
     spilled.close()

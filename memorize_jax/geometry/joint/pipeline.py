@@ -164,7 +164,12 @@ def _blocks_of_points(points, mask, blocks, center) -> tuple[Blocks, Array]:
 
 
 def blocks_about(
-    points: Float[Array, "P M N"], mask: Mask, reference: Reference, finite: Bool[Array, " P"], blocks: Array, center: str
+    points: Float[Array, "P M N"],
+    mask: Mask,
+    reference: Reference,
+    finite: Bool[Array, " P"],
+    blocks: Array,
+    center: str,
 ) -> tuple[Blocks, Float[Array, ""]]:
     """Inner products of all blocks of a layer whose reference is known."""
     gram, norms = jax.lax.map(lambda own: block_of(points[own], mask[own], reference, center), blocks)
