@@ -13,7 +13,7 @@ import memorize_jax
 from memorize_jax.own_activations.spilled import SpilledRows
 from memorize_jax.own_activations.standing import Standing
 
-P, M, SMALL = 3, 5, {"num_draws": 20, "joint_draws": 20, "progress": False}
+M, SMALL = 5, {"num_draws": 20, "joint_draws": 20, "num_center_components": 0}
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def data():
 def added(data, order, batch_size, labels=None, **options):
     layers, known = data
     labels = known if labels is None else labels
-    accumulator = memorize_jax.GeometryAccumulator(**{"examples_per_class": M} | SMALL | options)
+    accumulator = memorize_jax.GeometryAccumulator(**{"examples_per_class": M, "progress": False} | SMALL | options)
     for start in range(0, len(order), batch_size):
         rows = order[start : start + batch_size]
         accumulator.add({name: x[rows] for name, x in layers.items()}, labels[rows], indices=rows)
@@ -60,8 +60,7 @@ def test_equals_one_call_on_the_chosen_examples(data):
     result = added(data, np.arange(21), 4).result()
     rows = np.sort(rows_of(result))
     for name, values in layers.items():
-        # Layer by layer: a search for directions may end elsewhere by rounding where layers are one program.
-        whole = memorize_jax.analyze({name: values[rows]}, labels[rows], num_draws=20, joint_draws=20)
+        whole = memorize_jax.analyze({name: values[rows]}, labels[rows], **SMALL)
         same(of_layer(result, name), whole, 1e-6)
     assert result.layers == ("first", "second")
     assert result.geometry.classes == (2, 5, 9)
