@@ -16,6 +16,8 @@ _NAMES = {
     "Analysis": ("memorize_jax.own_activations.analysis", "Analysis"),
     "GeometryAccumulator": ("memorize_jax.own_activations.accumulator", "GeometryAccumulator"),
     "read_activations": ("memorize_jax.own_activations.files.read", "read_activations"),
+    "compare": ("memorize_jax.own_activations.compare", "compare"),
+    "Comparison": ("memorize_jax.own_activations.comparison", "Comparison"),
     "open_run": ("memorize_jax.runs.run", "open_run"),
     "open_study": ("memorize_jax.measurements.registry", "open_study"),
     "train": ("memorize_jax.runs.front", "train"),

@@ -5,7 +5,7 @@ import sys
 from tqdm import tqdm
 
 
-def bar(description: str, unit: str, total: int, *, done: int = 0) -> tqdm:
+def bar(description: str, unit: str, total: int | None, *, done: int = 0) -> tqdm:
     """Makes a progress bar; with the unit "", one that is not shown. In a log file it writes every ten seconds."""
     seldom = 0.1 if sys.stderr.isatty() else 10.0
     shown = {"mininterval": seldom, "maxinterval": seldom, "disable": not unit}

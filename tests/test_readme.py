@@ -6,6 +6,11 @@ import pathlib
 import re
 import tomllib
 
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.io
+
 import memorize_jax
 from memorize_jax.commands import commands
 from memorize_jax.measurements.registry import tables
@@ -87,10 +92,55 @@ def test_what_is_to_be_cited_has_the_version_of_the_package():
     assert f"\nversion: {version}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
 
 
+OWN = [block for block in blocks(TEXT, "python") if "memorize_jax." in block]
+
+
 def test_the_example_code_runs(capsys):
     for block in blocks(TEXT, "python"):
-        exec(compile(block, "README.md", "exec"), {})
+        if block not in OWN:
+            exec(compile(block, "README.md", "exec"), {})
     assert "capacity" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_the_three_journeys_of_a_newcomer(tmp_path, monkeypatch, capsys):
+    torch = pytest.importorskip("torch")
+    monkeypatch.chdir(tmp_path)
+    rng, labels = np.random.default_rng(0), np.arange(60) % 3
+    images = (labels[:, None] + rng.normal(size=(60, 8))).astype(np.float32)
+    scipy.io.savemat(
+        "recording.mat", {"V1": np.where(rng.random((60, 8)) < 0.002, np.nan, images), "labels": labels[None] * 1.0}
+    )
+    model = torch.nn.Sequential(torch.nn.Linear(8, 16), torch.nn.ReLU(), torch.nn.Linear(16, 3))
+    optimizer = torch.optim.Adam(model.parameters(), 1e-2)
+
+    def train_step(model, optimizer, batch):
+        optimizer.zero_grad()
+        torch.nn.functional.cross_entropy(
+            model(torch.from_numpy(images[batch])), torch.from_numpy(given[batch])
+        ).backward()
+        optimizer.step()
+
+    given = np.where(np.arange(60) < 30, np.roll(labels, 1), labels)
+    data = torch.utils.data.TensorDataset(torch.from_numpy(images), torch.from_numpy(labels))
+    names = {
+        **{"model": model, "loader": torch.utils.data.DataLoader(data, batch_size=20), "optimizer": optimizer},
+        **{"images": images, "labels": given, "true_labels": labels, "test_images": images[:30]},
+        **{"test_labels": labels[:30], "batches": lambda: [slice(0, 60)], "train_step": train_step},
+    }
+    assert len(OWN) == 3
+    for block in OWN:
+        # The first two bring labels of their own.
+        own = names if block == OWN[-1] else dict(names)
+        exec(
+            compile(block.replace("range(100)", "range(11)"), "README.md", "exec"),
+            {**own, "memorize_jax": memorize_jax},
+        )
+    said = capsys.readouterr().out
+    assert "capacity" in said
+    assert (tmp_path / "runs/mine/report.html").is_file()
+    assert sorted(pd.read_csv(tmp_path / "runs/mine/results/geometry.csv")["epoch"].unique())[-1] == 10
 
 
 def test_the_wheel_holds_the_library_alone_and_all_of_it():

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
 from memorize_jax import taps
 from memorize_jax.adapters.network import WatchedNetwork, modules_of_layers
@@ -31,8 +32,8 @@ def adapt(
     for name, shape in shapes.items():
         if not shape.shape or shape.shape[0] != num:
             raise ValueError(
-                f"expected layer {name!r} to show [{num}, ...] for {num} inputs, got {list(shape.shape)}: examples come "
-                "first"
+                f"expected layer {name!r} to show [{num}, ...] for {num} inputs, got {list(shape.shape)}: examples "
+                "come first"
             )
     *_, last = shapes
     if len(shapes[last].shape) != 2:
@@ -63,7 +64,9 @@ def _with_inputs(order: Sequence[str], layers: Sequence[str]) -> list[str]:
     for name in layers:
         module = name.removesuffix(READ)
         if name not in found and module != name:
-            inside = [at for at, one in enumerate(found) if one == module or one.startswith((f"{module}/", f"{module}#"))]
+            inside = [
+                at for at, one in enumerate(found) if one == module or one.startswith((f"{module}/", f"{module}#"))
+            ]
             found.insert(min(inside, default=len(found)), name)
     return found
 
@@ -72,15 +75,13 @@ def template_of(applies: Any, sample: Any) -> Any:
     """Parameters of the right shapes for what applies them, which says itself how it is initialized."""
     if not hasattr(applies, "init"):
         raise ValueError("expected a function that makes a flax.linen module, haiku's transformed, or a model")
-    key = jax.random.key(0)
-    if library_of(applies) == "haiku":
-        found = jax.eval_shape(applies.init, key, sample)
-        return found
-    return jax.eval_shape(lambda inputs: applies.init(key, inputs, **_mode(applies)), sample)
+    mode = _mode(applies) if library_of(applies) == "flax.linen" else {}
+    shapes = jax.eval_shape(lambda inputs: applies.init(jax.random.key(0), inputs, **mode), sample)
+    return jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
 
 
 def _reader(template, library, given, layers) -> tuple[Callable[[Any, Any], Any], Callable | None]:
-    """What shows the layers, and what lists all modules in the order in which they are finished, where that is known."""
+    """What shows the layers, and what lists all modules in the order in which they are finished, if that is known."""
     wanted = layers if isinstance(layers, str) else list(dict.fromkeys([*layers, ANSWER]))
     if library in WHOLE and given is None:
         make = {"flax.nnx": taps.nnx, "equinox": taps.equinox}[library]

@@ -21,7 +21,7 @@ class WatchedNetwork:
       layers: name of an analyzed layer -> names of the modules that make its representation out of those before it; in
         order, and the last gives the answer, one number for each class.
       split: parameters or a model -> {"params": {module: {leaf: array}}, "batch_stats": likewise}.
-      merge: the reverse of `split`.
+      merge: (variables, a network to put them into, by default one like that which was adapted) -> the network.
       show: (variables as `split` gives them, inputs [n, ...]) -> layer -> its activations [n, ...]; works inside jit.
       program: MODULE:NAME of a function that makes the network, for other processes; None if none was named.
     """
@@ -29,7 +29,7 @@ class WatchedNetwork:
     library: str
     layers: Mapping[str, tuple[str, ...]]
     split: Callable[[Any], dict]
-    merge: Callable[[dict], Any]
+    merge: Callable[..., Any]
     show: Callable[[dict, Any], dict[str, Any]]
     program: str | None = None
 

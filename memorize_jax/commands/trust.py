@@ -32,6 +32,7 @@ def check_workdirs(given: flags.FlagValues) -> str:
         try:
             content, _ = read_json(run.config)
             names = {content["config"].get(field) for field in NAMING_CODE}
+            names.add((content.get("network") or {}).get("program"))
         except (ValueError, OSError, KeyError, AttributeError, TypeError):
             # Whatever opens the run says what is wrong with it.
             continue

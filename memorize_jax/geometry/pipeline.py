@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
+from memorize_jax.geometry import compiling
 from memorize_jax.geometry import status as status_flags
 from memorize_jax.geometry.anchors import AnchorStatistics, statistics_of_anchors
 from memorize_jax.geometry.batching import chunked_map
@@ -64,7 +65,7 @@ def _centers_gram(points, mask):
     return centers @ centers.T
 
 
-@functools.partial(jax.jit, static_argnames="options")
+@functools.partial(compiling.jit, static_argnames="options")
 @jax.default_matmul_precision("highest")
 def _geometry_of_layers(layers, mask, key, draws, kappa, center_basis, *, options):
     reduced = [reduce_points(points, mask, center_basis=center_basis) for points in layers]

@@ -14,11 +14,14 @@ from jaxtyping import Int
 from memorize_jax.analysis.manifolds import geometry_rows
 from memorize_jax.geometry import JointGeometry, LayerParticipation, ManifoldGeometry
 from memorize_jax.geometry.status import describe
+from memorize_jax.own_activations.interval_tables import class_interval, interval_columns, interval_table, told
 from memorize_jax.own_activations.layer import LayerResult
+from memorize_jax.own_activations.repeats import Repeats
 from memorize_jax.own_activations.saving import dataset_of, load_fields, save_fields
 from memorize_jax.storage.tables import GEOMETRY
 
 GROUP = "all"
+ENDS = ("mean", "low", "high")
 SUMMARY = ("capacity", "radius", "dimension", "center_correlation", "joint_capacity")
 VERSIONS_OF = ("memorize_jax", "jax", "numpy")
 
@@ -43,6 +46,7 @@ class Analysis:
       taken: says how many examples of how many classes these are, and how many were left out.
       options: that were asked for, by name.
       versions: package -> version that the numbers were measured with.
+      repeats: what was measured of other examples and draws too; None where it was not asked for.
     """
 
     geometry: ManifoldGeometry
@@ -55,6 +59,7 @@ class Analysis:
     taken: str
     options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     versions: Mapping[str, str] = dataclasses.field(default_factory=installed_versions)
+    repeats: Repeats | None = None
 
     def __getitem__(self, layer: str) -> LayerResult:
         """One layer: its numbers as attributes; KeyError, which lists the layers, if there is none of that name."""
@@ -78,17 +83,35 @@ class Analysis:
     def _heading(self):
         return f"Analysis(layers {', '.join(self.layers)}: {self.taken})"
 
+    @property
+    def intervals(self) -> pd.DataFrame | None:
+        """A row for each layer and measure: value (mean over the repeats), low, high, standard_error, reason if none.
+
+        None without repeats. What is held fixed are the network and the classes; what is drawn anew are the examples of
+        every class and the Gaussian vectors (`intervals.interval_of` has the formula).
+        """
+        return None if self.repeats is None else interval_table(self.repeats, self.layers)
+
     def summary(self) -> pd.DataFrame:
-        """A row for each layer: capacity, radius, dimension, center correlation; joint capacity if it was measured."""
+        """A row for each layer: capacity, radius, dimension, center correlation; joint capacity if it was measured.
+
+        With repeats each is text: the mean over the repeats, and its 95 % interval.
+        """
         columns = SUMMARY if self.joint is not None else SUMMARY[:-1]
-        return pd.DataFrame(self.to_dataframe(), columns=["layer", *columns]).set_index("layer")
+        table = self.to_dataframe().set_index("layer")
+        if self.repeats is None:
+            return table[[*columns]]
+        ends = lambda name: zip(*(table[f"{name}_{end}"] for end in ("mean", "low", "high")), strict=True)
+        return pd.DataFrame({name: [told(*own) for own in ends(name)] for name in columns}, index=table.index)
 
     def to_dataframe(self, per: str = "layer") -> pd.DataFrame:
         """Puts the results into a table.
 
         Args:
           per: "layer", a row each with the columns of results/geometry.csv, or "class", a row for each class of each
-            layer: its label, its numbers, what its status means, the rows it was measured on.
+            layer: its label, its numbers, what its status means, the rows it was measured on. With repeats both have
+            <measure>_mean, _low and _high too: the mean over the repeats and the ends of its 95 % interval; the other
+            columns are those of the first repeat alone.
 
         Raises:
           ValueError: another `per`.
@@ -97,7 +120,9 @@ class Analysis:
             common = {"seed": self.seed, "epoch": 0, "group": GROUP, "kappa": self.kappa}
             others = {"joint": self.joint, "participation": self.participation}
             rows = geometry_rows(self.geometry, self.layers, common, **others)
-            return pd.DataFrame(rows, columns=list(GEOMETRY))
+            table = pd.DataFrame(rows, columns=list(GEOMETRY))
+            more = interval_columns(self.repeats) if self.repeats is not None else {}
+            return table.assign(**more)
         if per != "class":
             raise ValueError(f"expected per to be layer or class, got {per!r}")
         parts = []
@@ -109,6 +134,10 @@ class Analysis:
             by_class = self.participation.by_class
             own["participation_ratio"] = np.asarray(by_class.plain[place])
             own["participation_ratio_corrected"] = np.asarray(by_class.corrected[place])
+            if self.repeats is not None:
+                for measure in self.repeats.repeated.by_class:
+                    found = class_interval(self.repeats, measure)
+                    own |= {f"{measure}_{end}": leaf[place] for end, leaf in zip(ENDS, found, strict=False)}
             named = {"layer": name, "label": own.pop("classes")}
             parts.append(pd.DataFrame({**named, **own, "reason": reasons, "rows": list(self.indices.values())}))
         return pd.concat(parts, ignore_index=True)

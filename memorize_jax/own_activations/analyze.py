@@ -10,6 +10,7 @@ from memorize_jax.own_activations.analysis import Analysis
 from memorize_jax.own_activations.examples import choose_examples
 from memorize_jax.own_activations.measure import measure_rows
 from memorize_jax.own_activations.prepare import prepare
+from memorize_jax.own_activations.repeats import measure_repeats
 
 
 def analyze(
@@ -27,6 +28,7 @@ def analyze(
     num_draws: int = 300,
     kappa: float = 0.0,
     joint_draws: int = 200,
+    repeats: int = 1,
     **options: Any,
 ) -> Analysis:
     """Measures mean-field and joint geometry of activations, whatever framework they come from.
@@ -52,6 +54,8 @@ def analyze(
       num_draws: Gaussian draws per manifold.
       kappa: margin.
       joint_draws: Gaussian draws of the joint geometry; 0 measures none.
+      repeats: R choices of examples, each with draws of its own, and as many or half as many parts of the examples, for
+        intervals of all measures; the first is what is measured without them. 20 are enough.
       **options: of `geometry.layer_geometry`.
 
     Warns:
@@ -62,6 +66,8 @@ def analyze(
       ValueError: activations that are no real numbers, labels that are no classes, or both that do not match; too few
         examples or classes; infinite values; units that are NaN throughout; names the layer.
     """
+    if repeats < 1:
+        raise ValueError(f"expected repeats >= 1, got {repeats}")
     sizes = {"examples_per_class": examples_per_class, "max_classes": max_classes, "unequal": unequal}
     read = {"seed": seed, "mask": mask, "nan": nan, "pool": pool, "tokens": tokens}
     layers, examples, left_out = prepare(activations, labels, **read, **sizes)
@@ -71,5 +77,10 @@ def analyze(
         warnings.warn("every class has a single example: there are no manifolds, only points", stacklevel=2)
     options |= {"num_draws": num_draws, "kappa": kappa, "joint_draws": joint_draws}
     found = measure_rows(layers, indices, key=key, **options)
-    asked = {**sizes, "nan": nan, "pool": pool, **options}
-    return Analysis(*found, tuple(layers), seed, kappa, indices, taken + left_out, asked)
+    again = None
+    if repeats > 1:
+        choices = [choose_examples(examples, key, repeat=repeat).indices for repeat in range(repeats)]
+        rows = {name: examples.rows[examples.codes == code] for code, name in enumerate(examples.names)}
+        again = measure_repeats(layers, rows, choices, found, key=key, **options)
+    asked = {**sizes, "nan": nan, "pool": pool, **options, "repeats": repeats}
+    return Analysis(*found, tuple(layers), seed, kappa, indices, taken + left_out, asked, repeats=again)

@@ -55,7 +55,12 @@ def read_layers(
     for name, given in layers.items():
         values, is_torch = _one_array(given, name, count)
         if values.ndim < 2 or len(values) != count:
-            raise ValueError(f"expected activations [{count}, ...] for layer {name!r}, got {values.shape}")
+            advice = ""
+            if values.shape == (count,):
+                advice = "; values[:, None] is a layer of one unit"
+            elif values.shape[-1:] == (count,):
+                advice = "; np.moveaxis(values, -1, 0) puts the examples first"
+            raise ValueError(f"expected activations [{count}, ...] for layer {name!r}, got {values.shape}{advice}")
         if not values.size:
             raise ValueError(f"expected activations of at least one unit for layer {name!r}, got {values.shape}")
         found[name] = pool_units(values, pools[name], name, seed=seed, channels_first=is_torch, tokens=tokens)

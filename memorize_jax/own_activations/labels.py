@@ -29,13 +29,15 @@ def flat_labels(labels: Any) -> np.ndarray:
       ValueError: no labels, masked values, more than one label for an example.
     """
     if labels is None:
-        raise ValueError("expected labels [n], the class of every example, got none")
+        raise ValueError(
+            "expected labels [n], the class of every example, got none; analyze(*read_activations(path)) gives both"
+        )
     if np.ma.is_masked(labels):
         raise ValueError(f"expected labels without masked values, got {np.ma.count_masked(labels)}; leave them out")
     array = np.asarray(labels.detach().cpu() if hasattr(labels, "detach") else labels)
     if array.ndim == 2 and 1 in array.shape:
         array = array.ravel()
-    if array.ndim != 1:
+    if array.ndim != 1 or not len(array):
         advice = "; np.argmax(labels, axis=1) reads one-hot rows" if array.ndim == 2 else ""
         raise ValueError(f"expected labels [n], one for every example, got shape {array.shape}{advice}")
     return array
@@ -113,6 +115,6 @@ def read_mask(mask: Any, layers: Collection[str], count: int) -> Bool[np.ndarray
             advice = "; mask == 1 makes booleans of numbers" if own.dtype != bool else ""
             raise ValueError(f"expected {what} [{count}] of booleans, got {own.dtype} {own.shape}{advice}")
         is_taken &= own.ravel()
-    if not is_taken.any():
+    if count and not is_taken.any():
         raise ValueError(f"expected examples that take part, got none of {count} by mask")
     return is_taken

@@ -17,6 +17,7 @@ from memorize_jax.geometry import (
     layer_participation,
 )
 from memorize_jax.geometry.status import INVALID
+from memorize_jax.own_activations.coordinates import alike
 
 
 class Measured(NamedTuple):
@@ -58,6 +59,8 @@ def measure_rows(
       UserWarning: as both geometries do, of each problem once.
     """
     points = {name: [values[own] for own in indices.values()] for name, values in layers.items()}
+    # Other options ask for the features themselves, or count them.
+    points = points if options else alike(points)
     shared = {"key": key, "kappa": kappa, "classes": list(indices)}
     geometry = layer_geometry(points, num_draws=num_draws, **shared, **options)
     joint = _joint(points, geometry, num_draws=joint_draws, **shared) if joint_draws else None

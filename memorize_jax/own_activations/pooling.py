@@ -21,12 +21,12 @@ def pools_of(pool: str | Mapping[str, str], layers: Collection[str]) -> dict[str
     Raises:
       ValueError: an unknown pool, a name or pattern that no layer has.
     """
-    asked = {"*": pool} if isinstance(pool, str) else dict(pool)
+    asked = dict(pool) if isinstance(pool, Mapping) else {"*": pool}
     for pattern, own in asked.items():
         kind, _, number = str(own).partition(":")
         is_known = kind == "sample" and number.isdecimal() and int(number) > 0 if number else own in POOLS[:-1]
         if not is_known:
-            raise ValueError(f"expected pool to be one of {', '.join(POOLS)}, got {own!r} for layer {pattern!r}")
+            raise ValueError(f"expected pool to be one of {', '.join(POOLS)}, got {own!r} for layers {pattern!r}")
         if not any(fnmatch.fnmatchcase(name, pattern) for name in layers) and pattern not in layers:
             raise ValueError(f"expected pool for layers out of {', '.join(layers)}, got {pattern!r}")
     found = {}
@@ -48,7 +48,8 @@ def pool_units(
     """Makes one vector of each example of a layer.
 
     Args:
-      values: [n, ...]; with an axis of tokens [n, tokens, features], with maps [n, ..., channels].
+      values: [n, ...]; with an axis of tokens [n, tokens, features], with maps [n, ..., channels]. In [n, features]
+        there is nothing to pool: "mean", "cls" and "last" leave it as it is.
       pool: "flatten", all units; "mean", over tokens or map positions; "cls", the first token; "last", the last one;
         "sample:4096", so many units at random, the same of all examples; all, if there are no more.
       name: of the layer, for errors.
@@ -59,21 +60,20 @@ def pool_units(
     Raises:
       ValueError: a pool for axes that the layer does not have.
     """
-    if pool == "flatten":
-        return values.reshape(len(values), -1)
-    if pool.startswith("sample:"):
+    if pool == "flatten" or pool.startswith("sample:"):
+        if tokens is not None and tokens.shape == values.shape[:2] and values.ndim == 3 and not tokens.all():
+            advice = f"pool={{{name!r}: 'mean'}}, 'last' or 'cls' leaves them out"
+            raise ValueError(f"layer {name!r}: pool {pool!r} would take padded tokens as features; {advice}")
         flat = values.reshape(len(values), -1)
+        if pool == "flatten":
+            return flat
         chosen = np.random.default_rng(seed).permutation(flat.shape[1])[: int(pool.partition(":")[2])]
         return flat[:, np.sort(chosen)]
-    if values.ndim != 3 and (pool != "mean" or values.ndim < 3):
-        wanted = "[n, tokens, features]" + (" or maps" if pool == "mean" else "")
-        raise ValueError(
-            f"expected {wanted} of layer {name!r} for pool {pool!r}, got {values.shape}; "
-            f"pool={{{name!r}: 'flatten', '*': {pool!r}}} takes it as it is"
-        )
+    if values.ndim == 2:
+        return values
     if values.ndim > 3:
-        axes = tuple(range(2, values.ndim) if channels_first else range(1, values.ndim - 1))
-        return _mean(values, axes)
+        _check_map(values, pool, name, channels_first)
+        return _mean(values, tuple(range(2, values.ndim) if channels_first else range(1, values.ndim - 1)))
     if tokens is None:
         return _mean(values, (1,)) if pool == "mean" else values[:, 0 if pool == "cls" else -1]
     if tokens.shape != values.shape[:2]:
@@ -82,6 +82,23 @@ def pool_units(
         return _mean(values, (1,), np.broadcast_to(tokens[..., None], values.shape))
     first, behind = np.argmax(tokens, axis=1), np.argmax(tokens[:, ::-1], axis=1)
     return values[np.arange(len(values)), first if pool == "cls" else tokens.shape[1] - 1 - behind]
+
+
+def _check_map(values, pool, name, channels_first):
+    """Refuses pools of tokens, and maps that look as if their channels were elsewhere: a mean would then be wrong."""
+    if pool != "mean":
+        raise ValueError(
+            f"expected tokens [n, tokens, features] of layer {name!r} for pool {pool!r}, got {values.shape}; "
+            f"pool={{{name!r}: 'mean', '*': {pool!r}}} takes the mean over positions"
+        )
+    of_map, channels = (values.shape[1:-1], values.shape[-1]) if channels_first else (values.shape[2:], values.shape[1])
+    if len(set(of_map)) == 1 and of_map[0] != channels:
+        here, there = ("first", "last") if channels_first else ("last", "first")
+        axes = tuple(range(1, values.ndim - 1) if channels_first else range(2, values.ndim))
+        raise ValueError(
+            f"expected channels {here} in layer {name!r} for pool 'mean', got {values.shape}, which looks like "
+            f"channels {there}; values.mean({axes}) takes those"
+        )
 
 
 def _mean(values, axes, where: Any = True):

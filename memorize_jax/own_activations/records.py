@@ -12,6 +12,7 @@ import numpy as np
 from memorize_jax.geometry import JointGeometry, LayerParticipation, ManifoldGeometry
 from memorize_jax.geometry.participation import ParticipationRatio
 from memorize_jax.geometry.result import NAMES
+from memorize_jax.own_activations.repeat_records import arrays_of_repeats, padded_rows, repeats_of
 
 # Of what is written; a reader of an older version refuses a newer one.
 VERSION = 1
@@ -40,11 +41,8 @@ def arrays_of(fields: Mapping[str, Any]) -> Arrays:
     for field, (prefix, dimensions) in PARTICIPATIONS.items():
         for name, called in RATIOS.items():
             found[prefix + called] = (dimensions, np.asarray(getattr(getattr(fields["participation"], field), name)))
-    rows = list(fields["indices"].values())
-    padded = np.full((len(rows), max(map(len, rows))), -1, np.int64)
-    for own, given in zip(padded, rows, strict=True):
-        own[: len(given)] = given
-    return found | {"rows": (("label", "example"), padded)}
+    found["rows"] = (("label", "example"), padded_rows(fields["indices"]))
+    return found | arrays_of_repeats(fields["repeats"])
 
 
 def summaries_of(fields: Mapping[str, Any]) -> Arrays:
@@ -93,7 +91,8 @@ def restored(arrays: Arrays, about: Mapping[str, Any], path: pathlib.Path) -> di
     }
     rows = arrays["rows"][1]
     indices = {label: own[own >= 0] for label, own in zip(labels, rows, strict=True)}
-    return fields | {"participation": LayerParticipation(**ratios), "indices": indices}
+    fields |= {"participation": LayerParticipation(**ratios), "indices": indices}
+    return fields | {"repeats": repeats_of(arrays, labels)}
 
 
 def _leaves(kind):

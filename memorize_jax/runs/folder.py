@@ -16,7 +16,7 @@ class RunFolder:
         self.sweep = self.workdir / "runs.csv"
         self.labels = self.workdir / "labels.npz"
         # Examples of a run that was watched; others are read from where their data set is.
-        self.data = self.workdir / "data.npz"
+        self.data = self.workdir / "watched.npz"
         self.metrics = self.workdir / "metrics.csv"
         self.metrics_note = self.workdir / "metrics.json"
         # Of the program whose run was watched.

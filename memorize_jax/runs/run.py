@@ -54,8 +54,11 @@ class Run:
     watched: WatchedNetwork | None = None
 
     def __repr__(self):
-        config = self.config
-        return f"Run({str(self.folder.workdir)!r}: {config.model} on {config.dataset}, seed {config.seed})"
+        config, network = self.config, self.noted.network
+        what = (
+            f"{config.model} on {config.dataset}" if network is None else f"a network of {network['library']}, watched"
+        )
+        return f"Run({str(self.folder.workdir)!r}: {what}, seed {config.seed})"
 
     @property
     def workdir(self) -> pathlib.Path:

@@ -19,7 +19,7 @@ PARTS, NAMES = ("train", "test"), ("images", "labels")
 
 
 def write_watched(folder: RunFolder, splits: Splits) -> None:
-    """Writes data.npz, the examples and their true labels, which no data set of this package has."""
+    """Writes watched.npz, the examples and their true labels, which no data set of this package has."""
     folder.workdir.mkdir(parents=True, exist_ok=True)
     arrays = {f"{part}_{name}": getattr(split, name) for part, split in splits._asdict().items() for name in NAMES}
     with replacing(folder.data) as beside:
@@ -27,13 +27,14 @@ def write_watched(folder: RunFolder, splits: Splits) -> None:
 
 
 def read_watched(folder: RunFolder) -> Splits:
-    """Reads data.npz; raises FileNotFoundError, or ValueError if it is damaged."""
+    """Reads watched.npz; raises FileNotFoundError, or ValueError if it is damaged."""
     if not folder.data.is_file():
-        raise FileNotFoundError(f"no data.npz in {folder.workdir}, the examples that were watched; restore it")
+        raise FileNotFoundError(f"no watched.npz in {folder.workdir}, the examples that were watched; restore it")
     try:
         with np.load(folder.data, allow_pickle=False) as content:
             number = int(content["num_classes"])
-            return Splits(*(Split(*(content[f"{part}_{name}"] for name in NAMES), number, WATCHED) for part in PARTS))
+            parts = {part: [content[f"{part}_{name}"] for name in NAMES] for part in PARTS}
+            return Splits(**{part: Split(images, labels, number, WATCHED) for part, (images, labels) in parts.items()})
     except Exception as error:  # zip and header readers raise whatever they raise
         raise ValueError(f"{folder.data}: expected the examples of a watched run, got {error!r}") from error
 

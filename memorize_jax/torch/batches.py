@@ -55,7 +55,8 @@ def count_of(data: Any) -> int | None:
         if isinstance(data, tuple) and data and _is_array(data[0]):
             return len(data[0])
         if isinstance(data, torch.utils.data.DataLoader):
-            return len(data.sampler if data.batch_sampler is None else data.batch_sampler.sampler)
+            loader: Any = data
+            return len(loader.sampler if loader.batch_sampler is None else loader.batch_sampler.sampler)
     except (TypeError, AttributeError):  # streams have no length
         return None
     return None
@@ -119,7 +120,7 @@ def read_batch(
     return Batch(args, kwargs, labels, None if mask is None else mask.bool(), count, place)
 
 
-def _tensors(value):
+def _tensors(value: Any) -> Iterator[Any]:
     if isinstance(value, torch.Tensor):
         yield value
     elif isinstance(value, (tuple, list, Mapping)):
@@ -127,7 +128,7 @@ def _tensors(value):
             yield from _tensors(each)
 
 
-def _labels_and_inputs(content, place, label, whole):
+def _labels_and_inputs(content: Any, place, label, whole) -> tuple[np.ndarray | None, Any]:
     if isinstance(label, Callable):
         return _as_labels(label(content)), content if whole else _inputs(content, place)
     if isinstance(content, Mapping):
@@ -161,26 +162,27 @@ def _inputs(content, place):
     return tuple(content[0]) if isinstance(content[0], list) else content[0]
 
 
-def _as_labels(labels):
+def _as_labels(labels: Any) -> np.ndarray | None:
     if labels is None:
         return None
     return labels.detach().cpu().numpy() if isinstance(labels, torch.Tensor) else np.asarray(labels)
 
 
-def _is_array(value):
+def _is_array(value: Any) -> bool:
     return isinstance(value, (torch.Tensor, np.ndarray))
 
 
-def _moved(value, device, dtype):
+def _moved(value: Any, device: Any, dtype: Any) -> Any:
     if isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
-        value = torch.from_numpy(np.ascontiguousarray(value))
+        return _moved(torch.from_numpy(np.ascontiguousarray(value)), device, dtype)
     if isinstance(value, Mapping):
         return {key: _moved(each, device, dtype) for key, each in value.items()}
     if isinstance(value, (tuple, list)):
         return tuple(_moved(each, device, dtype) for each in value)
     if not isinstance(value, torch.Tensor):
         return value
-    return value.to(device=device, dtype=dtype if value.is_floating_point() else None)
+    tensor: Any = value
+    return tensor.to(device=device, dtype=dtype if tensor.is_floating_point() else None)
 
 
 def _described(content):

@@ -11,6 +11,8 @@ from memorize_jax.torch.library import torch
 
 # Of these a list is made, which is no computation of its own.
 LISTS = (torch.nn.Sequential, torch.nn.ModuleList, torch.nn.ModuleDict)
+# A layer of a kind derived from one of these may have parts, such as one that pads.
+LAYERS = (torch.nn.modules.conv._ConvNd, torch.nn.Linear)
 NO_NONLINEARITY = ("Softmax", "LogSoftmax", "Softmax2d", "Softmin", "MultiheadAttention")
 NAMES_SHOWN = 12
 SIBLINGS = 3
@@ -87,7 +89,8 @@ def _auto(model, calls):
     blocks = blocks_of(model, outputs)
     inside = lambda name: any(name == block or name.startswith(f"{block}.") for block in blocks)
     modules = dict(model.named_modules())
-    leaves = [call for call in calls if not list(modules[call.name].children()) and not inside(call.name)]
+    is_leaf = lambda module: not list(module.children()) or isinstance(module, LAYERS)
+    leaves = [call for call in calls if is_leaf(modules[call.name]) and not inside(call.name)]
     bent = [call for call in leaves if is_nonlinearity(modules[call.name])]
     weighted = [call for call in leaves if call not in bent and list(modules[call.name].parameters(recurse=False))]
     if not blocks and not bent:
@@ -128,7 +131,7 @@ def blocks_of(model: Any, outputs: Mapping[str, Any]) -> set[str]:
         for part, child in module.named_children():
             is_member = is_list or kinds[type(child)] >= SIBLINGS
             below = f"{name}.{part}" if name else part
-            if not list(child.children()):
+            if not list(child.children()) or isinstance(child, LAYERS):
                 continue
             if _is_list(child):
                 visit(child, below, True)

@@ -64,7 +64,8 @@ def extract(
       ValueError: a network, loader, layer or way of pooling that cannot be used, naming the layer and the remedy; more
         than memory holds.
     """
-    most, total = options.get("max_examples"), count_of(loader)
+    most = options.get("max_examples")
+    total = None if options.get("examples_per_class") else count_of(loader)
     total = total if most is None or total is None else min(most, total)
     parts, labels, shown = {}, [], None
     try:

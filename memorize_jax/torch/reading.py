@@ -29,8 +29,8 @@ def look_ahead(model: Any, batch: Batch, call: Callable | None) -> tuple[Batch, 
       The part of the batch, and the calls in the order in which they returned.
     """
     few = min(AHEAD, max(1, batch.count - 1))
-    part = Batch(*(cut(each, 0, few, batch.count) for each in batch[:3]), batch.mask, few, batch.place)
-    part = part._replace(mask=None if batch.mask is None else batch.mask[:few])
+    args, kwargs, labels, mask = (cut(each, 0, few, batch.count) for each in batch[:4])
+    part = Batch(args, kwargs, labels, mask, few, batch.place)
     modules = names_of(model)[0]
     calls = []
 
@@ -92,16 +92,17 @@ def reader_of(
                     f"layer {name!r} is called {times[name]} times in one batch and {now[name]} times in another; "
                     "choose layers that every example passes through as often"
                 )
-        return {call_name(*each): found[each] for each in chosen}
+        return {call_name(name, number): found[name, number] for name, number in chosen}
 
     return read
 
 
-def _ways(pool, chosen):
+def _ways(pool: Any, chosen: Sequence[tuple[str, int]]) -> dict[tuple[str, int], Any]:
     """How each chosen call is pooled."""
     if not isinstance(pool, Mapping):
         return dict.fromkeys(chosen, pool)
-    meant = {pattern: [each for each in chosen if matches(call_name(*each), *each, pattern)] for pattern in pool}
+    goes_by = lambda each, pattern: matches(call_name(*each), each[0], each[1], pattern)
+    meant = {pattern: [each for each in chosen if goes_by(each, pattern)] for pattern in pool}
     for pattern, found in meant.items():
         if not found:
             names = ", ".join(call_name(*each) for each in chosen)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from memorize_jax.adapters import WatchedNetwork
 from memorize_jax.adapters.adapt import adapt
 from memorize_jax.commands.report import run as write_report
 from memorize_jax.config import WATCHED, RunConfig, Settings
@@ -135,7 +136,7 @@ class Watch:
         network = self._adapted(params_or_model)
         variables = network.split(params_or_model)
         with locked(self._folder.workdir):
-            noted = self._begun()
+            noted = self._begun(network)
             if epoch < len(self._rows):
                 self._check_stored(epoch, variables, noted)
                 return self._rows[epoch]
@@ -214,13 +215,13 @@ class Watch:
                 )
         return self._network
 
-    def _begun(self) -> Noted:
+    def _begun(self, network: WatchedNetwork) -> Noted:
         """What the run says about itself, written at its first epoch."""
         config = dataclasses.replace(self._config, epochs=max(1, len(self._rows)))
         if not self._folder.config.is_file():
             write_watched(self._folder, self._splits)
             settings = {name: dataclasses.asdict(own) for name, own in self._settings.items()}
-            noted = begin(self._folder, config, self._splits, {"settings": settings, "network": self._network.noted()})
+            noted = begin(self._folder, config, self._splits, {"settings": settings, "network": network.noted()})
             write_labels(self._folder, self._labels, config, noted.identity)
         else:
             noted = begin(self._folder, config, self._splits)

@@ -1,6 +1,8 @@
 import equinox as eqx
 import jax
 
+from tests.taps.fill import fill
+
 KEYS = jax.random.split(jax.random.key(2), 5)
 
 
@@ -36,14 +38,15 @@ class ResNet(eqx.Module):
         return self.head(x.mean((1, 2))), state
 
 
-@eqx.filter_jit
 def mlp():
-    first, second, third = KEYS[:3]
-    relu = eqx.nn.Lambda(jax.nn.relu)
-    layers = [eqx.nn.Linear(5, 4, key=first), relu, eqx.nn.Linear(4, 3, key=second), relu]
-    return eqx.nn.Sequential([*layers, eqx.nn.Linear(3, 2, key=third)])
+    def build():
+        first, second, third = KEYS[:3]
+        relu = eqx.nn.Lambda(jax.nn.relu)
+        layers = [eqx.nn.Linear(5, 4, key=first), relu, eqx.nn.Linear(4, 3, key=second), relu]
+        return eqx.nn.Sequential([*layers, eqx.nn.Linear(3, 2, key=third)])
+
+    return fill(eqx.filter_eval_shape(build))
 
 
-@eqx.filter_jit
 def resnet():
-    return eqx.nn.make_with_state(ResNet)()
+    return fill(eqx.filter_eval_shape(eqx.nn.make_with_state(ResNet)))

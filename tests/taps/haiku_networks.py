@@ -2,6 +2,8 @@ import haiku as hk
 import jax
 import jax.numpy as jnp
 
+from tests.taps.fill import fill
+
 
 def mlp_forward(x):
     return hk.nets.MLP([4, 3, 2])(x)
@@ -25,9 +27,9 @@ def resnet_forward(x, train=True):
 
 def mlp():
     network = hk.transform(mlp_forward)
-    return network, jax.jit(network.init)(jax.random.key(0), jnp.ones((1, 5)))
+    return network, fill(jax.eval_shape(network.init, jax.random.key(0), jnp.ones((1, 5))))
 
 
 def resnet():
     network = hk.transform_with_state(resnet_forward)
-    return network, *jax.jit(network.init)(jax.random.key(1), jnp.ones((2, 4, 4, 3)))
+    return network, *fill(jax.eval_shape(network.init, jax.random.key(1), jnp.ones((2, 4, 4, 3))))

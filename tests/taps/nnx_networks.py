@@ -1,6 +1,8 @@
 import jax
 from flax import nnx
 
+from tests.taps.fill import fill
+
 
 class MLP(nnx.Module):
     def __init__(self, rngs):
@@ -41,8 +43,13 @@ class ResNet(nnx.Module):
 
 
 def mlp():
-    return nnx.jit(lambda: MLP(nnx.Rngs(0)))()
+    return filled(lambda: MLP(nnx.Rngs(0)))
 
 
 def resnet():
-    return nnx.jit(lambda: ResNet(nnx.Rngs(1)))()
+    return filled(lambda: ResNet(nnx.Rngs(1)))
+
+
+def filled(build):
+    graphdef, state = nnx.split(nnx.eval_shape(build))
+    return nnx.merge(graphdef, fill(state))

@@ -7,12 +7,14 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 from memorize_jax import taps
 
-VECTORS = jax.random.normal(jax.random.key(3), (6, 5))
-MAPS = jax.random.normal(jax.random.key(4), (6, 4, 4, 3))
+RNG = np.random.default_rng(3)
+VECTORS = jnp.asarray(RNG.normal(size=(6, 5)), jnp.float32)
+MAPS = jnp.asarray(RNG.normal(size=(6, 4, 4, 3)), jnp.float32)
 relu = jax.nn.relu
 
 

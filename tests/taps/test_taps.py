@@ -10,6 +10,8 @@ import pytest
 from flax import nnx
 
 from memorize_jax import taps
+from tests.taps.fill import fill
+from tests.taps.nnx_networks import filled
 from tests.taps.shared import BUILDERS, VECTORS, case
 
 LIBRARIES = ("linen", "nnx", "equinox", "haiku")
@@ -55,6 +57,12 @@ def test_inside_jit_it_is_the_same_in_the_same_order(library):
     jitted = jax.jit(lambda inputs: tap(own.network, inputs))(own.inputs)
     assert list(jitted) == list(eager) == list(own.auto)
     jax.tree.map(lambda one, other: np.testing.assert_allclose(one, other, rtol=1e-6, atol=1e-6), jitted, eager)
+
+
+def test_inside_jit_only_what_is_shown_is_computed():
+    own = case("linen", "resnet")
+    program = lambda layers: jax.jit(own.tap(layers)).lower(own.network, own.inputs).compile().as_text()
+    assert [str(program(layers)).count(" convolution(") for layers in ("stem", "*")] == [1, 5]
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
@@ -164,7 +172,7 @@ class Step(nn.Module):
 
 def test_what_a_network_of_linen_wraps_its_blocks_in():
     models = {around: Stack(around) for around in ("", "remat", "jit", "scan")}
-    variables = jax.jit(models[""].init)(jax.random.key(0), VECTORS)
+    variables = fill(jax.eval_shape(models[""].init, jax.random.key(0), VECTORS))
     plain = taps.linen(models[""], ["block_?.0", "block_1.1.hidden"])
     assert plain.layers(variables, VECTORS) == ("block_0.0", "block_1.0", "block_1.1.hidden")
     assert taps.linen(models[""]).layers(variables, VECTORS) == ("embed", "block_0.0", "block_1.0", "output")
@@ -173,14 +181,13 @@ def test_what_a_network_of_linen_wraps_its_blocks_in():
     jax.tree.map(np.testing.assert_array_equal, *both)
     with pytest.raises(ValueError, match=r"got block_1 compiled before by nn.jit, so that it cannot be shown"):
         taps.linen(models["jit"]).layers(variables, VECTORS)
-    scanned = jax.eval_shape(models["scan"].init, jax.random.key(0), VECTORS)
-    zeros = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), scanned)
+    scanned = fill(jax.eval_shape(models["scan"].init, jax.random.key(0), VECTORS))
     with pytest.raises(ValueError, match=r"^layer 'steps/Pair_0.0' cannot be shown: run several times by scan or vmap"):
-        taps.linen(models["scan"], "steps/Pair_0.0").layers(zeros, VECTORS)
+        taps.linen(models["scan"], "steps/Pair_0.0").layers(scanned, VECTORS)
     with pytest.warns(
         UserWarning, match=r"^layers steps/Pair_0.0 cannot be shown: run several .*; layers=\[...\] names"
     ):
-        assert taps.linen(models["scan"]).layers(zeros, VECTORS) == ("head.input", "output")
+        assert taps.linen(models["scan"]).layers(scanned, VECTORS) == ("head.input", "output")
 
 
 class Rematted(nnx.Module):
@@ -193,7 +200,7 @@ class Rematted(nnx.Module):
 
 
 def test_what_a_network_keeps_to_itself_is_said():
-    network = nnx.jit(lambda: Rematted(nnx.Rngs(0)))()
+    network = filled(lambda: Rematted(nnx.Rngs(0)))
     assert taps.nnx("*").layers(network, VECTORS) == ("embed", "output")
     with pytest.raises(ValueError, match=r"^layer 'block' cannot be shown: called inside a transformation"):
         taps.nnx("block").layers(network, VECTORS)
@@ -213,7 +220,7 @@ def test_equinox_in_training_mode_computes_over_the_batch():
     shown = jax.jit(
         lambda: taps.equinox("blocks/0/norm", evaluation=False, axis_name="batch")(own.network, own.inputs)
     )()["blocks/0/norm"]
-    np.testing.assert_allclose(shown.mean((0, 2, 3)), 0, atol=1e-5)
+    np.testing.assert_allclose(shown.mean((0, 2, 3)), own.network[0].blocks[0].norm.bias, atol=1e-5)
 
 
 def test_a_missing_library_is_named_with_its_extra(monkeypatch):

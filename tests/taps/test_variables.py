@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from memorize_jax import taps
+from tests.taps.fill import fill
 from tests.taps.shared import case
 
 
@@ -93,9 +94,11 @@ def test_random_keys_of_nnx_come_back_as_keys():
 
 def test_the_first_state_of_an_equinox_module_is_state():
     pytest.importorskip("equinox")
+    import equinox as eqx
+
     from tests.taps.equinox_networks import ResNet
 
-    network = ResNet()
+    network = fill(eqx.filter_eval_shape(ResNet))
     assert "ema_state_index" not in str(taps.split(network)["params"])
     assert taps.split(network)["state"]["blocks/0/norm"]["batch_state_index/init/0"].shape == (3,)
     same(taps.merge(network, taps.split(network)), network)

@@ -1,5 +1,6 @@
 """One small problem, and a network for it in every library: what a program of its own would train."""
 
+import itertools
 from typing import Any, NamedTuple
 
 import jax
@@ -42,7 +43,7 @@ def data():
 def function():
     def init(seed):
         keys = jax.random.split(jax.random.key(seed), 3)
-        shapes = zip(SIZES, SIZES[1:], strict=False)
+        shapes = itertools.pairwise(SIZES)
         return {f"layer{n}": {"kernel": jax.random.normal(keys[n], shape)} for n, shape in enumerate(shapes)}
 
     def apply(params, x):
@@ -97,7 +98,7 @@ def equinox():
     def net(seed):
         keys = jax.random.split(jax.random.key(seed), 3)
         first, second, third = (
-            eqx.nn.Linear(*pair, key=key) for pair, key in zip(zip(SIZES, SIZES[1:], strict=False), keys, strict=True)
+            eqx.nn.Linear(*pair, key=key) for pair, key in zip(itertools.pairwise(SIZES), keys, strict=True)
         )
         relu = eqx.nn.Lambda(jax.nn.relu)
         return eqx.nn.Sequential([first, relu, second, relu, third])

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
+from memorize_jax.geometry import compiling
 from memorize_jax.geometry import status as status_flags
 from memorize_jax.geometry.batching import chunked_map
 from memorize_jax.geometry.grams import Mask, Reference, reference_of_points
@@ -209,7 +210,7 @@ def joint_geometry_of_layers(
     return _geometry_of_layers(layers, mask, key, *traced, plan=ready.plan, name=ready.name, center=ready.center)
 
 
-@functools.partial(jax.jit, static_argnames=("plan", "name", "center"))
+@functools.partial(compiling.jit, static_argnames=("plan", "name", "center"))
 @jax.default_matmul_precision("highest")
 def _geometry_of_layers(layers, mask, key, draws, dichotomies, kappa, *, plan, name, center):
     ready = JointOptions(draws, dichotomies, kappa, plan, name, center)

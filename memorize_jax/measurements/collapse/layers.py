@@ -102,7 +102,7 @@ def _means(found: ClassSums, labelings: Labelings) -> list[ClassMeans]:
     counts = [np.bincount(own[own >= 0], minlength=num_classes) for own in labelings.labels]
     # A run that was watched may have no test set.
     parts = [labelings.groups[name] for name in (TRAIN, "test") if name in labelings.groups]
-    mean = sum(found.sums[part.true].sum(axis=0) for part in parts) / total
+    mean = np.sum([found.sums[part.true].sum(axis=0) for part in parts], axis=0) / total
     size = found.squares / total - float(mean @ mean)
     return [class_means(own, count, size) for own, count in zip(found.sums, counts, strict=True)]
 

@@ -40,7 +40,7 @@ class Searched(NamedTuple):
     variables: dict
     images: Shaped[Array, "n ..."]
     labels: Int[Array, " n"]
-    statistics: ChannelStatistics
+    statistics: ChannelStatistics | None
     noise: float
     key: PRNGKeyArray
 

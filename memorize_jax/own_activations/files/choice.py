@@ -11,8 +11,8 @@ class Refused(ValueError):
 
 
 def what_of(entry: Entry) -> str:
-    """The shape of numbers, or what else an array is."""
-    return f"{list(entry.shape)}" if entry.kind == "numbers" else entry.kind
+    """The shape of numbers, or what else an array is, for behind its name."""
+    return f"{list(entry.shape)}" if entry.kind == "numbers" else f"({entry.kind})"
 
 
 def find_entry(name: str, entries: Entries) -> str:

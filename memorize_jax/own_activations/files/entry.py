@@ -7,6 +7,10 @@ from typing import NamedTuple
 import numpy as np
 
 
+class Foreign(ValueError):
+    """Not a file that can be read, but whole: the message says what it is."""
+
+
 class Entry(NamedTuple):
     """An array in a file.
 

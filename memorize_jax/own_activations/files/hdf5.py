@@ -6,8 +6,9 @@ import pathlib
 from typing import Any
 
 import numpy as np
+import scipy.sparse
 
-from memorize_jax.own_activations.files.entry import Entries, Entry, Opening, kind_of
+from memorize_jax.own_activations.files.entry import Entries, Entry, Foreign, Opening, kind_of
 
 # Where MATLAB keeps what cells and objects point to.
 HIDDEN = ("#refs#", "#subsystem#")
@@ -18,12 +19,12 @@ def hdf5_entries(path: pathlib.Path) -> Opening:
     """Opens an HDF5 file; names are the paths of its datasets, shapes those that MATLAB shows if MATLAB wrote it.
 
     Raises:
-      ValueError: h5py is not installed; says how to.
+      Foreign: h5py is not installed; says how to.
     """
     try:
         import h5py  # pyright: ignore[reportMissingImports] (an option)
     except ImportError as error:
-        raise ValueError("a file that needs h5py: pip install 'memorize_jax[hdf5]'") from error
+        raise Foreign("an HDF5 file, which needs h5py: pip install 'memorize_jax[hdf5]'") from error
     found: Entries = {}
     with h5py.File(path, "r") as file:
 
@@ -31,15 +32,24 @@ def hdf5_entries(path: pathlib.Path) -> Opening:
             if name.split("/")[0] in HIDDEN:
                 return
             if "MATLAB_sparse" in item.attrs:
-                found[name] = Entry((), 0, "a sparse matrix, which full(...) in MATLAB makes readable", _nothing)
+                found[name] = _sparse(item)
             elif isinstance(item, h5py.Dataset):
                 written = item.attrs.get("MATLAB_class")
                 found[name] = _plain(h5py, item) if written is None else _matlab(h5py, file, item, written.decode())
 
         file.visititems(see)
         # Members of a sparse matrix are no arrays of their own.
-        sparse = tuple(f"{name}/" for name, entry in found.items() if entry.kind.startswith("a sparse"))
-        yield {name: entry for name, entry in found.items() if not sparse or not name.startswith(sparse)}
+        yield {name: entry for name, entry in found.items() if name.rpartition("/")[0] not in found}
+
+
+def _sparse(group: Any) -> Entry:
+    """MATLAB writes the columns of a sparse matrix one behind another; one without entries has no data."""
+    shape = (int(group.attrs["MATLAB_sparse"]), group["jc"].size - 1)
+    parts = ("data", "ir", "jc")
+    read = lambda: scipy.sparse.csc_array(tuple(group[part][()] for part in parts), shape=shape).toarray()
+    if "data" not in group:
+        read = lambda: np.zeros(shape)
+    return Entry(shape, 8 * math.prod(shape), "numbers", read)
 
 
 def _nothing():

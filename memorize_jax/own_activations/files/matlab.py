@@ -1,4 +1,4 @@
-"""Activations in a MATLAB file of version 5; files of version 7.3 are HDF5."""
+"""Activations in a MATLAB file of version 4 or 5 (which is that of MATLAB 5 to 7); files of version 7.3 are HDF5."""
 
 import contextlib
 import math
@@ -7,17 +7,15 @@ from typing import Any
 
 import numpy as np
 import scipy.io
+import scipy.sparse
 
 from memorize_jax.own_activations.files.entry import Entries, Entry, Opening
 
 # MATLAB's name of a kind of numbers -> bytes of one.
-SIZES = {"double": 8, "single": 4, "logical": 1} | {
+SIZES = {"double": 8, "sparse": 8, "single": 4, "logical": 1} | {
     f"{sign}int{8 * size}": size for sign in ("", "u") for size in (1, 2, 4, 8)
 }
-READABLE = {
-    "sparse": "a sparse matrix, which full(...) in MATLAB makes readable",
-    "cell": "a cell array, which cell2mat in MATLAB makes an array",
-}
+CELLS = "a cell array, which cell2mat in MATLAB makes an array"
 
 
 @contextlib.contextmanager
@@ -25,6 +23,8 @@ def matlab_entries(path: pathlib.Path) -> Opening:
     """Opens a MATLAB file; fields of a structure are "structure/field"."""
     found: Entries = {}
     for name, shape, kind in scipy.io.whosmat(str(path)):
+        if name.startswith("__"):
+            continue
         if kind in SIZES:
             read = lambda name=name: _load(path, name)
             found[name] = Entry(shape, SIZES[kind] * math.prod(shape), "numbers", read)
@@ -33,12 +33,13 @@ def matlab_entries(path: pathlib.Path) -> Opening:
             found |= _content(name, _load(path, name))
         else:
             unknown = f"a MATLAB object ({kind}), which cellstr or double in MATLAB makes readable"
-            found[name] = Entry(shape, 0, READABLE.get(kind, unknown), lambda: np.empty(0))
+            found[name] = Entry(shape, 0, unknown, lambda: np.empty(0))
     yield found
 
 
 def _load(path, name) -> np.ndarray:
-    return scipy.io.loadmat(str(path), variable_names=[name])[name]
+    value = scipy.io.loadmat(str(path), variable_names=[name])[name]
+    return value.toarray() if scipy.sparse.issparse(value) else value
 
 
 def _content(name: str, value: Any) -> Entries:
@@ -55,5 +56,5 @@ def _content(name: str, value: Any) -> Entries:
         return {name: Entry(array.shape, array.nbytes, "text", lambda: np.char.rstrip(array))}
     if array.dtype.kind in "biufc":
         return {name: Entry(array.shape, array.nbytes, "numbers", lambda: array)}
-    other = "an array of structures" if array.dtype.fields else READABLE["cell"]
+    other = "an array of structures" if array.dtype.fields else CELLS
     return {name: Entry(array.shape, 0, other, lambda: array)}

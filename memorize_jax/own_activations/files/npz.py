@@ -4,21 +4,21 @@ import contextlib
 import math
 import pathlib
 import zipfile
-from typing import IO
+from typing import Any
 
 import numpy as np
 
-from memorize_jax.own_activations.files.entry import Entries, Entry, Opening, kind_of
+from memorize_jax.own_activations.files.entry import Entries, Entry, Foreign, Opening, kind_of
 
 
 @contextlib.contextmanager
 def npz_entries(path: pathlib.Path) -> Opening:
-    """Opens an npz file of plain arrays; what holds Python objects or other members raises ValueError."""
+    """Opens an npz file of plain arrays; what holds Python objects or other members raises Foreign."""
     found: Entries = {}
     with zipfile.ZipFile(path) as archive, np.load(path, allow_pickle=False) as content:
         for member in archive.namelist():
             if not member.endswith(".npy"):
-                raise ValueError(f"an archive that holds {member}")
+                raise Foreign(f"an archive that holds {member}")
             with archive.open(member) as file:
                 shape, dtype = _header(file, member)
             name = member.removesuffix(".npy")
@@ -40,11 +40,11 @@ def npy_entries(path: pathlib.Path) -> Opening:
     yield found
 
 
-def _header(file: IO[bytes], name):
+def _header(file: Any, name):
     """Shape and dtype of an npy file, by its header alone."""
     version = np.lib.format.read_magic(file)
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     shape, _, dtype = read(file)
     if dtype.hasobject:
-        raise ValueError(f"Python objects in {name}, which are not read")
+        raise Foreign(f"Python objects in {name}, which are not read")
     return shape, dtype

@@ -11,7 +11,7 @@ from jaxtyping import Shaped
 
 from memorize_jax.memory import check_fits
 from memorize_jax.own_activations.files.choice import Refused, example_axis, find_entry, find_layers, what_of
-from memorize_jax.own_activations.files.entry import Entries, Opened
+from memorize_jax.own_activations.files.entry import Entries, Foreign, Opened
 from memorize_jax.own_activations.files.hdf5 import hdf5_entries
 from memorize_jax.own_activations.files.matlab import matlab_entries
 from memorize_jax.own_activations.files.npz import npy_entries, npz_entries
@@ -39,7 +39,7 @@ def read_activations(
 ) -> tuple[Layers, np.ndarray | None]:
     """Reads (layer -> array [n, ...], labels [n]) from a file or a folder.
 
-    npz; a folder of npy files; HDF5 (datasets in groups are "group/dataset"); MATLAB, of all versions since 5 (fields
+    npz; a folder of npy files; HDF5 (datasets in groups are "group/dataset"); MATLAB, of all versions (fields
     of a structure are "structure/field"); zarr, of formats 2 and 3. Memory is checked before arrays are read, and no
     Python objects ever are.
 
@@ -77,10 +77,11 @@ def read_file(
             found, noted, left_out = _read(entries, labels, layers, trial_axis, count, is_first)
     except Refused as error:
         raise ValueError(f"{path}: {error}") from error.__cause__
+    except Foreign as error:
+        raise ValueError(f"{path}: expected {FORMATS}, got {error}") from error
     except Exception as error:  # readers raise whatever they raise
-        said = " ".join(str(error).split()) or "a damaged one"
-        is_ours = isinstance(error, ValueError)
-        raise ValueError(f"{path}: expected {FORMATS}, got {said if is_ours else f'a damaged one: {said}'}") from error
+        said = " ".join(str(error).split())
+        raise ValueError(f"{path}: expected {FORMATS}, got a damaged one: {said}") from error
     if left_out:
         warnings.warn(f"{path}: {left_out}", stacklevel=3)
     return found, noted
@@ -93,17 +94,18 @@ def _open(path) -> tuple[Opened, bool]:
             return zarr_entries(path), True
         if any(path.rglob("*.npy")):
             return npy_entries(path), True
-        raise ValueError("a folder with neither npy files nor a zarr group")
+        raise Foreign("a folder with neither npy files nor a zarr group")
     with path.open("rb") as file:
         start = file.read(520)
     if start.startswith(HDF5) or start[512:].startswith(HDF5):
         return hdf5_entries(path), False
-    if start.startswith(b"MATLAB 5.0"):
+    # Version 4 begins with a small number.
+    if start.startswith(b"MATLAB 5.0") or (path.suffix == ".mat" and 0 in start[:4]):
         return matlab_entries(path), False
     if zipfile.is_zipfile(path):
         return npz_entries(path), True
     known = [what for magic, what in OTHER_FILES.items() if start.startswith(magic)]
-    raise ValueError(known[0] if known else f"a file that begins with {start[:24]!r}")
+    raise Foreign(known[0] if known else f"a file that begins with {start[:24]!r}")
 
 
 def _read(entries: Entries, labels, layers, trial_axis, count, is_first):
@@ -114,12 +116,14 @@ def _read(entries: Entries, labels, layers, trial_axis, count, is_first):
         if entry.kind not in ("numbers", "text"):
             raise Refused(f"expected numbers or text as {name}, got {entry.kind}")
         count = int(np.prod(entry.shape)) if sum(size > 1 for size in entry.shape) < 2 else entry.shape[0]
+        if count == 1:
+            raise Refused(f"expected a label for every example in {name}, got a single one")
     names = list(entries) if layers is None else find_layers(layers, entries)
     axes, others = {}, []
     for name in names:
         axis = example_axis(name, entries[name], count, trial_axis, is_first=is_first, is_asked=layers is not None)
         if axis is None:
-            others.append(f"{name} ({what_of(entries[name])})")
+            others.append(f"{name} {what_of(entries[name])}")
         else:
             axes[name] = axis
     if not axes:

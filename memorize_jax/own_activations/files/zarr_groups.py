@@ -7,7 +7,7 @@ import warnings
 
 import numpy as np
 
-from memorize_jax.own_activations.files.entry import Entries, Entry, Opening, kind_of
+from memorize_jax.own_activations.files.entry import Entries, Entry, Foreign, Opening, kind_of
 
 # A folder that holds one of these is a zarr group or array, of format 3 or 2.
 MARKS = ("zarr.json", ".zgroup", ".zarray")
@@ -18,12 +18,12 @@ def zarr_entries(path: pathlib.Path) -> Opening:
     """Opens a zarr group of format 2 or 3; names are the paths of its arrays, sorted.
 
     Raises:
-      ValueError: zarr is not installed; says how to.
+      Foreign: zarr is not installed; says how to.
     """
     try:
         import zarr  # pyright: ignore[reportMissingImports] (an option)
     except ImportError as error:
-        raise ValueError("a zarr group, which needs zarr: pip install 'memorize_jax[zarr]'") from error
+        raise Foreign("a zarr group, which needs zarr: pip install 'memorize_jax[zarr]'") from error
     group = zarr.open_group(str(path), mode="r")
     found: Entries = {}
     for name, item in sorted(group.members(max_depth=None)):

@@ -5,10 +5,8 @@ import zipfile
 import ml_dtypes
 import numpy as np
 import pytest
-import scipy.io
 
-from memorize_jax import analyze
-from memorize_jax.own_activations.files.npz import read_points
+from memorize_jax import analyze, read_activations
 from tests.own_activations.test_analyze import activations
 
 
@@ -40,13 +38,16 @@ def flipped(content):
     return content
 
 
-NO_NPZ = {
+NOT_READ = {
     "lfs": (lambda path: path.write_text("version https://git-lfs.github.com/spec/v1\noid"), "a pointer of Git LFS"),
-    "mat": (lambda path: scipy.io.savemat(path, {"labels": [1]}, appendmat=False), "a MATLAB file; scipy.io.loadmat"),
-    "hdf5": (lambda path: path.write_bytes(b"\x89HDF\r\n\x1a\n"), "an HDF5 file"),
+    "mat": (
+        lambda path: path.write_bytes(b"MATLAB 5.0 MAT-file".ljust(124) + b"\0\1IM" + b"\x0e\0\0\0"),
+        "expected .* MATLAB or zarr, got a damaged one",
+    ),
+    "hdf5": (lambda path: path.write_bytes(b"\x89HDF\r\n\x1a\n"), "a damaged one|needs h5py: pip install"),
     "npy": (
         lambda path: path.write_bytes(header((3,))),
-        "an npy file, a single array; numpy.savez writes several",
+        "an npy file, a single array; give the folder of it and labels.npy, or numpy.savez writes several",
     ),
     "pickle": (lambda path: path.write_bytes(pickle.dumps([1])), "stored Python objects, which are not read"),
     "text": (lambda path: path.write_text("1,2,3"), "a file that begins with b'1,2,3'"),
@@ -54,18 +55,18 @@ NO_NPZ = {
     "cut": (damaged(lambda content: content[:400]), "a damaged one, cut short"),
     "flipped": (damaged(flipped), "got a damaged one|Bad|magic|CRC"),
     "torch": (archive(data_pkl="x"), "an archive that holds data.pkl"),
-    "no header": (archive(labels_npy="x" * 40), "got the magic string is not correct"),
+    "no header": (archive(labels_npy="x" * 40), "got a damaged one: the magic string is not correct"),
     "shorter than it says": (archive(labels_npy=header((3,)), fc_npy=header((3, 4))), "got a damaged one"),
     "objects": (lambda path: np.savez(path, labels=np.arange(2), a=np.array([{}, {}])), "Python objects in a.npy"),
     "huge": (archive(labels_npy=header((3,)), fc_npy=header((3, 10**13))), "unpacked, would take 120 TB of memory"),
 }
 
 
-@pytest.mark.parametrize(("write", "message"), NO_NPZ.values(), ids=NO_NPZ)
-def test_a_file_that_is_no_npz_is_told_what_it_is(tmp_path, write, message):
+@pytest.mark.parametrize(("write", "message"), NOT_READ.values(), ids=NOT_READ)
+def test_a_file_that_cannot_be_read_is_told_what_it_is(tmp_path, write, message):
     write(tmp_path / "file.npz")
     with pytest.raises(ValueError, match=message) as raised:
-        read_points(tmp_path / "file.npz")
+        read_activations(tmp_path / "file.npz")
     assert "pickle" not in str(raised.value).replace("data.pkl", "")
     assert "\n" not in str(raised.value)
 
@@ -73,16 +74,16 @@ def test_a_file_that_is_no_npz_is_told_what_it_is(tmp_path, write, message):
 def test_reads_npz_without_pickle(tmp_path):
     layers, labels = activations()
     np.savez(tmp_path / "good.npz", labels=labels, **layers)
-    read, read_labels = read_points(tmp_path / "good.npz")
+    read, read_labels = read_activations(tmp_path / "good.npz")
     assert list(read) == list(layers)
     np.testing.assert_array_equal(read_labels, labels)
     np.savez(tmp_path / "bare.npz", activations=layers["early"])
     with pytest.raises(ValueError, match=r"expected arrays labels and activations .*got \['activations'\]"):
-        read_points(tmp_path / "bare.npz")
+        read_activations(tmp_path / "bare.npz")
     with pytest.raises(FileNotFoundError, match="no file"):
-        read_points(tmp_path / "none.npz")
+        read_activations(tmp_path / "none.npz")
     np.savez(tmp_path / "half.npz", labels=labels, fc=layers["early"].astype(ml_dtypes.bfloat16))
     with pytest.raises(
         ValueError, match=r"layer 'fc', got \|V2; NumPy stores bfloat16 as such raw bytes: save float32"
     ):
-        analyze(*read_points(tmp_path / "half.npz"))
+        analyze(*read_activations(tmp_path / "half.npz"))
