@@ -16,8 +16,9 @@ import jax
 import numpy as np
 from absl import app, flags
 
-import memorize_jax
 from benchmarks.tables import table
+from memorize_jax.own_activations.accumulator import GeometryAccumulator
+from memorize_jax.own_activations.analyze import analyze
 
 FLAGS = flags.FLAGS
 flags.DEFINE_integer("layers", 50, "layers")
@@ -67,7 +68,7 @@ def peak_bytes() -> int:
 def stream() -> None:
     """Times the parts."""
     network = Network(FLAGS.layers, FLAGS.classes, FLAGS.features)
-    accumulator = memorize_jax.GeometryAccumulator(examples_per_class=FLAGS.examples, folder=FLAGS.folder)
+    accumulator = GeometryAccumulator(examples_per_class=FLAGS.examples, folder=FLAGS.folder)
     spent, peaks = dict.fromkeys(("invent", "add", "result"), 0.0), {}
     batches, clock = network.batches(FLAGS.examples, FLAGS.batch), time.process_time
     while True:
@@ -101,9 +102,9 @@ def compare() -> None:
     parts = list(network.batches(FLAGS.examples, 40))
     labels = np.concatenate([own for _, own in parts])
     layers = {name: np.concatenate([batch[name] for batch, _ in parts]) for name in parts[0][0]}
-    whole = memorize_jax.analyze(layers, labels, examples_per_class=FLAGS.examples)
+    whole = analyze(layers, labels, examples_per_class=FLAGS.examples)
     for size, order in ((40, np.arange(len(labels))), (7, np.random.default_rng(3).permutation(len(labels)))):
-        accumulator = memorize_jax.GeometryAccumulator(examples_per_class=FLAGS.examples)
+        accumulator = GeometryAccumulator(examples_per_class=FLAGS.examples)
         for start in range(0, len(order), size):
             rows = order[start : start + size]
             accumulator.add({name: x[rows] for name, x in layers.items()}, labels[rows], indices=rows)

@@ -80,6 +80,8 @@ def _frame_of_gram(gram, mask, qr_directions):
 
 def build_frames(grams: Grams, coefficients: Float[Array, "P K"], mask: Mask, *, frame: str = "rank") -> Frames:
     """Removes shared directions, combinations of its centers, from one layer and brings manifolds into their frames."""
+    if grams.cross is None:
+        raise ValueError("expected inner products with all centers, got none")
     return frames_without(grams, grams.centers_cross @ coefficients, grams.cross @ coefficients, mask, frame=frame)
 
 

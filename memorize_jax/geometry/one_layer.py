@@ -108,7 +108,8 @@ def _gram(centers):
 @jax.default_matmul_precision("highest")
 def _own_products(points, mask, reference):
     def products_of(item):
-        offsets = offsets_from_center(*item, reference)
+        own, present, mean = item
+        offsets = offsets_from_center(own, present, mean, reference)
         return offsets @ offsets.T
 
     return chunked_map(products_of, (points, mask, reference.means), None)
@@ -138,7 +139,8 @@ def _frames(points, mask, reference, grams: Grams, coefficients, frame):
     directions = coefficients.T @ reference.centers
 
     def shares_of(item):
-        return offsets_from_center(*item, reference) @ directions.T
+        own, present, mean = item
+        return offsets_from_center(own, present, mean, reference) @ directions.T
 
     shared = chunked_map(shares_of, (points, mask, reference.means), None)
     return frames_without(grams, reference.centers @ directions.T, shared, mask, frame=frame)

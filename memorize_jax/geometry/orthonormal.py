@@ -85,4 +85,9 @@ def _forward(columns, num_components):
     return found[0], found
 
 
-orthonormal_columns.defvjp(_forward, lambda found, cotangent: (columns_backward(*found, cotangent), None))
+def _backward(found, cotangent):
+    directions, inverse = found
+    return columns_backward(directions, inverse, cotangent), None
+
+
+orthonormal_columns.defvjp(_forward, _backward)

@@ -50,8 +50,9 @@ def measure_spilled_layer(
     exponent = 0
     if np.can_cast(spilled.dtypes[name], dtype):
         points = np.zeros(shape, dtype)
-        for place in range(len(parts)):
-            own, parts[place] = parts[place], None
+        for place in reversed(range(len(parts))):
+            # What has been copied is given back.
+            own = parts.pop()
             points[place, : len(own)] = own
         points = jnp.asarray(points)
     else:

@@ -50,7 +50,7 @@ class SpilledRows:
         try:
             for run in np.split(order, np.flatnonzero(np.diff(slots[order]) != 1) + 1):
                 file.seek(int(slots[run[0]]) * size)
-                left = memoryview(np.ascontiguousarray(rows[run]).view(np.uint8)).cast("B")
+                left = np.ascontiguousarray(rows[run]).view(np.uint8).data.cast("B")
                 while left:
                     left = left[file.write(left) :]
         except OSError as error:
@@ -61,7 +61,7 @@ class SpilledRows:
     def read(self, name: str, first: int, count: int) -> Shaped[np.ndarray, "count _"]:
         """Reads neighboring slots of a layer, each of which has been written to."""
         rows = np.empty((count, self.widths[name]), self.dtypes[name])
-        file, left = self._files[name], memoryview(rows.view(np.uint8)).cast("B")
+        file, left = self._files[name], rows.view(np.uint8).data.cast("B")
         file.seek(first * rows.itemsize * rows.shape[1])
         while left:
             left = left[file.readinto(left) :]

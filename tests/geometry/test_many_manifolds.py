@@ -75,6 +75,7 @@ def test_one_layer_of_many_manifolds_is_measured_as_among_others():
     expected = geometry_of_layers((points,), mask, KEY, ready)
     for name in ("capacity", "radius", "dimension", "center_correlation", "residual_correlation", "center_norm"):
         np.testing.assert_allclose(getattr(found.mean_field, name), getattr(expected, name), 1e-3)
+    assert found.joint is not None
     jointly = one_layer.joint_geometry_of_layers((points,), mask, KEY, joint)
     np.testing.assert_allclose(found.joint.capacity, jointly.capacity, 1e-4)
     participation = one_layer.participation_of_points(points, mask)

@@ -3,17 +3,20 @@ import errno
 import os
 import pickle
 import shutil
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-import memorize_jax
+from memorize_jax.own_activations.accumulator import GeometryAccumulator
+from memorize_jax.own_activations.analyze import analyze
 from memorize_jax.own_activations.spilled import SpilledRows
 from memorize_jax.own_activations.standing import Standing
 
-M, SMALL = 5, {"num_draws": 20, "joint_draws": 20, "num_center_components": 0}
+M = 5
+SMALL: dict[str, Any] = {"num_draws": 20, "joint_draws": 20, "num_center_components": 0}
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +31,8 @@ def data():
 def added(data, order, batch_size, labels=None, **options):
     layers, known = data
     labels = known if labels is None else labels
-    accumulator = memorize_jax.GeometryAccumulator(**{"examples_per_class": M, "progress": False} | SMALL | options)
+    asked: dict[str, Any] = {"examples_per_class": M, "progress": False} | SMALL | options
+    accumulator = GeometryAccumulator(**asked)
     for start in range(0, len(order), batch_size):
         rows = order[start : start + batch_size]
         accumulator.add({name: x[rows] for name, x in layers.items()}, labels[rows], indices=rows)
@@ -51,6 +55,11 @@ def of_layer(result, name):
     return dataclasses.replace(result, **dict(zip(fields, own, strict=True)))
 
 
+def joint_of(result):
+    assert result.joint is not None
+    return result.joint
+
+
 def rows_of(result):
     return np.concatenate([result.indices[name] for name in sorted(result.indices)])
 
@@ -60,7 +69,7 @@ def test_equals_one_call_on_the_chosen_examples(data):
     result = added(data, np.arange(21), 4).result()
     rows = np.sort(rows_of(result))
     for name, values in layers.items():
-        whole = memorize_jax.analyze({name: values[rows]}, labels[rows], **SMALL)
+        whole = analyze({name: values[rows]}, labels[rows], **SMALL)
         same(of_layer(result, name), whole, 1e-6)
     assert result.layers == ("first", "second")
     assert result.geometry.classes == (2, 5, 9)
@@ -76,7 +85,7 @@ def test_neither_batches_nor_order_matter(data):
     for name, own in one.indices.items():
         np.testing.assert_array_equal(own, other.indices[name])
     np.testing.assert_array_equal(one.geometry.capacity, other.geometry.capacity)
-    np.testing.assert_array_equal(one.joint.capacity, other.joint.capacity)
+    np.testing.assert_array_equal(joint_of(one).capacity, joint_of(other).capacity)
 
 
 def test_stays_every_example_equally_often():
@@ -106,7 +115,7 @@ def test_wide_numbers_keep_their_digits(data):
     layers, labels = data
     result = added(({"first": layers["first"].astype(np.float64) + 1e7}, labels), np.arange(21), 8).result()
     near = added(({"first": layers["first"]}, labels), np.arange(21), 8).result()
-    np.testing.assert_allclose(result.joint.capacity, near.joint.capacity, 1e-4)
+    np.testing.assert_allclose(joint_of(result).capacity, joint_of(near).capacity, 1e-4)
     np.testing.assert_allclose(result.participation.together.plain, near.participation.together.plain, 1e-5)
 
 
@@ -138,13 +147,13 @@ def test_refuses_what_makes_no_sense(data, tmp_path):
     with pytest.raises(ValueError, match="index 3 again"):
         added(data, np.array([1, 3, 5, 3]), 2)
     with pytest.raises(ValueError, match=r"got none; accumulator\.add"):
-        memorize_jax.GeometryAccumulator().result()
+        GeometryAccumulator().result()
     with pytest.raises(ValueError, match="at least 2 classes, got \\[5\\]"):
         added(data, np.flatnonzero(labels == 5), 7).result()
     with pytest.raises(ValueError, match="an existing folder"):
         added(data, np.arange(3), 3, folder=tmp_path / "none")
     with pytest.raises(TypeError, match="num_drawz"):
-        memorize_jax.GeometryAccumulator(num_drawz=3)
+        GeometryAccumulator(num_drawz=3)
     with pytest.raises(ValueError, match="NaN or infinite values in row 0 of batch 0"):
         added(({"a": layers["first"] * np.nan}, labels), np.arange(3), 3, nan="raise")
     with pytest.raises(TypeError, match="cannot be copied or pickled"):
