@@ -111,10 +111,12 @@ def stacked(layers: list[LayerParticipation]) -> LayerParticipation:
 def participation_of_points(points: Float[Array, "P M N"], mask: Mask) -> LayerParticipation:
     """Measures one layer, whose points are held; without an axis of layers."""
     reference, finite = reference_of_points(points, mask)
+    offsets = offsets_of(points, mask, reference)
+    pairs = _sum_of_all_pairs(offsets, finite)
     at_a_time = max(1, POINTS_AT_A_TIME // points.shape[1])
     each = (points, mask, reference.means)
     own = chunked_map(lambda item: inner_products(*item, reference=reference)[0], each, at_a_time)
-    return participation_about(points, mask, reference, finite, own)
+    return participation_of_sums(jnp.sum(offsets**2, axis=2), pairs, own, mask, finite)
 
 
 def participation_about(
@@ -126,22 +128,25 @@ def participation_about(
 ) -> LayerParticipation:
     """`participation_of_points` of a layer of which more is known; the last arguments of `participation_of_sums`."""
     offsets = offsets_of(points, mask, reference)
+    pairs = _sum_of_all_pairs(offsets, finite)
+    return participation_of_sums(jnp.sum(offsets**2, axis=2), pairs, own, mask, finite)
+
+
+def _sum_of_all_pairs(offsets, finite):
+    """Sum of the squared inner products of different points."""
     flat = offsets.reshape(-1, offsets.shape[-1])
-    squares = jnp.sum(offsets**2, axis=2)
 
     def by_points():
-        at_a_time = max(1, POINTS_AT_A_TIME // points.shape[1])
+        at_a_time = max(1, POINTS_AT_A_TIME // offsets.shape[1])
         numbered = (offsets, jnp.arange(len(offsets)))
         return jnp.sum(chunked_map(lambda item: sum_of_pairs(item[0], item[1], flat), numbered, at_a_time))
 
     if len(flat) <= POINTS_AT_A_TIME or len(flat) < 2 * flat.shape[1]:
-        pairs = by_points()
-    else:
-        # |X X'|^2 = |X' X|^2, and the products of features are fewer.
-        every, diagonal = _sum_of_feature_products(flat), _total(squares**2)
-        exact = every > MOST_CANCELLED * diagonal
-        pairs = jax.lax.cond(exact | ~jnp.all(finite), lambda: every - diagonal, by_points)
-    return participation_of_sums(squares, pairs, own, mask, finite)
+        return by_points()
+    # |X X'|^2 = |X' X|^2, and the products of features are fewer.
+    every, diagonal = _sum_of_feature_products(flat), _total(jnp.sum(offsets**2, axis=2) ** 2)
+    exact = every > MOST_CANCELLED * diagonal
+    return jax.lax.cond(exact | ~jnp.all(finite), lambda: every - diagonal, by_points)
 
 
 def _sum_of_feature_products(flat):
