@@ -170,10 +170,16 @@ class Analysis:
     def plot(self, path: str | pathlib.Path | None = None) -> Any:
         """Draws the measures by layer: a figure of matplotlib, which notebooks show, or a file (.svg, .png, .pdf).
 
+        With repeats their means are drawn, with the intervals.
+
         Returns:
           The figure, or the path where one was given.
         """
         # Here, for matplotlib is imported in a second.
         from memorize_jax.measurements.geometry.figures import draw_geometry
+        from memorize_jax.own_activations.interval_figure import draw_intervals
 
-        return draw_geometry(self.to_dataframe(), path if path is None else pathlib.Path(path))
+        path = path if path is None else pathlib.Path(path)
+        if self.repeats is not None:
+            return draw_intervals(interval_table(self.repeats, self.layers).reset_index(), path)
+        return draw_geometry(self.to_dataframe(), path)

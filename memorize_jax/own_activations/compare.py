@@ -56,12 +56,12 @@ def _measured_together(a, b, labels, options):
     if isinstance(pool := options.get("pool"), Mapping):
         options |= {"pool": {start + name: own for name, own in pool.items() for start in (FIRST, SECOND)}}
     found = _repeats_of(analyze(both, labels, **options))
-    halves = [_layers_of(found, part) for part in (slice(None, len(first)), slice(len(first), None))]
+    halves = [repeats_of_layers(found, part) for part in (slice(None, len(first)), slice(len(first), None))]
     return Comparison(tuple(first), *halves)
 
 
-def _layers_of(repeats, part) -> Repeats:
-    """The repeats of some layers; their axis is the last by layer, the one before it by class."""
+def repeats_of_layers(repeats: Repeats, part: Any) -> Repeats:
+    """The repeats of some layers, by an index; their axis is the last by layer, the one before it by class."""
     of = lambda numbers: (
         numbers
         and Numbers(
@@ -77,7 +77,7 @@ def _repeats_of(result: Analysis) -> Repeats:
     if result.repeats is not None:
         return result.repeats
     measured = Measured(result.geometry, result.joint, result.participation)
-    numbers = numbers_of(measured, result.layers)
+    numbers = numbers_of(measured)
     sizes = np.array([len(rows) for rows in result.indices.values()])
     return Repeats(jax.tree.map(lambda leaf: leaf[None], numbers), None, (dict(result.indices),), sizes)
 

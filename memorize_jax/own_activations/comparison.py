@@ -64,9 +64,10 @@ class Comparison:
           The figure, or the path where one was given.
         """
         # Here, for matplotlib is imported in a second.
-        from memorize_jax.own_activations.comparison_figure import draw_comparison
+        from memorize_jax.own_activations.interval_figure import draw_intervals
 
-        return draw_comparison(self.to_dataframe(), path if path is None else pathlib.Path(path))
+        table = self.to_dataframe().rename(columns={"difference": "value"})
+        return draw_intervals(table, path if path is None else pathlib.Path(path), is_difference=True)
 
     def __repr__(self) -> str:
         return f"{self._heading()}\n{self.summary().to_string()}"

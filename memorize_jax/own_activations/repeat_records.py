@@ -27,8 +27,8 @@ def arrays_of_repeats(repeats: Repeats | None) -> dict[str, tuple[tuple[str, ...
     """Name -> (dimensions, values): "repeated_layer_capacity", "parts_class_radius" and the like."""
     if repeats is None:
         return {}
-    found = {ROWS: (("repeat", "label", "example"), np.stack([padded_rows(own) for own in repeats.choices]))}
-    found[TAKEN] = (("label",), repeats.taken)
+    found: dict[str, tuple[tuple[str, ...], np.ndarray]] = {TAKEN: (("label",), repeats.taken)}
+    found[ROWS] = (("repeat", "label", "example"), np.stack([padded_rows(own) for own in repeats.choices]))
     for field, times in TIMES.items():
         if (numbers := getattr(repeats, field)) is None:
             continue

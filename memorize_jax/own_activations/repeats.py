@@ -1,6 +1,5 @@
 """The same measurement of other examples and other draws, and of parts of the examples."""
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -9,7 +8,6 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray, Shaped
 
-from memorize_jax.analysis.manifolds import geometry_rows
 from memorize_jax.geometry.grams import Mask
 from memorize_jax.geometry.joint.pipeline import joint_geometry_of_layers
 from memorize_jax.geometry.options import (
@@ -70,7 +68,7 @@ class Repeats(NamedTuple):
 
     repeated: Numbers
     parts: Numbers | None
-    choices: tuple[dict[Any, Int[np.ndarray, " _"]], ...]
+    choices: tuple[Mapping[Any, Int[np.ndarray, " _"]], ...]
     taken: Int[np.ndarray, " P"]
 
 
@@ -115,16 +113,16 @@ def measure_repeats(
     there, whole = (np.array([len(own[label]) for label in choices[0]]) for own in (rows, choices[0]))
     plan = plan_parts(there, whole, len(choices))
     used = np.unique(np.concatenate([rows[label] for label in choices[0]]))
-    layers, names = in_coordinates(layers, used), tuple(layers)
+    layers = in_coordinates(layers, used)
     width = int(whole.max())
     dtype = jnp.result_type(*(read_manifolds([values[:1]] * 2).points.dtype for values in layers.values()))
     program = _program((len(layers), len(whole), width, dtype), joint_draws, options)
 
     def numbers(chosen, number):
         own = jax.random.fold_in(key, number) if number else key
-        return numbers_of(program(*_points_of(layers, chosen, width, dtype), own), names)
+        return numbers_of(program(*_points_of(layers, chosen, width, dtype), own))
 
-    repeated = [numbers_of(plain, names)]
+    repeated = [numbers_of(plain)]
     repeated += [numbers(chosen, number) for number, chosen in enumerate(choices) if number]
     parts = []
     if overlap_of(choices).any():
@@ -185,18 +183,30 @@ def _stacked(numbers):
     return jax.tree.map(lambda *leaves: np.stack(leaves), *numbers)
 
 
-def numbers_of(measured: Measured, layers: tuple[str, ...]) -> Numbers:
+def numbers_of(measured: Measured) -> Numbers:
     """Reads the numbers that have intervals out of a measurement."""
-    geometry, joint, participation = jax.tree.map(np.asarray, measured)
-    geometry, joint = (of and dataclasses.replace(of, layers=layers) for of in (geometry, joint))
-    rows = geometry_rows(geometry, layers, {}, joint=joint, participation=participation)
-    wanted = [*OF_LAYERS, *dict.fromkeys(OF_LAYERS.values())]
-    by_layer = {name: np.array([row[name] for row in rows], float) for name in wanted}
-    by_class = {name: np.array(getattr(geometry, name), float) for name in ("capacity", "radius", "dimension")}
-    if joint is not None:
-        by_class["joint_class_capacity"] = np.array(joint.class_capacity, float)
-    for name, ratio in zip(
-        ("participation_ratio", "participation_ratio_corrected"), participation.by_class, strict=False
-    ):
-        by_class[name] = np.array(ratio, float)
-    return Numbers(by_layer, by_class)
+    geometry, joint, (together, by_class) = measured
+    found = {name: geometry.summary()[name] for name in ("capacity", "radius", "dimension", "center_correlation")}
+    found["residual_correlation"] = geometry.residual_correlation
+    # A name that was not measured has no number, nor a status.
+    nothing = np.full(len(geometry.center_correlation), np.nan)
+    found |= {f"joint_{name}": joint.summary()[name] if joint else nothing for name in _JOINT}
+    found |= {"participation_ratio": together.plain, "participation_ratio_corrected": together.corrected}
+    found |= {
+        f"class_participation_ratio{end}": own.mean(axis=1)
+        for end, own in zip(("", "_corrected"), by_class[:2], strict=True)
+    }
+    either = lambda status: np.bitwise_or.reduce(np.asarray(status), axis=1)
+    found |= {"status": either(geometry.status), "joint_status": joint.status if joint else nothing}
+    found["participation_status"] = np.asarray(together.status) | either(by_class.status)
+    classes = {name: getattr(geometry, name) for name in ("capacity", "radius", "dimension")}
+    if joint:
+        classes["joint_class_capacity"] = joint.class_capacity
+    classes |= {"participation_ratio": by_class.plain, "participation_ratio_corrected": by_class.corrected}
+    return Numbers(*({name: _finite(own) for name, own in of.items()} for of in (found, classes)))
+
+
+def _finite(values):
+    """A class that no draw took hold of has an infinite capacity, of which there is no mean."""
+    values = np.array(values, float)
+    return np.where(np.isfinite(values), values, np.nan)

@@ -39,13 +39,14 @@ def test_differences_are_paired(results, tmp_path):
     assert found._repr_html_().count("<tr") == 4
     assert len(found.plot().axes) == 5
     assert found.plot(tmp_path / "differences.svg").read_text().startswith("<?xml")
+    assert len(results[0].plot().axes) == 5
     with pytest.raises(KeyError, match="expected a layer out of early, late, got 'fc'"):
         found["fc"]
 
 
 def test_two_networks_measured_at_once_are_two_results_compared(results):
-    together = compare(*pair(), labels_of(10), repeats=4, **OPTIONS).to_dataframe()
-    apart = compare(*results).to_dataframe()
+    late = [{"late": own["late"]} for own in pair()]
+    together, apart = compare(*late, labels_of(10), repeats=4, **OPTIONS)["late"], compare(*results)["late"]
     for column in ("difference", "low", "high"):
         np.testing.assert_allclose(together[column], apart[column], rtol=2e-2, atol=2e-4)
 
@@ -62,7 +63,7 @@ def test_results_without_repeats_have_no_intervals(results):
 CHANGES = {
     "layers": (("early", "fc"), "expected the same layers in both, got ['early', 'late'] and ['early', 'fc']; give"),
     "seed": (3, "expected the same seed in both, got 0 and 3; give both calls of analyze the same"),
-    "options": ({"repeats": 9}, "expected the same repeats in both, got 4 and 9; give both calls of analyze the same"),
+    "options": ({"repeats": 9}, "expected the same repeats in both, got 4 and 9; give both calls"),
     "indices": (
         dict.fromkeys((0, 1, 4), np.arange(5)),
         "expected the same classes in both, got [0, 1, 2] and [0, 1, 4]",
@@ -90,3 +91,25 @@ def test_other_rows_are_named_and_so_is_what_was_given_twice(results):
         compare(results[0], activations(10))
     with pytest.raises(ValueError, match=r"expected the same layers in both, .*in the same order"):
         compare(activations(10), {"early": activations(10)["early"]}, labels_of(10))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("num_examples", [5, 25])
+def test_intervals_hold_what_a_large_sample_gives(num_examples):
+    """Thirty tries with as many, and five times as many examples as a repeat takes, alone and paired."""
+
+    def networks(count, seed):
+        first, second = activations(count, seed), activations(count, seed + 1)
+        return first, {name: 0.9 * own + 0.1 * second[name] for name, own in first.items()}
+
+    def compared(count, seed, repeats):
+        first, second = ({"late": own["late"]} for own in networks(count, seed))
+        options = OPTIONS | {"repeats": repeats, "seed": seed}
+        return compare(first, second, labels_of(count), **options)["late"].loc[list(MEASURES)]
+
+    large, tries = compared(1000, 999, 200), [compared(num_examples, 2 * number, 12) for number in range(30)]
+    held = np.mean(
+        [(own["low"] <= large["difference"]) & (large["difference"] <= own["high"]) for own in tries], axis=0
+    )
+    assert (held >= 0.8).all(), held
+    assert 0.9 <= held.mean() <= 0.995

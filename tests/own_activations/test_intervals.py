@@ -39,7 +39,7 @@ def test_overlap_is_that_of_pairs_of_repeats():
 @pytest.mark.parametrize("times", [1, 2, 5])
 def test_it_is_calibrated_for_a_mean_of_examples_with_draws(times):
     """Measures of M = 4 examples of each of two classes, of `times` as many; the large-sample value is 0."""
-    tries, repeats, size = 400, 10, 4
+    tries, repeats, size = 300, 10, 4
     there = np.full(2, times * size)
     plan, hits = plan_parts(there, np.full(2, size), repeats), 0
     share = plan.taken[0] / size

@@ -201,13 +201,13 @@ def test_the_axis_of_trials_can_be_said(tmp_path):
 
 
 def test_memory_is_checked_before_anything_is_read(tmp_path, monkeypatch):
-    monkeypatch.setattr("memorize_jax.memory.available_bytes", lambda: 400)
+    monkeypatch.setattr("memorize_jax.memory.available_bytes", lambda: 900)
     path = matlab(tmp_path, MATLAB)
     with pytest.raises(
-        ValueError, match=r"would take 1.63 kB of memory, 400 bytes are available; name those to read by"
+        ValueError, match=r"would take 2.78 kB of memory, 900 bytes are available; name those to read by"
     ):
         read_activations(path)
-    monkeypatch.setattr("memorize_jax.memory.available_bytes", lambda: 500)
+    monkeypatch.setattr("memorize_jax.memory.available_bytes", lambda: 1000)
     assert list(read_activations(path, layers="V4")[0]) == ["V4"]
 
 

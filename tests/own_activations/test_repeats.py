@@ -37,7 +37,7 @@ def test_all_measures_have_intervals_about_the_mean_of_the_repeats(repeated):
     shown = repeated.to_dataframe().set_index("layer")
     for measure in MEASURES:
         every = repeated.repeats.repeated.by_layer[measure]
-        assert every[0].tolist() == shown[measure].tolist()
+        np.testing.assert_allclose(every[0], shown[measure], rtol=1e-6)
         np.testing.assert_allclose(shown[f"{measure}_mean"], every.mean(axis=0))
         np.testing.assert_allclose(shown[f"{measure}_high"], table.xs(measure, level="measure")["high"])
     assert len(repeated.repeats.choices) == 4

@@ -129,7 +129,9 @@ def _read(entries: Entries, labels, layers, trial_axis, count, is_first):
     if not axes:
         there = ", ".join(others) or "nothing else"
         raise Refused(f"expected layers of {count} examples, as many as there are labels, got {there}")
-    needed = sum(entries[name].num_bytes for name in axes)
+    # One layer at a time stands there twice, where its axes are brought into order.
+    moved = max((entries[name].num_bytes for name, axis in axes.items() if axis), default=0)
+    needed = moved + sum(entries[name].num_bytes for name in axes)
     try:
         check_fits("the layers, unpacked,", needed, "name those to read by layers=, or save fewer examples")
     except ValueError as error:
@@ -138,10 +140,10 @@ def _read(entries: Entries, labels, layers, trial_axis, count, is_first):
         noted = _as_classes(entry.read())
     found = {}
     for name, axis in axes.items():
-        values = np.moveaxis(entries[name].read(), axis, 0)
+        values = np.ascontiguousarray(np.moveaxis(entries[name].read(), axis, 0))
         found[name] = values[:, None] if values.ndim == 1 else values
-    names = f"no layers of {count} examples, left out: {', '.join(others)}; layers= names those to read"
-    return found, noted, names if others else ""
+    said = f"no layers of {count} examples, left out: {', '.join(others)}; layers= names those to read"
+    return found, noted, said if others else ""
 
 
 def _as_classes(labels):

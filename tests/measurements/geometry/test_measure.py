@@ -37,6 +37,11 @@ def test_a_dead_layer_and_what_was_taken_are_said(tmp_path, capsys):
     rows = pd.read_csv(table).set_index("layer")
     assert (rows.loc["relu7", "status"] > 0, rows.loc["relu7", "num_valid_classes"]) == (True, 0)
     assert (rows.loc["good", "status"], rows.loc["good", "num_valid_classes"]) == (0, 4)
+    repeated = dataclasses.replace(OF_POINTS, example_repeats=2)
+    again = pd.read_csv(measure_points(tmp_path / "own.npz", tmp_path / "again", repeated, seed=0)).set_index("layer")
+    assert again[rows.columns].equals(rows)
+    assert again.loc["good", "radius_low"] < again.loc["good", "radius_mean"] < again.loc["good", "radius_high"]
+    assert again.loc["relu7", ["radius_mean", "radius_low"]].isna().all()
 
 
 def test_troubles_of_a_run_are_said_with_epoch_and_group(tiny_runs, tmp_path, monkeypatch, capsys):
@@ -112,5 +117,3 @@ def test_what_cannot_be_measured_is_refused(tmp_path):
     ):
         with pytest.raises(ValueError, match=message):
             dataclasses.replace(SETTINGS, **{name: value}).validate()
-    with pytest.raises(ValueError, match="expected example_repeats 1 with --points, got 3"):
-        measure_points(tmp_path / "own.npz", tmp_path, dataclasses.replace(OF_POINTS, example_repeats=3), seed=0)
