@@ -14,6 +14,7 @@ import importlib
 _NAMES = {
     "analyze": ("memorize_jax.own_activations.analyze", "analyze"),
     "Analysis": ("memorize_jax.own_activations.analysis", "Analysis"),
+    "GeometryAccumulator": ("memorize_jax.own_activations.accumulator", "GeometryAccumulator"),
     "read_activations": ("memorize_jax.own_activations.files.read", "read_activations"),
     "compare": ("memorize_jax.own_activations.compare", "compare"),
     "Comparison": ("memorize_jax.own_activations.comparison", "Comparison"),

@@ -10,6 +10,10 @@ from memorize_jax.geometry.eigen import symmetric_eigen
 from memorize_jax.geometry.lbfgs import minimize_batch
 from memorize_jax.geometry.orthonormal import orthonormal_columns
 
+# Beyond so many centers they are searched by `many_centers`.
+MANY = 256
+# Squares of centers count as at least this, in units of their mean square, so that the cost stays finite.
+LEAST_SQUARE = 1e-6
 # Starts for each K; a K beyond ten that is not forced continues from the last one instead.
 NUM_RESTARTS = 16
 # Restarts whose cost is within this share of the lowest compete on stability (design: measured on 15 cases).
@@ -54,7 +58,9 @@ def decompose(gram: Float[Array, "P P"]) -> Centers:
     """Brings centers, given by their inner products about their mean, into the axes of their principal components."""
     values, vectors = symmetric_eigen(gram)
     values, vectors = values[::-1], vectors[:, ::-1]
-    kept = values > jnp.finfo(gram.dtype).eps * 10 * gram.shape[0] * values[0]
+    num = gram.shape[0]
+    # Rounding leaves a few eps of the largest value; where centers are many, P times that would take real directions.
+    kept = values > jnp.finfo(gram.dtype).eps * 10 * (num if num <= MANY else num**0.5) * values[0]
     scales = jnp.sqrt(jnp.where(kept, values, 1))
     axes = jnp.where(kept, vectors, 0)
     root = axes * scales
@@ -67,15 +73,15 @@ def mean_absolute_cosine(gram: Float[Array, "P P"]) -> Float[Array, ""]:
 
     A vector that is only rounding has no direction and takes no part. NaN if fewer than two are left.
     """
-    present = _present(gram)
-    norm = jnp.sqrt(jnp.where(present, jnp.diagonal(gram), 1))
-    pairs = present[:, None] & present[None, :] & ~jnp.eye(len(gram), dtype=bool)
+    here = present(gram)
+    norm = jnp.sqrt(jnp.where(here, jnp.diagonal(gram), 1))
+    pairs = here[:, None] & here[None, :] & ~jnp.eye(len(gram), dtype=bool)
     cosine = jnp.where(pairs, jnp.abs(gram) / (norm[:, None] * norm[None, :]), 0)
     return jnp.sum(cosine) / jnp.sum(pairs)
 
 
-def _present(gram):
-    """Which vectors are more than the rounding of the longest one."""
+def present(gram: Float[Array, "P P"]) -> Bool[Array, " P"]:
+    """Tells which vectors are more than the rounding of the longest one."""
     squares = jnp.diagonal(gram)
     return squares > 10 * jnp.finfo(gram.dtype).eps * jnp.max(squares)
 
@@ -86,14 +92,14 @@ def _residual_gram(centers, directions):
 
 
 def _cost(residual):
-    norms = jnp.maximum(jnp.diagonal(residual), 1e-6)
+    norms = jnp.maximum(jnp.diagonal(residual), LEAST_SQUARE)
     return 0.5 * jnp.sum(residual**2 / (norms[:, None] * norms[None, :]))
 
 
 def _retained_squared(residual, gram):
     """Share that is left of every center's square; 1 where there was no center to lose."""
-    present = _present(gram)
-    return jnp.where(present, jnp.diagonal(residual) / jnp.where(present, jnp.diagonal(gram), 1), 1)
+    here = present(gram)
+    return jnp.where(here, jnp.diagonal(residual) / jnp.where(here, jnp.diagonal(gram), 1), 1)
 
 
 def _objective(free, share, num_components, centers):
@@ -113,8 +119,8 @@ def _minimize(starts, shares, num_components, centers, maxiter):
     return orthonormal(found, num_components), values
 
 
-def _choose(directions, centers) -> Candidate:
-    """The most stable of the restarts, [R, P, W], whose cost is close to the lowest."""
+def choose(directions: Float[Array, "R P W"], centers: Centers) -> Candidate:
+    """Chooses the most stable of the restarts whose cost is close to the lowest."""
     residuals = jax.vmap(_residual_gram, (None, 0))(centers, directions)
     costs = jax.vmap(_cost)(residuals)
     squared = jax.vmap(_retained_squared, (0, None))(residuals, centers.gram)
@@ -147,7 +153,7 @@ def best_of_restarts(key: PRNGKeyArray, num_components: int, centers: Centers) -
     draws = jax.random.normal(key, (NUM_RESTARTS, len(centers.gram), num_components), centers.gram.dtype)
     starts = _starts(draws, centers)
     shares = _shares_in_turn(NUM_RESTARTS, starts.dtype)
-    return _choose(_minimize(starts, shares, num_components, centers, EVALUATIONS)[0], centers)
+    return choose(_minimize(starts, shares, num_components, centers, EVALUATIONS)[0], centers)
 
 
 def nothing_removed(centers: Centers, width: int) -> Candidate:
@@ -209,7 +215,7 @@ def search(
         maxiter = EVALUATIONS if few else jnp.where(polish, POLISHED, CONTINUED)
         found, values = _minimize(starts, shares, tried, centers, maxiter)
         chains = found[jnp.argmin(jnp.where(shares == shares[:num_chains, None], values, jnp.inf), axis=1)]
-        candidate = _choose(found, centers)
+        candidate = choose(found, centers)
         to_beat = jnp.where(polish | (walk.chosen == 0), threshold, walk.best.residual_correlation)
         better = candidate.usable & (candidate.residual_correlation < to_beat) & (tried >= min_components)
         keep = lambda new, old: jnp.where(better, new, old)

@@ -80,7 +80,15 @@ def _frame_of_gram(gram, mask, qr_directions):
 
 def build_frames(grams: Grams, coefficients: Float[Array, "P K"], mask: Mask, *, frame: str = "rank") -> Frames:
     """Removes shared directions, combinations of its centers, from one layer and brings manifolds into their frames."""
-    shared_centers, shared_offsets = grams.centers_cross @ coefficients, grams.cross @ coefficients
+    if grams.cross is None:
+        raise ValueError("expected inner products with all centers, got none")
+    return frames_without(grams, grams.centers_cross @ coefficients, grams.cross @ coefficients, mask, frame=frame)
+
+
+def frames_without(
+    grams: Grams, shared_centers: Float[Array, "P K"], shared_offsets: Float[Array, "P M K"], mask: Mask, *, frame: str
+) -> Frames:
+    """`build_frames` from inner products with the shared directions; `grams.cross` is not read."""
     squared = jnp.diagonal(grams.centers) - jnp.sum(shared_centers**2, axis=1)
     # Rounding leaves a trace of a center that is not there; below it the radius has no meaning.
     eps = jnp.finfo(mask.dtype).eps

@@ -24,7 +24,8 @@ class Grams(NamedTuple):
     """
 
     own: Float[Array, "P M M"]  # offsets with offsets of the same manifold
-    cross: Float[Array, "P M P"]  # offsets with all centers
+    # offsets with all centers; None where products with the directions to remove are taken instead
+    cross: Float[Array, "P M P"] | None
     centers: Float[Array, "P P"]  # centers with centers
     # the same numbers; like `cross`, its gradient holds the second factor, and so the directions that will be removed,
     # fixed
@@ -114,19 +115,27 @@ def reference_of(
     return Reference(origin, scale, means, centers, center_squares, center_basis)
 
 
+def offsets_from_center(
+    points: Float[Array, "M N"], mask: Mask, mean: Float[Array, " N"], reference: Reference
+) -> Float[Array, "M N"]:
+    """One manifold's points about their center, without given directions; arguments of `inner_products`."""
+    offsets = (place(points, mask, reference) - mean) * mask[:, None]
+    if reference.basis is not None:
+        offsets = offsets - (offsets @ reference.basis.T) @ reference.basis
+    return offsets
+
+
 def inner_products(
     points: Float[Array, "M N"], mask: Mask, mean: Float[Array, " N"], reference: Reference
 ) -> tuple[Float[Array, "M M"], Float[Array, "M P"]]:
     """Computes one manifold's own and cross inner products; `mean` is its row of `reference.means`."""
-    offsets = (place(points, mask, reference) - mean) * mask[:, None]
-    if reference.basis is not None:
-        offsets = offsets - (offsets @ reference.basis.T) @ reference.basis
+    offsets = offsets_from_center(points, mask, mean, reference)
     return offsets @ offsets.T, offsets @ jax.lax.stop_gradient(reference.centers).T
 
 
 def assemble_grams(
     own: Float[Array, "P M M"],
-    cross: Float[Array, "P M P"],
+    cross: Float[Array, "P M P"] | None,
     finite: Bool[Array, " P"],
     mask: Mask,
     reference: Reference,

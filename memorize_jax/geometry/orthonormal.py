@@ -61,19 +61,33 @@ def orthonormal_columns(columns: Float[Array, "P W"], num_components: ArrayLike)
     The derivative leaves out rotations within the span: it is right for whatever does not depend on those. C and V are
     zero beyond the first K.
     """
-    return _columns_forward(columns, num_components)[0]
+    return columns_forward(columns, num_components)[0]
 
 
-def _columns_forward(columns, num_components):
+def columns_forward(
+    columns: Float[Array, "P W"], num_components: ArrayLike
+) -> tuple[Float[Array, "P W"], Float[Array, "W W"]]:
+    """`orthonormal_columns` V and L^-1, for its derivative."""
     beyond = jnp.arange(columns.shape[1]) >= num_components
     inverse = _inverse_factor(columns.T @ columns + jnp.diag(beyond.astype(columns.dtype)), num_components)
-    directions = columns @ inverse.T
-    return directions, (directions, inverse)
+    return columns @ inverse.T, inverse
 
 
-def _columns_backward(residuals, cotangent):
-    directions, inverse = residuals
-    return (cotangent - directions @ (directions.T @ cotangent)) @ inverse, None
+def columns_backward(
+    directions: Float[Array, "P W"], inverse: Float[Array, "W W"], cotangent: Float[Array, "P W"]
+) -> Float[Array, "P W"]:
+    """Gradient with respect to C, from that with respect to V."""
+    return (cotangent - directions @ (directions.T @ cotangent)) @ inverse
 
 
-orthonormal_columns.defvjp(_columns_forward, _columns_backward)
+def _forward(columns, num_components):
+    found = columns_forward(columns, num_components)
+    return found[0], found
+
+
+def _backward(found, cotangent):
+    directions, inverse = found
+    return columns_backward(directions, inverse, cotangent), None
+
+
+orthonormal_columns.defvjp(_forward, _backward)

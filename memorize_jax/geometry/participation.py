@@ -18,6 +18,11 @@ from memorize_jax.geometry.points import as_array, read_manifolds, to_floating
 FEWEST_POINTS = 4
 # Their inner products with all others are held together.
 POINTS_AT_A_TIME = 1024
+# Likewise features, where there are fewer of them than of points.
+FEATURES_AT_A_TIME = 512
+# The sum over all pairs is taken without that over the diagonal if it is so many times as large: where one point
+# outweighs all others nothing would be left of it.
+MOST_CANCELLED = 1.05
 
 
 class ParticipationRatio(NamedTuple):
@@ -107,13 +112,52 @@ def participation_of_points(points: Float[Array, "P M N"], mask: Mask) -> LayerP
     """Measures one layer, whose points are held; without an axis of layers."""
     reference, finite = reference_of_points(points, mask)
     offsets = offsets_of(points, mask, reference)
-    flat = offsets.reshape(-1, offsets.shape[-1])
+    pairs = _sum_of_all_pairs(offsets, finite)
     at_a_time = max(1, POINTS_AT_A_TIME // points.shape[1])
-    numbered = (offsets, jnp.arange(len(offsets)))
-    pairs = chunked_map(lambda item: sum_of_pairs(item[0], item[1], flat), numbered, at_a_time)
     each = (points, mask, reference.means)
     own = chunked_map(lambda item: inner_products(*item, reference=reference)[0], each, at_a_time)
-    return participation_of_sums(jnp.sum(offsets**2, axis=2), jnp.sum(pairs), own, mask, finite)
+    return participation_of_sums(jnp.sum(offsets**2, axis=2), pairs, own, mask, finite)
+
+
+def participation_about(
+    points: Float[Array, "P M N"],
+    mask: Mask,
+    reference: Reference,
+    finite: Bool[Array, " P"],
+    own: Float[Array, "P M M"],
+) -> LayerParticipation:
+    """`participation_of_points` of a layer of which more is known; the last arguments of `participation_of_sums`."""
+    offsets = offsets_of(points, mask, reference)
+    pairs = _sum_of_all_pairs(offsets, finite)
+    return participation_of_sums(jnp.sum(offsets**2, axis=2), pairs, own, mask, finite)
+
+
+def _sum_of_all_pairs(offsets, finite):
+    """Sum of the squared inner products of different points."""
+    flat = offsets.reshape(-1, offsets.shape[-1])
+
+    def by_points():
+        at_a_time = max(1, POINTS_AT_A_TIME // offsets.shape[1])
+        numbered = (offsets, jnp.arange(len(offsets)))
+        return jnp.sum(chunked_map(lambda item: sum_of_pairs(item[0], item[1], flat), numbered, at_a_time))
+
+    if len(flat) <= POINTS_AT_A_TIME or len(flat) < 2 * flat.shape[1]:
+        return by_points()
+    # |X X'|^2 = |X' X|^2, and the products of features are fewer.
+    every, diagonal = _sum_of_feature_products(flat), _total(jnp.sum(offsets**2, axis=2) ** 2)
+    exact = every > MOST_CANCELLED * diagonal
+    return jax.lax.cond(exact | ~jnp.all(finite), lambda: every - diagonal, by_points)
+
+
+def _sum_of_feature_products(flat):
+    """Sum of the squares of X' X, of which blocks on one side of the diagonal are computed."""
+    total = jnp.zeros((), flat.dtype)
+    for first in range(0, flat.shape[1], FEATURES_AT_A_TIME):
+        behind = flat[:, first:]
+        width = min(FEATURES_AT_A_TIME, behind.shape[1])
+        squares = (behind[:, :width].T @ behind) ** 2
+        total += _total(squares[:, :width]) + 2 * _total(squares[:, width:])
+    return total
 
 
 def offsets_of(points: Float[Array, "*P M N"], mask: Mask, reference: Reference) -> Float[Array, "*P M N"]:

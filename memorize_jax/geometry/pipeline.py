@@ -5,14 +5,14 @@ from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from memorize_jax.geometry import compiling
 from memorize_jax.geometry import status as status_flags
 from memorize_jax.geometry.anchors import AnchorStatistics, statistics_of_anchors
 from memorize_jax.geometry.batching import chunked_map, over_layers
-from memorize_jax.geometry.centers import center_structure, check_num_components
-from memorize_jax.geometry.frames import build_frames
+from memorize_jax.geometry.centers import CenterStructure, center_structure, check_num_components
+from memorize_jax.geometry.frames import Frames, build_frames
 from memorize_jax.geometry.grams import Grams, Mask, reduce_points, reference_of_points
 from memorize_jax.geometry.options import MeanFieldOptions
 from memorize_jax.geometry.result import ManifoldGeometry
@@ -76,10 +76,7 @@ def geometry_of_grams(
     reduced: Sequence[Grams], mask: Mask, key: PRNGKeyArray, ready: MeanFieldOptions
 ) -> ManifoldGeometry:
     """`geometry_of_layers` of layers that have been reduced to inner products."""
-    num_manifolds, num_examples = mask.shape
-    options, draws = ready.static, ready.draws
-    if draws is None:
-        draws = _sample_draws(stream(key, "draws"), num_manifolds, options.num_draws or 0, num_examples, mask.dtype)
+    options = ready.static
     grams = jax.tree.map(lambda *leaves: jnp.stack(leaves), *reduced)
 
     def center_and_frame(one_layer):
@@ -95,18 +92,34 @@ def geometry_of_grams(
         return structure, jax.tree.map(lambda *leaves: jnp.stack(leaves), *frames)
 
     structure, frames = jax.lax.map(center_and_frame, grams)
-    num_variants = frames.rank.shape[1]
+    return geometry_of_frames(structure, frames, grams.finite, mask, key, ready)
+
+
+def geometry_of_frames(
+    structure: CenterStructure,
+    frames: Frames,
+    finite: Bool[Array, "L P"],
+    mask: Mask,
+    key: PRNGKeyArray,
+    ready: MeanFieldOptions,
+) -> ManifoldGeometry:
+    """Solves the programs of all layers, [L, variants] frames for K and for its neighbors."""
+    num_manifolds, num_examples = mask.shape
+    options, draws = ready.static, ready.draws
+    if draws is None:
+        draws = _sample_draws(stream(key, "draws"), num_manifolds, options.num_draws or 0, num_examples, mask.dtype)
+    num_layers, num_variants = frames.rank.shape[:2]
     # Other numbers of directions are more layers: one program, and the same draws.
     frames = jax.tree.map(lambda leaf: leaf.swapaxes(0, 1).reshape(-1, *leaf.shape[2:]), frames)
     statistics = _statistics(frames, draws, ready.kappa, options)
     flags = status_flags.flags(
-        jnp.tile(grams.finite, (num_variants, 1)),
+        jnp.tile(finite, (num_variants, 1)),
         *(frames.center_norm, frames.retained, statistics.mean_kkt_residual, statistics.radius),
     )
     capacity = jnp.where((flags & status_flags.INVALID) != 0, jnp.nan, statistics.capacity)
     varied = 1 / jnp.mean(1 / capacity.reshape(num_variants, -1, num_manifolds)[1:], axis=-1)
-    fewer, more = varied if num_variants > 1 else jnp.full((2, len(reduced)), jnp.nan, mask.dtype)
-    frames, statistics, flags = jax.tree.map(lambda leaf: leaf[: len(reduced)], (frames, statistics, flags))
+    fewer, more = varied if num_variants > 1 else jnp.full((2, num_layers), jnp.nan, mask.dtype)
+    frames, statistics, flags = jax.tree.map(lambda leaf: leaf[:num_layers], (frames, statistics, flags))
     invalid = (flags & status_flags.INVALID) != 0
     blank = lambda value: jnp.where(invalid, jnp.nan, value)
     return ManifoldGeometry(

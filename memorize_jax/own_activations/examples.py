@@ -120,10 +120,11 @@ def choose_examples(examples: Examples, key: PRNGKeyArray, *, repeat: int = 0) -
             f"expected at least {asked} examples in every class, got {found}; lower examples_per_class to "
             f"{there.min()} or less, or leave it out"
         )
-    return Chosen(indices, there, _taken(np.array([len(own) for own in indices.values()]), there, len(names)))
+    return Chosen(indices, there, say_taken(np.array([len(own) for own in indices.values()]), there, len(names)))
 
 
-def _taken(taken, there, num_classes):
+def say_taken(taken: Int[np.ndarray, " P"], there: Int[np.ndarray, " P"], num_classes: int) -> str:
+    """Says how many examples, of how many that there are, of how many classes are measured."""
     span = lambda sizes: f"{sizes.min()}" if sizes.min() == sizes.max() else f"{sizes.min()} to {sizes.max()}"
     cut = np.any(taken < there)
     some = f"{len(there)} of " if len(there) < num_classes else ""

@@ -51,7 +51,7 @@ def read_labels(labels: np.ndarray, is_taken: Bool[np.ndarray, " n"]) -> Labels:
     Raises:
       ValueError: labels of another kind, a missing or negative one, fewer than two classes.
     """
-    own = _known(labels[is_taken], np.flatnonzero(is_taken))
+    own = known_labels(labels[is_taken], np.flatnonzero(is_taken))
     names, places = np.unique(own, return_inverse=True)
     if len(names) < 2:
         raise ValueError(f"expected labels of at least 2 classes, got {names.tolist()}")
@@ -60,8 +60,8 @@ def read_labels(labels: np.ndarray, is_taken: Bool[np.ndarray, " n"]) -> Labels:
     return Labels(codes, tuple(names.tolist()))
 
 
-def _known(labels, rows):
-    """Labels of a kind that is taken, as integers, text or truth values."""
+def known_labels(labels: np.ndarray, rows: Int[np.ndarray, " n"]) -> np.ndarray:
+    """Reads labels of a kind that is taken, as integers, text or truth values; errors of `read_labels` name `rows`."""
     if labels.dtype.kind == "O":
         labels = _of_objects(labels, rows)
     if labels.dtype.kind == "S":

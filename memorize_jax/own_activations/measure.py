@@ -72,7 +72,12 @@ def _joint(points, geometry, **options):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         joint = layer_joint_geometry(points, **options)
-    is_known = np.all(np.asarray(geometry.status) & INVALID, axis=1)
-    if problems := dataclasses.replace(joint, status=np.where(is_known, 0, joint.status)).problems():
+    if problems := joint_problems(joint, geometry):
         warnings.warn("; ".join(problems), stacklevel=3)
     return joint
+
+
+def joint_problems(joint: JointGeometry, geometry: ManifoldGeometry) -> list[str]:
+    """Says what is wrong with the joint geometry of those layers whose mean-field geometry says nothing."""
+    is_known = np.all(np.asarray(geometry.status) & INVALID, axis=1)
+    return dataclasses.replace(joint, status=np.where(is_known, 0, joint.status)).problems()

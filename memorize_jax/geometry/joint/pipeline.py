@@ -161,7 +161,18 @@ def _geometry_of_layer(blocks: Blocks, margin, draws: Draws, plan: Plan, dichoto
 
 
 def _blocks_of_points(points, mask, blocks, center) -> tuple[Blocks, Array]:
-    reference, finite = reference_of_points(points, mask)
+    return blocks_about(points, mask, *reference_of_points(points, mask), blocks, center)
+
+
+def blocks_about(
+    points: Float[Array, "P M N"],
+    mask: Mask,
+    reference: Reference,
+    finite: Bool[Array, " P"],
+    blocks: Array,
+    center: str,
+) -> tuple[Blocks, Float[Array, ""]]:
+    """Inner products of all blocks of a layer whose reference is known."""
     gram, norms = jax.lax.map(lambda own: block_of(points[own], mask[own], reference, center), blocks)
     return assemble_blocks(gram, norms, reference, finite, center)
 
