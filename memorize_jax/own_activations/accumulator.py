@@ -31,8 +31,8 @@ class GeometryAccumulator:
         result = accumulator.result()
 
     The rows of the examples that stand for their class are written to one temporary file for each layer; the result is
-    measured a layer at a time. Memory: that of the largest layer, `large_layer.peak_bytes`, about 5 x 4 P M N bytes
-    for P classes of M examples and N units (2.8 GB for 1,000 x 50 x 2,048), however many layers there are. Disk: P M
+    measured a layer at a time. Memory: that of the largest layer, `large_layer.peak_bytes`, about 9 x 4 P M N bytes
+    for P classes of M examples and N units (4.1 GB for 1,000 x 50 x 2,048), however many layers there are. Disk: P M
     times the bytes of one example in all layers (20 GB for 50 such layers in float32), checked before it is written.
 
     M examples stand for a class: those of which a hash of index and seed is lowest. The index of an example is its

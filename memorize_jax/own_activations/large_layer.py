@@ -16,9 +16,9 @@ from memorize_jax.geometry.points import to_floating
 from memorize_jax.memory import check_fits
 from memorize_jax.own_activations.spilled import SpilledRows
 
-# Times that the points of a layer are held while it is measured: as read, about their mean, and while they are brought
-# there; measured with `benchmarks.larger_than_memory`.
-COPIES = 5
+# Times that the points of a layer are held while it is measured, with what loops over them hold: the peak that
+# `benchmarks.larger_than_memory` measures, divided by their bytes.
+COPIES = 9
 
 
 class Asked(NamedTuple):
