@@ -8,7 +8,6 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Int32
 
-from memorize_jax.geometry import compiling
 from memorize_jax.geometry import status as status_flags
 from memorize_jax.geometry.batching import chunked_map
 from memorize_jax.geometry.grams import Mask, Reference, inner_products, place, reference_of_points
@@ -106,7 +105,7 @@ def stacked(layers: list[LayerParticipation]) -> LayerParticipation:
     return jax.tree.map(lambda *leaves: jnp.stack(leaves), *layers)
 
 
-@compiling.jit
+@jax.jit
 @jax.default_matmul_precision("highest")
 def participation_of_points(points: Float[Array, "P M N"], mask: Mask) -> LayerParticipation:
     """Measures one layer, whose points are held; without an axis of layers."""
