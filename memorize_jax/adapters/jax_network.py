@@ -84,7 +84,8 @@ def _reader(template, library, given, layers) -> tuple[Callable[[Any, Any], Any]
     """What shows the layers, and what lists all modules in the order in which they are finished, if that is known."""
     wanted = layers if isinstance(layers, str) else list(dict.fromkeys([*layers, ANSWER]))
     if library in WHOLE and given is None:
-        make = {"flax.nnx": taps.nnx, "equinox": taps.equinox}[library]
+        # By its name, so that the other library need not be there.
+        make = getattr(taps, library.removeprefix("flax."))
         return make(layers=wanted), make(layers=["*"]).layers
     if given is None:
         raise ValueError(

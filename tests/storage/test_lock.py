@@ -44,9 +44,12 @@ def test_another_process_is_named_and_a_killed_one_leaves_no_obstacle(tmp_path):
 
 # What Windows lacks or refuses; the packages that we use know that by themselves.
 WINDOWS = """
-import asyncio, importlib, os, pathlib, pkgutil, sys
+import asyncio, contextlib, importlib, os, pathlib, pkgutil, sys
 import filelock, jax, matplotlib, numpy, optax, orbax.checkpoint, pandas, psutil, scipy.stats, sklearn
 
+for library in ("equinox", "haiku", "torch"):
+    with contextlib.suppress(ImportError):
+        importlib.import_module(library)
 for module in ("fcntl", "resource"):
     sys.modules[module] = None
 for name in ("O_NOFOLLOW", "uname", "fork", "getuid", "posix_fadvise"):
@@ -65,7 +68,11 @@ os.unlink = refusing(os.unlink, lambda path: os.path.basename(path) == "run.lock
 import memorize_jax
 
 for module in pkgutil.walk_packages(memorize_jax.__path__, "memorize_jax."):
-    importlib.import_module(module.name)
+    try:
+        importlib.import_module(module.name)
+    except ImportError as error:
+        # Of a library that is not installed.
+        assert error.name in ("equinox", "haiku") or "pip install" in str(error), module.name
 
 from memorize_jax import analysis
 from memorize_jax.storage.lock import BusyError, locked
