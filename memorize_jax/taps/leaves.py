@@ -66,4 +66,6 @@ def from_plain(value: Any, like: Any, name: str) -> Any:
         # Numbers that began as Python's: compiled functions and equinox's states tell them from others.
         return like.at[...].set(value)
     # float64 of NumPy would not stay what it is in jax.
-    return np.asarray(value) if isinstance(like, np.ndarray) else jnp.asarray(value)
+    # Inside of jit there are no values yet.
+    on_host = isinstance(like, np.ndarray) and not isinstance(value, jax.core.Tracer)
+    return np.asarray(value) if on_host else jnp.asarray(value)

@@ -1,7 +1,6 @@
 """Watch: what a training loop of any library calls after every epoch."""
 
 import dataclasses
-import difflib
 import pathlib
 import shutil
 import time
@@ -14,10 +13,10 @@ import pandas as pd
 from memorize_jax.adapters import WatchedNetwork
 from memorize_jax.adapters.adapt import adapt
 from memorize_jax.commands.report import run as write_report
-from memorize_jax.config import WATCHED, RunConfig, Settings
+from memorize_jax.config import WATCHED, RunConfig
 from memorize_jax.epochs import held_out
 from memorize_jax.measurements.driver import measure
-from memorize_jax.measurements.registry import get_measurement, settings_classes
+from memorize_jax.measurements.registry import get_measurement
 from memorize_jax.runs.folder import RunFolder, check_writable
 from memorize_jax.runs.labels import write_labels
 from memorize_jax.runs.metrics import stored_rows, write_metrics
@@ -27,8 +26,9 @@ from memorize_jax.runs.watched import evaluate_watched, write_watched
 from memorize_jax.storage.checkpoints import EpochStore
 from memorize_jax.storage.checkpoints.trees import flatten
 from memorize_jax.storage.lock import locked
-from memorize_jax.storage.tables import METRICS, write_table
+from memorize_jax.watching import own_metrics
 from memorize_jax.watching.examples import fewest_examples, read_data
+from memorize_jax.watching.settings import all_settings, changed_settings
 
 # What a report shows; all of it reads networks as they are.
 MEASURED = ("geometry", "per_example", "collapse")
@@ -93,10 +93,12 @@ class Watch:
         self._config = RunConfig(dataset=WATCHED, model=WATCHED, epochs=1, **about)
         self._config.validate()
         settings.setdefault("examples_per_class", fewest_examples(self._splits, self._labels))
-        self._settings = _settings(settings)
+        self._settings = all_settings(settings)
         check_writable(self._folder.workdir)
         check_same_run(self._folder, self._config)
         self._network, self._rows = None, []
+        # Training takes the time between calls.
+        self._left = time.perf_counter()
         if self._folder.config.is_file():
             noted = read_noted(self._folder)
             check_same_data(self._folder, noted, self._splits, self._labels)
@@ -132,7 +134,7 @@ class Watch:
         Returns:
           Loss and accuracies of the epoch.
         """
-        started, metrics = time.perf_counter(), {name: float(value) for name, value in (metrics or {}).items()}
+        metrics = own_metrics.read_metrics(metrics)
         network = self._adapted(params_or_model)
         variables = network.split(params_or_model)
         with locked(self._folder.workdir):
@@ -146,16 +148,24 @@ class Watch:
                     "epoch 0; every= says at which the geometry is measured"
                 )
             row = {"epoch": epoch, **evaluate_watched(network, variables, self._splits, self._labels)}
-            row["seconds"] = time.perf_counter() - started
-            row |= {name: value for name, value in metrics.items() if name in METRICS}
-            self._rows.append(row)
+            row["seconds"] = time.perf_counter() - self._left
+            row |= {name: metrics[name] for name in own_metrics.REPLACED if name in metrics}
+            if not np.isfinite(row["loss"]):
+                raise ValueError(
+                    f"the loss of epoch {epoch} is {row['loss']}: training has diverged, and nothing of this epoch is "
+                    "stored; lower the learning rate, or go on from watch.load(model)"
+                )
+            rows = [*self._rows, row]
             with self._store(noted) as store:
-                store.save(epoch, variables, None, complete=False, test_accuracies=held_out_of(self._rows))
-            write_metrics(self._folder.workdir, self._rows, noted.identity)
+                accuracies = held_out(pd.DataFrame(rows)).tolist()
+                store.save(epoch, variables, None, complete=False, test_accuracies=accuracies)
+            write_metrics(self._folder.workdir, rows, noted.identity)
+            self._rows = rows
             if metrics:
-                self._write_own(epoch, metrics)
+                own_metrics.write_metrics(self._folder, epoch, metrics)
         if self._every and epoch % self._every == 0:
             self.measure("geometry", geometry_epochs=self._due(), will_grow=True)
+        self._left = time.perf_counter()
         return row
 
     def measure(self, name: str, *, will_grow: bool = False, **settings: Any) -> pd.DataFrame:
@@ -174,17 +184,14 @@ class Watch:
         if not self._rows:
             raise ValueError("expected at least one epoch before measuring; call watch(0, model) first")
         about = get_measurement(name)
-        chosen = [
-            dataclasses.replace(self._settings[part], **_of(self._settings[part], settings)) for part in about.parts
-        ]
-        _refuse_unknown(settings, {field for one in chosen for field in _fields(one)})
+        chosen = changed_settings([self._settings[part] for part in about.parts], settings)
         how = {"splits": self._splits, "watched": self._network, "will_grow": will_grow}
         return measure(about, self._folder.workdir, chosen, **how)
 
     def report(self) -> pathlib.Path:
         """Measures what a report shows and is not measured yet, and writes report.html; returns its path."""
         epochs = ",".join(dict.fromkeys([*filter(None, [self._due()]), "best", "final"]))
-        self.measure("geometry", geometry_epochs=epochs)
+        self.measure("geometry", geometry_epochs=epochs, will_grow=True)
         for name in MEASURED[1:]:
             self.measure(name)
         return write_report(self._folder.workdir)[0]
@@ -247,40 +254,3 @@ class Watch:
     def _due(self):
         """The epochs so far at which the geometry is measured, as a choice."""
         return ",".join(str(row["epoch"]) for row in self._rows if self._every and row["epoch"] % self._every == 0)
-
-    def _write_own(self, epoch, metrics):
-        """Adds the program's own metrics to own_metrics.csv."""
-        path = self._folder.own_metrics
-        held = pd.read_csv(path).to_dict("records") if path.is_file() else []
-        rows = [row for row in held if row["epoch"] < epoch] + [{"epoch": epoch, **metrics}]
-        columns = list(dict.fromkeys(name for row in rows for name in row))
-        write_table(path, [{**dict.fromkeys(columns, float("nan")), **row} for row in rows], columns)
-
-
-def held_out_of(rows: Sequence[Mapping]) -> list[float]:
-    """See `epochs.held_out`."""
-    return held_out(pd.DataFrame(rows)).tolist()
-
-
-def _settings(given: Mapping[str, Any]) -> dict[str, Settings]:
-    """Name of a measurement -> its settings, with those that are given, whichever they belong to."""
-    defaults = {name: kind() for name, kind in settings_classes().items()}
-    _refuse_unknown(given, {field for one in defaults.values() for field in _fields(one)})
-    found = {name: dataclasses.replace(one, **_of(one, given)) for name, one in defaults.items()}
-    for one in found.values():
-        one.validate()
-    return found
-
-
-def _fields(settings):
-    return [field.name for field in dataclasses.fields(settings)]
-
-
-def _of(settings, given):
-    return {name: value for name, value in given.items() if name in _fields(settings)}
-
-
-def _refuse_unknown(given, known):
-    if unknown := [name for name in given if name not in known]:
-        near = difflib.get_close_matches(unknown[0], known, cutoff=0)
-        raise ValueError(f"expected settings of the measurements, got {unknown[0]}; did you mean {near[0]}?")

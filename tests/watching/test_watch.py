@@ -119,6 +119,19 @@ def test_the_run_says_what_it_knows_and_no_more(watched):
         run.model()
 
 
+def test_a_network_that_diverged_is_not_stored(copied):
+    folder, one = copied
+    watch = watch_in(folder, one.network)
+    broken = {**one.model, "layer2": {"kernel": np.full((5, 3), np.nan, np.float32)}}
+    with pytest.raises(ValueError, match="the loss of epoch 2 is nan: training has diverged"):
+        watch(2, broken)
+    with pytest.raises(ValueError, match="expected a number as metric 'mine', got str"):
+        watch(2, one.model, {"mine": "much"})
+    watch(2, one.model, {"test_accuracy": 2, "epoch": 7})
+    assert watch.next_epoch == 3
+    assert watch.run.metrics["test_accuracy"].max() <= 1
+
+
 def test_without_a_test_set_the_true_labels_of_wrong_ones_say_which_epoch_is_best(tmp_path):
     one, given = made.function(), data()
     watch = Watch(tmp_path / "run", *given[:3], network=one.network, every=0, **TINY)
