@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 PARAMS, STATE = "params", "state"
 # The module of what belongs to none, as haiku calls it.
@@ -67,5 +68,5 @@ def from_plain(value: Any, like: Any, name: str) -> Any:
         return like.at[...].set(value)
     # float64 of NumPy would not stay what it is in jax.
     # Inside of jit there are no values yet.
-    on_host = isinstance(like, np.ndarray) and not isinstance(value, jax.core.Tracer)
+    on_host = isinstance(like, np.ndarray) and not isinstance(value, Tracer)
     return np.asarray(value) if on_host else jnp.asarray(value)
