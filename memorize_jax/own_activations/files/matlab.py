@@ -3,6 +3,7 @@
 import contextlib
 import math
 import pathlib
+import warnings
 from typing import Any
 
 import numpy as np
@@ -38,7 +39,11 @@ def matlab_entries(path: pathlib.Path) -> Opening:
 
 
 def _load(path, name) -> np.ndarray:
-    value = scipy.io.loadmat(str(path), variable_names=[name])[name]
+    with warnings.catch_warnings():
+        # Of the kind of sparse matrix, which does not matter here: SciPy 1.20 gives another one.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        warnings.simplefilter("ignore", FutureWarning)
+        value = scipy.io.loadmat(str(path), variable_names=[name])[name]
     return value.toarray() if scipy.sparse.issparse(value) else value
 
 
