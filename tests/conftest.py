@@ -6,7 +6,8 @@ import pathlib
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 # Nearly all the time of the tests is compilation; the same program less optimized, and without XLA's new emitters of
-# fused loops (which later releases have no choice of), compiles five times as fast. `.ci/run` repeats comparisons with published numbers at full optimization.
+# fused loops (later releases have no others), compiles five times as fast. `.ci/run` repeats comparisons with published
+# numbers at full optimization.
 os.environ.setdefault(
     "XLA_FLAGS",
     "--xla_backend_optimization_level=0"
