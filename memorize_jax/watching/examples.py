@@ -54,11 +54,14 @@ def read_data(
     return splits, PermutedLabels(assigned, true, assigned != true)
 
 
-def fewest_examples(splits: Splits, labels: PermutedLabels) -> int:
-    """As many examples as every class has in every group that is not empty, `MOST_EXAMPLES` at most."""
-    groups = example_groups(labels, splits.test.labels).values()
-    counts = [np.bincount(own.labels, minlength=splits.train.num_classes).min() for own in groups if len(own.labels)]
-    return int(min(MOST_EXAMPLES, *counts))
+def fewest_examples(splits: Splits, labels: PermutedLabels) -> tuple[int, str]:
+    """The least number of examples that a class has in a group that is not empty, and where: "class 3 of permuted"."""
+    groups = example_groups(labels, splits.test.labels).items()
+    counts = {
+        name: np.bincount(own.labels, minlength=splits.train.num_classes) for name, own in groups if len(own.labels)
+    }
+    name = min(counts, key=lambda name: counts[name].min())
+    return int(counts[name].min()), f"class {counts[name].argmin()} of {name}"
 
 
 def _inputs(images, name):

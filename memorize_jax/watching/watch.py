@@ -27,7 +27,7 @@ from memorize_jax.storage.checkpoints import EpochStore
 from memorize_jax.storage.checkpoints.trees import flatten
 from memorize_jax.storage.lock import locked
 from memorize_jax.watching import own_metrics
-from memorize_jax.watching.examples import fewest_examples, read_data
+from memorize_jax.watching.examples import MOST_EXAMPLES, fewest_examples, read_data
 from memorize_jax.watching.settings import all_settings, changed_settings
 
 # What a report shows; all of it reads networks as they are.
@@ -59,7 +59,8 @@ class Watch:
         PyTorch, flax.nnx or equinox applies itself. MODULE:NAME of a function that makes any of these lets other
         processes measure the run.
       layers: which to analyze, see `taps` and `torch.extract`.
-      every: the geometry is measured at every so many epochs; 0 for none before `report`.
+      every: the geometry is measured at every so many epochs, on as many examples of each class as the smallest has in
+        any group, 50 at most, unless examples_per_class says otherwise; 0 for none before `report`.
       keep: which networks stay on disk, see `RunConfig.keep`.
       seed: of the examples chosen and of the draws.
       **settings: of the measurements, e.g. examples_per_class, num_draws.
@@ -92,7 +93,14 @@ class Watch:
         about = {"permuted_fraction": fraction, "seed": seed, "keep": keep}
         self._config = RunConfig(dataset=WATCHED, model=WATCHED, epochs=1, **about)
         self._config.validate()
-        settings.setdefault("examples_per_class", fewest_examples(self._splits, self._labels))
+        fewest, where = fewest_examples(self._splits, self._labels)
+        self._has_manifolds = fewest > 1
+        if every and not self._has_manifolds:
+            raise ValueError(
+                f"expected at least 2 examples of every class in every group, got {fewest} in {where}; every=0 follows "
+                "the examples without the geometry"
+            )
+        settings.setdefault("examples_per_class", min(MOST_EXAMPLES, max(2, fewest)))
         self._settings = all_settings(settings)
         check_writable(self._folder.workdir)
         check_same_run(self._folder, self._config)
@@ -191,7 +199,8 @@ class Watch:
     def report(self) -> pathlib.Path:
         """Measures what a report shows and is not measured yet, and writes report.html; returns its path."""
         epochs = ",".join(dict.fromkeys([*filter(None, [self._due()]), "best", "final"]))
-        self.measure("geometry", geometry_epochs=epochs, will_grow=True)
+        if self._has_manifolds:
+            self.measure("geometry", geometry_epochs=epochs, will_grow=True)
         for name in MEASURED[1:]:
             self.measure(name)
         return write_report(self._folder.workdir)[0]

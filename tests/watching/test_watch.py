@@ -174,6 +174,10 @@ WRONG = {
     "other test images": (lambda: {"test_images": np.ones((15, 2), np.float32)}, "expected test_images like images"),
     "NaN": (lambda: {"images": np.full((48, 6), np.nan, np.float32)}, "expected finite images"),
     "a setting that there is not": (lambda: {"exampels_per_class": 3}, "did you mean examples_per_class"),
+    "a class with a single wrong label": (
+        lambda: {"labels": np.r_[np.roll(data().true_labels[:3], 1), data().true_labels[3:]], "every": 5},
+        "got 1 in class 0 of permuted; every=0 follows the examples without the geometry",
+    ),
     "a negative period": (lambda: {"every": -1}, "expected every >= 0"),
 }
 
