@@ -27,6 +27,7 @@ flags.DEFINE_integer("examples", 50, "examples of each class")
 flags.DEFINE_integer("features", 2048, "units of each layer")
 flags.DEFINE_integer("batch", 250, "examples of a batch")
 flags.DEFINE_string("folder", None, "folder of the temporary files")
+flags.DEFINE_integer("joint_draws", 200, "draws of the joint geometry, 0 for none")
 flags.DEFINE_bool("compare", False, "compare a part with one call of analyze")
 NUM_SHARED = 200
 
@@ -68,7 +69,8 @@ def peak_bytes() -> int:
 def stream() -> None:
     """Times the parts."""
     network = Network(FLAGS.layers, FLAGS.classes, FLAGS.features)
-    accumulator = GeometryAccumulator(examples_per_class=FLAGS.examples, folder=FLAGS.folder)
+    options = {"folder": FLAGS.folder, "joint_draws": FLAGS.joint_draws}
+    accumulator = GeometryAccumulator(examples_per_class=FLAGS.examples, **options)
     spent, peaks = dict.fromkeys(("invent", "add", "result"), 0.0), {}
     batches, clock = network.batches(FLAGS.examples, FLAGS.batch), time.process_time
     while True:

@@ -9,6 +9,8 @@ _NAMES = {
     "Analysis": "own_activations.analysis",
     "analyze": "own_activations.analyze",
     "read_activations": "own_activations.files.read",
+    # As it was called when it read npz files alone.
+    "read_points": "own_activations.files.read",
     "select_epochs": "epochs",
     "at_stages": "epochs",
     "best_epoch": "epochs",

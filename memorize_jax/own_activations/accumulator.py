@@ -46,7 +46,7 @@ class GeometryAccumulator:
         examples_per_class: int = 50,
         seed: int = 0,
         folder: str | os.PathLike | None = None,
-        nan: str = "drop",
+        nan: str = "raise",
         pool: str | Mapping[str, str] = "flatten",
         max_classes: int | None = None,
         unequal: str = "mask",

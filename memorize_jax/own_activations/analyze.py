@@ -19,7 +19,7 @@ def analyze(
     *,
     seed: int = 0,
     mask: Any = None,
-    nan: str = "drop",
+    nan: str = "raise",
     pool: str | Mapping[str, str] = "flatten",
     tokens: Any = None,
     examples_per_class: int | None = None,
@@ -42,7 +42,7 @@ def analyze(
       seed: of the examples chosen, the units sampled and the draws.
       mask: [n] booleans, which examples take part, or name of a layer -> [n]; all layers are measured on the examples
         that every mask has. Labels of the others may be anything.
-      nan: "drop" leaves out examples that have NaN in any unit of any layer, and warns of them; "raise" refuses them.
+      nan: "raise" refuses examples that have NaN in any unit of any layer; "drop" leaves them out, and warns of them.
       pool: how tokens [n, tokens, features] or maps (channels last; first in tensors of PyTorch) become a vector:
         "flatten", all units; "mean", over tokens or positions; "cls" and "last", the first and the last token;
         "sample:4096", so many units at random, the same of all examples. Or name or pattern of a layer -> pool.

@@ -104,7 +104,7 @@ def test_small_classes_missing_values_and_text(data):
     order = np.flatnonzero((labels != 9) | (np.cumsum(labels == 9) <= 4))
     second = layers["second"].copy()
     second[order[0], 3] = np.nan
-    result = added(({**layers, "second": second}, names), order, 6).result()
+    result = added(({**layers, "second": second}, names), order, 6, nan="drop").result()
     assert result.taken.endswith("1 examples left out for NaN")
     assert result.geometry.num_examples[0].tolist() == [len(own) for own in result.indices.values()] == [5, 5, 4]
     assert list(result.indices) == ["cat", "dog", "owl"]

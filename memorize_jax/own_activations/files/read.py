@@ -64,6 +64,9 @@ def read_activations(
     return read_file(path, labels, layers, trial_axis=trial_axis, count=None)
 
 
+read_points = read_activations
+
+
 def read_file(
     path: Path, labels: str | None, layers: Sequence[str] | str | None, *, trial_axis: int | None, count: int | None
 ) -> tuple[Layers, np.ndarray | None]:
