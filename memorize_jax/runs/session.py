@@ -11,7 +11,6 @@ from memorize_jax.runs.folder import RunFolder
 from memorize_jax.runs.metrics import MetricsFile, read_restores
 from memorize_jax.runs.noted import Noted
 from memorize_jax.storage.checkpoints import EpochStore
-from memorize_jax.storage.tables import METRICS
 from memorize_jax.storage.tensorboard import event_file
 from memorize_jax.training import Epoch, is_finished
 
@@ -33,7 +32,7 @@ class Session(NamedTuple):
     @property
     def test_accuracies(self) -> list[float]:
         """Of the epochs so far, which decide whose networks are kept; see `epochs.held_out`."""
-        return held_out(pd.DataFrame(self.rows, columns=list(METRICS))).tolist()
+        return held_out(pd.DataFrame(self.rows, columns=["test_accuracy", "restored_accuracy"])).tolist()
 
     def restores(self) -> list[dict]:
         """The times the learning rate was halved, in order; see `--on_nan=restore`."""
