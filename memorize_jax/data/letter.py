@@ -1,7 +1,7 @@
 """Letter Recognition of the UCI repository (Frey and Slate, 1991): 16 features of 20,000 printed letters, 26 classes.
 
-It is read from UCI's own file letter-recognition.data, which needs no library, or from LetterRecognition.rda of Debian's
-package r-cran-mlbench, which rdata reads. Both hold the same rows in the same order: the first 16,000 are for
+It is read from UCI's own file letter-recognition.data, which needs no library, or from LetterRecognition.rda of
+Debian's package r-cran-mlbench, which rdata reads. Both hold the same rows in the same order: the first 16,000 are for
 training and the last 4,000 for test, as its authors split them. Each feature has mean 0 and deviation 1 over the
 training rows.
 """
