@@ -76,6 +76,16 @@ _MASC = {
     "epochs": 500,
     "stop_accuracy": 0.991,
 }
+_MNIST1D = {
+    "dataset": "mnist1d_12000",
+    "init": "torch",
+    "permutation": "uniform",
+    "optimizer": "sgd",
+    "learning_rate": 0.01,
+    "momentum": 0.9,
+    "batch_size": 100,
+    "stop_accuracy": 1.0,
+}
 _DESCENT = {"model": "resnet18", "init": "torch", "permuted_fraction": 0.1, "stop_accuracy": 1.0, "keep": "best,last"}
 
 PRESETS = {
@@ -145,6 +155,17 @@ PRESETS = {
         ),
         {"geometry": {"num_draws": 200}},
         widths="1,2,3,4,6,8",
+    ),
+    # Network, data and training of the notebook on deep double descent of Greydanus and Kobak (2024), which prints an
+    # error for each of these widths.
+    "double_descent_mnist1d": Preset(
+        "MLPs of two hidden layers on MNIST-1D, 15 % of the labels drawn anew (Greydanus and Kobak 2024); ten minutes on "
+        "two cores",
+        RunConfig(
+            **_MNIST1D, model="mnist1d_mlp", permuted_fraction=0.15, epochs=500, keep="best,last", steps_per_call=40
+        ),
+        {"geometry": {"num_draws": 200}},
+        widths="5,9,16,21,27,36,47,61,80,104,135,177,230,300",
     ),
     # Ketha and Ramaswamy's networks; --permuted_fraction=0.2, 0.4, 0.6, 0.8 are their degrees of corruption. They print
     # no settings for this MLP on these data, and trained it on others by SGD; Adam at the rate of their CNN is ours.
