@@ -49,7 +49,7 @@ def test_stretched_templates_keep_the_digits_heights_and_end_in_zeros():
     # Padded to the full length nothing is stretched.
     np.testing.assert_allclose(6 * dilated[:, -1, :12], standard - standard[:, :1], atol=1e-6)
     assert not dilated[:, -1, 12:].any()
-    # The fewer zeros there are, the longer the digit becomes: 12 of 48 positions are 18 of 72, and the step to zero is one more.
+    # The fewer zeros, the longer the digit: 12 of 48 positions are 18 of 72, and the step to zero is one more.
     lengths = (dilated != 0).sum(axis=2)
     assert (np.diff(lengths, axis=1) <= 0).all()
     assert set(lengths[:, 0]) == {19}
