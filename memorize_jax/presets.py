@@ -111,7 +111,7 @@ PRESETS = {
     "spheres_mlp": Preset(
         "the paper's spheres and MLP at full size (table 1, figures A.3 and A.4); half an hour on two cores",
         RunConfig(dataset="spheres"),
-        # The cost of a simulation grows with the square of the classes: all hundred would take longer than all the rest.
+        # The cost of a simulation grows with the square of the classes: all hundred would take longer than the rest.
         {"capacity_check": {"capacity_classes": 20}},
     ),
     "fashion_mnist": Preset(
@@ -159,8 +159,7 @@ PRESETS = {
     # Network, data and training of the notebook on deep double descent of Greydanus and Kobak (2024), which prints an
     # error for each of these widths.
     "double_descent_mnist1d": Preset(
-        "MLPs of two hidden layers on MNIST-1D, 15 % of the labels drawn anew (Greydanus and Kobak 2024); ten minutes on "
-        "two cores",
+        "two-layer MLPs on MNIST-1D, 15 % of the labels drawn anew (Greydanus and Kobak 2024); minutes on two cores",
         RunConfig(
             **_MNIST1D, model="mnist1d_mlp", permuted_fraction=0.15, epochs=500, keep="best,last", steps_per_call=40
         ),

@@ -3,6 +3,7 @@
 import copy
 import dataclasses
 import functools
+import math
 from collections.abc import Callable, Sequence
 
 import flax.linen as nn
@@ -36,6 +37,8 @@ COMPUTE = {
     "bfloat16": (jax.numpy.bfloat16, "default"),
     "float64": (jax.numpy.float64, "highest"),
 }
+# Numbers in the inputs of one batch of evaluation, at most; larger ones than in training, for small examples.
+EVALUATED_AT_ONCE = 2**18
 # Enough to hide the call behind the steps, few enough that a stop need not wait long.
 STEPS_PER_CALL = 16
 
@@ -152,19 +155,26 @@ class Trainer:
     def _predict_all(self, variables, data):
         # (predicted classes, losses), each [*seeds, n].
         num, parts = data[1].shape[-1], []
-        for batch in split_batches(np.arange(num), self.config.batch_size, self.num_devices):
+        batch_size = self._evaluation_batch_size(num)
+        for batch in split_batches(np.arange(num), batch_size, self.num_devices):
             with compute_precision(self.config):
                 parts.append(self._predict(variables, *data, local_rows(batch)))
             if must_await_steps():
                 jax.block_until_ready(parts[-1])
         gathered = [gather_rows(np.stack([np.asarray(part) for part in leaf])) for leaf in zip(*parts, strict=True)]
-        return [self._in_order(leaf)[..., :num] for leaf in gathered]
+        return [self._in_order(leaf, batch_size)[..., :num] for leaf in gathered]
 
-    def _in_order(self, leaf):
+    def _evaluation_batch_size(self, num):
+        features = math.prod(self.splits.train.images.shape[1:])
+        most = max(self.config.batch_size, EVALUATED_AT_ONCE // features)
+        # Batches of equal size, as few as there can be: nearly nothing is padding.
+        return -(-num // -(-num // most))
+
+    def _in_order(self, leaf, batch_size):
         # [batches, D, *seeds, n] as [*seeds, examples], without the padding of full batches.
         leaf = leaf if self.seeds is None else np.moveaxis(leaf, 2, 0)
         batches = leaf.reshape(*self._axes, leaf.shape[len(self._axes)], -1)
-        return batches[..., : self.config.batch_size].reshape(*self._axes, -1)
+        return batches[..., :batch_size].reshape(*self._axes, -1)
 
 
 def build_model(config: RunConfig, splits: Splits) -> nn.Module:
