@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from benchmarks import document, printed, results_page
-from benchmarks.published import Comparison, Judged, comparisons
+from benchmarks.comparison import Comparison, Judged
+from benchmarks.published import comparisons
 from benchmarks.trimmed import trim
 from memorize_jax.claims.sheet import evaluate
 from memorize_jax.data import PermutedLabels
