@@ -3,10 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from benchmarks.trimmed import EXAMPLES
 from memorize_jax.claims.statement import Claim
-from memorize_jax.runs.folder import runs_in
-from memorize_jax.storage.files import read_json
 from memorize_jax.studies.study import Study
 
 NONE = "–"
@@ -43,8 +40,3 @@ class Judged(NamedTuple):
     def claim(self, name: str) -> Claim:
         """One claim by name."""
         return next(claim for claim in self.claims if claim.claim == name)
-
-    @property
-    def examples(self) -> dict:
-        """How many training examples its first run had, and how many of them were permuted."""
-        return read_json(runs_in(self.study.workdir)[0].workdir / EXAMPLES)[0]

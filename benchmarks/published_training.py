@@ -55,14 +55,15 @@ def corruption(judged: Judged) -> Iterator[Comparison]:
     if study.axes != ("permuted_fraction",) or study.model != "masc_mlp" or "decoding" not in study.tables:
         return
     row = {"mnist": "MLP, MNIST"}.get(study.dataset, "CNN, Fashion-MNIST")
-    training = int(judged.examples["training"])
+    used = next(iter(study.noted.values())).config.num_train
+    given = f"{used:,} of 60,000 training images" if used else ""
+    unprinted = "" if study.dataset == "mnist" else "they print no MLP for these data"
     for degree, (network, best, _) in zip(PUBLISHED_DEGREES, PUBLISHED[row], strict=True):
         ours = _network_and_best_layer(study, degree / 100)
         if ours is None:
             continue
         what = f"test accuracy with {degree} % of the labels corrupted: network at the end, best layer, %"
-        reason = f"{training:,} of 60,000 training images" if training < 60_000 else NONE
-        reason = reason if study.dataset == "mnist" else f"they print no MLP for these data; {reason}"
+        reason = "; ".join(filter(None, (unprinted, given))) or NONE
         gains = f"{(ours[1] - ours[0]) - (best - network):+.1f} points between the two"
         values = f"{network:.1f}, {best:.1f} ({row})", judged.name, f"{ours[0]:.1f}, {ours[1]:.1f}", "1 seed", gains
         yield Comparison(what, f"{KETHA}, best layer", *values, reason)
