@@ -6,37 +6,33 @@ import functools
 import math
 from collections.abc import Callable, Sequence
 
-import flax.linen as nn
 import jax
 import numpy as np
-import optax
 from jaxtyping import Int, Shaped
 
-from memorize_jax import models
 from memorize_jax.config import RunConfig
 from memorize_jax.data import PermutedLabels, Splits, channel_statistics, standardize
 from memorize_jax.keys import stream
-from memorize_jax.recipe import (
-    Augmentation,
-    Loss,
-    check_updates,
-    make_augmentation,
-    make_loss,
-    make_optimizer,
-    make_schedule,
-)
 from memorize_jax.training.accuracy import group_accuracies
+from memorize_jax.training.build import (
+    COMPUTE,
+    build_augmentation,
+    build_loss,
+    build_model,
+    build_optimizer,
+    step_keys,
+)
 from memorize_jax.training.devices import gather_rows, local_rows, must_await_steps, replicate, split_batches
 from memorize_jax.training.state import TrainState, create_state, stack
-from memorize_jax.training.step import AXIS, Batch, StepKeys, make_predict_step, make_train_step, scan_steps
+from memorize_jax.training.step import (
+    AXIS,
+    Batch,
+    make_predict_step,
+    make_train_step,
+    map_batches,
+    scan_steps,
+)
 
-# Precision of a run -> the type that activations have, and the precision of products.
-COMPUTE = {
-    "float32": (jax.numpy.float32, "highest"),
-    "tf32": (jax.numpy.float32, "tensorfloat32"),
-    "bfloat16": (jax.numpy.bfloat16, "default"),
-    "float64": (jax.numpy.float64, "highest"),
-}
 # Numbers in the inputs of one batch of evaluation, at most; larger ones than in training, for small examples.
 EVALUATED_AT_ONCE = 2**18
 # Enough to hide the call behind the steps, few enough that a stop need not wait long.
@@ -72,7 +68,7 @@ class Trainer:
         test_labels = np.broadcast_to(splits.test.labels, (*self._axes, len(splits.test.labels)))
         self.train_arrays = replicate((splits.train.images, labels.assigned))
         self.test_arrays = replicate((splits.test.images, test_labels))
-        self._keys = step_keys(config.seed) if seeds is None else stack([step_keys(seed) for seed in seeds])
+        self._keys = replicate(step_keys(config.seed) if seeds is None else stack([step_keys(seed) for seed in seeds]))
         step = make_train_step(self.model, self.tx, self.statistics, loss=self.loss, augment=self.augment)
         predict = make_predict_step(self.model, self.statistics, loss=self.loss)
         if seeds is not None:
@@ -81,14 +77,15 @@ class Trainer:
         over_steps = functools.partial(
             jax.pmap, axis_name=AXIS, in_axes=(None, None, None, None, 0), out_axes=None, donate_argnums=(0,)
         )
-        self._step, self._steps, self._predict = over_steps(step), over_steps(scan_steps(step)), over_devices(predict)
+        self._step, self._steps = over_steps(step), over_steps(scan_steps(step))
+        self._predict, self._predict_several = over_devices(predict), over_devices(map_batches(predict))
         self._steps_per_call = config.steps_per_call or (1 if jax.default_backend() == "cpu" else STEPS_PER_CALL)
 
     def of_seed(self, seed: int, weights: Shaped[np.ndarray, " n"]) -> "Trainer":
         """The same compiled programs with another seed for all that is random, and other weights."""
         other = copy.copy(self)
         other.config, other._weights = dataclasses.replace(self.config, seed=seed), np.asarray(weights, np.float32)
-        other._keys = step_keys(seed)
+        other._keys = replicate(step_keys(seed))
         return other
 
     def initial_state(self) -> TrainState:
@@ -107,8 +104,7 @@ class Trainer:
 
     def _several_steps(self, state, batches):
         with compute_precision(self.config):
-            own = _stack_second([local_rows(batch) for batch in batches])
-            return self._steps(state, self._keys, *self.train_arrays, own)
+            return self._steps(state, self._keys, *self.train_arrays, local_rows(_stack_second(batches)))
 
     def run_epoch(
         self, state: TrainState, number: int, on_step: Callable[[jax.Array], None] = lambda loss: None
@@ -119,10 +115,11 @@ class Trainer:
         its steps, which may not be there yet; it may raise to stop.
         """
         state, batches = replicate(state), self._batches(number)
+        most = min(self._steps_per_call, len(batches))
         while batches:
             # What is left of the last call is done step by step: another length would be compiled anew.
-            several = len(batches) >= self._steps_per_call > 1
-            count = self._steps_per_call if several else 1
+            several = len(batches) >= most > 1
+            count = most if several else 1
             now, batches = batches[:count], batches[count:]
             state, loss = self._several_steps(state, now) if several else self.step(state, now[0])
             if must_await_steps():
@@ -156,7 +153,12 @@ class Trainer:
         # (predicted classes, losses), each [*seeds, n].
         num, parts = data[1].shape[-1], []
         batch_size = self._evaluation_batch_size(num)
-        for batch in split_batches(np.arange(num), batch_size, self.num_devices):
+        batches = split_batches(np.arange(num), batch_size, self.num_devices)
+        if 1 < len(batches) <= self._steps_per_call:
+            with compute_precision(self.config):
+                found = self._predict_several(variables, *data, local_rows(_stack_second(batches)))
+            parts, batches = list(zip(*(np.moveaxis(np.asarray(leaf), 1, 0) for leaf in found), strict=True)), []
+        for batch in batches:
             with compute_precision(self.config):
                 parts.append(self._predict(variables, *data, local_rows(batch)))
             if must_await_steps():
@@ -175,50 +177,6 @@ class Trainer:
         leaf = leaf if self.seeds is None else np.moveaxis(leaf, 2, 0)
         batches = leaf.reshape(*self._axes, leaf.shape[len(self._axes)], -1)
         return batches[..., :batch_size].reshape(*self._axes, -1)
-
-
-def build_model(config: RunConfig, splits: Splits) -> nn.Module:
-    """The network of a run, for training on several devices."""
-    how = {"dtype": COMPUTE[config.dtype][0], "init": config.init, "dropout": config.dropout, "axis_name": AXIS}
-    return models.create(config.model, num_classes=splits.train.num_classes, width=config.width, **how)
-
-
-def build_optimizer(config: RunConfig, splits: Splits) -> optax.GradientTransformation:
-    """The optimizer of a run, with its schedule."""
-    steps_per_epoch = -(-len(splits.train.labels) // config.batch_size)
-    length = {"epochs": config.scheduled_epochs, "steps_per_epoch": steps_per_epoch}
-    rate = make_schedule(config.schedule, config.learning_rate, **length)
-    return make_optimizer(config.optimizer, rate, momentum=config.momentum, weight_decay=config.weight_decay)
-
-
-def build_loss(config: RunConfig, splits: Splits) -> Loss:
-    """The loss of a run."""
-    return make_loss(config.loss, num_classes=splits.train.num_classes, label_smoothing=config.label_smoothing)
-
-
-def build_augmentation(config: RunConfig, splits: Splits) -> Augmentation | None:
-    """The augmentation of a run, None if it has none."""
-    images = splits.train.images
-    return make_augmentation(config.augment, images.shape[1:], images.dtype)
-
-
-def step_keys(seed: int) -> StepKeys:
-    """The keys of all that is random in the steps of one seed."""
-    return StepKeys(*(stream(seed, name) for name in StepKeys._fields))
-
-
-def state_shapes(config: RunConfig, splits: Splits) -> TrainState:
-    """Shape and type of every leaf of a run's training state; computes nothing.
-
-    Raises ValueError, with the reason in one line, where a part of the recipe cannot train this network on these data.
-    """
-    sample = jax.ShapeDtypeStruct((1, *splits.train.images.shape[1:]), np.float32)
-    model, tx = build_model(config, splits), build_optimizer(config, splits)
-    build_loss(config, splits)
-    build_augmentation(config, splits)
-    params = jax.eval_shape(lambda sample: model.init(jax.random.key(0), sample, train=False), sample)["params"]
-    check_updates(config.optimizer, tx, params)
-    return jax.eval_shape(lambda sample: create_state(model, sample, seed=config.seed, tx=tx), sample)
 
 
 def compute_precision(config: RunConfig):
