@@ -4,6 +4,7 @@ import math
 import pathlib
 import shutil
 import sys
+import time
 import types
 
 import pytest
@@ -128,6 +129,17 @@ def records(path):
             whole = b""
 
 
+def complete(folder, number):
+    """The records of a run, once W&B's process has written the last one."""
+    (path,) = folder.glob(f"*-{number}/*.wandb")
+    for _ in range(100):
+        found = list(records(path))
+        if found and found[-1].HasField("exit"):
+            return found
+        time.sleep(0.1)
+    raise AssertionError(f"{path} never came to its end")
+
+
 # W&B starts a process of its own.
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
@@ -145,9 +157,12 @@ def test_wandb_itself_writes_each_epoch_once_and_leaves_no_link(monkeypatch, tmp
         with wandb_run.opened(folder, rows(1), ABOUT._replace(id="other")) as add_other:
             add_other(rows(2)[1])
         add(*rows(5)[2:])
-    (path,) = folder.glob(f"*-{ABOUT.id}/*.wandb")
-    found = list(records(path))
-    history = [{item.key or item.nested_key[0]: json.loads(item.value_json) for item in one.history.item} for one in found if one.HasField("history")]
+    found = complete(folder, ABOUT.id)
+    history = [
+        {item.nested_key[0]: json.loads(item.value_json) for item in one.history.item}
+        for one in found
+        if one.HasField("history")
+    ]
     assert [one["_step"] for one in history] == list(range(5))
     for one, row in zip(history, rows(5), strict=True):
         assert {name: value for name, value in one.items() if not name.startswith("_")} == points(row)
@@ -158,5 +173,4 @@ def test_wandb_itself_writes_each_epoch_once_and_leaves_no_link(monkeypatch, tmp
     config = {item.key: json.loads(item.value_json) for item in run.config.update}
     assert config | {"epochs": 4, "width": None, "preset": "smoke"} == config
     check_no_links(tmp_path / "moved")
-    (other,) = folder.glob("*-other/*.wandb")
-    assert sum(one.HasField("history") for one in records(other)) == 2
+    assert sum(one.HasField("history") for one in complete(folder, "other")) == 2
