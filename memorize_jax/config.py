@@ -119,7 +119,9 @@ class RunConfig(Settings):
         False, "Also write metrics for TensorBoard, in tensorboard/ of the run.", changes="care"
     )
     wandb: bool = setting(
-        False, "Also log metrics to Weights & Biases; offline, in wandb/ of the run, without WANDB_MODE.", changes="care"
+        False,
+        "Also log metrics to Weights & Biases; offline, in wandb/ of the run, without WANDB_MODE.",
+        changes="care",
     )
     mlflow: bool = setting(
         False, "Also log metrics to MLflow; in mlflow/ of the run without MLFLOW_TRACKING_URI.", changes="care"

@@ -1,8 +1,8 @@
 """Where the metrics of a run go besides metrics.csv, which has all of them: one list of loggers, each by its setting.
 
 A logger is a module: `check_installed()`; `opened(folder, rows, about)`, which brings what is there up to `rows` and
-yields a function that takes further ones; `place(folder)`, text that changes with where it logs, "" if nothing is there;
-and `hint(folder, about)`, what its user is told. None may stop the training, or take more than a tenth of its time.
+yields a function that takes further ones; `place(folder)`, text that says where it logs, "" if nothing is there; and
+`hint(folder, about)`, what its user is told. None may stop the training, or take more than a tenth of its time.
 """
 
 import contextlib
@@ -119,7 +119,8 @@ class _Patient:
 
     def fail(self, error):
         if not self.is_failing:
-            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
+            reason = " ".join(f"{kind}{error}".split())
             warn(f"{self.name}: {reason:.300}; training goes on, and {self.name} is given later what it lacks")
         self.is_failing = True
 

@@ -8,6 +8,7 @@ import pathlib
 from collections.abc import Callable, Iterator, Sequence
 
 from memorize_jax.storage.curves import About, ended, points
+from memorize_jax.storage.files import remove_left_behind, replacing
 
 EXPERIMENT = "memorize_jax"
 # The tag by which a run is found again: MLflow gives ids of its own.
@@ -51,6 +52,18 @@ def _address(folder):
     return f"sqlite:///{_store(folder).as_posix()}"
 
 
+def _make_store(folder):
+    """Makes the run's own store if there is none; whole, for MLflow opens none that it was killed in making."""
+    from mlflow import MlflowClient  # pyright: ignore[reportMissingImports]
+
+    if _store(folder).is_file():
+        return
+    folder.mkdir(exist_ok=True)
+    remove_left_behind(folder)
+    with replacing(_store(folder)) as beside:
+        MlflowClient(tracking_uri=f"sqlite:///{beside.as_posix()}").search_experiments()
+
+
 @contextlib.contextmanager
 def opened(folder: pathlib.Path, rows: Sequence[dict], about: About) -> Iterator[Callable[..., None]]:
     """Opens the run of MLflow with the id of `about`, or goes on with it; the step of an epoch is its number.
@@ -61,16 +74,23 @@ def opened(folder: pathlib.Path, rows: Sequence[dict], about: About) -> Iterator
     """
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
-    from mlflow import MlflowClient
-    from mlflow.entities import Metric, Param
+    from mlflow import MlflowClient  # pyright: ignore[reportMissingImports] (an option)
+    from mlflow.entities import Metric, Param  # pyright: ignore[reportMissingImports]
 
     for noisy in ("mlflow.store.db.utils", "alembic"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    if not (uri := os.environ.get("MLFLOW_TRACKING_URI")):
-        folder.mkdir(exist_ok=True)
-        uri = _address(folder)
-    client = MlflowClient(tracking_uri=uri)
-    experiment, asked = _experiment(client), {name: str(value) for name, value in about.config.items()}
+    uri = os.environ.get("MLFLOW_TRACKING_URI")
+    try:
+        if not uri:
+            _make_store(folder)
+        client = MlflowClient(tracking_uri=uri or _address(folder))
+        experiment = _experiment(client)
+    except Exception as error:
+        if uri:
+            raise
+        reason = next(iter(str(error).splitlines()), "")
+        raise ValueError(f"{_store(folder)} cannot be opened ({reason}); it is made anew if you remove it") from error
+    asked = {name: str(value) for name, value in about.config.items()}
     found = client.search_runs([experiment], filter_string=f"tags.`{KEY}` = '{about.id}'", max_results=1)
     if found:
         held = found[0].data.params
@@ -107,15 +127,14 @@ def opened(folder: pathlib.Path, rows: Sequence[dict], about: About) -> Iterator
 
 def _experiment(client):
     """The id of the experiment that the environment names, or of ours, which is made if needed."""
-    from mlflow.exceptions import MlflowException
+    from mlflow.exceptions import MlflowException  # pyright: ignore[reportMissingImports]
 
     if own := os.environ.get("MLFLOW_EXPERIMENT_ID"):
         return own
     name = os.environ.get("MLFLOW_EXPERIMENT_NAME") or EXPERIMENT
     try:
         return client.create_experiment(name)
-    except MlflowException:  # it is there, perhaps since a moment ago
-        found = client.get_experiment_by_name(name)
-        if found is None:
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
-        return found.experiment_id
+        return client.get_experiment_by_name(name).experiment_id

@@ -6,13 +6,14 @@ import os
 import pathlib
 import shutil
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 from memorize_jax.storage.curves import About, ended, points
 
 PROJECT = "memorize_jax"
 # Unless the environment says otherwise: links and lines of its own have no place in a run, nor does a report of errors
 # to W&B; and training does not wait for ever for a network that is gone.
-SETTINGS = {
+SETTINGS: dict[str, Any] = {
     **{"silent": True, "console": "off", "symlink": False},
     **{"init_timeout": 30.0, "finish_timeout": 60.0, "finish_timeout_raises": True},
 }
@@ -27,7 +28,8 @@ def check_installed() -> None:
 
 def mode() -> str:
     """What WANDB_MODE says; without it no network is used."""
-    return os.environ.get("WANDB_MODE") or "offline"
+    asked = os.environ.get("WANDB_MODE") or "offline"
+    return {"dryrun": "offline", "run": "online"}.get(asked, asked)
 
 
 def place(folder: pathlib.Path) -> str:
@@ -58,16 +60,16 @@ def opened(folder: pathlib.Path, rows: Sequence[dict], about: About) -> Iterator
     """
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
-    import wandb
+    import wandb  # pyright: ignore[reportMissingImports] (an option)
 
     files, is_offline = _files(folder), mode() == "offline"
     if is_offline:
         for old in files.glob(f"offline-run-*-{about.id}"):
             shutil.rmtree(old)
     own = {name: value for name, value in SETTINGS.items() if f"WANDB_{name.upper()}" not in os.environ}
+    own["mode"] = mode()
     run = wandb.init(
         dir=files.parent,
-        mode=mode(),
         project=os.environ.get("WANDB_PROJECT") or PROJECT,
         id=about.id,
         name=os.environ.get("WANDB_NAME") or about.name,

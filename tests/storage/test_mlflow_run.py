@@ -1,3 +1,4 @@
+import contextlib
 import importlib.util
 import math
 import shutil
@@ -58,7 +59,8 @@ def test_a_run_is_one_run_of_mlflow_wherever_its_folder_is(clean, monkeypatch, t
     pytest.importorskip("alembic")
     monkeypatch.chdir(tmp_path)
     here = tmp_path / "run" / "mlflow"
-    here.parent.mkdir()
+    here.mkdir(parents=True)
+    (here / ".mlflow.0123456789abcdef.tmp.db").touch()  # killed while it made the store
     with mlflow_run.opened(here, [], ABOUT) as add:
         add(rows(1)[0])
         add(*rows(4)[1:])
@@ -68,7 +70,7 @@ def test_a_run_is_one_run_of_mlflow_wherever_its_folder_is(clean, monkeypatch, t
     longer = ABOUT._replace(config={**ABOUT.config, "epochs": 9})
     # Killed before metrics.csv had the last epoch, and after: what is missing is added, nothing is there twice.
     for before, after in ((3, 5), (7, 8)):
-        with pytest.raises(KeyError), mlflow_run.opened(here, rows(before), longer) as add:
+        with contextlib.suppress(KeyError), mlflow_run.opened(here, rows(before), longer) as add:
             add(*rows(after)[before:])
             raise KeyError("killed")
     (experiment,) = [one for one in client.search_experiments() if one.name == "memorize_jax"]
@@ -88,3 +90,7 @@ def test_a_run_is_one_run_of_mlflow_wherever_its_folder_is(clean, monkeypatch, t
     # Another run in the same store.
     with mlflow_run.opened(here, rows(2), ABOUT._replace(id="c3d4", group=None)):
         assert len(client.search_runs([experiment.experiment_id])) == 2
+    (here / "mlflow.db").write_bytes(b"damaged" * 1000)
+    damaged = pytest.raises(ValueError, match=r"mlflow\.db cannot be opened \(.*\); it is made anew if you remove it")
+    with damaged, mlflow_run.opened(here, [], ABOUT):
+        pass

@@ -1,3 +1,4 @@
+import contextlib
 import importlib.util
 import json
 import math
@@ -10,6 +11,7 @@ import types
 import pytest
 
 from memorize_jax.storage import wandb_run
+from memorize_jax.storage.bucket import scan
 from memorize_jax.storage.curves import About, points
 from memorize_jax.storage.lock import check_no_links
 from memorize_jax.storage.tables import METRICS
@@ -30,7 +32,8 @@ class Run:
 
     def log(self, values, step, commit):
         assert commit
-        assert (not self.logged or step > self.logged[-1][0]) and step >= self.starting_step
+        assert step >= self.starting_step
+        assert step > max((earlier for earlier, _ in self.logged), default=-1)
         self.logged.append((step, {name: value for name, value in values.items() if name != "_timestamp"}))
 
     def finish(self, exit_code):
@@ -46,7 +49,7 @@ def service(monkeypatch):
 
     def init(**asked):
         folder = pathlib.Path(asked["dir"]) / "wandb" / f"offline-run-{len(fake.made)}-{asked['id']}"
-        if asked["mode"] == "offline":
+        if asked["settings"]["mode"] == "offline":
             folder.mkdir(parents=True)
             (folder / f"run-{asked['id']}.wandb").touch()
         fake.asked.append(asked)
@@ -71,14 +74,14 @@ def test_offline_a_run_is_written_anew_and_whole(service, tmp_path):
         add(*rows(3))
     other = folder / "offline-run-9-another"
     other.mkdir()
-    with pytest.raises(KeyError), wandb_run.opened(folder, rows(2), ABOUT) as add:
+    with contextlib.suppress(KeyError), wandb_run.opened(folder, rows(2), ABOUT) as add:
         add(*rows(4)[2:])
         raise KeyError("killed")
     assert [run.code for run in service.made] == [0, 1]
     assert service.made[1].logged == [(row["epoch"], points(row)) for row in rows(4)]
     assert sorted(path.name for path in folder.iterdir()) == [f"offline-run-1-{ABOUT.id}", other.name]
     asked = service.asked[1]
-    assert (asked["mode"], asked["resume"], asked["project"]) == ("offline", None, "memorize_jax")
+    assert (asked["settings"]["mode"], asked["resume"], asked["project"]) == ("offline", None, "memorize_jax")
     assert (asked["name"], asked["group"]) == ("ten/seed_3", "ten")
     assert asked["config"] == {"epochs": 4, "width": None, "preset": "smoke"}
     assert wandb_run.place(folder) == "offline   "
@@ -94,9 +97,27 @@ def test_online_it_goes_on_after_what_is_there(service, monkeypatch, tmp_path, t
         add(*rows(7)[4:])
     assert [step for step, _ in service.made[0].logged] == list(range(there, 7))
     asked = service.asked[0]
-    assert (asked["mode"], asked["resume"], asked["project"], asked["id"]) == ("online", "allow", "mine", ABOUT.id)
+    assert (asked["settings"]["mode"], asked["resume"], asked["project"], asked["id"]) == (
+        "online",
+        "allow",
+        "mine",
+        ABOUT.id,
+    )
     assert wandb_run.place(tmp_path / "wandb") == "online   mine"
     assert wandb_run.hint(tmp_path / "wandb", ABOUT) == ""
+
+
+def test_a_link_that_a_killed_process_left_is_no_obstacle_and_goes(service, tmp_path):
+    link = tmp_path / "wandb" / f"offline-run-5-{ABOUT.id}" / "logs" / "debug-core.log"
+    link.parent.mkdir(parents=True)
+    link.symlink_to(tmp_path / "elsewhere")
+    check_no_links(tmp_path)
+    assert not scan(tmp_path)[0]
+    with wandb_run.opened(tmp_path / "wandb", [], ABOUT):
+        assert not link.is_symlink()
+    (tmp_path / "other.log").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(ValueError, match=r"other\.log is a link"):
+        check_no_links(tmp_path)
 
 
 def test_the_environment_of_wandb_counts(service, monkeypatch, tmp_path):
