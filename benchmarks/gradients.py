@@ -13,8 +13,8 @@ from benchmarks.clock import time_together
 from memorize_jax import data, models
 from memorize_jax.data import PermutedLabels, standardize
 from memorize_jax.measurements.gradients.base_vectors import measure_gradients
+from memorize_jax.recipe import cross_entropy
 from memorize_jax.training.devices import split_batches
-from memorize_jax.training.step import cross_entropy
 
 CASES = (
     # model, width, image shape, examples, batch size

@@ -13,6 +13,7 @@ from memorize_jax.data import check_name as check_dataset
 from memorize_jax.epochs import check_epochs, check_keep
 from memorize_jax.models import INITS, check_dropout
 from memorize_jax.models import check_name as check_model
+from memorize_jax.recipe import check_augmentation, check_loss, check_optimizer, check_schedule
 
 DTYPES = ("float32", "bfloat16")
 # Precisions of the computation; TF32 is float32 with products of ten bits on the tensor cores of recent GPUs.
@@ -27,7 +28,13 @@ KINDS = {int: numbers.Integral, float: numbers.Real}
 
 
 def setting(
-    default: Any, help: str, *, least: float | None = None, choices: Sequence[str] = (), changes: str = ""
+    default: Any,
+    help: str,
+    *,
+    least: float | None = None,
+    choices: Sequence[str] = (),
+    changes: str = "",
+    is_new: bool = False,
 ) -> Any:
     """Declares a field of a class of settings.
 
@@ -36,8 +43,10 @@ def setting(
       least: lowest value, if it is not None; None for no bound.
       choices: the values that the field can have; () for any.
       changes: "length" or "care" for a field of `RunConfig` that may change when a run is resumed.
+      is_new: for a field of `RunConfig` that earlier versions did not have, which then trained as the default says: a
+        config.json need not name it, and at its default it is left out of identities, so that they stay what they were.
     """
-    about = {"help": help, "least": least, "choices": tuple(choices), "changes": changes}
+    about = {"help": help, "least": least, "choices": tuple(choices), "changes": changes, "is_new": is_new}
     return dataclasses.field(default=default, metadata=about)
 
 
@@ -88,7 +97,34 @@ class RunConfig(Settings):
     )
     permuted_fraction: float = setting(0.5, "Share of the training labels to permute, 0 to 1.")
     permutation: str = setting("shuffle", "How labels are permuted, see data.permute_labels.", choices=MODES)
-    learning_rate: float = setting(1e-4, "Adam learning rate.")
+    optimizer: str = setting(
+        "adam", "Optimizer: adam, adamw or sgd, or MODULE:NAME of your own, see docs/tutorial/recipe.md.", is_new=True
+    )
+    learning_rate: float = setting(1e-4, "Learning rate, of a schedule the highest.")
+    momentum: float = setting(0.0, "Momentum of sgd.", is_new=True)
+    weight_decay: float = setting(
+        0.0, "Weight decay: adamw takes it off the parameters, the others add it to the gradient.", is_new=True
+    )
+    schedule: str = setting(
+        "constant",
+        "Learning rate over training: constant, cosine (to 0), step (a tenth after a half and after three quarters), "
+        "or MODULE:NAME of your own.",
+        is_new=True,
+    )
+    schedule_epochs: int | None = setting(
+        None, "Epochs that a schedule goes over; None is --epochs. A constant rate has none.", least=1, is_new=True
+    )
+    augment: str = setting(
+        "none",
+        "Random changes of the training images: none, flip, crop, or flip,crop; or MODULE:NAME of your own.",
+        is_new=True,
+    )
+    loss: str = setting(
+        "cross_entropy", "Loss: cross_entropy, mse (of logits), or MODULE:NAME of your own.", is_new=True
+    )
+    label_smoothing: float = setting(
+        0.0, "Share of a label that goes to all classes evenly, in cross_entropy and mse.", is_new=True
+    )
     batch_size: int = setting(1024, "Global batch size, over all devices.", least=1)
     seed: int = setting(0, "Seed of initialization, permutation, order of examples and geometry draws.")
     epochs: int = setting(1000, "Maximum number of epochs.", least=1, changes="length")
@@ -137,6 +173,12 @@ class RunConfig(Settings):
         check_keep(self.keep)
         check(self, "permuted_fraction", 0 <= self.permuted_fraction <= 1, "between 0 and 1")
         check(self, "learning_rate", 0 < self.learning_rate < float("inf"), "> 0")
+        check_optimizer(self.optimizer, self.momentum, self.weight_decay)
+        check_schedule(self.schedule)
+        constant = self.schedule == "constant"
+        check(self, "schedule_epochs", not (constant and self.schedule_epochs), "None with schedule=constant")
+        check_augmentation(self.augment)
+        check_loss(self.loss, self.label_smoothing)
         check(self, "stop_accuracy", 0 <= self.stop_accuracy <= 1, "between 0 and 1")
         check(self, "seed", 0 <= self.seed < 2**31, "between 0 and 2^31 - 1")
         check(self, "epochs", self.epochs < 2**31, "below 2^31")
@@ -161,10 +203,29 @@ class RunConfig(Settings):
         reached = [epoch for epoch, accuracy in enumerate(train_accuracies) if accuracy > self.stop_accuracy]
         return bool(reached) and number >= reached[0] + self.extra_epochs
 
-    def identity(self) -> dict:
+    @property
+    def scheduled_epochs(self) -> int:
+        """The epochs that the schedule of the learning rate goes over."""
+        return self.schedule_epochs or self.epochs
+
+    def stretch(self, **changes) -> "RunConfig":
+        """A part of this run's training, which ends at other epochs or has another rate; its schedule stays."""
+        kept = {} if self.schedule == "constant" else {"schedule_epochs": self.scheduled_epochs}
+        return dataclasses.replace(self, **kept, **changes)
+
+    def deciding(self) -> dict:
         """The fields that must agree for two runs to be the same run; the others say how long, or what is stored."""
         fields = [field for field in dataclasses.fields(self) if field.name in self.known]
-        return {field.name: getattr(self, field.name) for field in fields if not field.metadata["changes"]}
+        found = {field.name: getattr(self, field.name) for field in fields if not field.metadata["changes"]}
+        # Where a schedule ends says how long it is trained, and what the rate is before.
+        if "schedule" in found and self.schedule != "constant":
+            found["schedule_epochs"] = self.scheduled_epochs
+        return found
+
+    def identity(self) -> dict:
+        """Those of the `deciding` fields that identities are made of: without new ones at their default."""
+        new = {field.name: field.default for field in dataclasses.fields(self) if field.metadata["is_new"]}
+        return {name: value for name, value in self.deciding().items() if name not in new or value != new[name]}
 
 
 @functools.cache

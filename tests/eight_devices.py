@@ -9,11 +9,13 @@ import numpy as np
 
 from memorize_jax import data, geometry, models
 from memorize_jax.config import RunConfig
+from memorize_jax.recipe import make_optimizer
 from memorize_jax.storage.checkpoints import EpochStore
 from memorize_jax.training import Trainer
 from memorize_jax.training.devices import replicate, split_batches
-from memorize_jax.training.state import create_state, optimizer
+from memorize_jax.training.state import create_state
 from memorize_jax.training.step import make_train_step
+from memorize_jax.training.trainer import step_keys
 
 BATCH_SIZE = 37  # not divisible by 8; 100 examples leave a short last batch of 26
 
@@ -37,16 +39,15 @@ def adam_steps_in_float64(num_epochs: int = 8) -> dict:
     images = splits.train.images.astype(np.float64)
     statistics = data.channel_statistics(images)
     model = models.create("mlp", num_classes=4, width=16, dtype=jnp.float64)
-    tx = optimizer(1e-3)
+    tx = make_optimizer("adam", 1e-3)
     state = replicate(create_state(model, jnp.asarray(images[:1]), seed=0, tx=tx))
-    step = jax.pmap(
-        make_train_step(model, tx, statistics), axis_name="data", in_axes=(None, None, None, 0), out_axes=None
-    )
+    axes = {"axis_name": "data", "in_axes": (None, None, None, None, 0), "out_axes": None}
+    step, keys = jax.pmap(make_train_step(model, tx, statistics), **axes), step_keys(0)
     rng = np.random.default_rng(0)
     for _ in range(num_epochs):
         for batch in split_batches(rng.permutation(len(labels)), BATCH_SIZE, jax.local_device_count()):
             # Queued steps of simulated devices can dead-lock.
-            state, _ = jax.block_until_ready(step(state, images, labels, batch))
+            state, _ = jax.block_until_ready(step(state, keys, images, labels, batch))
     return jax.tree.map(np.asarray, state.params)
 
 

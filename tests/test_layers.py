@@ -8,7 +8,7 @@ ROOT = pathlib.Path(__file__).parent.parent
 
 # What every part may import.
 LOW = {"invocation", "keys", "memory", "threads", "plugins", "statistics", "epochs", "interruption", "progress"}
-TRAINING = {"activations", "adapters", "config", "data", "models", "training"}
+TRAINING = {"activations", "adapters", "config", "data", "models", "recipe", "training"}
 SHARED = {*LOW, *TRAINING, "analysis", "claims", "figures", "geometry", "pages", "runs", "storage", "studies"}
 # Part of the library -> the parts it may import besides itself. What is not an arrow here is forbidden. A room of
 # `measurements` is a part of its own; "registry" is what knows all rooms.
@@ -19,10 +19,11 @@ LIBRARY = {
     "adapters": {"plugins", "taps", "torch"},
     "data": {"keys", "memory", "plugins"},
     "models": {"plugins"},
+    "recipe": {"plugins"},
     "geometry": {"keys", "memory", "threads"},
     "activations": {"adapters", "data"},
-    "config": {"data", "models", "epochs"},
-    "training": {"config", "data", "models", "keys"},
+    "config": {"data", "models", "epochs", "recipe"},
+    "training": {"config", "data", "models", "keys", "recipe"},
     "storage": {"epochs", "memory"},
     "runs": {*LOW, *TRAINING, "storage"},
     "studies": {*LOW, "config", "models", "runs", "storage"},
@@ -59,6 +60,7 @@ LIBRARY = {
 OWNERS = {
     "jaxopt": {"memorize_jax.geometry.qp.solve", "memorize_jax.geometry.qp.admm"},
     "orbax": {"memorize_jax.storage.checkpoints.trees"},
+    "dm_pix": {"memorize_jax.recipe.augmentations"},
     "jinja2": {"memorize_jax.pages.page"},
     "matplotlib": {"memorize_jax.figures.style"},
     "sklearn": {"memorize_jax.data.digits", "memorize_jax.measurements.decoding.probes"},

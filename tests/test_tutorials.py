@@ -53,7 +53,7 @@ def test_every_name_in_their_text_exists():
     from memorize_jax import analysis, data, models  # noqa: F401
 
     own = ["own-activations", "own-data", "own-network"]
-    assert list(TEXTS) == ["label-errors", *own, "pretrained", "recordings", "taps", "watching"]
+    assert list(TEXTS) == ["label-errors", *own, "pretrained", "recipe", "recordings", "taps", "watching"]
     for text in TEXTS.values():
         for mentioned in re.findall(r"`((?:data|models|analysis)\.[\w.]+)`", text):
             assert operator.attrgetter(mentioned)(memorize_jax), mentioned
@@ -75,6 +75,12 @@ def test_the_code_about_wrong_labels_runs(workplace, smoke_run, capsys):
     # The text says so.
     np.testing.assert_allclose(names["scores"]["loss_best"], names["scores"]["cleanlab, best epoch"], rtol=1e-4)
     assert "label_score" in capsys.readouterr().out
+
+
+def test_the_code_about_recipes_runs(workplace, capsys):
+    names = execute("recipe", workplace)
+    assert 0.5 < names["found"]["test_accuracy"] < 1
+    assert "restored_accuracy" in capsys.readouterr().out
 
 
 @pytest.mark.slow

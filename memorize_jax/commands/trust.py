@@ -12,7 +12,7 @@ from memorize_jax.runs.folder import RunFolder, runs_in
 from memorize_jax.storage.files import read_json
 from memorize_jax.storage.lock import check_no_links
 
-NAMING_CODE = ("dataset", "model")
+NAMING_CODE = ("dataset", "model", "optimizer", "schedule", "augment", "loss")
 
 
 def check_workdirs(given: flags.FlagValues) -> str:

@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 
 from memorize_jax import plugins
-from memorize_jax.data import cifar, digits, mnist, spheres, tiny_imagenet
+from memorize_jax.data import cifar, digits, mnist, mnist1d, spheres, tiny_imagenet
 from memorize_jax.data.labels import stratified_choice
 from memorize_jax.data.splits import Splits, check_splits
 
@@ -18,6 +18,8 @@ LOADERS: dict[str, Callable[..., Splits]] = {
     "fashion_mnist_14": mnist.load_14,
     "fashion_mnist_32": mnist.load_32,
     "mnist": partial(mnist.load, "mnist"),
+    "mnist1d": lambda data_dir=None: mnist1d.load(),
+    "mnist1d_12000": lambda data_dir=None: mnist1d.load("mnist1d_12000", num_test=12000),
     "spheres": lambda data_dir=None: spheres.make_spheres(),
     "spheres_small": lambda data_dir=None: spheres.make_small(),
     "tiny_imagenet": tiny_imagenet.load,

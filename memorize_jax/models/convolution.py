@@ -1,4 +1,6 @@
-"""Convolution whose kernel may be larger than the image."""
+"""Convolution of sequences, and of images that may be smaller than the kernel."""
+
+import itertools
 
 import jax.numpy as jnp
 import numpy as np
@@ -7,28 +9,28 @@ from jaxtyping import Array, Float
 
 
 def convolve(
-    inputs: Float[Array | np.ndarray, "n height width channels"],
-    kernel: Float[Array, "size size channels features"],
+    inputs: Float[Array | np.ndarray, "n *extents channels"],
+    kernel: Float[Array, "*sizes channels features"],
     strides,
     padding,
     **options,
-) -> Float[Array, "n rows columns features"]:
-    """Convolves images with a kernel, as `lax.conv_general_dilated` does and `flax.linen.Conv` calls it.
+) -> Float[Array, "n *positions features"]:
+    """Convolves images or sequences with a kernel, as `lax.conv_general_dilated` does and `flax.linen.Conv` calls it.
 
-    On a CPU, images smaller than the kernel are multiplied by it as a matrix: there XLA convolves them, or the gradient
-    by them, in a scalar loop that takes several times as long (docs/performance.md). The sums are the same up to
-    rounding. Without dilation or groups.
+    On a CPU, sequences, and images smaller than the kernel, are multiplied by it as a matrix: there XLA convolves them,
+    or the gradient by them, in a scalar loop that takes several times as long (docs/performance.md). The sums are the
+    same up to rounding. Without dilation or groups.
     """
 
     def by_convolution(inputs, kernel):
         return lax.conv_general_dilated(inputs, kernel, strides, padding, **options)
 
     def by_product(inputs, kernel):
-        patches = _patches(inputs, kernel.shape[:2], strides, padding)
+        patches = _patches(inputs, kernel.shape[:-2], strides, padding)
         return jnp.matmul(patches, kernel.reshape(-1, kernel.shape[-1]), precision=options["precision"])
 
-    extents = zip(inputs.shape[1:3], kernel.shape[:2], strides, strict=True)
-    if any(_is_small(*extent) for extent in extents):
+    extents = zip(inputs.shape[1:-1], kernel.shape[:-2], strides, strict=True)
+    if inputs.ndim == 3 or any(_is_small(*extent) for extent in extents):
         return lax.platform_dependent(inputs, kernel, cpu=by_product, default=by_convolution)
     return by_convolution(inputs, kernel)
 
@@ -38,12 +40,11 @@ def _is_small(extent, size, stride):
     return extent < size or (stride > 1 and extent <= size + 1)
 
 
-def _patches(images, sizes, strides, padding):
-    images = jnp.pad(images, ((0, 0), *padding, (0, 0)))
-    ends = [extent - size + 1 for extent, size in zip(images.shape[1:3], sizes, strict=True)]
-    shifted = [
-        images[:, row : row + ends[0] : strides[0], column : column + ends[1] : strides[1]]
-        for row in range(sizes[0])
-        for column in range(sizes[1])
-    ]
+def _patches(inputs, sizes, strides, padding):
+    inputs = jnp.pad(inputs, ((0, 0), *padding, (0, 0)))
+    ends = [extent - size + 1 for extent, size in zip(inputs.shape[1:-1], sizes, strict=True)]
+    shifted = []
+    for offsets in itertools.product(*map(range, sizes)):
+        positions = (slice(at, at + end, step) for at, end, step in zip(offsets, ends, strides, strict=True))
+        shifted.append(inputs[:, *positions])
     return jnp.concatenate(shifted, axis=-1)

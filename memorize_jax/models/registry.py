@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 
 from memorize_jax import plugins
-from memorize_jax.models import alexnet, masc, mlp, resnet, vgg
+from memorize_jax.models import alexnet, masc, mlp, mnist1d, resnet, vgg
 from memorize_jax.models.initializers import check_init
 from memorize_jax.models.layers import Layer
 
@@ -24,6 +24,7 @@ class Entry(NamedTuple):
       smallest_image: least height and width of its inputs; None if they need not be images.
       has_dropout: whether the paper's table has dropout.
       stackable: dense layers alone; convolutions of several networks at once are slow.
+      shortest_sequence: least length of its inputs, sequences [length] of numbers; None if they need not be sequences.
     """
 
     constructor: Callable[..., nn.Module]
@@ -31,6 +32,7 @@ class Entry(NamedTuple):
     smallest_image: int | None = None
     has_dropout: bool = False
     stackable: bool = False
+    shortest_sequence: int | None = None
 
 
 MODELS = {
@@ -41,6 +43,8 @@ MODELS = {
     "resnet18_tiny": Entry(functools.partial(resnet.ResNet18, large_images=True), resnet.LAYERS_TINY, 1),
     "masc_mlp": Entry(masc.MascMLP, masc.MLP_LAYERS),
     "masc_cnn": Entry(masc.MascCNN, masc.CNN_LAYERS, masc.CNN_SMALLEST_IMAGE),
+    "mnist1d_mlp": Entry(mnist1d.Mnist1dMLP, mnist1d.MLP_LAYERS, stackable=True),
+    "mnist1d_cnn": Entry(mnist1d.Mnist1dCNN, mnist1d.CNN_LAYERS, shortest_sequence=mnist1d.CNN_SHORTEST_SEQUENCE),
 }
 
 
@@ -77,8 +81,12 @@ def can_be_stacked(name: str) -> bool:
 
 
 def check_input(name: str, shape: tuple[int, ...]) -> None:
-    """Raises ValueError unless a network can take examples of a shape: images for some, and not too small."""
-    smallest = _entry(name).smallest_image
+    """Raises ValueError unless a network takes examples of a shape: images or sequences for some, and not too small."""
+    entry = _entry(name)
+    smallest, shortest = entry.smallest_image, entry.shortest_sequence
+    if shortest is not None and (len(shape) != 1 or shape[0] < shortest):
+        expected = f"expected sequences of at least {shortest} numbers for model {name}, like those of mnist1d"
+        raise ValueError(f"{expected}, got examples of shape {shape}")
     if smallest is None:
         return
     if len(shape) != 3:

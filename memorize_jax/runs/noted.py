@@ -55,7 +55,7 @@ def check_same_run(run: RunFolder, config: RunConfig) -> None:
     check_no_sweep(run.workdir)
     if not run.config.is_file():
         return
-    held, asked = read_config(run).identity(), config.identity()
+    held, asked = read_config(run).deciding(), config.deciding()
     if held.keys() != asked.keys():
         kind = "that was watched" if len(held) < len(asked) else "that was trained by a command"
         raise ValueError(f"workdir {run.workdir} holds a run {kind}; choose another --workdir")
@@ -91,9 +91,9 @@ def check_members(noted: Mapping[pathlib.Path, Noted]) -> None:
     lost = [path.parent for path in first.parent.glob("seed_*/metrics.csv") if path.parent not in noted]
     if lost := [path for path in lost if not RunFolder(path).config.is_file()]:
         raise ValueError(f"{lost[0]} has no config.json; give the command again that trained it, or move it away")
-    asked = {**of_first.config.identity(), "data": of_first.data}
+    asked = {**of_first.config.deciding(), "data": of_first.data}
     for folder, own in others:
-        held = {**own.config.identity(), "data": own.data}
+        held = {**own.config.deciding(), "data": own.data}
         # The first version knew nothing of its data.
         skipped = {"seed"} | ({"data"} if None in (held["data"], asked["data"]) else set())
         different = [name for name in asked if name not in skipped and held[name] != asked[name]]

@@ -1,6 +1,5 @@
 """Where a run resumes: at the newest sound training state, with sound networks before it, at the right rate."""
 
-import dataclasses
 import itertools
 from collections.abc import Sequence
 
@@ -83,7 +82,7 @@ def _repair(session, splits, labels, number, state, *, is_alone):
 
     resume = None
     with bar("repairing", "epoch", last + 1) as progress:
-        for stretch in rate_stretches(dataclasses.replace(config, epochs=last, stop_accuracy=1.0), session.restores()):
+        for stretch in rate_stretches(config.stretch(epochs=last, stop_accuracy=1.0), session.restores()):
             resume = train(stretch, splits, labels, on_epoch, resume=resume)
 
 
@@ -100,7 +99,7 @@ def rate_stretches(config: RunConfig, restores: Sequence[dict]) -> list[RunConfi
     last = max(config.epochs, 1)
     ends = sorted({int(restore["epoch"]) for restore in restores if 1 <= restore["epoch"] < last} | {last})
     stretches = itertools.groupby(ends, rate_of)
-    return [dataclasses.replace(config, learning_rate=rate, epochs=max(of_rate)) for rate, of_rate in stretches]
+    return [config.stretch(learning_rate=rate, epochs=max(of_rate)) for rate, of_rate in stretches]
 
 
 def halve_rate(folder: RunFolder, noted: Noted, error: NotFiniteLossError) -> None:

@@ -66,7 +66,7 @@ def train_seeds(
     if RunFolder(workdir).config.is_file():
         raise ValueError(f"workdir {workdir} holds a single run; choose another --workdir for an ensemble")
     if together and not models.can_be_stacked(config.model):
-        raise ValueError(f"expected a model without dropout with --together, got {config.model}")
+        raise ValueError(f"expected a model of dense layers without dropout with --together, got {config.model}")
     if together and config.on_nan != "stop":
         raise ValueError(f"expected on_nan=stop with --together, got {config.on_nan}")
     if together and jax.process_count() > 1:

@@ -88,7 +88,7 @@ def make_plan(
     """
     for name, values in axes.items():
         check_field(name)
-        if name not in config.identity():
+        if name not in config.deciding():
             raise ValueError(f"expected fields of --grid that make another run, got {name}; give it to all by --{name}")
         if not isinstance(values, list) or not values or len(set(map(str, values))) < len(values):
             raise ValueError(f"expected a list of different values for {name}, got {values!r}")

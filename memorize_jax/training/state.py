@@ -40,11 +40,6 @@ class Resume(NamedTuple):
     rows: list[list[dict]]
 
 
-def optimizer(learning_rate: float) -> optax.GradientTransformation:
-    """Adam at a constant rate, without weight decay, as in the paper."""
-    return optax.adam(learning_rate)
-
-
 def create_state(model: nn.Module, sample: jax.Array, *, seed: int, tx: optax.GradientTransformation) -> TrainState:
     """Initializes parameters, by the stream "initialization" of the seed and one standardized input, and optimizer."""
     variables = model.init(stream(seed, "initialization"), sample, train=False)

@@ -8,16 +8,26 @@ from collections.abc import Callable, Sequence
 import flax.linen as nn
 import jax
 import numpy as np
+import optax
 from jaxtyping import Int, Shaped
 
 from memorize_jax import models
 from memorize_jax.config import RunConfig
 from memorize_jax.data import PermutedLabels, Splits, channel_statistics, standardize
 from memorize_jax.keys import stream
+from memorize_jax.recipe import (
+    Augmentation,
+    Loss,
+    check_updates,
+    make_augmentation,
+    make_loss,
+    make_optimizer,
+    make_schedule,
+)
 from memorize_jax.training.accuracy import group_accuracies
 from memorize_jax.training.devices import gather_rows, local_rows, must_await_steps, replicate, split_batches
-from memorize_jax.training.state import TrainState, create_state, optimizer, stack
-from memorize_jax.training.step import AXIS, Batch, make_predict_step, make_train_step, scan_steps
+from memorize_jax.training.state import TrainState, create_state, stack
+from memorize_jax.training.step import AXIS, Batch, StepKeys, make_predict_step, make_train_step, scan_steps
 
 # Precision of a run -> the type that activations have, and the precision of products.
 COMPUTE = {
@@ -52,26 +62,30 @@ class Trainer:
         self.config, self.splits, self.labels, self.seeds = config, splits, labels, seeds
         self._weights = None if weights is None else np.asarray(weights, np.float32)
         self.statistics = channel_statistics(splits.train.images, config.scaling)
-        self.model, self.tx = build_model(config, splits), optimizer(config.learning_rate)
+        self.model, self.tx = build_model(config, splits), build_optimizer(config, splits)
+        self.loss, self.augment = build_loss(config, splits), build_augmentation(config, splits)
         self.num_devices = jax.device_count()
         self._axes = () if seeds is None else (len(seeds),)
         test_labels = np.broadcast_to(splits.test.labels, (*self._axes, len(splits.test.labels)))
         self.train_arrays = replicate((splits.train.images, labels.assigned))
         self.test_arrays = replicate((splits.test.images, test_labels))
-        dropout_key = stream(config.seed, "dropout") if seeds is None else None
-        step = make_train_step(self.model, self.tx, self.statistics, dropout_key=dropout_key)
-        predict = make_predict_step(self.model, self.statistics)
+        self._keys = step_keys(config.seed) if seeds is None else stack([step_keys(seed) for seed in seeds])
+        step = make_train_step(self.model, self.tx, self.statistics, loss=self.loss, augment=self.augment)
+        predict = make_predict_step(self.model, self.statistics, loss=self.loss)
         if seeds is not None:
-            step, predict = jax.vmap(step, in_axes=(0, None, 0, 0)), jax.vmap(predict, in_axes=(0, None, 0, None))
+            step, predict = jax.vmap(step, in_axes=(0, 0, None, 0, 0)), jax.vmap(predict, in_axes=(0, None, 0, None))
         over_devices = functools.partial(jax.pmap, axis_name=AXIS, in_axes=(None, None, None, 0))
-        over_steps = functools.partial(over_devices, out_axes=None, donate_argnums=(0,))
+        over_steps = functools.partial(
+            jax.pmap, axis_name=AXIS, in_axes=(None, None, None, None, 0), out_axes=None, donate_argnums=(0,)
+        )
         self._step, self._steps, self._predict = over_steps(step), over_steps(scan_steps(step)), over_devices(predict)
         self._steps_per_call = config.steps_per_call or (1 if jax.default_backend() == "cpu" else STEPS_PER_CALL)
 
     def of_seed(self, seed: int, weights: Shaped[np.ndarray, " n"]) -> "Trainer":
-        """The same compiled programs with another seed for order and initialization, and other weights."""
+        """The same compiled programs with another seed for all that is random, and other weights."""
         other = copy.copy(self)
         other.config, other._weights = dataclasses.replace(self.config, seed=seed), np.asarray(weights, np.float32)
+        other._keys = step_keys(seed)
         return other
 
     def initial_state(self) -> TrainState:
@@ -86,11 +100,12 @@ class Trainer:
         Leaves of the batch are [D, n], or [D, seeds, n], for the devices of all processes.
         """
         with compute_precision(self.config):
-            return self._step(state, *self.train_arrays, local_rows(batch))
+            return self._step(state, self._keys, *self.train_arrays, local_rows(batch))
 
     def _several_steps(self, state, batches):
         with compute_precision(self.config):
-            return self._steps(state, *self.train_arrays, _stack_second([local_rows(batch) for batch in batches]))
+            own = _stack_second([local_rows(batch) for batch in batches])
+            return self._steps(state, self._keys, *self.train_arrays, own)
 
     def run_epoch(
         self, state: TrainState, number: int, on_step: Callable[[jax.Array], None] = lambda loss: None
@@ -158,10 +173,41 @@ def build_model(config: RunConfig, splits: Splits) -> nn.Module:
     return models.create(config.model, num_classes=splits.train.num_classes, width=config.width, **how)
 
 
+def build_optimizer(config: RunConfig, splits: Splits) -> optax.GradientTransformation:
+    """The optimizer of a run, with its schedule."""
+    steps_per_epoch = -(-len(splits.train.labels) // config.batch_size)
+    length = {"epochs": config.scheduled_epochs, "steps_per_epoch": steps_per_epoch}
+    rate = make_schedule(config.schedule, config.learning_rate, **length)
+    return make_optimizer(config.optimizer, rate, momentum=config.momentum, weight_decay=config.weight_decay)
+
+
+def build_loss(config: RunConfig, splits: Splits) -> Loss:
+    """The loss of a run."""
+    return make_loss(config.loss, num_classes=splits.train.num_classes, label_smoothing=config.label_smoothing)
+
+
+def build_augmentation(config: RunConfig, splits: Splits) -> Augmentation | None:
+    """The augmentation of a run, None if it has none."""
+    images = splits.train.images
+    return make_augmentation(config.augment, images.shape[1:], images.dtype)
+
+
+def step_keys(seed: int) -> StepKeys:
+    """The keys of all that is random in the steps of one seed."""
+    return StepKeys(*(stream(seed, name) for name in StepKeys._fields))
+
+
 def state_shapes(config: RunConfig, splits: Splits) -> TrainState:
-    """Shape and type of every leaf of a run's training state; computes nothing."""
+    """Shape and type of every leaf of a run's training state; computes nothing.
+
+    Raises ValueError, with the reason in one line, where a part of the recipe cannot train this network on these data.
+    """
     sample = jax.ShapeDtypeStruct((1, *splits.train.images.shape[1:]), np.float32)
-    model, tx = build_model(config, splits), optimizer(config.learning_rate)
+    model, tx = build_model(config, splits), build_optimizer(config, splits)
+    build_loss(config, splits)
+    build_augmentation(config, splits)
+    params = jax.eval_shape(lambda sample: model.init(jax.random.key(0), sample, train=False), sample)["params"]
+    check_updates(config.optimizer, tx, params)
     return jax.eval_shape(lambda sample: create_state(model, sample, seed=config.seed, tx=tx), sample)
 
 

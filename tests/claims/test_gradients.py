@@ -69,7 +69,7 @@ def test_tables_of_the_first_version_have_the_classes_of_known_data_sets():
 
 
 def test_the_known_data_sets_have_so_many_classes():
-    assert set(CLASSES) == set(data.registry.LOADERS)
+    assert set(CLASSES) <= set(data.registry.LOADERS)
     for name in ("digits", "spheres_small"):
         assert data.load(name).train.num_classes == CLASSES[name]
 

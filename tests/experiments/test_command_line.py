@@ -144,7 +144,7 @@ def test_help_says_what_every_flag_means_in_a_sentence(command, helps):
 
 def test_help_shows_defaults_and_choices(helps):
     found = described(helps["train"])
-    assert "Adam learning rate. Default: the preset's, else 0.0001." in found["learning_rate"]
+    assert "Learning rate, of a schedule the highest. Default: the preset's, else 0.0001." in found["learning_rate"]
     assert "One of channels, symmetric. Default: the preset's, else channels." in found["scaling"]
     assert f"One of {', '.join(sorted(MODELS))}." in found["model"]
 

@@ -1,4 +1,4 @@
-"""Convolutions of images smaller than the kernel."""
+"""Convolutions of images smaller than the kernel, and of sequences."""
 
 from functools import partial
 
@@ -57,6 +57,26 @@ def test_agrees_with_the_definition_and_gradients_with_lax(extent, size, stride,
     np.testing.assert_allclose(out, expected, rtol=1e-12, atol=1e-12)
     for one, other in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-11, atol=1e-11)
+
+
+@pytest.mark.parametrize(("length", "size", "stride"), [(8, 5, 2), (2, 3, 1)])
+def test_sequences_agree_with_lax_and_with_images_of_one_row(length, size, stride, x64):
+    rng = np.random.default_rng(length)
+    sequences, kernel = jnp.asarray(rng.normal(size=(3, length, 4))), jnp.asarray(rng.normal(size=(size, 4, 5)))
+    layout = {"dimension_numbers": ("NWC", "WIO", "NWC"), "precision": None}
+
+    @partial(jax.jit, static_argnums=0)
+    def gradients(function):
+        def out(sequences, kernel):
+            return function(sequences, kernel, (stride,), ((1, 1),), **layout)
+
+        value, pull = jax.vjp(out, sequences, kernel)
+        return value, *pull(jnp.cos(value))
+
+    for one, other in zip(gradients(convolve), gradients(lax.conv_general_dilated), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-12)
+    row = convolve(sequences[:, None], kernel[None], (1, stride), ((0, 0), (1, 1)), **LAYOUT)
+    np.testing.assert_allclose(row[:, 0], gradients(convolve)[0], rtol=1e-12, atol=1e-12)
 
 
 def test_many_kernels_at_once_are_one_after_the_other():

@@ -1,4 +1,4 @@
-"""The networks against tables 1-5 of the paper (appendix A.10), and those of the decoding paper."""
+"""The networks against tables 1-5 of the paper (appendix A.10), those of the decoding paper and those of MNIST-1D."""
 
 import functools
 import re
@@ -18,7 +18,8 @@ KEY = jax.random.key(0)
 class Table(NamedTuple):
     """What a paper says of a network, by the rows of its table.
 
-    `shapes`: height (= width) and channels of what is recorded, or its units; `kernels`: sizes of convolutions.
+    `shapes`: height (= width), or length, and channels of what is recorded, or its units; `kernels`: sizes of
+    convolutions.
     """
 
     inputs: tuple[int, ...]
@@ -37,6 +38,7 @@ TINY = {(3, 4, 5, 6): (16, 64), (7, 8, 10, 11): (8, 128), (12, 13, 15, 16): (4, 
 ALEXNET = {(1,): (8, 64), (3,): (4, 192), (5,): (2, 384), (6,): (2, 256), (7,): (2, 1024)}
 MASC_CNN = {(1, 2): (28, 16), (3, 4): (14, 32), (5,): (7, 64), (6,): (3, 64), (7, 8, 9): 250, (10,): 10}
 MASC_MLP = {(1,): 128, (2,): 512, (3, 4): 2048, (5,): 10}
+MNIST1D_CNN = {(1,): (19, 25), (2,): (10, 25), (3,): (5, 25)}
 # Kernels of 1 x 1 are on skip connections.
 RESNET18_KERNELS = {(1, *range(2, 8), *range(9, 13), *range(14, 18), 19, 20): 3, (8, 13, 18): 1}
 TINY_KERNELS = {(1,): 7, (*range(3, 9), *range(10, 14), *range(15, 19), 20, 21): 3, (9, 14, 19): 1}
@@ -54,6 +56,9 @@ TABLES = {
     "masc_mlp": Table((28, 28, 1), MASC_MLP, {}, 5_433_994, 5_429_248),
     # 576 units after the poolings; the last layer has no bias.
     "masc_cnn": Table((28, 28, 1), MASC_CNN, {(1, 2, 3, 4, 5, 6): 3}, 344_042, 7_609_740),
+    "mnist1d_mlp": Table((40,), {(1, 2): 100, (3,): 10}, {}, 15_210, 15_000),
+    # 25 x 5 x 19 + 25 x 75 x (10 + 5) + 125 x 10 multiplications.
+    "mnist1d_cnn": Table((40,), MNIST1D_CNN | {(4,): 10}, {(1,): 5, (2, 3): 3}, 5_210, 31_750),
 }
 
 
@@ -90,7 +95,8 @@ def test_layers_are_the_rows_of_the_table(name):
     assert set(recorded) == set(names)
     for layer in layers:
         shape = shapes[layer.number]
-        expected = (shape,) if isinstance(shape, int) else (shape[0], *shape)
+        images = len(table.inputs) == 3
+        expected = (shape,) if isinstance(shape, int) else (shape[0], *shape) if images else shape
         assert recorded[layer.name].shape == (2, *expected), layer
     assert layers[-1].recorded == "logits"
     assert logits.shape == (2, shapes[layers[-1].number])
@@ -122,11 +128,11 @@ def test_a_layer_and_its_batch_norm_are_found_by_name(name):
 
 @pytest.mark.parametrize("name", TABLES)
 def test_width_scales_every_layer_and_is_the_papers_unless_given(name):
-    _, half, *_ = abstract(name, width=models.create(name, num_classes=1).width // 2)
-    _, full, *_ = abstract(name)
+    _, twice, *_ = abstract(name, width=2 * models.create(name, num_classes=1).width)
+    _, papers, *_ = abstract(name)
     for layer in models.layer_names(name)[:-1]:
-        assert 2 * half[layer].shape[-1] == full[layer].shape[-1]
-        assert half[layer].shape[:-1] == full[layer].shape[:-1]
+        assert twice[layer].shape[-1] == 2 * papers[layer].shape[-1]
+        assert twice[layer].shape[:-1] == papers[layer].shape[:-1]
 
 
 def test_only_the_post_nonlinearity_is_recorded():
@@ -159,6 +165,24 @@ def test_recorded_activations_are_those_of_a_numpy_forward_pass(x64, shape):
     np.testing.assert_allclose(logits, value, atol=1e-12)
 
 
+def test_convolutions_along_a_sequence_are_those_of_a_numpy_forward_pass(x64):
+    model = models.create("mnist1d_cnn", num_classes=3, width=4, dtype=jnp.float64, init="torch")
+    value = np.random.default_rng(0).normal(size=(5, 12))
+    variables = model.init(KEY, value, train=False)
+    logits, state = model.apply(variables, value, train=False, mutable=["intermediates"])
+    params = jax.tree.map(np.asarray, variables["params"])
+    value = value[..., None]
+    for name in ("conv1", "conv2", "conv3"):
+        kernel, bias = params[name]["kernel"], params[name]["bias"]
+        padded = np.pad(value, ((0, 0), (1, 1), (0, 0)))
+        starts = range(0, padded.shape[1] - len(kernel) + 1, 2)
+        sums = [np.einsum("nkc,kcf->nf", padded[:, start : start + len(kernel)], kernel) for start in starts]
+        value = np.maximum(np.stack(sums, axis=1) + bias, 0)
+        np.testing.assert_allclose(state["intermediates"][f"{name}_out"][0], value, atol=1e-12)
+    value = value.reshape(5, -1) @ params["linear4"]["kernel"] + params["linear4"]["bias"]
+    np.testing.assert_allclose(logits, value, atol=1e-12)
+
+
 def test_parameters_and_logits_stay_float32_when_the_computation_is_in_bfloat16():
     variables, recorded, _, logits = abstract("mlp", dtype=jnp.bfloat16)
     assert {leaf.dtype for leaf in jax.tree.leaves(variables)} == {jnp.dtype(jnp.float32)}
@@ -173,6 +197,8 @@ def test_parameters_and_logits_stay_float32_when_the_computation_is_in_bfloat16(
         ("alexnet", (29, 29, 1), (28, 28, 1), "at least 29 x 29"),
         ("resnet18", (1, 1, 1), (1024,), "expected images"),
         ("masc_cnn", (8, 8, 1), (7, 28, 1), "at least 8 x 8"),
+        ("mnist1d_cnn", (3,), (2,), "sequences of at least 3 numbers"),
+        ("mnist1d_cnn", (40,), (8, 8, 1), "like those of mnist1d, got examples of shape"),
         ("mlp", (7,), None, ""),
         ("mlp", (8, 8, 1), None, ""),
     ],

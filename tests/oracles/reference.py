@@ -25,3 +25,9 @@ def fixed_components():
 def points(name):
     """The points of a set as [P, M, N]."""
     return arrays()[f"{name}/X"].transpose(0, 2, 1)
+
+
+def mnist1d(name):
+    """The stored examples of the package mnist1d of one of its data sets."""
+    stored = np.load(FOLDER.parent / "mnist1d_reference" / "mnist1d_reference.npz", allow_pickle=False)
+    return {key: stored[f"{name}/{key}"] for key in ("sizes", "labels", "rows", "examples")}

@@ -100,7 +100,7 @@ def test_half_precision_keeps_parameters_statistics_and_logits_wide(model):
     state = jax.eval_shape(run.initial_state)
     (batch,) = split_batches(np.arange(NUM), 32, 1)
     images, labels = run.splits.train.images, run.labels.assigned
-    state, _ = jax.eval_shape(run._step, state, images, labels, batch)
+    state, _ = jax.eval_shape(run._step, state, run._keys, images, labels, batch)
     assert {leaf.dtype for leaf in jax.tree.leaves(state.variables)} == {np.dtype(np.float32)}
     x = jax.ShapeDtypeStruct((1, *MODELS[model]), jnp.float32)
     logits, sown = jax.eval_shape(functools.partial(run.model.apply, mutable=["intermediates"]), state.variables, x)
@@ -116,7 +116,8 @@ def test_dropout_differs_between_steps_and_seeds_and_not_between_calls():
 
     def step(trainer, number):
         placed = replicate(state._replace(step=np.int32(number)))
-        return np.asarray(trainer._step(placed, *run.train_arrays, batch)[0].params["linear21"]["kernel"])
+        after, _ = trainer._step(placed, trainer._keys, *run.train_arrays, batch)
+        return np.asarray(after.params["linear21"]["kernel"])
 
     np.testing.assert_array_equal(step(run, 0), step(run, 0))
     assert (step(run, 0) != step(run, 1)).any()

@@ -7,11 +7,14 @@ import optax
 import pytest
 
 from memorize_jax import data, models
+from memorize_jax.recipe import cross_entropy, make_optimizer
 from memorize_jax.training.devices import split_batches
-from memorize_jax.training.state import create_state, optimizer
-from memorize_jax.training.step import cross_entropy, make_predict_step, make_train_step
+from memorize_jax.training.state import create_state
+from memorize_jax.training.step import make_predict_step, make_train_step
+from memorize_jax.training.trainer import step_keys
 from tests.eight_devices import adam_steps_in_float64
 
+KEYS = step_keys(0)
 STATISTICS = data.ChannelStatistics(np.array([3.0], np.float32), np.array([2.0], np.float32))
 
 
@@ -20,12 +23,12 @@ def float64_problem(num=11):
     images = rng.normal(size=(num, 6))
     labels = rng.integers(0, 3, num)
     model = models.create("mlp", num_classes=3, width=5, dtype=jnp.float64)
-    tx = optimizer(1e-2)
+    tx = make_optimizer("adam", 1e-2)
     return images, labels, model, tx, create_state(model, jnp.asarray(images[:1]), seed=0, tx=tx)
 
 
 def pmapped(step):
-    return jax.pmap(step, axis_name="data", in_axes=(None, None, None, 0), out_axes=None)
+    return jax.pmap(step, axis_name="data", in_axes=(None, None, None, None, 0), out_axes=None)
 
 
 def step_by_hand(images, labels, model, tx, state):
@@ -56,13 +59,13 @@ def test_a_step_is_one_step_of_adam_on_the_real_examples_of_the_batch(x64):
     for number, batch in enumerate(split_batches(order, 4, 1)):
         chosen = order[4 * number :][:4]
         assert batch.mask.sum() == len(chosen)
-        found, _ = step(state, images, labels, batch)
+        found, _ = step(state, KEYS, images, labels, batch)
         expected = step_by_hand(images[chosen], labels[chosen], model, tx, state)
         close = functools.partial(np.testing.assert_allclose, rtol=1e-10, atol=1e-12)
         jax.tree.map(close, found.params, expected)
         assert found.step == 1
     assert batch.indices[0, -1] == 0
-    jax.tree.map(np.testing.assert_array_equal, step(state, changed, labels, batch)[0].params, found.params)
+    jax.tree.map(np.testing.assert_array_equal, step(state, KEYS, changed, labels, batch)[0].params, found.params)
 
 
 def test_predictions_and_losses_are_per_example(x64):

@@ -12,7 +12,7 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, Shaped
 
 from memorize_jax.data import ChannelStatistics, standardize
 from memorize_jax.measurements.flipping.units import Units, masked_apply
-from memorize_jax.training.step import cross_entropy
+from memorize_jax.recipe import cross_entropy
 
 # Examples that are searched side by side.
 SLOTS = 8

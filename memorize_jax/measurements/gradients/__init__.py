@@ -47,6 +47,12 @@ def _cost(work, settings):
     return seconds, sums + work.data_bytes + (NUM_VECTORS + 1) * work.batch_bytes
 
 
+def _obstacle(config, splits):
+    if config.loss == "cross_entropy" and not config.label_smoothing:
+        return ""
+    return "its parts are those of cross-entropy without label smoothing; this run was trained by another loss"
+
+
 MEASUREMENT = Measurement(
     name="gradients",
     summary="Label-dependent and label-independent parts of the gradient (figures 5 and A.1)",
@@ -60,5 +66,6 @@ MEASUREMENT = Measurement(
             added=frozenset({"data_classes"}),
         )
     },
+    obstacle=_obstacle,
     cost=_cost,
 )

@@ -1,5 +1,6 @@
 """How the layers of a run are retrained: a unit of work for every group of layers and epoch it is put back to."""
 
+import dataclasses
 import itertools
 
 import jax
@@ -13,6 +14,7 @@ from memorize_jax.measurements.retraining.effects import NONE
 from memorize_jax.measurements.retraining.retrain import retrained
 from memorize_jax.runs.run import Run
 from memorize_jax.training import Trainer, TrainState
+from memorize_jax.training.trainer import build_optimizer
 
 MEASURED = ("loss", "train_accuracy", "unpermuted_accuracy", "permuted_accuracy", "restored_accuracy", "test_accuracy")
 
@@ -30,7 +32,9 @@ def plan(run: Run, settings: RetrainingSettings) -> Work:
     data = jax.device_put((run.splits.train.images, run.labels.assigned))
     unpermuted = np.flatnonzero(~run.labels.is_permuted)
     # Without dropout: what is asked is what the layer can take up from the others as they are.
-    options = {"model": run.model(dropout=0.0), "tx": trainer.tx, "statistics": run.statistics}
+    # A layer that starts anew has no place in the run's schedule: its rate is the one that the schedule starts from.
+    tx = build_optimizer(dataclasses.replace(run.config, schedule="constant", schedule_epochs=None), run.splits)
+    options = {"model": run.model(dropout=0.0), "tx": tx, "loss": trainer.loss, "statistics": run.statistics}
     options |= {"seed": run.config.seed, "batch_size": run.config.batch_size}
 
     def row(variables, about):
@@ -48,7 +52,7 @@ def plan(run: Run, settings: RetrainingSettings) -> Work:
         place = {"layer": name, "layer_number": group.layers[0].number, "num_layers": len(group.layers)}
         place["rewind_epoch"] = epoch
         params = network["params"]
-        start = TrainState(params, network["batch_stats"], trainer.tx.init(params), jnp.int32(0))
+        start = TrainState(params, network["batch_stats"], tx.init(params), jnp.int32(0))
         found = [row(network, place | {"retrained_epochs": 0})]
         for number, state in enumerate(retrained(start, group.modules, data, unpermuted, **options), 1):
             own = row(state.variables, place | {"retrained_epochs": number}) if until_fitted or is_shown(number) else {}

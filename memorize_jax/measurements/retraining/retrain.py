@@ -12,9 +12,10 @@ from jaxtyping import Array, Bool, Int, Shaped
 
 from memorize_jax.data import ChannelStatistics, standardize
 from memorize_jax.models.batch_norm import BatchNorm
+from memorize_jax.recipe import Loss, cross_entropy
 from memorize_jax.training import TrainState
 from memorize_jax.training.devices import split_batches
-from memorize_jax.training.step import Batch, cross_entropy
+from memorize_jax.training.step import Batch
 from memorize_jax.training.trainer import example_order
 
 # Name of a module -> whether it is trained.
@@ -32,6 +33,7 @@ def retrained(
     statistics: ChannelStatistics,
     seed: int,
     batch_size: int,
+    loss: Loss = cross_entropy,
 ) -> Iterator[TrainState]:
     """Trains some modules of a network on some examples, endlessly; gives the state after every epoch.
 
@@ -53,11 +55,11 @@ def retrained(
         order = examples[example_order(seed, number, len(examples))]
         for batch in split_batches(order, min(batch_size, len(examples)), 1):
             own = Batch(batch.indices[0], batch.mask[0])
-            state = retrain_step(state, trained, *data, own, statistics, model=model, tx=tx)
+            state = retrain_step(state, trained, *data, own, statistics, model=model, tx=tx, loss=loss)
         yield state
 
 
-@functools.partial(jax.jit, static_argnames=("model", "tx"))
+@functools.partial(jax.jit, static_argnames=("model", "tx", "loss"))
 def retrain_step(
     state: TrainState,
     trained: Trained,
@@ -68,6 +70,7 @@ def retrain_step(
     *,
     model: nn.Module,
     tx: optax.GradientTransformation,
+    loss: Loss = cross_entropy,
 ) -> TrainState:
     """One step of the optimizer on the mean loss of a batch; which modules move is an argument, not a program each."""
     inputs, total = standardize(images[batch.indices], statistics), jnp.sum(batch.mask)
@@ -76,7 +79,7 @@ def retrain_step(
         variables = {"params": params, "batch_stats": state.batch_stats}
         with nn.intercept_methods(functools.partial(_own_statistics, trained)):
             logits, changed = model.apply(variables, inputs, train=False, mask=batch.mask, mutable=["batch_stats"])
-        losses = cross_entropy(logits, labels[batch.indices])
+        losses = loss(logits, labels[batch.indices])
         return jnp.sum(losses * batch.mask) / total, changed.get("batch_stats", {})
 
     with jax.default_matmul_precision("highest"):

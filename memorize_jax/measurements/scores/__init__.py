@@ -23,7 +23,7 @@ class ScoresSettings(Settings):
         None, "Epochs that such a network is trained at most; None is as many as the run.", least=1
     )
     subset_learning_rate: float | None = setting(
-        None, "Adam learning rate of these networks; None is the run's. Ten times as much often saves most of the time."
+        None, "Learning rate of these networks; None is the run's. Ten times as much often saves most of the time."
     )
     subsets_at_a_time: int | None = setting(
         None,

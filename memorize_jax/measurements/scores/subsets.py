@@ -83,9 +83,6 @@ def subset_training(config: RunConfig, splits: Splits, labels: PermutedLabels) -
             raise ValueError(f"expected one subset at a time of {config.model}, which is no MLP, got {len(seeds)}")
         trainer = trainer_of(members, list(seeds))
         state = trainer.initial_state()
-        if len(seeds) == 1:
-            # Dropout draws by the number of the step: each network begins at one of its own.
-            state = state._replace(step=state.step + seeds[0])
         return _train(trainer, state, config, splits, labels, members)
 
     return train

@@ -7,13 +7,13 @@ import pytest
 
 from memorize_jax.measurements.retraining.retrain import retrain_step, retrained
 from memorize_jax.models import LayerGroup
+from memorize_jax.recipe import make_optimizer
 from memorize_jax.training import TrainState
-from memorize_jax.training.state import optimizer
 from memorize_jax.training.step import Batch
 from tests.measurements.small import AS_THEY_ARE, CONV_LAYERS, DENSE_LAYERS, Convolutional, Dense, drawn, inputs
 
 RATE, BATCH = 1e-2, Batch(np.arange(6, dtype=np.int32), np.float32([1, 1, 1, 1, 1, 0]))
-TX, IMAGE = optimizer(RATE), (3, 3, 1)
+TX, IMAGE = make_optimizer("adam", RATE), (3, 3, 1)
 LABELS = np.int32([0, 1, 2, 0, 1, 2])
 
 
