@@ -7,10 +7,13 @@ from typing import NamedTuple
 
 from memorize_jax.studies.study import Study, command
 
+# Axes of a figure of runs that differ in any field, whichever it is.
+ANY_FIELD = ("any field",)
 # Axis of the studies that a figure is drawn from -> what a study that lacks it lacks, what makes it, and its flags.
 INSTEAD = {
     "permuted_fraction": ("runs of several fractions", "sweep", " --grid=permuted_fraction=0,0.25,0.5,0.75,1"),
     "width": ("networks of several widths", "double_descent", ""),
+    "any field": ("runs of several settings", "sweep", " --grid=learning_rate=1e-4,1e-3 --grid=width=64,256"),
 }
 
 
@@ -31,7 +34,7 @@ class Figure(NamedTuple):
       obstacle: takes a study and says why the figure does not apply to it, e.g. a figure of BatchNorm for a network
         without; "" if it does. Missing tables are not its business.
       axes: fields in which the runs of a study must differ, e.g. ("width",); () for one network, of one or several
-        seeds.
+        seeds; `ANY_FIELD` where it does not matter in which.
       aliases: the paper's figures that it is for other networks, e.g. {"figa5": "alexnet"}.
       least_epochs: of the geometry that it needs; 0 where the best and the final one are enough.
       remark: takes a study and says what the caption adds for it, e.g. what stands behind the curves; "" for nothing.
@@ -56,7 +59,7 @@ class Figure(NamedTuple):
 
 def missing(figure: Figure, study: Study) -> str:
     """Why a figure cannot be drawn from a study: a clause that names a command, or an obstacle; "" if it can."""
-    if not set(figure.axes) <= set(study.axes):
+    if not (study.axes if figure.axes == ANY_FIELD else set(figure.axes) <= set(study.axes)):
         return instead(figure.axes[0])
     if study.axes and not figure.axes:
         return f"needs a run, or several that differ in their seed; give its folder, in {study.workdir}, as --workdir"

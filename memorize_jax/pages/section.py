@@ -13,13 +13,14 @@ class Section(NamedTuple):
 
     Attributes:
       title: above its figures; "" puts them under "More figures", without words.
-      views: name of a table -> (other tables that its view needs, the view).
+      views: name of a table -> (other tables that its view needs, the view); or another name, of a view of several
+        tables. A view is None where there is nothing to show.
       words: template of what is said; None for nothing.
       facts: takes a study that has its tables, of runs that differ in the seed alone, and gives what the template
         asks for as `facts`; None if there is nothing to say.
     """
 
     title: str
-    views: Mapping[str, tuple[tuple[str, ...], Callable[[Study], View]]] = {}
+    views: Mapping[str, tuple[tuple[str, ...], Callable[[Study], View | None]]] = {}
     words: pathlib.Path | None = None
     facts: Callable[[Study], dict | None] = lambda study: None

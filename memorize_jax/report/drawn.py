@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from memorize_jax.figures.figure import Figure, missing
 from memorize_jax.measurements.measurement import Measurement
-from memorize_jax.measurements.registry import measurements
+from memorize_jax.measurements.registry import measurements, tables
 from memorize_jax.pages.page import embedded, fill
 from memorize_jax.pages.views import View, plain_view
 from memorize_jax.report.catalog import caption, path_of
@@ -77,11 +77,11 @@ def _said(measurement: Measurement, study: Study) -> tuple[str, str]:
 def views(study: Study) -> list[View]:
     """All tables of a study: those that a room has a view of, and the others as they are."""
     known = {
-        name: make(study)
+        name: view
         for one in measurements().values()
         if one.section
         for name, (others, make) in one.section.views.items()
-        if {name, *others} <= study.tables.keys()
+        if {name, *others} & tables().keys() <= study.tables.keys() and (view := make(study))
     }
     rest = {name: table for name, table in study.tables.items() if name not in known}
     return [*known.values(), *(plain_view(name, table) for name, table in rest.items())]

@@ -45,7 +45,8 @@ class Study(NamedTuple):
       layers: names of the analyzed layers in order; the last is the output. Empty where networks differ.
       seeds: in order.
       tables: name -> table of all runs, with a column `seed`; those that were made. Where there are `axes` they have
-        columns `run`, the name of its folder, `model`, `dataset`, `permuted_fraction` and those of `axes`.
+        columns `run`, the name of its folder, `model`, `dataset`, `permuted_fraction` and those of `axes`; where `loss`
+        is one of them, the measured loss is in `loss_value`.
       axes: fields of the configuration, besides the seed, that differ between the runs.
       unfinished: (run, seed) whose training has not come to its end; run is "" without `axes`.
       made_by: name of a table -> the command that makes it.
@@ -216,8 +217,10 @@ def _rows(group: Mapping[RunFolder, Noted], name: str, axes: tuple[str, ...], ta
         return []
     check_same_settings(there, about.made_by)
     fields = (*axes, "model", "dataset", "permuted_fraction") if axes else ()
+    # A field of a sweep has the name of a measured column.
+    renamed = {"loss": "loss_value"} if "loss" in axes else {}
     return [
-        rows.assign(
+        rows.rename(columns=renamed).assign(
             seed=group[run].config.seed,
             **({"run": name} if axes else {}),
             **{field: getattr(group[run].config, field) for field in fields},

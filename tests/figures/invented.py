@@ -1,6 +1,7 @@
 """Studies with tables of made-up numbers: everything that figures are drawn from, without a run."""
 
 import base64
+import itertools
 import pathlib
 
 import numpy as np
@@ -8,6 +9,7 @@ import pandas as pd
 
 from memorize_jax import models
 from memorize_jax.data import GROUPS
+from memorize_jax.figures.figure import ANY_FIELD
 from memorize_jax.measurements import registry
 from memorize_jax.measurements.collapse import COLUMNS as COLLAPSE
 from memorize_jax.measurements.few_shot import COLUMNS as FEW_SHOT
@@ -303,6 +305,22 @@ def sweep(networks=("alexnet",), seeds=(0,), fractions=(0.0, 0.5, 1.0)):
     return Study(WORKDIR, ", ".join(networks), "digits", np.nan, layers, tuple(seeds), tables, axes, made_by=MADE_BY)
 
 
+def grid(fields, seeds=(0,), model="mlp"):
+    """Runs of all combinations of settings, which memorize the later in the network the larger these are."""
+    parts = {"metrics": [], "geometry": []}
+    for number, values in enumerate(itertools.product(*fields.values())):
+        known = {"run": f"run{number}", "model": model, "dataset": "digits", "permuted_fraction": 0.5}
+        known |= dict(zip(fields, values, strict=True))
+        own, rows = metrics(seeds), geometry(model, seeds, epochs=())
+        parts["metrics"].append(own.assign(test_accuracy=own["test_accuracy"].where(own["epoch"] > 0, 0.1), **known))
+        risen = rows["epoch"] > 15
+        joint = 0.04 * (1 + risen * (rows["layer_number"] / 6) ** (1 + number) * (1 + rows["seed"] / 10))
+        parts["geometry"].append(rows.assign(joint_capacity=joint, **known))
+    tables = {name: pd.concat(own, ignore_index=True) for name, own in parts.items()}
+    layers = tuple(models.layer_names(model))
+    return Study(WORKDIR, model, "digits", 0.5, layers, tuple(seeds), tables, tuple(fields), made_by=MADE_BY)
+
+
 def descent(seeds=(0,), widths=(1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)):
     """Networks of the paper's widths."""
     rows = [
@@ -328,11 +346,12 @@ def changed(base, **tables):
 # The studies that most figures are drawn from, once.
 RUN, THREE, DEEP = study(), study(seeds=(0, 1, 2)), study("resnet18_tiny")
 SWEEP, SWEEP_OF_THREE, WIDTHS, WIDTHS_OF_THREE = sweep(), sweep(seeds=(0, 1, 2)), descent(), descent((0, 1, 2))
+FIELDS = {"learning_rate": (1e-4, 1e-3), "width": (64, 256)}
+GRID, GRID_OF_THREE = grid(FIELDS), grid(FIELDS, (0, 1, 2))
 SHOWN, SHOWN_OF_TWO = shown((3,), "spheres"), shown((3, 4), "spheres")
 
 
 def of_axes(axes, seeds=1):
     """A study that a figure with these axes can be drawn from, of one or of three seeds."""
-    return {(): (RUN, THREE), ("permuted_fraction",): (SWEEP, SWEEP_OF_THREE), ("width",): (WIDTHS, WIDTHS_OF_THREE)}[
-        axes
-    ][seeds > 1]
+    studies = {(): (RUN, THREE), ("permuted_fraction",): (SWEEP, SWEEP_OF_THREE), ("width",): (WIDTHS, WIDTHS_OF_THREE)}
+    return (studies | {ANY_FIELD: (GRID, GRID_OF_THREE)})[axes][seeds > 1]

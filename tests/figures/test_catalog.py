@@ -4,17 +4,18 @@ import re
 
 import pytest
 
-from memorize_jax.figures.figure import INSTEAD, instead, missing
+from memorize_jax.figures.figure import ANY_FIELD, INSTEAD, instead, missing
 from memorize_jax.measurements import registry
 from memorize_jax.models import MODELS
 from memorize_jax.report.catalog import aliases, caption, select
 from tests.commands import ROOT
 from tests.figures import invented
-from tests.figures.invented import RUN, SWEEP, THREE, changed
+from tests.figures.invented import GRID, RUN, SWEEP, THREE, changed, grid
 
 FIGURES = registry.figures()
 # What the documents call the studies that a figure is drawn from.
 KINDS = {(): "run, ensemble", ("permuted_fraction",): "sweep", ("width",): "double descent"}
+KINDS |= {ANY_FIELD: "sweep"}
 
 
 def test_every_figure_says_all_there_is_to_say():
@@ -82,6 +83,7 @@ NO_JOINT = "no joint geometry; measure it with: python -m experiments.geometry -
 SHARES = "groups were weighted by their shares.*; measure with: .* --gradient_weighting=subset"
 SIMILAR = RUN.tables["similarity"]
 ONE_COMPARED = SIMILAR.query("epoch_a == 2 or (epoch_a == 16 and epoch_b == 2)")
+OF_FOUR = grid(dict.fromkeys("abcd", (1, 2)))
 OBSTACLES = [
     ("few_shot", without_final_epoch(), "few_shot was not measured at epoch 16; measure it with: .*=best,final"),
     ("similarity_epochs", changed(RUN, similarity=ONE_COMPARED), f"2 epochs were compared .*--similarity_{MORE}"),
@@ -117,6 +119,13 @@ OBSTACLES = [
     ("figa8", invented.sweep(fractions=(0.5,)), "needs runs of several fractions"),
     ("figa8", changed(SWEEP, geometry=SWEPT[~OF_HALF]), f"the geometry of run alexnet0.5 is missing; .*{HALF}"),
     ("figa8", changed(SWEEP, geometry=SWEPT[~OF_HALF | (SWEPT["epoch"] != 16)]), f"seed 0, was {NOT_AT_16}.*{HALF} "),
+    ("memorization_by_layer", RUN, "sweep --workdir=FOLDER --grid=learning_rate=1e-4,1e-3 --grid=width=64,256"),
+    ("memorization_by_layer", GRID._replace(layers=()), "differ in their layers, which cannot be compared"),
+    ("memorization_by_layer", GRID._replace(layers=("linear1", "linear2")), "has one hidden layer"),
+    ("memorization_by_layer", grid({"width": (4,)}), "the runs do not differ in width"),
+    ("memorization_by_layer", grid({"width": range(9)}), "9 values of width; at most 8 can be told apart"),
+    ("memorization_by_layer", OF_FOUR, "varies a, b, c, d; at most 3 can be told apart"),
+    ("memorization_by_layer", SWEEP, "permuted fraction 0 and permuted .* 1 .the network learned too little"),
     ("fig4e", RUN, "python -m experiments.double_descent --workdir=FOLDER"),
     ("figa2", invented.shown(), "the network has one hidden layer, so none is earlier than the last"),
     ("figa3", invented.shown(), "its data are digits, not the synthetic spheres"),

@@ -32,6 +32,10 @@ LABELS = {
     "map_joint_capacity": {"layer", "epoch", "joint: what a hyperplane separates", "line: lower\nbound 2/M"},
     "figa8_joint": {"share of permuted labels", "capacity α (classes per feature)", "last layer: conv7"},
     "figa8": {"share of permuted labels", "capacity α (classes per feature)", "lower bound 2/M", "last layer: conv7"},
+    "memorization_by_layer": {
+        *("layer", "share of memorization (%)", "spread evenly", "learning rate 0.0001", "learning rate 0.001"),
+        *("width 64", "width 256"),
+    },
     "fig4a": {"rewind epoch", "accuracy on assigned training labels (%)", "linear1", "linear5+linear6"},
     "fig4b": {"rewind epoch", "accuracy on test (%)", "best epoch of training"},
     "rewinding_restored": {"rewind epoch", "accuracy on true labels of permuted examples (%)"},

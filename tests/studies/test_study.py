@@ -63,6 +63,19 @@ def test_a_run_that_was_interrupted_is_known(tmp_path, options, unfinished):
     assert open_study(made_up_run(tmp_path / "run", config)).unfinished == unfinished
 
 
+def test_a_sweep_over_losses_keeps_the_measured_loss(tmp_path):
+    plan = make_plan(RunConfig(epochs=16), {"loss": ["cross_entropy", "mse"]})
+    for one in plan.runs():
+        made_up_run(tmp_path / one.name, one.config, geometry=False)
+    write_runs(tmp_path, plan, lambda run: False)
+    study = open_study(tmp_path)
+    assert study.axes == ("loss",)
+    assert study.tables["metrics"].groupby("loss", sort=False)["loss_value"].mean().to_dict() == {
+        "cross_entropy": 1.0,
+        "mse": 1.0,
+    }
+
+
 def test_an_ensemble_has_a_table_only_if_all_seeds_have_it(tmp_path):
     for seed in (0, 3):
         made_up_run(seed_folder(tmp_path, seed), RunConfig(seed=seed), geometry=seed == 0)

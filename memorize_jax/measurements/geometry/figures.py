@@ -12,6 +12,7 @@ from memorize_jax.figures.joint import KINDS, LABELS, bounds_remark, has_joint, 
 from memorize_jax.figures.style import Drawing, drawn, group_style, groups_in, layer_axis, legend_below, subplots
 from memorize_jax.measurements.geometry.capacity_map import FIGURES_OF_CAPACITY_MAP
 from memorize_jax.measurements.geometry.directions import FIGURES_OF_DIRECTIONS
+from memorize_jax.measurements.geometry.memorization_by_layer import FIGURES_OF_SHARES
 from memorize_jax.measurements.geometry.split import FIGURES_OF_SPLIT
 from memorize_jax.statistics import LEVEL
 from memorize_jax.studies.study import Study
@@ -175,4 +176,5 @@ FIGURES = (
     *FIGURES_OF_SPLIT,
     *FIGURES_OF_DIRECTIONS,
     *FIGURES_OF_CAPACITY_MAP,
+    *FIGURES_OF_SHARES,
 )

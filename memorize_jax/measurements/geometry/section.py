@@ -1,11 +1,15 @@
 """What the report says of the geometry."""
 
+import pandas as pd
+
 from memorize_jax.epochs import at_stages_or_epochs
 from memorize_jax.figures.bound import dimension_remark
 from memorize_jax.figures.joint import has_joint
 from memorize_jax.geometry.status import BOUND
+from memorize_jax.measurements.geometry.shares import NEEDS, of_study, summary
 from memorize_jax.pages.section import Section
-from memorize_jax.pages.views import Number, if_there, make_view
+from memorize_jax.pages.views import Number, View, if_there, make_view
+from memorize_jax.studies.study import Study
 
 # Columns that tables may lack.
 JOINT = {
@@ -16,10 +20,22 @@ JOINT = {
 SPREAD = {"capacity_example_sd": Number("± over examples", ".4f")}
 
 
+def _at_stages(study: Study) -> pd.DataFrame:
+    """The rows at the best and the final epoch, which every run of a sweep has its own."""
+    geometry, metrics = study.tables["geometry"], study.tables["metrics"]
+    if not study.axes:
+        return at_stages_or_epochs(geometry, {seed: study.metrics_of(seed) for seed in study.seeds})
+    of_run = {run: dict(list(own.groupby("seed"))) for run, own in metrics.groupby("run")}
+    return pd.concat([at_stages_or_epochs(own, of_run[run]) for run, own in geometry.groupby("run", sort=False)])
+
+
+def _of_axes(study: Study) -> dict[str, str]:
+    return {name: name.replace("_", " ") for name in study.axes}
+
+
 def _geometry(study):
     geometry = study.tables["geometry"]
-    rows = at_stages_or_epochs(geometry, {seed: study.metrics_of(seed) for seed in study.seeds})
-    rows = rows.sort_values(["stage", "group", "layer_number"])
+    rows = _at_stages(study).sort_values([*study.axes, "stage", "group", "layer_number"])
     numbers = {
         **if_there(geometry, JOINT),
         "capacity": Number("mean-field capacity", ".4f"),
@@ -42,8 +58,22 @@ def _geometry(study):
         "Participation ratios are in the file and in a figure, the two-neighbor dimension, if measured, in the file."
     )
     note = " ".join([*notes, dimension_remark(rows)])
-    texts = {"stage": "epoch", "group": "group", "layer": "layer"}
+    texts = _of_axes(study) | {"stage": "epoch", "group": "group", "layer": "layer"}
     return make_view("geometry", "Geometry", rows, texts, numbers, note=note, whole=geometry)
 
 
-SECTION = Section("Geometry of the class manifolds, layer by layer", {"geometry": (("metrics",), _geometry)})
+def _shares(study: Study) -> View | None:
+    """Where the runs of a sweep memorize; None for a single run, or where no run tells."""
+    rows = of_study(study).rows if study.axes and study.layers else pd.DataFrame()
+    if rows.empty:
+        return None
+    texts, numbers = _of_axes(study) | {"layer": "layer"}, {"share": Number("share of memorization", "percent")}
+    note = "Share of a layer in the rise of permuted capacity from the best to the final epoch."
+    about = ("memorization_by_layer", "Memorization by layer", rows, texts, numbers)
+    return make_view(*about, note=note, whole=summary(study))
+
+
+SECTION = Section(
+    "Geometry of the class manifolds, layer by layer",
+    {"geometry": (("metrics",), _geometry), "memorization_by_layer": (NEEDS, _shares)},
+)

@@ -5,12 +5,13 @@ from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
-from memorize_jax.claims.evidence import Evidence, NotTestable, by_layer, unlike
+from memorize_jax.claims.evidence import Evidence, by_layer, unlike
 from memorize_jax.claims.geometries import JOINT, MEAN_FIELD
 from memorize_jax.claims.manifolds import NEAR_BOUND, TENTH, TRUE, bound_multiples
 from memorize_jax.claims.shapes import thirds
 from memorize_jax.claims.statement import NOTICEABLE, Statement, above, below, stating
 from memorize_jax.measurements.geometry import other_networks
+from memorize_jax.measurements.geometry.shares import layer_shares
 from memorize_jax.statistics import LEVEL
 
 QUARTER = (
@@ -142,13 +143,7 @@ def _permuted_rise_in_late_layers(evidence):
 )
 def _memorized_mostly_in_late_layers(evidence):
     evidence.require(*BOTH_STAGES)
-    stages = (evidence.at_stage("geometry", stage) for stage in ("best", "final"))
-    best, final = (by_layer(rows, "permuted", "capacity", evidence.hidden) for rows in stages)
-    rises = (final - best).clip(lower=0)
-    # A share of next to nothing says where the noise is.
-    if not (rises / best).max() >= NOTICEABLE:
-        raise NotTestable("in no layer permuted capacity rose by a tenth from the best to the final epoch")
-    return float(rises[list(thirds(evidence.hidden)[1])].sum() / rises.sum())
+    return float(layer_shares(evidence)[list(thirds(evidence.hidden)[1])].sum())
 
 
 @by_mean_field(
