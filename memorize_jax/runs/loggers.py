@@ -96,21 +96,22 @@ class _Patient:
 
     def attempt(self):
         """Logs all rows that are not logged yet."""
-        began, pause = time.monotonic(), 0.0
+        began, least = time.monotonic(), 0.0
         try:
             if self.add is None:
                 opened = self.logger.opened(self.files, list(self.rows), self.about)
                 self.add = self.stack.enter_context(opened)
                 self.speak()
+                began = time.monotonic()  # it is opened once
             else:
                 self.add(*self.rows[self.count :])
             self.count, self.is_failing = len(self.rows), False
         except Exception as error:  # libraries and networks fail in any way
             self.fail(error)
-            pause = FAILED_SECONDS
             self.close(error)
+            least = FAILED_SECONDS
         now = time.monotonic()
-        self.next = now + max(pause, SHARE * (now - began))
+        self.next = now + max(least, SHARE * (now - began))
 
     def speak(self):
         if not self.has_spoken and (hint := self.logger.hint(self.files, self.about)):
