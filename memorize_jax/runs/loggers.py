@@ -51,8 +51,8 @@ def about_run(folder: RunFolder, noted: Noted, number: str) -> About:
 def opened_loggers(folder: RunFolder, noted: Noted, rows: Sequence[dict]) -> Iterator[Callable[[dict], None]]:
     """Opens the loggers that a run's configuration asks for, in a folder that is locked for training.
 
-    Yields a function that takes the row of an epoch once metrics.csv has it. What a logger does not take, for it fails,
-    or training was killed, it is given later, at the latest when training is started again. `rows` are those so far.
+    Yields a function that takes the row of an epoch. What a logger does not take, for it fails, or training was killed,
+    it is given later, at the latest when training is started again. `rows` are those of metrics.csv so far.
     """
     wanted = [name for name in LOGGERS if getattr(noted.config, name)]
     if not wanted:
