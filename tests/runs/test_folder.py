@@ -91,6 +91,7 @@ def test_a_damaged_configuration_is_named_in_one_line(tmp_path, content):
 MAY_CHANGE = {
     **{"epochs": 5, "stop_accuracy": 0.5, "extra_epochs": 3, "data_dir": "/elsewhere", "keep": "log"},
     **{"keep_dtype": "bfloat16", "on_nan": "restore", "steps_per_call": 3, "tensorboard": True},
+    **{"wandb": True, "mlflow": True},
 }
 OTHER = {
     **{"scaling": "symmetric", "num_train": 500, "dataset": "digits", "model": "vgg", "width": None, "init": "torch"},
