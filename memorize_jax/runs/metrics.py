@@ -4,6 +4,7 @@ import pathlib
 import time
 import zlib
 from collections.abc import Sequence
+from typing import Self
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,9 @@ from memorize_jax.runs.notes import file_checksum
 from memorize_jax.storage.files import checksum, read_json, write_json, write_text
 from memorize_jax.storage.tables import METRICS, RESTORES, read_table, table_text
 
+# While training metrics.csv is written with every training state, for what follows the newest is trained again after a
+# kill; for those who look on, besides, as often as takes this share of the time.
+WRITING_SHARE = 0.02
 # How often, and how far apart, metrics are read while training writes them.
 ATTEMPTS, WAIT_SECONDS = 5, 0.1
 
@@ -26,6 +30,32 @@ def write_metrics(workdir: pathlib.Path, rows: Sequence[dict], identity: str | N
     if identity is not None:  # a run of the first version has neither identity nor note
         _note(files, identity, rows=_chain(text.encode(), identity))
     write_text(files.metrics, text)
+
+
+class MetricsFile:
+    """metrics.csv of a run in training; its `rows` are written from time to time, and when it is closed."""
+
+    def __init__(self, folder: RunFolder, identity: str | None):
+        self.rows: list[dict] = []
+        self._folder, self._identity = folder, identity
+        self._waits, self._written, self._cost = False, -np.inf, 0.0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        # A run that was deleted does not come back in parts.
+        if self._waits and self._folder.config.is_file():
+            self.write(at_once=True)
+
+    def write(self, *, at_once: bool) -> None:
+        """Writes the rows, there being a new one, or leaves that for later unless it has to be `at_once`."""
+        started = time.monotonic()
+        self._waits = not at_once and started - self._written < self._cost / WRITING_SHARE
+        if not self._waits:
+            write_metrics(self._folder.workdir, self.rows, self._identity)
+            self._written = time.monotonic()
+            self._cost = self._written - started
 
 
 def read_metrics(workdir: pathlib.Path, identity: str | None, *, resuming: bool = False) -> pd.DataFrame:

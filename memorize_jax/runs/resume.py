@@ -47,6 +47,8 @@ def resume_point(sessions: Sequence[Session], splits: Splits, labels: PermutedLa
         session.store.forget_after(len(session.rows) - 1)
     for session in sessions:
         _repair(session, splits, labels, number, states[0], is_alone=len(sessions) == 1)
+        if session.rows:
+            session.store.tidy(session.test_accuracies)
     state = stack(states) if len(states) > 1 else states[0]
     return Resume(number, state, [list(session.rows) for session in sessions])
 

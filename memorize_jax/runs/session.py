@@ -8,21 +8,21 @@ import pandas as pd
 
 from memorize_jax.epochs import held_out
 from memorize_jax.runs.folder import RunFolder
-from memorize_jax.runs.metrics import read_restores, write_metrics
+from memorize_jax.runs.metrics import MetricsFile, read_restores
 from memorize_jax.runs.noted import Noted
 from memorize_jax.storage.checkpoints import EpochStore
-from memorize_jax.storage.tables import METRICS
 from memorize_jax.storage.tensorboard import event_file
 from memorize_jax.training import Epoch, is_finished
 
 
 class Session(NamedTuple):
-    """A run whose folder is locked for training; `rows` of metrics.csv grow with every epoch."""
+    """A run whose folder is locked for training; `rows` of metrics.csv, its `file`, grow with every epoch."""
 
     folder: RunFolder
     noted: Noted
     store: EpochStore
     rows: list[dict]
+    file: MetricsFile
 
     @property
     def is_finished(self) -> bool:
@@ -32,7 +32,7 @@ class Session(NamedTuple):
     @property
     def test_accuracies(self) -> list[float]:
         """Of the epochs so far, which decide whose networks are kept; see `epochs.held_out`."""
-        return held_out(pd.DataFrame(self.rows, columns=list(METRICS))).tolist()
+        return held_out(pd.DataFrame(self.rows, columns=["test_accuracy", "restored_accuracy"])).tolist()
 
     def restores(self) -> list[dict]:
         """The times the learning rate was halved, in order; see `--on_nan=restore`."""
@@ -55,14 +55,18 @@ class Session(NamedTuple):
         state = epoch.state if complete or with_state is None else None
         how = {"complete": complete, "test_accuracies": self.test_accuracies}
         stored = self.store.save(epoch.number, epoch.state.variables, state, **how)
-        write_metrics(self.folder.workdir, self.rows, self.noted.identity)
+        # No state stands for an epoch without a row.
+        self.file.write(at_once=stored or epoch.is_last)
         draw(self.rows[-1])
         return stored
 
 
 @contextlib.contextmanager
 def open_session(folder: RunFolder, noted: Noted) -> Iterator[Session]:
-    """Opens the store of a run whose folder is locked; leaving waits until everything is on disk."""
+    """Opens the store and the metrics of a run whose folder is locked; leaving waits until everything is on disk."""
     keep, keep_dtype = noted.config.keep, noted.config.keep_dtype
-    with EpochStore(folder.checkpoints, keep=keep, keep_dtype=keep_dtype, identity=noted.identity) as store:
-        yield Session(folder, noted, store, [])
+    with (
+        EpochStore(folder.checkpoints, keep=keep, keep_dtype=keep_dtype, identity=noted.identity) as store,
+        MetricsFile(folder, noted.identity) as file,
+    ):
+        yield Session(folder, noted, store, file.rows, file)

@@ -81,6 +81,15 @@ def scan_steps(train_step: Callable) -> Callable:
     return train_steps
 
 
+def map_batches(predict_step: Callable) -> Callable:
+    """Turns an evaluation into one of several batches in one call, with a leading axis of batches on all it returns."""
+
+    def predict_batches(variables, images: jax.Array, labels: jax.Array, batches: Batch):
+        return jax.lax.map(lambda batch: predict_step(variables, images, labels, batch), batches)
+
+    return predict_batches
+
+
 def make_predict_step(model: nn.Module, statistics: ChannelStatistics, *, loss: Loss = cross_entropy) -> Callable:
     """Builds the evaluation of one batch: (variables, images, labels, batch) -> (predicted class [n], loss [n]).
 

@@ -27,7 +27,15 @@ from memorize_jax.recipe import (
 from memorize_jax.training.accuracy import group_accuracies
 from memorize_jax.training.devices import gather_rows, local_rows, must_await_steps, replicate, split_batches
 from memorize_jax.training.state import TrainState, create_state, stack
-from memorize_jax.training.step import AXIS, Batch, StepKeys, make_predict_step, make_train_step, scan_steps
+from memorize_jax.training.step import (
+    AXIS,
+    Batch,
+    StepKeys,
+    make_predict_step,
+    make_train_step,
+    map_batches,
+    scan_steps,
+)
 
 # Precision of a run -> the type that activations have, and the precision of products.
 COMPUTE = {
@@ -69,7 +77,7 @@ class Trainer:
         test_labels = np.broadcast_to(splits.test.labels, (*self._axes, len(splits.test.labels)))
         self.train_arrays = replicate((splits.train.images, labels.assigned))
         self.test_arrays = replicate((splits.test.images, test_labels))
-        self._keys = step_keys(config.seed) if seeds is None else stack([step_keys(seed) for seed in seeds])
+        self._keys = replicate(step_keys(config.seed) if seeds is None else stack([step_keys(seed) for seed in seeds]))
         step = make_train_step(self.model, self.tx, self.statistics, loss=self.loss, augment=self.augment)
         predict = make_predict_step(self.model, self.statistics, loss=self.loss)
         if seeds is not None:
@@ -78,14 +86,15 @@ class Trainer:
         over_steps = functools.partial(
             jax.pmap, axis_name=AXIS, in_axes=(None, None, None, None, 0), out_axes=None, donate_argnums=(0,)
         )
-        self._step, self._steps, self._predict = over_steps(step), over_steps(scan_steps(step)), over_devices(predict)
+        self._step, self._steps = over_steps(step), over_steps(scan_steps(step))
+        self._predict, self._predict_several = over_devices(predict), over_devices(map_batches(predict))
         self._steps_per_call = config.steps_per_call or (1 if jax.default_backend() == "cpu" else STEPS_PER_CALL)
 
     def of_seed(self, seed: int, weights: Shaped[np.ndarray, " n"]) -> "Trainer":
         """The same compiled programs with another seed for all that is random, and other weights."""
         other = copy.copy(self)
         other.config, other._weights = dataclasses.replace(self.config, seed=seed), np.asarray(weights, np.float32)
-        other._keys = step_keys(seed)
+        other._keys = replicate(step_keys(seed))
         return other
 
     def initial_state(self) -> TrainState:
@@ -104,8 +113,7 @@ class Trainer:
 
     def _several_steps(self, state, batches):
         with compute_precision(self.config):
-            own = _stack_second([local_rows(batch) for batch in batches])
-            return self._steps(state, self._keys, *self.train_arrays, own)
+            return self._steps(state, self._keys, *self.train_arrays, local_rows(_stack_second(batches)))
 
     def run_epoch(
         self, state: TrainState, number: int, on_step: Callable[[jax.Array], None] = lambda loss: None
@@ -116,10 +124,11 @@ class Trainer:
         its steps, which may not be there yet; it may raise to stop.
         """
         state, batches = replicate(state), self._batches(number)
+        most = min(self._steps_per_call, len(batches))
         while batches:
             # What is left of the last call is done step by step: another length would be compiled anew.
-            several = len(batches) >= self._steps_per_call > 1
-            count = self._steps_per_call if several else 1
+            several = len(batches) >= most > 1
+            count = most if several else 1
             now, batches = batches[:count], batches[count:]
             state, loss = self._several_steps(state, now) if several else self.step(state, now[0])
             if must_await_steps():
@@ -152,7 +161,12 @@ class Trainer:
     def _predict_all(self, variables, data):
         # (predicted classes, losses), each [*seeds, n].
         num, parts = data[1].shape[-1], []
-        for batch in split_batches(np.arange(num), self.config.batch_size, self.num_devices):
+        batches = split_batches(np.arange(num), self.config.batch_size, self.num_devices)
+        if 1 < len(batches) <= self._steps_per_call:
+            with compute_precision(self.config):
+                found = self._predict_several(variables, *data, local_rows(_stack_second(batches)))
+            parts, batches = list(zip(*(np.moveaxis(np.asarray(leaf), 1, 0) for leaf in found), strict=True)), []
+        for batch in batches:
             with compute_precision(self.config):
                 parts.append(self._predict(variables, *data, local_rows(batch)))
             if must_await_steps():

@@ -14,7 +14,8 @@ import pandas as pd
 import pytest
 
 from memorize_jax import interruption
-from memorize_jax.runs import session
+from memorize_jax.epochs import kept_epochs
+from memorize_jax.runs import metrics
 from memorize_jax.runs.folder import RunFolder
 from memorize_jax.runs.resume import rate_stretches
 from memorize_jax.runs.train import train_run
@@ -50,16 +51,17 @@ def stored_in(workdir):
 
 @contextlib.contextmanager
 def writing(before=lambda rows: None, after=lambda rows: None):
-    """Has something happen before or after metrics.csv is written."""
+    """Has something happen before or after metrics.csv is written, after every epoch."""
 
     def write(workdir, rows, identity):
         before(rows)
         write_metrics(workdir, rows, identity)
         after(rows)
 
-    write_metrics = session.write_metrics
+    write_metrics = metrics.write_metrics
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(session, "write_metrics", write)
+        patched.setattr(metrics, "write_metrics", write)
+        patched.setattr(metrics, "WRITING_SHARE", np.inf)
         yield
 
 
@@ -94,6 +96,30 @@ def test_training_that_is_resumed_equals_undisturbed_training(tmp_path, monkeypa
             train_in(tmp_path)
         monkeypatch.undo()
     assert differences(outcome(train_in(tmp_path).workdir), outcome(undisturbed)) == []
+
+
+def test_what_training_has_not_written_yet_is_written_when_it_is_stopped(tmp_path, monkeypatch, undisturbed):
+    def stop_in_epoch_5(trainer, state, number, on_step):
+        if number == 5:
+            # As after a kill: the state of the beginning, and no later epoch.
+            assert stored_in(tmp_path) == [0]
+            assert len(pd.read_csv(run.metrics)) == 1
+            raise KeyboardInterrupt
+        return run_epoch(trainer, state, number, on_step)
+
+    run, run_epoch = RunFolder(tmp_path), Trainer.run_epoch
+    for name, part in (("STATE_SHARE", store), ("WRITING_SHARE", metrics)):
+        monkeypatch.setattr(part, name, 1e-9)
+    monkeypatch.setattr(Trainer, "run_epoch", stop_in_epoch_5)
+    with pytest.raises(KeyboardInterrupt):
+        train_in(tmp_path, keep="best,last")
+    assert stored_in(tmp_path) == sorted(kept_epochs("best,last", pd.read_csv(run.metrics)["test_accuracy"]).full)
+    assert len(pd.read_csv(run.metrics)) == 5
+    monkeypatch.setattr(Trainer, "run_epoch", run_epoch)
+    found, expected = outcome(train_in(tmp_path, keep="best,last").workdir), outcome(undisturbed)
+    assert stored_in(tmp_path) == sorted(kept_epochs("best,last", pd.read_csv(run.metrics)["test_accuracy"]).full)
+    assert {"metrics", "labels"} < found.keys() < expected.keys()
+    assert found == {name: expected[name] for name in found}
 
 
 def test_damaged_epochs_are_repaired_and_nothing_else_changes(copy, undisturbed, capsys):
@@ -138,7 +164,7 @@ def test_a_termination_signal_finishes_the_epoch_and_stores_it(tmp_path, undistu
 
 def test_without_time_for_the_epoch_training_stops_at_the_step(tmp_path, monkeypatch):
     monkeypatch.setattr(interruption, "GRACE_SECONDS", -1.0)
-    monkeypatch.setattr(session, "write_metrics", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+    monkeypatch.setattr(metrics, "write_metrics", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
     with pytest.raises(interruption.Terminated):
         train_in(tmp_path)
     assert stored_in(tmp_path) == [0]

@@ -38,13 +38,15 @@ def six_epochs():
     return trained(CONFIG)[0]
 
 
-def test_several_steps_in_one_call_change_nothing(six_epochs):
-    """100 examples make three batches: two in one call, and one that is left."""
-    config, losses = changed(epochs=2, steps_per_call=2), []
+@pytest.mark.parametrize(("steps_per_call", "sizes"), [(2, [2, 1]), (16, [3])])
+def test_several_steps_in_one_call_change_nothing(six_epochs, steps_per_call, sizes):
+    """100 examples make three batches: two in one call, and one that is left, or all in one, the evaluation too."""
+    config, losses = changed(epochs=2, steps_per_call=steps_per_call), []
     trainer = Trainer(config, SPLITS, LABELS)
     state = trainer.run_epoch(trainer.initial_state(), 1, losses.append)
-    assert [np.size(loss) for loss in losses] == [2, 1]
-    np.testing.assert_allclose(trainer.evaluate(state.variables)["loss"], six_epochs[1].metrics["loss"], rtol=1e-5)
+    assert [np.size(loss) for loss in losses] == sizes
+    expected = {name: value for name, value in six_epochs[1].metrics.items() if name != "seconds"}
+    assert trainer.evaluate(state.variables) == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -164,6 +166,16 @@ OF_SEEDS = PermutedLabels(*map(np.stack, zip(SAME, LABELS, SAME, strict=True)))
 @pytest.fixture(scope="module")
 def together():
     return trained(FAST, OF_SEEDS, seeds=SEEDS)
+
+
+def test_the_batches_of_all_seeds_are_evaluated_in_one_call_as_one_after_the_other(together):
+    found = []
+    for steps_per_call in (1, 16):
+        trainer = Trainer(changed(steps_per_call=steps_per_call), SPLITS, OF_SEEDS, seeds=SEEDS)
+        states = [together[seed][1].state for seed in SEEDS]
+        found.append(trainer.evaluate(stack(states).variables))
+    for name, value in found[0].items():
+        np.testing.assert_allclose(found[1][name], value, rtol=1e-6)
 
 
 def test_each_seed_is_trained_as_alone_also_after_others_have_finished(together):

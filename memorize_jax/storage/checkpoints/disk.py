@@ -21,8 +21,8 @@ BYTES_PER_LEAF = 16_384
 def bytes_needed(keep: str, keep_dtype: str, *, epochs: int, leaf_bytes: list[int], state_bytes: list[int]) -> int:
     """Bounds the disk that the checkpoints of a run of so many epochs fill, from the bytes of every array."""
     network, overhead = sum(leaf_bytes), BYTES_PER_LEAF * len(leaf_bytes)
-    # The best and the last in full, and the one before it, which goes when the last is there; likewise three states.
-    full = 3 * (network + overhead)
+    # The best and the last in full, and those before them, which go when these are there; likewise three states.
+    full = 4 * (network + overhead)
     each = network // (2 if keep_dtype == "bfloat16" else 1) + overhead
     return full + len(snapshots(keep, epochs)) * each + 3 * (sum(state_bytes) + BYTES_PER_LEAF * len(state_bytes))
 

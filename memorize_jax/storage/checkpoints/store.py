@@ -26,8 +26,9 @@ class EpochStore:
     """Networks by epoch, and the newest complete training states.
 
     A folder is renamed to its number once it is complete with its checksums, so what has a number is whole or damaged,
-    never half-written. One thread writes, one epoch behind at most. Use as a context manager; leaving it waits for
-    everything to be on disk. Only one process may write (`lock.locked`).
+    never half-written. One thread writes, one epoch behind at most. Networks that stay only until another is better, or
+    later, wait in memory for the next training state: what follows the newest state is trained again after a kill. Use
+    as a context manager; leaving it writes all that waits. Only one process may write (`lock.locked`).
 
     Args:
       keep: which networks stay, see `kept_epochs`.
@@ -46,6 +47,9 @@ class EpochStore:
         self._pool = ThreadPoolExecutor(1, "checkpoints")
         self._pending: Future | None = None
         self._opened = False
+        # Networks by epoch, and what stays, in full and short, once they are written.
+        self._waiting: dict[int, dict[str, np.ndarray]] = {}
+        self._staying: tuple[frozenset[int], frozenset[int]] = (frozenset(), frozenset())
         self._state_written, self._state_cost = -np.inf, 0.0
 
     def __enter__(self) -> Self:
@@ -55,14 +59,17 @@ class EpochStore:
         self.close()
 
     def close(self) -> None:
-        """Waits for pending writes; raises OSError if the last of them failed."""
+        """Writes what waits for a training state, and returns when all is on disk; raises OSError if it cannot be."""
         try:
             self.wait()
+            if self._waiting:
+                self._open()
+                self._store(max(self._waiting), [], self._take_waiting(), self._staying)
         finally:
             self._pool.shutdown()
 
     def wait(self) -> None:
-        """Waits until everything is on disk; raises OSError if it cannot be."""
+        """Waits until what is being written is on disk; raises OSError if it cannot be."""
         pending, self._pending = self._pending, None
         if pending is not None:
             pending.result()
@@ -80,7 +87,8 @@ class EpochStore:
     ) -> bool:
         """Stores the network of an epoch, and from time to time the training state; returns whether it did that.
 
-        Waits for the epoch before, copies to host memory and returns; the arrays may be donated afterwards.
+        Waits for the epoch before, copies to host memory and returns; the arrays may be donated afterwards. The network
+        that stays only as the best or the last so far is written with the next training state, or at the end.
 
         Args:
           training_state: pytree that resuming needs; None to store none.
@@ -100,7 +108,21 @@ class EpochStore:
         if training_state is not None and due:
             state = flatten(training_state)
             self._state_written = time.monotonic()
-        self._pending = self._pool.submit(self._store, epoch, flatten(variables), state, test_accuracies)
+        network = flatten(variables)
+        if test_accuracies is None:
+            writes = [(self._full, epoch, network)]
+        else:
+            full, short = self._staying = self._wanted(test_accuracies)
+            lasting = self._lasting(test_accuracies)
+            writes = self._writes(epoch, network, lasting, short)
+            waiting = {**self._waiting, epoch: network}
+            self._waiting = {at: own for at, own in waiting.items() if at in full - lasting}
+        if state is not None:
+            with_state = [*self._take_waiting(), (self._states, epoch, state)]
+            staying = None if test_accuracies is None else self._staying
+            self._pending = self._pool.submit(self._store, epoch, writes, with_state, staying)
+        elif writes:
+            self._pending = self._pool.submit(self._store, epoch, writes, [], None)
         return state is not None
 
     def rewrite(self, epoch: int, variables: dict, *, test_accuracies: Sequence[float]) -> None:
@@ -108,7 +130,8 @@ class EpochStore:
         self._open()
         for folder in (self._full, self._short):
             folders.remove_epoch(folder, epoch)
-        self._store(epoch, flatten(variables), None, test_accuracies)
+        staying = self._wanted(test_accuracies)
+        self._store(epoch, self._writes(epoch, flatten(variables), *staying), [], staying)
 
     def forget_after(self, epoch: int) -> None:
         """Removes what is stored of epochs later than `epoch`, which training is about to redo."""
@@ -117,6 +140,11 @@ class EpochStore:
             for path in folder.iterdir():
                 if path.name.isdecimal() and int(path.name) > epoch:
                     folders.remove_epoch(folder, int(path.name))
+
+    def tidy(self, test_accuracies: Sequence[float]) -> None:
+        """Removes networks that do not stay: a kill left them, or other ones were to stay."""
+        self._open()
+        self._prune(*self._wanted(test_accuracies))
 
     def _open(self):
         self.wait()
@@ -129,21 +157,28 @@ class EpochStore:
                 raise FileNotFoundError(f"{folder} is gone; was the run moved or deleted?")
         self._opened = True
 
-    def _store(self, epoch, network, state, test_accuracies):
+    def _writes(self, epoch, network, full, short):
+        return [(folder, epoch, network) for folder, of in ((self._full, full), (self._short, short)) if epoch in of]
+
+    def _take_waiting(self):
+        waiting, self._waiting = self._waiting, {}
+        return [(self._full, epoch, network) for epoch, network in sorted(waiting.items())]
+
+    def _store(self, epoch, writes, with_state, staying):
+        """Writes (folder, epoch, arrays), one after the other, and then removes what is not among those `staying`."""
         try:
-            full, short = ({epoch}, set()) if test_accuracies is None else self._wanted(test_accuracies)
-            for folder, wanted in ((self._full, full), (self._short, short)):
-                if epoch in wanted:
-                    self._write(folder, epoch, network)
-            # After the network, so that no state stands for an epoch that has none.
-            if state is not None:
-                started = time.monotonic()
-                self._write(self._states, epoch, state)
+            for write in writes:
+                self._write(*write)
+            # Last the state, so that none stands for an epoch that has no network.
+            started = time.monotonic()
+            for write in with_state:
+                self._write(*write)
+            if with_state:
                 self._state_cost = time.monotonic() - started
                 for old in folders.stored_epochs(self._states)[:-NUM_STATES]:
                     folders.remove_epoch(self._states, old)
-            if test_accuracies is not None:
-                self._prune(full, short)
+            if staying is not None:
+                self._prune(*staying)
         except Exception as error:
             for folder in (self._full, self._short, self._states):
                 folders.remove_unfinished(folder)
@@ -156,6 +191,10 @@ class EpochStore:
     def _wanted(self, test_accuracies):
         snapshots, full = kept_epochs(self._keep, test_accuracies)
         return (full | snapshots, frozenset()) if self._keep_dtype == "float32" else (full, snapshots)
+
+    def _lasting(self, test_accuracies):
+        """Of the networks that stay in full those that stay whatever later epochs are."""
+        return kept_epochs(self._keep, test_accuracies).snapshots if self._keep_dtype == "float32" else frozenset()
 
     def _prune(self, full, short):
         for epoch in set(folders.stored_epochs(self._full)) - full:
@@ -215,9 +254,8 @@ class EpochStore:
         which training is about to redo, was better.
         """
         full, short = self._wanted(test_accuracies)
-        snapshots, _ = kept_epochs(self._keep, test_accuracies)
         in_full, in_short = set(folders.stored_epochs(self._full)), set(folders.stored_epochs(self._short))
-        needed = full if finished else full & snapshots if self._keep_dtype == "float32" else frozenset()
+        needed = full if finished else self._lasting(test_accuracies)
         missing = (needed - in_full) | (short - in_full - in_short)
         found = {epoch: f"epoch {epoch} is missing in {self._folder}" for epoch in missing}
         for folder, stored in ((self._full, in_full), (self._short, in_short)):
