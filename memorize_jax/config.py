@@ -154,6 +154,14 @@ class RunConfig(Settings):
     tensorboard: bool = setting(
         False, "Also write metrics for TensorBoard, in tensorboard/ of the run.", changes="care"
     )
+    wandb: bool = setting(
+        False,
+        "Also log metrics to Weights & Biases; offline, in wandb/ of the run, without WANDB_MODE.",
+        changes="care",
+    )
+    mlflow: bool = setting(
+        False, "Also log metrics to MLflow; in mlflow/ of the run without MLFLOW_TRACKING_URI.", changes="care"
+    )
 
     def validate(self) -> None:
         """Checks every field; raises ValueError "expected X, got Y"."""

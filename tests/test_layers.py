@@ -67,6 +67,8 @@ OWNERS = {
     "filelock": {"memorize_jax.storage.lock"},
     "fsspec": {"memorize_jax.storage.bucket"},
     "tensorboardX": {"memorize_jax.storage.tensorboard"},
+    "wandb": {"memorize_jax.storage.wandb_run"},
+    "mlflow": {"memorize_jax.storage.mlflow_run"},
     "threadpoolctl": {"memorize_jax.threads"},
     "umap": {"memorize_jax.measurements.umap.embedding"},
     "skdim": {"memorize_jax.measurements.geometry.two_nn"},
