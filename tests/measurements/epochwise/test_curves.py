@@ -25,7 +25,8 @@ def test_single_epochs_do_not_decide():
     twice = once + 0.08 * np.exp(-((2 * np.log((epochs + 1) / 100)) ** 2))
     found = course(twice + rng.normal(0, 0.015, (1, 300)))
     assert found.peak == pytest.approx(99, rel=0.25)
-    assert found.minimum < found.peak < found.low
+    assert found.low is not None
+    assert found.minimum < 80 < 120 < found.low
 
 
 def test_the_minimum_is_the_lowest_before_the_peak():
@@ -47,8 +48,7 @@ def test_the_report_has_the_turns_of_every_fraction():
     assert 2 <= middle["minimum_epoch"] < 6 <= middle["peak_epoch"] < 17 <= middle["low_epoch"]
     assert np.isnan(table.loc[0.0, ["peak", "low", "peak_epoch"]].astype(float)).all()
     _, view = SECTION.views["test_error_over_epochs"]
-    assert view(study).num_rows == 3
-    assert view(study._replace(axes=())) is None
+    assert [found and found.num_rows for found in (view(study), view(study._replace(axes=())))] == [3, None]
 
 
 def test_the_interval_over_seeds_decides():
