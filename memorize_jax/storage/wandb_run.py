@@ -54,8 +54,8 @@ def _files(folder):
 def opened(folder: pathlib.Path, rows: Sequence[dict], about: About) -> Iterator[Callable[..., None]]:
     """Opens the run of W&B with the id of `about`, or goes on with it; the step of an epoch is its number.
 
-    Offline the run is written anew from `rows`, those of metrics.csv so far, so that one folder holds each epoch once;
-    `wandb sync` puts it in the place of what was uploaded before. Online those rows are logged that the run lacks.
+    Offline the run is written anew from `rows`, those of metrics.csv so far, so that one folder holds each epoch once,
+    for `wandb sync` to upload once training has ended. Online those rows are logged that the run lacks.
     Yields a function that takes the rows of further epochs. `folder` has the name that W&B gives its own, wandb.
     """
     for name, value in QUIET.items():
