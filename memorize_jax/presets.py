@@ -166,6 +166,18 @@ PRESETS = {
         {"geometry": {"num_draws": 200}},
         widths="5,9,16,21,27,36,47,61,80,104,135,177,230,300",
     ),
+    # Stephenson and Lee (2021) trained other networks on other data. Here weight decay at a high learning rate makes
+    # the error fall again once the labels are fitted, after some 30 epochs.
+    "epochwise_mnist1d": Preset(
+        "two-layer MLPs on 2,000 examples of MNIST-1D, for a sweep over permuted fractions: with which of them test "
+        "error descends twice over epochs (Stephenson and Lee 2021); minutes on two cores",
+        RunConfig(
+            **_MNIST1D
+            | {"model": "mnist1d_mlp", "width": 256, "num_train": 2000, "permuted_fraction": 0.3, "epochs": 100}
+            | {"learning_rate": 0.07, "weight_decay": 1e-3, "keep": "best,last", "steps_per_call": 20}
+        ),
+        {"geometry": {"examples_per_class": 30, "num_draws": 100, "joint_draws": 100}},
+    ),
     # Ketha and Ramaswamy's networks and training; --permuted_fraction=0.2, 0.4, 0.6, 0.8 are their degrees of
     # corruption. On Fashion-MNIST they print no MLP; it is trained as on MNIST.
     "masc_mlp_mnist": Preset(
