@@ -2,12 +2,13 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
 
 import pandas as pd
 
 from benchmarks import printed
+from benchmarks.comparison import NONE, Comparison, Judged
 from benchmarks.measured import Measured
+from benchmarks.published_training import KETHA, corruption, mnist1d
 from memorize_jax.claims.sheet import PAPERS_FRACTION
 from memorize_jax.claims.statement import Claim
 from memorize_jax.measurements.decoding.section import PUBLISHED, PUBLISHED_DEGREES
@@ -16,7 +17,6 @@ from memorize_jax.runs.noted import read_config
 from memorize_jax.studies.study import Study
 
 STEPHENSON = "Stephenson et al. 2021"
-KETHA = "Ketha & Ramaswamy 2025"
 TOOL = "published geometry tool, README at d56eda1"
 PAPERS_EXAMPLES, PAPERS_EPOCHS = 50, 1000
 RANDOM_CLASSES = 100
@@ -25,45 +25,11 @@ MEMORIZED, RECOVERED = 0.99, 0.9
 NEAREST = {"digits": "MLP, MNIST", "fashion_mnist": "CNN, Fashion-MNIST", "fashion_mnist_14": "CNN, Fashion-MNIST"}
 # Their degrees of corruption around half.
 AROUND_HALF = (40, 60)
-NONE = "–"
-
-
-class Comparison(NamedTuple):
-    """A published number beside ours.
-
-    Attributes:
-      source: who states it, and where.
-      where: name of the study, or of what else was measured.
-      ours: with several seeds with its interval.
-      n: what it was measured on.
-      reason: for the gap, in a few words.
-    """
-
-    quantity: str
-    source: str
-    published: str
-    where: str
-    ours: str
-    n: str
-    gap: str
-    reason: str
-
-
-class Judged(NamedTuple):
-    """A study, by the name of its folder, and the claims judged on it."""
-
-    name: str
-    study: Study
-    claims: Sequence[Claim]
-
-    def claim(self, name: str) -> Claim:
-        """One claim by name."""
-        return next(claim for claim in self.claims if claim.claim == name)
 
 
 def comparisons(studies: Sequence[Judged], measured: Mapping[str, Measured]) -> list[Comparison]:
     """All published numbers that we have something to say about, in the order of the table."""
-    of_studies = (_training, _lower_bound, _rewinding, _decoding)
+    of_studies = (_training, _lower_bound, _rewinding, _decoding, corruption, mnist1d)
     rows = [row for one in of_studies for judged in studies for row in one(judged)]
     return [*_sizes(measured), *_random_points(measured), *rows, *_pixels(measured)]
 

@@ -8,12 +8,14 @@ from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
+from benchmarks.comparison import Comparison, Judged
 from benchmarks.measured import read_measured
-from benchmarks.published import Comparison, Judged, comparisons
+from benchmarks.published import comparisons
 from benchmarks.trimmed import EXAMPLES
 from memorize_jax.claims.sheet import evaluate
 from memorize_jax.claims.statement import HOLDS
 from memorize_jax.commands.report import commands
+from memorize_jax.config import RunConfig
 from memorize_jax.epochs import best_epoch, final_epoch
 from memorize_jax.figures.figure import Figure, missing
 from memorize_jax.measurements.registry import figures, open_study, statements
@@ -117,7 +119,7 @@ def _scale(study: Study) -> str:
         ("network", _joined(f"{own.model}, width {own.width or 'as published'}" for own in configs)),
         ("data", _joined(f"{own.dataset}, {count['training']:,} training examples" for own, count in noted)),
         ("labels permuted", _joined(f"{count['permuted']:,}" for count in counts)),
-        ("Adam", _joined(f"learning rate {own.learning_rate:g}, batches of {own.batch_size:,}" for own in configs)),
+        ("training", _joined(map(_recipe, configs))),
         ("ends", _joined(map(ends, configs))),
         ("seeds", ", ".join(map(str, study.seeds))),
         ("device", _joined(note["device"] for note in notes)),
@@ -125,6 +127,15 @@ def _scale(study: Study) -> str:
         ("seconds", ", ".join(f"{step} {seconds:,.0f}" for step, seconds in steps.items())),
     ]
     return _table(("what", "value"), rows)
+
+
+def _recipe(config: RunConfig) -> str:
+    """How a network is trained, without what is as in the paper."""
+    usual, named = RunConfig(), ("momentum", "weight_decay", "schedule", "augment", "loss", "label_smoothing")
+    parts = [config.optimizer, f"learning rate {config.learning_rate:g}", f"batches of {config.batch_size:,}"]
+    others = {name: getattr(config, name) for name in named}
+    parts += [f"{name.replace('_', ' ')} {value}" for name, value in others.items() if value != getattr(usual, name)]
+    return ", ".join(parts)
 
 
 def _by_group(study: Study) -> str:

@@ -101,7 +101,9 @@ class RunConfig(Settings):
         "adam", "Optimizer: adam, adamw or sgd, or MODULE:NAME of your own, see docs/tutorial/recipe.md.", is_new=True
     )
     learning_rate: float = setting(1e-4, "Learning rate, of a schedule the highest.")
-    momentum: float = setting(0.0, "Momentum of sgd.", is_new=True)
+    momentum: float | None = setting(
+        None, "Momentum of sgd, or of Adam its first decay rate; None is 0 and 0.9.", is_new=True
+    )
     weight_decay: float = setting(
         0.0, "Weight decay: adamw takes it off the parameters, the others add it to the gradient.", is_new=True
     )
@@ -153,6 +155,14 @@ class RunConfig(Settings):
     )
     tensorboard: bool = setting(
         False, "Also write metrics for TensorBoard, in tensorboard/ of the run.", changes="care"
+    )
+    wandb: bool = setting(
+        False,
+        "Also log metrics to Weights & Biases; offline, in wandb/ of the run, without WANDB_MODE.",
+        changes="care",
+    )
+    mlflow: bool = setting(
+        False, "Also log metrics to MLflow; in mlflow/ of the run without MLFLOW_TRACKING_URI.", changes="care"
     )
 
     def validate(self) -> None:

@@ -15,3 +15,8 @@ def bar(description: str, unit: str, total: int | None, *, done: int = 0) -> tqd
 def warn(text: str) -> None:
     """Writes a warning."""
     print(f"warning: {text}", file=sys.stderr)
+
+
+def say(text: str) -> None:
+    """Writes a line that the reader may want to know."""
+    print(text, file=sys.stderr)

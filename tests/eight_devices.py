@@ -12,10 +12,10 @@ from memorize_jax.config import RunConfig
 from memorize_jax.recipe import make_optimizer
 from memorize_jax.storage.checkpoints import EpochStore
 from memorize_jax.training import Trainer
+from memorize_jax.training.build import step_keys
 from memorize_jax.training.devices import replicate, split_batches
 from memorize_jax.training.state import create_state
 from memorize_jax.training.step import make_train_step
-from memorize_jax.training.trainer import step_keys
 
 BATCH_SIZE = 37  # not divisible by 8; 100 examples leave a short last batch of 26
 

@@ -4,17 +4,20 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks import document, printed, results_page
-from benchmarks.published import Comparison, Judged, comparisons
+from benchmarks import document, printed, published_training, results_page
+from benchmarks.comparison import Comparison, Judged
+from benchmarks.published import comparisons
 from benchmarks.trimmed import trim
 from memorize_jax.claims.sheet import evaluate
+from memorize_jax.config import RunConfig
 from memorize_jax.data import PermutedLabels
 from memorize_jax.measurements.registry import open_study, statements
 from memorize_jax.runs.folder import RunFolder
 from memorize_jax.runs.labels import write_labels
-from memorize_jax.runs.noted import read_config, read_noted, write_config
+from memorize_jax.runs.noted import Noted, read_config, read_noted, write_config
 from memorize_jax.storage.files import read_json
 from memorize_jax.storage.tables import write_table
+from memorize_jax.studies.study import Study
 from tests.commands import ROOT
 from tests.experiments.made_up import made_up_run
 from tests.figures import invented
@@ -115,6 +118,50 @@ def test_the_reason_for_a_gap_names_the_epochs_of_the_runs_that_are_judged(tmp_p
     measured = results_page.read_measured(FOLDER / "measured.csv")
     found = comparisons([Judged("mine", study, list(claims.values()))], measured)
     assert next(row for row in found if row.where == "mine").reason.startswith(reason)
+
+
+def test_double_descent_stands_beside_the_published_errors():
+    """Two seeds and four of the fourteen widths; the narrowest is not judged for the peak."""
+    errors = {5: (70.0, 72.0), 16: (48.0, 50.0), 47: (55.0, 56.0), 300: (44.0, 46.0)}
+    rows = [
+        {"seed": seed, "width": width, "moment": "final", "test_accuracy": 1 - pair[seed] / 100}
+        for width, pair in errors.items()
+        for seed in (0, 1)
+    ]
+    study = Study(
+        FOLDER, "mnist1d_mlp", "mnist1d_12000", 0.15, (), (0, 1), {"double_descent": pd.DataFrame(rows)}, ("width",)
+    )
+    found = list(published_training.mnist1d(Judged("mine", study, [])))
+    # Published: 57.45, 47.24, 54.05, 45.47.
+    assert [row.gap for row in found] == [
+        *("+13.55 points", "+1.76 points", "+1.45 points", "-0.47 points", "–", "+1.9 points")
+    ]
+    # Student's t with one degree of freedom: 12.706 times a standard error of 1.
+    assert found[1].ours == "49.00 [36.29, 61.71]"
+    assert (found[4].published, found[4].ours) == ("47", "47")
+    assert (found[5].published, found[5].ours) == ("8.6", "10.5")
+    assert list(published_training.mnist1d(Judged("mine", study._replace(dataset="digits"), []))) == []
+
+
+def test_the_best_layer_stands_beside_the_published_one():
+    metrics = pd.DataFrame({"permuted_fraction": [0.4, 0.4, 0.5], "epoch": [0, 9, 9], "test_accuracy": [0.1, 0.7, 0.6]})
+    layers = {"input": 0.8, "linear1": 0.9, "linear2": 0.95}
+    rows = [
+        {"permuted_fraction": 0.4, "epoch": epoch, "layer": layer, "method": method, "labels": labels}
+        | {"test_accuracy": accuracy - (epoch == 0) / 2 + (labels == "true") / 20}
+        for layer, accuracy in layers.items()
+        for epoch in (0, 9)
+        for method, labels in (("masc", "assigned"), ("masc", "true"), ("velpic", "assigned"))
+    ]
+    tables = {"metrics": metrics, "decoding": pd.DataFrame(rows)}
+    noted = {FOLDER: Noted(RunConfig(num_train=2000))}
+    study = Study(
+        FOLDER, "masc_mlp", "mnist", 0.4, ("linear1", "linear2"), (0,), tables, ("permuted_fraction",), noted=noted
+    )
+    (found,) = published_training.corruption(Judged("mine", study, []))
+    assert (found.published, found.ours) == ("73.3, 96.5 (MLP, MNIST)", "70.0, 90.0")
+    assert found.gap == "-3.2 points between the two"
+    assert found.reason == "2,000 of 60,000 training images"
 
 
 def test_sizes_counted_from_the_printed_layers_are_those_of_our_networks():

@@ -28,6 +28,7 @@ ROOMS = (
     "memorize_jax.measurements.double_descent",
     "memorize_jax.measurements.gradients",
     "memorize_jax.measurements.fractions",
+    "memorize_jax.measurements.epochwise",
     "memorize_jax.measurements.decoding",
     "memorize_jax.measurements.scores",
 )

@@ -10,18 +10,20 @@ import optax
 from memorize_jax.recipe.names import call_own, check_name, guarded
 from memorize_jax.recipe.schedules import Rate
 
-
-def _adam(learning_rate: Rate, momentum: float, weight_decay: float) -> optax.GradientTransformation:
-    del momentum
-    return _after_decay(weight_decay, optax.adam(learning_rate))
+# Kingma and Ba (2015).
+ADAMS_MOMENTUM = 0.9
 
 
-def _adamw(learning_rate: Rate, momentum: float, weight_decay: float) -> optax.GradientTransformation:
-    del momentum
-    return optax.adamw(learning_rate, weight_decay=weight_decay)
+def _adam(learning_rate: Rate, momentum: float | None, weight_decay: float) -> optax.GradientTransformation:
+    return _after_decay(weight_decay, optax.adam(learning_rate, b1=ADAMS_MOMENTUM if momentum is None else momentum))
 
 
-def _sgd(learning_rate: Rate, momentum: float, weight_decay: float) -> optax.GradientTransformation:
+def _adamw(learning_rate: Rate, momentum: float | None, weight_decay: float) -> optax.GradientTransformation:
+    first_decay = ADAMS_MOMENTUM if momentum is None else momentum
+    return optax.adamw(learning_rate, b1=first_decay, weight_decay=weight_decay)
+
+
+def _sgd(learning_rate: Rate, momentum: float | None, weight_decay: float) -> optax.GradientTransformation:
     return _after_decay(weight_decay, optax.sgd(learning_rate, momentum=momentum or None))
 
 
@@ -29,35 +31,31 @@ def _after_decay(weight_decay, optimizer):
     return optax.chain(optax.add_decayed_weights(weight_decay), optimizer) if weight_decay else optimizer
 
 
-OPTIMIZERS: dict[str, Callable[[Rate, float, float], optax.GradientTransformation]] = {
+OPTIMIZERS: dict[str, Callable[[Rate, float | None, float], optax.GradientTransformation]] = {
     "adam": _adam,
     "adamw": _adamw,
     "sgd": _sgd,
 }
-# Those of ours that have momentum as a setting; Adam's own stays at its default.
-WITH_MOMENTUM = ("sgd",)
 
 
-def check_optimizer(name: str, momentum: float, weight_decay: float) -> None:
+def check_optimizer(name: str, momentum: float | None, weight_decay: float) -> None:
     """Raises ValueError for a name, a momentum or a weight decay that cannot be; imports nothing."""
     check_name("optimizer", name, OPTIMIZERS)
-    if not 0 <= momentum < 1:
+    if momentum is not None and not 0 <= momentum < 1:
         raise ValueError(f"expected momentum >= 0 and < 1, got {momentum}")
     if not 0 <= weight_decay < float("inf"):
         raise ValueError(f"expected weight_decay >= 0, got {weight_decay}")
-    if momentum and name in OPTIMIZERS and name not in WITH_MOMENTUM:
-        raise ValueError(f"expected no momentum with optimizer={name}, which has its own, got {momentum}; sgd takes it")
 
 
 def make_optimizer(
-    name: str, learning_rate: Rate, *, momentum: float = 0.0, weight_decay: float = 0.0
+    name: str, learning_rate: Rate, *, momentum: float | None = None, weight_decay: float = 0.0
 ) -> optax.GradientTransformation:
     """Makes an optimizer from its name.
 
     With the gradient g of the loss, parameters w, momentum m, decay d and rate r, as in PyTorch:
 
         sgd:    v <- m v + (g + d w),  w <- w - r v
-        adam:   Adam on g + d w
+        adam:   Adam on g + d w, with m as the decay rate of the first moment
         adamw:  w <- w - r (a + d w), with Adam's direction a for g (Loshchilov and Hutter 2019)
 
     All parameters decay, biases and BatchNorm's scales too.
@@ -66,6 +64,7 @@ def make_optimizer(
       name: one of `OPTIMIZERS`; or MODULE:NAME, a function of yours that takes the rate, and by name momentum and
         weight_decay, and returns an optax.GradientTransformation.
       learning_rate: a number, or a schedule, from the number of steps done to the rate.
+      momentum: None for the usual one, 0 of sgd and 0.9 of Adam; functions of yours are given None too.
     """
     check_optimizer(name, momentum, weight_decay)
     if name in OPTIMIZERS:

@@ -81,7 +81,7 @@ def views(study: Study) -> list[View]:
         for one in measurements().values()
         if one.section
         for name, (others, make) in one.section.views.items()
-        if {name, *others} & tables().keys() <= study.tables.keys() and (view := make(study))
+        if {*others, *({name} & tables().keys())} <= study.tables.keys() and (view := make(study))
     }
     rest = {name: table for name, table in study.tables.items() if name not in known}
     return [*known.values(), *(plain_view(name, table) for name, table in rest.items())]

@@ -22,7 +22,8 @@ class RunFolder:
         # Of the program whose run was watched.
         self.own_metrics = self.workdir / "own_metrics.csv"
         self.restores = self.workdir / "restores.csv"
-        self.events = self.workdir / "tensorboard"
+        # Under which id loggers know the run, and what they have been given.
+        self.loggers = self.workdir / "loggers.json"
         self.checkpoints = self.workdir / "checkpoints"
         self.results = self.workdir / "results"
         self.figures = self.workdir / "figures"

@@ -12,9 +12,9 @@ from memorize_jax.invocation import given_line
 from memorize_jax.keys import stream
 from memorize_jax.runs.folder import RunFolder, check_writable
 from memorize_jax.runs.labels import read_labels, write_labels
+from memorize_jax.runs.loggers import check_installed
 from memorize_jax.runs.noted import Noted, begin, check_same_data, check_same_run, read_noted
 from memorize_jax.storage.checkpoints import check_space
-from memorize_jax.storage.tensorboard import check_installed
 from memorize_jax.training import state_shapes
 
 # What training needs besides a folder: the data, and the labels of the training set.
@@ -27,8 +27,7 @@ def prepare(workdir: str | pathlib.Path, config: RunConfig, splits: Splits | Non
     Raises ValueError or OSError with one clear sentence.
     """
     config.validate()
-    if config.tensorboard:
-        check_installed()
+    check_installed(config)
     folder = RunFolder(workdir)
     check_writable(folder.workdir)
     check_same_run(folder, config)

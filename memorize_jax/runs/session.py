@@ -8,10 +8,10 @@ import pandas as pd
 
 from memorize_jax.epochs import held_out
 from memorize_jax.runs.folder import RunFolder
+from memorize_jax.runs.loggers import opened_loggers
 from memorize_jax.runs.metrics import MetricsFile, read_restores
 from memorize_jax.runs.noted import Noted
 from memorize_jax.storage.checkpoints import EpochStore
-from memorize_jax.storage.tensorboard import event_file
 from memorize_jax.training import Epoch, is_finished
 
 
@@ -39,9 +39,8 @@ class Session(NamedTuple):
         return read_restores(self.folder.workdir, self.noted.identity)
 
     def curves(self) -> contextlib.AbstractContextManager[Callable[[dict], None]]:
-        """The run's event file, see `event_file`; takes nothing unless the configuration says `tensorboard`."""
-        wanted = self.noted.config.tensorboard
-        return event_file(self.folder.events, self.rows) if wanted else contextlib.nullcontext(lambda row: None)
+        """The loggers that the configuration asks for, see `opened_loggers`."""
+        return opened_loggers(self.folder, self.noted, self.rows)
 
     def store_epoch(self, epoch: Epoch, draw: Callable[[dict], None], with_state: bool | None = None) -> bool:
         """Stores a finished epoch's network and its row, which `draw` takes too; returns whether the state is stored.

@@ -27,8 +27,10 @@ MANIFEST, LOCK, BEAT = ".mirror.json", ".mirror.lock", ".mirror.beat"
 BEAT_SECONDS, LOOK_SECONDS, GONE_SECONDS = 20.0, 5.0, 90.0
 AT_ONCE = 8  # most files are small, and most of their time is waiting
 OPTIONS = {"gs:/": {"consistency": "md5"}, "file": {"auto_mkdir": True}}  # what arrives is compared; folders are made
-# Locks, what is being written or removed, and what would lie elsewhere.
-NEVER = re.compile(r"(.*/)?(\d+\.(new.*|old)/.*|run\.(lock|holder\.json)|\.mirror\..*|\..+\.tmp.*|\.{0,2}(/.*)?)")
+# Locks, what is being written or removed, and what would lie elsewhere, as a link of W&B's does.
+NEVER = re.compile(
+    r"(.*/)?(\d+\.(new.*|old)/.*|run\.(lock|holder\.json)|debug-core\.log|\.mirror\..*|\..+\.tmp.*|\.{0,2}(/.*)?)"
+)
 # Written last: what has metrics says what it is, and metrics.json knows of the tables after it before they come.
 LAST = ("config.json", "metrics.json", "restores.csv", "metrics.csv")
 BucketError = ConnectionError  # the message names the bucket

@@ -2,10 +2,11 @@
 
 import contextlib
 import importlib.util
-import math
 import pathlib
 import time
 from collections.abc import Callable, Iterator, Sequence
+
+from memorize_jax.storage.curves import About, ended, points
 
 
 def check_installed() -> None:
@@ -14,19 +15,23 @@ def check_installed() -> None:
         raise ValueError("--tensorboard needs tensorboardX: pip install 'memorize_jax[tensorboard]'")
 
 
-def tag(column: str) -> str:
-    """The name of a metric's curve: accuracies are one group of TensorBoard's page."""
-    name = column.removesuffix("_accuracy")
-    return column if name == column else f"accuracy/{name}"
+def place(folder: pathlib.Path) -> str:
+    """Nowhere that is known to be whole: the event file is written anew whenever training starts."""
+    return ""
+
+
+def hint(folder: pathlib.Path, about: About) -> str:
+    """Nothing has to be said."""
+    return ""
 
 
 @contextlib.contextmanager
-def event_file(folder: pathlib.Path, rows: Sequence[dict]) -> Iterator[Callable[[dict], None]]:
+def opened(folder: pathlib.Path, rows: Sequence[dict], about: About) -> Iterator[Callable[..., None]]:
     """Keeps the event file of a run: it always holds each epoch once, however often training was interrupted.
 
     What an earlier process wrote is written anew from `rows`, those of metrics.csv so far, for its file may hold epochs
-    that are now done again. Yields a function that puts the row of an epoch on disk; NaN, the accuracy of a group
-    without examples, has no point. The folder is for the file alone, and made if needed.
+    that are now done again. Yields a function that puts the rows of further epochs on disk. The folder is for the file
+    alone, and made if needed.
     """
     # EventsWriter rather than SummaryWriter, whose thread would wait for ever for a disk that is full.
     from tensorboardX import summary
@@ -38,24 +43,17 @@ def event_file(folder: pathlib.Path, rows: Sequence[dict]) -> Iterator[Callable[
         old.unlink()
     writer = EventsWriter(str(folder / "events"))
 
-    def append(row, ended):
-        for column, value in row.items():
-            if column != "epoch" and math.isfinite(value):
-                scalar = summary.scalar(tag(column), value)
-                writer.write_event(Event(wall_time=ended, step=int(row["epoch"]), summary=scalar))
-
-    def add(row):
-        append(row, time.time())
+    def add(*rows):
+        for row, moment in zip(rows, ended(rows), strict=True):
+            for curve, value in points(row).items():
+                scalar = summary.scalar(curve, value)
+                writer.write_event(Event(wall_time=moment, step=int(row["epoch"]), summary=scalar))
         writer.flush()
 
     try:
         # A TensorBoard that shows this run already takes away what it had.
         writer.write_event(Event(wall_time=time.time(), step=0, session_log=SessionLog(status=SessionLog.START)))
-        ended = time.time() - sum(row["seconds"] for row in rows)
-        for row in rows:
-            ended += row["seconds"]
-            append(row, ended)
-        writer.flush()
+        add(*rows)
         yield add
     finally:
         writer.close()

@@ -3,47 +3,38 @@
 import copy
 import dataclasses
 import functools
+import math
 from collections.abc import Callable, Sequence
 
-import flax.linen as nn
 import jax
 import numpy as np
-import optax
 from jaxtyping import Int, Shaped
 
-from memorize_jax import models
 from memorize_jax.config import RunConfig
 from memorize_jax.data import PermutedLabels, Splits, channel_statistics, standardize
 from memorize_jax.keys import stream
-from memorize_jax.recipe import (
-    Augmentation,
-    Loss,
-    check_updates,
-    make_augmentation,
-    make_loss,
-    make_optimizer,
-    make_schedule,
-)
 from memorize_jax.training.accuracy import group_accuracies
+from memorize_jax.training.build import (
+    COMPUTE,
+    build_augmentation,
+    build_loss,
+    build_model,
+    build_optimizer,
+    step_keys,
+)
 from memorize_jax.training.devices import gather_rows, local_rows, must_await_steps, replicate, split_batches
 from memorize_jax.training.state import TrainState, create_state, stack
 from memorize_jax.training.step import (
     AXIS,
     Batch,
-    StepKeys,
     make_predict_step,
     make_train_step,
     map_batches,
     scan_steps,
 )
 
-# Precision of a run -> the type that activations have, and the precision of products.
-COMPUTE = {
-    "float32": (jax.numpy.float32, "highest"),
-    "tf32": (jax.numpy.float32, "tensorfloat32"),
-    "bfloat16": (jax.numpy.bfloat16, "default"),
-    "float64": (jax.numpy.float64, "highest"),
-}
+# Numbers in the inputs of one batch of evaluation, at most; larger ones than in training, for small examples.
+EVALUATED_AT_ONCE = 2**18
 # Enough to hide the call behind the steps, few enough that a stop need not wait long.
 STEPS_PER_CALL = 16
 
@@ -161,7 +152,8 @@ class Trainer:
     def _predict_all(self, variables, data):
         # (predicted classes, losses), each [*seeds, n].
         num, parts = data[1].shape[-1], []
-        batches = split_batches(np.arange(num), self.config.batch_size, self.num_devices)
+        batch_size = self._evaluation_batch_size(num)
+        batches = split_batches(np.arange(num), batch_size, self.num_devices)
         if 1 < len(batches) <= self._steps_per_call:
             with compute_precision(self.config):
                 found = self._predict_several(variables, *data, local_rows(_stack_second(batches)))
@@ -172,57 +164,19 @@ class Trainer:
             if must_await_steps():
                 jax.block_until_ready(parts[-1])
         gathered = [gather_rows(np.stack([np.asarray(part) for part in leaf])) for leaf in zip(*parts, strict=True)]
-        return [self._in_order(leaf)[..., :num] for leaf in gathered]
+        return [self._in_order(leaf, batch_size)[..., :num] for leaf in gathered]
 
-    def _in_order(self, leaf):
+    def _evaluation_batch_size(self, num):
+        features = math.prod(self.splits.train.images.shape[1:])
+        most = max(self.config.batch_size, EVALUATED_AT_ONCE // features)
+        # Batches of equal size, as few as there can be: nearly nothing is padding.
+        return -(-num // -(-num // most))
+
+    def _in_order(self, leaf, batch_size):
         # [batches, D, *seeds, n] as [*seeds, examples], without the padding of full batches.
         leaf = leaf if self.seeds is None else np.moveaxis(leaf, 2, 0)
         batches = leaf.reshape(*self._axes, leaf.shape[len(self._axes)], -1)
-        return batches[..., : self.config.batch_size].reshape(*self._axes, -1)
-
-
-def build_model(config: RunConfig, splits: Splits) -> nn.Module:
-    """The network of a run, for training on several devices."""
-    how = {"dtype": COMPUTE[config.dtype][0], "init": config.init, "dropout": config.dropout, "axis_name": AXIS}
-    return models.create(config.model, num_classes=splits.train.num_classes, width=config.width, **how)
-
-
-def build_optimizer(config: RunConfig, splits: Splits) -> optax.GradientTransformation:
-    """The optimizer of a run, with its schedule."""
-    steps_per_epoch = -(-len(splits.train.labels) // config.batch_size)
-    length = {"epochs": config.scheduled_epochs, "steps_per_epoch": steps_per_epoch}
-    rate = make_schedule(config.schedule, config.learning_rate, **length)
-    return make_optimizer(config.optimizer, rate, momentum=config.momentum, weight_decay=config.weight_decay)
-
-
-def build_loss(config: RunConfig, splits: Splits) -> Loss:
-    """The loss of a run."""
-    return make_loss(config.loss, num_classes=splits.train.num_classes, label_smoothing=config.label_smoothing)
-
-
-def build_augmentation(config: RunConfig, splits: Splits) -> Augmentation | None:
-    """The augmentation of a run, None if it has none."""
-    images = splits.train.images
-    return make_augmentation(config.augment, images.shape[1:], images.dtype)
-
-
-def step_keys(seed: int) -> StepKeys:
-    """The keys of all that is random in the steps of one seed."""
-    return StepKeys(*(stream(seed, name) for name in StepKeys._fields))
-
-
-def state_shapes(config: RunConfig, splits: Splits) -> TrainState:
-    """Shape and type of every leaf of a run's training state; computes nothing.
-
-    Raises ValueError, with the reason in one line, where a part of the recipe cannot train this network on these data.
-    """
-    sample = jax.ShapeDtypeStruct((1, *splits.train.images.shape[1:]), np.float32)
-    model, tx = build_model(config, splits), build_optimizer(config, splits)
-    build_loss(config, splits)
-    build_augmentation(config, splits)
-    params = jax.eval_shape(lambda sample: model.init(jax.random.key(0), sample, train=False), sample)["params"]
-    check_updates(config.optimizer, tx, params)
-    return jax.eval_shape(lambda sample: create_state(model, sample, seed=config.seed, tx=tx), sample)
+        return batches[..., :batch_size].reshape(*self._axes, -1)
 
 
 def compute_precision(config: RunConfig):

@@ -1,10 +1,10 @@
 """Every statement: a study on which it holds, and changes of one number after which it does not."""
 
 from memorize_jax.measurements import registry
-from tests.claims.invented import BEST, FINAL, fractions, study, widths
+from tests.claims.invented import BEST, FINAL, fractions, over_epochs, study, widths
 
 MLP, SPHERES, TINY = study(), study(dataset="spheres_small"), study(model="resnet18_tiny", dataset="tiny_imagenet")
-SWEEP, VGG_SWEEP, WIDTHS = fractions(), fractions(model="vgg16"), widths()
+SWEEP, VGG_SWEEP, WIDTHS, OVER_EPOCHS = fractions(), fractions(model="vgg16"), widths(), over_epochs()
 # Value of what holds on each of the invented studies, by hand.
 HELD = [
     (
@@ -120,6 +120,16 @@ HELD = [
             "best_epoch_monotonic": 0.01 / 0.6,
         },
     ),
+    (
+        OVER_EPOCHS,
+        {
+            "little_noise_descends_once": 0.0,
+            # 0.5 up to 0.6, of 0.4, 0.1 and 0.15 the least.
+            "some_noise_descends_twice": 0.1 / 0.02,
+            # 0.7 at the minimum.
+            "much_noise_is_best_stopped_early": 0.1 / 0.02,
+        },
+    ),
 ]
 BASES = {name: base for base, values in HELD for name in values}
 STATEMENTS = {one.name: one for one in registry.statements()}
@@ -128,6 +138,7 @@ U, P, R, T = ({"group": group} for group in ("unpermuted", "permuted", "restored
 B, F, FIRST, THIRD, LAST = {"epoch": BEST}, {"epoch": FINAL}, *({"layer": f"linear{own}"} for own in (1, 3, 5))
 START, FOURTH, DEP, IND, FULL = {"epoch": 0}, {"layer": "linear4"}, *({"part": own} for own in ("dep", "ind", "full"))
 NONE, HALF, ALL = ({"permuted_fraction": fraction} for fraction in (0.0, 0.5, 1.0))
+RISEN = {"epoch": tuple(range(6, 17))}
 BEFORE, WRONG, RETRAINED = {"layer": "conv15"}, {"is_permuted": True}, {"retrained_epochs": 7}
 # Table -> statement, column, new value (or factor), where, and what is measured then: not enough.
 FAILS = {
@@ -141,6 +152,9 @@ FAILS = {
         ("permuted_take_longer", "permuted_accuracy", 0.5, {"epoch": 1}, 1.0),
         ("permuted_converge_quickly", "permuted_accuracy", 0.2, {"epoch": (1, 2)}, 0.75),
         ("original_labels_fall_less", "test_accuracy", 0.45, NONE | F, 1.5),
+        ("little_noise_descends_once", "test_accuracy", 0.4, NONE | RISEN, 0.1 / 0.02),
+        ("some_noise_descends_twice", "test_accuracy", 0.5, HALF | RISEN, 0.0),
+        ("much_noise_is_best_stopped_early", "test_accuracy", 0.29, ALL | {"epoch": tuple(range(17, 40))}, 0.01 / 0.02),
         ("layers_know_more_than_the_output", "test_accuracy", 0.7, F, 0.05),
     ],
     "geometry": [

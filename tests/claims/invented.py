@@ -288,6 +288,22 @@ def fractions(seeds=(0,), *, model="mlp") -> Study:
     return one._replace(**own, tables=tables, axes=("permuted_fraction",))
 
 
+# Permuted fraction -> test error at the epochs 0 and 1, 2 to 5, 6 to 16, 17 to 39.
+OVER_EPOCHS = {0.0: (0.9, 0.5, 0.4, 0.4), 0.5: (0.9, 0.5, 0.6, 0.45), 1.0: (0.9, 0.7, 0.85, 0.8)}
+
+
+def over_epochs(seeds=(0,)) -> Study:
+    """A sweep of three fractions of which the middle one descends twice; the labels are fitted at epoch 10."""
+    base, parts = fractions(seeds), []
+    for fraction, errors in OVER_EPOCHS.items():
+        for seed in seeds:
+            accuracies = 1 - np.repeat(errors, (2, 4, 11, 23))
+            own = {"epoch": np.arange(40), "test_accuracy": accuracies, "seed": seed, "permuted_fraction": fraction}
+            own |= {"train_accuracy": (np.arange(40) >= 10) * 1.0, "unpermuted_accuracy": 1.0}
+            parts.append(pd.DataFrame(own | {"run": f"run{fraction}"}))
+    return base._replace(tables={"metrics": pd.concat(parts, ignore_index=True)})
+
+
 def _rows(table: pd.DataFrame, where: dict) -> np.ndarray:
     found = np.ones(len(table), bool)
     for name, wanted in where.items():

@@ -2,7 +2,25 @@
 
 import numpy as np
 
-from tests.claims.cases import ALL, BASES, FIRST, HALF, LAST, MLP, NONE, STATEMENTS, SWEEP, THIRD, WIDTHS, B, F, P, R, U
+from tests.claims.cases import (
+    ALL,
+    BASES,
+    FIRST,
+    HALF,
+    LAST,
+    MLP,
+    NONE,
+    OVER_EPOCHS,
+    STATEMENTS,
+    SWEEP,
+    THIRD,
+    WIDTHS,
+    B,
+    F,
+    P,
+    R,
+    U,
+)
 from tests.claims.invented import FINAL, edited, fractions, no_permuted, stopped, widths, without
 
 
@@ -49,6 +67,7 @@ NEAR_START = ["unpermuted_gradient_leads_at_start", "unpermuted_dep_above_ind", 
 NEAR_START += ["unpermuted_dep_above_permuted_dep"]
 DRIFT = ["permuted_leave_in_late_layers", "permuted_stay_in_early_layers", "permuted_stay_until_best_epoch"]
 OF_WIDTHS = [name for name, base in BASES.items() if base is WIDTHS]
+OF_EPOCHS = [name for name, base in BASES.items() if base is OVER_EPOCHS]
 OF_EXAMPLES = of("per_example") + of("per_example_auroc")
 OF_SCORES = of("memorization_scores")
 NO_LABEL, BEFORE_WIDEST = "no label was permuted", "before the widest network memorized"
@@ -158,6 +177,20 @@ UNTESTABLE = [
     ("dimension_descends_twice", put("double_descent", "dimension", np.nan, width=3), "no dimension for some width at"),
     ("dimension_descends_twice", unlike_widths, "the seeds do not have the same widths"),
     (["original_labels_fall_less", "first_layer_alike_at_every_fraction"], lambda base: MLP, "experiments.sweep"),
+    (OF_EPOCHS, lambda base: MLP, "the runs have one permuted fraction"),
+    (OF_EPOCHS, drop("metrics", **HALF), "2 permuted fractions are too few; train at least 3"),
+    (
+        OF_EPOCHS,
+        put("metrics", "train_accuracy", 0.9, **ALL),
+        "fraction 1: the labels were not fitted, training accuracy",
+    ),
+    (
+        OF_EPOCHS,
+        drop("metrics", epoch=tuple(range(19, 40)), **ALL),
+        "fitted at epoch 10 and training ended at 18; train",
+    ),
+    (OF_EPOCHS, lambda base: base._replace(unfinished=(("run0.5", 0),)), "training has not ended"),
+    (OF_EPOCHS, put("metrics", "test_accuracy", 0.1, **NONE), "fraction 0: the network learned too little"),
     ("original_labels_fall_less", drop("metrics", **NONE), "no run has the permuted fraction 0; train one"),
     ("original_labels_fall_less", put("metrics", "test_accuracy", 0.85, **HALF, **F), "fell by less than a tenth"),
     ("original_labels_fall_less", put("metrics", "permuted_accuracy", 0.3, **HALF, **F), "fraction 0.5: training"),

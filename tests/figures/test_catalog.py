@@ -119,6 +119,8 @@ OBSTACLES = [
     ("figa8", invented.sweep(fractions=(0.5,)), "needs runs of several fractions"),
     ("figa8", changed(SWEEP, geometry=SWEPT[~OF_HALF]), f"the geometry of run alexnet0.5 is missing; .*{HALF}"),
     ("figa8", changed(SWEEP, geometry=SWEPT[~OF_HALF | (SWEPT["epoch"] != 16)]), f"seed 0, was {NOT_AT_16}.*{HALF} "),
+    ("epochwise", RUN, "python -m experiments.sweep --workdir=FOLDER --grid=permuted_fraction="),
+    ("epochwise", invented.sweep(("alexnet", "vgg16")), "the runs differ also in model; make a sweep over fractions"),
     ("memorization_by_layer", RUN, "sweep --workdir=FOLDER --grid=learning_rate=1e-4,1e-3 --grid=width=64,256"),
     ("memorization_by_layer", GRID._replace(layers=()), "differ in their layers, which cannot be compared"),
     ("memorization_by_layer", GRID._replace(layers=("linear1", "linear2")), "has one hidden layer"),

@@ -31,6 +31,7 @@ LABELS = {
     "collapse_nc1": {"layer", "NC1: within over between classes", "training examples by true labels"},
     "map_joint_capacity": {"layer", "epoch", "joint: what a hyperplane separates", "line: lower\nbound 2/M"},
     "figa8_joint": {"share of permuted labels", "capacity α (classes per feature)", "last layer: conv7"},
+    "epochwise": {"epoch", "test error (%)", "0 % permuted", "100 % permuted", "first minimum", "end of training"},
     "figa8": {"share of permuted labels", "capacity α (classes per feature)", "lower bound 2/M", "last layer: conv7"},
     "memorization_by_layer": {
         *("layer", "share of memorization (%)", "spread evenly", "learning rate 0.0001", "learning rate 0.001"),

@@ -6,7 +6,7 @@ import pytest
 
 from memorize_jax.recipe import make_augmentation, make_loss, make_optimizer, make_schedule
 
-RATE, MOMENTUM, DECAY = 0.1, 0.9, 0.03
+RATE, DECAY = 0.1, 0.03
 
 
 def descended(optimizer, steps=20):
@@ -22,29 +22,30 @@ def descended(optimizer, steps=20):
     return found, gradients
 
 
-def adam_direction(moments, gradient, number):
-    for place, power, decay in ((0, 1, 0.9), (1, 2, 0.999)):
+def adam_direction(moments, gradient, number, first):
+    for place, power, decay in ((0, 1, first), (1, 2, 0.999)):
         moments[place] = decay * moments[place] + (1 - decay) * gradient**power
-    first, second = (own / (1 - decay**number) for own, decay in zip(moments, (0.9, 0.999), strict=True))
+    first, second = (own / (1 - decay**number) for own, decay in zip(moments, (first, 0.999), strict=True))
     return first / (np.sqrt(second) + 1e-8)
 
 
-@pytest.mark.parametrize("name", ["sgd", "adam", "adamw"])
+@pytest.mark.parametrize(
+    ("name", "momentum"), [("sgd", 0.8), ("sgd", None), ("adam", None), ("adam", 0.8), ("adamw", 0.8)]
+)
 @pytest.mark.parametrize("rates", [[RATE] * 20, [RATE * (1 + np.cos(np.pi * k / 20)) / 2 for k in range(20)]])
-def test_optimizers_follow_their_formulas(x64, name, rates):
+def test_optimizers_follow_their_formulas(x64, name, momentum, rates):
     """Written out in NumPy, with the constant rate and with one that a schedule gives."""
-    momentum = MOMENTUM if name == "sgd" else 0.0
     rate = RATE if len(set(rates)) == 1 else make_schedule("cosine", RATE, epochs=5, steps_per_epoch=4)
     found, gradients = descended(make_optimizer(name, rate, momentum=momentum, weight_decay=DECAY))
     weights, velocity, moments = found[0], np.zeros(3), [np.zeros(3), np.zeros(3)]
     for number, (own, gradient) in enumerate(zip(rates, gradients, strict=True), 1):
         if name == "sgd":
-            velocity = MOMENTUM * velocity + gradient + DECAY * weights
+            velocity = (momentum or 0) * velocity + gradient + DECAY * weights
             step = velocity
         elif name == "adam":
-            step = adam_direction(moments, gradient + DECAY * weights, number)
+            step = adam_direction(moments, gradient + DECAY * weights, number, momentum or 0.9)
         else:
-            step = adam_direction(moments, gradient, number) + DECAY * weights
+            step = adam_direction(moments, gradient, number, momentum or 0.9) + DECAY * weights
         weights = weights - own * step
         np.testing.assert_allclose(found[number], weights, rtol=1e-9)
 

@@ -6,7 +6,7 @@ from memorize_jax.runs.prepare import prepare
 OWN = "tests.recipe.my_recipe_parts"
 WRONG = [
     ({"optimizer": "sgdm"}, "expected optimizer to be one of adam, adamw, sgd, or MODULE:NAME of your own, got 'sgdm'"),
-    ({"momentum": 0.9}, "expected no momentum with optimizer=adam, which has its own, got 0.9; sgd takes it"),
+    ({"momentum": -0.1}, "expected momentum >= 0 and < 1, got -0.1"),
     ({"optimizer": "sgd", "momentum": 1.0}, "expected momentum >= 0 and < 1, got 1.0"),
     ({"weight_decay": -1e-4}, "expected weight_decay >= 0, got -0.0001"),
     ({"weight_decay": float("nan")}, "expected weight_decay >= 0, got nan"),
@@ -22,7 +22,7 @@ WRONG = [
     ({"optimizer": "my-module:name"}, "expected optimizer of your own as MODULE:NAME, like my_module:my_optimizer"),
     ({"optimizer": "nowhere:name"}, r"optimizer nowhere:name could not be imported \(ModuleNotFoundError"),
     ({"optimizer": f"{OWN}:no_optimizer"}, "expected an optax.GradientTransformation, got float"),
-    ({"optimizer": f"{OWN}:other_words"}, r"failed when called with learning_rate=0.0001, momentum=0.0, weight_decay"),
+    ({"optimizer": f"{OWN}:other_words"}, r"failed when called with learning_rate=0.0001, momentum=None, weight_decay"),
     ({"optimizer": f"{OWN}:growing"}, "expected a step to keep shapes and types of its state, but 0 arrays become 1"),
     ({"schedule": f"{OWN}:no_rate"}, "expected a function from the number of steps to a rate, got 0.0001"),
     ({"schedule": f"{OWN}:rates"}, "expected one rate for a number of steps"),

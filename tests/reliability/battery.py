@@ -18,7 +18,9 @@ from tests.commands import python
 from tests.reliability.damage import damage_all
 from tests.reliability.outcome import differences, outcome_of_all
 
-RUN = ("--dataset=digits", "--width=16", "--batch_size=256", "--learning_rate=3e-3", "--epochs=30", "--stop_accuracy=1")
+RECIPE = ("--optimizer=adamw", "--weight_decay=1e-2", "--schedule=cosine", "--augment=flip,crop")
+SIZE = ("--dataset=digits", "--width=16", "--batch_size=256", "--learning_rate=3e-3")
+RUN = (*SIZE, *RECIPE, "--epochs=30", "--stop_accuracy=1")
 EPOCHS = "0,3,7,11,final"
 MEASURE = ("--examples_per_class=10", "--num_draws=20", "--num_center_components=1")
 MEASURED = {

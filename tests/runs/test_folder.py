@@ -12,6 +12,7 @@ from memorize_jax.config import RunConfig
 from memorize_jax.data import permute_labels
 from memorize_jax.runs import provenance
 from memorize_jax.runs.folder import RunFolder, check_no_sweep, check_writable
+from memorize_jax.runs.identity import run_identity
 from memorize_jax.runs.labels import read_labels, write_labels
 from memorize_jax.runs.noted import check_same_run, read_config, read_noted, write_config
 
@@ -90,6 +91,7 @@ def test_a_damaged_configuration_is_named_in_one_line(tmp_path, content):
 MAY_CHANGE = {
     **{"epochs": 5, "stop_accuracy": 0.5, "extra_epochs": 3, "data_dir": "/elsewhere", "keep": "log"},
     **{"keep_dtype": "bfloat16", "on_nan": "restore", "steps_per_call": 3, "tensorboard": True},
+    **{"wandb": True, "mlflow": True},
 }
 OTHER = {
     **{"scaling": "symmetric", "num_train": 500, "dataset": "digits", "model": "vgg", "width": None, "init": "torch"},
@@ -117,6 +119,30 @@ def test_all_fields_that_differ_are_named(tmp_path):
     asked = dataclasses.replace(CONFIG, seed=8, width=64, epochs=3)
     with pytest.raises(ValueError, match=r"width=32 \(asked: 64\), seed=7 \(asked: 8\)"):
         check_same_run(written(tmp_path), asked)
+
+
+def test_a_run_of_before_there_were_recipes_is_the_same_run_still(tmp_path):
+    """Its config.json names none of them; it was trained as their defaults say, and has the identity that it had."""
+    run = written(tmp_path)
+    new = [field.name for field in dataclasses.fields(RunConfig) if field.metadata["is_new"]]
+    content = json.loads(run.config.read_text(encoding="utf-8"))
+    content = {"config": {name: value for name, value in content["config"].items() if name not in new}}
+    run.config.write_text(json.dumps(content))
+    assert read_config(run) == CONFIG
+    check_same_run(run, CONFIG)
+    assert not set(new) & set(CONFIG.identity())
+    # Written down when the fields came.
+    known = run_identity(RunConfig(), {"images": "a", "labels": "b"})
+    assert known == "2bc9bfb087ba4c1f7176f968395b9bb7"
+
+
+def test_a_schedule_has_a_length_that_decides_and_a_constant_rate_has_none():
+    cosine = dataclasses.replace(CONFIG, schedule="cosine", epochs=10)
+    longer = dataclasses.replace(cosine, epochs=20)
+    assert longer.identity() != cosine.identity()
+    assert dataclasses.replace(longer, schedule_epochs=10).identity() == cosine.identity()
+    assert cosine.stretch(epochs=3).identity() == cosine.identity()
+    assert dataclasses.replace(CONFIG, epochs=20).identity() == dataclasses.replace(CONFIG, epochs=10).identity()
 
 
 # --- a sweep is no run

@@ -7,18 +7,22 @@ import struct
 import pytest
 
 from memorize_jax.presets import PRESETS
+from memorize_jax.runs import loggers
 from memorize_jax.runs.folder import RunFolder
 from memorize_jax.runs.noted import read_config
 from memorize_jax.runs.prepare import prepare
 from memorize_jax.runs.session import Session
 from memorize_jax.runs.train import train_run
+from memorize_jax.storage.curves import About, tag
 from memorize_jax.storage.tables import METRICS, read_table
-from memorize_jax.storage.tensorboard import check_installed, event_file, tag
+from memorize_jax.storage.tensorboard import check_installed, opened
+from tests.runs.test_loggers import Service
 
 pytest.importorskip("tensorboardX")
 
 SHORT = {"num_train": 100, "width": 16, "epochs": 1, "permuted_fraction": 0.0, "stop_accuracy": 1.0}
 CONFIG = dataclasses.replace(PRESETS["smoke"].run, **SHORT)
+ABOUT = About("id", "run", None, {}, {})
 WITH_CURVES = dataclasses.replace(CONFIG, tensorboard=True, epochs=3)
 
 
@@ -58,7 +62,7 @@ def expected(table):
 
 
 def test_every_metric_of_every_epoch_is_a_point_but_for_nan(tmp_path):
-    with event_file(tmp_path / "events", rows(3)) as add:
+    with opened(tmp_path / "events", rows(3), ABOUT) as add:
         times = [event.wall_time for event in events(tmp_path / "events") if event.summary.value]
         assert points(tmp_path / "events") == expected(rows(3))
         add(rows(4)[3])
@@ -72,12 +76,12 @@ def test_every_metric_of_every_epoch_is_a_point_but_for_nan(tmp_path):
 
 
 def test_an_epoch_that_is_done_again_is_there_once(tmp_path):
-    with event_file(tmp_path / "events", []) as add:
+    with opened(tmp_path / "events", [], ABOUT) as add:
         for row in rows(5):
             add(row)
     (file,) = (tmp_path / "events").iterdir()
     file.write_bytes(file.read_bytes()[:-7])  # killed while it wrote
-    with event_file(tmp_path / "events", rows(3)) as add:
+    with opened(tmp_path / "events", rows(3), ABOUT) as add:
         add(rows(4)[3])
     assert points(tmp_path / "events") == expected(rows(4))
     # What a TensorBoard showed before is to be forgotten.
@@ -93,8 +97,13 @@ def test_without_the_package_one_sentence_says_so(monkeypatch, tmp_path):
     assert not (tmp_path / "new").exists()
 
 
-def test_a_run_is_resumed_with_curves_and_its_table_can_be_read_meanwhile(monkeypatch, tmp_path):
-    assert WITH_CURVES.identity() == CONFIG.identity()
+def test_a_run_is_resumed_with_loggers_one_of_which_fails(monkeypatch, tmp_path, capsys):
+    service = Service()
+    service.failing = True
+    monkeypatch.setattr(service, "check_installed", lambda: None)
+    monkeypatch.setitem(loggers.LOGGERS, "wandb", service)
+    with_all = dataclasses.replace(WITH_CURVES, wandb=True)
+    assert with_all.identity() == CONFIG.identity()
     train_run(tmp_path / "run", CONFIG)
     run, lengths, curves = RunFolder(tmp_path / "run"), [], Session.curves
 
@@ -104,8 +113,16 @@ def test_a_run_is_resumed_with_curves_and_its_table_can_be_read_meanwhile(monkey
             yield lambda row: (draw(row), lengths.append(len(read_table(run.metrics, METRICS, ""))))
 
     monkeypatch.setattr(Session, "curves", watched)
-    train_run(run.workdir, WITH_CURVES)
+    train_run(run.workdir, with_all)
     assert lengths == [3, 4]
     table = read_table(run.metrics, METRICS, "").to_dict("records")
-    assert points(run.events) == expected(table)
+    assert points(run.workdir / "tensorboard") == expected(table)
     assert read_config(run).tensorboard
+    said = capsys.readouterr().err
+    assert said.count("training goes on") == said.count("wandb lacks epochs") == 1
+    # A run that is complete: the same command only gives the service what it lacks.
+    service.failing = False
+    train_run(run.workdir, with_all)
+    ((about, held),) = zip(service.about.values(), service.runs.values(), strict=True)
+    assert held == [(row["epoch"], row["loss"]) for row in table]
+    assert about.config == dataclasses.asdict(with_all)

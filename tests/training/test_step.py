@@ -8,10 +8,10 @@ import pytest
 
 from memorize_jax import data, models
 from memorize_jax.recipe import cross_entropy, make_optimizer
+from memorize_jax.training.build import step_keys
 from memorize_jax.training.devices import split_batches
 from memorize_jax.training.state import create_state
 from memorize_jax.training.step import make_predict_step, make_train_step
-from memorize_jax.training.trainer import step_keys
 from tests.eight_devices import adam_steps_in_float64
 
 KEYS = step_keys(0)

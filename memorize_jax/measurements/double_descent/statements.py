@@ -1,20 +1,16 @@
 """Figures 4C-E: accuracy and geometry of networks of growing width."""
 
-import itertools
-
 import numpy as np
 import pandas as pd
 
 from memorize_jax.claims.evidence import Evidence, NotTestable, not_memorized
 from memorize_jax.claims.geometries import MEAN_FIELD
 from memorize_jax.claims.manifolds import TENTH
-from memorize_jax.claims.shapes import RANGE, reversal
+from memorize_jax.claims.shapes import LEAST_ACCURACY, RANGE, TWO_POINTS, descents, moves, reversal
 from memorize_jax.claims.statement import NOTICEABLE, Statement, above, below, stating
 
 # Falling, rising and falling takes four.
 FEWEST_WIDTHS = 4
-# Moves of accuracy that count: four standard errors of an accuracy of one half on 10,000 images.
-LEAST_ACCURACY = 0.02
 # Moves of the dimension that count, in units of its mean: twice what other examples of the classes move it.
 LEAST_DIMENSION = 0.05
 
@@ -34,18 +30,7 @@ def second_fall(curves: np.ndarray, least: float) -> np.ndarray:
       [seeds, 3]; all zero where the mean never falls again.
     """
     mean = curves.mean(axis=0)
-    return _moves(curves, _turns(mean)) / max(least, NOTICEABLE * np.ptp(mean))
-
-
-def _turns(curve):
-    """The i <= j <= k <= l between which a curve falls, rises and falls most."""
-    chosen = np.array(list(itertools.combinations_with_replacement(range(len(curve)), 4))).T
-    return chosen[:, _moves(curve, chosen).min(axis=-1).argmax()]
-
-
-def _moves(curves, turns):
-    first, low, high, last = (curves[..., turn] for turn in turns)
-    return np.stack([first - low, high - low, high - last], axis=-1)
+    return moves(curves, descents(mean)) / max(least, NOTICEABLE * np.ptp(mean))
 
 
 def _curve(evidence: Evidence, moment: str, column: str) -> pd.Series:
@@ -87,10 +72,6 @@ def _reversal(evidence: Evidence, moment: str, *columns: str) -> float:
 MOVES = (
     "least of the three moves of the mean curve over seeds, in units of {} or of a tenth of its range if that is more"
 )
-TWO_POINTS = (
-    "smaller moves are noise: two points are four standard errors of an accuracy on 10,000 images; with fewer images, "
-    "or where seeds differ by a point, it takes several seeds"
-)
 STATEMENTS: list[Statement] = []
 stated = stating(STATEMENTS, needs=("double_descent",), axes=("width",))
 of_geometry = stating(STATEMENTS, needs=("double_descent",), axes=("width",), by=MEAN_FIELD, every_seed=True)
@@ -125,8 +106,8 @@ def _radius_and_correlation_monotonic(evidence):
 )
 def _radius_and_correlation_unchanged(evidence):
     error = 1 - _curve(evidence, "final", "test_accuracy").to_numpy()
-    _, low, high, _ = turns = _turns(error)
-    if not _moves(error, turns).min() > LEAST_ACCURACY:
+    _, low, high, _ = turns = descents(error)
+    if not moves(error, turns).min() > LEAST_ACCURACY:
         raise NotTestable("final test accuracy does not descend twice: there is no region of descent")
     curves = [_curve(evidence, "final", column).to_numpy() for column in ("radius", "center_correlation")]
     return max(float(np.ptp(own[low : high + 1]) / own[low : high + 1].mean()) for own in curves)

@@ -14,7 +14,7 @@ from memorize_jax.measurements.retraining.effects import NONE
 from memorize_jax.measurements.retraining.retrain import retrained
 from memorize_jax.runs.run import Run
 from memorize_jax.training import Trainer, TrainState
-from memorize_jax.training.trainer import build_optimizer
+from memorize_jax.training.build import build_optimizer
 
 MEASURED = ("loss", "train_accuracy", "unpermuted_accuracy", "permuted_accuracy", "restored_accuracy", "test_accuracy")
 
