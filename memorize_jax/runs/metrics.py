@@ -32,6 +32,18 @@ def write_metrics(workdir: pathlib.Path, rows: Sequence[dict], identity: str | N
     write_text(files.metrics, text)
 
 
+def forget_rows(run: RunFolder, rows: Sequence[dict], identity: str | None) -> None:
+    """Has metrics.csv end with these of its rows before training adds to them.
+
+    Else, killed between note and table, the note would have new times of epochs of which the table has the old ones.
+    """
+    if rows:
+        return write_metrics(run.workdir, rows, identity)
+    if identity is not None:
+        _note(run, identity, rows=[])
+    run.metrics.unlink()
+
+
 class MetricsFile:
     """metrics.csv of a run in training; its `rows` are written from time to time, and when it is closed."""
 

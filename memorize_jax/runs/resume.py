@@ -9,7 +9,7 @@ from memorize_jax.config import RunConfig
 from memorize_jax.data import PermutedLabels, Splits
 from memorize_jax.progress import bar, warn
 from memorize_jax.runs.folder import RunFolder
-from memorize_jax.runs.metrics import read_restores, stored_rows, write_restores
+from memorize_jax.runs.metrics import forget_rows, read_restores, stored_rows, write_restores
 from memorize_jax.runs.noted import Noted, note_provenance
 from memorize_jax.runs.session import Session
 from memorize_jax.training import NotFiniteLossError, Resume, TrainState, is_finished, stack, train
@@ -41,6 +41,8 @@ def resume_point(sessions: Sequence[Session], splits: Splits, labels: PermutedLa
     states = [state for _, state in found] if number >= 0 else [None]
     for at, session in enumerate(sessions):
         session.rows.extend(rows[at][: number + 1] if at in behind else rows[at])
+        if len(session.rows) < len(rows[at]):
+            forget_rows(session.folder, session.rows, session.noted.identity)
         if not session.rows and (stored := session.store.epochs()):
             place = session.folder.workdir
             warn(f"no training state is left in {place}: training starts again, over {len(stored)} epochs")

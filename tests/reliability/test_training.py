@@ -98,6 +98,24 @@ def test_training_that_is_resumed_equals_undisturbed_training(tmp_path, monkeypa
     assert differences(outcome(train_in(tmp_path).workdir), outcome(undisturbed)) == []
 
 
+@pytest.mark.parametrize("number", [0, 3])
+def test_a_kill_between_note_and_table_after_a_resume_leaves_rows_that_fit(copy, monkeypatch, number):
+    """The epochs that are done again take other times than the rows that are still there say."""
+    identity, rows = metrics.read_noted(copy).identity, metrics.stored_rows(copy)
+    # Read and written again they have the same digits.
+    assert metrics.table_text(rows, metrics.METRICS) == copy.metrics.read_text()
+    metrics.forget_rows(copy, rows[:number], identity)
+
+    def kill(path, text):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(metrics, "write_text", kill)
+    again = [{**row, "seconds": 9.0} for row in rows[number:]]
+    with pytest.raises(KeyboardInterrupt):
+        metrics.write_metrics(copy.workdir, [*rows[:number], *again], identity)
+    assert metrics.stored_rows(copy) == rows[:number]
+
+
 def test_what_training_has_not_written_yet_is_written_when_it_is_stopped(tmp_path, monkeypatch, undisturbed):
     def stop_in_epoch_5(trainer, state, number, on_step):
         if number == 5:
