@@ -173,7 +173,7 @@ PRESETS = {
         "error descends twice over epochs (Stephenson and Lee 2021); minutes on two cores",
         RunConfig(
             **_MNIST1D
-            | {"model": "mnist1d_mlp", "width": 256, "permuted_fraction": 0.3, "epochs": 100, "learning_rate": 0.1}
+            | {"model": "mnist1d_mlp", "width": 256, "permuted_fraction": 0.3, "epochs": 150, "learning_rate": 0.1}
             | {"weight_decay": 3e-4, "keep": "best,last", "steps_per_call": 40}
         ),
         {"geometry": {"examples_per_class": 30, "num_draws": 100, "joint_draws": 100}},
