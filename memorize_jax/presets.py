@@ -114,6 +114,24 @@ PRESETS = {
         # The cost of a simulation grows with the square of the classes: all hundred would take longer than the rest.
         {"capacity_check": {"capacity_classes": 20}},
     ),
+    "letter": Preset(
+        "UCI's letters, 26 classes of 16 measures, MLP, half of the labels permuted; minutes on two cores",
+        RunConfig(dataset="letter", num_train=5200, width=512, learning_rate=5e-4, batch_size=260, epochs=200),
+    ),
+    "openclipart": Preset(
+        "clip art at 32 x 32, 52 classes, narrow AlexNet, half of the labels permuted; minutes on two cores",
+        RunConfig(
+            dataset="openclipart",
+            model="alexnet",
+            init="torch",
+            width=16,
+            learning_rate=1e-3,
+            batch_size=128,
+            epochs=300,
+        ),
+        # So many permuted, unpermuted and test pictures has every class.
+        {"geometry": {"examples_per_class": 10}},
+    ),
     "fashion_mnist": Preset(
         "Fashion-MNIST, all 60,000 images, MLP, half of the labels permuted; an hour on two cores",
         # 99 % after some 200 epochs; larger batches or smaller steps take longer on a processor.

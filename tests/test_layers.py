@@ -74,6 +74,7 @@ OWNERS = {
     "skdim": {"memorize_jax.measurements.geometry.two_nn"},
     "tensorflow": {"memorize_jax.data.tfds_sources"},
     "tensorflow_datasets": {"memorize_jax.data.tfds_sources"},
+    "rdata": {"memorize_jax.data.letter"},
     "h5py": {"memorize_jax.own_activations.files.hdf5"},
     "zarr": {"memorize_jax.own_activations.files.zarr_groups"},
     "xarray": {"memorize_jax.own_activations.saving"},

@@ -6,7 +6,6 @@ The ten templates, the constants and the order of the random draws are facts of 
 
 import numpy as np
 from jaxtyping import Float64, Int32
-from scipy.ndimage import gaussian_filter1d
 
 from memorize_jax.data.splits import Split, Splits
 
@@ -66,6 +65,8 @@ def make_sequences(
     """
     if num_examples < NUM_CLASSES or num_examples % NUM_CLASSES:
         raise ValueError(f"expected a multiple of {NUM_CLASSES} examples, as many of each class, got {num_examples}")
+    from scipy.ndimage import gaussian_filter1d
+
     rng = np.random.RandomState(seed)
     labels = np.repeat(np.arange(NUM_CLASSES, dtype=np.int32), num_examples // NUM_CLASSES)
     paddings, shifts = np.empty((2, num_examples), int)

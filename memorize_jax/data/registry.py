@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 
 from memorize_jax import plugins
-from memorize_jax.data import cifar, digits, mnist, mnist1d, spheres, tiny_imagenet
+from memorize_jax.data import cifar, digits, letter, mnist, mnist1d, openclipart, spheres, tiny_imagenet
 from memorize_jax.data.labels import stratified_choice
 from memorize_jax.data.splits import Splits, check_splits
 
@@ -17,9 +17,11 @@ LOADERS: dict[str, Callable[..., Splits]] = {
     "fashion_mnist": partial(mnist.load, "fashion_mnist"),
     "fashion_mnist_14": mnist.load_14,
     "fashion_mnist_32": mnist.load_32,
+    "letter": letter.load,
     "mnist": partial(mnist.load, "mnist"),
     "mnist1d": lambda data_dir=None: mnist1d.load(),
     "mnist1d_12000": lambda data_dir=None: mnist1d.load("mnist1d_12000", num_test=12000),
+    "openclipart": openclipart.load,
     "spheres": lambda data_dir=None: spheres.make_spheres(),
     "spheres_small": lambda data_dir=None: spheres.make_small(),
     "tiny_imagenet": tiny_imagenet.load,

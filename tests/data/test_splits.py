@@ -181,6 +181,6 @@ def test_a_subset_has_the_same_share_of_every_class_every_time(num):
 
 
 def test_importing_needs_no_package_that_only_some_data_sets_need():
-    heavy = "sklearn", "pandas", "tensorflow", "tensorflow_datasets", "PIL", "matplotlib"
+    heavy = "sklearn", "pandas", "rdata", "tensorflow", "tensorflow_datasets", "PIL", "matplotlib"
     done = commands.python("-c", f"import memorize_jax.data, sys; print([n for n in {heavy} if n in sys.modules])")
     assert done.stdout == "[]\n", done.stderr

@@ -168,8 +168,8 @@ def test_recorded_activations_are_those_of_a_numpy_forward_pass(x64, shape):
 def test_convolutions_along_a_sequence_are_those_of_a_numpy_forward_pass(x64):
     model = models.create("mnist1d_cnn", num_classes=3, width=4, dtype=jnp.float64, init="torch")
     value = np.random.default_rng(0).normal(size=(5, 12))
-    variables = model.init(KEY, value, train=False)
-    logits, state = model.apply(variables, value, train=False, mutable=["intermediates"])
+    variables = jax.jit(model.init)(KEY, value)
+    logits, state = jax.jit(functools.partial(model.apply, mutable=["intermediates"]))(variables, value)
     params = jax.tree.map(np.asarray, variables["params"])
     value = value[..., None]
     for name in ("conv1", "conv2", "conv3"):
