@@ -24,9 +24,15 @@ from tests import commands
 
 
 def made_once(tmp_path_factory, name, make):
-    """A folder that the first worker of pytest-xdist that needs it makes, and the others wait for."""
+    """A folder that the first worker of pytest-xdist that needs it makes, and the others wait for.
+
+    MADE_ONCE names a folder for those of several calls of pytest, which must find the same tree.
+    """
     base = tmp_path_factory.getbasetemp()
     base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    if shared := os.environ.get("MADE_ONCE"):
+        base = pathlib.Path(shared)
+        base.mkdir(exist_ok=True)
     with FileLock(base / f"{name}.lock"):
         if not (base / name).exists():
             (base / f"{name}.new").mkdir()
@@ -48,6 +54,12 @@ def mappings():
     if maps.is_file() and maps.read_bytes().count(b"\n") > MANY_MAPPINGS:
         jax.clear_caches()
         gc.collect()
+
+
+def pytest_collection_finish():
+    """Has Python not look for garbage in all that was imported, which takes a twentieth of the tests' time."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture
