@@ -184,8 +184,8 @@ PRESETS = {
         {"geometry": {"num_draws": 200}},
         widths="5,9,16,21,27,36,47,61,80,104,135,177,230,300",
     ),
-    # Stephenson and Lee (2021) trained other networks on other data. Here it takes weight decay and a high learning rate
-    # for the error to fall again, as the labels are fitted after some 30 epochs (docs/math.md).
+    # Stephenson and Lee (2021) trained other networks on other data. Here it takes weight decay and a high learning
+    # rate for the error to fall again, as the labels are fitted after some 30 epochs (docs/math.md).
     "epochwise_mnist1d": Preset(
         "two-layer MLPs on MNIST-1D, for a sweep over permuted fractions: with which of them test "
         "error descends twice over epochs (Stephenson and Lee 2021); minutes on two cores",
