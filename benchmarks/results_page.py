@@ -34,6 +34,7 @@ ABOUT = {
     "fashion_mlp": "The MLP on all images at full resolution, half of the labels permuted, from three seeds: claims with intervals.",
     "spheres_mlp": "Figures A.3 and A.4 at full size, a hundred classes: the paper's own experiment, a quarter of an hour on two cores.",
     "fashion_fractions": "Figure A.8: a narrower MLP on more and more permuted labels, all images at half resolution.",
+    "descent_mnist1d": "Double descent with published errors: the MLPs of MNIST-1D's notebook at its fourteen widths, from three seeds.",
     "fashion_conv": "A narrow ResNet18, three seeds, on a sixth of the images at half resolution: all of them would take two cores hours.",
 }
 # Axes of a study -> the figures that are shown of it.
@@ -116,7 +117,7 @@ def _scale(study: Study) -> str:
     noted = list(zip(configs, counts, strict=True))
     ends = lambda own: f"at {100 * own.stop_accuracy:g} % training accuracy or epoch {own.epochs:,}"
     rows = [
-        ("network", _joined(f"{own.model}, width {own.width or 'as published'}" for own in configs)),
+        ("network", _networks(study, configs)),
         ("data", _joined(f"{own.dataset}, {count['training']:,} training examples" for own, count in noted)),
         ("labels permuted", _joined(f"{count['permuted']:,}" for count in counts)),
         ("training", _joined(map(_recipe, configs))),
@@ -126,7 +127,17 @@ def _scale(study: Study) -> str:
         ("commit", _joined(note["commit"][:9] for note in notes)),
         ("seconds", ", ".join(f"{step} {seconds:,.0f}" for step, seconds in steps.items())),
     ]
+    if study.axes == ("width",):
+        # The epochs of one network are committed.
+        rows = rows[:-1]
     return _table(("what", "value"), rows)
+
+
+def _networks(study: Study, configs: Sequence[RunConfig]) -> str:
+    if study.axes == ("width",):
+        widths = ", ".join(map(str, sorted(study.tables["double_descent"]["width"].unique())))
+        return f"{study.model}, widths {widths}"
+    return _joined(f"{own.model}, width {own.width or 'as published'}" for own in configs)
 
 
 def _recipe(config: RunConfig) -> str:

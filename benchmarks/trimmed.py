@@ -4,6 +4,7 @@ import dataclasses
 import pathlib
 import re
 import shutil
+from collections.abc import Collection
 
 import numpy as np
 import pandas as pd
@@ -27,7 +28,7 @@ def trim(source: str | pathlib.Path, target: str | pathlib.Path) -> None:
     """Copies a study's configuration and tables, floats rounded, without checkpoints, labels, figures and pixels.
 
     The copy can be read by `memorize_jax.measurements.registry.open_study`; how many examples there were, and how many of them
-    permuted, is noted in examples.json.
+    permuted, is noted in examples.json. Of networks of growing width there is their table, and the first of the runs.
 
     Args:
       source: folder of a run, an ensemble, a sweep or networks of growing width.
@@ -48,23 +49,27 @@ def trim(source: str | pathlib.Path, target: str | pathlib.Path) -> None:
             raise ValueError(f"expected a sweep of finished runs in {source}, but {', '.join(unfinished)} are not")
         trained = {source / str(name) for name in listed["run"][listed["state"] != "missing"]}
         runs = [run for run in runs if trained & {run, run.parent}]
-    # A table of all runs together, as of networks of growing width.
-    runs += [source] if study.axes else []
     shutil.rmtree(target, ignore_errors=True)
+    if by_width := study.axes == ("width",):
+        # The table of all has the ends of each; the epochs of one show how they were trained.
+        runs = runs[:1]
     for run in runs:
-        _trim_folder(RunFolder(run), RunFolder(target / run.relative_to(source)), target.name)
-    if index.is_file():
+        left_out = (*LEFT_OUT, "double_descent") if by_width else LEFT_OUT
+        _trim_folder(RunFolder(run), RunFolder(target / run.relative_to(source)), target.name, left_out)
+    if study.axes:
+        _trim_folder(RunFolder(source), RunFolder(target), target.name, LEFT_OUT)
+    if index.is_file() and not by_width:
         _round(index, target / index.name)
 
 
-def _trim_folder(source: RunFolder, target: RunFolder, name: str) -> None:
+def _trim_folder(source: RunFolder, target: RunFolder, name: str, left_out: Collection[str]) -> None:
     def published(line):
         """A command line without the folders of the machine that it was given on."""
         return re.sub(r" --(data_dir|local_dir)=(\S+)", "", re.sub(r"--workdir=(\S+)", f"--workdir=runs/{name}", line))
 
     for table in tables():
         path = source.metrics if table == "metrics" else source.results / f"{table}.csv"
-        if path.is_file() and table not in LEFT_OUT:
+        if path.is_file() and table not in left_out:
             _round(path, target.workdir / path.relative_to(source.workdir))
     kept = {
         # Checksums are of the tables as they are here, rounded; an excerpt is no run, and has no identity.
@@ -76,7 +81,7 @@ def _trim_folder(source: RunFolder, target: RunFolder, name: str) -> None:
             "tables": {name: file_checksum(target.results / f"{name}.csv") for name in note["tables"]},
         }
         for step, note in read_notes(source).items()
-        if step not in LEFT_OUT
+        if step not in left_out
     }
     if kept:
         write_json(target.results / "made.json", kept)

@@ -5,11 +5,10 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from memorize_jax.claims.geometries import JOINT
-from memorize_jax.figures.curves import draw_mean, heading, seeds_note, subject
+from memorize_jax.figures.curves import heading, subject
 from memorize_jax.figures.figure import ANY_FIELD, Figure, sentences
 from memorize_jax.figures.style import MARKER_CYCLE, Drawing, drawn, layer_axis, legend_below, shade, subplots
 from memorize_jax.measurements.geometry.shares import NEEDS, of_study
-from memorize_jax.statistics import LEVEL
 from memorize_jax.studies.study import Study
 
 # Of the first field that varies colors, of the second dashes and markers, of the third panels: as many as can be told
@@ -59,9 +58,8 @@ def draw_shares(study: Study) -> Drawing:
     rows, columns = -(-count // COLUMNS), min(count, COLUMNS)
     size = (max(6.6, 3.6 * columns), 2.2 + 3.0 * rows)
     figure, axes = subplots(rows, columns, figsize=size, sharex=True, sharey=True, squeeze=False)
-    fewest = len(study.seeds)
     for axis, panel in zip(axes.flat, panels.values, strict=False):
-        fewest = min(fewest, _draw_panel(axis, panels.of(found.rows, panel), colors, dashes, layers))
+        _draw_panel(axis, panels.of(found.rows, panel), colors, dashes, layers)
         axis.set_title(_said(panels.name, panel) if panels.name else "", fontsize=10)
     for axis in list(axes.flat)[count:]:
         axis.set_visible(False)
@@ -74,23 +72,26 @@ def draw_shares(study: Study) -> Drawing:
     _name_lines(axes[0, 0], found.rows, colors, dashes)
     legend_below(figure, [axes[0, 0]], 4, last=EVEN)
     what = f"share of each layer in the rise of permuted {found.kind} capacity from the best to the final epoch"
-    heading(figure, subject(study), what, seeds_note(study, LEVEL, fewest))
+    count = len(study.seeds)
+    bands = f"mean of {count} seeds, bands: lowest to highest seed" if count > 1 else f"one seed ({study.seeds[0]})"
+    heading(figure, subject(study), what, bands)
     return figure
 
 
 def _draw_panel(axis, rows, colors, dashes, layers):
-    fewest = rows["seed"].nunique()
     for index, color in enumerate(colors.values):
         for number, dash in enumerate(dashes.values):
             own = dashes.of(colors.of(rows, color), dash)
             if not own.empty:
-                values = own.pivot(index="seed", columns="layer", values="share").reindex(columns=layers)
-                style = _style(number if dashes.name else index, shade(index, len(colors.values)))
-                fewest = min(fewest, draw_mean(axis, range(len(layers)), values, level=LEVEL, scale=100, **style))
+                # An interval about a mean of shares reaches below 0 and above 100 %.
+                shares = 100 * own.pivot(index="layer", columns="seed", values="share").loc[list(layers)]
+                color_of = shade(index, len(colors.values))
+                axis.plot(range(len(layers)), shares.mean(axis=1), **_style(number if dashes.name else index, color_of))
+                ends = {"color": color_of, "alpha": 0.15, "linewidth": 0}
+                axis.fill_between(range(len(layers)), shares.min(axis=1), shares.max(axis=1), **ends)
     axis.axhline(100 / len(layers), color="#777777", linewidth=1, linestyle=":", label=EVEN)
     layer_axis(axis, layers)
     axis.set_xlabel(None)
-    return fewest
 
 
 def _style(number: int, color) -> dict[str, Any]:

@@ -6,9 +6,9 @@ from memorize_jax.epochs import at_stages_or_epochs
 from memorize_jax.figures.bound import dimension_remark
 from memorize_jax.figures.joint import has_joint
 from memorize_jax.geometry.status import BOUND
-from memorize_jax.measurements.geometry.shares import NEEDS, of_study, summary
+from memorize_jax.measurements.geometry.shares import NEEDS, summary
 from memorize_jax.pages.section import Section
-from memorize_jax.pages.views import Number, View, if_there, make_view
+from memorize_jax.pages.views import Number, View, if_there, make_view, plain_view
 from memorize_jax.studies.study import Study
 
 # Columns that tables may lack.
@@ -64,13 +64,8 @@ def _geometry(study):
 
 def _shares(study: Study) -> View | None:
     """Where the runs of a sweep memorize; None for a single run, or where no run tells."""
-    rows = of_study(study).rows if study.axes and study.layers else pd.DataFrame()
-    if rows.empty:
-        return None
-    texts, numbers = _of_axes(study) | {"layer": "layer"}, {"share": Number("share of memorization", "percent")}
-    note = "Share of a layer in the rise of permuted capacity from the best to the final epoch."
-    about = ("memorization_by_layer", "Memorization by layer", rows, texts, numbers)
-    return make_view(*about, note=note, whole=summary(study))
+    table = summary(study) if study.axes and study.layers else pd.DataFrame()
+    return None if table.empty else plain_view("memorization_by_layer", table)
 
 
 SECTION = Section(

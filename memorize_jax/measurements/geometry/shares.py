@@ -8,7 +8,6 @@ import pandas as pd
 from memorize_jax.claims.evidence import Evidence, NotTestable, by_layer
 from memorize_jax.claims.geometries import JOINT, MEAN_FIELD, seen_by
 from memorize_jax.claims.statement import NOTICEABLE
-from memorize_jax.statistics import LEVEL, over_seeds
 from memorize_jax.studies.study import Study
 
 NEEDS = ("metrics", "geometry")
@@ -85,7 +84,9 @@ def _of_run(study: Study, run: str, seed: int, kind: str) -> pd.DataFrame:
 
 
 def summary(study: Study) -> pd.DataFrame:
-    """The shares as numbers to cite: the study's axes, layer, layer_number, share (mean), low, high, num_seeds."""
-    by = [*study.axes, "layer", "layer_number"]
-    found = over_seeds(of_study(study).rows, by, ["share"], level=LEVEL)
-    return found.drop(columns="measure").rename(columns={"mean": "share"})
+    """The shares as numbers to cite: the study's axes, layer, layer_number, share (mean), low, high, num_seeds.
+
+    Low and high are the lowest and the highest seed: an interval about a mean of shares reaches below 0 and above 1.
+    """
+    grouped = of_study(study).rows.groupby([*study.axes, "layer", "layer_number"], sort=False)["share"]
+    return grouped.agg(share="mean", low="min", high="max", num_seeds="count").reset_index()
