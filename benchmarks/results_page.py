@@ -35,10 +35,15 @@ ABOUT = {
     "spheres_mlp": "Figures A.3 and A.4 at full size, a hundred classes: the paper's own experiment, a quarter of an hour on two cores.",
     "fashion_fractions": "Figure A.8: a narrower MLP on more and more permuted labels, all images at half resolution.",
     "descent_mnist1d": "Double descent with published errors: the MLPs of MNIST-1D's notebook at its fourteen widths, from three seeds.",
+    "epochwise_mnist1d": "Double descent over epochs: with which share of permuted labels test error falls a second time; five seeds.",
+    "masc_mnist": "The decoding paper's MLP and training on MNIST by degree of corruption, at a quarter of its width on a sixth of the images.",
+    "masc_fashion_mnist": "The same on Fashion-MNIST.",
     "fashion_conv": "A narrow ResNet18, three seeds, on a sixth of the images at half resolution: all of them would take two cores hours.",
 }
 # Axes of a study -> the figures that are shown of it.
 FIGURES = {(): ("fig2a", "fig3b", "fig4b"), ("permuted_fraction",): ("figa8",), ("width",): ("fig4c", "fig4e")}
+# Of some studies others.
+OWN_FIGURES = {"epochwise_mnist1d": ("epochwise",)}
 DASH = "–"
 
 
@@ -58,7 +63,7 @@ def read_studies(folder: pathlib.Path) -> list[Judged]:
 
 def chosen_figures(study: Study) -> list[Figure]:
     """Those of the study's two or three figures that its tables allow."""
-    own = [figures()[name] for name in FIGURES[study.axes]]
+    own = [figures()[name] for name in OWN_FIGURES.get(study.workdir.name, FIGURES[study.axes])]
     return [figure for figure in own if not missing(figure, study)]
 
 

@@ -85,7 +85,10 @@ def test_how_seeds_are_trained_is_kept_and_a_damaged_epoch_is_named(copy):
 
 
 def test_what_cannot_be_trained_together_is_refused_before_anything_is_written(tmp_path):
-    for options, wanted in (({"model": "alexnet"}, "a model without dropout"), ({"on_nan": "restore"}, "on_nan=stop")):
+    for options, wanted in (
+        ({"model": "alexnet"}, "a model of dense layers without dropout"),
+        ({"on_nan": "restore"}, "on_nan=stop"),
+    ):
         with pytest.raises(ValueError, match=f"expected {wanted} with --together, got {next(iter(options.values()))}"):
             train_seeds(tmp_path / "a", dataclasses.replace(RUN, **options), [0, 1], together=True)
     assert not (tmp_path / "a").exists()
