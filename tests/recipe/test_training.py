@@ -60,13 +60,16 @@ def augmented_by_hand(name, images, indices, step):
     if name != "augmented":
         return images
     key = jax.random.fold_in(stream(0, "augmentation"), step)
-    found = []
-    for image, index in zip(images, indices, strict=True):
-        own = jax.random.fold_in(key, index)
-        image = dm_pix.random_flip_left_right(jax.random.fold_in(own, 0), jnp.asarray(image, jnp.float32))
-        padded = jnp.pad(image, ((1, 1), (1, 1), (0, 0)))
-        found.append(dm_pix.random_crop(jax.random.fold_in(own, 1), padded, image.shape))
-    return np.stack(found)
+    return np.stack(
+        [one_by_hand(jax.random.fold_in(key, index), image) for image, index in zip(images, indices, strict=True)]
+    )
+
+
+@jax.jit
+def one_by_hand(key, image):
+    image = dm_pix.random_flip_left_right(jax.random.fold_in(key, 0), jnp.asarray(image, jnp.float32))
+    padded = jnp.pad(image, ((1, 1), (1, 1), (0, 0)))
+    return dm_pix.random_crop(jax.random.fold_in(key, 1), padded, image.shape)
 
 
 @pytest.mark.parametrize("name", RECIPES)
