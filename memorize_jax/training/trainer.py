@@ -152,7 +152,7 @@ class Trainer:
     def _predict_all(self, variables, data):
         # (predicted classes, losses), each [*seeds, n].
         num, parts = data[1].shape[-1], []
-        batch_size = self._evaluation_batch_size(num)
+        batch_size = self._evaluation_batch_size
         batches = split_batches(np.arange(num), batch_size, self.num_devices)
         if 1 < len(batches) <= self._steps_per_call:
             with compute_precision(self.config):
@@ -166,10 +166,12 @@ class Trainer:
         gathered = [gather_rows(np.stack([np.asarray(part) for part in leaf])) for leaf in zip(*parts, strict=True)]
         return [self._in_order(leaf, batch_size)[..., :num] for leaf in gathered]
 
-    def _evaluation_batch_size(self, num):
-        features = math.prod(self.splits.train.images.shape[1:])
-        most = max(self.config.batch_size, EVALUATED_AT_ONCE // features)
-        # Batches of equal size, as few as there can be: nearly nothing is padding.
+    @property
+    def _evaluation_batch_size(self):
+        num, *shape = self.splits.train.images.shape
+        most = max(self.config.batch_size, EVALUATED_AT_ONCE // math.prod(shape))
+        # Training examples in batches of equal size, as few as there can be: nearly nothing is padding. Those for test
+        # in batches of the same size: another one would be another program.
         return -(-num // -(-num // most))
 
     def _in_order(self, leaf, batch_size):
