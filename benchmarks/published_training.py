@@ -17,6 +17,7 @@ MNIST1D_ERRORS = {
 }
 # Wider than this the published errors are those of networks that learn; narrower ones end where they start to.
 LEARNS_FROM = 16
+READ = ("metrics", "decoding")
 
 
 def mnist1d(judged: Judged) -> Iterator[Comparison]:
@@ -52,11 +53,15 @@ def mnist1d(judged: Judged) -> Iterator[Comparison]:
 def corruption(judged: Judged) -> Iterator[Comparison]:
     """The network at the end and subspaces of its best layer, by degree of corruption, of the decoding paper's MLP."""
     study = judged.study
-    if study.axes != ("permuted_fraction",) or study.model != "masc_mlp" or "decoding" not in study.tables:
+    if study.axes not in ((), ("permuted_fraction",)) or study.model != "masc_mlp" or "decoding" not in study.tables:
         return
+    if not study.axes:
+        tables = {name: study.tables[name].assign(permuted_fraction=study.permuted_fraction) for name in READ}
+        study = study._replace(tables=tables)
     row = {"mnist": "MLP, MNIST"}.get(study.dataset, "CNN, Fashion-MNIST")
-    used = next(iter(study.noted.values())).config.num_train
-    given = f"{used:,} of 60,000 training images" if used else ""
+    config = next(iter(study.noted.values())).config
+    given = f"{config.num_train:,} of 60,000 training images" if config.num_train else ""
+    given += f"; width {config.width} of 128" if config.width else ""
     unprinted = "" if study.dataset == "mnist" else "they print no MLP for these data"
     for degree, (network, best, _) in zip(PUBLISHED_DEGREES, PUBLISHED[row], strict=True):
         ours = _network_and_best_layer(study, degree / 100)
