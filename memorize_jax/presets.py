@@ -112,7 +112,7 @@ PRESETS = {
         "the paper's spheres and MLP at full size (table 1, figures A.3 and A.4); half an hour on two cores",
         RunConfig(dataset="spheres"),
         # The cost of a simulation grows with the square of the classes: all hundred would take longer than the rest.
-        {"capacity_check": {"capacity_classes": 20}},
+        {"capacity_check": {"capacity_classes": 10}},
     ),
     "letter": Preset(
         "UCI's letters, 26 classes of 16 measures, MLP, half of the labels permuted; minutes on two cores",
