@@ -111,8 +111,8 @@ PRESETS = {
     "spheres_mlp": Preset(
         "the paper's spheres and MLP at full size (table 1, figures A.3 and A.4); under an hour on two cores",
         RunConfig(dataset="spheres"),
-        # The cost of a simulation grows with the square of the classes, that of neighbors with that of the examples: all
-        # hundred classes, and the neighbors of all 50,000 points in every layer, would take longer than the rest.
+        # Costs that grow with the square of the classes, of simulations, and of the examples, of their neighbors: for
+        # all hundred and all 50,000 each would take longer than the rest.
         {"capacity_check": {"capacity_classes": 10}, "per_example": {"depth_neighbors": 0}},
     ),
     "letter": Preset(
