@@ -24,19 +24,19 @@ def kept_compiled() -> Iterator[None]:
     A cache that the user has configured for jax is used as it is, and none where it is turned off, or where the folder
     cannot be written. Where the folder is made, this is said on standard error.
     """
-    chosen = jax.config.jax_compilation_cache_dir or not jax.config.jax_enable_compilation_cache
+    chosen = _value("jax_compilation_cache_dir") or not _value("jax_enable_compilation_cache")
     folder = None if chosen else _usable_folder()
     if folder is None:
         yield
         return
-    own = {"jax_compilation_cache_dir": str(folder)}
+    own: dict[str, str | float] = {"jax_compilation_cache_dir": str(folder)}
     for name, environment, value in (
         ("jax_persistent_cache_min_compile_time_secs", "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", LEAST_SECONDS),
         ("jax_compilation_cache_max_size", "JAX_COMPILATION_CACHE_MAX_SIZE", MOST_BYTES),
     ):
         if environment not in os.environ:
             own[name] = value
-    before = {name: getattr(jax.config, name) for name in own}
+    before = {name: _value(name) for name in own}
     try:
         _configure(own)
         yield
@@ -65,6 +65,10 @@ def _usable_folder():
             "(JAX_COMPILATION_CACHE_DIR names another folder, JAX_ENABLE_COMPILATION_CACHE=false keeps none)"
         )
     return folder
+
+
+def _value(name):
+    return getattr(jax.config, name)
 
 
 def _configure(values):
