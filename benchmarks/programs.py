@@ -13,10 +13,11 @@ from benchmarks import peers
 from benchmarks.clock import time_together
 from benchmarks.tables import table
 from memorize_jax.geometry.batching import chunked_map
-from memorize_jax.geometry.qp.solve import SOLVERS, kkt_residual, nonnegative_qp
+from memorize_jax.geometry.qp.callback import manifolds_at_a_time
+from memorize_jax.geometry.qp.solve import ON_DEVICE, choose_solver, kkt_residual, nonnegative_qp
 
-# The solver of the library's functions.
-DEFAULT = "active_set"
+# The solvers of the library's functions, on a processor with numba and everywhere else.
+HOST, DEVICE = "host", "active_set"
 # Ratios to these are shown.
 COMPARED = ("cvxopt", "daqp", "daqp.solve")
 # At least this many times faster than a peer, at this KKT residual or better.
@@ -79,11 +80,14 @@ def invent(kind: Kind, num_manifolds: int, num_examples: int, num_draws: int) ->
 
 def ours(solver: str, dtype: str, programs: Programs) -> Contender:
     """Our solver, batched as the pipeline does it, on Gram matrices."""
+    num_manifolds, num_examples, _ = programs.frames.shape
+    sizes = num_manifolds, programs.draws.shape[1], num_examples
+    chunk = manifolds_at_a_time(*sizes) if solver == HOST else None
     with jax.enable_x64(dtype == "float64"):
         transposed = programs.frames.transpose(0, 2, 1)
         grams, linears = (jnp.asarray(left @ transposed, dtype) for left in programs)
     one = lambda item: nonnegative_qp(*item, solver=solver).multipliers
-    solve = jax.jit(lambda grams, linears: chunked_map(one, (grams, linears), None))
+    solve = jax.jit(lambda grams, linears: chunked_map(one, (grams, linears), chunk))
 
     def call():
         with jax.enable_x64(dtype == "float64"):
@@ -104,8 +108,9 @@ def contenders(programs: Programs, *, cvxopt_tol: float) -> dict[str, Contender]
     """Lists what to compare; slow solvers get fewer programs, absent ones are left out."""
     num_draws = programs.draws.shape[1]
     each = lambda solve, part: np.array([solve(*pair) for pair in zip(*part, strict=True)])
-    found = {f"{DEFAULT} {dtype}": ours(DEFAULT, dtype, programs) for dtype in ("float32", "float64")}
-    for name in sorted(set(SOLVERS) - {DEFAULT}):
+    whole = (HOST, DEVICE) if choose_solver(None, 300, 50) == HOST else (DEVICE,)
+    found = {f"{name} {dtype}": ours(name, dtype, programs) for name in whole for dtype in ("float32", "float64")}
+    for name in sorted(set(ON_DEVICE) - {DEVICE}):
         found[f"{name} float32"] = ours(name, "float32", programs.first(2, num_draws))
     part, osqp = programs.first(1, 10), peers.jaxopt_osqp(tol=1e-6, maxiter=4000)
     single = [jnp.asarray(array[0], jnp.float32) for array in part]
@@ -139,7 +144,7 @@ def compare(programs: Programs, *, repeats: int, cvxopt_tol: float, **columns) -
             | {"CPU µs": 1e6 * timing.cpu / count, "compile s": compile_seconds}
             | {"residual": f"{np.median(gaps):.0e}", "worst": f"{gaps.max():.0e}"}
             | {f"x {peer}": ratio for peer, ratio in ratios.items()}
-            | {"target": ("yes" if met else "NO") if name.startswith(DEFAULT) else ""}
+            | {"target": ("yes" if met else "NO") if name.startswith(HOST) else ""}
         )
     return records
 

@@ -1,7 +1,12 @@
-"""One thread for linear algebra on the host."""
+"""Threads on the host: one for linear algebra, all for what is our own."""
 
+import concurrent.futures
 import contextlib
 import functools
+import itertools
+import os
+from collections.abc import Callable
+from typing import Any
 
 import threadpoolctl
 
@@ -18,3 +23,27 @@ def one_thread() -> contextlib.AbstractContextManager:
     It reaches the LAPACK that jax calls on a processor too.
     """
     return _controller().limit(limits=1)
+
+
+def on_threads(function: Callable[[int, int], Any], total: int) -> None:
+    """Calls function(first, last) for ranges that make up `total` items, on as many threads as there are cores.
+
+    It should release the interpreter's lock. Results must not depend on where one range ends and the next begins.
+    """
+    cores = _cores()
+    # A few for each, as some take longer than others.
+    bounds = [total * part // (4 * cores) for part in range(4 * cores + 1)] if cores > 1 else [0, total]
+    ranges = [(first, last) for first, last in itertools.pairwise(bounds) if first < last]
+    # A fork has none of its parent's threads.
+    for _ in _pool(os.getpid(), cores).map(lambda each: function(*each), ranges):
+        pass
+
+
+def _cores():
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@functools.cache
+def _pool(process, cores):
+    del process
+    return concurrent.futures.ThreadPoolExecutor(cores, thread_name_prefix="memorize_jax")

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 from memorize_jax.geometry.batching import peak_bytes
 from memorize_jax.geometry.joint.sampling import Plan, joint_peak_bytes, make_plan
 from memorize_jax.geometry.points import as_array, is_concrete
-from memorize_jax.geometry.qp.solve import check_solver
+from memorize_jax.geometry.qp.solve import check_solver, choose_solver
 from memorize_jax.memory import check_fits
 
 CHOICES = {"frame": ("rank", "qr"), "center": ("all", "none")}
@@ -23,7 +23,7 @@ MEAN_FIELD = (
     *("num_draws", "kappa", "draws", "chunk", "num_center_components", "center_basis", "frame", "compat"),
     *("vary_components", "solver", "tol", "maxiter"),
 )
-JOINT = ("num_draws", "kappa", "draws", "chunk", "dichotomies", "center", "classes_per_draw")
+JOINT = ("num_draws", "kappa", "draws", "chunk", "dichotomies", "center", "classes_per_draw", "solver")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -51,10 +51,14 @@ class GeometryOptions:
       compat: mean-field: "mftma" follows the published tool: frame "qr" and K >= 1.
       vary_components: mean-field: whether to measure the set's capacity also with max(1, round(P / 20)) directions
         fewer and more than K removed, which takes three times as many programs.
-      solver: mean-field: a name in `qp.solve.SOLVERS`.
-      tol: mean-field: a program ends when its scaled residual (ADMM: averaged as `qp.admm` says), or the scaled move of
-        a sweep of "box_cdqp", is below this; None for 2e-6 in float32, 1e-10 in float64.
-      maxiter: mean-field: most iterations, in the solver's own unit; None for its default.
+      solver: a name in `qp.solve.SOLVERS`; None chooses, and the result's `on_host` tells. "host" is the active-set
+        method compiled by numba, for a processor; in a program made for another device it stands for "active_set".
+        Joint: "host", or any other for the splitting of `qp.signed`. What `jax.export` is to store for a processor, or
+        jax's compilation cache to keep, cannot be "host", which is a callback.
+      tol: mean-field: a program ends when its scaled residual (ADMM: averaged as `qp.admm` says; "host": by how much
+        the worst point is violated), or the scaled move of a sweep of "box_cdqp", is below this. None for 2e-6 in
+        float32, 1e-10 in float64; on the host 1e-7 and 1e-11.
+      maxiter: mean-field: most iterations, in the solver's own unit ("host": points added); None for its default.
       dichotomies: joint: "balanced", halves at random (if P' is odd they differ by one); "one_vs_rest", each class in
         turn; or [n, P] of -1 and 1, used in turn, each equally often.
       center: joint: "all" takes the mean of all points as the origin, through which the hyperplanes go
@@ -76,7 +80,7 @@ class GeometryOptions:
     frame: str = "rank"
     compat: str | None = None
     vary_components: bool = False
-    solver: str = "active_set"
+    solver: str | None = None
     tol: float | None = None
     maxiter: int | None = None
     dichotomies: Any = "balanced"
@@ -147,6 +151,7 @@ def mean_field_options(options: GeometryOptions, shape: tuple) -> MeanFieldOptio
         frame="qr" if options.compat == "mftma" else options.frame,
         # Around directions that the caller gives there is nothing to vary.
         vary_components=options.vary_components and not given,
+        solver=choose_solver(options.solver, count, num_examples),
         dichotomies="balanced",
     )
     return MeanFieldOptions(static, draws, options.kappa, jnp.asarray(options.center_basis) if given else None)
@@ -194,7 +199,10 @@ def joint_options(options: GeometryOptions, shape: tuple) -> JointOptions:
         num_draws=num_draws,
         classes_per_draw=num_manifolds if whole else classes_per_draw,
         num_dichotomies=None if given is None else len(given),
-    )._replace(chunk=options.chunk)
+    )
+    solver = options.solver if options.solver in (None, "host") else "admm"
+    solver = choose_solver(solver, plan.draws_per_block, plan.block_size * num_examples, otherwise="admm")
+    plan = plan._replace(chunk=options.chunk, solver=solver)
     if jax.default_backend() == "cpu":
         what = f"the inner products of {plan.num_blocks} x {plan.block_size} classes of {num_examples} examples"
         needed = joint_peak_bytes(plan, num_layers, num_examples, dtype.itemsize)

@@ -16,6 +16,7 @@ from memorize_jax.geometry.centers import CenterStructure, center_structure, che
 from memorize_jax.geometry.frames import Frames, build_frames
 from memorize_jax.geometry.grams import Grams, Mask, reduce_points, reference_of_points
 from memorize_jax.geometry.options import MeanFieldOptions
+from memorize_jax.geometry.qp.callback import manifolds_at_a_time, runs_on_host
 from memorize_jax.geometry.result import ManifoldGeometry
 from memorize_jax.keys import stream
 
@@ -45,7 +46,10 @@ def _statistics(frames, draws, kappa, options) -> AnchorStatistics:
         return statistics_of_anchors(frame, own, kappa=kappa, options=options, **spanned)
 
     items = (jnp.arange(num_layers * num_manifolds), flat.frame, flat.projector, flat.num_directions)
-    found = chunked_map(one, items, options.chunk)
+    chunk = options.chunk
+    if chunk is None and options.solver == "host":
+        chunk = manifolds_at_a_time(num_layers * num_manifolds, *draws.shape[1:])
+    found = chunked_map(one, items, chunk)
     return jax.tree.map(lambda leaf: leaf.reshape(num_layers, num_manifolds), found)
 
 
@@ -144,5 +148,6 @@ def geometry_of_frames(
         rank=frames.rank,
         num_examples=jnp.broadcast_to(jnp.sum(mask, axis=1).astype(jnp.int32), flags.shape),
         num_draws=jnp.full(flags.shape[:1], draws.shape[1], jnp.int32),
+        on_host=jnp.full(flags.shape[:1], runs_on_host(options.solver)),
         status=flags,
     )

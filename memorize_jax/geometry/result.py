@@ -7,7 +7,7 @@ from typing import ClassVar
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int32
+from jaxtyping import Array, Bool, Float, Int32
 
 from memorize_jax.geometry.status import describe
 
@@ -97,6 +97,7 @@ class ManifoldGeometry(Named):
     rank: Int32[Array, "*L P"]  # dimension of the span of the manifold's centered points
     num_examples: Int32[Array, "*L P"]
     num_draws: Int32[Array, "*L"]  # per manifold
+    on_host: Bool[Array, "*L"]  # whether numba solved the quadratic programs on the host, and not jax on its device
     status: Int32[Array, "*L P"]  # bit flags of `geometry.status`; 0 is fine
     layers: tuple[str, ...] | None = dataclasses.field(default=None, metadata={"static": True})
     classes: tuple | None = dataclasses.field(default=None, metadata={"static": True})
@@ -178,6 +179,7 @@ class JointGeometry(Named):
     rank: Int32[Array, "*L"]  # of the points whose inner products are held together
     classes_per_draw: Int32[Array, "*L"]  # P'
     num_draws: Int32[Array, "*L"]
+    on_host: Bool[Array, "*L"]  # whether numba solved the quadratic programs on the host, and not jax on its device
     num_examples: Int32[Array, "*L P"]
     status: Int32[Array, "*L"]  # bit flags of `geometry.status`; 0 is fine
     layers: tuple[str, ...] | None = dataclasses.field(default=None, metadata={"static": True})

@@ -80,6 +80,9 @@ def restored(arrays: Arrays, about: Mapping[str, Any], path: pathlib.Path) -> di
     del about["version"]
     named = {"layers": layers, "classes": tuple(labels)}
     values = {name: _leaf(own) for name, (_, own) in arrays.items()}
+    for prefix, _ in GEOMETRIES.values():
+        # Written before programs could be solved on the host.
+        values.setdefault(f"{prefix}on_host", jnp.zeros(len(layers), bool))
     fields: dict[str, Any] = {"layers": layers, **about}
     for field, (prefix, kind) in GEOMETRIES.items():
         is_there = f"{prefix}num_draws" in values

@@ -256,7 +256,7 @@ def test_what_took_a_center_away_is_said_and_what_a_given_basis_leaves_is_what_t
         ({"chunk": 0}, "expected chunk >= 1, got 0"),
         ({"frame": "polar"}, "expected frame to be one of rank, qr, got 'polar'"),
         ({"compat": "other"}, "expected compat to be None or 'mftma', got 'other'"),
-        ({"solver": "simplex"}, "expected solver to be one of active_set, admm, box_cdqp, got 'simplex'"),
+        ({"solver": "simplex"}, "expected solver to be one of active_set, admm, box_cdqp, host, got 'simplex'"),
         ({"draws": np.zeros((5, 4))}, r"expected draws \[n, 7\] or \[4, n, 7\], got \(5, 4\)"),
         ({"num_center_components": 3}, "expected num_center_components between 0 and 2"),
         ({"center_basis": np.zeros((2, 8))}, "expected either center_basis or num_center_components, got both"),

@@ -1,5 +1,6 @@
 """Projection of Gaussian vectors on cones of signed points, batched over draws that share their points."""
 
+import functools
 from typing import NamedTuple
 
 import jax
@@ -7,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int32
 
 from memorize_jax.geometry.eigen import symmetric_eigen
-from memorize_jax.geometry.qp.signed import choose_penalty, solve_signed
+from memorize_jax.geometry.qp.signed import choose_penalty, solve_signed, solve_signed_on_host
 
 
 class Root(NamedTuple):
@@ -47,19 +48,25 @@ def linear_of(
 
 
 def penalty_of(
-    root: Root, normals: Float[Array, "d n"], signs: Float[Array, "d n"], margins: Float[Array, " n"]
+    root: Root, normals: Float[Array, "d n"], signs: Float[Array, "d n"], margins: Float[Array, " n"], solver: str
 ) -> Float[Array, ""]:
-    """The penalty that suits these programs, for `project`; a few draws tell."""
-    return choose_penalty(root.values**2, root.vectors, linear_of(root, normals, signs, margins), signs)
+    """The penalty that suits these programs, for `project`; a few draws tell. 1 on the host, which has none."""
+    choose = lambda root, linear: choose_penalty(root.values**2, root.vectors, linear, signs)
+    linear = linear_of(root, normals, signs, margins)
+    if solver != "host":
+        return choose(root, linear)
+    none = lambda root, linear: jnp.ones((), linear.dtype)
+    return jax.lax.platform_dependent(root, linear, cpu=none, default=choose)
 
 
-@jax.custom_vjp
+@functools.partial(jax.custom_vjp, nondiff_argnums=(5,))
 def project(
     root: Root,
     normals: Float[Array, "d n"],
     signs: Float[Array, "d n"],
     margins: Float[Array, " n"],
     penalty: Float[Array, ""],
+    solver: str = "admm",
 ) -> Projections:
     """Projects Gaussian vectors on cones.
 
@@ -69,22 +76,35 @@ def project(
     -b b', and 2 b with respect to h; that of the root solves C^(1/2) dR + dR C^(1/2) = dC.
 
     `normals` are g, `signs` y; a point of sign 0 is left out of that draw. Margins, >= 0, are divided by the points'
-    lengths. The gradient of the root is that with respect to `root.gram`; results do not depend on the penalty.
+    lengths. The gradient of the root is that with respect to `root.gram`; results do not depend on the penalty. Solvers
+    are those of `GeometryOptions`.
 
     References:
       Amelunxen, Lotz, McCoy & Tropp 2014; Chou et al. 2025, algorithm 2.
     """
-    return _project_forward(root, normals, signs, margins, penalty)[0]
+    return _project_forward(root, normals, signs, margins, penalty, solver)[0]
 
 
-def _project_forward(root, normals, signs, margins, penalty):
+def _project_forward(root, normals, signs, margins, penalty, solver):
     linear = linear_of(root, normals, signs, margins)
-    weights, residual = solve_signed(root.values**2, root.vectors, linear, signs, penalty)
+
+    def on_device(root, linear, signs):
+        return solve_signed(root.values**2, root.vectors, linear, signs, penalty)
+
+    def on_host(root, linear, signs):
+        return solve_signed_on_host(root.values**2, root.vectors, linear, signs)
+
+    solve = on_device
+    if solver == "host":
+        # In a program made for another device there is no host.
+        solve = functools.partial(jax.lax.platform_dependent, cpu=on_host, default=on_device)
+    weights, residual = solve(root, linear, signs)
     squares = jnp.sum(weights * (2 * linear - weights @ root.gram), axis=1)
     return Projections(squares, weights, linear, residual), (root, normals, weights, penalty)
 
 
-def _project_backward(saved, cotangents):
+def _project_backward(solver, saved, cotangents):
+    del solver
     root, normals, weights, penalty = saved
     weighted = weights * cotangents.squares[:, None]
     # t . x_i depends on the points by the root: one Sylvester equation for all draws, diagonal in the eigenvectors.

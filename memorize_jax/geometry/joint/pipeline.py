@@ -12,10 +12,11 @@ from memorize_jax.geometry import status as status_flags
 from memorize_jax.geometry.batching import chunked_map, over_layers
 from memorize_jax.geometry.grams import Mask, Reference, reference_of_points
 from memorize_jax.geometry.joint.blocks import Blocks, block_of, origin_and_size
-from memorize_jax.geometry.joint.cone import Root, penalty_of, project, root_of
+from memorize_jax.geometry.joint.cone import Projections, Root, penalty_of, project, root_of
 from memorize_jax.geometry.joint.effective import Anchors, Forms, anchors_of, forms_of, mean_anchors
 from memorize_jax.geometry.joint.sampling import Draws, Plan, sample, signs_of
 from memorize_jax.geometry.options import JointOptions
+from memorize_jax.geometry.qp.callback import runs_on_host
 from memorize_jax.geometry.result import JointGeometry
 
 # Share of the rank of the points that n* should stay below. Points in general position take half of the rank as soon as
@@ -50,12 +51,14 @@ class _Program(NamedTuple):
         return self.root, draws.normals.reshape(flat), signs.reshape(flat), margins.reshape(-1)
 
 
-def _measure(program: _Program, draws: Draws, num_classes, penalty, dichotomies) -> _Measured:
+def _measure(program: _Program, draws: Draws, num_classes, penalty, dichotomies, solver) -> _Measured:
     """Projects the draws of one block."""
     arguments = program.of(draws, num_classes, dichotomies)
-    found = project(*arguments, penalty)
+    # custom_vjp hides what a function returns.
+    found: Projections = project(*arguments, penalty, solver)  # pyright: ignore[reportAssignmentType]
     signs, weights, linear = (each.reshape(draws.normals.shape) for each in (arguments[2], found.weights, found.linear))
-    return _Measured(found.squares, jnp.sum(weights * linear, axis=2), weights, signs, linear, found.residual)
+    shares = jnp.sum(weights * linear, axis=2)
+    return _Measured(found.squares, shares, weights, signs, linear, found.residual)
 
 
 def _try_few(program: _Program, draws: Draws, plan: Plan, dichotomies):
@@ -65,8 +68,9 @@ def _try_few(program: _Program, draws: Draws, plan: Plan, dichotomies):
 
     def look(num_classes):
         arguments = program.of(few, num_classes, dichotomies)
-        penalty = penalty_of(*arguments)
-        num_features = jnp.mean(project(*arguments, penalty).squares) if plan.adaptive else jnp.zeros_like(most)
+        penalty = penalty_of(*arguments, plan.solver)
+        squares = project(*arguments, penalty, plan.solver).squares if plan.adaptive else jnp.zeros_like(most)  # pyright: ignore[reportAttributeAccessIssue]
+        num_features = jnp.mean(squares)
         return num_classes, penalty, num_features
 
     def too_many(carry):
@@ -113,7 +117,9 @@ def _geometry_of_layer(blocks: Blocks, margin, draws: Draws, plan: Plan, dichoto
     program = _Program(first[0], first[1], margin)
     num_classes, penalty = _try_few(jax.lax.stop_gradient(program), first[2], plan, dichotomies)
     found = jax.lax.map(
-        lambda item: _measure(_Program(item[0], item[1], margin), item[2], num_classes, penalty, dichotomies),
+        lambda item: _measure(
+            _Program(item[0], item[1], margin), item[2], num_classes, penalty, dichotomies, plan.solver
+        ),
         (roots, blocks.norms, draws),
     )
     num_features = jnp.mean(found.squares)
@@ -155,6 +161,7 @@ def _geometry_of_layer(blocks: Blocks, margin, draws: Draws, plan: Plan, dichoto
         rank=rank,
         classes_per_draw=num_classes,
         num_draws=jnp.int32(num_draws),
+        on_host=runs_on_host(plan.solver),
         num_examples=counts,
         status=flags,
     )

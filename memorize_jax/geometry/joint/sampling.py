@@ -19,7 +19,7 @@ POINTS_PER_DRAW = 50
 
 
 class Plan(NamedTuple):
-    """Sizes, all of them static."""
+    """Sizes and solver, all of them static."""
 
     num_manifolds: int  # P
     block_size: int  # B, the classes whose inner products are held together
@@ -27,6 +27,7 @@ class Plan(NamedTuple):
     draws_per_block: int  # d; S d draws in all
     adaptive: bool  # whether a draw takes fewer than B classes where B are too many for the rank of the points
     chunk: int | None = None  # draws of a block whose anchors are held at a time; None for all
+    solver: str = "admm"  # or "host"
 
 
 class Draws(NamedTuple):

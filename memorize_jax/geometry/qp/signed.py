@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from memorize_jax.geometry.qp.callback import solve_on_host
 from memorize_jax.geometry.qp.interior import solve_by_interior_point
 
 # Candidates for the penalty of the splitting: few shared directions want a large one, many weak ones a small one, and
@@ -17,6 +18,7 @@ PARTS = 8
 CHECKS, FACTORS = 20, (1.0, 0.3, 3.0, 0.1, 10.0, 1.0)
 # Scaled residual at which a program ends; ||v||^2 is exact to its square. What rounding of C b leaves comes on top.
 TOLERANCES = {jnp.dtype("float32"): 5e-5, jnp.dtype("float64"): 1e-9}
+ON_HOST_TOLERANCES = {jnp.dtype("float32"): 1e-6, jnp.dtype("float64"): 1e-11}
 # A few draws lie where two faces meet and converge late: they may be this many times less exact than the mean.
 TAIL = 5.0
 
@@ -140,6 +142,20 @@ def solve_signed(
         # In float32 what is left is rounding of C, which no method removes.
         weights = _solve_rest(weights, excess, gram, scaled, signs)
     return weights * size, _excess(weights, gram, scaled, signs)[1] * size[:, 0]
+
+
+def solve_signed_on_host(
+    values: Float[Array, " n"], vectors: Float[Array, "n n"], linear: Float[Array, "d n"], signs: Float[Array, "d n"]
+) -> tuple[Float[Array, "d n"], Float[Array, " d"]]:
+    """`solve_signed` on the host, which needs no penalty; NaN in a program gives NaN."""
+    scaled, size = _scaled(linear, signs)
+    root = vectors * jnp.sqrt(values)
+    weights = solve_on_host(root, scaled, signs, tol=ON_HOST_TOLERANCES[root.dtype], is_root=True)
+    gram = (vectors * values) @ vectors.T
+    residual = _excess(weights, gram, scaled, signs)[1]
+    # The host reads of C only what it needs.
+    weights = jnp.where(jnp.isnan(residual)[:, None], jnp.nan, weights)
+    return weights * size, residual * size[:, 0]
 
 
 def _solve_rest(weights, excess, gram, linear, signs):

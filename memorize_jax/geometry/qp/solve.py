@@ -16,6 +16,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)
     import jaxopt
 
+    from memorize_jax.geometry.qp import callback
     from memorize_jax.geometry.qp.active_set import solve_active_set
     from memorize_jax.geometry.qp.admm import solve_batch
 
@@ -58,26 +59,35 @@ def _active_set_then_admm(gram, linear, tol, maxiter):
 
 
 # name -> (solve, default most iterations). BoxCDQP counts sweeps, the others ADMM updates of 25 matrix products.
-SOLVERS = {
+ON_DEVICE = {
     "active_set": (_active_set_then_admm, 400),
     "admm": (solve_batch, 400),
     "box_cdqp": (_box_coordinate_descent, 4000),
 }
+SOLVERS = (*ON_DEVICE, "host")
+# Where to end by default: of `SOLVERS` on the device, and on the host, where exactness costs little.
+TOLERANCES = {jnp.dtype("float32"): 2e-6, jnp.dtype("float64"): 1e-10}
+ON_HOST_TOLERANCES = {jnp.dtype("float32"): 1e-7, jnp.dtype("float64"): 1e-11}
 
 
-def check_solver(solver: str) -> None:
+def check_solver(solver: str | None) -> None:
     """ValueError for a name that is not in `SOLVERS`."""
-    if solver not in SOLVERS:
+    if solver not in (None, *SOLVERS):
         raise ValueError(f"expected solver to be one of {', '.join(sorted(SOLVERS))}, got {solver!r}")
 
 
-@functools.partial(jax.jit, static_argnames=("solver", "tol", "maxiter"))
-@jax.default_matmul_precision("highest")
+def choose_solver(solver: str | None, num_programs: int, num_points: int, otherwise: str = "active_set") -> str:
+    """The solver of one manifold's programs, "host" where that is worth it; ValueError if it is named without numba."""
+    if solver == "host":
+        callback.check_available()
+    return solver or ("host" if callback.is_worth_it(num_programs, num_points) else otherwise)
+
+
 def nonnegative_qp(
     gram: Float[Array, "M M"],
     linear: Float[Array, "n M"],
     *,
-    solver: str = "active_set",
+    solver: str | None = None,
     tol: float | None = None,
     maxiter: int | None = None,
 ) -> QPSolution:
@@ -87,10 +97,15 @@ def nonnegative_qp(
 
     Each program is scaled to a unit diagonal and a unit right-hand side first, so that `tol` means the same
     whatever the units of the data; `GeometryOptions` documents it. A zero row of K marks an absent point, whose
-    multiplier is 0. Convergence is not assumed: read `residual`.
+    multiplier is 0. Convergence is not assumed: read `residual`. NaN in a program gives NaN.
     """
-    if tol is None:
-        tol = 1e-10 if gram.dtype == jnp.float64 else 2e-6
+    solver = choose_solver(solver, linear.shape[0], linear.shape[1])
+    return _nonnegative_qp(gram, linear, solver=solver, tol=tol, maxiter=maxiter)
+
+
+@functools.partial(jax.jit, static_argnames=("solver", "tol", "maxiter"))
+@jax.default_matmul_precision("highest")
+def _nonnegative_qp(gram, linear, *, solver, tol, maxiter):
     diagonal = jnp.diagonal(gram)
     present = diagonal > 0
     root = jnp.sqrt(jnp.where(present, diagonal, 1))
@@ -98,8 +113,29 @@ def nonnegative_qp(
     scaled_linear = jnp.where(present, linear / root, -1)
     size = jnp.max(jnp.abs(scaled_linear), axis=-1, keepdims=True)
     size = jnp.where(size > 0, size, 1)
-    solve, default_maxiter = SOLVERS[solver]
-    scaled = solve(scaled_gram, scaled_linear / size, tol, default_maxiter if maxiter is None else maxiter)
-    multipliers = scaled * size / root
-    multipliers = jnp.where(present, multipliers, 0)
-    return QPSolution(multipliers, kkt_residual(gram, jnp.where(present, linear, 0), multipliers))
+    scaled = _solve(scaled_gram, scaled_linear / size, solver, tol, maxiter)
+    multipliers = jnp.where(present, scaled * size / root, 0)
+    residual = kkt_residual(gram, jnp.where(present, linear, 0), multipliers)
+    # The host reads of K only what it needs.
+    multipliers = jnp.where(jnp.isnan(residual)[:, None], jnp.nan, multipliers)
+    return QPSolution(multipliers, residual)
+
+
+def _solve(gram, linear, solver, tol, maxiter):
+    """Multipliers of scaled programs."""
+
+    def on_device(gram, linear, name=solver, maxiter=maxiter):
+        solve, default_maxiter = ON_DEVICE[name]
+        own_tol = TOLERANCES[gram.dtype] if tol is None else tol
+        return solve(gram, linear, own_tol, default_maxiter if maxiter is None else maxiter)
+
+    def on_host(gram, linear):
+        own_tol = ON_HOST_TOLERANCES[gram.dtype] if tol is None else tol
+        signs = jnp.ones_like(linear[:1])
+        return callback.solve_on_host(gram, linear, signs, tol=own_tol, max_steps=maxiter)
+
+    if solver != "host":
+        return on_device(gram, linear)
+    # A program may be made on a processor for another device: there the callback does not exist.
+    elsewhere = functools.partial(on_device, name="active_set", maxiter=None)
+    return jax.lax.platform_dependent(gram, linear, cpu=on_host, default=elsewhere)

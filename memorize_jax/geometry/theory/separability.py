@@ -6,6 +6,8 @@ from scipy.optimize import nnls
 
 # Distance of the hull from the origin, in units of the points' root mean square, that counts as none.
 NO_DISTANCE = 1e-7
+# Steps for each point after which the host gives up.
+MOST_STEPS = 3
 
 
 def separable_by_least_squares(rows: Float[np.ndarray, "n d"], signs: Float[np.ndarray, " n"]) -> tuple[bool, bool]:
@@ -25,3 +27,14 @@ def separable_by_least_squares(rows: Float[np.ndarray, "n d"], signs: Float[np.n
     except RuntimeError:
         return False, True
     return bool(distance > NO_DISTANCE), False
+
+
+def separable_on_host(rows: Float[np.ndarray, "n d"], signs: Float[np.ndarray, " n"]) -> tuple[bool, bool]:
+    """`separable_by_least_squares` compiled by numba, which ends as soon as it knows.
+
+    Undecided where rounding of inner products would decide. Releases the interpreter's lock; needs numba.
+    """
+    from memorize_jax.geometry.qp import host
+
+    found = host.separable(np.ascontiguousarray(rows), signs, NO_DISTANCE, MOST_STEPS * len(rows))
+    return found == 1, found < 0

@@ -4,6 +4,7 @@ P manifolds are projected to n random features and labelled at random, half of t
 half of these dichotomies are linearly separable the capacity is P / n.
 """
 
+import functools
 import itertools
 import math
 from typing import Any, NamedTuple
@@ -15,11 +16,13 @@ from jaxtyping import Float, Int, PRNGKeyArray
 from scipy.linalg.lapack import dpstrf  # pyright: ignore[reportAttributeAccessIssue]  (made by f2py)
 
 from memorize_jax.geometry.points import read_manifolds
-from memorize_jax.geometry.theory.separability import separable_by_least_squares
+from memorize_jax.geometry.qp import callback
+from memorize_jax.geometry.theory.separability import separable_by_least_squares, separable_on_host
 from memorize_jax.geometry.theory.splitting import separable_dichotomies
 from memorize_jax.geometry.theory.threshold import fit_threshold
+from memorize_jax.threads import on_threads, one_thread
 
-METHODS = ("splitting", "least_squares")
+METHODS = ("host", "splitting", "least_squares")
 # A trial ends after its first so many dichotomies if they agree: it is far from the threshold.
 BATCH = 10
 # The ends of the range decide between an estimate and a bound: so many times the dichotomies are tested there, if a fit
@@ -89,13 +92,13 @@ def _draw_dichotomies(rng, num_manifolds, num, whole):
     return rng.permuted(np.tile(np.arange(num_manifolds) < half, (num, 1)), axis=1)
 
 
-def _separable_exactly(points, mask, projection, positive, bias):
-    """Whether manifolds [P, M, N] separate by labels [P] in a projection [N, n], and whether that stayed open."""
+def _separable(test, points, mask, projection, positive, bias):
+    """What `test` says of manifolds [P, M, N] with labels [P] in a projection [N, n]: (separable, undecided)."""
     rows = points[mask] @ projection
     rows /= max(np.sqrt(np.mean(np.sum(rows**2, axis=1))), np.finfo(float).tiny)
     if bias:
         rows = np.hstack([rows, np.ones((len(rows), 1))])
-    return separable_by_least_squares(rows, np.where(positive, 1.0, -1.0)[np.nonzero(mask)[0]])
+    return test(rows, np.where(positive, 1.0, -1.0)[np.nonzero(mask)[0]])
 
 
 def _bucket(size):
@@ -165,8 +168,10 @@ def simulated_capacity(
       num_refinements: trials near the threshold, after the first ones on both sides.
       max_checks: bounds the work per dichotomy of "splitting" to 20 max_checks iterations.
       expected: capacity near which the search begins; it only saves trials.
-      method: "splitting", in batches on the device, or "least_squares", one after the other on the host and exact; None
-        for the former, and the latter for what it leaves undecided. Outcomes do not depend on it otherwise.
+      method: "host", by an active-set method that numba compiles, one on each core; "splitting", in batches on the
+        device; or "least_squares", one after the other on the host and exact. None for the first on a processor with
+        numba, else for the second, and for the third where that leaves a dichotomy undecided. Outcomes do not depend on
+        it otherwise.
 
     References:
       Stephenson et al. 2021, appendix A.1.2 and figure 1B; Cohen et al. 2020.
@@ -178,6 +183,9 @@ def simulated_capacity(
         raise ValueError(f"expected method to be one of {', '.join(METHODS)}, got {method!r}")
     if expected is not None and not 0 < expected < np.inf:
         raise ValueError(f"expected a positive expected capacity, got {expected}")
+    if method == "host":
+        callback.check_available()
+    first_method = method or ("host" if jax.default_backend() == "cpu" and callback.is_available() else "splitting")
     coordinates, present = _coordinates(points, mask), np.asarray(mask) > 0
     mask = mask.astype(jnp.promote_types(mask.dtype, jnp.float32))
     num_manifolds, _, rank = coordinates.shape
@@ -188,14 +196,22 @@ def simulated_capacity(
         """(separable, undecided), both [T], of dichotomies [T, P]."""
         projections = rng.standard_normal((len(labels), rank, num_features), np.float32)
         found, undecided = np.zeros(len(labels), bool), np.ones(len(labels), bool)
-        if method != "least_squares":
+
+        def decide(test, first, last):
+            for i in range(first, last):
+                found[i], undecided[i] = _separable(test, coordinates, present, projections[i], labels[i], bias)
+
+        if first_method == "host":
+            with one_thread():
+                on_threads(functools.partial(decide, separable_on_host), len(labels))
+        elif first_method == "splitting":
             shape = (batch_size, padded.shape[-1], _bucket(num_features))
             pad = [(0, most - size) for most, size in zip(shape, projections.shape, strict=True)]
             batch = np.pad(projections, pad).astype(padded.dtype), np.pad(labels, (pad[0], (0, 0)))
             outcomes = separable_dichotomies(padded, mask, *batch, bias=bias, max_checks=max_checks)
             found, undecided = (np.array(outcome)[: len(labels)] for outcome in outcomes)
-        for i in np.flatnonzero(undecided) if method != "splitting" else ():
-            found[i], undecided[i] = _separable_exactly(coordinates, present, projections[i], labels[i], bias)
+        for i in np.flatnonzero(undecided) if method in (None, "least_squares") else ():
+            decide(separable_by_least_squares, i, i + 1)
         return found, undecided
 
     def trial(num_features):

@@ -1,0 +1,120 @@
+"""When quadratic programs are solved on the host, and the callback by which jax gets there."""
+
+import functools
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float
+
+from memorize_jax.threads import on_threads
+
+# Programs times points from which a call is worth its overhead.
+LEAST_NUMBERS = 1000
+# Programs of more manifolds are collected for one call, up to so many numbers.
+AT_A_TIME = 2**19
+# Work, in programs times points, below which threads cost more than they save.
+LEAST_THREADED = 20_000
+
+
+@functools.cache
+def is_available() -> bool:
+    """Whether numba is there and works; the first call loads it."""
+    try:
+        from memorize_jax.geometry.qp import host
+
+        weights = np.zeros((1, 1))
+        host.solve_programs(np.ones((1, 1, 1)), np.full((1, 1), 2.0), np.ones((1, 1)), 0, 1, 1e-9, 1e-9, 9, weights)
+    except Exception:  # what a platform lacks shows in its own way, and nothing depends on it
+        return False
+    return weights.item() == 2
+
+
+def check_available() -> None:
+    """ValueError without numba."""
+    if not is_available():
+        raise ValueError("expected numba for what is solved on the host: pip install numba, or choose another way")
+
+
+def is_worth_it(num_programs: int, num_points: int) -> bool:
+    """Whether so many programs should go to the host: on a processor, with numba, and if they are enough."""
+    enough = num_programs * num_points >= LEAST_NUMBERS
+    return enough and jax.default_backend() == "cpu" and is_available()
+
+
+def runs_on_host(solver: str | None) -> Bool[Array, ""]:
+    """Whether programs of that solver run on the host where this is executed; on other devices there is none."""
+    yes, no = (lambda answer=answer: jnp.bool_(answer) for answer in (True, False))
+    return jax.lax.platform_dependent(cpu=yes, default=no) if solver == "host" else no()
+
+
+def manifolds_at_a_time(num_manifolds: int, num_programs: int, num_points: int) -> int:
+    """How many manifolds share a call, so that the last is no smaller than the others."""
+    num_calls = -(-num_manifolds * num_programs * num_points // AT_A_TIME)
+    return -(-num_manifolds // num_calls)
+
+
+def solve_on_host(
+    gram: Float[Array, "M M"],
+    linear: Float[Array, "n M"],
+    signs: Float[Array, "_ M"],
+    *,
+    tol: float,
+    max_steps: int | None = None,
+    is_root: bool = False,
+) -> Float[Array, "n M"]:
+    """Solves the programs of `host.solve_programs`, of which the signs are [n, M] or [1, M]; batched by vmap.
+
+    With `is_root` the first argument is some B of K = B B', which float64 then knows without rounding: points are
+    dependent or are not.
+    """
+    solve = _solver(tol, 10 * linear.shape[-1] + 100 if max_steps is None else max_steps, is_root)
+    arguments = tuple(map(_as_bits, (gram, linear, signs)))
+    shape = jax.ShapeDtypeStruct(arguments[1].shape, arguments[1].dtype)
+    found = jax.pure_callback(solve, shape, *arguments, vmap_method="expand_dims")
+    return found if found.dtype == linear.dtype else jax.lax.bitcast_convert_type(found, linear.dtype)
+
+
+def _as_bits(values):
+    """float64 as pairs of uint32: a callback has a thread of its own, where `jax.enable_x64()` does not hold."""
+    return jax.lax.bitcast_convert_type(values, jnp.uint32) if values.dtype == jnp.float64 else values
+
+
+# The same function for the same numbers: jax compares it.
+@functools.cache
+def _solver(tol: float, max_steps: int, is_root: bool) -> Callable:
+    def solve(*arguments):
+        from memorize_jax.geometry.qp import host
+
+        # No function of jax may be called here: its threads wait for this one.
+        given = [np.ascontiguousarray(each) for each in arguments]
+        is_double = given[1].dtype == np.uint32
+        gram, linear, signs = (each.view(np.float64)[..., 0] if is_double else each for each in given)
+        num_points = linear.shape[-1]
+        batch = np.broadcast_shapes(*(each.shape[:-2] for each in (gram, linear, signs)))
+        shape = batch + linear.shape[-2:]
+
+        def flat(values, whole, axes):
+            """In float64, with one leading axis: a single item for all, or one for each."""
+            values = values if values.size == np.prod(values.shape[-axes:]) else np.broadcast_to(values, whole)
+            return np.array(values, np.float64, order="C").reshape(-1, *values.shape[-axes:])
+
+        grams, signs = flat(gram, batch + gram.shape[-2:], 2), flat(signs, shape, 1)
+        linears = np.array(np.broadcast_to(linear, shape), np.float64, order="C").reshape(-1, num_points)
+        least_pivot = host.LEAST_PIVOT if is_double or is_root else host.LEAST_PIVOT_SINGLE
+        if is_root:
+            grams = grams @ grams.transpose(0, 2, 1)
+        weights = np.empty_like(linears)
+
+        def piece(first, last):
+            host.solve_programs(grams, linears, signs, first, last, tol, least_pivot, max_steps, weights)
+
+        if weights.size < LEAST_THREADED:
+            piece(0, len(weights))
+        else:
+            on_threads(piece, len(weights))
+        weights = weights.reshape(shape)
+        return weights[..., None].view(np.uint32) if is_double else weights.astype(np.float32)
+
+    return solve

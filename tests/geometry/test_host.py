@@ -1,0 +1,263 @@
+"""The host route: the same answers as the device's, in the same programs, with and without numba."""
+
+import functools
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.optimize import nnls
+
+from memorize_jax import geometry
+from memorize_jax.geometry.options import GeometryOptions, joint_options
+from memorize_jax.geometry.qp import callback
+from memorize_jax.geometry.qp.solve import choose_solver, nonnegative_qp
+from memorize_jax.geometry.theory.separability import separable_by_least_squares, separable_on_host
+from tests import commands
+from tests.geometry.shared import POINTS, measure
+
+host = pytest.importorskip("memorize_jax.geometry.qp.host", reason="needs numba", exc_type=ImportError)
+
+
+def solve(rows, linear, signs, tol=1e-12, max_steps=1000, parts=1):
+    """Weights [n, M] of signed programs with the Gram matrix of rows, in so many calls."""
+    gram, weights = (rows @ rows.T)[None], np.empty_like(linear)
+    bounds = np.linspace(0, len(linear), parts + 1).astype(int)
+    for first, last in itertools.pairwise(bounds):
+        host.solve_programs(gram, linear, signs, first, last, tol, 1e-11, max_steps, weights)
+    return weights
+
+
+def unit_rows(rng, *shape):
+    rows = rng.standard_normal(shape)
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+# More points than features: dependent ones, of which some combination stands for many.
+@pytest.mark.parametrize("num_features", [6, 40])
+def test_signed_programs_equal_nonnegative_least_squares(num_features):
+    rng = np.random.default_rng(0)
+    rows, vectors = unit_rows(rng, 25, num_features), rng.standard_normal((30, num_features))
+    rows[20:23] = rows[:3]
+    signs = rng.choice([-1.0, 0.0, 1.0], (30, 25))
+    found = solve(rows, vectors @ rows.T, signs)
+    assert np.all(found * signs >= 0)
+    assert np.all(found[signs == 0] == 0)
+    expected = [nnls((own[:, None] * rows).T, v)[0] * own @ rows for own, v in zip(signs, vectors, strict=True)]
+    np.testing.assert_allclose(found @ rows, expected, atol=1e-9)
+    # However the programs are spread over threads.
+    np.testing.assert_array_equal(found, solve(rows, vectors @ rows.T, signs, parts=7))
+
+
+def test_margins_of_dependent_points_are_met():
+    """More constraints than dimensions, all active at once: points are exchanged for others."""
+    rng = np.random.default_rng(1)
+    rows = unit_rows(rng, 30, 3) + np.array([0, 0, 3])
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    vectors = rng.standard_normal((40, 3))
+    linear = vectors @ rows.T + 0.5
+    weights = solve(rows, linear, np.ones((1, 30)))
+    slack = weights @ rows @ rows.T - linear
+    assert np.abs(np.minimum(weights, slack)).max() < 1e-9
+
+
+@pytest.mark.parametrize("place", ["gram", "linear"])
+def test_nan_stays_nan_and_the_others_are_solved(place):
+    gram, linear = jnp.eye(30), jnp.ones((40, 30))
+    damaged = (gram.at[2, 3].set(jnp.nan), linear) if place == "gram" else (gram, linear.at[4, 5].set(jnp.nan))
+    found = nonnegative_qp(*damaged, solver="host")
+    hit = np.ones(40, bool) if place == "gram" else np.arange(40) == 4
+    assert np.all(np.isnan(found.residual) == hit)
+    assert np.all(np.isnan(found.multipliers).all(axis=1) == hit)
+    np.testing.assert_array_equal(found.multipliers[~hit], 1)
+
+
+def test_steps_are_bounded_and_what_is_left_shows():
+    rng = np.random.default_rng(2)
+    frame = np.hstack([3 * unit_rows(rng, 30, 9), np.ones((30, 1))])
+    draws = rng.standard_normal((40, 10))
+    arguments = jnp.asarray(frame @ frame.T, jnp.float32), jnp.asarray(draws @ frame.T, jnp.float32)
+    found = nonnegative_qp(*arguments, solver="host", maxiter=1)
+    assert np.max(np.sum(found.multipliers > 0, axis=1)) == 1
+    assert found.residual.max() > 0.1
+    assert nonnegative_qp(*arguments, solver="host").residual.max() < 1e-5
+
+
+@pytest.mark.parametrize("kappa", [0.3, pytest.param(0.0, marks=pytest.mark.slow)])
+def test_mean_field_equals_that_of_the_device(x64, kappa):
+    ours, theirs = (measure(POINTS, solver=solver, kappa=kappa) for solver in ("host", "active_set"))
+    assert (bool(ours.on_host), bool(theirs.on_host)) == (True, False)
+    for name in ("capacity", "radius", "dimension", "active_fraction"):
+        np.testing.assert_allclose(getattr(ours, name), getattr(theirs, name), rtol=1e-5, err_msg=name)
+    assert ours.kkt_residual.max() < 1e-9
+
+
+@pytest.mark.slow
+def test_gradients_equal_those_of_the_device(x64):
+    def gradients(solver):
+        both = lambda points: (
+            measure(points, solver=solver).capacity.sum()
+            + geometry.joint_geometry(points, key=jax.random.key(0), num_draws=30, solver=solver).capacity
+        )
+        return jax.jit(jax.grad(both))(jnp.asarray(np.pad(POINTS, ((0, 0), (0, 0), (0, 20)))))
+
+    np.testing.assert_allclose(gradients("host"), gradients("active_set"), atol=1e-5)
+
+
+@pytest.mark.slow
+def test_joint_geometry_equals_that_of_the_device(x64):
+    points = np.random.default_rng(0).normal(size=(4, 6, 40)) + 2 * np.eye(4, 40)[:, None]
+    run = functools.partial(geometry.joint_geometry, points, key=jax.random.key(0), num_draws=30)
+    ours, theirs = (run(solver=solver) for solver in ("host", "admm"))
+    assert (bool(ours.on_host), bool(theirs.on_host)) == (True, False)
+    for name in ("capacity", "radius", "dimension", "utility", "class_capacity"):
+        np.testing.assert_allclose(getattr(ours, name), getattr(theirs, name), rtol=1e-5, err_msg=name)
+
+
+@pytest.mark.parametrize("double", [pytest.param(False, marks=pytest.mark.slow), True])
+def test_margins_that_contradict_one_another_leave_fewer_classes(double):
+    """Without a solution the squared length has no bound; a draw takes fewer classes then."""
+    rng = np.random.default_rng(0)
+    points = rng.normal(size=(4, 1, 8)) + rng.normal(size=(4, 12, 8))
+    with jax.enable_x64(double):
+        run = functools.partial(geometry.joint_geometry, points, key=jax.random.key(0), kappa=0.3, num_draws=30)
+        with pytest.warns(UserWarning, match="only an upper bound"):
+            found = run(solver="host")
+    assert int(found.classes_per_draw) == 2
+    assert 0 < float(found.capacity) < 1
+
+
+def batch():
+    rng = np.random.default_rng(3)
+    frames, draws = rng.standard_normal((3, 6, 4)), rng.standard_normal((3, 20, 4))
+    transposed = frames.transpose(0, 2, 1)
+    return jnp.asarray(frames @ transposed, jnp.float32), jnp.asarray(draws @ transposed, jnp.float32)
+
+
+def test_batches_arrive_as_one_call(monkeypatch):
+    grams, linears = batch()
+    calls = []
+    count = lambda *arguments: calls.append(arguments[0].shape) or host_programs(*arguments)
+    host_programs = host.solve_programs
+    monkeypatch.setattr(host, "solve_programs", count)
+    one = lambda gram, linear: nonnegative_qp(gram, linear, solver="host").multipliers
+    together = jax.vmap(one)(grams, linears)
+    assert calls == [(3, 6, 6)]
+    np.testing.assert_array_equal(together, [one(*each) for each in zip(grams, linears, strict=True)])
+    shared = jax.vmap(one, in_axes=(None, 0))(grams[0], linears)
+    np.testing.assert_allclose(shared[1], one(grams[0], linears[1]), atol=1e-6)
+    nested = jax.vmap(jax.vmap(one, in_axes=(0, None)), in_axes=(None, 0))(grams, linears[:2])
+    np.testing.assert_allclose(nested[1, 2], one(grams[2], linears[1]), atol=1e-6)
+
+
+def test_only_the_processors_own_branch_is_in_its_program():
+    run = jax.jit(lambda gram, linear: nonnegative_qp(gram, linear, solver="host").multipliers)
+    arguments = [each[0] for each in batch()]
+    here = run.lower(*arguments).as_text()
+    assert "callback" in here
+    assert "while" not in here
+    there = jax.export.export(run, platforms=["tpu"])(*arguments).mlir_module()
+    assert "callback" not in there
+    assert "while" in there
+
+
+def test_few_programs_and_what_lacks_numba_stay_on_the_device(monkeypatch):
+    assert choose_solver(None, 300, 50) == "host"
+    assert choose_solver(None, 3, 5) == "active_set"
+    assert choose_solver(None, 3, 5, otherwise="admm") == "admm"
+    assert choose_solver("admm", 300, 50) == "admm"
+    options, shape = GeometryOptions(), (1, 10, 50, jnp.dtype(jnp.float32))
+    assert joint_options(options, shape).plan.solver == "host"
+    monkeypatch.setattr(callback, "is_available", lambda: False)
+    assert choose_solver(None, 300, 50) == "active_set"
+    assert joint_options(options, shape).plan.solver == "admm"
+    with pytest.raises(ValueError, match="expected numba"):
+        choose_solver("host", 300, 50)
+    with pytest.raises(ValueError, match="expected numba"):
+        geometry.simulated_capacity(POINTS, key=jax.random.key(0), method="host")
+
+
+WITHOUT = """
+import sys
+sys.modules["numba"] = None
+import numpy as np, jax
+from memorize_jax import geometry
+points = np.random.default_rng(0).normal(size=(4, 30, 12)).astype("float32") + 2 * np.eye(4, 12)[:, None]
+found = geometry.manifold_geometry(points, key=jax.random.key(0), num_draws=60, num_center_components=0)
+print(bool(found.on_host), bool(np.isfinite(found.capacity).all()))
+"""
+
+
+@pytest.mark.slow
+def test_without_numba_everything_is_measured_on_the_device():
+    done = commands.python("-c", WITHOUT)
+    assert done.stdout.split() == ["False", "True"], done.stderr
+
+
+SHARDED = """
+import os
+import jax, jax.numpy as jnp, numpy as np
+from jax.sharding import Mesh, PartitionSpec
+from memorize_jax import geometry
+from memorize_jax.geometry.qp import callback
+from memorize_jax.geometry.qp.solve import choose_solver, nonnegative_qp
+rng = np.random.default_rng(0)
+frames, draws = rng.standard_normal((8, 30, 40)) + 2 * np.eye(1, 40), rng.standard_normal((8, 60, 40))
+grams, linears = (jnp.asarray(each @ frames.transpose(0, 2, 1), jnp.float32) for each in (frames, draws))
+one = lambda gram, linear: nonnegative_qp(gram, linear).multipliers
+expected = jax.vmap(one)(grams, linears)
+mesh, spec = Mesh(jax.devices(), "x"), PartitionSpec("x")
+shared = jax.jit(jax.shard_map(jax.vmap(one), mesh=mesh, in_specs=(spec, spec), out_specs=spec, check_vma=False))
+placed = jax.device_put((grams, linears), jax.NamedSharding(mesh, spec))
+for found in (jax.pmap(one)(grams, linears), shared(grams, linears), jax.jit(jax.vmap(one))(*placed)):
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+assert bool(callback.runs_on_host(choose_solver(None, 60, 30)))
+# Large enough for threads, which a fork does not inherit.
+if not (child := os.fork()):
+    callback._solver(1e-7, 500, False)(np.asarray(grams), np.tile(linears, (1, 20, 1)), np.ones((1, 30)))
+    os._exit(7)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_on_eight_devices_and_in_a_fork():
+    done = commands.python("-W", "ignore", "-c", SHARDED, XLA_FLAGS="--xla_force_host_platform_device_count=8")
+    assert done.stdout.split() == ["7"], done.stderr
+
+
+@pytest.mark.parametrize("num_features", [3, 8, 30])
+def test_separability_is_decided_as_by_least_squares(num_features):
+    rng, seen = np.random.default_rng(0), []
+    for number in range(60):
+        rows = np.hstack([rng.standard_normal((40, num_features)) / num_features**0.5, np.ones((40, 1))])
+        signs = np.where(rows[:, 0] * rng.choice([0, 1, 3]) + rng.standard_normal(40) * (number % 3) > 0, 1.0, -1.0)
+        decided, undecided = separable_on_host(rows, signs)
+        assert not undecided
+        assert decided == separable_by_least_squares(rows, signs)[0]
+        seen.append(decided)
+    assert 0 < np.mean(seen) <= 1
+
+
+def test_simulated_capacity_does_not_depend_on_the_method():
+    points = np.random.default_rng(0).normal(size=(20, 2, 40)).astype(np.float32)
+    run = functools.partial(geometry.simulated_capacity, points, key=jax.random.key(0), num_dichotomies=20)
+    for ours, exact in zip(run(), run(method="least_squares"), strict=True):
+        np.testing.assert_array_equal(ours, exact)
+    assert run(method="host").undecided == 0
+
+
+def test_where_no_cache_can_be_written_numba_compiles_anew(monkeypatch):
+    asked = []
+
+    def njit(cache=False, **options):
+        asked.append(cache)
+        if cache:
+            raise RuntimeError("cannot cache function 'f': no locator available for file 'f.py'")
+        return lambda function: function
+
+    monkeypatch.setattr(host.numba, "njit", njit)
+    assert host._compiled(abs) is abs
+    assert asked == [True, False]
