@@ -97,7 +97,7 @@ def value_and_gradient(
     X beyond which X has nothing, and so does the gradient.
 
     Args:
-      free: any columns; only their span counts, and beyond the first K they are not read.
+      free: any columns, zero beyond the first K; only their span counts.
       share: of its length that a center keeps before the penalty sets in.
       num_components: K.
     """
