@@ -125,14 +125,18 @@ def minimize(
     centers: Centers,
     maxiter: ArrayLike,
 ) -> tuple[Float[Array, "R P W"], Float[Array, " R"]]:
-    """From many starts, whatever lies in their first K columns, to orthonormal directions and what they cost.
+    """From many starts, zero beyond their first K columns, to orthonormal directions and what they cost.
 
     `maxiter` bounds the evaluations of each start, all of which are one batch; arguments of `value_and_gradient`.
     """
-    orthonormal = jax.vmap(orthonormal_columns, (0, None))
-    starts = orthonormal(starts * (jnp.arange(starts.shape[2]) < num_components), num_components)
     both = jax.vmap(value_and_gradient, (0, 0, None, None))
     tol = 1e-9 if starts.dtype == jnp.float64 else 1e-5
     objective = lambda free: both(free, shares, num_components, centers)
     found, values = minimize_batch(objective, starts, maxiter=maxiter, tol=tol)
-    return orthonormal(found, num_components), values
+    return orthonormal_of_each(found, num_components), values
+
+
+def orthonormal_of_each(columns: Float[Array, "R P W"], num_components: ArrayLike) -> Float[Array, "R P W"]:
+    """`orthonormal_columns` of a batch, whatever lies beyond the first K columns."""
+    used = columns * (jnp.arange(columns.shape[2]) < num_components)
+    return jax.vmap(orthonormal_columns, (0, None))(used, num_components)

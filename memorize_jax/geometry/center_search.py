@@ -11,6 +11,7 @@ from memorize_jax.geometry.center_objective import (
     cost_of,
     mean_absolute_cosine,
     minimize,
+    orthonormal_of_each,
     residual_gram,
     retained_squared,
 )
@@ -97,6 +98,7 @@ def best_of_restarts(key: PRNGKeyArray, num_components: int, centers: Centers) -
     One of the starts is the leading principal components of the centers.
     """
     starts, shares = _starts(key, num_components, centers)
+    starts = orthonormal_of_each(starts, num_components)
     return choose(minimize(starts, shares, num_components, centers, EVALUATIONS)[0], centers)
 
 
@@ -127,7 +129,7 @@ def search(key: PRNGKeyArray, min_components: int, centers: Centers, *, neighbor
     def step(walk):
         tried = walk.tried + 1
         grown = jnp.where(jnp.arange(most) < walk.tried, walk.chains, random[-num_chains:])
-        starts = jnp.concatenate([grown, random[:-num_chains]])
+        starts = orthonormal_of_each(jnp.concatenate([grown, random[:-num_chains]]), tried)
         found, values = minimize(starts, shares, tried, centers, EVALUATIONS)
         chains = found[jnp.argmin(jnp.where(shares == shares[:num_chains, None], values, jnp.inf), axis=1)]
         candidate = choose(found, centers)

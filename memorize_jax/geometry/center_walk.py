@@ -12,6 +12,7 @@ from memorize_jax.geometry.center_objective import (
     Centers,
     cosines_of,
     minimize,
+    orthonormal_of_each,
     residual_gram,
     value_and_gradient,
 )
@@ -24,7 +25,6 @@ from memorize_jax.geometry.center_search import (
     nothing_removed,
     patience_for,
 )
-from memorize_jax.geometry.orthonormal import orthonormal_columns
 
 # Steps of the power method that finds the next direction: it need not be exact to begin with.
 POWER_STEPS = 16
@@ -41,7 +41,7 @@ class Effort(NamedTuple):
 
 
 # Where there are many, the correlation is flat around its least.
-SPENT = Effort(per_step=MANY, evaluations=10, polished=150, beside=30, columns=16)
+SPENT = Effort(per_step=MANY, evaluations=5, polished=300, beside=30, columns=25)
 SPENT_ON_MANY = Effort(per_step=4, evaluations=4, polished=16, beside=16, columns=64)
 
 
@@ -50,31 +50,17 @@ class _Walk(NamedTuple):
     directions: Float[Array, "P W"]  # found for it
     chosen: Int32[Array, ""]  # the best K so far
     best: Candidate
-    polished: Int32[Array, ""]  # how many of K and its neighbors have been brought to their end
-    beside: Float[Array, "2 P W"] | None  # directions for the neighbors
     found: Float[Array, "P-1 P W"] | None  # directions for every K, where they are needed and not too many
-
-
-def polish(start: Float[Array, "P W"], num_components: ArrayLike, centers: Centers, maxiter: ArrayLike) -> Candidate:
-    """Brings directions to their end, once for each share of `LEAST_RETAINED`, and keeps the most stable good ones."""
-    shares = jnp.asarray(LEAST_RETAINED, start.dtype)
-    if len(start) > MANY:
-        found = jax.lax.map(lambda share: _from_one(start, share, num_components, centers, maxiter), shares)
-    else:
-        starts = jnp.broadcast_to(start, (len(shares), *start.shape))
-        found = minimize(starts, shares, num_components, centers, maxiter)[0]
-    return choose(found, centers)
-
-
-def _from_one(start, share, num_components, centers, maxiter):
-    share = jnp.asarray(share, start.dtype)
-    return minimize(start[None], share[None], num_components, centers, maxiter)[0][0]
+    num_ended: Int32[Array, ""]  # how many of the following are there
+    ended: Float[Array, "places*shares P W"]  # directions for K and its neighbors, brought to their end
 
 
 def polish_many(num_components: int, centers: Centers) -> Candidate:
     """Minimizes the cost of removing K directions from many centers, from their leading principal components."""
-    start = leading_components(num_components, num_components, centers)
-    return polish(start, num_components, centers, SPENT_ON_MANY.polished)
+    start = leading_components(num_components, num_components, centers)[None]
+    shares = jnp.asarray(LEAST_RETAINED, start.dtype)[:, None]
+    polished = lambda share: minimize(start, share, num_components, centers, SPENT_ON_MANY.polished)[0][0]
+    return choose(jax.lax.map(polished, shares), centers)
 
 
 def leading_components(num_components: ArrayLike, width: int, centers: Centers) -> Float[Array, "P W"]:
@@ -83,31 +69,33 @@ def leading_components(num_components: ArrayLike, width: int, centers: Centers) 
 
 
 def next_direction(directions: Float[Array, "P W"], centers: Centers) -> Float[Array, " P"]:
-    """The direction in which what orthonormal directions leave of the centers, each of unit length, varies most.
+    """The direction, of unit length, in which what directions leave of the centers, each of unit length, varies most.
 
-    The leading eigenvector u of the cosines, by the power method from the center that has most in common with others:
-    v ~ X' (u / |x|).
+    It is that of the leading eigenvector u of the cosines, X' (u / |x|), by the power method from the center that has
+    most in common with others.
     """
     cosines, scale = cosines_of(residual_gram(centers, directions))
+    unit = lambda vector: vector / jnp.maximum(jnp.linalg.norm(vector), jnp.finfo(vector.dtype).tiny)
     start = cosines[jnp.argmax(jnp.sum(cosines**2, axis=1))]
-
-    def once(_, vector):
-        image = cosines @ vector
-        return image / jnp.maximum(jnp.linalg.norm(image), jnp.finfo(image.dtype).tiny)
-
-    return centers.root.T @ (scale * jax.lax.fori_loop(0, POWER_STEPS, once, start))
+    vector = jax.lax.fori_loop(0, POWER_STEPS, lambda _, vector: unit(cosines @ vector), start)
+    along = centers.root.T @ (scale * vector)
+    return unit(along - directions @ (directions.T @ along))
 
 
-def _start(directions, before, after, centers):
-    """The directions for a smaller K and others besides, or the leading principal components: what costs least."""
-    column = jnp.arange(directions.shape[1])
+def _start_of_many(directions, before, after, centers):
+    """The directions for a smaller K and the next principal components, or the leading ones alone: what costs less."""
     leading = leading_components(after, directions.shape[1], centers)
-    known = jnp.where(column < before, directions, leading)
-    with_next = jnp.where(column == before, next_direction(directions, centers)[:, None], known)
-    starts = jnp.stack([leading, *(orthonormal_columns(each, after) for each in (known, with_next))])
-    share = min(LEAST_RETAINED)
+    grown = jnp.where(jnp.arange(directions.shape[1]) < before, directions, leading)
+    grown = orthonormal_of_each(grown[None], after)[0]
+    starts, share = jnp.stack([leading, grown]), min(LEAST_RETAINED)
     values = jax.lax.map(lambda start: value_and_gradient(start, share, after, centers)[0], starts)
-    return starts[jnp.argmin(jnp.where(jnp.isfinite(values), values, jnp.inf))]
+    return jnp.where(values[1] < values[0], grown, leading)
+
+
+def _start(directions, before, centers):
+    """The directions for a K, and one more."""
+    column = jnp.arange(directions.shape[1])
+    return jnp.where(column == before, next_direction(directions, centers)[:, None], directions)
 
 
 def _widths(most, fewest):
@@ -120,14 +108,15 @@ def _widths(most, fewest):
 def walk_over_numbers(min_components: int, centers: Centers, *, neighbors: bool = False) -> Found:
     """What `center_search.search` does, for more than a few centers: one chain, from one K to the next.
 
-    Every K begins with the directions before it and those in which the rest varies most, not at random, so that a few
-    evaluations are enough and no key is needed. Only the K that is chosen is brought to its end, once for each share of
-    `LEAST_RETAINED`; so are its neighbors, if asked for. Of more than `MANY` centers K grows by a quarter of itself,
-    and is found to about an eighth of itself.
+    Every K begins with the directions before it and the one in which the rest varies most, not at random, so that a
+    few evaluations are enough and no key is needed. Only the K that is chosen is brought to its end, once for each
+    share of `LEAST_RETAINED`; so are its neighbors, if asked for. Of more than `MANY` centers K grows by a quarter of
+    itself, by principal components, and is found to about an eighth of itself.
     """
     num, dtype = len(centers.gram), centers.gram.dtype
     most, many = num - 2, num > MANY
     effort = SPENT_ON_MANY if many else SPENT
+    shares = jnp.asarray(LEAST_RETAINED, dtype)
     nothing = nothing_removed(centers, 0)
     threshold = nothing.residual_correlation if min_components == 0 else jnp.inf
     offsets = neighbor_distance(num) * jnp.array([0, -1, 1] if neighbors else [0], jnp.int32)
@@ -146,60 +135,66 @@ def walk_over_numbers(min_components: int, centers: Centers, *, neighbors: bool 
         keep = lambda new, old: jnp.where(better, new, old)
         return keep(number, walk.chosen), jax.tree.map(keep, candidate, walk.best)
 
-    def advance(walk):
-        # In a batch both branches of a condition are run; no evaluation is spent on what is not asked for.
-        evaluations = jnp.where(is_over(walk), 0, effort.evaluations)
-        number = next_of(walk)
-        start = _start(walk.directions, walk.tried, number, centers)
-        directions = _from_one(start, min(LEAST_RETAINED), number, centers, evaluations)
-        to_beat = jnp.where(walk.chosen == 0, threshold, walk.best.residual_correlation)
-        chosen, best = better_of(walk, number, choose(directions[None], centers), to_beat)
-        found = None if walk.found is None else walk.found.at[number].set(directions)
-        return walk._replace(tried=number, directions=directions, chosen=chosen, best=best, found=found)
-
-    def bring_to_end(walk):
-        own = walk.polished == 0
-        number = number_beside(walk, walk.polished)
-        if walk.found is None:
-            other = leading_components(number, walk.directions.shape[1], centers)
+    def step(walk):
+        # One piece of program both goes on and brings to an end: what minimizes takes long to compile.
+        ending = is_over(walk)
+        place, width = walk.num_ended // len(shares), walk.directions.shape[1]
+        if many:
+            grown = _start_of_many(walk.directions, walk.tried, next_of(walk), centers)
         else:
-            other = walk.found[number]
-        start = jnp.where(own, walk.best.directions, other)
-        evaluations = jnp.where(own, effort.polished, effort.beside)
-        candidate = polish(start, number, centers, jnp.where(is_over(walk), evaluations, 0))
-        chosen, best = better_of(walk, number, candidate, jnp.where(own, threshold, -jnp.inf))
-        beside = walk.beside
-        if beside is not None:
-            place = jnp.maximum(walk.polished - 1, 0)
-            beside = beside.at[place].set(candidate.directions)
-        return walk._replace(chosen=chosen, best=best, polished=walk.polished + 1, beside=beside)
+            grown = _start(walk.directions, walk.tried, centers)
+        number = jnp.where(ending, number_beside(walk, place), next_of(walk))
+        beside = leading_components(number, width, centers) if walk.found is None else walk.found[number]
+        start = jnp.where(ending, jnp.where(place == 0, walk.best.directions, beside), grown)
+        share = jnp.where(ending, shares[walk.num_ended % len(shares)], min(LEAST_RETAINED))
+        evaluations = jnp.where(place == 0, effort.polished, effort.beside)
+        evaluations = jnp.where(ending, evaluations, effort.evaluations)
+        directions = minimize(start[None], share[None], number, centers, evaluations)[0][0]
+        to_beat = jnp.where(walk.chosen == 0, threshold, walk.best.residual_correlation)
+        to_beat = jnp.where(ending, -jnp.inf, to_beat)
+        chosen, best = better_of(walk, number, choose(directions[None], centers), to_beat)
+        ended = walk.ended.at[walk.num_ended].set(jnp.where(ending, directions, walk.ended[walk.num_ended]))
+        found = walk.found
+        if found is not None:
+            found = found.at[number].set(jnp.where(ending, found[number], directions))
+        keep = lambda new, old: jnp.where(ending, old, new)
+        return _Walk(
+            *(keep(number, walk.tried), keep(directions, walk.directions), chosen, best, found),
+            *(walk.num_ended + ending, ended),
+        )
 
     walk = _Walk(
         tried=jnp.int32(0),
         directions=nothing.directions,
         chosen=jnp.int32(0),
         best=nothing,
-        polished=jnp.int32(0),
-        beside=jnp.zeros((2, num, 0), dtype) if neighbors else None,
         found=jnp.zeros((most + 1, num, 0), dtype) if neighbors and not many else None,
+        num_ended=jnp.int32(0),
+        ended=jnp.zeros((len(offsets) * len(shares), num, 0), dtype),
     )
     for width in _widths(most, effort.columns):
-        walk = _wider(walk, width)
 
-        def unfinished(walk, width=width):
-            return jnp.where(is_over(walk), walk.polished < len(offsets), next_of(walk) <= width)
+        def phase(number, walk, width=width):
+            # Of a batch all go on first, and come to their ends together.
+            def unfinished(walk):
+                going_on = ~is_over(walk) & (next_of(walk) <= width)
+                return jnp.where(number == 0, going_on, is_over(walk) & (walk.num_ended < len(walk.ended)))
 
-        step = lambda walk: jax.lax.cond(is_over(walk), bring_to_end, advance, walk)
-        walk = jax.lax.while_loop(unfinished, step, walk)
-    beside = None
-    if walk.beside is not None:
-        beside = walk.beside, jnp.stack([number_beside(walk, place) for place in (1, 2)])
-    return Found(walk.chosen, walk.best, beside)
+            return jax.lax.while_loop(unfinished, step, walk)
+
+        walk = jax.lax.fori_loop(0, 2, phase, _wider(walk, width))
+    ended = walk.ended.reshape(len(offsets), len(shares), num, most)
+    chosen, best = better_of(walk, walk.chosen, choose(ended[0], centers), threshold)
+    if not neighbors:
+        return Found(chosen, best, None)
+    beside = [(choose(ended[place], centers).directions, number_beside(walk, place)) for place in (1, 2)]
+    directions, numbers = zip(*beside, strict=True)
+    return Found(chosen, best, (jnp.stack(directions), jnp.stack(numbers)))
 
 
 def _wider(walk, width):
     """The same with more columns, of zeros."""
     wide = lambda leaf: jnp.pad(leaf, ((0, 0),) * (leaf.ndim - 1) + ((0, width - leaf.shape[-1]),))
-    names = [name for name in ("directions", "beside", "found") if getattr(walk, name) is not None]
     best = walk.best._replace(directions=wide(walk.best.directions))
-    return walk._replace(best=best, **{name: wide(getattr(walk, name)) for name in names})
+    found = None if walk.found is None else wide(walk.found)
+    return walk._replace(directions=wide(walk.directions), best=best, found=found, ended=wide(walk.ended))
