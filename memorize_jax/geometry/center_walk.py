@@ -37,12 +37,12 @@ class Effort(NamedTuple):
     evaluations: int  # for each K on the way
     polished: int  # for each share of `LEAST_RETAINED` at the K that is chosen
     beside: int  # the same for its neighbors
-    columns: int  # that are held at least as long as K is no larger; then twice as many
 
 
-# Where there are many, the correlation is flat around its least.
-SPENT = Effort(per_step=MANY, evaluations=5, polished=300, beside=30, columns=25)
-SPENT_ON_MANY = Effort(per_step=4, evaluations=4, polished=16, beside=16, columns=64)
+# With half the evaluations on the way K ends at a ripple, with twice as many nothing is gained. Where there are many,
+# the correlation is flat around its least.
+SPENT = Effort(per_step=MANY, evaluations=10, polished=200, beside=30)
+SPENT_ON_MANY = Effort(per_step=4, evaluations=4, polished=16, beside=16)
 
 
 class _Walk(NamedTuple):
@@ -98,9 +98,13 @@ def _start(directions, before, centers):
     return jnp.where(column == before, next_direction(directions, centers)[:, None], directions)
 
 
-def _widths(most, fewest):
+def _widths(most):
+    """Columns that are held, until K is larger: each of these is compiled."""
     widths = [most]
-    while widths[0] > 2 * fewest:
+    if most <= MANY:
+        # Seldom is K more than half of P, nor is one tried that is much more.
+        return widths if most <= 50 else [-(-3 * most // 5), most]
+    while widths[0] > 128:
         widths.insert(0, -(-widths[0] // 2))
     return widths
 
@@ -145,8 +149,12 @@ def walk_over_numbers(min_components: int, centers: Centers, *, neighbors: bool 
             grown = _start(walk.directions, walk.tried, centers)
         number = jnp.where(ending, number_beside(walk, place), next_of(walk))
         beside = leading_components(number, width, centers) if walk.found is None else walk.found[number]
-        start = jnp.where(ending, jnp.where(place == 0, walk.best.directions, beside), grown)
-        share = jnp.where(ending, shares[walk.num_ended % len(shares)], min(LEAST_RETAINED))
+        start = jnp.where(place == 0, walk.best.directions, beside)
+        # The end for one share is where the next begins.
+        turn = walk.num_ended % len(shares)
+        start = jnp.where(turn == 0, start, walk.ended[jnp.maximum(walk.num_ended - 1, 0)])
+        start = jnp.where(ending, start, grown)
+        share = jnp.where(ending, shares[turn], min(LEAST_RETAINED))
         evaluations = jnp.where(place == 0, effort.polished, effort.beside)
         evaluations = jnp.where(ending, evaluations, effort.evaluations)
         directions = minimize(start[None], share[None], number, centers, evaluations)[0][0]
@@ -172,7 +180,7 @@ def walk_over_numbers(min_components: int, centers: Centers, *, neighbors: bool 
         num_ended=jnp.int32(0),
         ended=jnp.zeros((len(offsets) * len(shares), num, 0), dtype),
     )
-    for width in _widths(most, effort.columns):
+    for width in _widths(most):
 
         def phase(number, walk, width=width):
             # Of a batch all go on first, and come to their ends together.
