@@ -5,7 +5,8 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax.sharding import NamedSharding, PartitionSpec
+import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 # Numbers that layers may have together to be copied into one array.
 MOST_STACKED = 2**24
@@ -43,7 +44,7 @@ def _padded(items, number):
 
 def _over_devices(function, items, chunk, devices):
     total, axis = _number_of(items), PartitionSpec("items")
-    mesh = jax.make_mesh((devices,), ("items",), devices=jax.local_devices()[:devices])
+    mesh = Mesh(np.array(jax.local_devices()[:devices]), ("items",))
     own = lambda some: chunked_map(function, some, chunk)
     shared = jax.shard_map(own, mesh=mesh, in_specs=axis, out_specs=axis, check_vma=False)
     found = shared(_padded(items, -(-total // devices) * devices))

@@ -1,4 +1,4 @@
-"""Search for the directions whose removal leaves a few centers least correlated: for one number of them, and over all."""
+"""Search for the directions whose removal leaves centers least correlated: for one number of them, or over all."""
 
 from typing import NamedTuple
 

@@ -48,8 +48,8 @@ def center_structure(
     altogether. With `num_components=None`, K rises until the mean |cos| falls no more, and the K with the least is
     taken; K = 0 (remove nothing) takes part unless `min_components` says otherwise.
 
-    Of up to twelve centers every K is searched for from many starts, `center_search.search`; of more, one K goes on from
-    the last, `center_walk.walk_over_numbers`, and of more than `center_objective.MANY` K grows by a quarter of itself.
+    Of up to twelve centers every K is searched for from many starts, `center_search.search`. Of more, each K goes on
+    from the last, `center_walk.walk_over_numbers`, and of more than `center_objective.MANY` it grows by a quarter.
 
     No K goes beyond the rank of X minus 1, which leaves the centers one direction to differ in; nor does one win that
     takes a center away altogether: where there is no other, nothing is removed.

@@ -36,9 +36,10 @@ def minimize_batch(
 ) -> tuple[Float[Array, "R ..."], Float[Array, " R"]]:
     """Minimizes a smooth function from many starts; returns points and values, none above that at its start.
 
-    Every iteration evaluates one point for each start, at most `maxiter` beside the start itself. A step that does not gain enough is shortened
-    by the minimum of the parabola through what is known, so that no start waits for the line search of another. A start
-    is done when its value falls by less than the share `tol` of itself, three times in a row.
+    Every iteration evaluates one point for each start, at most `maxiter` beside the start itself. A step that does not
+    gain enough is shortened by the minimum of the parabola through what is known, so that no start waits for the line
+    search of another. A start is done when its value falls by less than the share `tol` of itself, three times in a
+    row.
     """
     shape, eps = start.shape, jnp.finfo(start.dtype).eps
 

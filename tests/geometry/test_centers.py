@@ -239,17 +239,17 @@ def test_gradient_is_that_of_the_objective_and_stays_in_the_span_of_the_centers(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("num_manifolds", [8, 20])
-def test_layers_in_a_batch_are_searched_as_one_by_one(num_manifolds):
-    """What an accelerator does with the layers of a network."""
+def test_layers_in_a_batch_are_searched_as_one_by_one(num_manifolds, x64):
+    """What an accelerator does with the layers of a network; in float32 rounding decides between equal costs."""
     kinds = ("shared", "rectified", "random", "unequal")
     centers = [benchmark.invent_centers(kind, num_manifolds) for kind in kinds]
-    grams = jnp.asarray([own @ own.T for own in centers], jnp.float32)
+    grams = jnp.asarray([own @ own.T for own in centers])
     search = lambda gram: center_structure(gram, key=KEY, neighbors=True)
     together, alone = jax.jit(jax.vmap(search))(grams), jax.lax.map(search, grams)
     np.testing.assert_array_equal(together.num_components, alone.num_components)
     assert len(set(alone.num_components.tolist())) > 1
     for name in ("center_correlation", "residual_correlation", "cost"):
-        np.testing.assert_allclose(getattr(together, name), getattr(alone, name), rtol=2e-3, err_msg=name)
+        np.testing.assert_allclose(getattr(together, name), getattr(alone, name), rtol=1e-4, err_msg=name)
     used = [np.sum(np.any(np.nan_to_num(each.neighbors) != 0, axis=2), axis=2) for each in (together, alone)]
     np.testing.assert_array_equal(*used)
     numbers = np.asarray(alone.num_components)[:, None] + neighbor_distance(num_manifolds) * np.array([-1, 1])
