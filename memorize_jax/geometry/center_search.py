@@ -88,7 +88,7 @@ def _starts(key, num_components, centers):
     """Standard normal [R, P, W] in the axes of the centers, whatever signs these have; the first is no random one."""
     num, dtype = len(centers.gram), centers.gram.dtype
     draws = jax.random.normal(key, (NUM_RESTARTS, num, num_components), dtype)
-    shares = jnp.resize(jnp.asarray(LEAST_RETAINED, dtype), NUM_RESTARTS)
+    shares = jnp.resize(jnp.asarray(LEAST_RETAINED, dtype), (NUM_RESTARTS,))
     return (centers.axes.T @ draws).at[0].set(jnp.eye(num, num_components, dtype=dtype)), shares
 
 
