@@ -1,5 +1,6 @@
 """Trains small networks on however many devices there are; the same code runs on one device inside the tests."""
 
+import dataclasses
 import pathlib
 import sys
 
@@ -71,6 +72,27 @@ def geometry_of_clouds() -> np.ndarray:
     return np.asarray(across(capacity)(clouds))
 
 
+def geometry_shared_by_devices() -> dict[str, np.ndarray]:
+    """Both geometries of three layers by whatever devices there are; leaf -> numbers."""
+    rng = np.random.default_rng(0)
+    shared = rng.normal(size=(6, 1, 2)) @ rng.normal(size=(2, 12))
+    layers = {str(number): (shared + rng.normal(size=(6, 5, 12))).astype(np.float32) for number in range(3)}
+    number = jax.local_device_count()
+    options = {"key": jax.random.key(0), "num_draws": 30}
+    joint = {"classes_per_draw": 3, **options}
+    found = {
+        "mean_field": geometry.layer_geometry(layers, vary_components=True, devices=number, **options),
+        "joint, by blocks": geometry.layer_joint_geometry(layers, devices=number, **joint),
+        "joint, by layers": geometry.layer_joint_geometry(layers, devices=min(number, 3), **joint),
+    }
+    return {
+        f"{which} {field.name}": np.asarray(getattr(own, field.name))
+        for which, own in found.items()
+        for field in dataclasses.fields(own)
+        if field.name not in ("layers", "classes")
+    }
+
+
 def _main(folder: pathlib.Path) -> None:
     assert jax.local_device_count() == 8
     state, metrics = trainer_steps()
@@ -78,6 +100,7 @@ def _main(folder: pathlib.Path) -> None:
     with EpochStore(folder / "checkpoints") as store:
         store.save(1, state.variables, state, complete=True)
     np.savez(folder / "geometry.npz", capacity=geometry_of_clouds())
+    np.savez(folder / "geometry_shared.npz", **geometry_shared_by_devices())
     flat, _ = jax.tree.flatten(state.params)
     np.savez(folder / "float32.npz", *flat)
     jax.config.update("jax_enable_x64", True)

@@ -68,10 +68,11 @@ def network_geometries(
       layers: names of the analyzed layers.
       key: the same for all groups and epochs makes their differences free of sampling noise.
       joint_draws: of the joint geometry; 0 measures none.
-      **options: of `geometry.layer_geometry`; the margin is that of both.
+      **options: of `geometry.layer_geometry`; the margin and the devices are those of both.
     """
     layers_of = _layers_of(model, variables, statistics, layers)
-    joint = {"num_draws": joint_draws, "kappa": options.get("kappa", 0.0)} if joint_draws else None
+    shared = {name: options[name] for name in ("kappa", "devices") if name in options}
+    joint = {"num_draws": joint_draws, **shared} if joint_draws else None
     if at_a_time := _classes_at_a_time(layers_of, images):
         options |= {"manifolds_at_a_time": at_a_time, "key": key, "joint": joint}
         return NetworkGeometry(*streamed_geometries(layers_of, images, **options))

@@ -20,10 +20,10 @@ DICHOTOMIES = ("balanced", "one_vs_rest")
 # The options that each measure knows.
 ANCHORS = ("kappa", "solver", "tol", "maxiter")
 MEAN_FIELD = (
-    *("num_draws", "kappa", "draws", "chunk", "num_center_components", "center_basis", "frame", "compat"),
+    *("num_draws", "kappa", "draws", "chunk", "devices", "num_center_components", "center_basis", "frame", "compat"),
     *("vary_components", "solver", "tol", "maxiter"),
 )
-JOINT = ("num_draws", "kappa", "draws", "chunk", "dichotomies", "center", "classes_per_draw", "solver")
+JOINT = (*("num_draws", "kappa", "draws", "chunk", "devices", "dichotomies", "center", "classes_per_draw", "solver"),)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -43,6 +43,8 @@ class GeometryOptions:
         the cosines between all points; every draw then takes all classes.
       chunk: what is held as one batch; None for what suits the device. Mean-field: manifolds, 8 x chunk x n x M
         numbers. Joint: draws whose anchors are held, chunk x P'^2 M numbers beside all inner products.
+      devices: how many devices of this process share the work, layer by layer and class by class (joint: block by
+        block of classes); the result is the same to rounding. Not inside vmap or pmap.
       num_center_components: mean-field: K, the number of shared center directions to remove; None chooses it, layer by
         layer.
       center_basis: mean-field: [K, N], orthonormal directions to remove instead.
@@ -75,6 +77,7 @@ class GeometryOptions:
     kappa: ArrayLike = 0.0
     draws: Any = None
     chunk: int | None = None
+    devices: int = 1
     num_center_components: int | None = None
     center_basis: Any = None
     frame: str = "rank"
@@ -97,6 +100,8 @@ class GeometryOptions:
         for name in ("num_draws", "chunk"):
             if getattr(self, name) is not None and getattr(self, name) < 1:
                 raise ValueError(f"expected {name} >= 1, got {getattr(self, name)}")
+        if self.devices != 1 and not 1 <= self.devices <= jax.local_device_count():
+            raise ValueError(f"expected devices between 1 and {jax.local_device_count()}, got {self.devices}")
         if is_concrete(self.kappa) and not 0 <= float(np.asarray(self.kappa)) < np.inf:
             raise ValueError(f"expected kappa >= 0, got {self.kappa}")
         if self.center_basis is not None and self.num_center_components is not None:
@@ -202,7 +207,7 @@ def joint_options(options: GeometryOptions, shape: tuple) -> JointOptions:
     )
     solver = options.solver if options.solver in (None, "host") else "admm"
     solver = choose_solver(solver, plan.draws_per_block, plan.block_size * num_examples, otherwise="admm")
-    plan = plan._replace(chunk=options.chunk, solver=solver)
+    plan = plan._replace(chunk=options.chunk, devices=options.devices, solver=solver)
     if jax.default_backend() == "cpu":
         what = f"the inner products of {plan.num_blocks} x {plan.block_size} classes of {num_examples} examples"
         needed = joint_peak_bytes(plan, num_layers, num_examples, dtype.itemsize)

@@ -28,10 +28,10 @@ def _inverse_factor(gram, num_components):
         first = block * BLOCK
         own = jax.lax.dynamic_slice(rest, (first, first), (BLOCK, BLOCK))
         factor = _inverse_factor_of_block(own, BLOCK)
-        panel = jax.lax.dynamic_slice(rest, (0, first), (len(rows), BLOCK)) @ factor.T
+        panel = jax.lax.dynamic_slice_in_dim(rest, first, BLOCK, axis=1) @ factor.T
         below = jnp.where((rows >= first + BLOCK)[:, None], panel, 0)
-        done = factor @ jax.lax.dynamic_slice(inverse, (first, 0), (BLOCK, len(rows)))
-        inverse = jax.lax.dynamic_update_slice(inverse, done, (first, 0))
+        done = factor @ jax.lax.dynamic_slice_in_dim(inverse, first, BLOCK)
+        inverse = jax.lax.dynamic_update_slice_in_dim(inverse, done, first, axis=0)
         return rest - below @ below.T, inverse - below @ done
 
     num_needed = -(-num_components // BLOCK)

@@ -12,6 +12,7 @@ from memorize_jax.geometry import compiling
 from memorize_jax.geometry import status as status_flags
 from memorize_jax.geometry.anchors import AnchorStatistics, statistics_of_anchors
 from memorize_jax.geometry.batching import chunked_map, over_layers
+from memorize_jax.geometry.center_objective import MANY
 from memorize_jax.geometry.centers import CenterStructure, center_structure, check_num_components
 from memorize_jax.geometry.frames import Frames, build_frames
 from memorize_jax.geometry.grams import Grams, Mask, reduce_points, reference_of_points
@@ -49,7 +50,7 @@ def _statistics(frames, draws, kappa, options) -> AnchorStatistics:
     chunk = options.chunk
     if chunk is None and options.solver == "host":
         chunk = manifolds_at_a_time(num_layers * num_manifolds, *draws.shape[1:])
-    found = chunked_map(one, items, chunk)
+    found = chunked_map(one, items, chunk, options.devices)
     return jax.tree.map(lambda leaf: leaf.reshape(num_layers, num_manifolds), found)
 
 
@@ -99,7 +100,10 @@ def geometry_of_grams(
         frames = [build_frames(one_layer, coefficients, mask, frame=options.frame) for coefficients in removed]
         return structure, jax.tree.map(lambda *leaves: jnp.stack(leaves), *frames)
 
-    structure, frames = jax.lax.map(center_and_frame, grams)
+    # On an accelerator the searches of all layers are one batch: they cost so many steps, not so much work. Of many
+    # centers one search fills it.
+    together = 1 if len(mask) > MANY else None
+    structure, frames = chunked_map(center_and_frame, grams, together, options.devices)
     return geometry_of_frames(structure, frames, grams.finite, mask, key, ready)
 
 

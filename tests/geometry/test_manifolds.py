@@ -7,7 +7,7 @@ from memorize_jax import data, geometry, models
 from memorize_jax.analysis import group_geometry
 from memorize_jax.geometry import status
 from memorize_jax.geometry.batching import chunked_map
-from tests.eight_devices import geometry_of_clouds
+from tests.eight_devices import geometry_of_clouds, geometry_shared_by_devices
 from tests.geometry.shared import JITTED, KEY, OPTIONS, POINTS, measure, on_axes, told
 from tests.oracles import reference
 
@@ -144,6 +144,18 @@ def test_streamed_layers_are_those_held_whole_and_keep_their_names(joint):
 def test_one_device_equals_eight(eight_devices):
     across = np.load(eight_devices / "geometry.npz")["capacity"]
     np.testing.assert_allclose(across, geometry_of_clouds(), rtol=1e-4)
+
+
+@pytest.mark.slow
+def test_eight_devices_share_layers_and_classes_and_find_the_same(eight_devices):
+    shared = np.load(eight_devices / "geometry_shared.npz")
+    for name, alone in geometry_shared_by_devices().items():
+        np.testing.assert_allclose(shared[name], alone, rtol=1e-4, atol=1e-6, err_msg=name)
+
+
+def test_devices_that_there_are_not_are_refused():
+    with pytest.raises(ValueError, match="expected devices between 1 and 1, got 2"):
+        geometry.manifold_geometry(np.zeros((2, 3, 4)), key=KEY, devices=2)
 
 
 @pytest.mark.slow

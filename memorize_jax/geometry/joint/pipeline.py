@@ -112,15 +112,17 @@ def _forms_in_chunks(anchors: Anchors, centers, gram, linear, chunk) -> Forms:
 
 
 def _geometry_of_layer(blocks: Blocks, margin, draws: Draws, plan: Plan, dichotomies, counts) -> JointGeometry:
-    roots = jax.lax.map(root_of, blocks.gram)
+    roots = chunked_map(root_of, blocks.gram, 1, plan.devices)
     first = jax.tree.map(lambda leaf: leaf[0], (roots, blocks.norms, draws))
     program = _Program(first[0], first[1], margin)
     num_classes, penalty = _try_few(jax.lax.stop_gradient(program), first[2], plan, dichotomies)
-    found = jax.lax.map(
+    found = chunked_map(
         lambda item: _measure(
             _Program(item[0], item[1], margin), item[2], num_classes, penalty, dichotomies, plan.solver
         ),
         (roots, blocks.norms, draws),
+        1,
+        plan.devices,
     )
     num_features = jnp.mean(found.squares)
     capacity = num_classes / num_features
@@ -129,7 +131,7 @@ def _geometry_of_layer(blocks: Blocks, margin, draws: Draws, plan: Plan, dichoto
     anchors = jax.vmap(anchors_of)(fixed.weights, fixed.signs, norms)
     centers = mean_anchors(anchors, draws.blocks, plan.num_manifolds)
     items = (anchors, centers[draws.blocks], gram, fixed.linear)
-    forms = jax.lax.map(lambda item: _forms_in_chunks(*item, chunk=plan.chunk), items)
+    forms = chunked_map(lambda item: _forms_in_chunks(*item, chunk=plan.chunk), items, 1, plan.devices)
     total = jax.tree.map(lambda leaf: jnp.sum(leaf, axis=0), forms)
     num_draws = found.squares.size
     axes, shared, fixed_features = total.axes / num_draws, total.shared / num_draws, jnp.mean(fixed.squares)
@@ -201,12 +203,15 @@ def joint_geometry_of_blocks(
     """`joint_geometry_of_layers` of layers that have been reduced to inner products by `assemble_blocks`."""
     counts = jnp.sum(mask, axis=1).astype(jnp.int32)
     stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *reduced)
+    # Devices share layers; of fewer layers they share the blocks.
+    devices = ready.plan.devices if len(reduced) >= ready.plan.devices else 1
+    plan = ready.plan if devices == 1 else ready.plan._replace(devices=1)
 
     def one_layer(item):
         blocks, distance = item
-        return _geometry_of_layer(blocks, ready.kappa * distance, draws, ready.plan, ready.name, counts)
+        return _geometry_of_layer(blocks, ready.kappa * distance, draws, plan, ready.name, counts)
 
-    return jax.lax.map(one_layer, stacked)
+    return chunked_map(one_layer, stacked, 1, devices)
 
 
 def joint_geometry_of_layers(

@@ -28,6 +28,7 @@ class Plan(NamedTuple):
     adaptive: bool  # whether a draw takes fewer than B classes where B are too many for the rank of the points
     chunk: int | None = None  # draws of a block whose anchors are held at a time; None for all
     solver: str = "admm"  # or "host"
+    devices: int = 1  # that share the work
 
 
 class Draws(NamedTuple):

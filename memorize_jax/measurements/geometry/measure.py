@@ -1,5 +1,7 @@
 """How the geometry of a run is measured: a unit of work for every epoch and group."""
 
+import jax
+
 from memorize_jax.activations import flat_reader, hosted_activations
 from memorize_jax.analysis.examples import choose_examples, resampled_groups
 from memorize_jax.analysis.manifolds import (
@@ -23,6 +25,8 @@ def plan(run: Run, settings: GeometrySettings) -> Work:
     examples = choose_examples(splits, labels, settings, seed=seed)
     layers, numbers = zip(*run.layers.items(), strict=True)
     model, key, options = run.model(), stream(seed, "geometry"), settings.options()
+    # No part of what the numbers depend on.
+    options = (*options, ("devices", jax.local_device_count()))
     read, asked = flat_reader(model, run.statistics, layers[1:]), settings.apart_from_epochs()
     if settings.two_nn:
         asked["scikit-dimension"] = skdim_version()
