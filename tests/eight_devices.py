@@ -1,6 +1,5 @@
 """Trains small networks on however many devices there are; the same code runs on one device inside the tests."""
 
-import json
 import pathlib
 import sys
 
@@ -8,8 +7,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from benchmarks.lowered import networks
-from benchmarks.lowered.program import PLATFORMS, TINY, Program, array, believed_backend
 from memorize_jax import data, geometry, models
 from memorize_jax.config import RunConfig
 from memorize_jax.recipe import make_optimizer
@@ -74,23 +71,8 @@ def geometry_of_clouds() -> np.ndarray:
     return np.asarray(across(capacity)(clouds))
 
 
-def lowered_programs() -> dict[str, int]:
-    """Program and platform -> number of devices that the program lowered for it runs on."""
-    sizes = TINY._replace(batch=16)
-    points = array(8, sizes.num_classes, sizes.num_examples, sizes.num_features)
-    capacity = lambda own: geometry.manifold_geometry(own, key=jax.random.key(0), num_draws=5).capacity
-    programs = [*networks.training(sizes), Program("geometry", "", jax.pmap(capacity), (points,))]
-    programs += networks.training(sizes._replace(model="vgg16", width=2, image=(32, 32, 3)))[:2]
-    found = {}
-    for platform, backend in PLATFORMS.items():
-        with believed_backend(backend):
-            found |= {f"{one.name}, {platform}": one.exported(platform).nr_devices for one in programs}
-    return found
-
-
 def _main(folder: pathlib.Path) -> None:
     assert jax.local_device_count() == 8
-    (folder / "lowered.json").write_text(json.dumps(lowered_programs()))
     state, metrics = trainer_steps()
     np.savez(folder / "metrics.npz", **metrics)
     with EpochStore(folder / "checkpoints") as store:

@@ -41,13 +41,13 @@ def answers(monkeypatch):
     return kind
 
 
-@pytest.mark.parametrize("rehearse", [False, True])
-@pytest.mark.parametrize("step", STEPS, ids=lambda step: step.name)
-def test_every_step_is_a_function_that_takes_its_arguments(step, rehearse):
-    where, _, name = step.function.partition(":")
-    function = getattr(importlib.import_module(f"benchmarks.campaign.{where}"), name)
-    inspect.signature(function).bind("folder", **step.settings(rehearse=rehearse))
-    assert set(step.tiny) <= set(step.arguments) | {"with_torch"}
+def test_every_step_is_a_function_that_takes_its_arguments():
+    for step in STEPS:
+        where, _, name = step.function.partition(":")
+        function = getattr(importlib.import_module(f"benchmarks.campaign.{where}"), name)
+        for rehearse in (False, True):
+            inspect.signature(function).bind("folder", **step.settings(rehearse=rehearse))
+        assert set(step.tiny) <= set(step.arguments) | {"with_torch"}
 
 
 def test_names_are_of_one_step_each():
@@ -69,7 +69,7 @@ def test_what_fails_is_noted_and_the_next_goes_on(answers, tmp_path):
     assert "Did not succeed" not in text
     assert "Not tried" not in text
     assert "Measured on 1 x NVIDIA H100 80GB HBM3; commit abc; jax 0.10.2." in text
-    assert f"| {NAMES[0]} " in text
+    assert f" {NAMES[0]} | 0.5 |" in text
 
 
 def test_what_the_time_left_is_too_short_for_is_left_out_and_named(answers, tmp_path):

@@ -117,14 +117,21 @@ def _while(params, given, platform, place, totals):
     first, second = params["cond_nconsts"], params["cond_nconsts"] + params["body_nconsts"]
     condition, body = params["cond_jaxpr"], params["body_jaxpr"]
 
-    def unfinished(carry):
-        return _run(condition.jaxpr, condition.consts, [*given[:first], *carry[0]], platform, (*place, "cond"), {})[0]
+    def goes_on(state):
+        return _run(condition.jaxpr, condition.consts, [*given[:first], *state], platform, (*place, "cond"), {})[0]
 
     def step(carry):
         state, rounds, inner = carry
-        inner = dict(inner)
-        state = _run(body.jaxpr, body.consts, [*given[first:second], *state], platform, (*place, "body"), inner)
-        return state, rounds + 1, inner
+        inner, own = dict(inner), goes_on(state)
+        found = _run(body.jaxpr, body.consts, [*given[first:second], *state], platform, (*place, "body"), inner)
+        if own.ndim:
+            # One loop of a batch, each of which stays what it is when it has ended.
+            keep = lambda new, old: jnp.where(own.reshape(own.shape + (1,) * (new.ndim - own.ndim)), new, old)
+            found = list(map(keep, found, state))
+        return found, rounds + 1, inner
+
+    def unfinished(carry):
+        return jnp.any(goes_on(carry[0]))
 
     start = (given[second:], jnp.int32(0), _zeros(body.jaxpr, platform, (*place, "body")))
     state, rounds, inner = jax.lax.while_loop(unfinished, step, start)

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from benchmarks.lowered.networks import Network
-from benchmarks.lowered.program import Program, Sizes, array, key
+from benchmarks.lowered.program import Program, array, key
 from memorize_jax.activations import head_reader
 from memorize_jax.analysis import similarity
 from memorize_jax.analysis.manifolds import compiled_network_geometries, compiled_network_participation
@@ -45,7 +45,7 @@ def of_manifolds(network: Network) -> list[Program]:
         return similarity.network_grams(network.model, variables, images, is_example, network.statistics, **static)
 
     place, given, count = "analysis.manifolds:compiled_network_", (variables, images), sizes.batch
-    of_layers = [array(number, count, count) for number in (2, 2, 3)]
+    two, three = (array(number, count, count) for number in (2, 3))
     return [
         Program("geometries of a network", f"{place}geometries", geometries, (*given, key())),
         Program("participation ratios of a network", f"{place}participation", participation, given),
@@ -56,8 +56,13 @@ def of_manifolds(network: Network) -> list[Program]:
             grams,
             (variables, network.images(count), array(count, dtype=bool)),
         ),
-        Program("similarity", "analysis.similarity:same_layers", similarity.same_layers, tuple(of_layers[:2])),
-        Program("similarities", "analysis.similarity:all_layers", similarity.all_layers, tuple(of_layers[1:])),
+        Program("similarity", "analysis.similarity:same_layers", similarity.same_layers, (two, two)),
+        Program(
+            "similarities",
+            "analysis.similarity:all_layers",
+            similarity.all_layers,
+            (two, three, array(dtype=jnp.int32)),
+        ),
     ]
 
 
@@ -142,10 +147,3 @@ def of_examples(network: Network) -> list[Program]:
         Program("sums of classes", f"{place}_sums", sums, (variables, images, own_labels, origins)),
         Program("projections", f"{place}_products", products, (variables, images, origins, axes)),
     ]
-
-
-def of_sizes(sizes: Sizes) -> list[Program]:
-    """All of them."""
-    network = Network(sizes)
-    parts = (of_manifolds, of_gradients, of_layers_moved, of_examples)
-    return [program for part in parts for program in part(network)]

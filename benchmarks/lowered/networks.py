@@ -33,11 +33,11 @@ def training(sizes: Sizes, num_seeds: int = 0) -> list[Program]:
     """A step, and the evaluation of a batch; then several of each in one call."""
     trainer = trainer_of(sizes, num_seeds)
     state, data = jax.eval_shape(trainer.initial_state), shapes_of(trainer.train_arrays)
-    (batch,) = split_batches(np.arange(sizes.batch), sizes.batch, trainer.num_devices)
+    (evaluated,) = split_batches(np.arange(sizes.batch), sizes.batch, trainer.num_devices)
+    batch = evaluated
     if num_seeds:
         batch = jax.tree.map(lambda leaf: np.stack([leaf] * num_seeds, axis=1), batch)
-    batch = shapes_of(batch)
-    batches = jax.tree.map(lambda leaf: array(len(leaf), IN_A_CALL, *leaf.shape[1:], dtype=leaf.dtype), batch)
+    several = lambda batch: jax.tree.map(lambda leaf: np.stack([leaf] * IN_A_CALL, axis=1), batch)
     of_step, of_evaluation = (state, shapes_of(trainer._keys), *data), (state.variables, *data)
     of_which = f"{sizes.model} in {sizes.dtype}" + f", {num_seeds} seeds" * bool(num_seeds)
 
@@ -49,10 +49,10 @@ def training(sizes: Sizes, num_seeds: int = 0) -> list[Program]:
         return Program(f"{name} of {of_which}", SITE, precise, arguments)
 
     return [
-        program("training step", trainer._step, *of_step, batch),
-        program("evaluation", trainer._predict, *of_evaluation, batch),
-        program("training steps", trainer._steps, *of_step, batches),
-        program("evaluations", trainer._predict_several, *of_evaluation, batches),
+        program("training step", trainer._step, *of_step, shapes_of(batch)),
+        program("evaluation", trainer._predict, *of_evaluation, shapes_of(evaluated)),
+        program("training steps", trainer._steps, *of_step, shapes_of(several(batch))),
+        program("evaluations", trainer._predict_several, *of_evaluation, shapes_of(several(evaluated))),
     ]
 
 

@@ -47,7 +47,8 @@ def _last_name(node) -> str | None:
 
 
 def _mentions(node, compilers) -> bool:
-    return any(_last_name(part) in compilers for part in ast.walk(node) if isinstance(part, ast.Attribute | ast.Name))
+    read = (part for part in ast.walk(node) if isinstance(getattr(part, "ctx", None), ast.Load))
+    return any(_last_name(part) in compilers for part in read)
 
 
 def _places(node, outer, compilers) -> Iterator[str]:
