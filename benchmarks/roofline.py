@@ -74,6 +74,9 @@ def examples_of(program: Program, points: np.ndarray) -> list:
             found.append(leaf)
         elif leaf.shape == points.shape:
             found.append(points)
+        elif leaf.shape == 2 * points.shape[:1]:
+            centers = points.mean(axis=1)
+            found.append(centers @ centers.T)
         elif jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
             found.append(jax.random.key(0))
         elif leaf.dtype == bool:
@@ -94,7 +97,9 @@ def measurement_record(program: Program, cost: Cost, times: int = 1) -> dict:
 def measurement_section(sizes: Sizes, num_features: int) -> str:
     """Programs of the measurements; Markdown."""
     points = invent_points("classes", (sizes.num_classes, sizes.num_examples, sizes.num_features))
-    with_loops = [geometry.mean_field(sizes)[0], geometry.joint(sizes)[0], *geometry.simulated(sizes, num_features)]
+    of_name = {program.name: program for program in geometry.mean_field(sizes)}
+    with_loops = [of_name["mean-field geometry of a layer"], of_name["directions shared by centers"]]
+    with_loops += [geometry.joint(sizes)[0], *geometry.simulated(sizes, num_features)]
     records = []
     for program in with_loops:
         arguments = examples_of(program, points)
@@ -116,7 +121,7 @@ def measurement_section(sizes: Sizes, num_features: int) -> str:
 
 A layer: {shape}, {sizes.num_draws} draws, {sizes.joint_draws} of the joint geometry; {geometry.DICHOTOMIES} dichotomies in {num_features} features. VGG16 has {LAYER_GROUPS} pairs of
 a layer and a group of examples. Activations and gradients: {sizes.batch} images through VGG16. All in true float32. *calls* are products,
-decompositions and sorts that follow one another, *calls, ms* their time at {1e6 * CALL_SECONDS:.0f} microseconds each: where it is the longer one,
+decompositions, sorts, and rounds of loops without these, that follow one another, *calls, ms* their time at {1e6 * CALL_SECONDS:.0f} microseconds each: where it is the longer one,
 the program waits and does not compute.
 
 {table(records)}

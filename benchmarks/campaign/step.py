@@ -38,6 +38,9 @@ def _training(model: str, dtype: str, seconds: float) -> Step:
     arguments = {"model": model, "width": WIDTHS[model], "batch_size": 1024, "dtype": dtype, "repeats": 5}
     arguments["multiply_adds"] = MULTIPLY_ADDS[model]
     tiny = {"width": 2, "batch_size": 8, "repeats": 1, "with_torch": False, "multiply_adds": 1.0}
+    if dtype != "bfloat16":
+        # Once is enough to rehearse what takes long to compile.
+        tiny["model"] = "mlp"
     return Step(f"training {model} {dtype}", TRAINING, "networks:training", arguments, tiny, seconds)
 
 

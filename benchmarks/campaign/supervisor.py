@@ -12,6 +12,7 @@ import time
 from typing import Any, TextIO
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
+QUICK = "--xla_backend_optimization_level=0"
 
 
 class Supervisor:
@@ -56,10 +57,13 @@ class Supervisor:
         self.close()
         read, write = os.pipe()
         command = [sys.executable, "-m", "benchmarks.campaign.worker", str(write), str(self._workdir)]
+        # Nearly all the time of a rehearsal is compilation.
+        flags = os.environ.get("XLA_FLAGS", QUICK) if self._rehearse else os.environ.get("XLA_FLAGS", "")
         with (self._workdir / "log.txt").open("a") as log:
             self._process = subprocess.Popen(
                 [*command, *["rehearse"] * self._rehearse],
                 cwd=ROOT,
+                env={**os.environ, "XLA_FLAGS": flags},
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,

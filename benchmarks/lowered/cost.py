@@ -25,7 +25,7 @@ class Cost(NamedTuple):
       others: operations of everything else, one for each number that is computed.
       moved: bytes that products, decompositions and sorting read and write; all else is taken to be fused into them.
       outside: bytes of the arguments and results of the whole program.
-      calls: products, decompositions and sorts, one after the other.
+      calls: products, decompositions and sorts, and rounds of loops without any, one after the other.
     """
 
     products: float = 0.0
@@ -83,7 +83,11 @@ def _cost(jaxpr, platform, rounds, path, number) -> Cost:
         repeated = times.get(name, lambda: number)()
         found = [_cost(own, platform, rounds, (*place, part), repeated) for part, own, _ in inner]
         # Of a choice that data make the dearest.
-        total = total.plus(max(found) if name == "cond" else _sum(found))
+        own = max(found) if name == "cond" else _sum(found)
+        if name in ("scan", "while") and not own.calls:
+            # A round is at least one kernel.
+            own = own._replace(calls=repeated)
+        total = total.plus(own)
     return total
 
 

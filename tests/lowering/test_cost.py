@@ -40,6 +40,8 @@ def test_loops_count_as_often_as_they_go_round():
     product = lambda x: x @ jnp.ones((4, 4))
     scanned = lambda x: jax.lax.scan(lambda own, _: (product(own), None), x, None, length=7)[0]
     assert cost_of(scanned, array(2, 4), platform="tpu").products == 7 * 2 * 2 * 4 * 4
+    summed = lambda x: jax.lax.fori_loop(0, 9, lambda _, own: own + 1, x)
+    assert cost_of(summed, array(3), platform="tpu")[:2] + cost_of(summed, array(3), platform="tpu")[4:] == (0, 36, 9)
     rounds = count_rounds(until, 10.0, platform="tpu")
     assert list(rounds.values()) == [10]
     cost = cost_of(until, 10.0, platform="tpu", rounds=rounds)
