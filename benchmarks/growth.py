@@ -48,16 +48,16 @@ def measure(part: str, size: str, call_of: Callable[..., Callable], base: Sizes,
     seconds = []
     for value in values:
         timing, _ = time_together({part: call_of(**{**base, size: value})}, repeats=2)[part]
-        seconds.append(timing.cpu)
+        seconds.append(float(timing.cpu))
     slope = float(np.polyfit(np.log(values), np.log(seconds), 1)[0])
     others = {name: number for name, number in base.items() if name != size}
     return Growth(part, size, others, tuple(values), tuple(seconds), slope)
 
 
 def mean_field(*, P: int, M: int, N: int, draws: int, layers: int) -> Callable[[], Any]:
-    """Mean-field geometry with K given, so that nothing is searched."""
+    """Mean-field geometry with K = 0, so that nothing is searched."""
     points = {str(layer): jnp.asarray(invent_points("classes", (P, M, N), layer)) for layer in range(layers)}
-    return lambda: geometry.layer_geometry(points, key=jax.random.key(0), num_draws=draws, num_center_components=3)
+    return lambda: geometry.layer_geometry(points, key=jax.random.key(0), num_draws=draws, num_center_components=0)
 
 
 def search(*, P: int) -> Callable[[], Any]:
