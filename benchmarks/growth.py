@@ -39,7 +39,9 @@ class Growth(NamedTuple):
     slope: float
 
     def at(self, value: float) -> float:
-        """Seconds at another value, on the line through the largest one."""
+        """Seconds at another value: between two that were timed, or on the line of the slope through the largest."""
+        if value <= self.values[-1]:
+            return float(np.exp(np.interp(np.log(value), np.log(self.values), np.log(self.seconds))))
         return self.seconds[-1] * (value / self.values[-1]) ** self.slope
 
 
@@ -67,10 +69,10 @@ def search(*, P: int) -> Callable[[], Any]:
     return lambda: geometry.center_structure(gram, key=jax.random.key(0))
 
 
-def joint(*, P: int, M: int, N: int, draws: int, at_a_time: int) -> Callable[[], Any]:
-    """Joint geometry, so many classes a draw."""
+def joint(*, P: int, M: int, N: int, draws_a_block: int, at_a_time: int) -> Callable[[], Any]:
+    """Joint geometry, so many classes a block, each once."""
     points = jnp.asarray(invent_points("classes", (P, M, N)))
-    options = {"num_draws": draws, "classes_per_draw": min(at_a_time, P)}
+    options = {"num_draws": draws_a_block * (P // at_a_time), "classes_per_draw": at_a_time}
     return lambda: geometry.joint_geometry(points, key=jax.random.key(0), **options)
 
 
@@ -113,17 +115,17 @@ class Storing:
         return store_one
 
 
-# Sizes of the others while one changes, and the values of that one.
-MEAN_FIELD = {"P": 50, "M": 25, "N": 1000, "draws": 100, "layers": 1}
+# Sizes of the others while one changes, and the values of that one: all but the number of classes as in ImageNet.
+MEAN_FIELD = {"P": 50, "M": 50, "N": 2048, "draws": 300, "layers": 1}
 MEAN_FIELD_STEPS = {
     "P": (50, 100, 200),
-    "M": (25, 50, 100),
-    "N": (1000, 4000, 16000),
-    "draws": (100, 400, 1600),
-    "layers": (1, 4, 16),
+    "M": (12, 25, 50),
+    "N": (512, 2048, 8192),
+    "draws": (75, 300, 1200),
+    "layers": (1, 2, 4),
 }
-JOINT = {"P": 20, "M": 25, "N": 500, "draws": 200, "at_a_time": 20}
-JOINT_STEPS = {"P": (20, 40, 80), "M": (12, 25, 50), "draws": (200, 400, 800)}
+JOINT = {"P": 20, "M": 50, "N": 500, "draws_a_block": 4, "at_a_time": 20}
+JOINT_STEPS = {"P": (20, 40, 80), "M": (12, 25, 50), "draws_a_block": (4, 16, 64)}
 
 
 def all_growths() -> Iterator[Growth]:

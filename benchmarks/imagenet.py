@@ -35,7 +35,8 @@ def extrapolated(growths: list[Growth], part: str, base: dict[str, int], sizes: 
 def imagenet_seconds(growths: list[Growth]) -> dict[str, float]:
     """Processor seconds of all layers of one group of examples at one epoch, by part."""
     one_layer = {**IMAGENET, "layers": 1}
-    jointly = {**IMAGENET, "draws": JOINT_DRAWS}
+    plan = make_plan(IMAGENET["P"], IMAGENET["M"], num_draws=JOINT_DRAWS, classes_per_draw=None, num_dichotomies=None)
+    jointly = {**IMAGENET, "draws_a_block": plan.draws_per_block}
     (many,) = (growth for growth in growths if growth.part == "search among more than 256")
     of_layer = {
         "mean-field geometry": extrapolated(growths, "mean-field geometry", MEAN_FIELD, one_layer),

@@ -32,8 +32,10 @@ CALL_SECONDS = 5e-6
 NETWORKS = {"mlp": (1024,), "alexnet": (32, 32, 3), "vgg16": (32, 32, 3), "resnet18": (32, 32, 3)}
 # The paper's: a hundred classes of 50 examples, 300 draws; features of a layer in the middle of VGG16.
 SIZES = Sizes("vgg16", None, (32, 32, 3), 1024, 100, 50, 4096, 300, 200)
-# Layers and groups of examples of VGG16, the input included.
-LAYER_GROUPS = 17 * 4
+# Layers of VGG16, the input included, and groups of examples.
+LAYERS, GROUPS = 17, 4
+# Features of each where all are measured together; after the inner products they no longer matter.
+FEW_FEATURES = 512
 
 FLAGS = flags.FLAGS
 flags.DEFINE_bool("write", False, "write the tables into docs/performance.md")
@@ -66,16 +68,17 @@ def network_section(shapes: Mapping[str, tuple[int, ...]], batch: int) -> str:
 """
 
 
-def examples_of(program: Program, points: np.ndarray) -> list:
-    """Arguments with numbers: the points, draws and labels, in place of shapes."""
+def examples_of(program: Program, sizes: Sizes) -> list:
+    """Arguments with numbers: points of each layer, inner products of centers, projections and labels."""
     rng, found = np.random.default_rng(0), []
-    for leaf in program.arguments:
+    shape = (sizes.num_classes, sizes.num_examples, sizes.num_features)
+    for number, leaf in enumerate(program.arguments):
         if isinstance(leaf, np.ndarray):
             found.append(leaf)
-        elif leaf.shape == points.shape:
-            found.append(points)
-        elif leaf.shape == 2 * points.shape[:1]:
-            centers = points.mean(axis=1)
+        elif leaf.shape == shape:
+            found.append(invent_points("classes", shape, number))
+        elif leaf.shape == 2 * shape[:1]:
+            centers = invent_points("classes", shape).mean(axis=1)
             found.append(centers @ centers.T)
         elif jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
             found.append(jax.random.key(0))
@@ -84,6 +87,13 @@ def examples_of(program: Program, points: np.ndarray) -> list:
         else:
             found.append(rng.standard_normal(leaf.shape, np.float32))
     return found
+
+
+def counted(program: Program, sizes: Sizes) -> Cost:
+    """The cost of a program with loops that data end."""
+    arguments = examples_of(program, sizes)
+    rounds = count_rounds(program.call, *arguments, platform=PLATFORM)
+    return cost_of(program.call, *arguments, platform=PLATFORM, rounds=rounds)
 
 
 def measurement_record(program: Program, cost: Cost, times: int = 1) -> dict:
@@ -96,18 +106,18 @@ def measurement_record(program: Program, cost: Cost, times: int = 1) -> dict:
 
 def measurement_section(sizes: Sizes, num_features: int) -> str:
     """Programs of the measurements; Markdown."""
-    points = invent_points("classes", (sizes.num_classes, sizes.num_examples, sizes.num_features))
     of_name = {program.name: program for program in geometry.mean_field(sizes)}
     with_loops = [of_name["mean-field geometry of a layer"], of_name["directions shared by centers"]]
     with_loops += [geometry.joint(sizes)[0], *geometry.simulated(sizes, num_features)]
     records = []
     for program in with_loops:
-        arguments = examples_of(program, points)
-        rounds = count_rounds(program.call, *arguments, platform=PLATFORM)
-        cost = cost_of(program.call, *arguments, platform=PLATFORM, rounds=rounds)
+        cost = counted(program, sizes)
         records.append(measurement_record(program, cost))
-        if "geometry" in program.name:
-            records.append(measurement_record(program, cost, LAYER_GROUPS))
+        if program.name.startswith("joint"):
+            records.append(measurement_record(program, cost, LAYERS * GROUPS))
+    narrow = sizes._replace(num_features=FEW_FEATURES)
+    whole = geometry.whole_network(narrow, LAYERS)
+    records.append(measurement_record(whole, counted(whole, narrow), GROUPS))
     network = networks.Network(sizes)
     without = [*networks.reading(network), measurements.of_gradients(network)[0]]
     without += [
@@ -119,8 +129,9 @@ def measurement_section(sizes: Sizes, num_features: int) -> str:
     shape = f"{sizes.num_classes} classes of {sizes.num_examples} examples in {sizes.num_features} features"
     return f"""### Measurements
 
-A layer: {shape}, {sizes.num_draws} draws, {sizes.joint_draws} of the joint geometry; {geometry.DICHOTOMIES} dichotomies in {num_features} features. VGG16 has {LAYER_GROUPS} pairs of
-a layer and a group of examples. Activations and gradients: {sizes.batch} images through VGG16. All in true float32. *calls* are products,
+A layer: {shape}, {sizes.num_draws} draws, {sizes.joint_draws} of the joint geometry; {geometry.DICHOTOMIES} dichotomies in {num_features} features. VGG16 has {LAYERS}
+layers, the input included, and {GROUPS} groups of examples; all layers together are of {FEW_FEATURES} features, which no longer matter after the inner
+products. Activations and gradients: {sizes.batch} images through VGG16. All in true float32. *calls* are products,
 decompositions, sorts, and rounds of loops without these, that follow one another, *calls, ms* their time at {1e6 * CALL_SECONDS:.0f} microseconds each: where it is the longer one,
 the program waits and does not compute.
 

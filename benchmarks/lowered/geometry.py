@@ -72,6 +72,17 @@ def mean_field(sizes: Sizes) -> list[Program]:
     return whole + [Program(f"programs by {name}", site, solve(name), (square, linear)) for name in SOLVERS]
 
 
+def whole_network(sizes: Sizes, num_layers: int) -> Program:
+    """Mean-field geometry of so many layers of one size."""
+
+    def measure(key, *layers):
+        named = {str(number): own for number, own in enumerate(layers)}
+        return geometry.layer_geometry(named, key=key, num_draws=sizes.num_draws)
+
+    name, site = f"mean-field geometry of {num_layers} layers", "geometry.pipeline:_geometry_of_layers"
+    return Program(name, site, measure, (key(), *[_points(sizes)] * num_layers))
+
+
 def many_centers() -> list[Program]:
     """The search for shared directions among more centers than `center_search.MANY`."""
     gram, site = array(*2 * [center_search.MANY + 1]), "geometry.centers:_center_structure"
