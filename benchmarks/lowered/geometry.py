@@ -9,6 +9,7 @@ import numpy as np
 from benchmarks.lowered.program import Program, Sizes, array, key
 from memorize_jax import geometry
 from memorize_jax.geometry import center_search, centers, one_layer, participation, pipeline
+from memorize_jax.geometry import layer_by_layer as layers_in_turn
 from memorize_jax.geometry.anchors import anchor_statistics, solve_anchors
 from memorize_jax.geometry.options import GeometryOptions, joint_options, mean_field_options
 from memorize_jax.geometry.qp.solve import SOLVERS, nonnegative_qp
@@ -135,6 +136,34 @@ def wide_layer(sizes: Sizes) -> list[Program]:
     found = [Program(f"one wide layer: {name}", f"geometry.one_layer:{name}", *own) for name, own in listed.items()]
     site = "geometry.participation:participation_of_points"
     return [*found, Program("participation ratios", site, participation.participation_of_points, (points, mask))]
+
+
+def layer_by_layer(sizes: Sizes) -> list[Program]:
+    """The same measures of one layer after the other, as they are made outside of jit."""
+    points, mask, rows = _points(sizes), _mask(sizes), layers_in_turn
+    shape = (1, sizes.num_classes, sizes.num_examples, jnp.dtype("float32"))
+    options = mean_field_options(GeometryOptions(num_draws=sizes.num_draws), shape).static
+    ready = joint_options(GeometryOptions(num_draws=sizes.joint_draws), shape)
+    static = {"plan": ready.plan, "name": ready.name}
+    draw = lambda key: rows._draws(key, sizes.num_classes, sizes.num_draws, sizes.num_examples, mask.dtype)
+    draw_jointly = lambda key: rows._normals(key, ready.plan, sizes.num_examples, mask.dtype)
+    order = lambda key, normals: rows._joint_draws(key, normals, None, **static)
+    draws, normals = jax.eval_shape(draw, key()), jax.eval_shape(draw_jointly, key())
+    sampled = jax.eval_shape(order, key(), normals)
+    cut = lambda points, mask, blocks: rows._blocks(points, mask, blocks, center=ready.center)
+    grams, blocks = jax.eval_shape(rows._reduced, points, mask), jax.eval_shape(cut, points, mask, sampled.blocks)
+    measured = lambda grams, mask, key, draws: rows._mean_field(grams, mask, key, draws, 0.0, options=options)
+    jointly = lambda blocks, mask, draws: rows._joint(blocks, mask, draws, 0.0, **static, center=ready.center)
+    listed = {
+        "_draws": (draw, (key(),)),
+        "_reduced": (rows._reduced, (points, mask)),
+        "_mean_field": (measured, (grams, mask, key(), draws)),
+        "_normals": (draw_jointly, (key(),)),
+        "_joint_draws": (order, (key(), normals)),
+        "_blocks": (cut, (points, mask, sampled.blocks)),
+        "_joint": (jointly, (blocks, mask, sampled)),
+    }
+    return [Program(f"layer by layer: {name}", f"geometry.layer_by_layer:{name}", *own) for name, own in listed.items()]
 
 
 def streamed(sizes: Sizes) -> list[Program]:

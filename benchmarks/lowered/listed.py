@@ -30,6 +30,7 @@ def of_manifolds() -> list[Program]:
         *geometry.many_centers(),
         *geometry.joint(TINY),
         *geometry.wide_layer(TINY),
+        *geometry.layer_by_layer(TINY),
         *geometry.streamed(TINY),
         *measurements.of_manifolds(networks.Network(TINY)),
     ]
