@@ -89,8 +89,8 @@ def imagenet_section(growths: list[Growth]) -> str:
         (f"{EPOCHS} epochs kept of {PARAMETERS / 1e6:.1f} million parameters", readable(kept["float32"]), f"disk; {epoch.at(PARAMETERS):.2g} CPU s an epoch, in a thread",
          f"`--keep=log` keeps {log:.0f} ({readable(round(log * 4 * PARAMETERS))}), `--keep_dtype=bfloat16` halves ({readable(kept['bfloat16'])}); "
          "a run that does not fit on the disk says so before the first step"),
-        ("a pod", "a batch over all chips", "evaluation and geometry of one machine",
-         "training runs on all machines and process 0 stores; measurements run on one machine, after it"),
+        ("a pod", "a batch over all chips", "measurements, which one machine makes",
+         "training and evaluation run on all machines and process 0 stores; everything else is measured afterwards, on the chips of one machine"),
     ]  # fmt: skip
     records = [dict(zip(("part", "takes", "breaks first", "what the code does"), row, strict=True)) for row in rows]
     total = sum(seconds.values())
@@ -98,7 +98,7 @@ def imagenet_section(growths: list[Growth]) -> str:
 
 {IMAGENET["P"]} classes of {IMAGENET["M"]} examples, {IMAGENET["layers"]} layers of {IMAGENET["N"]} units, {IMAGENET["draws"]} draws and {JOINT_DRAWS} joint ones, for one group of examples at one epoch:
 about {total / 3600:.2g} processor hours, {total / IMAGENET["layers"]:.0f} s a layer ({", ".join(f"{name} {own / IMAGENET['layers']:.2g} s" for name, own in seconds.items())}), by the slopes
-above. `benchmarks.larger_than_memory` ran that size: what it took a layer stands below.
+above. That size was run, see *Activations larger than memory*: about 29 processor seconds a layer, at an earlier commit.
 
 {table(records)}
 """
