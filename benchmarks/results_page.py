@@ -36,7 +36,7 @@ ABOUT = {
     "fashion_fractions": "Figure A.8: a narrower MLP on more and more permuted labels, all images at half resolution.",
     "descent_mnist1d": "Double descent with published errors: the MLPs of MNIST-1D's notebook at its fourteen widths, from three seeds.",
     "epochwise_mnist1d": "Double descent over epochs: with which share of permuted labels test error falls a second time; five seeds.",
-    "masc_mnist": "The decoding paper's MLP and training on MNIST, 40 % corrupted, at a quarter of its width on a sixth of the images.",
+    "masc_mnist": "The decoding paper's MLP and training on MNIST, 20 to 80 % corrupted, at a quarter of its width on a sixth of the images.",
     "masc_fashion_mnist": "The same on Fashion-MNIST.",
     "fashion_conv": "A narrow ResNet18, three seeds, on a sixth of the images at half resolution: all of them would take two cores hours.",
 }

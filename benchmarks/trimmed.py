@@ -55,17 +55,23 @@ def trim(source: str | pathlib.Path, target: str | pathlib.Path) -> None:
         runs = runs[:1]
     for run in runs:
         left_out = (*LEFT_OUT, "double_descent") if by_width else LEFT_OUT
-        _trim_folder(RunFolder(run), RunFolder(target / run.relative_to(source)), target.name, left_out)
+        _trim_folder(RunFolder(run), RunFolder(target / run.relative_to(source)), target, left_out)
     if study.axes:
-        _trim_folder(RunFolder(source), RunFolder(target), target.name, LEFT_OUT)
+        _trim_folder(RunFolder(source), RunFolder(target), target, LEFT_OUT)
     if index.is_file() and not by_width:
         _round(index, target / index.name)
 
 
-def _trim_folder(source: RunFolder, target: RunFolder, name: str, left_out: Collection[str]) -> None:
+# Commands that were given for a study, and not for one of its runs.
+OF_STUDY = re.compile(r"(experiments\.|memorize )(sweep|reproduce|double_descent)|--seeds")
+
+
+def _trim_folder(source: RunFolder, target: RunFolder, study: pathlib.Path, left_out: Collection[str]) -> None:
     def published(line):
         """A command line without the folders of the machine that it was given on."""
-        return re.sub(r" --(data_dir|local_dir)=(\S+)", "", re.sub(r"--workdir=(\S+)", f"--workdir=runs/{name}", line))
+        folder = study if OF_STUDY.search(line) else target.workdir
+        named = pathlib.PurePosixPath("runs", *folder.relative_to(study.parent).parts)
+        return re.sub(r" --(data_dir|local_dir)=(\S+)", "", re.sub(r"--workdir=(\S+)", f"--workdir={named}", line))
 
     for table in tables():
         path = source.metrics if table == "metrics" else source.results / f"{table}.csv"
