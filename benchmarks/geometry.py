@@ -17,6 +17,7 @@ from absl import app, flags
 
 from benchmarks import document, memory, peers, programs
 from benchmarks.clock import time_together
+from benchmarks.invented import invent_points
 from benchmarks.tables import table
 from memorize_jax import geometry
 from memorize_jax.geometry.grams import reduce_points
@@ -34,19 +35,6 @@ flags.DEFINE_integer("repeats", 7, "timed turns after the first")
 flags.DEFINE_float("cvxopt_tol", 1e-9, "absolute, relative and feasibility tolerance of cvxopt")
 flags.DEFINE_string("mftma_path", None, "folder with the published tool's package mftma; left out if not given")
 flags.DEFINE_string("mftma_python", sys.executable, "Python that has its requirements")
-
-
-def invent_points(kind: str, shape: tuple[int, int, int], seed: int = 0) -> np.ndarray:
-    """Draws points [P, M, N], float32: "random" (the published README's example) or "classes" (shared structure)."""
-    rng = np.random.default_rng(seed)
-    points = rng.standard_normal(shape, np.float32)
-    if kind == "random":
-        return points
-    num_manifolds, _, num_features = shape
-    decay = np.arange(1, num_features + 1, dtype=np.float32) ** -0.5
-    shared = rng.standard_normal((num_manifolds, 3)) @ rng.standard_normal((3, num_features))
-    centers = (rng.standard_normal((num_manifolds, num_features)) + shared).astype(np.float32)
-    return points * (decay / np.sqrt(np.mean(decay**2))) + centers[:, None]
 
 
 def whole_section(*, kinds, shape: tuple[int, int, int], num_draws: int, repeats: int) -> str:
