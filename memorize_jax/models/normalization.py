@@ -19,10 +19,10 @@ def normalize(
     bias: Float[Array | np.ndarray, " channels"],
     is_real: Bool[Array, " n"],
 ) -> tuple[Float[Array, "n ... channels"], Float[Array, " channels"], Float[Array, " channels"]]:
-    """Normalizes by mean and (biased) variance of the real examples on all devices of an axis (Ioffe and Szegedy, 2015).
+    """Normalizes by mean and (biased) variance of the real examples on all devices (Ioffe and Szegedy, 2015).
 
-    y = (x - mean) / sqrt(var + EPSILON) * scale + bias. Its gradient is written out: from what autodiff makes of it, XLA
-    goes over the batch more often.
+    y = (x - mean) / sqrt(var + EPSILON) * scale + bias. Its gradient is written out: from what autodiff makes of it,
+    XLA goes over the batch more often.
 
     Returns:
       y, mean and variance; the gradient of the latter two is left out.
