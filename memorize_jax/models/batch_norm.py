@@ -1,5 +1,7 @@
 """Batch normalization over the real examples of a global batch."""
 
+from typing import Any
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -43,7 +45,8 @@ class BatchNorm(nn.Module):
         # While initializing there is no axis yet, whatever the name.
         axis_name = None if self.is_initializing() else self.axis_name
         is_real = jnp.ones(x.shape[0], bool) if mask is None else jnp.asarray(mask).astype(bool)
-        out, mean, var = normalize(axis_name, x, scale, bias, is_real)
+        normalized: Any = normalize(axis_name, x, scale, bias, is_real)
+        out, mean, var = normalized
         if not self.is_initializing():
             running_mean.value = MOMENTUM * running_mean.value + (1 - MOMENTUM) * mean
             running_var.value = MOMENTUM * running_var.value + (1 - MOMENTUM) * var
