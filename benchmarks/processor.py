@@ -86,7 +86,8 @@ def record(model: str, width: int) -> dict:
 def profile(model: str, width: int) -> list[dict]:
     """The convolutions of a network one by one."""
     shapes = convolutions.convolutions_of(model, width, SHAPE)
-    return [convolutions.time_convolution(shape, FLAGS.batch, FLAGS.repeats) for shape in shapes]
+    time = lambda number, shape: convolutions.time_convolution(shape, FLAGS.batch, FLAGS.repeats, is_first=number == 0)
+    return [time(number, shape) for number, shape in enumerate(shapes)]
 
 
 def measured(kept: pathlib.Path) -> dict[str, dict]:
