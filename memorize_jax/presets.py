@@ -109,14 +109,16 @@ PRESETS = {
         {"geometry": {"examples_per_class": 50, "num_draws": 200}},
     ),
     "spheres_mlp": Preset(
-        "the paper's spheres and MLP at full size (table 1, figures A.3 and A.4); half an hour on two cores",
+        "the paper's spheres and MLP at full size (table 1, figures A.3 and A.4); 35 minutes on two cores",
         RunConfig(dataset="spheres"),
         # Costs that grow with the square of the classes (simulations) and of the examples (neighbors): for all hundred
-        # and all 50,000 each would take longer than the rest. A minute goes into an epoch's gradients.
+        # and all 50,000 each would take longer than the rest. A minute goes into an epoch's gradients, five into the
+        # 40,000 directions of an epoch's decoding.
         {
             "capacity_check": {"capacity_classes": 10},
             "per_example": {"depth_neighbors": 0},
             "gradients": {"gradient_epochs": "0,1,4,best,final"},
+            "decoding": {"decoding_epochs": "final", "decoding_dynamics": 0},
         },
     ),
     "letter": Preset(

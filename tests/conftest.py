@@ -13,6 +13,12 @@ os.environ.setdefault(
     "--xla_backend_optimization_level=0"
     + " --xla_cpu_use_fusion_emitters=false" * importlib.metadata.version("jaxlib").startswith("0.10."),
 )
+# What a worker or an earlier call has compiled is taken from disk. With a largest size jax locks the folder.
+os.environ.setdefault(
+    "JAX_COMPILATION_CACHE_DIR", str(pathlib.Path(__file__).parent.parent / ".pytest_cache" / "compiled")
+)
+os.environ.setdefault("JAX_COMPILATION_CACHE_MAX_SIZE", "4000000000")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.3")
 # Two workers on two cores: threads of LAPACK would wait for those of jax.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 

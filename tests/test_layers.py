@@ -7,13 +7,25 @@ from memorize_jax.measurements import registry
 ROOT = pathlib.Path(__file__).parent.parent
 
 # What every part may import.
-LOW = {"invocation", "keys", "memory", "threads", "plugins", "statistics", "epochs", "interruption", "progress"}
+LOW = {
+    "invocation",
+    "keys",
+    "memory",
+    "threads",
+    "plugins",
+    "statistics",
+    "epochs",
+    "interruption",
+    "progress",
+    "compilation",
+}
 TRAINING = {"activations", "adapters", "config", "data", "models", "recipe", "training"}
 SHARED = {*LOW, *TRAINING, "analysis", "claims", "figures", "geometry", "pages", "runs", "storage", "studies"}
 # Part of the library -> the parts it may import besides itself. What is not an arrow here is forbidden. A room of
 # `measurements` is a part of its own; "registry" is what knows all rooms.
 LIBRARY = {
     **{part: set() for part in LOW},
+    "compilation": {"progress"},
     "taps": set(),
     "torch": {"memory", "progress"},
     "adapters": {"plugins", "taps", "torch"},
@@ -69,6 +81,7 @@ OWNERS = {
     "tensorboardX": {"memorize_jax.storage.tensorboard"},
     "wandb": {"memorize_jax.storage.wandb_run"},
     "mlflow": {"memorize_jax.storage.mlflow_run"},
+    "platformdirs": {"memorize_jax.compilation"},
     "threadpoolctl": {"memorize_jax.threads"},
     "umap": {"memorize_jax.measurements.umap.embedding"},
     "skdim": {"memorize_jax.measurements.geometry.two_nn"},

@@ -12,6 +12,7 @@ from absl import app, flags, logging
 
 from memorize_jax import interruption
 from memorize_jax.commands import buckets, trust
+from memorize_jax.compilation import kept_compiled
 from memorize_jax.config import RunConfig, Settings, field_types
 from memorize_jax.data import LOADERS
 from memorize_jax.measurements.measurement import Measurement
@@ -154,7 +155,7 @@ def start(main: Callable[[], None], define: Callable[[], None], first: Callable[
                 raise ValueError(f"expected only flags like --workdir=FOLDER, got {argv[1]!r}")
             with interruption.terminable():
                 first()
-                with buckets.workdir_here(FLAGS):
+                with buckets.workdir_here(FLAGS), kept_compiled():
                     warning = trust.check_workdirs(FLAGS)
                     main()
                     if warning:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 import pandas as pd
 
+from memorize_jax.compilation import kept_compiled
 from memorize_jax.config import RunConfig
 from memorize_jax.data import PermutedLabels, Splits
 from memorize_jax.measurements.driver import is_measured, measure
@@ -19,6 +20,7 @@ from memorize_jax.storage.files import replacing
 from memorize_jax.studies.plan import StudyPlan, write_runs
 
 
+@kept_compiled()
 def train_and_measure(
     folder: str | pathlib.Path,
     config: RunConfig,

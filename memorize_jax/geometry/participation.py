@@ -10,6 +10,7 @@ from jaxtyping import Array, Bool, Float, Int, Int32
 
 from memorize_jax.geometry import status as status_flags
 from memorize_jax.geometry.batching import chunked_map
+from memorize_jax.geometry.filling import alone_on_processor, fill_up, is_small
 from memorize_jax.geometry.grams import Mask, Reference, inner_products, place, reference_of_points
 from memorize_jax.geometry.points import as_array, read_manifolds, to_floating
 
@@ -97,7 +98,15 @@ def participation_ratio(points: Any) -> ParticipationRatio:
 def layer_participation(layers: Mapping[str, Any]) -> LayerParticipation:
     """Measures every layer, all points together and class by class; arguments and errors of `layer_geometry`."""
     read = [read_manifolds(points, f"points of layer {name!r}") for name, points in layers.items()]
-    return stacked([participation_of_points(one.points, one.mask.astype(one.points.dtype)) for one in read])
+    return stacked([participation_of_points(*_filled_up(one)) for one in read])
+
+
+def _filled_up(one):
+    """Points and mask of a layer; few points outside of jit in one of few shapes."""
+    points, mask = one.points, one.mask.astype(one.points.dtype)
+    if alone_on_processor(points) and is_small(mask):
+        (points,), mask = fill_up([points], mask)
+    return points, mask
 
 
 def stacked(layers: list[LayerParticipation]) -> LayerParticipation:

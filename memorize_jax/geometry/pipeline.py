@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -19,7 +20,10 @@ from memorize_jax.geometry.result import ManifoldGeometry
 from memorize_jax.keys import stream
 
 
-def _sample_draws(key, num_manifolds, num_draws, num_examples, dtype) -> jax.Array:
+def sample_draws(
+    key: PRNGKeyArray, num_manifolds: int, num_draws: int, num_examples: int, dtype: Any
+) -> Float[Array, "P n _"]:
+    """Samples the Gaussian vectors of the manifolds, whatever layer they are of; the last number is the center's."""
     # A key for each, so that adding manifolds changes no other's draws.
     keys = jax.vmap(lambda p: jax.random.fold_in(key, p))(jnp.arange(num_manifolds))
     return jax.vmap(lambda k: jax.random.normal(k, (num_draws, num_examples + 1), dtype))(keys)
@@ -107,7 +111,7 @@ def geometry_of_frames(
     num_manifolds, num_examples = mask.shape
     options, draws = ready.static, ready.draws
     if draws is None:
-        draws = _sample_draws(stream(key, "draws"), num_manifolds, options.num_draws or 0, num_examples, mask.dtype)
+        draws = sample_draws(stream(key, "draws"), num_manifolds, options.num_draws or 0, num_examples, mask.dtype)
     num_layers, num_variants = frames.rank.shape[:2]
     # Other numbers of directions are more layers: one program, and the same draws.
     frames = jax.tree.map(lambda leaf: leaf.swapaxes(0, 1).reshape(-1, *leaf.shape[2:]), frames)

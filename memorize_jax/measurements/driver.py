@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from memorize_jax.adapters import WatchedNetwork
+from memorize_jax.compilation import kept_compiled
 from memorize_jax.config import Settings
 from memorize_jax.data import Splits
 from memorize_jax.invocation import given_line
@@ -24,6 +25,7 @@ from memorize_jax.storage.tables import make_table, write_table
 from memorize_jax.threads import one_thread
 
 
+@kept_compiled()
 def measure(
     measurement: Measurement,
     workdir: str | pathlib.Path,

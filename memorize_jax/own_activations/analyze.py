@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 
+from memorize_jax.compilation import kept_compiled
 from memorize_jax.own_activations.analysis import Analysis
 from memorize_jax.own_activations.examples import choose_examples
 from memorize_jax.own_activations.measure import measure_rows
@@ -76,11 +77,12 @@ def analyze(
     if there.max() == 1:
         warnings.warn("every class has a single example: there are no manifolds, only points", stacklevel=2)
     options |= {"num_draws": num_draws, "kappa": kappa, "joint_draws": joint_draws}
-    found = measure_rows(layers, indices, key=key, **options)
     again = None
-    if repeats > 1:
-        choices = [choose_examples(examples, key, repeat=repeat).indices for repeat in range(repeats)]
-        rows = {name: examples.rows[examples.codes == code] for code, name in enumerate(examples.names)}
-        again = measure_repeats(layers, rows, choices, found, key=key, **options)
+    with kept_compiled():
+        found = measure_rows(layers, indices, key=key, **options)
+        if repeats > 1:
+            choices = [choose_examples(examples, key, repeat=repeat).indices for repeat in range(repeats)]
+            rows = {name: examples.rows[examples.codes == code] for code, name in enumerate(examples.names)}
+            again = measure_repeats(layers, rows, choices, found, key=key, **options)
     asked = {**sizes, "nan": nan, "pool": pool, **options, "repeats": repeats}
     return Analysis(*found, tuple(layers), seed, kappa, indices, taken + left_out, asked, repeats=again)

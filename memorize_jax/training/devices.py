@@ -16,14 +16,23 @@ def replicate(tree):
     return jax.device_put(tree, NamedSharding(mesh, PartitionSpec()))
 
 
-def split_batches(order: Int[np.ndarray, " n"], batch_size: int, num_devices: int) -> list[Batch]:
+# Padding of the last batch, as a share of all examples, beyond which it gets a shape, and a program, of its own.
+MOST_PADDING = 0.2
+
+
+def split_batches(
+    order: Int[np.ndarray, " n"], batch_size: int, num_devices: int, most_padding: float = np.inf
+) -> list[Batch]:
     """Cuts an order of examples into global batches, split evenly over devices.
 
-    Leaves are [num_devices, ceil(batch_size / num_devices)]; padding repeats example 0 with mask 0.
+    Leaves are [num_devices, ceil(batch_size / num_devices)]; padding repeats example 0 with mask 0. The last batch is
+    as small as it can be where padding would be more than the share `most_padding` of all examples.
     """
-    shape, batches = (num_devices, -(-batch_size // num_devices)), []
+    is_short = -len(order) % batch_size > most_padding * len(order)
+    batches = []
     for start in range(0, len(order), batch_size):
         own = order[start : start + batch_size]
+        shape = num_devices, -(-(len(own) if is_short else batch_size) // num_devices)
         indices, mask = np.zeros(shape, np.int32), np.zeros(shape, np.float32)
         indices.flat[: len(own)], mask.flat[: len(own)] = own, 1
         batches.append(Batch(indices, mask))

@@ -22,7 +22,14 @@ from memorize_jax.training.build import (
     build_optimizer,
     step_keys,
 )
-from memorize_jax.training.devices import gather_rows, local_rows, must_await_steps, replicate, split_batches
+from memorize_jax.training.devices import (
+    MOST_PADDING,
+    gather_rows,
+    local_rows,
+    must_await_steps,
+    replicate,
+    split_batches,
+)
 from memorize_jax.training.state import TrainState, create_state, stack
 from memorize_jax.training.step import (
     AXIS,
@@ -118,7 +125,7 @@ class Trainer:
         most = min(self._steps_per_call, len(batches))
         while batches:
             # What is left of the last call is done step by step: another length would be compiled anew.
-            several = len(batches) >= most > 1
+            several = len(batches) >= most > 1 and batches[most - 1].mask.shape == batches[0].mask.shape
             count = most if several else 1
             now, batches = batches[:count], batches[count:]
             state, loss = self._several_steps(state, now) if several else self.step(state, now[0])
@@ -130,7 +137,8 @@ class Trainer:
     def _batches(self, number):
         seeds = [self.config.seed] if self.seeds is None else self.seeds
         orders = [example_order(seed, number, len(self.splits.train.labels)) for seed in seeds]
-        batches = [split_batches(order, self.config.batch_size, self.num_devices) for order in orders]
+        size = self.config.batch_size
+        batches = [split_batches(order, size, self.num_devices, MOST_PADDING) for order in orders]
         if self._weights is not None:
             own_weights = self._weights.reshape(len(seeds), -1)
             batches = [[_weighted(batch, own) for batch in of] for of, own in zip(batches, own_weights, strict=True)]

@@ -8,7 +8,7 @@ import optax
 import pytest
 
 from memorize_jax.epochs import kept_epochs
-from memorize_jax.storage.checkpoints import EpochStore, bytes_needed, check_space, disk, folders, store
+from memorize_jax.storage.checkpoints import EpochStore, bytes_needed, check_space, disk, folders, layouts, store
 from memorize_jax.training import TrainState
 from tests.eight_devices import trainer_steps
 
@@ -64,6 +64,24 @@ def test_every_epoch_and_the_last_state_come_back_bit_for_bit_as_numpy(tmp_path,
     assert_equal_trees(found, state(3))
     dtypes = [[np.asarray(leaf).dtype for leaf in jax.tree.leaves(tree)] for tree in (found, state(3))]
     assert dtypes[0] == dtypes[1]
+
+
+@pytest.mark.parametrize(("most", "by_orbax"), [(2**24, 1), (0, 3)])
+def test_small_checkpoints_have_the_files_that_orbax_writes(tmp_path, monkeypatch, most, by_orbax):
+    monkeypatch.setattr(layouts, "MOST_BYTES", most)
+    called, write_leaves = [], layouts.write_leaves
+    monkeypatch.setattr(layouts, "write_leaves", lambda *given: called.append(given) or write_leaves(*given))
+    with EpochStore(tmp_path) as store:
+        for epoch in range(3):
+            store.save(epoch, variables(epoch), None, complete=False)
+    assert len(called) == by_orbax
+    first, *others = (tmp_path / "epochs" / str(epoch) for epoch in range(3))
+    contents = {path.relative_to(first).as_posix(): path.read_bytes() for path in first.rglob("*") if path.is_file()}
+    for other in others:
+        again = {path.relative_to(other).as_posix(): path.read_bytes() for path in other.rglob("*") if path.is_file()}
+        assert again.keys() == contents.keys()
+        assert [again[name] == own for name, own in contents.items() if name.endswith(".zarray")] == [True] * 3
+        assert str(other).encode() in again["commit_success.txt"]
 
 
 def test_types_are_kept_and_a_network_without_batch_statistics_gets_an_empty_dict_back(tmp_path):
@@ -176,7 +194,7 @@ def write_raw(folder, leaves):
 def test_wherever_writing_is_killed_what_goes_on_from_the_newest_state_leaves_the_same(
     tmp_path, monkeypatch, keep, dtype
 ):
-    monkeypatch.setattr(folders, "write_leaves", write_raw)
+    monkeypatch.setattr(layouts, "write_leaves", write_raw)
     monkeypatch.setattr(store, "STATE_SHARE", 1e-12)
     replace, rng = os.replace, np.random.default_rng(0)
     accuracies = rng.choice(6, 14).tolist()

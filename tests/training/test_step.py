@@ -99,3 +99,11 @@ def test_one_and_eight_devices_agree_in_float64(x64, eight_devices):
     for one, eight in zip(here, there.values(), strict=True):
         assert one.dtype == eight.dtype == np.float64
         np.testing.assert_allclose(one, eight, rtol=0, atol=1e-8)
+
+
+def test_a_last_batch_of_mostly_padding_is_short():
+    batches = split_batches(np.arange(11), 8, 2, 0.2)
+    assert [batch.mask.shape for batch in batches] == [(2, 4), (2, 2)]
+    assert batches[1].mask.tolist() == [[1, 1], [1, 0]]
+    assert batches[1].indices.tolist() == [[8, 9], [10, 0]]
+    assert [batch.mask.shape for batch in split_batches(np.arange(15), 8, 2, 0.2)] == [(2, 4), (2, 4)]

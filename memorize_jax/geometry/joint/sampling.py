@@ -1,7 +1,7 @@
 """Which classes, labels and Gaussian vectors a draw of the joint geometry consists of."""
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -75,6 +75,18 @@ def joint_peak_bytes(plan: Plan, num_layers: int, num_examples: int, itemsize: i
     return itemsize * (grams + draws)
 
 
+def _keys(key):
+    """Of classes, normals, order and flips."""
+    key = stream(key, "joint geometry")
+    return [jax.random.fold_in(key, number) for number in range(4)]
+
+
+def sample_normals(key: PRNGKeyArray, plan: Plan, num_examples: int, dtype: Any) -> Float[Array, "S d B M"]:
+    """Samples the Gaussian vectors alone."""
+    shape = (plan.num_blocks, plan.draws_per_block, plan.block_size, num_examples)
+    return jax.random.normal(_keys(key)[1], shape, dtype)
+
+
 def sample(
     key: PRNGKeyArray,
     plan: Plan,
@@ -82,13 +94,12 @@ def sample(
     dtype,
     *,
     dichotomies: str | Real[jax.Array | np.ndarray, "k P"],
-    draws: Float[Array, "n P M"] | None = None,
+    draws: Float[Array, "..."] | None = None,
 ) -> Draws:
     """Samples classes, labels and Gaussian vectors; given draws or dichotomies take their place."""
     num_manifolds, size, num_blocks, per_block, *_ = plan
     shape = (num_blocks, per_block, size)
-    key = stream(key, "joint geometry")
-    class_key, normal_key, order_key, flip_key = (jax.random.fold_in(key, number) for number in range(4))
+    class_key, _, order_key, flip_key = _keys(key)
     if size == num_manifolds:
         blocks = jnp.broadcast_to(jnp.arange(size, dtype=jnp.int32), (num_blocks, size))
     else:
@@ -99,7 +110,7 @@ def sample(
         number = jnp.arange(num_blocks)
         places = (number[:, None] % per_round * size + jnp.arange(size)) % num_manifolds
         blocks = circles[number[:, None] // per_round, places].astype(jnp.int32)
-    normals = jax.random.normal(normal_key, (*shape, num_examples), dtype) if draws is None else draws
+    normals = sample_normals(key, plan, num_examples, dtype) if draws is None else draws
     flips = jax.random.rademacher(flip_key, shape[:2], dtype)
     labels = None
     if isinstance(dichotomies, str) and dichotomies == "balanced":

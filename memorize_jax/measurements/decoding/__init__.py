@@ -69,14 +69,24 @@ def _check(config, splits, labels, settings):
 
 # Of fitting all probes to one layer of a thousand examples.
 PROBE_SECONDS = 0.15
+# A product of an example's activation with one number of a direction.
+PRODUCT_SECONDS = 1e-11
+# Examples that are scored, at most, by two kinds of labels, and again by a fit without those held out.
+MOST_SCORED, FITS, WITH_CONTROLS = 25_000, 2, 4
 
 
 def _cost(work, settings):
-    reads = work.count(settings.decoding_epochs) * settings.probe_examples / 1000 + settings.decoding_dynamics / 4
+    thorough = work.count(settings.decoding_epochs)
+    probes = thorough * settings.probe_examples / 1000 + settings.decoding_dynamics / 4
+    fits = thorough * WITH_CONTROLS + settings.decoding_dynamics * FITS
+    directions = [min(work.num_examples, work.num_classes * width) for width in work.widths]
+    products = sum(number * width for number, width in zip(directions, work.widths, strict=True))
+    products *= fits * min(work.num_examples, MOST_SCORED)
+    seconds = probes * (work.num_layers + 1) * PROBE_SECONDS + products * PRODUCT_SECONDS
     column = np.dtype(settings.decoding_dtype).itemsize * work.num_examples
     layer, layers = column * max(work.widths), column * sum(work.widths)
     size = work.network_bytes + 2 * layer + max(layer, min(HOST_BYTES, layers))
-    return reads * (work.num_layers + 1) * PROBE_SECONDS, size
+    return seconds, size
 
 
 MEASUREMENT = Measurement(

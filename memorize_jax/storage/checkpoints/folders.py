@@ -38,11 +38,21 @@ class _Manifest(NamedTuple):
     leaves: dict[str, tuple[int, str, list[int]]]
 
 
-def write_epoch(folder: pathlib.Path, epoch: int, leaves: Mapping[str, np.ndarray], identity: str | None) -> None:
-    """Writes arrays and their manifest beside, then renames: what has its number is complete; it replaces the old."""
+def write_epoch(
+    folder: pathlib.Path,
+    epoch: int,
+    leaves: Mapping[str, np.ndarray],
+    identity: str | None,
+    *,
+    write: Callable[[pathlib.Path, Mapping[str, np.ndarray]], None] = write_leaves,
+) -> None:
+    """Writes arrays and their manifest beside, then renames: what has its number is complete; it replaces the old.
+
+    `write` writes the arrays into a folder that does not exist, as `trees.write_leaves`.
+    """
     beside = folder / f"{epoch}.new"
     shutil.rmtree(beside, ignore_errors=True)
-    write_leaves(beside, leaves)
+    write(beside, leaves)
     paths = sorted(path for path in beside.rglob("*") if path.is_file())
     files = {path.relative_to(beside).as_posix(): _size_and_checksum(path) for path in paths}
     described = {name: (_leaf_checksum(leaf), leaf.dtype.name, leaf.shape) for name, leaf in leaves.items()}

@@ -13,6 +13,7 @@ import numpy as np
 from memorize_jax.epochs import kept_epochs
 from memorize_jax.storage.checkpoints import folders
 from memorize_jax.storage.checkpoints.folders import DamagedCheckpointError
+from memorize_jax.storage.checkpoints.layouts import leaf_writer
 from memorize_jax.storage.checkpoints.trees import flatten, keys_of, path_name, unflatten
 
 # A training state is three times the size of a network and only the newest is of use: writing it takes at most this
@@ -45,6 +46,7 @@ class EpochStore:
         self._full, self._short = self._folder / "epochs", self._folder / "epochs_bfloat16"
         self._states = self._folder / "resume"
         self._pool = ThreadPoolExecutor(1, "checkpoints")
+        self._write_leaves = leaf_writer()
         self._pending: Future | None = None
         self._opened = False
         # Networks by epoch, and what stays, in full and short, once they are written.
@@ -208,7 +210,7 @@ class EpochStore:
     def _write(self, folder, epoch, leaves):
         if folder == self._short:
             leaves = _cast(leaves, np.float32, jax.numpy.bfloat16)
-        folders.write_epoch(folder, epoch, leaves, self._identity)
+        folders.write_epoch(folder, epoch, leaves, self._identity, write=self._write_leaves)
 
     # --- reading
 
