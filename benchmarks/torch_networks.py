@@ -35,6 +35,18 @@ def mlp(width: int, shape) -> nn.Module:
     return nn.Sequential(nn.Flatten(), *hidden, nn.Linear(width, 100))
 
 
+def alexnet(width: int, shape) -> nn.Module:
+    """Table 2."""
+    # Features in units of the width, kernel, stride, whether pooling follows.
+    convolutions = ((1, 11, 4, True), (3, 5, 1, True), (6, 3, 1, False), (4, 3, 1, False), (16, 3, 1, True))
+    parts, before = [], shape[-1]
+    for multiple, size, stride, is_pooled in convolutions:
+        parts += [nn.Conv2d(before, multiple * width, size, stride, size // 2), nn.ReLU()]
+        parts += [nn.MaxPool2d(2)] * is_pooled
+        before = multiple * width
+    return nn.Sequential(*parts, nn.Flatten(), nn.Linear(before, 100))
+
+
 def vgg16(width: int, shape) -> nn.Module:
     """Table 3."""
     parts, before = [], shape[-1]
@@ -59,7 +71,7 @@ def resnet18(width: int, shape) -> nn.Module:
     return nn.Sequential(*parts, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(before, 100))
 
 
-NETWORKS = {"mlp": mlp, "vgg16": vgg16, "resnet18": resnet18}
+NETWORKS = {"mlp": mlp, "alexnet": alexnet, "vgg16": vgg16, "resnet18": resnet18}
 
 
 def step_of(model: str, width: int, batch_size: int, shape: tuple[int, ...], dtype: str):

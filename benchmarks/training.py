@@ -54,7 +54,7 @@ def main(argv: list[str]) -> None:
         # Multiply-adds of an image at full width; those of a narrow network go with the square of the width.
         width, batch = (8, 64) if on_cpu else (64, 1024)
         scale = (width / 64) ** 2
-        cases += [("alexnet", None, batch, 22.1e6), ("vgg16", width, batch, 332.5e6 * scale)]
+        cases += [("alexnet", 64, batch, 22.1e6), ("vgg16", width, batch, 332.5e6 * scale)]
         cases += [("resnet18", width, batch, 555.5e6 * scale)]
     texts = [
         network_section(cases, FLAGS.repeats),

@@ -16,7 +16,7 @@ from memorize_jax.training import Trainer, stack
 from memorize_jax.training.devices import replicate, split_batches
 
 # Networks that PyTorch has here, see torch_networks.
-IN_TORCH = ("mlp", "vgg16", "resnet18")
+IN_TORCH = ("alexnet", "mlp", "resnet18", "vgg16")
 
 
 def compiled_step(trainer: Trainer) -> tuple[Callable, float]:

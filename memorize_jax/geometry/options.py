@@ -55,8 +55,8 @@ class GeometryOptions:
         fewer and more than K removed, which takes three times as many programs.
       solver: a name in `qp.solve.SOLVERS`; None chooses, and the result's `on_host` tells. "host" is the active-set
         method compiled by numba, for a processor; in a program made for another device it stands for "active_set".
-        Joint: "host", or any other for the splitting of `qp.signed`. What `jax.export` is to store for a processor, or
-        jax's compilation cache to keep, cannot be "host", which is a callback.
+        Joint: "host", or any other for the splitting of `qp.signed`. What `jax.export` is to store for the processor of
+        another process cannot be "host", which is a function of this one.
       tol: mean-field: a program ends when its scaled residual (ADMM: averaged as `qp.admm` says; "host": by how much
         the worst point is violated), or the scaled move of a sweep of "box_cdqp", is below this. None for 2e-6 in
         float32, 1e-10 in float64; on the host 1e-7 and 1e-11.

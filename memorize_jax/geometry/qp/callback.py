@@ -1,4 +1,4 @@
-"""When quadratic programs are solved on the host, and the callback by which jax gets there."""
+"""When quadratic programs are solved on the host, and the one call by which compiled programs get there."""
 
 import functools
 from collections.abc import Callable
@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
+from memorize_jax.geometry.qp.foreign import register
 from memorize_jax.threads import on_threads
 
 # Programs times points from which a call is worth its overhead.
@@ -69,28 +70,19 @@ def solve_on_host(
     With `is_root` the first argument is some B of K = B B', which float64 then knows without rounding: points are
     dependent or are not.
     """
-    solve = _solver(tol, 10 * linear.shape[-1] + 100 if max_steps is None else max_steps, is_root)
-    arguments = tuple(map(_as_bits, (gram, linear, signs)))
-    shape = jax.ShapeDtypeStruct(arguments[1].shape, arguments[1].dtype)
-    found = jax.pure_callback(solve, shape, *arguments, vmap_method="expand_dims")
-    return found if found.dtype == linear.dtype else jax.lax.bitcast_convert_type(found, linear.dtype)
+    max_steps = 10 * linear.shape[-1] + 100 if max_steps is None else max_steps
+    name = register(f"memorize_jax quadratic programs {tol!r} {max_steps} {is_root}", _solver(tol, max_steps, is_root))
+    shape = jax.ShapeDtypeStruct(linear.shape, linear.dtype)
+    return jax.ffi.ffi_call(name, shape, vmap_method="expand_dims")(gram, linear, signs)
 
 
-def _as_bits(values):
-    """float64 as pairs of uint32: a callback has a thread of its own, where `jax.enable_x64()` does not hold."""
-    return jax.lax.bitcast_convert_type(values, jnp.uint32) if values.dtype == jnp.float64 else values
-
-
-# The same function for the same numbers: jax compares it.
+# The same function for the same numbers, under one name.
 @functools.cache
 def _solver(tol: float, max_steps: int, is_root: bool) -> Callable:
-    def solve(*arguments):
+    def solve(gram, linear, signs, found):
         from memorize_jax.geometry.qp import host
 
-        # No function of jax may be called here: its threads wait for this one.
-        given = [np.ascontiguousarray(each) for each in arguments]
-        is_double = given[1].dtype == np.uint32
-        gram, linear, signs = (each.view(np.float64)[..., 0] if is_double else each for each in given)
+        is_double = found.dtype == np.float64
         num_points = linear.shape[-1]
         batch = np.broadcast_shapes(*(each.shape[:-2] for each in (gram, linear, signs)))
         shape = batch + linear.shape[-2:]
@@ -114,7 +106,6 @@ def _solver(tol: float, max_steps: int, is_root: bool) -> Callable:
             piece(0, len(weights))
         else:
             on_threads(piece, len(weights))
-        weights = weights.reshape(shape)
-        return weights[..., None].view(np.uint32) if is_double else weights.astype(np.float32)
+        found[...] = weights.reshape(found.shape)
 
     return solve
