@@ -9,6 +9,7 @@ PACKAGE = pathlib.Path(__file__).parent.parent.parent / "memorize_jax"
 COMPILERS = {"jit", "pmap", "shard_map"}
 # What need not lower for an accelerator, and why.
 EXCUSED = {
+    "geometry.batching:_over_devices": "needs several devices: tests/lowering/on_eight_devices.py",
     "geometry.compiling:jit": "compiles functions of other files, where they are found",
     "geometry.compiling:known_options": "asks the compiler of a processor what it knows",
     "measurements.costs:measure_work": "is counted and never run",

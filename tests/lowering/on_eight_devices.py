@@ -15,6 +15,13 @@ def lowered_programs() -> dict[str, int]:
     points = array(8, sizes.num_classes, sizes.num_examples, sizes.num_features)
     capacity = lambda own: geometry.manifold_geometry(own, key=jax.random.key(0), num_draws=5).capacity
     programs = [*networks.training(sizes), Program("geometry", "", jax.pmap(capacity), (points,))]
+    one = array(*points.shape[1:])
+    shared = {"key": jax.random.key(0), "num_draws": 5, "devices": 8}
+    of_devices = {
+        "mean-field geometry over devices": lambda own: geometry.manifold_geometry(own, **shared).capacity,
+        "joint geometry over devices": lambda own: geometry.joint_geometry(own, **shared).capacity,
+    }
+    programs += [Program(name, "", of, (one,)) for name, of in of_devices.items()]
     programs += networks.training(sizes._replace(model="vgg16", width=2, image=(32, 32, 3)))[:1]
     with believed_backend("tpu"):
         return {f"{one.name}, {on}": one.exported(on).nr_devices for one in programs for on in PLATFORMS}

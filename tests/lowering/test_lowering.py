@@ -67,7 +67,7 @@ def test_what_runs_on_eight_devices_lowers():
     done = commands.python("-m", "tests.lowering.on_eight_devices", XLA_FLAGS=flags)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
-    assert len(found) == 2 * 6
+    assert len(found) == 2 * 8
     assert set(found.values()) == {8}
     assert {name.rpartition(" ")[2] for name in found} == set(PLATFORMS)
 
