@@ -191,11 +191,11 @@ def test_a_trimmed_run_reads_like_the_run(tmp_path):
 
 EXPECTED = {
     # Half of 0.1 times the 97.5 % point of Student's t with one degree of freedom.
-    "ensemble": ("| test | 30.0 ± 63.5 |", "experiments.train --workdir=runs/mine --epochs=2"),
+    "ensemble": ("| test | 30.0 ± 63.5 |", "experiments.train --workdir=runs/mine/seed_1 --epochs=2"),
     "sweep": (
         "| labels permuted | 4; 8; 0 |",
         "| 0.0 | 0 | 2 | 25.0 | 25.0 | 25.0 | – | – |",
-        "experiments.train --workdir=runs/mine --epochs=2",
+        "experiments.train --workdir=runs/mine/c --epochs=2",
     ),
     "double_descent": ("| labels permuted | 4 |", "results/mine/figures/fig4c.svg"),
 }

@@ -4,7 +4,6 @@ A program for all layers at once would be compiled anew for every number of laye
 """
 
 import functools
-from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
@@ -12,21 +11,42 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from memorize_jax.geometry import compiling
-from memorize_jax.geometry.filling import fill_up
+from memorize_jax.geometry.filling import alone_on_processor, fill_up, is_small
 from memorize_jax.geometry.grams import Grams, Mask, reduce_points, reference_of_points
 from memorize_jax.geometry.joint.blocks import Blocks
-from memorize_jax.geometry.joint.pipeline import blocks_about, joint_geometry_of_blocks
+from memorize_jax.geometry.joint.pipeline import blocks_about, joint_geometry_of_blocks, joint_geometry_of_layers
 from memorize_jax.geometry.joint.sampling import Draws, sample, sample_normals
 from memorize_jax.geometry.options import JointOptions, MeanFieldOptions
-from memorize_jax.geometry.pipeline import geometry_of_grams, sample_draws
+from memorize_jax.geometry.pipeline import geometry_of_grams, geometry_of_layers, sample_draws
 from memorize_jax.geometry.result import JointGeometry, ManifoldGeometry
 from memorize_jax.keys import stream
 
 
-def mean_field_layer_by_layer(
-    points: Sequence[Float[Array | np.ndarray, "P M _"]], mask: Mask, key: PRNGKeyArray, ready: MeanFieldOptions
+def mean_field_of_layers(
+    layers: tuple[Float[Array, "P M _"], ...], mask: Mask, key: PRNGKeyArray, ready: MeanFieldOptions
 ) -> ManifoldGeometry:
-    """`pipeline.geometry_of_layers`, to rounding, without directions given by the caller."""
+    """`pipeline.geometry_of_layers`, to rounding: layer after layer where that is possible, else as one program."""
+    static = ready.static
+    usual = static.num_center_components is None and ready.center_basis is None and static.frame == "rank"
+    if usual and static.compat is None and static.devices == 1 and _is_possible(layers, mask, key, ready):
+        return _mean_field_layer_by_layer(layers, mask, key, ready)
+    return geometry_of_layers(layers, mask, key, ready)
+
+
+def joint_of_layers(
+    layers: tuple[Float[Array, "P M _"], ...], mask: Mask, key: PRNGKeyArray, ready: JointOptions
+) -> JointGeometry:
+    """`joint.pipeline.joint_geometry_of_layers`, to rounding: layer after layer where that is possible."""
+    if ready.plan.devices == 1 and _is_possible(layers, mask, key, ready):
+        return _joint_layer_by_layer(layers, mask, key, ready)
+    return joint_geometry_of_layers(layers, mask, key, ready)
+
+
+def _is_possible(layers, mask, key, ready):
+    return alone_on_processor(layers, mask, key, ready) and is_small(mask)
+
+
+def _mean_field_layer_by_layer(points, mask, key, ready):
     num_manifolds, num_examples = mask.shape
     draws = ready.draws
     if draws is None:
@@ -43,10 +63,7 @@ def mean_field_layer_by_layer(
     return _together(found)
 
 
-def joint_layer_by_layer(
-    points: Sequence[Float[Array | np.ndarray, "P M _"]], mask: Mask, key: PRNGKeyArray, ready: JointOptions
-) -> JointGeometry:
-    """`joint.pipeline.joint_geometry_of_layers`, to rounding."""
+def _joint_layer_by_layer(points, mask, key, ready):
     normals = ready.draws
     if normals is None:
         normals = _normals(key, ready.plan, mask.shape[1], mask.dtype)

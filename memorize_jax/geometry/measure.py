@@ -10,10 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from memorize_jax.geometry.filling import alone_on_processor, is_small
 from memorize_jax.geometry.grams import Mask
-from memorize_jax.geometry.joint.pipeline import joint_geometry_of_layers
-from memorize_jax.geometry.layer_by_layer import joint_layer_by_layer, mean_field_layer_by_layer
+from memorize_jax.geometry.layer_by_layer import joint_of_layers, mean_field_of_layers
 from memorize_jax.geometry.options import (
     JOINT,
     MEAN_FIELD,
@@ -22,7 +20,6 @@ from memorize_jax.geometry.options import (
     mean_field_options,
     read_options,
 )
-from memorize_jax.geometry.pipeline import geometry_of_layers
 from memorize_jax.geometry.points import is_concrete, read_manifolds
 from memorize_jax.geometry.result import JointGeometry, ManifoldGeometry
 from memorize_jax.threads import one_thread
@@ -172,13 +169,7 @@ def _read_layers(layers, *, keep_origin) -> _Read:
 
 
 def _mean_field(read, key, options) -> ManifoldGeometry:
-    ready = mean_field_options(options, read.shape)
-    arguments = (read.points, read.mask, key, ready)
-    usual = options.num_center_components is None and options.center_basis is None and options.frame == "rank"
-    if usual and options.compat is None and alone_on_processor(*arguments) and is_small(read.mask):
-        found = mean_field_layer_by_layer(*arguments)
-    else:
-        found = geometry_of_layers(*arguments)
+    found = mean_field_of_layers(read.points, read.mask, key, mean_field_options(options, read.shape))
     if read.exponents.any():
         found = dataclasses.replace(found, center_norm=jnp.ldexp(found.center_norm, read.exponents))
     return found
@@ -187,11 +178,8 @@ def _mean_field(read, key, options) -> ManifoldGeometry:
 def _joint(read, key, options) -> JointGeometry:
     ready = joint_options(options, read.shape)
     arguments = (read.points, read.mask, key, ready)
-    if alone_on_processor(*arguments) and is_small(read.mask):
-        with one_thread():
-            return jax.block_until_ready(joint_layer_by_layer(*arguments))
     if not all(map(is_concrete, jax.tree.leaves(arguments))):
-        return joint_geometry_of_layers(*arguments)
+        return joint_of_layers(*arguments)
     # Threads of LAPACK would wait for those of jax.
     with one_thread():
-        return jax.block_until_ready(joint_geometry_of_layers(*arguments))
+        return jax.block_until_ready(joint_of_layers(*arguments))

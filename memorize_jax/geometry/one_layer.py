@@ -19,16 +19,18 @@ from memorize_jax.geometry.grams import (
     offsets_from_center,
     reference_of_points,
 )
-from memorize_jax.geometry.joint.pipeline import blocks_about, joint_geometry_of_blocks, joint_geometry_of_layers
+from memorize_jax.geometry.joint.pipeline import blocks_about, joint_geometry_of_blocks
 from memorize_jax.geometry.joint.sampling import sample
+from memorize_jax.geometry.layer_by_layer import joint_of_layers, mean_field_of_layers
 from memorize_jax.geometry.options import GeometryOptions, JointOptions, MeanFieldOptions
 from memorize_jax.geometry.participation import (
     LayerParticipation,
+    filled_up,
     participation_about,
     participation_of_points,
     stacked,
 )
-from memorize_jax.geometry.pipeline import geometry_of_frames, geometry_of_layers
+from memorize_jax.geometry.pipeline import geometry_of_frames
 from memorize_jax.geometry.result import JointGeometry, ManifoldGeometry
 from memorize_jax.threads import one_thread
 
@@ -63,9 +65,9 @@ def geometries_of_one_layer(
     # Threads of LAPACK would wait for those of jax.
     with one_thread():
         if len(points) <= MANY:
-            found = geometry_of_layers((points,), mask, key, mean_field)
-            jointly = None if joint is None else joint_geometry_of_layers((points,), mask, key, joint)
-            participation = stacked([participation_of_points(points, mask)])
+            found = mean_field_of_layers((points,), mask, key, mean_field)
+            jointly = None if joint is None else joint_of_layers((points,), mask, key, joint)
+            participation = stacked([participation_of_points(*filled_up(points, mask))])
             return jax.block_until_ready(LayerGeometries(found, jointly, participation))
         reference, finite = _reference(points, mask, mean_field.center_basis)
         own = _own_products(points, mask, reference)

@@ -98,14 +98,15 @@ def participation_ratio(points: Any) -> ParticipationRatio:
 def layer_participation(layers: Mapping[str, Any]) -> LayerParticipation:
     """Measures every layer, all points together and class by class; arguments and errors of `layer_geometry`."""
     read = [read_manifolds(points, f"points of layer {name!r}") for name, points in layers.items()]
-    return stacked([participation_of_points(*_filled_up(one)) for one in read])
+    return stacked([participation_of_points(*filled_up(one.points, one.mask)) for one in read])
 
 
-def _filled_up(one):
-    """Points and mask of a layer; few points outside of jit in one of few shapes."""
-    points, mask = one.points, one.mask.astype(one.points.dtype)
+def filled_up(points: Float[Array, "P M N"], mask: Mask) -> tuple[Float[Array | np.ndarray, "P _ _"], Any]:
+    """Points and mask of a layer as `participation_of_points` takes them; few of them in one of few shapes."""
+    mask = mask.astype(points.dtype)
     if alone_on_processor(points) and is_small(mask):
-        (points,), mask = fill_up([points], mask)
+        (filled,), mask = fill_up([points], mask)
+        return filled, mask
     return points, mask
 
 
