@@ -73,18 +73,20 @@ def geometry_of_clouds() -> np.ndarray:
 
 
 def geometry_shared_by_devices() -> dict[str, np.ndarray]:
-    """Both geometries of three layers by whatever devices there are; leaf -> numbers."""
+    """Both geometries of three layers by whatever devices there are, in float64; leaf -> numbers."""
     rng = np.random.default_rng(0)
     shared = rng.normal(size=(6, 1, 2)) @ rng.normal(size=(2, 12))
-    layers = {str(number): (shared + rng.normal(size=(6, 5, 12))).astype(np.float32) for number in range(3)}
+    layers = {str(number): shared + rng.normal(size=(6, 5, 12)) for number in range(3)}
     number = jax.local_device_count()
     options = {"key": jax.random.key(0), "num_draws": 30}
     joint = {"classes_per_draw": 3, **options}
-    found = {
-        "mean_field": geometry.layer_geometry(layers, vary_components=True, devices=number, **options),
-        "joint, by blocks": geometry.layer_joint_geometry(layers, devices=number, **joint),
-        "joint, by layers": geometry.layer_joint_geometry(layers, devices=min(number, 3), **joint),
-    }
+    # In float32 the search for shared directions ends elsewhere if anything is rounded otherwise.
+    with jax.enable_x64(True):
+        found = {
+            "mean_field": geometry.layer_geometry(layers, vary_components=True, devices=number, **options),
+            "joint, by blocks": geometry.layer_joint_geometry(layers, devices=number, **joint),
+            "joint, by layers": geometry.layer_joint_geometry(layers, devices=min(number, 3), **joint),
+        }
     return {
         f"{which} {field.name}": np.asarray(getattr(own, field.name))
         for which, own in found.items()

@@ -8,7 +8,7 @@ import numpy as np
 
 from benchmarks.lowered.program import Program, Sizes, array, key
 from memorize_jax import geometry
-from memorize_jax.geometry import center_objective, centers, one_layer, participation, pipeline
+from memorize_jax.geometry import center_search, centers, one_layer, participation, pipeline
 from memorize_jax.geometry import layer_by_layer as layers_in_turn
 from memorize_jax.geometry.anchors import anchor_statistics, solve_anchors
 from memorize_jax.geometry.options import GeometryOptions, joint_options, mean_field_options
@@ -85,8 +85,8 @@ def whole_network(sizes: Sizes, num_layers: int) -> Program:
 
 
 def many_centers() -> list[Program]:
-    """The search for shared directions among more centers than `center_objective.MANY`."""
-    gram, site = array(*2 * [center_objective.MANY + 1]), "geometry.centers:_center_structure"
+    """The search for shared directions among more centers than `center_search.MANY`."""
+    gram, site = array(*2 * [center_search.MANY + 1]), "geometry.centers:_center_structure"
     search = lambda gram, key: geometry.center_structure(gram, key=key, neighbors=True)
     return [Program("directions shared by many centers", site, search, (gram, key()))]
 

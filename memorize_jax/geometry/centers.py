@@ -11,8 +11,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int32, PRNGKeyArray
 
-from memorize_jax.geometry import center_search, center_walk
-from memorize_jax.geometry.center_objective import MANY, decompose, mean_absolute_cosine
+from memorize_jax.geometry import center_search, many_centers
+from memorize_jax.geometry.center_search import mean_absolute_cosine
 from memorize_jax.geometry.points import is_concrete
 from memorize_jax.keys import stream
 
@@ -45,11 +45,11 @@ def center_structure(
 
     with X the centers minus their mean. Restarts run in one batch. Among those within 3 % of the lowest cost the one
     is kept whose worst-treated center keeps the largest share of its norm: the very lowest cost can remove one center
-    altogether. With `num_components=None`, K rises until the mean |cos| falls no more, and the K with the least is
-    taken; K = 0 (remove nothing) takes part unless `min_components` says otherwise.
+    altogether. With `num_components=None`, K rises until the mean |cos| falls no more, see `center_search.search`, and
+    the K with the least is taken; K = 0 (remove nothing) takes part unless `min_components` says otherwise.
 
-    Of up to twelve centers every K is searched for from many starts, `center_search.search`. Of more, each K goes on
-    from the last, `center_walk.walk_over_numbers`, and of more than `center_objective.MANY` it grows by a quarter.
+    Of more than `center_search.MANY` centers, K grows by a quarter of itself from step to step, from the principal
+    components and not from random starts: `many_centers.search_many`.
 
     No K goes beyond the rank of X minus 1, which leaves the centers one direction to differ in; nor does one win that
     takes a center away altogether: where there is no other, nothing is removed.
@@ -76,19 +76,23 @@ def center_structure(
 def _center_structure(gram, key, num_components, min_components, neighbors):
     centering, size, centers = _normalized(gram)
     key, most = stream(key, "center restarts"), max_num_components(len(gram))
+    many = len(gram) > center_search.MANY
 
     def forced(number):
         if number == 0:
             return center_search.nothing_removed(centers, 0)
-        if len(gram) > MANY:
-            found = center_walk.polish_many(number, centers)
+        if many:
+            start = many_centers.leading_components(number, number, centers)
+            found = many_centers.polish_many(start, number, centers)
         else:
             found = center_search.best_of_restarts(jax.random.fold_in(key, number), number, centers)
         return jax.tree.map(lambda leaf: jnp.where(number <= centers.bound, leaf, jnp.nan), found)
 
     beside = None
-    if num_components is None and most > center_search.FEW:
-        chosen, best, beside = center_walk.walk_over_numbers(min_components, centers, neighbors=neighbors)
+    if num_components is None and many:
+        chosen, best = many_centers.search_many(min_components, centers)
+        if neighbors:
+            beside = _beside_many(chosen, best.directions, centers)
     elif num_components is None and most > 0:
         chosen, best, beside = center_search.search(key, min_components, centers, neighbors=neighbors)
     else:
@@ -113,6 +117,18 @@ def _center_structure(gram, key, num_components, min_components, neighbors):
     )
 
 
+def _beside_many(chosen, directions, centers):
+    """Directions for fewer and for more than K of many centers, and their numbers."""
+    distance = center_search.neighbor_distance(len(centers.gram))
+    numbers = jnp.clip(chosen + distance * jnp.array([-1, 1]), 0, centers.bound)
+    width = directions.shape[1]
+
+    def polished(number):
+        return many_centers.polish_many(many_centers.leading_components(number, width, centers), number, centers)
+
+    return jax.lax.map(polished, numbers).directions, numbers
+
+
 def _normalized(gram):
     """The matrix that centers, the mean square of the centers, and the centers in its unit."""
     num = len(gram)
@@ -120,7 +136,7 @@ def _normalized(gram):
     centered = centering @ gram @ centering
     size = jnp.trace(centered) / num
     size = jnp.where(size > 0, size, 1)
-    return centering, size, decompose(centered / size)
+    return centering, size, center_search.decompose(centered / size)
 
 
 def max_num_components(num_manifolds: int) -> int:

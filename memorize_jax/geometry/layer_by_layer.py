@@ -27,8 +27,9 @@ def mean_field_of_layers(
 ) -> ManifoldGeometry:
     """`pipeline.geometry_of_layers`, to rounding: layer after layer where that is possible, else as one program."""
     static = ready.static
-    usual = static.num_center_components is None and ready.center_basis is None and static.frame == "rank"
-    if usual and static.compat is None and static.devices == 1 and _is_possible(layers, mask, key, ready):
+    given = static.num_center_components is not None or ready.center_basis is not None
+    usual = static.frame == "rank" and static.compat is None and not static.vary_components and static.devices == 1
+    if usual and not given and _is_possible(layers, mask, key, ready):
         return _mean_field_layer_by_layer(layers, mask, key, ready)
     return geometry_of_layers(layers, mask, key, ready)
 

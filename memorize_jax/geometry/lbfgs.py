@@ -36,10 +36,9 @@ def minimize_batch(
 ) -> tuple[Float[Array, "R ..."], Float[Array, " R"]]:
     """Minimizes a smooth function from many starts; returns points and values, none above that at its start.
 
-    Every iteration evaluates one point for each start, at most `maxiter` beside the start itself. A step that does not
-    gain enough is shortened by the minimum of the parabola through what is known, so that no start waits for the line
-    search of another. A start is done when its value falls by less than the share `tol` of itself, three times in a
-    row.
+    Every iteration evaluates one point for each start, at most `maxiter`. A step that does not gain enough is shortened
+    by the minimum of the parabola through what is known, so that no start waits for the line search of another. A start
+    is done when its value falls by less than the share `tol` of itself, three times in a row.
     """
     shape, eps = start.shape, jnp.finfo(start.dtype).eps
 
@@ -48,13 +47,11 @@ def minimize_batch(
         return value, gradient.reshape(point.shape)
 
     def advance(state):
-        # The starts are evaluated here as well: a second copy of the function would have to be compiled.
-        first = state.evaluations == 0
         moved = state.step[:, None] * state.direction
         value, gradient = evaluate(state.point + moved)
         slope = state.step * _dot(state.gradient, state.direction)
         allowed = SUFFICIENT * slope + ROUNDING * eps * jnp.abs(state.value)
-        taken = ((value - state.value <= allowed) & ~state.done) | first
+        taken = (value - state.value <= allowed) & ~state.done
         take = lambda new, old: jnp.where(taken.reshape(-1, *[1] * (new.ndim - 1)), new, old)
 
         change = gradient - state.gradient
@@ -72,32 +69,31 @@ def minimize_batch(
         bend = value - state.value - slope
         shorter = jnp.where(bend > 0, -slope / (2 * jnp.where(bend > 0, bend, 1)), 0)
         step = jnp.where(taken, 1, state.step * jnp.clip(shorter, 0.1, 0.5))
-        length = jnp.sqrt(_dot(gradient, gradient))
-        careful = jnp.minimum(1, 0.3 * jnp.sqrt(_dot(state.point, state.point)) / jnp.where(length > 0, length, 1))
-        step = jnp.where(first, careful, step)
         small = jnp.where(taken, (state.small + 1) * (state.value - value < tol * jnp.abs(value)), state.small)
-        done = state.done | (small >= SMALL_GAINS) | (step < eps) | (length == 0)
+        done = state.done | (small >= SMALL_GAINS) | (step < eps)
         value, point = take(value, state.value), take(state.point + moved, state.point)
         pairs = (moves, changes, curvature, scale)
         return _State(state.evaluations + 1, point, value, gradient, direction, step, *pairs, small, done)
 
     point = start.reshape(shape[0], -1)
-    num, dtype = len(point), point.dtype
+    value, gradient = evaluate(point)
+    length = jnp.sqrt(_dot(gradient, gradient))
+    first = jnp.minimum(1, 0.3 * jnp.sqrt(_dot(point, point)) / jnp.where(length > 0, length, 1))
     state = _State(
         evaluations=jnp.int32(0),
         point=point,
-        value=jnp.full(num, jnp.inf, dtype),
-        gradient=jnp.zeros_like(point),
-        direction=jnp.zeros_like(point),
-        step=jnp.zeros(num, dtype),
-        moves=jnp.zeros((MEMORY, *point.shape), dtype),
-        changes=jnp.zeros((MEMORY, *point.shape), dtype),
-        curvature=jnp.zeros((MEMORY, num), dtype),
-        scale=jnp.ones(num, dtype),
-        small=jnp.zeros(num, jnp.int32),
-        done=jnp.zeros(num, bool),
+        value=value,
+        gradient=gradient,
+        direction=-gradient,
+        step=first,
+        moves=jnp.zeros((MEMORY, *point.shape), point.dtype),
+        changes=jnp.zeros((MEMORY, *point.shape), point.dtype),
+        curvature=jnp.zeros((MEMORY, len(point)), point.dtype),
+        scale=jnp.ones_like(value),
+        small=jnp.zeros(len(point), jnp.int32),
+        done=length == 0,
     )
-    state = jax.lax.while_loop(lambda state: (state.evaluations <= maxiter) & ~jnp.all(state.done), advance, state)
+    state = jax.lax.while_loop(lambda state: (state.evaluations < maxiter) & ~jnp.all(state.done), advance, state)
     return state.point.reshape(shape), state.value
 
 

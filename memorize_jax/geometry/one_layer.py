@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from memorize_jax.geometry.batching import chunked_map
-from memorize_jax.geometry.center_objective import MANY
+from memorize_jax.geometry.center_search import MANY
 from memorize_jax.geometry.centers import CenterStructure, center_structure
 from memorize_jax.geometry.frames import frames_without
 from memorize_jax.geometry.grams import (
@@ -56,7 +56,7 @@ def geometries_of_one_layer(
     """Measures mean-field geometry, joint geometry and participation ratios, to rounding as their own functions do.
 
     Offsets meet the shared directions, [P, M, K], once these are known, and never all centers, [P, M, P]. Not for jit:
-    the number of directions is read in between. Up to `center_objective.MANY` manifolds it is the programs of those
+    the number of directions is read in between. Up to `center_search.MANY` manifolds it is the programs of those
     functions, so that rounding does not lead a search elsewhere.
 
     Raises:

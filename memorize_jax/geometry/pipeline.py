@@ -12,7 +12,7 @@ from memorize_jax.geometry import compiling
 from memorize_jax.geometry import status as status_flags
 from memorize_jax.geometry.anchors import AnchorStatistics, statistics_of_anchors
 from memorize_jax.geometry.batching import chunked_map, over_layers
-from memorize_jax.geometry.center_objective import MANY
+from memorize_jax.geometry.center_search import MANY
 from memorize_jax.geometry.centers import CenterStructure, center_structure, check_num_components
 from memorize_jax.geometry.frames import Frames, build_frames
 from memorize_jax.geometry.grams import Grams, Mask, reduce_points, reference_of_points

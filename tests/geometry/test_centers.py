@@ -4,9 +4,6 @@ import numpy as np
 import pytest
 import scipy.optimize
 
-from benchmarks import centers as benchmark
-from memorize_jax.geometry import center_objective
-from memorize_jax.geometry.center_search import neighbor_distance
 from memorize_jax.geometry.centers import center_structure, mean_absolute_cosine
 from tests.oracles import reference
 
@@ -209,68 +206,3 @@ def test_a_neighbor_that_there_is_not_is_not_a_number(num_components, there):
     gram = low_rank_gram(9, num_manifolds=10)
     found = center_structure(gram, key=KEY, num_components=num_components, neighbors=True)
     np.testing.assert_array_equal(np.isfinite(found.neighbors).all(axis=(1, 2)), there)
-
-
-def objective_by_qr(free, share, centers):
-    """The documented objective, from centers and columns in the axes of their features."""
-    directions = jnp.linalg.qr(free)[0]
-    left = centers - centers @ directions @ directions.T
-    squares, given = jnp.sum(left**2, axis=1), jnp.sum(centers**2, axis=1)
-    cosines = (left @ left.T) / jnp.sqrt(squares[:, None] * squares[None, :])
-    short = jnp.maximum(1 - squares / (share**2 * given), 0)
-    return 0.5 * jnp.sum(cosines**2) + len(centers) * jnp.sum(short**2)
-
-
-@pytest.mark.parametrize("share", [0.1, pytest.param(0.9, marks=pytest.mark.slow)])
-def test_gradient_is_that_of_the_objective_and_stays_in_the_span_of_the_centers(x64, share):
-    rng = np.random.default_rng(0)
-    points = rng.normal(size=(9, 5)) @ rng.normal(size=(5, 30))
-    points -= points.mean(axis=0)
-    centers = center_objective.decompose(jnp.asarray(points @ points.T))
-    # Of rank 5: the first five axes are all there are.
-    free = rng.normal(size=(9, 4)) * (np.arange(9) < 5)[:, None] * (np.arange(4) < 2)
-    value, gradient = center_objective.value_and_gradient(jnp.asarray(free), share, 2, centers)
-    expected = jax.value_and_grad(objective_by_qr)(jnp.asarray(free[:5, :2]), share, centers.root[:, :5])
-    np.testing.assert_allclose(value, expected[0], rtol=1e-10)
-    np.testing.assert_allclose(gradient[:5, :2], expected[1], rtol=1e-8, atol=1e-10 * np.abs(expected[1]).max())
-    assert np.abs(gradient[5:]).max() < 1e-10
-    assert not np.any(gradient[:, 2:])
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("num_manifolds", [8, 20])
-def test_layers_in_a_batch_are_searched_as_one_by_one(num_manifolds, x64):
-    """What an accelerator does with the layers of a network; in float32 rounding decides between equal costs."""
-    kinds = ("shared", "rectified", "random", "unequal")
-    centers = [benchmark.invent_centers(kind, num_manifolds) for kind in kinds]
-    grams = jnp.asarray([own @ own.T for own in centers])
-    search = lambda gram: center_structure(gram, key=KEY, neighbors=True)
-    together, alone = jax.jit(jax.vmap(search))(grams), jax.lax.map(search, grams)
-    np.testing.assert_array_equal(together.num_components, alone.num_components)
-    assert len(set(alone.num_components.tolist())) > 1
-    for name in ("center_correlation", "residual_correlation", "cost"):
-        np.testing.assert_allclose(getattr(together, name), getattr(alone, name), rtol=1e-4, err_msg=name)
-    used = [np.sum(np.any(np.nan_to_num(each.neighbors) != 0, axis=2), axis=2) for each in (together, alone)]
-    np.testing.assert_array_equal(*used)
-    numbers = np.asarray(alone.num_components)[:, None] + neighbor_distance(num_manifolds) * np.array([-1, 1])
-    assert np.all((used[0] == numbers) | (numbers < 0))
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("kind", ["shared", "low rank"])
-def test_a_chosen_number_is_no_worse_than_before(kind):
-    name, gram, _ = next(case for case in benchmark.cases() if case[0] == f"{kind}, P = 100")
-    before, found = benchmark.read_before()[name], benchmark.judge(gram, benchmark.search(gram, None).coefficients)
-    assert found.correlation <= 1.01 * before.correlation
-    if found.num_components == before.num_components:
-        assert found.cost <= 1.005 * before.cost
-
-
-@pytest.mark.slow
-def test_a_walk_over_numbers_finds_what_scipy_finds(x64):
-    rng = np.random.default_rng(4)
-    points = rng.normal(size=(14, 2)) @ rng.normal(size=(2, 60)) + 0.4 * rng.normal(size=(14, 60))
-    gram = points @ points.T
-    found = center_structure(jnp.asarray(gram), key=KEY)
-    least = scipy_cost(gram, int(found.num_components))
-    assert least * (1 - 1e-6) <= found.cost <= 1.03 * least

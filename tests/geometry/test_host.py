@@ -215,7 +215,8 @@ for found in (jax.pmap(one)(grams, linears), shared(grams, linears), jax.jit(jax
 assert bool(callback.runs_on_host(choose_solver(None, 60, 30)))
 # Large enough for threads, which a fork does not inherit.
 if not (child := os.fork()):
-    callback._solver(1e-7, 500, False)(np.asarray(grams), np.tile(linears, (1, 20, 1)), np.ones((1, 30)))
+    found = np.empty((8, 1200, 30), np.float32)
+    callback._solver(1e-7, 500, False)(np.asarray(grams), np.tile(linears, (1, 20, 1)), np.ones((1, 30)), found)
     os._exit(7)
 print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """

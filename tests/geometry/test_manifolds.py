@@ -305,13 +305,15 @@ def test_capacity_around_a_forced_number_is_that_of_the_numbers_beside_it():
 
 
 @pytest.mark.slow
-def test_capacity_around_a_chosen_number_under_jit_and_by_layers():
-    layers = {"plain": on_axes(8), "shared": on_axes(8) + 4 * np.eye(10, 8, dtype=np.float32)[:, :1, None]}
+def test_capacity_around_a_chosen_number_under_jit_and_by_layers(x64):
+    # In float32 the search ends elsewhere if anything is rounded otherwise, which moves capacities by some thousandths.
+    layers = {"plain": on_axes(8), "shared": on_axes(8) + 4 * np.eye(10, 8)[:, :1, None]}
+    layers = {name: points.astype(float) for name, points in layers.items()}
     options = OPTIONS | {"num_center_components": None}
     found = jax.jit(lambda layers: geometry.layer_geometry(layers, **options, vary_components=True))(layers)
     plain = geometry.layer_geometry(layers, **options)
     np.testing.assert_array_equal(found.num_center_components, plain.num_center_components)
-    np.testing.assert_allclose(found.capacity, plain.capacity, rtol=1e-3)
+    np.testing.assert_allclose(found.capacity, plain.capacity, rtol=1e-5)
     for name in layers:
         there = int(found[name].num_center_components) > 0
         assert np.isfinite(found[name].capacity_fewer_components) == there

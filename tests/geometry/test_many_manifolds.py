@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from memorize_jax.geometry import one_layer, participation_ratio
+from memorize_jax.geometry import center_search, many_centers, one_layer, participation_ratio
 from memorize_jax.geometry.centers import center_structure
 from memorize_jax.geometry.options import GeometryOptions, joint_options, mean_field_options
 from memorize_jax.geometry.pipeline import geometry_of_layers
@@ -35,6 +35,16 @@ def shared_centers(num, seed=0):
     rng = np.random.default_rng(seed)
     shared = rng.normal(size=(num, 4)) * [3, 1.5, 1.5, 1.5]
     return (shared @ rng.normal(size=(4, 400)) + rng.normal(size=(num, 400))).astype(np.float32)
+
+
+@pytest.mark.slow
+def test_written_out_gradient():
+    centers = center_search.decompose(jnp.asarray(np.cov(shared_centers(12))))
+    free = jax.random.normal(KEY, (12, 5))
+    found = many_centers.value_and_gradient(free, 0.7, 3, centers)
+    expected = jax.value_and_grad(center_search._objective)(free, 0.7, 3, centers)
+    np.testing.assert_allclose(found[0], expected[0], 1e-5)
+    np.testing.assert_allclose(found[1], expected[1], 1e-3, 1e-4 * float(jnp.max(jnp.abs(expected[1]))))
 
 
 @pytest.mark.slow
