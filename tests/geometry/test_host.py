@@ -18,6 +18,7 @@ from tests import commands
 from tests.geometry.shared import POINTS, measure
 
 host = pytest.importorskip("memorize_jax.geometry.qp.host", reason="needs numba", exc_type=ImportError)
+machine_code = pytest.importorskip("memorize_jax.geometry.machine_code", reason="needs numba", exc_type=ImportError)
 
 
 def solve(rows, linear, signs, tol=1e-12, max_steps=1000, parts=1):
@@ -259,6 +260,6 @@ def test_where_no_cache_can_be_written_numba_compiles_anew(monkeypatch):
             raise RuntimeError("cannot cache function 'f': no locator available for file 'f.py'")
         return lambda function: function
 
-    monkeypatch.setattr(host.numba, "njit", njit)
-    assert host._compiled(abs) is abs
+    monkeypatch.setattr(machine_code.numba, "njit", njit)
+    assert machine_code.compiled(abs) is abs
     assert asked == [True, False]
