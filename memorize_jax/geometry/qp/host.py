@@ -284,3 +284,12 @@ def separable(rows, signs, least, max_steps):
         if weights[newcomer] == 0:
             return -1
     return -1
+
+
+@compiled
+def gather(gram, points, block):
+    """Writes the inner products of some points among themselves."""
+    for i in range(len(points)):
+        row, into = gram[points[i]], block[i]
+        for j in range(len(points)):
+            into[j] = row[points[j]]
