@@ -19,8 +19,8 @@ from memorize_jax.geometry.center_candidates import (
 from memorize_jax.geometry.center_search import FEW, LEAST_RETAINED, PATIENCE, neighbor_distance
 from memorize_jax.threads import on_threads
 
-# Evaluations on the way from K - 1 to K: at least so many, of fewer centers this divided by their number; of few ones,
-# which start anew for each K; of the starts at the K that is chosen; and of what comes out of these.
+# Evaluations on the way from K - 1 to K: at least so many, of fewer centers this divided by their number; of the starts
+# for a given K, for the one that is chosen, and of what comes out of these.
 LEAST_CONTINUED, CONTINUED, ANEW, RESTARTED, POLISHED = 15, 1500, 150, 60, 300
 # Share of the value that counts as a gain, on the way and at the end.
 TOLERANCE, LAST_TOLERANCE = 1e-5, 1e-7
@@ -73,7 +73,7 @@ def search(layers: Sequence[Centers], draws: Float[np.ndarray, "R P _"], *, min_
     """
     num = len(layers[0].gram)
     few, distance = num - 2 <= FEW, neighbor_distance(num)
-    evaluations = ANEW if few else max(LEAST_CONTINUED, CONTINUED // num)
+    evaluations, tol = (POLISHED, LAST_TOLERANCE) if few else (max(LEAST_CONTINUED, CONTINUED // num), TOLERANCE)
     nothing = [judged(centers, np.zeros((0, num))) for centers in layers]
     empty = tuple(np.zeros((0, num)) for _ in LEAST_RETAINED)
     walks = [Walk(empty, 0, none, empty, (none.directions,)) for none in nothing]
@@ -92,8 +92,8 @@ def search(layers: Sequence[Centers], draws: Float[np.ndarray, "R P _"], *, min_
         for place in going:
             centers = layers[place]
             rows = [np.concatenate([chain, next_direction(centers, chain)]) for chain in walks[place].chains]
-            rows += random_starts(centers, draws, tried)[len(rows) :] if few else []
-            starts.append([Start(centers, own, share_of(i), evaluations, TOLERANCE) for i, own in enumerate(rows)])
+            rows += random_starts(centers, draws, tried) if few else []
+            starts.append([Start(centers, own, share_of(i), evaluations, tol) for i, own in enumerate(rows)])
         for place, found in zip(going, _in_turn(minimized, starts), strict=True):
             walk, (candidate, usable) = walks[place], choose(found)
             chains = tuple(each.directions for each in lowest_of_shares(found))

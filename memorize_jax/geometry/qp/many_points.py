@@ -56,7 +56,8 @@ def solve_by_root(
             root, place = roots[number], number * per_gram
             gram = root @ root.T
             prepared[number] = _Prepared(gram, None)
-            if len(root) <= FEW_ADDED or max_steps < FEW_ADDED:
+            # No more points are active than there are directions.
+            if min(np.count_nonzero(root.any(axis=0)), max_steps) <= FEW_ADDED:
                 continue
             one_by_one(number, 0, 1, FEW_ADDED)
             slack = linears[place] - weights[place] @ gram
@@ -79,7 +80,8 @@ def solve_by_root(
                 continue
             own = slice(number * per_gram + first, number * per_gram + last)
             active = guess(first, last)
-            solved = solve_from_guess(gram, linears[own], signs[own], active, tol, weights[own])
+            arguments = (gram, linears[own], signs[own], active, tol, least_pivot)
+            solved = solve_from_guess(*arguments, weights[own])
             for program in np.flatnonzero(~solved):
                 one_by_one(number, first + program, first + program + 1)
 
@@ -102,7 +104,7 @@ def guess_active(
     References:
       Boyd et al. 2011, Distributed optimization via ADMM, section 3.4.3.
     """
-    values: np.ndarray = np.sum(root**2, axis=0, dtype=np.float64)
+    values = np.einsum("ij,ij->j", root, root)
     penalty = np.float32(np.exp(np.mean(np.log(values[values > 0]))))
     scaled = (root / np.sqrt(values + penalty)).astype(np.float32)
     inverse = (np.eye(len(root), dtype=np.float32) - scaled @ scaled.T) / penalty
@@ -126,6 +128,7 @@ def solve_from_guess(
     signs: Float[np.ndarray, "n M"],
     active: Bool[np.ndarray, "n M"],
     tol: float,
+    least_pivot: float,
     weights: Float[np.ndarray, "n M"],
 ) -> Bool[np.ndarray, " n"]:
     """Solves programs whose active points are known but for a few; returns which are solved.
@@ -142,7 +145,7 @@ def solve_from_guess(
         for program in left:
             points = np.flatnonzero(active[program])
             weights[program] = 0
-            weights[program, points] = _solution(gram, points, linear[program])
+            weights[program, points] = _solution(gram, points, linear[program], least_pivot)
         slack = linear[left] - weights[left] @ gram
         own, sign = active[left], signs[left]
         wrong = own & ~(sign * weights[left] > 0)
@@ -159,13 +162,15 @@ def solve_from_guess(
     return solved
 
 
-def _solution(gram, points, linear):
-    """K_aa^-1 h_a; NaN where the active points depend on one another."""
+def _solution(gram, points, linear, least_pivot):
+    """K_aa^-1 h_a; NaN where an active point depends on others, and there is no end to what its weight may be."""
     block = np.empty((len(points), len(points)))
     host.gather(gram, points, block)
     try:
         # Symmetric; this way around LAPACK needs no copy.
         factor = scipy.linalg.cho_factor(block.T, overwrite_a=True, check_finite=False)
     except np.linalg.LinAlgError:
+        return np.nan
+    if len(points) and np.min(np.diagonal(factor[0])) ** 2 <= least_pivot:
         return np.nan
     return scipy.linalg.cho_solve(factor, linear[points], check_finite=False)
