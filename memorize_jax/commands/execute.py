@@ -10,10 +10,10 @@ import pandas as pd
 from memorize_jax.compilation import kept_compiled
 from memorize_jax.config import RunConfig
 from memorize_jax.data import PermutedLabels, Splits
+from memorize_jax.measurements import second_process
 from memorize_jax.measurements.driver import is_measured, measure
 from memorize_jax.measurements.measurement import Measurement
 from memorize_jax.measurements.registry import get_measurement, open_study
-from memorize_jax.measurements.second_process import Room, second_process
 from memorize_jax.presets import Preset
 from memorize_jax.runs.folder import RunFolder
 from memorize_jax.runs.seeds import combine, for_each, seed_folder
@@ -51,8 +51,12 @@ def train_and_measure(
         second = None
         if with_second:
             members = [seed_folder(folder, seed) for seed in seeds] or [RunFolder(folder).workdir]
-            rooms = [Room(name, member, preset.of_all(get_measurement(name))) for name in names for member in members]
-            second = stack.enter_context(second_process(rooms))
+            rooms = [
+                second_process.Room(name, member, preset.of_all(get_measurement(name)))
+                for name in names
+                for member in members
+            ]
+            second = stack.enter_context(second_process.second_process(rooms))
         if not is_trained:
             say("train")
             if seeds:
@@ -60,7 +64,7 @@ def train_and_measure(
             else:
                 train_run(folder, config, prepared, preset.plan())
         if second:
-            second.trained.set()
+            second_process.is_trained(second)
         for number, name in enumerate(names, start=1):
             say(f"[{number}/{len(names)}] {name}")
             measurement = get_measurement(name)

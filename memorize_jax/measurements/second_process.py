@@ -13,12 +13,15 @@ import multiprocessing
 import os
 import pathlib
 import queue
+import shutil
 import signal
 import sys
+import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from memorize_jax.compilation import kept_compiled
 from memorize_jax.config import Settings
@@ -33,8 +36,7 @@ from memorize_jax.threads import one_thread
 MOST_UNITS = 4096
 # Epochs that a run should have before what will be measured is gone through, and how often that is looked up.
 LEAST_EPOCHS, WAIT_SECONDS = 3, 0.3
-# A process that was killed may have held the lock of what is claimed.
-LOCK_SECONDS = 10
+TRAINED = "trained"
 
 
 class Room(NamedTuple):
@@ -50,15 +52,14 @@ class SecondProcess(NamedTuple):
 
     Attributes:
       rooms: number of each measurement of a run: (measurement, folder) -> number.
-      claimed: a byte for each unit of each of them, not zero once one of the processes has begun with it.
-      trained: set when the last epoch is stored.
+      claims: folder with an empty file for each unit that one of the processes has begun with, and `TRAINED` once the
+        last epoch is stored. To make a file that is not there is one step, and a killed process holds no lock.
       answers: gives (number of a unit, its rows, what was said on standard error).
       found: answers that were not asked for yet.
     """
 
     rooms: dict[tuple[str, pathlib.Path], int]
-    claimed: Any
-    trained: Any
+    claims: pathlib.Path
     answers: Connection
     found: dict[int, tuple[list[dict] | None, str]]
 
@@ -67,23 +68,29 @@ class SecondProcess(NamedTuple):
 def second_process(rooms: Sequence[Room]) -> Iterator[SecondProcess]:
     """Starts the second process for these measurements, in the order of the first; it ends with the `with`.
 
-    It waits for `trained` to be set.
+    It hands out nothing before `is_trained` is called.
     """
     # A fork would have locks of threads that it does not have.
     context = multiprocessing.get_context("spawn")
-    claimed, trained = context.Array("b", max(len(rooms), 1) * MOST_UNITS), context.Event()
-    answers, ours = context.Pipe(duplex=False)
-    process = context.Process(target=_work, args=(list(rooms), claimed, trained, ours), daemon=True)
+    claims = pathlib.Path(tempfile.mkdtemp(prefix="memorize_jax_"))
+    answers, theirs = context.Pipe(duplex=False)
+    process = context.Process(target=_work, args=(list(rooms), claims, theirs), daemon=True)
     process.start()
     # So that its end is the end of what can be read.
-    ours.close()
+    theirs.close()
     numbers = {(room.measurement, room.workdir): number for number, room in enumerate(rooms)}
     try:
-        yield SecondProcess(numbers, claimed, trained, answers, {})
+        yield SecondProcess(numbers, claims, answers, {})
     finally:
         process.kill()
         process.join()
         answers.close()
+        shutil.rmtree(claims, ignore_errors=True)
+
+
+def is_trained(second: SecondProcess) -> None:
+    """Lets the second process begin with what is to be measured."""
+    (second.claims / TRAINED).touch()
 
 
 def take(second: SecondProcess, measurement: str, workdir: pathlib.Path, position: int) -> list[dict] | None:
@@ -92,7 +99,7 @@ def take(second: SecondProcess, measurement: str, workdir: pathlib.Path, positio
     None: the caller has to measure it.
     """
     number = second.rooms.get((measurement, workdir))
-    if number is None or position >= MOST_UNITS or _claim(second.claimed, unit := number * MOST_UNITS + position):
+    if number is None or position >= MOST_UNITS or _claim(second.claims, unit := number * MOST_UNITS + position):
         return None
     while unit not in second.found:
         try:
@@ -105,34 +112,31 @@ def take(second: SecondProcess, measurement: str, workdir: pathlib.Path, positio
     return rows
 
 
-def _claim(claimed, unit) -> bool:
-    lock = claimed.get_lock()
-    if not lock.acquire(timeout=LOCK_SECONDS):
-        return True
+def _claim(claims, unit) -> bool:
     try:
-        is_free = not claimed.get_obj()[unit]
-        claimed.get_obj()[unit] = 1
-        return is_free
-    finally:
-        lock.release()
+        (claims / str(unit)).touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    return True
 
 
-def _work(rooms, claimed, trained, answers):
+def _work(rooms, claims, answers):
     """What the second process does."""
     # The first is interrupted by the same key, and ends this one.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=_end_with_parent, args=(claims,), daemon=True).start()
     send = _sender(answers)
     with kept_compiled():
-        _rehearse(rooms, trained)
-        trained.wait()
+        _rehearse(rooms, trained := claims / TRAINED)
+        while not trained.exists():
+            time.sleep(WAIT_SECONDS)
         opened = functools.lru_cache(maxsize=1)(open_run)
         for number, room in reversed(list(enumerate(rooms))):
             with _quiet(), contextlib.suppress(Exception):
                 work = _plan(room, opened)
                 for position in reversed(range(min(len(work.units), MOST_UNITS))):
                     unit = number * MOST_UNITS + position
-                    if _claim(claimed, unit):
+                    if _claim(claims, unit):
                         send((unit, *_rows(work, work.units[position])))
     # What has not been read yet would be lost with the process.
     threading.Event().wait()
@@ -142,11 +146,12 @@ def _rehearse(rooms, trained):
     """Compiles what the measurements will need, by going through a unit of each; what comes out is of no interest."""
     folders = {room.workdir for room in rooms}
     while not any(len(stored_rows(RunFolder(folder))) >= LEAST_EPOCHS for folder in folders):
-        if trained.wait(WAIT_SECONDS):
+        if trained.exists():
             return
+        time.sleep(WAIT_SECONDS)
     done, opened = set(), functools.lru_cache(maxsize=1)(open_run)
     for room in rooms:
-        if trained.is_set():
+        if trained.exists():
             return
         if room.measurement not in done and len(stored_rows(RunFolder(room.workdir))) >= LEAST_EPOCHS:
             done.add(room.measurement)
@@ -189,8 +194,9 @@ def _sender(connection) -> Callable[[tuple], None]:
     return waiting.put
 
 
-def _end_with_parent():
+def _end_with_parent(claims):
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
+        shutil.rmtree(claims, ignore_errors=True)
         os._exit(1)

@@ -8,7 +8,7 @@ import pytest
 
 from memorize_jax.measurements.driver import measure
 from memorize_jax.measurements.registry import get_measurement
-from memorize_jax.measurements.second_process import MOST_UNITS, Room, second_process, take
+from memorize_jax.measurements.second_process import MOST_UNITS, Room, is_trained, second_process, take
 from memorize_jax.runs.folder import RunFolder
 from tests.measurements import tiny
 
@@ -41,9 +41,9 @@ def test_tables_are_the_same_and_a_killed_process_is_done_without(run, tmp_path,
         tables[name] = (run.results / f"{name}.csv").read_bytes()
     for is_killed in (False, True):
         with second_process(rooms) as second:
-            second.trained.set()
+            is_trained(second)
             # The first unit of all is the last that the second process begins with.
-            assert wait_until(lambda: second.claimed[0])
+            assert wait_until(lambda: (second.claims / "0").exists())
             (process,) = multiprocessing.active_children()
             if is_killed:
                 process.kill()
@@ -62,6 +62,7 @@ def test_tables_are_the_same_and_a_killed_process_is_done_without(run, tmp_path,
                 (run.results / f"{name}.csv").unlink()
                 measure(get_measurement(name), run.workdir, tiny.PRESET.of_all(get_measurement(name)), second=second)
                 assert (run.results / f"{name}.csv").read_bytes() == tables[name], (is_killed, name)
+        assert not second.claims.exists()
         assert multiprocessing.active_children() == []
     assert "Traceback" not in capfd.readouterr().err
 
@@ -72,8 +73,8 @@ def test_what_the_first_has_begun_the_second_leaves_alone_and_the_other_way_roun
     with second_process(rooms) as second:
         # Still training: nothing has been handed out.
         assert [take(second, name, run.workdir, 0) for name in NAMES] == [None, None]
-        second.trained.set()
-        assert wait_until(lambda: second.claimed[1])
+        is_trained(second)
+        assert wait_until(lambda: (second.claims / "1").exists())
         rows = take(second, NAMES[0], run.workdir, 1)
         assert rows is not None
         # Of all that it has begun it has told, and what was the first's it has not done.
