@@ -53,7 +53,7 @@ def network_geometries(
     layers: tuple[str, ...],
     key: jax.Array,
     joint_draws: int = 200,
-    **options,
+    **options: Any,
 ) -> NetworkGeometry:
     """Measures the mean-field and the joint geometry of every layer for one group of examples; jit-able as it is.
 
@@ -130,7 +130,7 @@ def group_geometry(
     variables: dict,
     images: Mapping[str, Shaped[Array | np.ndarray, "_ ..."]],
     indices: Mapping[str, Int[Array | np.ndarray, "P M"]],
-    **options,
+    **options: Any,
 ) -> dict[str, ManifoldGeometry]:
     """Measures every layer for every group of examples, as part of a jitted evaluation step.
 
