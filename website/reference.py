@@ -72,7 +72,8 @@ def _first(text):
 
 def _page(one, first):
     """The page of a name; what two packages publish is described where it is published first."""
-    heading = f"# {one.package}.{one.name}"
+    # An underscore is no emphasis.
+    heading = f"# {one.package}.{one.name}".replace("_", r"\_")
     if one.name == "__version__":
         return f"{heading}\n\n{VERSION}\n"
     if one != first:
