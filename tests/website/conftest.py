@@ -65,8 +65,7 @@ def site(tmp_path_factory):
     if not all(importlib.util.find_spec(name) for name in ("mkdocs", "material", "mkdocstrings")):
         pytest.skip("needs MkDocs: pip install '.[docs]'")
     folder = tmp_path_factory.mktemp("site") / "site"
-    flags = ("--strict", "--quiet", f"--site-dir={folder}")
-    done = python("-m", "mkdocs", "build", *flags, NO_MKDOCS_2_WARNING="1")
+    done = python("-m", "website", "--quiet", f"--site-dir={folder}")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     return folder.resolve()
 
