@@ -2,12 +2,16 @@
 
 import sys
 
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 
 def bar(description: str, unit: str, total: int | None, *, done: int = 0) -> tqdm:
-    """Makes a progress bar; with the unit "", one that is not shown. In a log file it writes every ten seconds."""
-    seldom = 0.1 if sys.stderr.isatty() else 10.0
+    """Makes a progress bar, in a notebook one of its own; with the unit "", one that is not shown.
+
+    In a log file it writes every ten seconds.
+    """
+    is_watched = sys.stderr.isatty() or "ipykernel" in sys.modules
+    seldom = 0.1 if is_watched else 10.0
     shown = {"mininterval": seldom, "maxinterval": seldom, "disable": not unit}
     return tqdm(total=total, initial=done, desc=description, unit=unit, **shown)
 

@@ -9,12 +9,14 @@ sys.path.insert(0, str(ROOT))
 
 from mkdocs.structure.files import File
 
-from website import gallery, links, reference
+from website import gallery, links, notebook, reference
 
-# Place on the site -> place in the repository, of pages that are not written in docs/ or not in that place.
-ORIGINS = {place: file for file, place in links.OF_ROOT.items()}
+NOTEBOOKS = sorted((ROOT / "docs" / "tutorial").glob("*.ipynb"))
+# Place on the site -> place in the repository, of pages that are another file's text.
+OF_ROOT = {place: file for file, place in links.OF_ROOT.items()}
+ORIGINS = {**OF_ROOT, **{f"tutorial/{path.stem}.md": f"docs/tutorial/{path.name}" for path in NOTEBOOKS}}
 # What a file's ending calls its language.
-LANGUAGES = {".py": "python", ".toml": "toml", ".cff": "yaml", ".yml": "yaml", ".txt": "text", ".csv": "text"}
+LANGUAGES = {".py": "python", ".toml": "toml", ".cff": "yaml", ".yml": "yaml"}
 
 
 def on_config(config):
@@ -27,15 +29,15 @@ def on_config(config):
 
 def on_files(files, config):
     """Adds the pages that are not in docs/."""
-    made = {place: (ROOT / file).read_text(encoding="utf-8") for place, file in ORIGINS.items()}
-    made |= dict(reference.pages())
-    made["assets/javascripts/iframe-worker.js"] = (ROOT / "website" / "iframe_worker.js").read_text(encoding="utf-8")
-    made["gallery.md"] = gallery.page((ROOT / "docs" / "results.md").read_text(encoding="utf-8"))
-    written = {f"docs/{file.src_uri}": file.content_string for file in files.documentation_pages()}
-    linked = {file: made[place] for place, file in ORIGINS.items()} | written
+    made = {place: _text(file) for place, file in OF_ROOT.items()}
+    made |= {f"tutorial/{path.stem}.md": notebook.page(path) for path in NOTEBOOKS}
+    linked = {f"docs/{file.src_uri}": file.content_string for file in files.documentation_pages()}
+    linked |= {ORIGINS[place]: text for place, text in made.items()}
     for origin, text in linked.items():
-        for path in links.outside(text, origin):
-            made[links.on_site(path)] = _source(path)
+        made |= {links.on_site(path): _source(path) for path in links.outside(text, origin)}
+    made |= dict(reference.pages())
+    made["gallery.md"] = gallery.page(_text("docs/results.md"))
+    made["assets/javascripts/iframe-worker.js"] = _text("website/iframe_worker.js")
     for place, text in made.items():
         files.append(File.generated(config, place, content=text))
     return files
@@ -49,10 +51,12 @@ def on_page_markdown(markdown, page, config, files):
     return links.rewritten(markdown, ORIGINS.get(place, f"docs/{place}"), place)
 
 
+def _text(path):
+    return (ROOT / path).read_text(encoding="utf-8")
+
+
 def _source(path):
-    file = ROOT / path
-    if not file.is_file():
+    if not (ROOT / path).is_file():
         raise FileNotFoundError(f"expected a file of the repository behind a link, got {path}")
-    text = file.read_text(encoding="utf-8")
-    language = LANGUAGES.get(file.suffix, "text")
-    return f"---\nsearch:\n  exclude: true\n---\n\n# {path}\n\n````{language}\n{text}\n````\n"
+    language = LANGUAGES.get((ROOT / path).suffix, "text")
+    return f"---\nsearch:\n  exclude: true\n---\n\n# {path}\n\n````{language}\n{_text(path)}\n````\n"

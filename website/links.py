@@ -31,7 +31,10 @@ def on_site(path: str) -> str:
     """Where a file of the repository is on the site, as a source within docs/."""
     if path in OF_ROOT:
         return OF_ROOT[path]
-    return path.removeprefix("docs/") if path.startswith("docs/") else f"source/{path}.md"
+    if not path.startswith("docs/"):
+        return f"source/{path}.md"
+    # A notebook has a page.
+    return re.sub(r"\.ipynb$", ".md", path.removeprefix("docs/"))
 
 
 def rewritten(text: str, origin: str, place: str) -> str:

@@ -22,6 +22,7 @@ from memorize_jax.geometry import (
     streamed_geometries,
     streamed_participation,
 )
+from memorize_jax.geometry.notebook import by_field
 from memorize_jax.geometry.status import CHECKPOINT_DAMAGED, INVALID
 from memorize_jax.progress import warn
 from memorize_jax.storage.tables import ADDED, AROUND_K, GEOMETRY
@@ -42,6 +43,8 @@ class NetworkGeometry(NamedTuple):
 
     mean_field: ManifoldGeometry
     joint: JointGeometry | None
+
+    _repr_html_ = by_field
 
 
 def network_geometries(

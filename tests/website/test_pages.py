@@ -1,12 +1,13 @@
 """What the site's pages are made of."""
 
 import importlib
+import json
 import types
 
 import pytest
 
 from tests.commands import ROOT
-from website import gallery, links, paper, reference
+from website import gallery, links, notebook, paper, reference
 from website.names import packages, public_names, summary
 
 # Loaded only where their library is installed.
@@ -56,7 +57,16 @@ def test_links_lead_to_where_files_are_on_the_site():
     text = "[a](docs/guides/your-data.md) [b](CONTRIBUTING.md)\n```md\n[c](docs/x.md)\n```\n[d](LICENSE)"
     found = links.rewritten(text, "README.md", "index.md")
     assert found == "[a](guides/your-data.md) [b](contributing.md)\n```md\n[c](docs/x.md)\n```\n[d](source/LICENSE.md)"
+    assert links.rewritten("[a](../tutorial/b.ipynb)", "docs/guides/a.md", "guides/a.md") == "[a](../tutorial/b.md)"
     assert links.rewritten("[a](../../README.md)", "docs/guides/a.md", "guides/a.md") == "[a](../index.md)"
+
+
+def test_a_notebook_is_its_text_and_its_code(tmp_path):
+    cells = [("markdown", ["# Title\n", "Text."]), ("code", ["a = 1\n", "a"])]
+    made = {"cells": [{"cell_type": kind, "source": source} for kind, source in cells]}
+    (tmp_path / "some.ipynb").write_text(json.dumps(made))
+    link = '<a href="some.ipynb" download>The notebook</a>, to open in Jupyter.'
+    assert notebook.page(tmp_path / "some.ipynb") == f"# Title\nText.\n\n{link}\n\n```python\na = 1\na\n```\n"
 
 
 def test_the_gallery_shows_every_study_that_has_pictures():
