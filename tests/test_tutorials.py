@@ -174,7 +174,7 @@ def test_the_notebook_runs(workplace):
     capacity = {line.split()[0]: float(line.split()[1]) for line in geometry.splitlines()[3:]}
     assert capacity["tight"] > capacity["wide"]
     metrics = pd.read_csv(RunFolder("runs/notebook").metrics)
-    assert metrics["restored_accuracy"].max() > metrics["restored_accuracy"].iloc[-1] + 0.2
+    assert metrics["restored_accuracy"].max() > metrics["restored_accuracy"].iloc[-1] + 0.5
 
 
 @pytest.mark.slow

@@ -30,6 +30,7 @@ def on_config(config):
 def on_files(files, config):
     """Adds the pages that are not in docs/."""
     made = {place: _text(file) for place, file in OF_ROOT.items()}
+    made["index.md"] = "---\nhide: [navigation]\n---\n\n" + made["index.md"]
     made |= {f"tutorial/{path.stem}.md": notebook.page(path) for path in NOTEBOOKS}
     linked = {f"docs/{file.src_uri}": file.content_string for file in files.documentation_pages()}
     linked |= {ORIGINS[place]: text for place, text in made.items()}

@@ -72,11 +72,12 @@ def _first(text):
 
 def _page(one, first):
     """The page of a name; what two packages publish is described where it is published first."""
-    # An underscore is no emphasis.
-    heading = f"# {one.package}.{one.name}".replace("_", r"\_")
+    name = f"{one.package}.{one.name}"
     if one.name == "__version__":
-        return f"{heading}\n\n{VERSION}\n"
+        return f"---\ntitle: {name}\n---\n\n# `{name}`\n\n{VERSION}\n"
     if one != first:
         same = f"[`{first.package}.{first.name}`](../{uri(first).removeprefix('reference/')})"
-        return f"{heading}\n\n{_first(_about(one))}.\n\nThe same as {same}.\n"
-    return f"{heading}\n\n::: {one.path}\n    options:\n      heading: {one.name}\n"
+        return f"# {name}\n\n{_first(_about(one))}.\n\nThe same as {same}.\n"
+    return (
+        f"---\ntitle: {name}\n---\n\n::: {one.path}\n    options:\n      heading: {name}\n      toc_label: {one.name}\n"
+    )

@@ -61,6 +61,14 @@ def test_links_lead_to_where_files_are_on_the_site():
     assert links.rewritten("[a](../../README.md)", "docs/guides/a.md", "guides/a.md") == "[a](../index.md)"
 
 
+def test_comments_of_fields_describe_them():
+    comments = pytest.importorskip("website.comments", exc_type=ImportError)
+    lines = ["class A:", "    a: int  # how many", "    # of all,", "    # also '#'", '    b: str = "#"', "    c: int"]
+    assert comments.comment(lines, 2, 2) == "How many."
+    assert comments.comment(lines, 5, 5) == "Of all, also '#'."
+    assert comments.comment(lines, 6, 6) == ""
+
+
 def test_a_notebook_is_its_text_and_its_code(tmp_path):
     cells = [("markdown", ["# Title\n", "Text."]), ("code", ["a = 1\n", "a"])]
     made = {"cells": [{"cell_type": kind, "source": source} for kind, source in cells]}
