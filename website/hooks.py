@@ -37,7 +37,10 @@ def on_files(files, config):
     for origin, text in linked.items():
         made |= {links.on_site(path): _source(path) for path in links.outside(text, origin)}
     made |= dict(reference.pages())
-    made["gallery.md"] = gallery.page(_text("docs/results.md"))
+    reports = {path.stem: path for path in sorted((ROOT / "build" / "reports").glob("*.html"))}
+    made["gallery.md"] = gallery.page(_text("docs/results.md"), reports)
+    for name, path in reports.items():
+        files.append(File.generated(config, f"reports/{name}.html", abs_src_path=str(path)))
     made["assets/javascripts/iframe-worker.js"] = _text("website/iframe_worker.js")
     for place, text in made.items():
         files.append(File.generated(config, place, content=text))

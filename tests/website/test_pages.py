@@ -85,6 +85,8 @@ def test_the_gallery_shows_every_study_that_has_pictures():
     for study in drawn:
         assert f"## [{study}](results.md#{study})" in page
     assert page.count("![") == text.count("![")
+    assert "report.html" not in page
+    assert '<a href="reports/digits.html">' in gallery.page(text, {"digits"})
 
 
 def test_the_table_from_the_paper_to_the_code_is_that_of_the_registry():
