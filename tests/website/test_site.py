@@ -25,7 +25,7 @@ QUESTIONS = {
     "Which file has accuracy by epoch?": ("guides/run-folder.html", "metrics.csv"),
     "How do I add a measurement?": ("add-a-measurement.html", "one line in memorize_jax/measurements/registry.py"),
     "Which arguments has `analyze`?": ("reference/memorize_jax/analyze.html", "joint_draws"),
-    "How do I run the tests?": ("contributing.html", "-m pytest -q -n 2 tests/claims"),
+    "How do I run the tests?": ("contributing.html", "-m pytest -q -n 2 tests/data"),
     "How long does it take?": ("performance.html", "median"),
     "How do I cite it?": ("citing.html", "stephenson2021geometry"),
 }
