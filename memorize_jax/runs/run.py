@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import functools
+import html
 import pathlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -59,6 +60,15 @@ class Run:
             f"{config.model} on {config.dataset}" if network is None else f"a network of {network['library']}, watched"
         )
         return f"Run({str(self.folder.workdir)!r}: {what}, seed {config.seed})"
+
+    def _repr_html_(self) -> str:
+        try:
+            shown, about = self.metrics.set_index("epoch"), self.summary().replace("\n", "; ")
+        except (FileNotFoundError, ValueError):
+            # Nothing is trained yet.
+            return f"<p>{html.escape(repr(self))}</p>"
+        epochs = sorted({int(shown.index[0]), self.best_epoch, self.final_epoch})
+        return f"<p>{html.escape(about)}</p>{shown.loc[epochs].to_html(float_format='{:.4g}'.format)}"
 
     @property
     def workdir(self) -> pathlib.Path:
