@@ -185,7 +185,7 @@ def _claims(judged: Judged) -> str:
     counts = collections.Counter(claim.verdict for claim in judged.claims)
     holding = ", ".join(f"`{claim.claim}`" for claim in judged.claims if claim.verdict in HOLDS)
     held = f"{sum(counts[verdict] for verdict in HOLDS)} hold{' (one seed)' * (HOLDS[1] in counts)}"
-    text = f"Of {len(judged.claims)} [claims](claims.md) {held}, {counts['does not hold']} do not, and "
+    text = f"Of {len(judged.claims)} [claims](claims.md) {held}, {counts['does not hold']} do not, {counts['undecided']} are undecided, and "
     text += f"{counts['not testable']} are not testable on these tables. Those that hold: {holding or 'none'}."
     failing = [claim for claim in judged.claims if claim.verdict == "does not hold"]
     if not failing:

@@ -13,7 +13,7 @@ import functools
 import time
 from collections.abc import Sequence
 
-from memorize_jax.claims.statement import HOLDS
+from memorize_jax.claims.statement import FAILS, HOLDS, NOT_TESTABLE, UNDECIDED
 from memorize_jax.commands import cli, double_descent, planned, report
 from memorize_jax.commands.execute import tables_of, train_and_measure
 from memorize_jax.figures.figure import Figure, instead, missing
@@ -179,8 +179,8 @@ def _finish(workdir, figures):
     for claim in judged:
         print(f"  {claim.verdict:16} {claim.claim}")
     counts = collections.Counter("holds" if claim.verdict in HOLDS else claim.verdict for claim in judged)
-    said = f"{counts['holds']} hold, {counts['does not hold']} do not, {counts['not testable']} cannot be tested here"
-    print(f"claims: {said}\nreport: {path.absolute()}")
+    said = f"{counts['holds']} hold, {counts[FAILS]} do not, {counts[UNDECIDED]} are undecided"
+    print(f"claims: {said}, {counts[NOT_TESTABLE]} cannot be tested here\nreport: {path.absolute()}")
 
 
 def choose_figures(text: str, preset: Preset) -> list[Figure]:

@@ -60,7 +60,7 @@ def test_nothing_is_done_twice(copy, done, capsys, monkeypatch):
     said = capsys.readouterr().out
     assert done == []
     assert {path: path.stat().st_mtime_ns for path in before} == before
-    assert "claims: 0 hold, 0 do not, 0 cannot be tested here" in said
+    assert "claims: 0 hold, 0 do not, 0 are undecided, 0 cannot be tested here" in said
     assert f"report: {copy / 'report.html'}" in said
 
 

@@ -1,0 +1,96 @@
+"""The moving picture as one chart: what happens at which layer and epoch, with everything linked."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from memorize_jax.explorer import views
+from memorize_jax.explorer.explored import GROUPS, REWOUND, Explored
+from memorize_jax.explorer.layout import LAYOUTS, Layout
+from memorize_jax.explorer.vega import altair
+
+ALL = "all layers"
+
+
+def chart(explored: Explored, *, layout: Layout = LAYOUTS[0], controls: bool = True) -> Any:
+    """Makes the chart with its data; `controls`: whether it brings a slider and lists of its own, as in a notebook."""
+    together = _together(altair(), explored, layout, controls=controls)
+    together.datasets = datasets(explored)
+    return together
+
+
+def specification(explored: Explored, layout: Layout) -> dict:
+    """The chart in Vega-Lite, without data and controls, for a page that brings them."""
+    return _together(altair(), explored, layout, controls=False).to_dict(validate=False)
+
+
+def _together(alt: Any, explored: Explored, layout: Layout, *, controls: bool) -> Any:
+    left = views.map_of_layers(alt, explored, layout)
+    right = views.curves_by_layer(alt, explored, layout)
+    rows = [views.beside(alt, left, right, layout), views.training(alt, explored, layout)]
+    if len(explored.rewinding):
+        rows.append(views.rewinding(alt, explored, layout))
+    if len(explored.runs) > 1:
+        rows.append(views.small_maps(alt, explored, layout))
+    together = alt.vconcat(*rows, spacing=14).resolve_scale(**views.APART)
+    return together.add_params(*_params(alt, explored, controls)).properties(padding=2)
+
+
+def datasets(explored: Explored) -> dict[str, list[dict]]:
+    """Name -> rows, as the chart refers to them."""
+    return {
+        **{name: records(getattr(explored, name)) for name in ("places", "training", "rewinding")},
+        "steps": [{"step_at": step, "epoch": epoch} for step, epoch in enumerate(explored.epochs)],
+        "rows": [{"layer": layer} for layer in explored.layers],
+    }
+
+
+def default_measure(explored: Explored) -> str:
+    """The measure that is shown first: joint capacity where there is one."""
+    return next(iter(explored.measures))
+
+
+def choices(explored: Explored) -> dict[str, dict[str, str]]:
+    """Name of a parameter -> value -> what it is called; the first is chosen. One with a single value is no choice."""
+    found = {
+        "run": {run: run for run in explored.runs},
+        "measure": explored.measures,
+        "group": {group: group for group in ("permuted", *(group for group in GROUPS if group != "permuted"))},
+        "layer": {"": ALL, **{layer: layer for layer in explored.layers}},
+        "rewound": {group: group for group in REWOUND} if len(explored.rewinding) else {"restored": "restored"},
+    }
+    present = set(explored.places["group"])
+    found["group"] = {group: title for group, title in found["group"].items() if group in present}
+    return found
+
+
+def _params(alt: Any, explored: Explored, controls: bool) -> list:
+    last = len(explored.epochs) - 1
+    slider = alt.binding_range(min=0, max=last, step=1, name="step ")
+    params = [
+        alt.param(name="step", value=last, **({"bind": slider} if controls and last else {})),
+        alt.param(name="epochs", value=list(explored.epochs)),
+        alt.param(name="titles", value=explored.measures),
+    ]
+    for name, values in choices(explored).items():
+        listed = alt.binding_select(options=list(values), labels=list(values.values()), name=f"{name} ")
+        bind = {"bind": listed} if controls and len(values) > 1 else {}
+        params.append(alt.param(name=name, value=next(iter(values)), **bind))
+    return params
+
+
+def records(table: pd.DataFrame) -> list[dict]:
+    """The rows as JSON has them: numbers with four digits, nothing where there is no value."""
+    rounded = table.copy()
+    for name in rounded.select_dtypes("number"):
+        rounded[name] = [_short(value) for value in rounded[name]]
+    rows = rounded.astype(object).to_dict("records")
+    return [{name: value for name, value in row.items() if value is not None and value == value} for row in rows]
+
+
+def _short(value: float) -> float | int | None:
+    if not np.isfinite(value):
+        return None
+    short = float(f"{value:.5g}")
+    return int(short) if short == int(short) else short

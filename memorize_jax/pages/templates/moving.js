@@ -1,0 +1,105 @@
+// The moving picture: a chart in Vega-Lite, and the controls of the page that set its parameters.
+const showMoving = async () => {
+  const place = document.getElementById("chart");
+  if (!place) return;
+  const [content, scripts] = await Promise.all([unpack("moving-picture"), unpack("vega")]);
+  const { layouts, datasets, epochs } = JSON.parse(content);
+  const library = document.createElement("script");
+  library.textContent = scripts;
+  document.head.append(library);
+  const section = document.getElementById("moving");
+  const slider = document.getElementById("step"), play = document.getElementById("play");
+  const lists = [...section.querySelectorAll("select")];
+  const chosen = { step: Number(slider.value) };
+  let view = null, drawn = null;
+
+  // Colors of the page, so that the chart is dark where the page is.
+  const config = () => {
+    const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+    const [ink, soft, line] = ["--ink", "--soft", "--line"].map(color);
+    const text = { labelColor: soft, titleColor: ink, labelFontSize: 11, titleFontSize: 11, titleFontWeight: "normal" };
+    return {
+      background: null,
+      font: "system-ui, sans-serif",
+      view: { stroke: line },
+      axis: { ...text, gridColor: line, domainColor: soft, tickColor: soft },
+      legend: { ...text, symbolStrokeWidth: 2 },
+      header: { labelColor: ink, titleColor: ink },
+      title: { color: ink, fontSize: 13 },
+      aria: false,
+    };
+  };
+  const marked = () => {
+    for (const cell of document.querySelectorAll("td.text")) {
+      cell.parentElement.classList.toggle("marked", !!chosen.layer && cell.dataset.value === chosen.layer);
+    }
+  };
+  const set = (name, value) => {
+    chosen[name] = value;
+    if (name === "step") {
+      slider.value = value;
+      slider.setAttribute("aria-valuetext", `epoch ${epochs[value]}`);
+      section.querySelector("output").textContent = epochs[value];
+    } else {
+      const list = lists.find((one) => one.dataset.param === name);
+      if (list) list.value = value;
+    }
+    if (name === "layer") marked();
+    return view?.signal(name, value).runAsync();
+  };
+  const draw = async () => {
+    const room = place.parentElement.clientWidth;
+    const layout = layouts.find((one) => one.width <= room) ?? layouts.at(-1);
+    const looks = `${layout.width} ${getComputedStyle(document.body).backgroundColor}`;
+    if (looks === drawn) return;
+    drawn = looks;
+    view?.finalize();
+    const spec = { ...layout.spec, datasets };
+    spec.params = spec.params.map((param) => (param.name in chosen ? { ...param, value: chosen[param.name] } : param));
+    const options = { ast: true, renderer: "svg", actions: false, config: config(), tooltip: { theme: "page" } };
+    ({ view } = await vegaEmbed(place, spec, options));
+    const svg = place.querySelector("svg");
+    svg.setAttribute("role", "img");
+    svg.setAttribute("aria-label", section.querySelector(".finding").textContent);
+    view.addEventListener("click", (event, item) => {
+      const { layer, first, run } = item?.datum ?? {};
+      if (first !== undefined) set("step", first);
+      if (layer !== undefined) set("layer", layer === chosen.layer ? "" : layer);
+      if (run !== undefined && lists.some((one) => one.dataset.param === "run")) set("run", run);
+    });
+  };
+
+  place.hidden = section.querySelector(".controls").hidden = false;
+  section.classList.add("live");
+  await draw();
+  slider.addEventListener("input", () => set("step", Number(slider.value)));
+  for (const list of lists) {
+    chosen[list.dataset.param] = list.value;
+    list.addEventListener("change", () => set(list.dataset.param, list.value));
+  }
+  set("step", chosen.step);
+  let timer = null;
+  const stop = () => {
+    clearInterval(timer);
+    timer = null;
+    play.textContent = "▶";
+    play.setAttribute("aria-label", "Play the epochs");
+  };
+  play.addEventListener("click", () => {
+    if (timer) return stop();
+    if (chosen.step === epochs.length - 1) set("step", 0);
+    play.textContent = "❚❚";
+    play.setAttribute("aria-label", "Pause");
+    timer = setInterval(() => (chosen.step < epochs.length - 1 ? set("step", chosen.step + 1) : stop()), 450);
+  });
+  new ResizeObserver(draw).observe(place.parentElement);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
+  for (const button of section.querySelectorAll("[data-chart]")) {
+    button.addEventListener("click", async () => {
+      const kind = button.dataset.chart;
+      if (kind === "svg") saveText(await view.toSVG(), "image/svg+xml", "where_and_when.svg");
+      else save(await view.toImageURL("png", 2), "where_and_when.png");
+    });
+  }
+};
+showMoving();
