@@ -29,9 +29,8 @@ def weigh(outcomes: Sequence[Outcome], names: Sequence[str], note: str, sign: st
     values = [f"{name} ({one.numbers[0]:.3g})" for name, one in zip(names, outcomes, strict=True)]
     said = f"by {' and '.join(values)}"
     if len({one.favor for one in outcomes}) > 1:
-        found = [
-            [value for value, one in zip(values, outcomes, strict=True) if one.favor == favor] for favor in (2, 1, 0)
-        ]
+        pairs = list(zip(values, outcomes, strict=True))
+        found = [[value for value, one in pairs if one.favor == favor] for favor in (2, 1, 0)]
         words = zip(("holds by", "undecided by", "not by"), found, strict=True)
         said = "depends on the form: " + ", ".join(f"{word} {' and '.join(own)}" for word, own in words if own)
     return decides._replace(said=[said, *decides.said, *filter(None, [note])])

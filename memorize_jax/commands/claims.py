@@ -35,7 +35,7 @@ def judge(study: Study) -> list[Claim]:
 
 
 def sheet(claims: Sequence[Claim]) -> str:
-    """The claims as text for a terminal: those of each verdict, why what cannot be tested cannot, and how many of each."""
+    """The claims as text for a terminal: those of each verdict, why some cannot be tested, how many of each."""
     lines = []
     for claim in sorted(claims, key=lambda claim: VERDICTS.index(claim.verdict)):
         if claim.verdict != NOT_TESTABLE:

@@ -5,8 +5,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from memorize_jax.explorer import views
+from memorize_jax.explorer.course import rewinding, training
+from memorize_jax.explorer.encodings import APART, beside
 from memorize_jax.explorer.explored import GROUPS, REWOUND, Explored
+from memorize_jax.explorer.geometry import curves_by_layer, map_of_layers, small_maps
 from memorize_jax.explorer.layout import LAYOUTS, Layout
 from memorize_jax.explorer.vega import altair
 
@@ -26,14 +28,14 @@ def specification(explored: Explored, layout: Layout) -> dict:
 
 
 def _together(alt: Any, explored: Explored, layout: Layout, *, controls: bool) -> Any:
-    left = views.map_of_layers(alt, explored, layout)
-    right = views.curves_by_layer(alt, explored, layout)
-    rows = [views.beside(alt, left, right, layout), views.training(alt, explored, layout)]
+    left = map_of_layers(alt, explored, layout)
+    right = curves_by_layer(alt, explored, layout)
+    rows = [beside(alt, left, right, layout), training(alt, explored, layout)]
     if len(explored.rewinding):
-        rows.append(views.rewinding(alt, explored, layout))
+        rows.append(rewinding(alt, explored, layout))
     if len(explored.runs) > 1:
-        rows.append(views.small_maps(alt, explored, layout))
-    together = alt.vconcat(*rows, spacing=14).resolve_scale(**views.APART)
+        rows.append(small_maps(alt, explored, layout))
+    together = alt.vconcat(*rows, spacing=14).resolve_scale(**APART)
     return together.add_params(*_params(alt, explored, controls)).properties(padding=2)
 
 

@@ -31,8 +31,9 @@ def finding(explored: Explored) -> str:
     last = rows[rows["epoch"] == rows["epoch"].max()]
     top = last.loc[last[measure].idxmax()]
     first = rows[rows["epoch"] == rows["epoch"].min()]
-    before = f"; at epoch {int(first['epoch'].iloc[0])} it was {first[measure].max():.3g} at most" if len(first) else ""
+    bottom = last.loc[last[measure].idxmin()]
+    before = f"at epoch {int(first['epoch'].iloc[0])} no layer had more than {first[measure].max():.3g}"
     return (
-        f"Map of layer by epoch, {title} of {group} examples: at epoch {int(top['epoch'])} it is highest in "
-        f"{top['layer']}, {top[measure]:.3g}, and {last[measure].min():.3g} at least{before}."
+        f"Map of layers by epoch, of {title}, of {group} examples. At epoch {int(top["epoch"])} {top["layer"]} has "
+        f"most, {top[measure]:.3g}, and {bottom['layer']} least, {bottom[measure]:.3g}; {before}."
     )

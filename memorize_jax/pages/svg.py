@@ -40,9 +40,8 @@ def compact(svg: str) -> str:
 
 
 def _short_names(root: ElementTree.Element) -> dict[str, str]:
-    used = dict.fromkeys(
-        name for node in root.iter() for key in node.attrib for name in _referred(key, node.get(key, ""))
-    )
+    attributes = (item for node in root.iter() for item in node.attrib.items())
+    used = dict.fromkeys(name for key, value in attributes for name in _referred(key, value))
     return dict(zip(used, _names(), strict=False))
 
 

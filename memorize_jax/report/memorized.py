@@ -27,10 +27,8 @@ class Memorized(NamedTuple):
     @property
     def alt(self) -> str:
         """What is to be seen and what was found, for those who do not see it."""
-        depth = f", decided from {self.depth} on" if self.depth else ""
-        labels = (
-            f"labeled {self.assigned}, in truth {self.true}" if self.assigned != self.true else f"labeled {self.true}"
-        )
+        depth = f", decided at {self.depth}" if self.depth else ""
+        labels = f"labeled {self.assigned}" + (f", in truth {self.true}" if self.assigned != self.true else "")
         return f"Training image {self.example}, {labels}: learned at epoch {self.learned_epoch}{depth}"
 
 

@@ -166,9 +166,8 @@ def test_other_examples_are_part_of_the_error():
     claim = judged("permuted_at_lower_bound", base)
     error = 25 * np.hypot(0.0003, 0.0012)
     assert claim.verdict == "undecided"
-    assert claim.reason.startswith(
-        f"not certain with one seed: 1.2250 is within {error:.4f}, one standard error of its draws and examples, of the threshold; "
-    )
+    within = f"1.2250 is within {error:.4f}, one standard error of its draws and examples, of the threshold"
+    assert claim.reason.startswith(f"not certain with one seed: {within}; ")
     assert f"; standard error {error:.2g} of draws and examples; " in claim.reason
     # Several seeds have other examples each: the interval tells it.
     assert judged("permuted_at_lower_bound", study(seeds=(0, 1))).reason.count("standard error") == 0
