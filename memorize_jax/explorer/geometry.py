@@ -60,7 +60,9 @@ def small_maps(alt: Any, explored: Explored, layout: Layout) -> Any:
         x=x, x2="end:Q", y=y, color=enc.shade(alt, "viridis", layout), tooltip=[alt.Tooltip("run:N"), *_tooltip(alt)]
     )
     header = alt.Header(labelLimit=wide, labelAnchor="start", labelOrient="top")
-    return cells.properties(width=wide, height=max(40, 8 * len(explored.layers))).facet(
+    # Altair takes the name of a part for that of its parameters.
+    small = cells.properties(name="small_maps", width=wide, height=max(40, 8 * len(explored.layers)))
+    return small.facet(
         facet=alt.Facet("run:N", sort=list(explored.runs), title=None, header=header),
         columns=layout.columns,
         spacing=10,

@@ -34,6 +34,6 @@ def finding(explored: Explored) -> str:
     bottom = last.loc[last[measure].idxmin()]
     before = f"at epoch {int(first['epoch'].iloc[0])} no layer had more than {first[measure].max():.3g}"
     return (
-        f"Map of layers by epoch, of {title}, of {group} examples. At epoch {int(top["epoch"])} {top["layer"]} has "
+        f"Map of layers by epoch, of {title}, of {group} examples. At epoch {int(top['epoch'])} {top['layer']} has "
         f"most, {top[measure]:.3g}, and {bottom['layer']} least, {bottom[measure]:.3g}; {before}."
     )

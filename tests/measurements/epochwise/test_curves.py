@@ -48,7 +48,7 @@ def test_the_report_has_the_turns_of_every_fraction():
     assert 2 <= middle["minimum_epoch"] < 6 <= middle["peak_epoch"] < 17 <= middle["low_epoch"]
     assert np.isnan(table.loc[0.0, ["peak", "low", "peak_epoch"]].astype(float)).all()
     _, view = SECTION.views["test_error_over_epochs"]
-    assert [found and found.num_rows for found in (view(study), view(study._replace(axes=())))] == [3, None]
+    assert [found and len(found.whole) for found in (view(study), view(study._replace(axes=())))] == [3, None]
 
 
 def test_the_interval_over_seeds_decides():
