@@ -43,7 +43,11 @@ def datasets(explored: Explored) -> dict[str, list[dict]]:
     """Name -> rows, as the chart refers to them."""
     return {
         **{name: records(getattr(explored, name)) for name in ("places", "training", "rewinding")},
-        "steps": [{"step_at": step, "epoch": epoch} for step, epoch in enumerate(explored.epochs)],
+        "steps": [
+            {"run": run, "at": step, "epoch": epoch}
+            for run, epochs in explored.epochs.items()
+            for step, epoch in enumerate(epochs)
+        ],
         "rows": [{"layer": layer} for layer in explored.layers],
     }
 
@@ -68,11 +72,11 @@ def choices(explored: Explored) -> dict[str, dict[str, str]]:
 
 
 def _params(alt: Any, explored: Explored, controls: bool) -> list:
-    last = len(explored.epochs) - 1
-    slider = alt.binding_range(min=0, max=last, step=1, name="step ")
+    first, most = explored.epochs[explored.runs[0]], max(map(len, explored.epochs.values()))
+    slider = alt.binding_range(min=0, max=most - 1, step=1, name="step ")
     params = [
-        alt.param(name="step", value=last, **({"bind": slider} if controls and last else {})),
-        alt.param(name="epochs", value=list(explored.epochs)),
+        alt.param(name="step", value=len(first) - 1, **({"bind": slider} if controls and most > 1 else {})),
+        alt.param(name="epochs", value=explored.epochs),
         alt.param(name="titles", value=explored.measures),
     ]
     for name, values in choices(explored).items():

@@ -54,7 +54,7 @@ def rewinding(alt: Any, explored: Explored, layout: Layout) -> Any:
     color = alt.condition(enc.IS_CHOSEN, alt.value(enc.MARK), alt.value(BAR))
     at = rows.transform_filter(enc.OF_STEP).mark_tick(color=enc.MARK, thickness=3, size=0.7 * layout.row, tooltip=None)
     both = alt.layer(bars.encode(x=x, y=y, color=color, tooltip=tips), at.encode(x=x, y=y))
-    title = enc.heading(alt, "'Put back to its best epoch; line: to epoch ' + epochs[step]", "rewound + ' accuracy, %'")
+    title = enc.heading(alt, f"'Put back to its best epoch; line: to epoch ' + {enc.EPOCH}", "rewound + ' accuracy, %'")
     return enc.beside(alt, left, both.properties(title=title, width=layout.beside, height=height), layout)
 
 

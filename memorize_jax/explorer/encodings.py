@@ -13,7 +13,9 @@ DASHES = {"unpermuted": [1, 0], "permuted": [5, 2], "restored": [6, 2, 1, 2], "t
 # The mark of the chosen epoch and layer; seen on light and on dark.
 MARK = "#e0218a"
 OF_RUN = "datum.run === run"
-OF_STEP = "datum.first <= step && step <= datum.last"
+OF_STEP = "datum.at === step"
+# An expression: the chosen epoch.
+EPOCH = "epochs[run][min(step, length(epochs[run]) - 1)]"
 IS_CHOSEN = "datum.layer === layer"
 # Parts that stand side by side use colors for different things.
 APART = {"color": "independent", "shape": "independent", "strokeDash": "independent"}
@@ -66,7 +68,7 @@ def heading(alt: Any, *lines: str) -> Any:
 
 def cursor(alt: Any) -> Any:
     """The chosen epoch, as a line."""
-    rows = alt.Chart(alt.NamedData(name="steps")).transform_filter("datum.step_at === step")
+    rows = alt.Chart(alt.NamedData(name="steps")).transform_filter(OF_RUN).transform_filter("datum.at === step")
     return rows.mark_rule(color=MARK, strokeWidth=2, tooltip=None).encode(x=alt.X("epoch:Q"))
 
 

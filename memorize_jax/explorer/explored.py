@@ -1,9 +1,8 @@
 """What the moving picture is drawn from: the tables of a study, by run, layer, epoch and group."""
 
 import dataclasses
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
-import numpy as np
 import pandas as pd
 
 from memorize_jax.explorer.places import thinned, with_cells
@@ -40,7 +39,7 @@ class Explored:
     Attributes:
       runs: names; the first is shown first.
       layers: in order.
-      epochs: those that the slider goes through.
+      epochs: run -> epochs of its geometry, which a slider goes through.
       measures: name -> title, of those that were measured.
       places: a row for every run, epoch, layer and group: measures with errors, and the cell (`with_cells`).
       training: a row for every run and epoch: accuracies in percent, and the cell.
@@ -50,7 +49,7 @@ class Explored:
 
     runs: tuple[str, ...]
     layers: tuple[str, ...]
-    epochs: tuple[int, ...]
+    epochs: dict[str, list[int]]
     measures: dict[str, str]
     places: pd.DataFrame
     training: pd.DataFrame
@@ -81,7 +80,7 @@ def explored(study: Study) -> Explored | None:
             parts["rewinding"].append(_rewinding(of_run(study.tables["rewinding"])).assign(run=name))
     found = {name: pd.concat(own, ignore_index=True) if own else pd.DataFrame() for name, own in parts.items()}
     found = {name: _few(rows, len(names) * len(GROUPS)) for name, rows in found.items()}
-    steps = sorted({int(epoch) for name in ("places", "drift") if len(found[name]) for epoch in found[name]["epoch"]})
+    steps = {run: sorted({int(one) for one in rows["epoch"]}) for run, rows in found["places"].groupby("run")}
     cells = {name: _cells(rows, steps) for name, rows in found.items()}
     places = pd.concat([cells["places"], cells["drift"]], ignore_index=True)
     unit = "capacity" if lower_bound(geometry) is None else "capacity, in units of 2/M"
@@ -91,7 +90,7 @@ def explored(study: Study) -> Explored | None:
     return Explored(
         tuple(members),
         tuple(names),
-        tuple(steps),
+        {run: steps[run] for run in members},
         measures,
         places,
         cells["training"],
@@ -187,21 +186,11 @@ def _few(rows: pd.DataFrame, per_epoch: int) -> pd.DataFrame:
     return rows[rows["epoch"].isin(thinned([int(epoch) for epoch in rows["epoch"]], most))]
 
 
-def _cells(rows: pd.DataFrame, steps: Sequence[int]) -> pd.DataFrame:
+def _cells(rows: pd.DataFrame, steps: Mapping[str, Sequence[int]]) -> pd.DataFrame:
     if not len(rows):
         return rows
-    own = [_of_run(part, steps) for _, part in rows.groupby("run", sort=False)]
+    own = [with_cells(part, steps[run]) for run, part in rows.groupby("run", sort=False)]
     return pd.concat(own, ignore_index=True)
-
-
-def _of_run(rows: pd.DataFrame, steps: Sequence[int]) -> pd.DataFrame:
-    """Cells of one run; an epoch between those of the slider stands at the step before it."""
-    epochs = sorted({int(epoch) for epoch in rows["epoch"]})
-    if set(epochs) <= set(steps):
-        return with_cells(rows, steps)
-    own = with_cells(rows, epochs)
-    step = np.clip(np.searchsorted(steps, own["epoch"], side="right") - 1, 0, None)
-    return own.assign(first=step, last=step)
 
 
 def _span(values) -> str:

@@ -44,7 +44,7 @@ def curves_by_layer(alt: Any, explored: Explored, layout: Layout) -> Any:
     bound = alt.Chart(alt.InlineData(values=[{}])).mark_rule(**look).encode(x=alt.XDatum(1))
     row = alt.Chart(alt.NamedData(name="rows")).transform_filter(enc.IS_CHOSEN)
     chosen = row.mark_rule(color=enc.MARK, strokeWidth=1, tooltip=None).encode(y=y)
-    title = enc.heading(alt, "'All groups at epoch ' + epochs[step]", "titles[measure]")
+    title = enc.heading(alt, f"'All groups at epoch ' + {enc.EPOCH}", "titles[measure]")
     errors = bars.encode(x=alt.X("low:Q"), x2="high:Q", y=y, color=color)
     together = alt.layer(bound, chosen, lines, errors, points)
     return together.properties(title=title, width=layout.beside, height=layout.row * len(explored.layers))

@@ -8,9 +8,9 @@ from memorize_jax.explorer.layout import LAYOUTS
 
 
 def payload(explored: Explored) -> str:
-    """JSON for `explore.js`: layouts from wide to narrow, datasets by name, the epochs of the slider."""
+    """JSON for `moving.js`: layouts from wide to narrow, datasets by name, the epochs of every run."""
     layouts = [{"width": layout.width, "spec": specification(explored, layout)} for layout in LAYOUTS]
-    content = {"layouts": layouts, "datasets": datasets(explored), "epochs": list(explored.epochs)}
+    content = {"layouts": layouts, "datasets": datasets(explored), "epochs": explored.epochs}
     return json.dumps(content, separators=(",", ":"), allow_nan=False)
 
 

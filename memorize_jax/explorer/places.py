@@ -17,26 +17,26 @@ def thinned(epochs: Sequence[int], most: int) -> list[int]:
 
 
 def with_cells(rows: pd.DataFrame, steps: Sequence[int]) -> pd.DataFrame:
-    """Adds where the cell of each row begins and ends, and at which steps of the slider it is shown.
+    """Adds where the cell of each row begins and ends, and where it stands on the slider.
 
     Args:
       rows: of one run, with the column `epoch`.
-      steps: epochs of the slider, in order; those of the rows are among them.
+      steps: epochs of the run's slider, in order.
 
     Returns:
-      The rows with `start` and `end`, halfway to the neighboring epochs on the axis symlog(epoch); and with `first` and
-      `last`, steps: an epoch is shown until the next one that was measured.
+      The rows with `start` and `end`, halfway to the neighboring epochs on the axis symlog(epoch); `at`, the step of
+      that very epoch, NaN if there is none; and `nearest`, the step that a click on the cell leads to.
     """
-    epochs = sorted({int(epoch) for epoch in rows["epoch"]})
-    edges = _edges(np.asarray(epochs, float))
-    begins = [list(steps).index(epoch) for epoch in epochs]
-    begins[0] = 0
-    ends = [*(begin - 1 for begin in begins[1:]), len(steps) - 1]
-    cells = pd.DataFrame({"epoch": epochs, "start": edges[:-1], "end": edges[1:], "first": begins, "last": ends})
-    return rows.merge(cells, on="epoch", how="left")
+    epochs = np.unique(rows["epoch"].to_numpy(int))
+    edges = _edges(epochs.astype(float))
+    places = np.asarray(steps, float)
+    nearest = [int(np.abs(_place(places) - _place(np.float64(epoch))).argmin()) for epoch in epochs]
+    at = [step if steps[step] == epoch else np.nan for step, epoch in zip(nearest, epochs, strict=True)]
+    cells = {"epoch": epochs, "start": edges[:-1], "end": edges[1:], "at": at, "nearest": nearest}
+    return rows.merge(pd.DataFrame(cells), on="epoch", how="left")
 
 
-def _place(epochs: np.ndarray) -> np.ndarray:
+def _place(epochs):
     """symlog(x) = sign(x) log(1 + |x|), the axis of Vega with the constant 1."""
     return np.sign(epochs) * np.log1p(np.abs(epochs))
 

@@ -2,12 +2,12 @@
 
 from memorize_jax.claims.evidence import MEMORIZED
 from memorize_jax.claims.manifolds import NEAR_BOUND
-from memorize_jax.explorer.explored import Explored
+from memorize_jax.figures.bound import lower_bound
 from memorize_jax.studies.accuracies import Story, story
 from memorize_jax.studies.study import Study
 
 
-def headline(study: Study, explored: Explored | None) -> str:
+def headline(study: Study) -> str:
     """One sentence on a study of runs that differ in their seed alone."""
     found, share = story(study), study.permuted_fraction
     many = len(study.seeds) > 1
@@ -23,7 +23,7 @@ def headline(study: Study, explored: Explored | None) -> str:
     understood = f"first learned what is true, giving {true} their true label"
     if end["permuted"] < MEMORIZED:
         return f"{shuffled} {understood}, and had {by_heart}{tested}."
-    where = f", {place}" if (place := _where(explored)) else ""
+    where = f", {place}" if (place := _where(study)) else ""
     return f"{shuffled} {understood}, and then {by_heart}{where}{tested}."
 
 
@@ -37,23 +37,23 @@ def _tested(found: Story, whose: str) -> str:
     return f", while {whose} accuracy on new examples {fall}"
 
 
-def _where(explored: Explored | None) -> str:
-    """In which layers permuted examples have become separable, by the first capacity that was measured."""
-    measure = next(iter(explored.measures), "") if explored else ""
-    if explored is None or "2/M" not in explored.measures.get(measure, ""):
+def _where(study: Study) -> str:
+    """In which layers permuted examples have become separable at the end, by joint capacity if there is one."""
+    if "geometry" not in study.tables:
         return ""
-    rows = explored.places[(explored.places["run"] == explored.runs[0]) & (explored.places["group"] == "permuted")]
-    rows = rows[rows[measure].notna()]
-    last = rows[rows["epoch"] == rows["epoch"].max()].sort_values("layer_number")
-    if last.empty:
+    rows = study.at_stage("geometry", "final")
+    rows = rows[(rows["group"] == "permuted") & rows["layer"].isin(study.layers[:-1])]
+    column = "joint_capacity" if rows["joint_capacity"].notna().all() else "capacity"
+    if rows.empty or lower_bound(rows) is None or rows[column].isna().any():
         return ""
-    values = last[measure].to_numpy()
-    top = last["layer"].iloc[int(values.argmax())]
+    multiples = rows[column] * rows["examples_per_class"] / 2
+    means = multiples.groupby([rows["layer_number"], rows["layer"]]).mean()
+    values, layers = means.to_numpy(), means.index.get_level_values("layer")
     if values.max() < NEAR_BOUND:
         return "though in no hidden layer have they become easy to separate"
-    if len(values) > 2 and (values[1:] >= values[:-1]).all():
-        return f"the more the deeper the layer, most in {top}"
-    return f"most in {top}"
+    top = layers[int(values.argmax())]
+    is_deeper_more = len(values) > 2 and (values[1:] >= values[:-1]).all()
+    return f"the more the deeper the layer, most in {top}" if is_deeper_more else f"most in {top}"
 
 
 def _percent(value: float) -> str:

@@ -19,7 +19,7 @@ class Moving(NamedTuple):
     """What a page needs for the moving picture.
 
     Attributes:
-      epochs: of the slider.
+      epochs: of the slider, as it is at first.
       lists: parameter -> title of its list, value -> what it is called.
       errors: what errors are.
       finding: what the picture shows, in a sentence.
@@ -29,7 +29,7 @@ class Moving(NamedTuple):
       still: the figure that stands in; None where none was drawn.
     """
 
-    epochs: tuple[int, ...]
+    epochs: list[int]
     lists: dict[str, tuple[str, dict[str, str]]]
     errors: str
     finding: str
@@ -43,7 +43,7 @@ def moving_picture(study: Study, explored: Explored, parts: Sequence[Part]) -> M
     """Makes what a page needs of what a study shows; `parts` have the figures that were drawn."""
     figures = {figure.name: figure for part in parts for figure in part.figures}
     return Moving(
-        explored.epochs,
+        explored.epochs[explored.runs[0]],
         lists(explored),
         explored.errors,
         finding(explored),

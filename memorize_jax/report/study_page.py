@@ -33,7 +33,7 @@ def study_page(study: Study, claims: Sequence[Claim], commands: Sequence[str], *
         study=study,
         title=f"{study.dataset}, {study.model}",
         story=story(study) if not study.axes else None,
-        headline=headline(study, found) if not study.axes else "",
+        headline=headline(study) if not study.axes else "",
         moving=moving_picture(study, found, shown) if found else None,
         memorized=most_memorized(study),
         claims=claims,

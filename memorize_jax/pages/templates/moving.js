@@ -10,7 +10,7 @@ const showMoving = async () => {
   const section = document.getElementById("moving");
   const slider = document.getElementById("step"), play = document.getElementById("play");
   const lists = [...section.querySelectorAll("select")];
-  const chosen = { step: Number(slider.value) };
+  const chosen = { step: Number(slider.value), run: Object.keys(epochs)[0] };
   let view = null, drawn = null;
 
   // Colors of the page, so that the chart is dark where the page is.
@@ -34,12 +34,22 @@ const showMoving = async () => {
       cell.parentElement.classList.toggle("marked", !!chosen.layer && cell.dataset.value === chosen.layer);
     }
   };
+  // Another run has epochs of its own: the slider goes to the nearest.
+  const change = (run) => {
+    const before = epochs[chosen.run][chosen.step], own = epochs[run];
+    slider.max = own.length - 1;
+    set("run", run);
+    const far = own.map((epoch) => Math.abs(Math.log1p(epoch) - Math.log1p(before)));
+    return set("step", far.indexOf(Math.min(...far)));
+  };
+  const choose = (name, value) => (name === "run" ? change(value) : set(name, value));
   const set = (name, value) => {
     chosen[name] = value;
     if (name === "step") {
       slider.value = value;
-      slider.setAttribute("aria-valuetext", `epoch ${epochs[value]}`);
-      section.querySelector("output").textContent = epochs[value];
+      const epoch = epochs[chosen.run][value];
+      slider.setAttribute("aria-valuetext", `epoch ${epoch}`);
+      section.querySelector("output").textContent = epoch;
     } else {
       const list = lists.find((one) => one.dataset.param === name);
       if (list) list.value = value;
@@ -62,10 +72,10 @@ const showMoving = async () => {
     svg.setAttribute("role", "img");
     svg.setAttribute("aria-label", section.querySelector(".finding").textContent);
     view.addEventListener("click", (event, item) => {
-      const { layer, first, run } = item?.datum ?? {};
-      if (first !== undefined) set("step", first);
+      const { layer, nearest, run } = item?.datum ?? {};
+      if (run !== undefined && run !== chosen.run) change(run);
+      if (nearest !== undefined) set("step", nearest);
       if (layer !== undefined) set("layer", layer === chosen.layer ? "" : layer);
-      if (run !== undefined && lists.some((one) => one.dataset.param === "run")) set("run", run);
     });
   };
 
@@ -75,7 +85,7 @@ const showMoving = async () => {
   slider.addEventListener("input", () => set("step", Number(slider.value)));
   for (const list of lists) {
     chosen[list.dataset.param] = list.value;
-    list.addEventListener("change", () => set(list.dataset.param, list.value));
+    list.addEventListener("change", () => choose(list.dataset.param, list.value));
   }
   set("step", chosen.step);
   let timer = null;
@@ -87,10 +97,11 @@ const showMoving = async () => {
   };
   play.addEventListener("click", () => {
     if (timer) return stop();
-    if (chosen.step === epochs.length - 1) set("step", 0);
+    const last = () => epochs[chosen.run].length - 1;
+    if (chosen.step === last()) set("step", 0);
     play.textContent = "❚❚";
     play.setAttribute("aria-label", "Pause");
-    timer = setInterval(() => (chosen.step < epochs.length - 1 ? set("step", chosen.step + 1) : stop()), 450);
+    timer = setInterval(() => (chosen.step < last() ? set("step", chosen.step + 1) : stop()), 450);
   });
   new ResizeObserver(draw).observe(place.parentElement);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
