@@ -103,7 +103,10 @@ def _members(study: Study) -> dict[str, list[tuple[str, int]]]:
     """Name of what is shown as a run -> (run, seed) of which it is the mean."""
     if study.axes:
         metrics = study.tables["metrics"]
-        runs = metrics.drop_duplicates(["run", "seed"])
+        # Those without permuted examples, in which nothing is memorized, at the end.
+        order = [metrics["permuted_fraction"] == 0, *(metrics[axis] for axis in study.axes)]
+        runs = metrics.assign(**{f"order{index}": key for index, key in enumerate(order)})
+        runs = runs.sort_values([f"order{index}" for index in range(len(order))]).drop_duplicates(["run", "seed"])
         named: dict[str, list[tuple[str, int]]] = {}
         for row in runs.to_dict("records"):
             values = ", ".join(f"{axis.replace('_', ' ')} {row[axis]}" for axis in study.axes if axis != "seed")

@@ -24,14 +24,15 @@ def map_of_layers(alt: Any, explored: Explored, layout: Layout) -> Any:
 def curves_by_layer(alt: Any, explored: Explored, layout: Layout) -> Any:
     """The four groups by layer at the chosen epoch, with their errors."""
     rows = _values(alt).transform_filter(enc.OF_RUN).transform_filter(enc.OF_STEP)
-    rows = rows.transform_calculate(low="datum.value - datum.error", high="datum.value + datum.error")
+    half = "(isValid(datum.error) ? datum.error : 0)"
+    rows = rows.transform_calculate(low=f"datum.value - {half}", high=f"datum.value + {half}")
     present = [group for group in GROUPS if group in set(explored.places["group"])]
     y = enc.layers(alt, list(explored.layers))
     x = alt.X("value:Q", title=None, scale=alt.Scale(zero=False), axis=alt.Axis(grid=True, tickCount=5))
     color = enc.by_group(alt, "Color", present, enc.COLORS)
     dash = enc.by_group(alt, "StrokeDash", present, enc.DASHES)
     lines = rows.mark_line(tooltip=None).encode(x=x, y=y, color=color, strokeDash=dash, order="layer_number:Q")
-    bars = rows.transform_filter("isValid(datum.error)").mark_rule(strokeWidth=1.5, tooltip=None)
+    bars = rows.mark_rule(strokeWidth=1.5, tooltip=None)
     points = rows.mark_point(filled=True, opacity=1, cursor="pointer").encode(
         x=x,
         y=y,
