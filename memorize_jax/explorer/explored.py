@@ -154,7 +154,9 @@ def _geometry(rows: pd.DataFrame) -> pd.DataFrame:
     notes = [describe(one) if one else "ok" for one in (status | joint)]
     by = ["epoch", "layer", "layer_number", "group"]
     about = rows.assign(K=rows["num_center_components"], status_text=notes, is_bound=is_bound).groupby(by, sort=False)
-    said = about.agg(K=("K", _span), seeds=("seed", _span), status=("status_text", _each)).reset_index()
+    said = about.agg(
+        K=("K", _span), seeds=("seed", _span), status=("status_text", _each), bound=("is_bound", "max")
+    ).reset_index()
     if rows["seed"].nunique() == 1:
         return _means(rows.assign(**values, **errors), by, [*values, *errors]).merge(said, on=by)
     return _means(rows.assign(**values), by, list(values)).merge(said, on=by)

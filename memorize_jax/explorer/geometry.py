@@ -9,6 +9,8 @@ from memorize_jax.explorer.layout import LEFT, Layout
 # The chosen measure; places without it are not shown.
 VALUE = {"value": "datum[measure]", "error": "datum[measure + '_error']"}
 IN_BOUNDS = "(measure === 'joint' || measure === 'mean_field') && indexof(titles[measure], '2/M') > 0"
+# The joint capacity of some places is known only as an upper bound.
+IS_UPPER = "measure === 'joint' && datum.bound"
 BRIGHT = f"({IN_BOUNDS} && group === 'permuted' ? ' (bright: memorized)' : '')"
 
 
@@ -17,6 +19,7 @@ def map_of_layers(alt: Any, explored: Explored, layout: Layout) -> Any:
     rows = _values(alt).transform_filter(enc.OF_RUN).transform_filter("datum.group === group")
     x, y = enc.epochs(alt, explored, title="epoch"), enc.layers(alt, list(explored.layers))
     parts = enc.cells(alt, rows, x, y, enc.shade(alt, "viridis", layout), _tooltip(alt))
+    parts.append(_upper(rows, color="#fff").encode(x=alt.X("epoch:Q"), y=y))
     title = enc.heading(alt, "'Where and when: ' + group + ' examples'", f"titles[measure] + {BRIGHT}")
     return alt.layer(*parts).properties(title=title, width=layout.along, height=layout.row * len(explored.layers))
 
@@ -47,7 +50,8 @@ def curves_by_layer(alt: Any, explored: Explored, layout: Layout) -> Any:
     chosen = row.mark_rule(color=enc.MARK, strokeWidth=1, tooltip=None).encode(y=y)
     title = enc.heading(alt, f"'All groups at epoch ' + {enc.EPOCH}", "titles[measure]")
     errors = bars.encode(x=alt.X("low:Q"), x2="high:Q", y=y, color=color)
-    together = alt.layer(bound, chosen, lines, errors, points)
+    upper = _upper(rows, dy=-8, color="#808080").encode(x=x, y=y)
+    together = alt.layer(bound, chosen, lines, errors, points, upper)
     return together.properties(title=title, width=layout.beside, height=layout.row * len(explored.layers))
 
 
@@ -69,6 +73,11 @@ def small_maps(alt: Any, explored: Explored, layout: Layout) -> Any:
         spacing=10,
         title=enc.heading(alt, "'All runs, to choose from: ' + group + ' examples'", "titles[measure]"),
     )
+
+
+def _upper(rows: Any, **look) -> Any:
+    """A sign at values that are upper bounds."""
+    return rows.transform_filter(IS_UPPER).mark_text(text="<", fontSize=10, tooltip=None, **look)
 
 
 def _values(alt: Any) -> Any:

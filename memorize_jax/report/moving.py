@@ -22,6 +22,7 @@ class Moving(NamedTuple):
       epochs: of the slider, as it is at first.
       lists: parameter -> title of its list, value -> what it is called.
       errors: what errors are.
+      has_bounds: whether some joint capacities are only upper bounds.
       finding: what the picture shows, in a sentence.
       tables: names of those that it is drawn from.
       payload: charts and data, packed.
@@ -32,6 +33,7 @@ class Moving(NamedTuple):
     epochs: list[int]
     lists: dict[str, tuple[str, dict[str, str]]]
     errors: str
+    has_bounds: bool
     finding: str
     tables: list[str]
     payload: str
@@ -46,6 +48,7 @@ def moving_picture(study: Study, explored: Explored, parts: Sequence[Part]) -> M
         explored.epochs[explored.runs[0]],
         lists(explored),
         explored.errors,
+        bool(explored.places["bound"].eq(True).any()),
         finding(explored),
         [name for name in TABLES if name in study.tables],
         packed(payload(explored)),
