@@ -48,6 +48,13 @@ LIBRARY = {
     "measurements.costs": {*LOW, *TRAINING, "analysis", "geometry", "runs"},
     "room": {*SHARED, "measurements.costs", "measurements.measurement"},
     "measurements.registry": {"claims", "config", "figures", "measurements.measurement", "studies"},
+    "measurements.second_process": {
+        *LOW,
+        "config",
+        "measurements.measurement",
+        "measurements.registry",
+        "runs",
+    },
     "measurements.driver": {
         *LOW,
         "adapters",
@@ -55,6 +62,7 @@ LIBRARY = {
         "data",
         "measurements.measurement",
         "measurements.registry",
+        "measurements.second_process",
         "runs",
         "storage",
     },
@@ -66,7 +74,7 @@ LIBRARY = {
     },
     "commands": {
         *(*SHARED, "own_activations", "measurements.costs", "measurements.driver", "measurements.geometry"),
-        *("measurements.measurement", "measurements.registry", "presets", "report"),
+        *("measurements.measurement", "measurements.registry", "measurements.second_process", "presets", "report"),
     },
 }
 # Package -> the only modules that import it.

@@ -108,6 +108,7 @@ def _run_network(workdir, plan, preset, figures, dry_run, together):
     if not dry_run:
         todo = [step.name for step in steps if step.todo]
         options = {"is_trained": not training.todo, "prepared": prepared, "say": functools.partial(print, flush=True)}
+        options["with_second"] = planned.needs_second([training, *steps])
         train_and_measure(workdir, config, plan.seeds, preset, todo, together, **options)
         # Whatever was done now: a table of all seeds is as new as its parts.
         combine(workdir, tables_of(wanted))

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from memorize_jax import data
-from memorize_jax.commands import execute, reproduce
+from memorize_jax.commands import execute, planned, reproduce
 from memorize_jax.commands.planned import Planned, about, plan_measurement
 from memorize_jax.measurements import costs
 from memorize_jax.measurements.driver import is_measured, noted_settings
@@ -316,6 +316,19 @@ def test_what_cannot_fit_into_memory_is_refused_before_training(tmp_path, done, 
             reproduce.run(tmp_path / "run", chosen, dry_run=dry_run)
         assert re.search(r"geometry +nothing yet: runs, about .*, peak [\d.]+ TB\n", capsys.readouterr().out)
     assert done == []
+
+
+def test_a_second_process_is_for_many_short_measurements_on_a_processor_with_memory_for_two(monkeypatch):
+    monkeypatch.setattr(planned, "num_cores", lambda: 2)
+    monkeypatch.setattr(planned, "available_bytes", lambda: 10e9)
+    steps = [Planned("geometry", "", True, seconds=50, bytes=2e9)] * 3
+    assert planned.needs_second(steps)
+    assert not planned.needs_second(steps[:1])
+    assert not planned.needs_second(steps * 20)
+    assert not planned.needs_second([one._replace(todo=False) for one in steps])
+    assert not planned.needs_second([one._replace(bytes=3e9) for one in steps])
+    monkeypatch.setattr(planned, "num_cores", lambda: 1)
+    assert not planned.needs_second(steps)
 
 
 def test_durations_in_words():
