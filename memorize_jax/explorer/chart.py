@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from memorize_jax.explorer.course import rewinding, training
-from memorize_jax.explorer.encodings import APART, beside
+from memorize_jax.explorer.encodings import apart, beside
 from memorize_jax.explorer.explored import GROUPS, REWOUND, Explored
 from memorize_jax.explorer.geometry import curves_by_layer, map_of_layers, small_maps
 from memorize_jax.explorer.layout import LAYOUTS, Layout
@@ -35,8 +35,10 @@ def _together(alt: Any, explored: Explored, layout: Layout, *, controls: bool) -
         rows.append(rewinding(alt, explored, layout))
     if len(explored.runs) > 1:
         rows.append(small_maps(alt, explored, layout))
-    together = alt.vconcat(*rows, spacing=14).resolve_scale(**APART)
-    return together.add_params(*_params(alt, explored, controls)).properties(padding=2)
+    # Altair's methods that add these copy the whole chart, which takes as long as making it.
+    together = alt.vconcat(*rows, spacing=14, padding=2, resolve=apart(alt))
+    together.params = [one.param for one in _params(alt, explored, controls)]
+    return together
 
 
 def datasets(explored: Explored) -> dict[str, list[dict]]:

@@ -29,9 +29,9 @@ def training(alt: Any, explored: Explored, layout: Layout) -> Any:
         y2=alt.value(layout.low),
         tooltip=[alt.Tooltip("epoch:Q"), *_accuracies(alt, present)],
     )
-    together = alt.layer(lines, enc.cursor(alt), strips)
-    return together.properties(
-        title=enc.heading(alt, "'Training: accuracy (%) by epoch'"), width=layout.along, height=layout.low
+    size = {"width": layout.along, "height": layout.low}
+    return alt.layer(
+        lines, enc.cursor(alt), strips, title=enc.heading(alt, "'Training: accuracy (%) by epoch'"), **size
     )
 
 
@@ -46,16 +46,17 @@ def rewinding(alt: Any, explored: Explored, layout: Layout) -> Any:
     along = enc.epochs(alt, explored, title="epoch that the layer is put back to")
     parts = enc.cells(alt, rows, along, y, enc.shade(alt, "cividis", layout), tips)
     title = enc.heading(alt, "'Rewinding: one layer of the final network put back'", "rewound + ' accuracy, %'")
-    left = alt.layer(*parts).properties(title=title, width=layout.along, height=height)
+    left = alt.layer(*parts, title=title, width=layout.along, height=height)
 
     x = alt.X("value:Q", scale=alt.Scale(domain=[0, 100]), title=None, axis=alt.Axis(tickCount=5))
     best = rows.transform_joinaggregate(best="max(value)", groupby=["layer"])
     bars = best.transform_filter("datum.value === datum.best").mark_bar(cursor="pointer", height={"band": 0.7})
     color = alt.condition(enc.IS_CHOSEN, alt.value(enc.MARK), alt.value(BAR))
     at = rows.transform_filter(enc.OF_STEP).mark_tick(color=enc.MARK, thickness=3, size=0.7 * layout.row, tooltip=None)
-    both = alt.layer(bars.encode(x=x, y=y, color=color, tooltip=tips), at.encode(x=x, y=y))
+    layers = bars.encode(x=x, y=y, color=color, tooltip=tips), at.encode(x=x, y=y)
     title = enc.heading(alt, f"'Put back to its best epoch; line: to epoch ' + {enc.EPOCH}", "rewound + ' accuracy, %'")
-    return enc.beside(alt, left, both.properties(title=title, width=layout.beside, height=height), layout)
+    right = alt.layer(*layers, title=title, width=layout.beside, height=height)
+    return enc.beside(alt, left, right, layout)
 
 
 def _accuracies(alt: Any, groups) -> list:

@@ -17,8 +17,6 @@ OF_STEP = "datum.at === step"
 # An expression: the chosen epoch.
 EPOCH = "epochs[run][min(step, length(epochs[run]) - 1)]"
 IS_CHOSEN = "datum.layer === layer"
-# Parts that stand side by side use colors for different things.
-APART = {"color": "independent", "shape": "independent", "strokeDash": "independent"}
 
 
 def epochs(alt: Any, explored: Explored, *, title: str | None, field: str = "start:Q", labels: bool = True) -> Any:
@@ -81,5 +79,10 @@ def cells(alt: Any, rows: Any, x: Any, y: Any, color: Any, tips: list) -> list:
 
 def beside(alt: Any, left: Any, right: Any, layout: Layout) -> Any:
     """Two parts side by side, or one below the other."""
-    both = alt.vconcat(left, right) if layout.is_stacked else alt.hconcat(left, right, spacing=12)
-    return both.resolve_scale(**APART)
+    options = {"spacing": 12, "resolve": apart(alt)}
+    return alt.vconcat(left, right, **options) if layout.is_stacked else alt.hconcat(left, right, **options)
+
+
+def apart(alt: Any) -> Any:
+    """Parts that stand side by side use colors, shapes and dashes for different things."""
+    return alt.Resolve(scale=dict.fromkeys(("color", "shape", "strokeDash"), "independent"))

@@ -21,7 +21,7 @@ def map_of_layers(alt: Any, explored: Explored, layout: Layout) -> Any:
     parts = enc.cells(alt, rows, x, y, enc.shade(alt, "viridis", layout), _tooltip(alt))
     parts.append(_upper(rows, color="#fff").encode(x=alt.X("epoch:Q"), y=y))
     title = enc.heading(alt, "'Where and when: ' + group + ' examples'", f"titles[measure] + {BRIGHT}")
-    return alt.layer(*parts).properties(title=title, width=layout.along, height=layout.row * len(explored.layers))
+    return alt.layer(*parts, title=title, width=layout.along, height=layout.row * len(explored.layers))
 
 
 def curves_by_layer(alt: Any, explored: Explored, layout: Layout) -> Any:
@@ -51,8 +51,8 @@ def curves_by_layer(alt: Any, explored: Explored, layout: Layout) -> Any:
     title = enc.heading(alt, f"'All groups at epoch ' + {enc.EPOCH}", "titles[measure]")
     errors = bars.encode(x=alt.X("low:Q"), x2="high:Q", y=y, color=color)
     upper = _upper(rows, dy=-8, color="#808080").encode(x=x, y=y)
-    together = alt.layer(bound, chosen, lines, errors, points, upper)
-    return together.properties(title=title, width=layout.beside, height=layout.row * len(explored.layers))
+    size = {"width": layout.beside, "height": layout.row * len(explored.layers)}
+    return alt.layer(bound, chosen, lines, errors, points, upper, title=title, **size)
 
 
 def small_maps(alt: Any, explored: Explored, layout: Layout) -> Any:

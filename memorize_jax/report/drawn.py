@@ -54,7 +54,7 @@ class Part(NamedTuple):
     figures: list[Drawn]
 
 
-def parts(study: Study, claims: Sequence[Claim]) -> tuple[list[Part], list[NotDrawn]]:
+def parts(study: Study, claims: Sequence[Claim] = ()) -> tuple[list[Part], list[NotDrawn]]:
     """Draws every figure that the tables allow: the parts in the order of the registry, and what cannot be drawn."""
     found, others, rest = [], [], []
     for measurement in measurements().values():

@@ -40,6 +40,7 @@ def without_data(page):
 
 
 def test_the_page_needs_nothing_else(page):
+    assert len(page.encode()) < 3_000_000
     plain = without_data(page)
     assert "http://" not in plain
     assert "https://" not in plain

@@ -48,11 +48,11 @@ def test_several_seeds_have_a_mean_with_students_interval_at_the_epochs_they_sha
     assert found.epochs["mean of 3 seeds"] == [0, 1, 2, 4, 8, 16]
     assert found.epochs["seed 1"] == [0, 1, 2, 3, 4, 8, 16, 17]
     table = base.tables["geometry"]
-    values = table.query("group == 'test' and epoch == 4 and layer == 'linear2'")["joint_capacity"] / 0.04
+    values = table.query("group == 'test' and epoch == 4 and layer == 'linear2'")["capacity"] / 0.04
     row = rows_of(found, "mean of 3 seeds", "test").loc[(4, "linear2")]
     low, high = stats.t.interval(0.99, 2, values.mean(), stats.sem(values))
-    assert row["joint"] == pytest.approx(values.mean())
-    assert row["joint_error"] == pytest.approx((high - low) / 2, abs=1e-12)
+    assert row["mean_field"] == pytest.approx(values.mean())
+    assert row["mean_field_error"] == pytest.approx((high - low) / 2)
     training = found.training.query("run == 'mean of 3 seeds' and epoch == 4")["test"].item()
     expected = base.tables["metrics"].query("epoch == 4")["test_accuracy"].mean()
     assert training == pytest.approx(100 * expected)
@@ -88,7 +88,7 @@ def test_rewinding_is_that_of_single_layers_of_the_run_itself():
     base = study()
     found = explored(base).rewinding.set_index(["epoch", "layer"])
     table = base.tables["rewinding"]
-    own = table[(table["num_layers"] == 1) & (table["into"] == "final")]
+    own = table[(table["num_layers"] == 1) & (table["into"] == "final") & (table["source"] == "self")]
     assert len(found) == len(own)
     for row in own.itertuples():
         assert found.loc[(row.rewind_epoch, row.layer)]["restored"] == pytest.approx(100 * row.restored_accuracy)
