@@ -13,9 +13,10 @@ import functools
 import time
 from collections.abc import Sequence
 
-from memorize_jax.claims.statement import HOLDS
+from memorize_jax.claims.statement import FAILS, HOLDS, NOT_TESTABLE, UNDECIDED
 from memorize_jax.commands import cli, double_descent, planned, report
 from memorize_jax.commands.execute import tables_of, train_and_measure
+from memorize_jax.epochs import FEW
 from memorize_jax.figures.figure import Figure, instead, missing
 from memorize_jax.measurements import costs
 from memorize_jax.measurements.driver import is_measured
@@ -158,13 +159,14 @@ def _with_epochs_of(figures, preset, folders):
     least = [figure.least_epochs for one in measurements().values() for figure in one.figures]
     epochs = preset.of("geometry").geometry_epochs
     asked = {item.strip() for item in epochs.split(",")}
-    if asked & {"all", "log"} or len(asked) >= max(least):
+    if asked & {"all", "log"}:
         return preset
+    enough = len(asked) >= max(least) or any(FEW.fullmatch(item) for item in asked)
     more = preset.replace("geometry", geometry_epochs=f"log,{epochs}")
     # What was measured for a map stays, else the next command without it would take it away.
     begun = [folder for folder in folders if folder.config.is_file()]
     measured = begun and all(is_measured(geometry, folder, more.of_all(geometry)) for folder in begun)
-    return more if measured or any(figure.least_epochs for figure in figures) else preset
+    return more if measured or (not enough and any(figure.least_epochs for figure in figures)) else preset
 
 
 def _finish(workdir, figures):
@@ -180,8 +182,8 @@ def _finish(workdir, figures):
     for claim in judged:
         print(f"  {claim.verdict:16} {claim.claim}")
     counts = collections.Counter("holds" if claim.verdict in HOLDS else claim.verdict for claim in judged)
-    said = f"{counts['holds']} hold, {counts['does not hold']} do not, {counts['not testable']} cannot be tested here"
-    print(f"claims: {said}\nreport: {path.absolute()}")
+    said = f"{counts['holds']} hold, {counts[FAILS]} do not, {counts[UNDECIDED]} are undecided"
+    print(f"claims: {said}, {counts[NOT_TESTABLE]} cannot be tested here\nreport: {path.absolute()}")
 
 
 def choose_figures(text: str, preset: Preset) -> list[Figure]:

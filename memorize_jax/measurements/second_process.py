@@ -20,8 +20,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from multiprocessing.connection import Connection
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from memorize_jax.compilation import kept_compiled
 from memorize_jax.config import Settings
@@ -44,7 +43,7 @@ class Room(NamedTuple):
 
     measurement: str
     workdir: pathlib.Path
-    settings: tuple[Settings, ...]
+    settings: Sequence[Settings]
 
 
 class SecondProcess(NamedTuple):
@@ -60,7 +59,7 @@ class SecondProcess(NamedTuple):
 
     rooms: dict[tuple[str, pathlib.Path], int]
     claims: pathlib.Path
-    answers: Connection
+    answers: Any  # one end of a pipe, of a class of its own on Windows
     found: dict[int, tuple[list[dict] | None, str]]
 
 

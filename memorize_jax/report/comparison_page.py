@@ -7,12 +7,13 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from memorize_jax.claims.statement import Claim
+from memorize_jax.claims.statement import NOT_TESTABLE, Claim
 from memorize_jax.figures.figure import missing
 from memorize_jax.measurements.registry import figures
-from memorize_jax.pages.page import csv_address, embedded, render
+from memorize_jax.pages.page import embedded, packed_csv, render
 from memorize_jax.pages.views import Number, View, make_view
-from memorize_jax.report.study_page import UNDECIDED, count, settings
+from memorize_jax.report.claims_shown import count
+from memorize_jax.report.study_page import settings
 from memorize_jax.studies.accuracies import accuracies
 from memorize_jax.studies.study import Study
 
@@ -75,8 +76,10 @@ def accuracy_view(compared: Sequence[Compared]) -> View | None:
 def comparison_page(compared: Sequence[Compared]) -> str:
     """Makes the page, as HTML, with the studies in the order of the columns."""
     rows = claims_matrix(compared)
-    decided = [row for row in rows if any(claim and claim.verdict != UNDECIDED for claim in row.cells)]
-    flat = [{"study": one.name, **claim._asdict()} for one in compared for claim in one.claims]
+    decided = [row for row in rows if any(claim and claim.verdict != NOT_TESTABLE for claim in row.cells)]
+    flat = pd.DataFrame([{"study": one.name, **claim._asdict()} for one in compared for claim in one.claims])
+    found = accuracy_view(compared)
+    whole = {"claims": flat, **({found.name: found.whole} if found else {})}
     return render(
         "comparison.html.j2",
         title=", ".join(one.name for one in compared),
@@ -84,10 +87,10 @@ def comparison_page(compared: Sequence[Compared]) -> str:
         counts=[count(one.claims) for one in compared],
         differing=differing(compared),
         matrix=decided,
-        undecided=[row.title for row in rows if row not in decided],
-        claims_csv=csv_address(pd.DataFrame(flat)),
+        not_testable=[row.title for row in rows if row not in decided],
+        packed={name: packed_csv(table) for name, table in whole.items()},
         num_claims=len(flat),
-        accuracies=accuracy_view(compared),
+        accuracies=found,
         figures=_figures(compared),
     )
 

@@ -1,8 +1,10 @@
 """The parts of a page: what a room says of its measurement, and its figures."""
 
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
+from memorize_jax.claims.statement import NOT_TESTABLE, Claim
 from memorize_jax.figures.figure import Figure, missing
 from memorize_jax.measurements.measurement import Measurement
 from memorize_jax.measurements.registry import measurements, tables
@@ -17,13 +19,23 @@ MOST_POINTS = 540
 
 
 class Drawn(NamedTuple):
-    """A figure on a page: its caption, the address of its image, and whether it takes the whole width of the page."""
+    """A figure on a page.
+
+    Attributes:
+      look_for: its caption.
+      address: of its image.
+      is_wide: whether it takes the whole width of the page.
+      alt: what it shows and what was found, for those who do not see it.
+      tables: names of those that it is drawn from.
+    """
 
     name: str
     title: str
     look_for: str
     address: str
     is_wide: bool
+    alt: str
+    tables: tuple[str, ...]
 
 
 class NotDrawn(NamedTuple):
@@ -42,12 +54,12 @@ class Part(NamedTuple):
     figures: list[Drawn]
 
 
-def parts(study: Study) -> tuple[list[Part], list[NotDrawn]]:
+def parts(study: Study, claims: Sequence[Claim] = ()) -> tuple[list[Part], list[NotDrawn]]:
     """Draws every figure that the tables allow: the parts in the order of the registry, and what cannot be drawn."""
     found, others, rest = [], [], []
     for measurement in measurements().values():
         reasons = [(figure, missing(figure, study)) for figure in measurement.figures]
-        drawn = [_drawn(figure, study) for figure, reason in reasons if not reason]
+        drawn = [_drawn(figure, study, claims) for figure, reason in reasons if not reason]
         rest += [NotDrawn(figure.name, figure.title, reason) for figure, reason in reasons if reason]
         title, words = _said(measurement, study)
         if not title:
@@ -57,11 +69,22 @@ def parts(study: Study) -> tuple[list[Part], list[NotDrawn]]:
     return [*found, *([Part(OTHER, "", others)] if others else [])], rest
 
 
-def _drawn(figure: Figure, study: Study) -> Drawn:
+def _drawn(figure: Figure, study: Study, claims: Sequence[Claim]) -> Drawn:
     path = figure.draw(study, path_of(figure, study))
     width = re.search(r'<svg[^>]* width="([\d.]+)pt"', path.read_text(encoding="utf-8"))
     is_wide = width is None or float(width[1]) > MOST_POINTS
-    return Drawn(figure.name, figure.title, caption(figure, study), embedded(path), is_wide)
+    about = (figure.name, figure.title, caption(figure, study), embedded(path), is_wide)
+    return Drawn(*about, finding(figure, claims), figure.needs)
+
+
+def finding(figure: Figure, claims: Sequence[Claim]) -> str:
+    """A figure in words: its title, and what the claims about it found; where there is none, what to look for."""
+    number = figure.name.removeprefix("fig").removeprefix("a").upper()
+    own = [claim for claim in claims if claim.figure.removeprefix("A.") == number and claim.verdict != NOT_TESTABLE]
+    if not figure.name.startswith("fig") or not own:
+        return f"{figure.title}. {figure.look_for}"
+    said = (f"{claim.statement} {claim.verdict}: {claim.measured:.3g}, holds if {claim.threshold}." for claim in own)
+    return f"{figure.title}. {' '.join(said)}"
 
 
 def _said(measurement: Measurement, study: Study) -> tuple[str, str]:

@@ -102,7 +102,8 @@ class Run:
         if config.is_watched:
             splits = read_watched(self.folder)
         else:
-            splits = data.load(config.dataset, data_dir=config.data_dir, num_train=config.num_train)
+            sizes = {"num_train": config.num_train, "image_size": config.image_size}
+            splits = data.load(config.dataset, data_dir=config.data_dir, **sizes)
         check_same_data(self.folder, self.noted, splits, self.labels)
         return splits
 

@@ -60,7 +60,7 @@ def test_nothing_is_done_twice(copy, done, capsys, monkeypatch):
     said = capsys.readouterr().out
     assert done == []
     assert {path: path.stat().st_mtime_ns for path in before} == before
-    assert "claims: 0 hold, 0 do not, 0 cannot be tested here" in said
+    assert "claims: 0 hold, 0 do not, 0 are undecided, 0 cannot be tested here" in said
     assert f"report: {copy / 'report.html'}" in said
 
 
@@ -165,7 +165,14 @@ def test_one_figure_that_cannot_be_does_not_stop_others_and_is_drawn_from_a_tabl
 
 @pytest.mark.parametrize(
     ("given", "measured"),
-    [("best,final", "log,best,final"), ("3", "log,3"), ("log", "log"), ("all", "all"), ("0, 2,final", "0, 2,final")],
+    [
+        ("best,final", "log,best,final"),
+        ("3", "log,3"),
+        ("log", "log"),
+        ("log:8,final", "log:8,final"),
+        ("all", "all"),
+        ("0, 2,final", "0, 2,final"),
+    ],
 )
 def test_a_map_of_capacity_has_enough_epochs(tmp_path, given, measured):
     chosen = SMOKE.replace("geometry", geometry_epochs=given)
