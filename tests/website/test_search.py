@@ -18,9 +18,9 @@ def test_it_works_without_a_server_and_a_network(site):
         page.on("pageerror", lambda error: asked.append(f"error: {error}"))
         page.goto((site / "index.html").as_uri())
         page.locator("input[name=query]").click()
-        page.keyboard.type("joint_geometry")
+        page.keyboard.type("ball_capacity")
         link = page.locator(".md-search-result__link").first
         link.wait_for()
-        assert "reference/memorize_jax.geometry/joint_geometry.html" in link.get_attribute("href")
+        assert "reference/memorize_jax.geometry/ball_capacity.html" in link.get_attribute("href")
         browser.close()
     assert [url for url in asked if not url.startswith(("file:", "data:", "about:"))] == []
