@@ -45,7 +45,8 @@ def curves_by_layer(alt: Any, explored: Explored, layout: Layout) -> Any:
         tooltip=_tooltip(alt),
     )
     look = {"strokeDash": [8, 4], "color": "#808080", "opacity": alt.expr(f"{IN_BOUNDS} ? 1 : 0"), "tooltip": None}
-    bound = alt.Chart(alt.InlineData(values=[{}])).mark_rule(**look).encode(x=alt.XDatum(1))
+    once = alt.Chart(alt.NamedData(name="steps")).transform_filter(enc.OF_RUN).transform_filter(enc.OF_STEP)
+    bound = once.mark_rule(**look).encode(x=alt.XDatum(1))
     row = alt.Chart(alt.NamedData(name="rows")).transform_filter(enc.IS_CHOSEN)
     chosen = row.mark_rule(color=enc.MARK, strokeWidth=1, tooltip=None).encode(y=y)
     title = enc.heading(alt, f"'All groups at epoch ' + {enc.EPOCH}", "titles[measure]")

@@ -48,7 +48,7 @@ def moving_picture(study: Study, explored: Explored, parts: Sequence[Part]) -> M
         explored.epochs[explored.runs[0]],
         lists(explored),
         explored.errors,
-        bool(explored.places["bound"].eq(True).any()),
+        bool((explored.places["bound"].eq(True) & explored.places["joint"].notna()).any()),
         finding(explored),
         [name for name in TABLES if name in study.tables],
         packed(payload(explored)),

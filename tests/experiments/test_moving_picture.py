@@ -109,8 +109,11 @@ def test_slider_hover_and_click_are_linked(visit, smoke_run):
     marked = page.locator("tr.marked").all()
     assert marked
     assert all("linear2" in one.text_content() for one in marked)
+    floor = page.locator(f"{SHOWN} .concat_0_concat_1_layer_0_marks line")
+    assert floor.get_attribute("opacity") == "1"
     page.select_option("select[data-param=measure]", "dimension")
     page.wait_for_timeout(100)
+    assert floor.get_attribute("opacity") == "0"
     assert "dimension" in titles(page)
 
 
