@@ -72,22 +72,16 @@ def page(folder: pathlib.Path) -> str:
     studies = read_studies(folder)
     parts = [
         "## Published numbers and ours",
-        comparison_table(comparisons(studies, read_measured(folder / "measured.csv")), link=""),
+        comparison_table(comparisons(studies, read_measured(folder / "measured.csv"))),
         *(part for judged in studies for part in _section(judged)),
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def readme_block(folder: pathlib.Path) -> str:
-    """The table of the README, from the folder docs/results, as Markdown."""
-    rows = comparisons(read_studies(folder), read_measured(folder / "measured.csv"))
-    return comparison_table(rows, link="docs/results.md") + "\n"
-
-
-def comparison_table(rows: Sequence[Comparison], *, link: str) -> str:
-    """Published numbers beside ours, as Markdown; `link` is to the page with a section for each study, "" on it."""
+def comparison_table(rows: Sequence[Comparison]) -> str:
+    """Published numbers beside ours, as Markdown; a study's name leads to its section."""
     header = ("quantity", "stated by", "paper", "measured on", "ours", "n", "gap", "reason for the gap")
-    linked = lambda name: f"[{name}]({link}#{name})" if name in ABOUT else name
+    linked = lambda name: f"[{name}](#{name})" if name in ABOUT else name
     return _table(header, [row._replace(where=linked(row.where)) for row in rows])
 
 
