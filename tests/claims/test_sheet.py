@@ -20,7 +20,7 @@ def three_seeds(*falls):
 
 
 def consistent(claim, passed):
-    """Whether the numbers of a claim are what its verdict says; `passed` says whether a number is beyond the threshold."""
+    """Whether the numbers of a claim are what its verdict says; `passed`: whether one is beyond the threshold."""
     ends = {passed(claim.low), passed(claim.high)}
     if claim.verdict in HOLDS:
         return passed(claim.measured) and ends == {True}
