@@ -176,11 +176,13 @@ def _with_epochs_of(figures, preset, folders):
     geometry = measurements()["geometry"]
     least = [figure.least_epochs for one in measurements().values() for figure in one.figures]
     epochs = preset.of("geometry").geometry_epochs
-    asked = {item.strip() for item in epochs.split(",")}
-    if asked & {"all", "log"}:
+    asked = [item.strip() for item in epochs.split(",")]
+    if {"all", "log"} & set(asked):
         return preset
-    enough = len(asked) >= max(least) or any(FEW.fullmatch(item) for item in asked)
-    more = preset.replace("geometry", geometry_epochs=f"log,{epochs}")
+    has_log = any(FEW.fullmatch(item) for item in asked)
+    enough = has_log or len(set(asked)) >= max(least)
+    wider = ",".join("log" if FEW.fullmatch(item) else item for item in asked) if has_log else f"log,{epochs}"
+    more = preset.replace("geometry", geometry_epochs=wider)
     # What was measured for a map stays, else the next command without it would take it away.
     begun = [folder for folder in folders if folder.config.is_file()]
     measured = begun and all(is_measured(geometry, folder, more.of_all(geometry)) for folder in begun)

@@ -6,7 +6,7 @@ from memorize_jax.explorer import encodings as enc
 from memorize_jax.explorer.explored import ACCURACIES, REWOUND, Explored
 from memorize_jax.explorer.layout import LEFT, Layout
 
-BAR = "#4c8c74"
+BAR, CHOSEN_BAR = "#4c8c74", "#9c5c86"
 
 
 def training(alt: Any, explored: Explored, layout: Layout) -> Any:
@@ -51,7 +51,7 @@ def rewinding(alt: Any, explored: Explored, layout: Layout) -> Any:
     x = alt.X("value:Q", scale=alt.Scale(domain=[0, 100]), title=None, axis=alt.Axis(tickCount=5))
     best = rows.transform_joinaggregate(best="max(value)", groupby=["layer"])
     bars = best.transform_filter("datum.value === datum.best").mark_bar(cursor="pointer", height={"band": 0.7})
-    color = alt.condition(enc.IS_CHOSEN, alt.value(enc.MARK), alt.value(BAR))
+    color = alt.condition(enc.IS_CHOSEN, alt.value(CHOSEN_BAR), alt.value(BAR))
     at = rows.transform_filter(enc.OF_STEP).mark_tick(color=enc.MARK, thickness=3, size=0.7 * layout.row, tooltip=None)
     layers = bars.encode(x=x, y=y, color=color, tooltip=tips), at.encode(x=x, y=y)
     title = enc.heading(alt, f"'Put back to its best epoch; line: to epoch ' + {enc.EPOCH}", "rewound + ' accuracy, %'")

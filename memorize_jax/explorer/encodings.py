@@ -71,9 +71,11 @@ def cursor(alt: Any) -> Any:
 
 
 def cells(alt: Any, rows: Any, x: Any, y: Any, color: Any, tips: list) -> list:
-    """The cells of a map, a frame around those of the chosen layer, and the line of the chosen epoch."""
+    """The cells of a map, a frame around the chosen layer, and the line of the chosen epoch."""
     all_cells = rows.mark_rect(cursor="pointer").encode(x=x, x2="end:Q", y=y, color=color, tooltip=tips)
-    frame = rows.transform_filter(IS_CHOSEN).mark_rect(fill=None, stroke=MARK, strokeWidth=2, tooltip=None)
+    row = rows.transform_filter(IS_CHOSEN)
+    row = row.transform_aggregate(start="min(start)", end="max(end)", groupby=["layer"])
+    frame = row.mark_rect(fill=None, stroke=MARK, strokeWidth=2, tooltip=None)
     return [all_cells, frame.encode(x=x, x2="end:Q", y=y), cursor(alt)]
 
 

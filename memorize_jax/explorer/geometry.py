@@ -26,7 +26,8 @@ def map_of_layers(alt: Any, explored: Explored, layout: Layout) -> Any:
 
 def curves_by_layer(alt: Any, explored: Explored, layout: Layout) -> Any:
     """The four groups by layer at the chosen epoch, with their errors."""
-    rows = _values(alt).transform_filter(enc.OF_RUN).transform_filter(enc.OF_STEP)
+    every = _values(alt).transform_filter(enc.OF_RUN)
+    rows = every.transform_filter(enc.OF_STEP)
     half = "(isValid(datum.error) ? datum.error : 0)"
     rows = rows.transform_calculate(low=f"datum.value - {half}", high=f"datum.value + {half}")
     present = [group for group in GROUPS if group in set(explored.places["group"])]
@@ -45,14 +46,18 @@ def curves_by_layer(alt: Any, explored: Explored, layout: Layout) -> Any:
         tooltip=_tooltip(alt),
     )
     look = {"strokeDash": [8, 4], "color": "#808080", "opacity": alt.expr(f"{IN_BOUNDS} ? 1 : 0"), "tooltip": None}
-    bound = alt.Chart(alt.InlineData(values=[{}])).mark_rule(**look).encode(x=alt.XDatum(1))
+    # The axis stays as it is while the slider moves: it reaches over all epochs.
+    ends = every.transform_aggregate(least="min(value)", most="max(value)").mark_rule(opacity=0, tooltip=None)
+    reach = ends.encode(x=alt.X("least:Q"), x2="most:Q")
+    once = alt.Chart(alt.NamedData(name="steps")).transform_filter(enc.OF_RUN).transform_filter(enc.OF_STEP)
+    bound = once.mark_rule(**look).encode(x=alt.XDatum(1))
     row = alt.Chart(alt.NamedData(name="rows")).transform_filter(enc.IS_CHOSEN)
     chosen = row.mark_rule(color=enc.MARK, strokeWidth=1, tooltip=None).encode(y=y)
     title = enc.heading(alt, f"'All groups at epoch ' + {enc.EPOCH}", "titles[measure]")
     errors = bars.encode(x=alt.X("low:Q"), x2="high:Q", y=y, color=color)
     upper = _upper(rows, dy=-8, color="#808080").encode(x=x, y=y)
     size = {"width": layout.beside, "height": layout.row * len(explored.layers)}
-    return alt.layer(bound, chosen, lines, errors, points, upper, title=title, **size)
+    return alt.layer(bound, reach, chosen, lines, errors, points, upper, title=title, **size)
 
 
 def small_maps(alt: Any, explored: Explored, layout: Layout) -> Any:

@@ -1,6 +1,6 @@
 """The first thing on a page: the moving picture, and the figure that stands in for it where no script runs."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from memorize_jax.explorer.explored import Explored
@@ -8,7 +8,6 @@ from memorize_jax.explorer.payload import finding, lists, payload
 from memorize_jax.explorer.vega import scripts
 from memorize_jax.pages.page import packed
 from memorize_jax.report.drawn import Drawn, Part
-from memorize_jax.studies.study import Study
 
 # The first of them that was drawn stands in for the moving picture.
 STILLS = ("map_joint_capacity", "map_capacity", "fig3b", "fig3a")
@@ -41,16 +40,16 @@ class Moving(NamedTuple):
     still: Drawn | None
 
 
-def moving_picture(study: Study, explored: Explored, parts: Sequence[Part]) -> Moving:
-    """Makes what a page needs of what a study shows; `parts` have the figures that were drawn."""
+def moving_picture(explored: Explored, tables: Collection[str], parts: Sequence[Part] = ()) -> Moving:
+    """Makes what a page needs of what is shown; it carries `tables`, and `parts` have the figures that were drawn."""
     figures = {figure.name: figure for part in parts for figure in part.figures}
     return Moving(
         explored.epochs[explored.runs[0]],
         lists(explored),
         explored.errors,
-        bool(explored.places["bound"].eq(True).any()),
+        bool((explored.places["bound"].eq(True) & explored.places["joint"].notna()).any()),
         finding(explored),
-        [name for name in TABLES if name in study.tables],
+        [name for name in TABLES if name in tables],
         packed(payload(explored)),
         packed(scripts()),
         next((figures[name] for name in STILLS if name in figures), None),

@@ -43,7 +43,7 @@ def study_page(
         title=f"{study.dataset}, {study.model}",
         story=story(study) if not study.axes else None,
         headline=headline(study) if not study.axes else "",
-        moving=moving_picture(study, found, shown) if found else None,
+        moving=moving_picture(found, whole, shown) if found else None,
         memorized=most_memorized(study),
         claims=claims,
         parted=part(claims),

@@ -1,8 +1,11 @@
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy import stats
 
 from memorize_jax.claims.sheet import as_markdown
+from memorize_jax.claims.statement import HOLDS
 from memorize_jax.measurements import registry
 from tests.claims.invented import FINAL, by_seed, edited, fractions, judged, study, widths, without
 from tests.commands import ROOT
@@ -14,6 +17,27 @@ def three_seeds(*falls):
     """An ensemble whose test accuracy falls by these shares of the peak of 0.9."""
     accuracies = [0.9 * (1 - fall) for fall in falls]
     return judged("test_falls_after_peak", by_seed("metrics", "test_accuracy", accuracies, epoch=FINAL))
+
+
+def consistent(claim, passed):
+    """Whether the numbers of a claim are what its verdict says; `passed`: whether one is beyond the threshold."""
+    ends = {passed(claim.low), passed(claim.high)}
+    if claim.verdict in HOLDS:
+        return passed(claim.measured) and ends == {True}
+    if claim.verdict == "does not hold":
+        return not passed(claim.measured)
+    return ends == {True, False} and claim.reason.startswith("not certain")
+
+
+@given(st.lists(st.floats(0, 0.5), min_size=2, max_size=5))
+@settings(max_examples=30, deadline=None)
+def test_no_row_contradicts_its_verdict(falls):
+    base = study(seeds=tuple(range(len(falls))))
+    for seed, fall in enumerate(falls):
+        base = edited(base, "metrics", "test_accuracy", 0.9 * (1 - fall), epoch=FINAL, seed=seed)
+        base = edited(base, "metrics", "train_accuracy", 0.99 + 0.04 * (fall - 0.25), epoch=FINAL, seed=seed)
+    assert consistent(judged("test_falls_after_peak", base), lambda value: value > 0.1)
+    assert consistent(judged("training_is_fitted", base), lambda value: value > 0.99)
 
 
 def test_the_interval_is_students():

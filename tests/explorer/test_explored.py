@@ -10,6 +10,7 @@ from scipy import stats
 from memorize_jax.explorer.chart import choices, datasets, records
 from memorize_jax.explorer.explored import explored
 from memorize_jax.explorer.payload import finding, payload
+from memorize_jax.explorer.together import together
 from memorize_jax.geometry.status import NOT_CONVERGED
 from tests.figures.invented import changed, study, sweep
 
@@ -133,3 +134,20 @@ def test_the_finding_names_the_layer_with_most():
     top = (table["layer"] == "linear3") & (table["epoch"] == 16) & (table["group"] == "permuted")
     table.loc[top, "joint_capacity"] = 0.2
     assert "At epoch 16 linear3 has most, 5, and" in finding(explored(changed(base, geometry=table)))
+
+
+def test_studies_with_the_same_layers_are_put_side_by_side():
+    one, other = explored(study()), explored(study(seeds=(0, 1)))
+    found = together({"a": one, "b": other})
+    assert found.runs == ("a", "b")
+    assert found.epochs == {"a": one.epochs["seed 0"], "b": other.epochs["mean of 2 seeds"]}
+    for name, own, run in (("a", one, "seed 0"), ("b", other, "mean of 2 seeds")):
+        for table in ("places", "training", "rewinding"):
+            mine, whole = getattr(found, table), getattr(own, table)
+            mine, whole = mine[mine["run"] == name], whole[whole["run"] == run]
+            columns = [column for column in whole if column != "run"]
+            pd.testing.assert_frame_equal(
+                mine[columns].reset_index(drop=True), whole[columns].reset_index(drop=True), check_dtype=False
+            )
+    assert together({"a": one}) is None
+    assert together({"a": one, "b": explored(study("alexnet"))}) is None

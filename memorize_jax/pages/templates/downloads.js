@@ -28,6 +28,13 @@ const asPng = async (image) => {
   context.drawImage(image, 0, 0, canvas.width, canvas.height);
   return canvas.toDataURL("image/png");
 };
+// A figure that is small on a phone is shown in its own size; once more makes it fit again.
+addEventListener("click", (event) => {
+  const button = event.target.closest?.("[data-larger]");
+  if (!button) return;
+  const isLarge = button.closest("figure").querySelector(".paper").classList.toggle("large");
+  button.setAttribute("aria-pressed", isLarge);
+});
 addEventListener("click", async (event) => {
   const asked = event.target.closest?.("[data-table], [data-picture]");
   if (!asked) return;
