@@ -31,7 +31,8 @@ def make_step():
         return torch_networks.step_of(FLAGS.model, FLAGS.width, FLAGS.batch, SHAPE, "float32")
     import jax
 
-    from benchmarks.training import compiled_step, invent_data
+    from benchmarks.invented import invent_data
+    from benchmarks.training_steps import compiled_step
     from memorize_jax.config import RunConfig
     from memorize_jax.training import Trainer
 

@@ -1,8 +1,8 @@
-"""docs/results.md and the README's table of results, from the tables committed under docs/results.
+"""docs/results.md, from the tables committed under docs/results.
 
     python -m benchmarks.results --trim=runs/mine --name=mine    # a finished study, trimmed into docs/results/mine
     python -m benchmarks.results --measure                       # docs/results/measured.csv, about a minute
-    python -m benchmarks.results --write                         # figures, docs/results.md, the table of README.md
+    python -m benchmarks.results --write                         # figures, docs/results.md
 
 What --write makes follows from the committed files alone, and a test compares.
 """
@@ -13,19 +13,19 @@ from absl import app, flags
 
 from benchmarks import document
 from benchmarks.measured import measure
-from benchmarks.results_page import chosen_figures, page, read_studies, readme_block
+from benchmarks.results_page import chosen_figures, page, read_studies
 from benchmarks.trimmed import trim
 from memorize_jax.report.catalog import draw
 
 MODULE = "benchmarks.results"
 FOLDER = document.ROOT / "docs" / "results"
-TARGETS = {document.ROOT / "docs" / "results.md": page, document.ROOT / "README.md": readme_block}
+PAGE = document.ROOT / "docs" / "results.md"
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("trim", None, "folder of a finished study")
 flags.DEFINE_string("name", None, "of its folder in docs/results")
 flags.DEFINE_bool("measure", False, "measure what no study does")
-flags.DEFINE_bool("write", False, "draw the figures and write the documents")
+flags.DEFINE_bool("write", False, "draw the figures and write the page")
 
 
 def main(_):
@@ -41,8 +41,7 @@ def main(_):
     if FLAGS.write:
         for judged in read_studies(FOLDER):
             draw(judged.study, [figure.name for figure in chosen_figures(judged.study)])
-        for path, make in TARGETS.items():
-            document.write(MODULE, make(FOLDER), path)
+        document.write(MODULE, page(FOLDER), PAGE)
 
 
 if __name__ == "__main__":

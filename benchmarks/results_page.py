@@ -13,7 +13,7 @@ from benchmarks.measured import read_measured
 from benchmarks.published import comparisons
 from benchmarks.trimmed import EXAMPLES
 from memorize_jax.claims.sheet import evaluate
-from memorize_jax.claims.statement import HOLDS
+from memorize_jax.claims.statement import FAILS, HOLDS, NOT_TESTABLE, UNDECIDED
 from memorize_jax.commands.report import commands
 from memorize_jax.config import RunConfig
 from memorize_jax.epochs import best_epoch, final_epoch
@@ -72,22 +72,16 @@ def page(folder: pathlib.Path) -> str:
     studies = read_studies(folder)
     parts = [
         "## Published numbers and ours",
-        comparison_table(comparisons(studies, read_measured(folder / "measured.csv")), link=""),
+        comparison_table(comparisons(studies, read_measured(folder / "measured.csv"))),
         *(part for judged in studies for part in _section(judged)),
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def readme_block(folder: pathlib.Path) -> str:
-    """The table of the README, from the folder docs/results, as Markdown."""
-    rows = comparisons(read_studies(folder), read_measured(folder / "measured.csv"))
-    return comparison_table(rows, link="docs/results.md") + "\n"
-
-
-def comparison_table(rows: Sequence[Comparison], *, link: str) -> str:
-    """Published numbers beside ours, as Markdown; `link` is to the page with a section for each study, "" on it."""
+def comparison_table(rows: Sequence[Comparison]) -> str:
+    """Published numbers beside ours, as Markdown; a study's name leads to its section."""
     header = ("quantity", "stated by", "paper", "measured on", "ours", "n", "gap", "reason for the gap")
-    linked = lambda name: f"[{name}]({link}#{name})" if name in ABOUT else name
+    linked = lambda name: f"[{name}](#{name})" if name in ABOUT else name
     return _table(header, [row._replace(where=linked(row.where)) for row in rows])
 
 
@@ -181,21 +175,21 @@ def _by_run(study: Study) -> str:
 
 
 def _claims(judged: Judged) -> str:
-    """How many claims hold, and those that do not."""
+    """How many claims hold, and those that do not or are undecided."""
     counts = collections.Counter(claim.verdict for claim in judged.claims)
     holding = ", ".join(f"`{claim.claim}`" for claim in judged.claims if claim.verdict in HOLDS)
     held = f"{sum(counts[verdict] for verdict in HOLDS)} hold{' (one seed)' * (HOLDS[1] in counts)}"
-    text = f"Of {len(judged.claims)} [claims](claims.md) {held}, {counts['does not hold']} do not, and "
-    text += f"{counts['not testable']} are not testable on these tables. Those that hold: {holding or 'none'}."
-    failing = [claim for claim in judged.claims if claim.verdict == "does not hold"]
+    text = f"Of {len(judged.claims)} [claims](claims.md) {held}, {counts[FAILS]} do not, {counts[UNDECIDED]} are undecided, and "
+    text += f"{counts[NOT_TESTABLE]} are not testable on these tables. Those that hold: {holding or 'none'}."
+    failing = [claim for claim in judged.claims if claim.verdict in (FAILS, UNDECIDED)]
     if not failing:
         return text
     rows = []
     for one in failing:
         ends = "" if math.isnan(one.low) else f" [{one.low:.3g}, {one.high:.3g}]"
         name, value = f"`{one.claim}` ({one.figure})", f"{one.measured:.4g}{ends}"
-        rows.append((name, one.quantity, value, one.threshold, one.reason))
-    header = ("does not hold", "quantity", "measured", "expected", "why, or why this threshold")
+        rows.append((name, one.verdict, one.quantity, value, one.threshold, one.reason))
+    header = ("claim", "verdict", "quantity", "measured", "expected", "why, or why this threshold")
     return f"{text}\n\n{_table(header, rows)}"
 
 

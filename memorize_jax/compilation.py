@@ -14,7 +14,7 @@ from jax.experimental.compilation_cache import compilation_cache
 from memorize_jax.progress import say
 
 # Programs that compiled faster are not worth a file; when all take more, those longest not used go.
-LEAST_SECONDS, MOST_BYTES = 0.2, 2**31
+LEAST_SECONDS, MOST_BYTES = 0.05, 2**31
 
 
 @contextlib.contextmanager

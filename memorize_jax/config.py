@@ -8,7 +8,7 @@ import typing
 from collections.abc import Sequence
 from typing import Any
 
-from memorize_jax.data import MODES, SCALINGS
+from memorize_jax.data import MODES, SCALINGS, check_size
 from memorize_jax.data import check_name as check_dataset
 from memorize_jax.epochs import check_epochs, check_keep
 from memorize_jax.models import INITS, check_dropout
@@ -86,6 +86,12 @@ class RunConfig(Settings):
     data_dir: str | None = setting(None, "Folder of the data set's files; None is the usual one.", changes="length")
     num_train: int | None = setting(
         None, "Training examples to use, the same share of every class; None is all.", least=1
+    )
+    image_size: int | None = setting(
+        None,
+        "Pixels on a side to which the pictures of dataset=image_folder are brought; None if they have one size.",
+        least=4,
+        is_new=True,
     )
     scaling: str = setting("channels", "How images are scaled.", choices=SCALINGS)
     model: str = setting("mlp", "Name of a network, or MODULE:NAME of your own models.Entry.")
@@ -170,6 +176,7 @@ class RunConfig(Settings):
         super().validate()
         if not self.is_watched:
             check_dataset(self.dataset)
+            check_size(self.dataset, self.image_size)
             check_model(self.model)
             check_dropout(self.model, self.dropout)
         check_keep(self.keep)

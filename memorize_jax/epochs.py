@@ -9,7 +9,9 @@ import pandas as pd
 
 # The stages of training that are compared; what a choice of epochs may say besides numbers.
 STAGES = ("best", "final")
-WORDS = (*STAGES, "all", "log")
+WORDS = (*STAGES, "all", "log", "log:K")
+# At most K of the epochs of log.
+FEW = re.compile(r"log:0*([1-9]\d*)")
 
 
 def held_out(metrics: pd.DataFrame) -> pd.Series:
@@ -85,7 +87,7 @@ def snapshots(keep: str, last: int) -> Sequence[int]:
 def check_epochs(name: str, spec: str) -> None:
     """Raises ValueError unless every item of `spec` is a number or one of `WORDS`; needs no run."""
     for item in _items(spec):
-        if item not in WORDS and not item.isdecimal():
+        if item not in WORDS[:-1] and not item.isdecimal() and not FEW.fullmatch(item):
             raise ValueError(f"expected {name} to be numbers or {', '.join(WORDS)}, got {item!r}")
 
 
@@ -93,7 +95,8 @@ def select_epochs(spec: str, metrics: pd.DataFrame, kept: Collection[int] | None
     """Reads a choice of epochs; returns them in increasing order, each once.
 
     Args:
-      spec: comma-separated epoch numbers and the words best, final, all, and log, see `kept_epochs`.
+      spec: comma-separated epoch numbers and the words best, final, all, log, see `kept_epochs`, and log:K, which is
+        at most K of them, the first and the last among them.
       kept: epochs whose networks the run keeps, which all and log choose from; None for every epoch.
 
     Raises ValueError for an unknown word, or an epoch the run does not have.
@@ -103,13 +106,22 @@ def select_epochs(spec: str, metrics: pd.DataFrame, kept: Collection[int] | None
     for item in _items(spec):
         if item in STAGES:
             chosen.add(stage_epoch(metrics, item))
-        elif item in WORDS:
-            chosen |= there if item == "all" else there.intersection(snapshots("log", final))
+        elif item == "all":
+            chosen |= there
+        elif item == "log" or FEW.fullmatch(item):
+            spread = sorted(there.intersection(snapshots("log", final)))
+            chosen.update(spread if item == "log" else _few(spread, int(item.removeprefix("log:"))))
         elif item.isdecimal() and int(item) in epochs:
             chosen.add(int(item))
         else:
             raise ValueError(f"expected epochs to be numbers between 0 and {final} or {', '.join(WORDS)}, got {item!r}")
     return sorted(chosen)
+
+
+def _few(epochs: Sequence[int], most: int) -> list[int]:
+    """At most so many of some epochs, evenly spread over the list, the last one and, of several, the first."""
+    places = np.linspace(len(epochs) - 1, 0, min(most, len(epochs))).round().astype(int)
+    return [epochs[place] for place in places]
 
 
 def _items(spec):

@@ -30,7 +30,7 @@ def on_threads(function: Callable[[int, int], Any], total: int) -> None:
 
     It should release the interpreter's lock. Results must not depend on where one range ends and the next begins.
     """
-    cores = _cores()
+    cores = num_cores()
     # A few for each, as some take longer than others.
     bounds = [total * part // (4 * cores) for part in range(4 * cores + 1)] if cores > 1 else [0, total]
     ranges = [(first, last) for first, last in itertools.pairwise(bounds) if first < last]
@@ -39,7 +39,8 @@ def on_threads(function: Callable[[int, int], Any], total: int) -> None:
         pass
 
 
-def _cores():
+def num_cores() -> int:
+    """Cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

@@ -25,12 +25,29 @@ def test_log_means_ever_fewer_of_the_epochs_that_are_kept():
     assert select_epochs("all,7", metrics, {0, 8, 20}) == [0, 7, 8, 20]
 
 
+def test_log_of_few_is_spread_over_log_from_the_first_to_the_last():
+    metrics = pd.DataFrame({"epoch": range(30), "test_accuracy": 0.5})
+    everything = select_epochs("log", metrics)
+    for most in range(1, 14):
+        few = select_epochs(f"log:{most}", metrics)
+        check_epochs("epochs", f"log:{most}")
+        assert len(few) == min(most, len(everything))
+        assert set(few) <= set(everything)
+        assert few[-1] == 24
+        assert few[0] == (24 if most == 1 else 0)
+    assert select_epochs("log:4,final", metrics) == [0, 3, 8, 24, 29]
+    with pytest.raises(ValueError, match="log, log:K, got 'log:0'"):
+        check_epochs("epochs", "log:0")
+
+
 @pytest.mark.parametrize("item", ["5", "-1", "worst", "", "1.5", "²"])
 def test_an_epoch_the_run_does_not_have_is_named(item):
-    with pytest.raises(ValueError, match=f"numbers between 0 and 4 or best, final, all, log, got '{item}'"):
+    with pytest.raises(ValueError, match=f"numbers between 0 and 4 or best, final, all, log, log:K, got '{item}'"):
         select_epochs(f"best,{item}", METRICS)
     if item != "5":
-        with pytest.raises(ValueError, match=f"expected when to be numbers or best, final, all, log, got '{item}'"):
+        with pytest.raises(
+            ValueError, match=f"expected when to be numbers or best, final, all, log, log:K, got '{item}'"
+        ):
             check_epochs("when", f"best,{item}")
 
 

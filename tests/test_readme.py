@@ -4,12 +4,15 @@ import importlib.util
 import operator
 import pathlib
 import re
+import shutil
 import tomllib
 
 import numpy as np
 import pandas as pd
 import pytest
 import scipy.io
+import yaml
+from packaging.version import Version
 
 import memorize_jax
 from memorize_jax.commands import commands
@@ -17,12 +20,25 @@ from memorize_jax.measurements.registry import tables
 from memorize_jax.presets import PRESETS
 from tests.commands import ROOT, blocks
 
-TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
-CLOUD = (ROOT / "docs" / "cloud-tpu.md").read_text(encoding="utf-8")
-TUTORIALS = [path.read_text(encoding="utf-8") for path in sorted((ROOT / "docs" / "tutorial").glob("*.md"))]
-PROSE = re.sub(r"^```.*?^```$", "", TEXT, flags=re.MULTILINE | re.DOTALL)
+# Where the site is, once it is built.
+SITE_DIR = re.search(r"^site_dir: (\S+)$", (ROOT / "mkdocs.yml").read_text(encoding="utf-8"), flags=re.MULTILINE)[1]
+GUIDES = {path.stem: path.read_text(encoding="utf-8") for path in sorted((ROOT / "docs" / "guides").glob("*.md"))}
+TEXTS = {
+    path: path.read_text(encoding="utf-8")
+    for path in (
+        *(ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "docs" / "cloud-tpu.md"),
+        *(path for folder in ("guides", "tutorial") for path in sorted((ROOT / "docs" / folder).glob("*.md"))),
+    )
+}
+TEXT = TEXTS[ROOT / "README.md"]
+# What a newcomer reads first.
+PROSE = {
+    path: re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
+    for path, text in TEXTS.items()
+    if path.parent in (ROOT, ROOT / "docs" / "guides")
+}
 FILE_ENDINGS = {".cff", ".csv", ".html", ".json", ".md", ".npz", ".py", ".toml", ".txt"}
-COMMANDS = [line for text in (TEXT, CLOUD, *TUTORIALS) for block in blocks(text, "sh") for line in block.splitlines()]
+COMMANDS = [line for text in TEXTS.values() for block in blocks(text, "sh") for line in block.splitlines()]
 
 
 def test_the_first_two_blocks_are_one_command_each_to_reproduce_and_to_test():
@@ -36,7 +52,9 @@ def test_the_first_two_blocks_are_one_command_each_to_reproduce_and_to_test():
 def test_every_module_that_a_command_runs_and_every_file_that_it_reads_exists():
     for command in COMMANDS:
         named = re.findall(r"python3? -m ([\w.]+)", command)
-        assert named or re.match(r"(gcloud|gcsfuse|export|memorize|\S*pip install) ", command), command
+        assert named or re.match(r"(gcloud|gcsfuse|export|memorize|mkdocs|pre-commit|\.|\S*pip install) ", command), (
+            command
+        )
         for module in named:
             assert importlib.util.find_spec(module), module
         for file in re.findall(r"-c (\S+)", command):
@@ -54,14 +72,14 @@ def test_every_command_and_flag_that_is_given_exists(helps):
 
 
 def test_presets_are_all_named_and_exist():
-    (sentence,) = re.findall(r"Presets: (.*?\))\.\n|Presets: (.*?)\.\n\n", PROSE, flags=re.DOTALL)
+    (sentence,) = re.findall(r"Presets: (.*?\))\.\n|Presets: (.*?)\.\n\n", GUIDES["training"], flags=re.DOTALL)
     assert set(re.findall(r"`(\w+)`", "".join(sentence))) == set(PRESETS)
-    for preset in re.findall(r"--preset=(\w+)", TEXT + CLOUD):
+    for preset in re.findall(r"--preset=(\w+)", "".join(TEXTS.values())):
         assert preset in PRESETS
 
 
 def test_every_file_and_link_exists(smoke_run):
-    mentioned = re.findall(r"`([\w./~-]+)`", PROSE)
+    mentioned = re.findall(r"`([\w./~-]+)`", "".join(PROSE.values()))
     paths = [span for span in mentioned if "/" in span or pathlib.Path(span).suffix in FILE_ENDINGS]
     assert "metrics.csv" in paths
     code = "".join(file.read_text() for file in (ROOT / "memorize_jax").rglob("*.py"))
@@ -69,15 +87,17 @@ def test_every_file_and_link_exists(smoke_run):
         # A file of the repository, one that every run makes, or a table that only some make.
         made = smoke_run / re.sub(r"^runs/\w+/", "", path)
         named = pathlib.Path(path).stem in tables() or f'"{pathlib.Path(path).name}"' in code
-        assert (ROOT / path).exists() or made.exists() or named, path
-    links = [link for link in re.findall(r"\]\(([^)#]+)[^)]*\)", PROSE) if "://" not in link]
-    assert links
-    for link in links:
-        assert (ROOT / link).exists(), link
+        of_site = path.startswith(f"{SITE_DIR}/")
+        assert (ROOT / path).exists() or made.exists() or named or of_site, path
+    for file, text in PROSE.items():
+        links = [link for link in re.findall(r"\]\(([^)#]+)[^)]*\)", text) if "://" not in link]
+        assert links, file
+        for link in links:
+            assert (file.parent / link).exists(), (file, link)
 
 
 def test_every_function_mentioned_exists():
-    named = re.findall(r"`((?:geometry|data|models|measurements)\.[\w.]+)", PROSE)
+    named = re.findall(r"`((?:geometry|data|models|measurements)\.[\w.]+)", "".join(PROSE.values()))
     assert named
     for name in named:
         module, function = name.rpartition(".")[::2]
@@ -85,21 +105,45 @@ def test_every_function_mentioned_exists():
     assert callable(operator.attrgetter("analyze")(memorize_jax))
 
 
-def test_what_is_to_be_cited_has_the_version_of_the_package():
-    (entry,) = blocks(TEXT, "bibtex")
-    version = importlib.metadata.version("memorize_jax")
-    assert f"version = {{{version}}}" in entry
-    assert f"\nversion: {version}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+def test_the_readme_is_one_screen():
+    assert len(TEXT.splitlines()) <= 80
 
 
-OWN = [block for block in blocks(TEXT, "python") if "memorize_jax." in block]
+def test_what_is_to_be_cited_has_the_version_of_the_changelog_and_of_the_package():
+    (entry,) = blocks((ROOT / "docs" / "citing.md").read_text(encoding="utf-8"), "bibtex")
+    (cited,) = re.findall(r"^  version = \{(.+)\},$", entry, flags=re.MULTILINE)
+    cff = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert str(cff["version"]) == cited
+    assert cff["title"].split(": ")[1] in entry
+    changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    # The newest release; before the first one, what that will be.
+    released = re.findall(r"^## \[(.+)\] - \d{4}-\d\d-\d\d$", changes, flags=re.MULTILINE)
+    assert cited == (released or re.findall(r"^This will be (.+), the first release", changes, flags=re.MULTILINE))[0]
+    installed = Version(importlib.metadata.version("memorize_jax"))
+    assert installed.is_devrelease or installed == Version(cited)
+    assert Version(installed.base_version) >= Version(cited)
 
 
-def test_the_example_code_runs(capsys):
-    for block in blocks(TEXT, "python"):
+# Those that need a model, a file or a loop of the reader's, and the one that needs the first run.
+NETWORK = blocks(GUIDES["your-network"], "python")
+OWN = [block for block in NETWORK if "memorize_jax." in block]
+
+
+def test_the_example_code_runs(tmp_path, smoke_run, monkeypatch, capsys):
+    assert blocks(TEXT, "python")[0] in OWN
+    for block in NETWORK:
         if block not in OWN:
-            exec(compile(block, "README.md", "exec"), {})
+            exec(compile(block, "your-network.md", "exec"), {})
     assert "capacity" in capsys.readouterr().out
+    shutil.copytree(smoke_run, tmp_path / "runs" / "digits")
+    monkeypatch.chdir(tmp_path)
+    (block,) = blocks(GUIDES["first-report"], "python")
+    exec(compile(block, "first-report.md", "exec"), {})
+    said = capsys.readouterr().out
+    assert "test_accuracy" in said
+    assert "joint_capacity" in said or "..." in said
+    assert (tmp_path / "accuracies.svg").stat().st_size > 0
+    assert (tmp_path / "where_and_when.html").stat().st_size > 0
 
 
 @pytest.mark.slow
@@ -134,7 +178,7 @@ def test_the_three_journeys_of_a_newcomer(tmp_path, monkeypatch, capsys):
         # The first two bring labels of their own.
         own = names if block == OWN[-1] else dict(names)
         exec(
-            compile(block.replace("range(100)", "range(11)"), "README.md", "exec"),
+            compile(block.replace("range(100)", "range(11)"), "your-network.md", "exec"),
             {**own, "memorize_jax": memorize_jax},
         )
     said = capsys.readouterr().out

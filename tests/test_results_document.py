@@ -54,9 +54,8 @@ def judged():
 
 def test_what_is_written_follows_from_the_committed_tables(judged, monkeypatch):
     monkeypatch.setattr(results_page, "read_studies", lambda folder: judged)
-    for path, make in (("docs/results.md", results_page.page), ("README.md", results_page.readme_block)):
-        content = (ROOT / path).read_text(encoding="utf-8")
-        assert document.replaced(content, MODULE, make(FOLDER)) == content, f"run: python -m {MODULE} --write"
+    content = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
+    assert document.replaced(content, MODULE, results_page.page(FOLDER)) == content, f"run: python -m {MODULE} --write"
 
 
 def test_figures_shown_are_there_and_small_and_committed_studies_are_trimmed(judged):
@@ -238,5 +237,5 @@ def test_a_document_without_markers_is_refused_and_a_table_of_comparisons_links_
     with pytest.raises(ValueError, match="expected the lines <!-- begin: python"):
         document.replaced("text", MODULE, "more")
     row = Comparison("a", "b", "1", "digits", "2", "3", "4", "5")
-    text = results_page.comparison_table([row], link="docs/results.md")
-    assert "| a | b | 1 | [digits](docs/results.md#digits) | 2 | 3 | 4 | 5 |" in text
+    text = results_page.comparison_table([row])
+    assert "| a | b | 1 | [digits](#digits) | 2 | 3 | 4 | 5 |" in text

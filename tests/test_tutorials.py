@@ -157,6 +157,28 @@ def test_the_code_about_watching_runs(workplace, capsys):
 
 
 @pytest.mark.slow
+def test_the_notebook_runs(workplace):
+    """Every cell, in a kernel of its own; tables and figures are shown where its text says so."""
+    nbformat = pytest.importorskip("nbformat")
+    nbclient = pytest.importorskip("nbclient")
+    pytest.importorskip("ipykernel")
+    notebook = nbformat.read(FOLDER / "notebook.ipynb", as_version=4)
+    nbformat.validate(notebook)
+    assert not any(cell.get("outputs") for cell in notebook.cells), "outputs are not committed"
+    nbclient.NotebookClient(notebook, timeout=200, kernel_name="python3").execute()
+    results = [[out.data for out in cell.outputs if "data" in out][-1] for cell in notebook.cells if "outputs" in cell]
+    table, picture = {"text/plain", "text/html"}, {"text/plain", "image/png"}
+    assert [set(shown) for shown in results] == [table, picture, picture, table, table, table, table, picture]
+    assert "iframe" in results[3]["text/html"]
+    # What the text says of the two layers, and of the permuted examples.
+    geometry = notebook.cells[-4].outputs[-1].data["text/plain"]
+    capacity = {line.split()[0]: float(line.split()[1]) for line in geometry.splitlines()[3:]}
+    assert capacity["tight"] > capacity["wide"]
+    metrics = pd.read_csv(RunFolder("runs/notebook").metrics)
+    assert metrics["restored_accuracy"].max() > metrics["restored_accuracy"].iloc[-1] + 0.5
+
+
+@pytest.mark.slow
 def test_the_commands_run(tmp_path):
     for name in TEXTS:
         for file, block in modules(name).items():

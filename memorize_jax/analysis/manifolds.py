@@ -22,6 +22,7 @@ from memorize_jax.geometry import (
     streamed_geometries,
     streamed_participation,
 )
+from memorize_jax.geometry.notebook import by_field
 from memorize_jax.geometry.status import CHECKPOINT_DAMAGED, INVALID
 from memorize_jax.progress import warn
 from memorize_jax.storage.tables import ADDED, AROUND_K, GEOMETRY
@@ -43,6 +44,8 @@ class NetworkGeometry(NamedTuple):
     mean_field: ManifoldGeometry
     joint: JointGeometry | None
 
+    _repr_html_ = by_field
+
 
 def network_geometries(
     model: AnyNetwork,
@@ -53,7 +56,7 @@ def network_geometries(
     layers: tuple[str, ...],
     key: jax.Array,
     joint_draws: int = 200,
-    **options,
+    **options: Any,
 ) -> NetworkGeometry:
     """Measures the mean-field and the joint geometry of every layer for one group of examples; jit-able as it is.
 
@@ -130,7 +133,7 @@ def group_geometry(
     variables: dict,
     images: Mapping[str, Shaped[Array | np.ndarray, "_ ..."]],
     indices: Mapping[str, Int[Array | np.ndarray, "P M"]],
-    **options,
+    **options: Any,
 ) -> dict[str, ManifoldGeometry]:
     """Measures every layer for every group of examples, as part of a jitted evaluation step.
 

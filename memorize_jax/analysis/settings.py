@@ -10,7 +10,7 @@ class GeometrySettings(Settings):
     """Settings of the geometry of class manifolds."""
 
     geometry_epochs: str = setting(
-        "best,final", "Epochs to measure: comma-separated numbers and best, final, all, log."
+        "log:8,best,final", "Epochs to measure: comma-separated numbers and best, final, all, log, log:K."
     )
     examples_per_class: int | None = setting(
         50,

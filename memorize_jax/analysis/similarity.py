@@ -12,6 +12,7 @@ from memorize_jax.activations import flat_reader
 from memorize_jax.adapters import AnyNetwork
 from memorize_jax.analysis.products import examples_per_block, inner_products, map_block_pairs, shifted_layers
 from memorize_jax.data import ChannelStatistics
+from memorize_jax.geometry.notebook import by_field
 from memorize_jax.geometry.status import COINCIDE, NO_VARIANCE, NOT_FINITE, TOO_FEW
 
 # The unbiased estimate divides by n - 3.
@@ -30,6 +31,8 @@ class Similarity(NamedTuple):
     cka: Float[Array, "*L"]
     cka_debiased: Float[Array, "*L"]
     status: Int32[Array, "*L"]
+
+    _repr_html_ = by_field
 
 
 def cka(points_a: Float[Array, "n ..."], points_b: Float[Array, "n ..."]) -> Similarity:

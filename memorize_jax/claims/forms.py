@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from memorize_jax.claims.statement import FAILS, HOLDS, UNDECIDED
+
 
 class Outcome(NamedTuple):
     """What one definition gives: mean over seeds and the ends of its interval, and what the reason begins with."""
@@ -12,22 +14,23 @@ class Outcome(NamedTuple):
     said: list[str]
 
     @property
-    def holds(self) -> bool:
-        """Whether the statement holds by this definition."""
-        return self.verdict.startswith("holds")
+    def favor(self) -> int:
+        """How much the definition speaks for the statement: 0 if it does not hold by it, 1 if that is undecided, 2."""
+        return 2 if self.verdict in HOLDS else (FAILS, UNDECIDED).index(self.verdict)
 
 
 def weigh(outcomes: Sequence[Outcome], names: Sequence[str], note: str, sign: str) -> Outcome:
-    """Chooses what decides: a definition by which the statement fails, if there is one; of several the least favorable.
+    """Chooses what decides: the definition that speaks least for the statement; of several the least favorable value.
 
     It says what each definition ("equation 15") gives, whether the verdict depends on which is taken, and the note.
     """
     favor = [one.numbers[0] if sign == ">" else -one.numbers[0] for one in outcomes]
-    decides = outcomes[min(range(len(outcomes)), key=lambda index: (outcomes[index].holds, favor[index]))]
+    decides = outcomes[min(range(len(outcomes)), key=lambda index: (outcomes[index].favor, favor[index]))]
     values = [f"{name} ({one.numbers[0]:.3g})" for name, one in zip(names, outcomes, strict=True)]
-    holds = [value for value, one in zip(values, outcomes, strict=True) if one.holds]
-    fails = [value for value in values if value not in holds]
     said = f"by {' and '.join(values)}"
-    if holds and fails:
-        said = f"depends on the form: holds by {' and '.join(holds)}, not by {' and '.join(fails)}"
+    if len({one.favor for one in outcomes}) > 1:
+        pairs = list(zip(values, outcomes, strict=True))
+        found = [[value for value, one in pairs if one.favor == favor] for favor in (2, 1, 0)]
+        words = zip(("holds by", "undecided by", "not by"), found, strict=True)
+        said = "depends on the form: " + ", ".join(f"{word} {' and '.join(own)}" for word, own in words if own)
     return decides._replace(said=[said, *decides.said, *filter(None, [note])])

@@ -9,7 +9,7 @@ from memorize_jax.claims.evidence import Evidence, NotTestable
 from memorize_jax.claims.forms import Outcome, weigh
 from memorize_jax.claims.geometries import JOINT, MEAN_FIELD, judging, num_components, seen_by
 from memorize_jax.claims.sampling import SamplingError, sampling_error
-from memorize_jax.claims.statement import Claim, Statement
+from memorize_jax.claims.statement import FAILS, HOLDS, NOT_TESTABLE, UNDECIDED, Claim, Statement
 from memorize_jax.statistics import student_t_interval
 from memorize_jax.studies.study import Study, command
 
@@ -27,16 +27,17 @@ NAN = float("nan")
 def evaluate(study: Study, statements: Sequence[Statement]) -> list[Claim]:
     """Judges every statement on a study: one Claim each.
 
-    A claim holds if the mean over seeds and the worse end of its Student-t interval are beyond the threshold, or every
-    seed is (`Statement.every_seed`); with one seed, if its value is, by more than the sampling error of a geometry.
-    Every seed must be able to decide it.
+    A claim holds if all of the Student-t interval over seeds is beyond the threshold, does not hold if none of it is,
+    and is undecided if the threshold lies within. Where every seed must pass (`Statement.every_seed`) it holds if they
+    do, does not hold if their mean does not either, and is undecided else. With one seed its value decides, unless the
+    threshold is within the sampling error of a geometry. Every seed must be able to decide it.
     """
     return [judge(statement, study) for statement in statements]
 
 
 def judge(statement: Statement, study: Study) -> Claim:
     """Judges one statement."""
-    numbers, verdict = (NAN, NAN, NAN), "not testable"
+    numbers, verdict = (NAN, NAN, NAN), NOT_TESTABLE
     try:
         seeds = _evidence(statement, study)
         kind = judging(statement.by, list(seeds.values()), statement.needs)
@@ -68,20 +69,23 @@ def _outcome(statement: Statement, values: np.ndarray, error: SamplingError | No
 def _verdict(
     statement: Statement, numbers: tuple[float, float, float], num_seeds: int, error: SamplingError | None
 ) -> tuple[str, list[str]]:
-    """The verdict, and why it is in doubt where that is why the claim does not hold."""
+    """The verdict, and why the claim is undecided where it is."""
     mean, low, high = numbers
-    worse = low if statement.threshold.sign == ">" else high
-    if not statement.threshold.passed_by(mean):
-        return "does not hold", []
+    threshold = statement.threshold
     if num_seeds > 1:
-        if statement.threshold.passed_by(worse):
-            return "holds", []
-        which = f", one of which gives {worse:.4g}" if statement.every_seed else ""
-        return "does not hold", [f"not certain with {num_seeds} seeds{which}"]
-    if error and abs(mean - statement.threshold.value) < error.size:
+        passed = [threshold.passed_by(end) for end in (low, high)]
+        if all(passed):
+            return HOLDS[0], []
+        # Seeds that must all pass are no sample of an interval.
+        if not any(passed) or (statement.every_seed and not threshold.passed_by(mean)):
+            return FAILS, []
+        what = "they reach" if statement.every_seed else f"the {100 * statement.level:g} % interval reaches"
+        across = f"{what} from {low:.4g} to {high:.4g}, across the threshold"
+        return UNDECIDED, [f"not certain with {num_seeds} seeds: {across}"]
+    if error and abs(mean - threshold.value) < error.size:
         size = f"{mean:.4f} is within {error.size:.4f}, one standard error of its {error.sources}, of the threshold"
-        return "does not hold", [f"not certain: {size}"]
-    return "holds (one seed)", []
+        return UNDECIDED, [f"not certain with one seed: {size}"]
+    return (HOLDS[1] if threshold.passed_by(mean) else FAILS), []
 
 
 def _error_of_one(statement: Statement, seeds: Seeds, kind: str | None) -> SamplingError | None:

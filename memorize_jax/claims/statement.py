@@ -8,7 +8,8 @@ import numpy as np
 from memorize_jax.claims.evidence import Evidence
 
 HOLDS = ("holds", "holds (one seed)")
-VERDICTS = (*HOLDS, "does not hold", "not testable")
+FAILS, UNDECIDED, NOT_TESTABLE = "does not hold", "undecided", "not testable"
+VERDICTS = (*HOLDS, FAILS, UNDECIDED, NOT_TESTABLE)
 # A relative change, or a difference of shares, that counts; several thresholds are this one.
 NOTICEABLE = 0.1
 
@@ -46,6 +47,7 @@ class Statement(NamedTuple):
         gives [seeds, parts], of which the part with the least mean decides; None where every seed has its own.
       forms: for a quantity with several definitions, of which `measure` gives an array: takes the tables of all seeds
         and gives the names of the definitions, and a note on them or "". It must hold by each (`forms.weigh`).
+      checks_method: whether it tests this library's own methods, rather than what networks do.
     """
 
     name: str
@@ -62,6 +64,7 @@ class Statement(NamedTuple):
     every_seed: bool = False
     over_seeds: Callable[[list], np.ndarray] | None = None
     forms: Callable[[Sequence[Evidence]], tuple[Sequence[str], str]] | None = None
+    checks_method: bool = False
 
 
 def stating(statements: list[Statement], **common) -> Callable:
@@ -100,8 +103,8 @@ class Claim(NamedTuple):
     Attributes:
       claim: name of the Statement.
       verdict: one of `VERDICTS`.
-      reason: why it is not testable here, or why the threshold is what it is, by which geometry it was judged, and
-        what the other one says.
+      reason: why it is not testable or undecided here; why the threshold is what it is, by which geometry it was
+        judged, and what the other one says.
     """
 
     claim: str

@@ -4,7 +4,8 @@
     python -m experiments.claims --markdown
 
 Writes results/claims.csv and prints the sheet: what holds, what does not, and what these tables cannot decide. Nothing
-is computed anew; where a table is missing, the sheet names the command that makes it.
+is computed anew; where a table is missing, the sheet names the command that makes it. What is undecided is near its
+threshold: the sheet says how far an interval or an error reaches across it.
 """
 
 import collections
@@ -13,10 +14,10 @@ import textwrap
 from collections.abc import Sequence
 
 from memorize_jax.claims.sheet import as_markdown, evaluate
-from memorize_jax.claims.statement import VERDICTS, Claim
+from memorize_jax.claims.statement import NOT_TESTABLE, VERDICTS, Claim
 from memorize_jax.commands import cli
 from memorize_jax.measurements.registry import open_study, statements
-from memorize_jax.report.study_page import UNDECIDED, by_reason
+from memorize_jax.report.claims_shown import by_reason
 from memorize_jax.runs.folder import RunFolder, check_writable
 from memorize_jax.storage.tables import CLAIMS, write_table
 from memorize_jax.studies.study import Study
@@ -34,16 +35,16 @@ def judge(study: Study) -> list[Claim]:
 
 
 def sheet(claims: Sequence[Claim]) -> str:
-    """The claims as text for a terminal: what holds, what does not, what is undecided and why, and how many of each."""
+    """The claims as text for a terminal: those of each verdict, why some cannot be tested, how many of each."""
     lines = []
     for claim in sorted(claims, key=lambda claim: VERDICTS.index(claim.verdict)):
-        if claim.verdict != UNDECIDED:
+        if claim.verdict != NOT_TESTABLE:
             texts = *_wrapped(claim.statement), *_wrapped(_detail(claim))
             lines += [f"{claim.verdict.upper()}  {_named(claim)}", *texts, ""]
-    for reason, undecided in by_reason(claims).items():
+    for reason, left in by_reason(claims).items():
         # The reason stays unbroken: it may end with a command to copy.
-        names = ", ".join(map(_named, undecided))
-        lines += [UNDECIDED.upper(), *_wrapped(names), f"{INDENT}Why: {reason}", ""]
+        names = ", ".join(map(_named, left))
+        lines += [NOT_TESTABLE.upper(), *_wrapped(names), f"{INDENT}Why: {reason}", ""]
     counts = collections.Counter(claim.verdict for claim in claims)
     return "\n".join([*lines, ", ".join(f"{verdict}: {counts[verdict]}" for verdict in VERDICTS)])
 

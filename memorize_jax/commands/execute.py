@@ -9,6 +9,7 @@ import pandas as pd
 from memorize_jax.compilation import kept_compiled
 from memorize_jax.config import RunConfig
 from memorize_jax.data import PermutedLabels, Splits
+from memorize_jax.measurements import second_process
 from memorize_jax.measurements.driver import is_measured, measure
 from memorize_jax.measurements.measurement import Measurement
 from memorize_jax.measurements.registry import get_measurement, open_study
@@ -32,6 +33,7 @@ def train_and_measure(
     is_trained: bool = False,
     prepared: tuple[Splits, PermutedLabels] | None = None,
     say: Callable[[str], None] = lambda text: None,
+    second: second_process.SecondProcess | None = None,
 ) -> None:
     """Trains and measures one combination of a plan, or resumes it; arguments can be pickled for a job of its own.
 
@@ -42,6 +44,7 @@ def train_and_measure(
       names: of the measurements.
       together: train the seeds as one program.
       prepared: what `runs.prepare.prepare` returned, if it was called before.
+      second: a process that measures some of the units.
     """
     if not is_trained:
         say("train")
@@ -49,6 +52,8 @@ def train_and_measure(
             train_seeds(folder, config, seeds, plan=preset.plan(), together=together)
         else:
             train_run(folder, config, prepared, preset.plan())
+    if second:
+        second_process.tell(second, second_process.TRAINED)
     for number, name in enumerate(names, start=1):
         say(f"[{number}/{len(names)}] {name}")
         measurement = get_measurement(name)
@@ -56,7 +61,8 @@ def train_and_measure(
 
         def step(member, measurement=measurement, settings=settings):
             if not is_measured(measurement, RunFolder(member), settings):
-                measure(measurement, member, settings, splits=prepared[0] if prepared else None)
+                splits = prepared[0] if prepared else None
+                measure(measurement, member, settings, splits=splits, second=second)
 
         for_each(folder, step, tables_of([measurement]), seeds)
 

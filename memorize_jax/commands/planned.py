@@ -13,14 +13,17 @@ from memorize_jax.invocation import command_line_of
 from memorize_jax.measurements import costs
 from memorize_jax.measurements.driver import is_measured
 from memorize_jax.measurements.measurement import Measurement
-from memorize_jax.memory import check_fits, readable
+from memorize_jax.memory import available_bytes, check_fits, readable
 from memorize_jax.presets import Preset
 from memorize_jax.runs.folder import RunFolder
 from memorize_jax.runs.metrics import stored_rows
 from memorize_jax.runs.notes import read_notes
 from memorize_jax.runs.others import describe_others
 from memorize_jax.studies.plan import has_ended
+from memorize_jax.threads import num_cores
 
+# Estimated seconds of a study that a second process makes shorter: a longer one is mostly work that takes all cores.
+SECOND_PROCESS_SECONDS = 60, 1200
 ADVICE = "lower --num_draws, --examples_per_class or --max_classes, --num_train, --batch_size or --width"
 
 
@@ -129,6 +132,14 @@ def check_memory(planned: Sequence[Planned]) -> None:
     for one in planned if jax.default_backend() == "cpu" else ():
         if one.todo and one.bytes is not None:
             check_fits(f"{one.name} with these settings", int(one.bytes), ADVICE)
+
+
+def needs_second(planned: Sequence[Planned]) -> bool:
+    """Whether a second process should share the measurements: they are many and short, and memory is there for two."""
+    seconds = sum(one.seconds - costs.START_SECONDS for one in planned if one.todo and one.seconds is not None)
+    needed = sum(sorted(one.bytes for one in planned if one.todo and one.bytes is not None)[-2:])
+    is_short = SECOND_PROCESS_SECONDS[0] <= seconds <= SECOND_PROCESS_SECONDS[1]
+    return is_short and jax.default_backend() == "cpu" and num_cores() > 1 and needed < available_bytes() / 2
 
 
 def show(planned: Sequence[Planned]) -> None:

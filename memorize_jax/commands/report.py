@@ -1,23 +1,28 @@
 """Draws the figures of a study, judges the paper's claims on it and writes report.html, one self-contained page.
 
-    python -m experiments.report --workdir=runs/mine
+    python -m experiments.report --workdir=runs/mine --open
+    python -m experiments.report --workdir=runs/mine --watch
     python -m experiments.report --workdirs=runs/a,runs/b,runs/c --workdir=runs/compared
 
-Of an ensemble, every member gets a page, and the ensemble one over all seeds and results/over_seeds.csv. The second
-command writes comparison.html into --workdir, or beside the first: several studies side by side.
+Of an ensemble, every member gets a page, and the ensemble one over all seeds and results/over_seeds.csv. With --watch
+the page is renewed while a run goes on, in a browser too. The last command writes comparison.html into --workdir, or
+beside the first: several studies side by side.
 """
 
 import pathlib
-from collections.abc import Sequence
+import webbrowser
+from collections.abc import Callable, Sequence
 
 from memorize_jax.claims.sheet import evaluate
 from memorize_jax.claims.statement import Claim
-from memorize_jax.commands import claims, cli
+from memorize_jax.commands import claims, cli, renewal
 from memorize_jax.epochs import at_stages
+from memorize_jax.figures.figure import Figure
 from memorize_jax.figures.joint import LABELS
 from memorize_jax.invocation import MODULE, SCRIPT, command_line_of
 from memorize_jax.measurements.registry import open_study, statements
 from memorize_jax.report.comparison_page import Compared, comparison_page
+from memorize_jax.report.drawn import Picture, picture_of
 from memorize_jax.report.study_page import study_page
 from memorize_jax.runs.folder import RunFolder, check_writable, member_folders
 from memorize_jax.statistics import over_seeds
@@ -25,8 +30,13 @@ from memorize_jax.storage.files import replacing
 from memorize_jax.studies.study import Study
 
 
-def run(workdir: str | pathlib.Path) -> tuple[pathlib.Path, list[Claim]]:
-    """Writes figures/, results/claims.csv and report.html of a study; returns the path of the report and the claims."""
+def run(
+    workdir: str | pathlib.Path, *, renewed_every: int = 0, picture: Callable[[Figure, Study], Picture] = picture_of
+) -> tuple[pathlib.Path, list[Claim]]:
+    """Writes figures/, results/claims.csv and report.html of a study; returns the path of the report and the claims.
+
+    A browser loads the page again after `renewed_every` seconds; 0 for never. `picture` draws a figure.
+    """
     check_writable(RunFolder(workdir).workdir)
     study = open_study(workdir)
     judged = claims.judge(study)
@@ -36,14 +46,17 @@ def run(workdir: str | pathlib.Path) -> tuple[pathlib.Path, list[Claim]]:
         rows = at_stages(study.tables["geometry"], {seed: study.metrics_of(seed) for seed in study.seeds})
         with replacing(folder.results / "over_seeds.csv") as beside:
             over_seeds(rows, ["stage", "group", "layer", "layer_number"], list(LABELS)).to_csv(beside, index=False)
-    return _write(folder.report, study_page(study, judged, commands(study))), judged
+    how = {"renewed_every": renewed_every, "picture": picture}
+    return _write(folder.report, study_page(study, judged, commands(study), **how)), judged
 
 
-def run_all(workdir: str | pathlib.Path) -> tuple[pathlib.Path, list[Claim]]:
+def run_all(
+    workdir: str | pathlib.Path, picture: Callable[[Figure, Study], Picture] = picture_of
+) -> tuple[pathlib.Path, list[Claim]]:
     """Writes the report of a run; or those of the members of an ensemble, and that of the ensemble, as `run` does."""
     for member in member_folders(workdir):
-        print(f"report: {run(member)[0]}", flush=True)
-    return run(workdir)
+        print(f"report: {run(member, picture=picture)[0]}", flush=True)
+    return run(workdir, picture=picture)
 
 
 def compare(workdirs: Sequence[str], out: str | pathlib.Path | None = None) -> pathlib.Path:
@@ -95,12 +108,31 @@ def main() -> None:
     """Reads the flags and writes the report, or the comparison."""
     if cli.FLAGS.workdirs:
         workdirs = [part.strip() for part in cli.FLAGS.workdirs.split(",") if part.strip()]
-        print(f"comparison: {compare(workdirs, cli.FLAGS.workdir)}")
+        page = compare(workdirs, cli.FLAGS.workdir)
+        print(f"comparison: {page}")
+        if cli.FLAGS.open:
+            _open(page)
         return
-    print(f"report: {run_all(cli.required_workdir())[0]}")
+    workdir = cli.required_workdir()
+    if cli.FLAGS.watch:
+        write = lambda seconds: run(workdir, renewed_every=seconds)[0]
+        renewal.renew(workdir, write, _open if cli.FLAGS.open else lambda page: None)
+        return
+    page = run_all(workdir)[0]
+    print(f"report: {page}")
+    if cli.FLAGS.open:
+        _open(page)
+
+
+def _open(page: pathlib.Path) -> None:
+    """Shows a page in the browser of this machine; says where it is if there is none."""
+    if not webbrowser.open(page.absolute().as_uri()):
+        print(f"no browser here; the page is {page.absolute()}")
 
 
 def define() -> None:
     """Defines the flags."""
     cli.flags_of_all()
+    cli.switch("open", "Show the page in a browser.")
+    cli.switch("watch", "Renew the page while a run goes on, until Ctrl-C.")
     cli.flag("workdirs", "Folders of several studies with commas between them, to show side by side.")

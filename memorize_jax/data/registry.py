@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 
 from memorize_jax import plugins
-from memorize_jax.data import cifar, digits, letter, mnist, mnist1d, openclipart, spheres, tiny_imagenet
+from memorize_jax.data import cifar, digits, image_folder, letter, mnist, mnist1d, openclipart, spheres, tiny_imagenet
 from memorize_jax.data.labels import stratified_choice
 from memorize_jax.data.splits import Splits, check_splits
 
@@ -17,6 +17,7 @@ LOADERS: dict[str, Callable[..., Splits]] = {
     "fashion_mnist": partial(mnist.load, "fashion_mnist"),
     "fashion_mnist_14": mnist.load_14,
     "fashion_mnist_32": mnist.load_32,
+    image_folder.NAME: image_folder.load,
     "letter": letter.load,
     "mnist": partial(mnist.load, "mnist"),
     "mnist1d": lambda data_dir=None: mnist1d.load(),
@@ -25,6 +26,7 @@ LOADERS: dict[str, Callable[..., Splits]] = {
     "spheres": lambda data_dir=None: spheres.make_spheres(),
     "spheres_small": lambda data_dir=None: spheres.make_small(),
     "tiny_imagenet": tiny_imagenet.load,
+    "tiny_imagenet_32": tiny_imagenet.load_32,
 }
 
 
@@ -37,16 +39,28 @@ def check_name(name: str) -> None:
         raise ValueError(f"expected dataset to be one of {known}, or MODULE:NAME of your own, got {name!r}")
 
 
-def load(name: str, *, data_dir: str | None = None, num_train: int | None = None) -> Splits:
+def check_size(name: str, image_size: int | None) -> None:
+    """Raises ValueError for a size of images that the data set does not ask for."""
+    if image_size is not None and name != image_folder.NAME:
+        raise ValueError(f"expected image_size only with --dataset={image_folder.NAME}, got {image_size} with {name}")
+
+
+def load(
+    name: str, *, data_dir: str | None = None, num_train: int | None = None, image_size: int | None = None
+) -> Splits:
     """Loads a data set; what is missing, damaged or not a data set raises an error that says what to do.
 
     Args:
       name: one of `LOADERS`; or MODULE:NAME, a function of yours that takes `data_dir` and returns Splits.
       data_dir: folder of its files, for those that have files.
       num_train: keep so many training examples, the same share of every class and always the same ones; None for all.
+      image_size: of "image_folder", pixels on a side.
     """
     check_name(name)
-    splits = check_splits(_own(name, data_dir), name) if plugins.is_own(name) else LOADERS[name](data_dir=data_dir)
+    check_size(name, image_size)
+    options = {} if image_size is None else {"image_size": image_size}
+    known = lambda: LOADERS[name](data_dir=data_dir, **options)
+    splits = check_splits(_own(name, data_dir), name) if plugins.is_own(name) else known()
     if num_train is None:
         return splits
     train = splits.train

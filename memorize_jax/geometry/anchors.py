@@ -9,6 +9,7 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
+from memorize_jax.geometry.notebook import by_field
 from memorize_jax.geometry.options import ANCHORS, GeometryOptions, read_options
 from memorize_jax.geometry.qp.solve import QPSolution, nonnegative_qp
 
@@ -21,6 +22,8 @@ class Anchors(NamedTuple):
     multipliers: Float[Array, "n M"]  # weight of each example; zero for a draw that violates no constraint
     kkt_residual: Float[Array, " n"]  # distance by which optimality is missed
 
+    _repr_html_ = by_field
+
 
 class AnchorStatistics(NamedTuple):
     """Geometry of one manifold from its anchors."""
@@ -32,6 +35,8 @@ class AnchorStatistics(NamedTuple):
     mean_kkt_residual: Float[Array, ""]  # over the draws
     kkt_residual: Float[Array, ""]  # the largest over the draws
     active_fraction: Float[Array, ""]  # share of the draws that violate a constraint
+
+    _repr_html_ = by_field
 
 
 # An underscore in front of a dimension leaves its check to the function itself.

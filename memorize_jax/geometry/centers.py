@@ -13,6 +13,7 @@ from jaxtyping import Array, Float, Int32, PRNGKeyArray
 
 from memorize_jax.geometry import center_callback, center_search, many_centers
 from memorize_jax.geometry.center_search import mean_absolute_cosine
+from memorize_jax.geometry.notebook import by_field
 from memorize_jax.geometry.points import is_concrete
 from memorize_jax.keys import stream
 
@@ -29,6 +30,8 @@ class CenterStructure(NamedTuple):
     cost: Float[Array, ""]  # 1/2 sum over all pairs of cos^2 after the removal, the quantity minimized
     # coefficients for fewer and for more directions than K; NaN where there are none
     neighbors: Float[Array, "2 P K"] | None = None
+
+    _repr_html_ = by_field
 
 
 def center_structure(

@@ -12,6 +12,7 @@ from memorize_jax.geometry import status as status_flags
 from memorize_jax.geometry.batching import chunked_map
 from memorize_jax.geometry.filling import alone_on_processor, fill_up, is_small
 from memorize_jax.geometry.grams import Mask, Reference, inner_products, place, reference_of_points
+from memorize_jax.geometry.notebook import by_field
 from memorize_jax.geometry.points import as_array, read_manifolds, to_floating
 
 # The correction divides by n - 2 and averages over sets of four different points.
@@ -38,6 +39,8 @@ class ParticipationRatio(NamedTuple):
     corrected: Float[Array, "*L"]
     status: Int32[Array, "*L"]
 
+    _repr_html_ = by_field
+
 
 class LayerParticipation(NamedTuple):
     """Participation ratios of every layer.
@@ -49,6 +52,8 @@ class LayerParticipation(NamedTuple):
 
     together: ParticipationRatio
     by_class: ParticipationRatio
+
+    _repr_html_ = by_field
 
 
 class PairSums(NamedTuple):

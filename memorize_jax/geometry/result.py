@@ -1,6 +1,7 @@
 """What measurements of manifolds return."""
 
 import dataclasses
+import html
 import typing
 from typing import ClassVar
 
@@ -9,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int32
 
+from memorize_jax.geometry.notebook import by_layer
 from memorize_jax.geometry.status import describe
 
 NAMES = ("layers", "classes")
@@ -59,6 +61,12 @@ class Named:
         except Exception:  # jax rebuilds results of anything, and all of it can be printed
             text = ", ".join(f"{name}={getattr(self, name)}" for name in NAMES) + ": no concrete numbers"
         return f"{type(self).__name__}({text})"
+
+    def _repr_html_(self) -> str:
+        try:
+            return by_layer(repr(self), self.summary(), self.layers)
+        except Exception:  # as in repr: jax rebuilds results of anything, and inside jit there are no numbers yet
+            return f"<p>{html.escape(repr(self))}</p>"
 
 
 def _span(values):

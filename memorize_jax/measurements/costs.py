@@ -54,7 +54,8 @@ class Workload(NamedTuple):
     def count(self, choice: str) -> float:
         """About how many epochs a choice like "log,best,final" means."""
         sizes = {"all": self.epochs + 1, "log": 2 * math.log2(self.epochs + 1) + 1}
-        return sum(sizes.get(item.strip(), 1) for item in choice.split(","))
+        few = {f"log:{most}": min(most, sizes["log"]) for most in range(1, 100)}
+        return sum((sizes | few).get(item.strip(), 1) for item in choice.split(","))
 
     @property
     def network_bytes(self) -> int:

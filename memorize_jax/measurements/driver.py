@@ -14,6 +14,7 @@ from memorize_jax.data import Splits
 from memorize_jax.invocation import given_line
 from memorize_jax.measurements.measurement import Measurement, Work
 from memorize_jax.measurements.registry import settings_classes
+from memorize_jax.measurements.second_process import SecondProcess, take
 from memorize_jax.progress import bar, warn
 from memorize_jax.runs.folder import RunFolder
 from memorize_jax.runs.noted import read_noted
@@ -35,6 +36,7 @@ def measure(
     skip_damaged: bool = False,
     watched: WatchedNetwork | None = None,
     will_grow: bool = False,
+    second: SecondProcess | None = None,
 ) -> pd.DataFrame:
     """Measures one run and writes its tables.
 
@@ -46,6 +48,7 @@ def measure(
       skip_damaged: measure without the epochs whose network is damaged or missing.
       watched: the network of a run that was watched, where it is at hand.
       will_grow: keep what is noted of the units beside the table, so that a later call for more of them adds to it.
+      second: a process that measures some of the units.
 
     Returns:
       The first table, as it was written.
@@ -61,7 +64,7 @@ def measure(
         others = describe_others(measurement.other_runs(*settings), run.config.seed)
         work = plan(run, *settings)
         depends_on = {**_of_rows(work, settings), **_named(others)}
-        table = _make_tables(measurement, run, work, depends_on, skip_damaged, will_grow)
+        table = _make_tables(measurement, run, work, depends_on, skip_damaged, will_grow, second)
     note_tables(
         folder,
         measurement.name,
@@ -116,15 +119,23 @@ def _refuse(measurement, folder, config, splits):
 
 
 def _make_tables(
-    measurement: Measurement, run: Run, work: Work, depends_on: Mapping, skip_damaged: bool, will_grow: bool
+    measurement: Measurement,
+    run: Run,
+    work: Work,
+    depends_on: Mapping,
+    skip_damaged: bool,
+    will_grow: bool,
+    second: SecondProcess | None,
 ) -> pd.DataFrame:
     (name, about), *others = measurement.tables.items()
-    said = set()
+    said, positions = set(), {unit: position for position, unit in enumerate(work.units)}
     with bar(name, work.counted, len(work.units)) as progress:
 
         def rows(unit):
             progress.set_postfix_str(" ".join(map(str, unit)) if isinstance(unit, tuple) else str(unit))
             try:
+                if second and (found := take(second, measurement.name, run.workdir, positions[unit])) is not None:
+                    return found
                 with one_thread():
                     return work.rows(unit)
             except DamagedNetworkError as error:

@@ -1,12 +1,16 @@
 """One layer of an analysis."""
 
 import dataclasses
+import html
 from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 
 from memorize_jax.geometry import JointGeometry, ManifoldGeometry
+
+# Columns of the table by class that a notebook shows.
+SHOWN = ("capacity", "radius", "dimension", "joint_class_capacity", "num_examples", "reason")
 
 
 @dataclasses.dataclass(frozen=True, repr=False, eq=False)
@@ -41,3 +45,7 @@ class LayerResult:
         measures = ("capacity", "radius", "dimension", "center_correlation", "joint_capacity")
         shown = ", ".join(f"{name} {self.numbers[name]:.4g}" for name in measures)
         return f"LayerResult({self.name}: {shown})"
+
+    def _repr_html_(self) -> str:
+        shown = self.classes[[name for name in SHOWN if name in self.classes]]
+        return f"<p>{html.escape(repr(self))}</p>{shown.to_html(float_format='{:.4g}'.format)}"

@@ -1,12 +1,15 @@
 """Sole owner of jinja2: templates, and how things become part of a page that needs nothing else."""
 
 import base64
+import gzip
 import math
 import pathlib
 
 import jinja2
 import pandas as pd
 from markupsafe import Markup
+
+from memorize_jax.pages.svg import compact
 
 TEMPLATES = pathlib.Path(__file__).parent / "templates"
 # Larger tables are named rather than carried along.
@@ -16,20 +19,26 @@ NO_BREAK = "\N{NO-BREAK SPACE}"
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-def embedded(path: pathlib.Path) -> str:
-    """An SVG file as the address of an image."""
-    return "data:image/svg+xml;base64," + base64.b64encode(path.read_bytes()).decode()
+def embedded(path: pathlib.Path) -> Markup:
+    """An SVG file as the address of an image, in an attribute between double quotes."""
+    picture = compact(path.read_text(encoding="utf-8")).replace('"', "'")
+    # What an address may not have as it is; and what an attribute may not.
+    address = picture.replace("%", "%25").replace("#", "%23").replace("\n", "%0A").replace("&", "&amp;")
+    return Markup(f"data:image/svg+xml;charset=utf-8,{address}")
 
 
-def csv_address(table: pd.DataFrame) -> str:
-    """A table as the address of a CSV file to download; "" if it is too large.
+def packed(text: str) -> str:
+    """A text that a script of the page unpacks: compressed, in base64."""
+    return base64.b64encode(gzip.compress(text.encode(), 9, mtime=0)).decode()
+
+
+def packed_csv(table: pd.DataFrame) -> str:
+    """A table as a packed CSV file; "" if it is too large.
 
     Texts, names of columns among them, that a spreadsheet would run as a formula get an apostrophe in front.
     """
-    content = table.map(_harmless).rename(columns=_harmless).to_csv(index=False).encode()
-    if len(content) > MOST_CSV_BYTES:
-        return ""
-    return "data:text/csv;charset=utf-8;base64," + base64.b64encode(content).decode()
+    content = table.map(_harmless).rename(columns=_harmless).to_csv(index=False)
+    return packed(content) if len(content) <= MOST_CSV_BYTES else ""
 
 
 def _harmless(value):
@@ -53,7 +62,7 @@ def _span(values):
 
 def render(template: str, **content) -> str:
     """Fills a template of the report; every text is escaped, and names that it is not given are errors."""
-    return _environment().get_template(template).render(**content)
+    return _environment().get_template(template).render(**{"renewed_every": 0, **content})
 
 
 def fill(template: pathlib.Path, **content) -> Markup:

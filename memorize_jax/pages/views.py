@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from memorize_jax.pages.page import NO_BREAK, csv_address, shown
+from memorize_jax.pages.page import NO_BREAK, shown
 from memorize_jax.statistics import LEVEL, student_t_interval
 
 
@@ -42,8 +42,7 @@ class View(NamedTuple):
     Attributes:
       name: of the downloaded file, without its ending.
       note: below the table.
-      address: of the whole table, see `page.csv_address`.
-      num_rows: of the whole table.
+      whole: the table to download.
     """
 
     name: str
@@ -51,8 +50,7 @@ class View(NamedTuple):
     note: str
     headers: tuple[Header, ...]
     rows: list[list[Cell]]
-    address: str
-    num_rows: int
+    whole: pd.DataFrame
 
 
 def make_view(
@@ -85,8 +83,7 @@ def make_view(
             [*(_text(row[name]) for name in texts), *(_number(row, *own) for own in numbers.items())]
             for row in rows.to_dict("records")
         ]
-    whole = rows if whole is None else whole
-    return View(name, title, note, tuple(headers), cells, csv_address(whole), len(whole))
+    return View(name, title, note, tuple(headers), cells, rows if whole is None else whole)
 
 
 def plain_view(name: str, table: pd.DataFrame, *, most_rows: int = 200) -> View:
@@ -100,7 +97,7 @@ def plain_view(name: str, table: pd.DataFrame, *, most_rows: int = 200) -> View:
     title = name.replace("_", " ").capitalize()
     note = f"The first {most_rows} of {len(table)} rows." if len(table) > most_rows else ""
     headers = tuple(Header(column.replace("_", " "), is_text[column]) for column in table)
-    return View(name, title, note, headers, cells, csv_address(table), len(table))
+    return View(name, title, note, headers, cells, table)
 
 
 def _text(value):

@@ -42,7 +42,7 @@ def check_augmentation(name: str) -> None:
     check_name("augment", name, AUGMENTATIONS)
 
 
-def make_augmentation(name: str, shape: Sequence[int], dtype) -> Augmentation | None:
+def make_augmentation(name: str, shape: Sequence[int], dtype: Any) -> Augmentation | None:
     """Makes the function that changes the images of a training batch at random; None for "none".
 
     - flip: left and right are exchanged with probability 1/2;

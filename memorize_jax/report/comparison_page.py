@@ -7,12 +7,16 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from memorize_jax.claims.statement import Claim
+from memorize_jax.claims.statement import NOT_TESTABLE, Claim
+from memorize_jax.explorer.explored import explored
+from memorize_jax.explorer.together import together
 from memorize_jax.figures.figure import missing
 from memorize_jax.measurements.registry import figures
-from memorize_jax.pages.page import csv_address, embedded, render
+from memorize_jax.pages.page import embedded, packed_csv, render
 from memorize_jax.pages.views import Number, View, make_view
-from memorize_jax.report.study_page import UNDECIDED, count, settings
+from memorize_jax.report.claims_shown import count
+from memorize_jax.report.moving import TABLES, moving_picture
+from memorize_jax.report.study_page import settings
 from memorize_jax.studies.accuracies import accuracies
 from memorize_jax.studies.study import Study
 
@@ -75,8 +79,11 @@ def accuracy_view(compared: Sequence[Compared]) -> View | None:
 def comparison_page(compared: Sequence[Compared]) -> str:
     """Makes the page, as HTML, with the studies in the order of the columns."""
     rows = claims_matrix(compared)
-    decided = [row for row in rows if any(claim and claim.verdict != UNDECIDED for claim in row.cells)]
-    flat = [{"study": one.name, **claim._asdict()} for one in compared for claim in one.claims]
+    decided = [row for row in rows if any(claim and claim.verdict != NOT_TESTABLE for claim in row.cells)]
+    flat = pd.DataFrame([{"study": one.name, **claim._asdict()} for one in compared for claim in one.claims])
+    found, pictures = accuracy_view(compared), {one.name: explored(one.study) for one in compared}
+    seen = together({name: own for name, own in pictures.items() if own})
+    whole = {"claims": flat, **_tables(compared), **({found.name: found.whole} if found else {})}
     return render(
         "comparison.html.j2",
         title=", ".join(one.name for one in compared),
@@ -84,12 +91,23 @@ def comparison_page(compared: Sequence[Compared]) -> str:
         counts=[count(one.claims) for one in compared],
         differing=differing(compared),
         matrix=decided,
-        undecided=[row.title for row in rows if row not in decided],
-        claims_csv=csv_address(pd.DataFrame(flat)),
+        not_testable=[row.title for row in rows if row not in decided],
+        packed={name: packed_csv(table) for name, table in whole.items()},
         num_claims=len(flat),
-        accuracies=accuracy_view(compared),
+        accuracies=found,
+        moving=moving_picture(seen, whole) if seen else None,
         figures=_figures(compared),
     )
+
+
+def _tables(compared):
+    """The tables of the main figures and of the moving picture, of all studies that have them."""
+    names = dict.fromkeys([*TABLES, *(table for figure in MAIN for table in figures()[figure].needs)])
+    parts = {
+        name: [one.study.tables[name].assign(study=one.name) for one in compared if name in one.study.tables]
+        for name in names
+    }
+    return {name: pd.concat(own, ignore_index=True) for name, own in parts.items() if own}
 
 
 def _figures(compared):

@@ -1,43 +1,61 @@
 """The page of one study: a run, an ensemble, a sweep, networks of growing width."""
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 import pandas as pd
 
-from memorize_jax.claims.statement import HOLDS, VERDICTS, Claim
-from memorize_jax.pages.page import csv_address, render
-from memorize_jax.report.drawn import parts, views
+from memorize_jax.claims.statement import Claim
+from memorize_jax.explorer.explored import explored
+from memorize_jax.figures.figure import Figure
+from memorize_jax.pages.page import packed_csv, render
+from memorize_jax.report.claims_shown import count, part
+from memorize_jax.report.drawn import Picture, parts, picture_of, views
+from memorize_jax.report.headline import headline
+from memorize_jax.report.memorized import most_memorized
+from memorize_jax.report.moving import moving_picture
 from memorize_jax.studies.accuracies import story
 from memorize_jax.studies.study import Study
 
-UNDECIDED = VERDICTS[-1]
 
-
-def study_page(study: Study, claims: Sequence[Claim], commands: Sequence[str]) -> str:
+def study_page(
+    study: Study,
+    claims: Sequence[Claim],
+    commands: Sequence[str],
+    *,
+    renewed_every: int = 0,
+    picture: Callable[[Figure, Study], Picture] = picture_of,
+) -> str:
     """Makes the page of one study, as HTML, and draws its figures into its folder.
 
     Args:
       claims: judged on the study.
       commands: that make it again, in order.
+      renewed_every: seconds after which the page loads itself again; 0 for never.
+      picture: draws a figure.
     """
-    shown, not_drawn = parts(study)
+    shown, not_drawn = parts(study, claims, picture)
+    tables, found = views(study), explored(study)
+    whole = {**study.tables, **{view.name: view.whole for view in tables}}
+    whole["claims"] = pd.DataFrame([claim._asdict() for claim in claims])
     return render(
         "study.html.j2",
         study=study,
         title=f"{study.dataset}, {study.model}",
         story=story(study) if not study.axes else None,
+        headline=headline(study) if not study.axes else "",
+        moving=moving_picture(found, whole, shown) if found else None,
+        memorized=most_memorized(study),
         claims=claims,
-        decided=[claim for claim in claims if claim.verdict != UNDECIDED],
-        undecided=by_reason(claims),
+        parted=part(claims),
         counts=count(claims),
-        claims_csv=csv_address(pd.DataFrame([claim._asdict() for claim in claims])),
         parts=shown,
         not_drawn=not_drawn,
-        tables=views(study),
+        tables=tables,
+        packed={name: packed_csv(table) for name, table in whole.items()},
         settings=settings(study),
         versions=versions(study),
         commands=commands,
+        renewed_every=renewed_every,
     )
 
 
@@ -62,19 +80,3 @@ def _flat(provenance):
 
 def _joined(values):
     return ", ".join(dict.fromkeys(map(str, values)))
-
-
-def count(claims: Iterable[Claim]) -> dict[str, int]:
-    """Verdict -> how many claims have it; of the two ways to hold those that occur, on one seed or on several."""
-    found = Counter(claim.verdict for claim in claims)
-    held = [verdict for verdict in HOLDS if found[verdict]] or HOLDS[:1]
-    return {verdict: found[verdict] for verdict in VERDICTS if verdict in held or verdict not in HOLDS}
-
-
-def by_reason(claims: Iterable[Claim]) -> dict[str, list[Claim]]:
-    """Reason -> the claims that are not testable for it."""
-    found: dict[str, list[Claim]] = {}
-    for claim in claims:
-        if claim.verdict == UNDECIDED:
-            found.setdefault(claim.reason, []).append(claim)
-    return found

@@ -49,7 +49,8 @@ def prepare(workdir: str | pathlib.Path, config: RunConfig, splits: Splits | Non
 
 def load_run_data(config: RunConfig, splits: Splits | None = None) -> Prepared:
     """Loads the data of a run, unless they are given, and permutes its labels; touches no folder of the run."""
-    splits = splits or data.load(config.dataset, data_dir=config.data_dir, num_train=config.num_train)
+    sizes = {"num_train": config.num_train, "image_size": config.image_size}
+    splits = splits or data.load(config.dataset, data_dir=config.data_dir, **sizes)
     models.check_input(config.model, splits.train.images.shape[1:])
     labels = data.permute_labels(
         splits.train.labels,

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import functools
+import html
 import pathlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -60,6 +61,15 @@ class Run:
         )
         return f"Run({str(self.folder.workdir)!r}: {what}, seed {config.seed})"
 
+    def _repr_html_(self) -> str:
+        try:
+            shown, about = self.metrics.set_index("epoch"), self.summary().replace("\n", "; ")
+        except (FileNotFoundError, ValueError):
+            # Nothing is trained yet.
+            return f"<p>{html.escape(repr(self))}</p>"
+        epochs = sorted({int(shown.index[0]), self.best_epoch, self.final_epoch})
+        return f"<p>{html.escape(about)}</p>{shown.loc[epochs].to_html(float_format='{:.4g}'.format)}"
+
     @property
     def workdir(self) -> pathlib.Path:
         """Its folder."""
@@ -92,7 +102,8 @@ class Run:
         if config.is_watched:
             splits = read_watched(self.folder)
         else:
-            splits = data.load(config.dataset, data_dir=config.data_dir, num_train=config.num_train)
+            sizes = {"num_train": config.num_train, "image_size": config.image_size}
+            splits = data.load(config.dataset, data_dir=config.data_dir, **sizes)
         check_same_data(self.folder, self.noted, splits, self.labels)
         return splits
 

@@ -36,13 +36,14 @@ def replacing(path: pathlib.Path) -> Iterator[pathlib.Path]:
     except BaseException:
         beside.unlink(missing_ok=True)
         raise
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder):
     # Which names a folder holds is a file of its own.
+    sync(path.parent)
+
+
+def sync(path: pathlib.Path) -> None:
+    """Returns when a file, or the names that a folder holds, are on disk."""
     try:
-        descriptor = os.open(folder, os.O_RDONLY)
+        descriptor = os.open(path, os.O_RDONLY)
     except PermissionError:
         return  # Windows opens no folder
     try:

@@ -1,6 +1,7 @@
 """What figures, claims and reports read: the tables of one or several runs, side by side."""
 
 import dataclasses
+import html
 import pathlib
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -71,6 +72,11 @@ class Study(NamedTuple):
         about = f"{self.model} on {self.dataset}, seeds {', '.join(map(str, self.seeds))}"
         varies = f", by {', '.join(self.axes)}" if self.axes else ""
         return f"Study({str(self.workdir)!r}: {about}{varies}; tables {', '.join(self.tables)})"
+
+    def _repr_html_(self) -> str:
+        rows = [(name, len(table), self.made_by.get(name, "")) for name, table in self.tables.items()]
+        table = pd.DataFrame(rows, columns=["table", "rows", "made by"])
+        return f"<p>{html.escape(repr(self))}</p>{table.to_html(index=False)}"
 
     def metrics_of(self, seed: int) -> pd.DataFrame:
         """The metrics of one seed."""

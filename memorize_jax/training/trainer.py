@@ -160,7 +160,7 @@ class Trainer:
     def _predict_all(self, variables, data):
         # (predicted classes, losses), each [*seeds, n].
         num, parts = data[1].shape[-1], []
-        batch_size = self._evaluation_batch_size
+        batch_size = self._evaluation_batch_size(num)
         batches = split_batches(np.arange(num), batch_size, self.num_devices)
         if 1 < len(batches) <= self._steps_per_call:
             with compute_precision(self.config):
@@ -174,13 +174,13 @@ class Trainer:
         gathered = [gather_rows(np.stack([np.asarray(part) for part in leaf])) for leaf in zip(*parts, strict=True)]
         return [self._in_order(leaf, batch_size)[..., :num] for leaf in gathered]
 
-    @property
-    def _evaluation_batch_size(self):
-        num, *shape = self.splits.train.images.shape
+    def _evaluation_batch_size(self, num):
+        """Of `num` examples: that of the training set, whose program serves both unless much of it were padding."""
+        num_train, *shape = self.splits.train.images.shape
         most = max(self.config.batch_size, EVALUATED_AT_ONCE // math.prod(shape))
-        # Training examples in batches of equal size, as few as there can be: nearly nothing is padding. Those for test
-        # in batches of the same size: another one would be another program.
-        return -(-num // -(-num // most))
+        # Of equal size, as few as there can be: nearly nothing is padding.
+        in_train, own = (-(-count // -(-count // most)) for count in (num_train, num))
+        return in_train if -num % in_train <= MOST_PADDING * (num_train + num) else own
 
     def _in_order(self, leaf, batch_size):
         # [batches, D, *seeds, n] as [*seeds, examples], without the padding of full batches.

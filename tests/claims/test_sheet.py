@@ -1,8 +1,11 @@
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy import stats
 
 from memorize_jax.claims.sheet import as_markdown
+from memorize_jax.claims.statement import HOLDS
 from memorize_jax.measurements import registry
 from tests.claims.invented import FINAL, by_seed, edited, fractions, judged, study, widths, without
 from tests.commands import ROOT
@@ -14,6 +17,27 @@ def three_seeds(*falls):
     """An ensemble whose test accuracy falls by these shares of the peak of 0.9."""
     accuracies = [0.9 * (1 - fall) for fall in falls]
     return judged("test_falls_after_peak", by_seed("metrics", "test_accuracy", accuracies, epoch=FINAL))
+
+
+def consistent(claim, passed):
+    """Whether the numbers of a claim are what its verdict says; `passed`: whether one is beyond the threshold."""
+    ends = {passed(claim.low), passed(claim.high)}
+    if claim.verdict in HOLDS:
+        return passed(claim.measured) and ends == {True}
+    if claim.verdict == "does not hold":
+        return not passed(claim.measured)
+    return ends == {True, False} and claim.reason.startswith("not certain")
+
+
+@given(st.lists(st.floats(0, 0.5), min_size=2, max_size=5))
+@settings(max_examples=30, deadline=None)
+def test_no_row_contradicts_its_verdict(falls):
+    base = study(seeds=tuple(range(len(falls))))
+    for seed, fall in enumerate(falls):
+        base = edited(base, "metrics", "test_accuracy", 0.9 * (1 - fall), epoch=FINAL, seed=seed)
+        base = edited(base, "metrics", "train_accuracy", 0.99 + 0.04 * (fall - 0.25), epoch=FINAL, seed=seed)
+    assert consistent(judged("test_falls_after_peak", base), lambda value: value > 0.1)
+    assert consistent(judged("training_is_fitted", base), lambda value: value > 0.99)
 
 
 def test_the_interval_is_students():
@@ -32,18 +56,27 @@ def test_figure_3_has_intervals_of_99_percent():
     assert (claim.low, claim.high) == pytest.approx((low, high))
 
 
-def test_a_claim_whose_interval_crosses_the_threshold_does_not_hold():
+def test_a_claim_whose_interval_crosses_the_threshold_is_undecided():
     claim = three_seeds(0.05, 0.3, 0.5)
     assert claim.measured > 0.1 > claim.low
-    assert claim.verdict == "does not hold"
-    assert claim.reason.startswith("not certain with 3 seeds")
+    assert claim.verdict == "undecided"
+    ends = f"from {claim.low:.4g} to {claim.high:.4g}"
+    assert claim.reason.startswith(
+        f"not certain with 3 seeds: the 95 % interval reaches {ends}, across the threshold; "
+    )
+    # So is one whose mean is on the wrong side: the seeds tell neither.
+    claim = three_seeds(0.05, 0.09, 0.12)
+    assert claim.measured < 0.1 < claim.high
+    assert claim.verdict == "undecided"
+    claim = three_seeds(0.01, 0.02, 0.015)
+    assert (claim.verdict, claim.high < 0.1) == ("does not hold", True)
 
 
 def test_for_a_claim_from_above_the_upper_end_decides():
     base = by_seed("geometry", "joint_capacity", (0.04, 0.044, 0.052), group="permuted", epoch=2)
     claim = judged("permuted_at_lower_bound", base)
     assert claim.measured < 1.25 < claim.high
-    assert (claim.verdict, claim.reason[:12]) == ("does not hold", "not certain ")
+    assert (claim.verdict, claim.reason[:12]) == ("undecided", "not certain ")
 
 
 def at_bound(multiple, **options):
@@ -55,11 +88,15 @@ def at_bound(multiple, **options):
 
 def test_one_seed_within_the_error_of_its_draws_is_not_certain():
     claim = at_bound(1.2484)
-    assert (claim.verdict, claim.measured) == ("does not hold", pytest.approx(1.2484))
-    assert claim.reason.startswith("not certain: 1.2484 is within 0.0100, one standard error of its draws, of the thr")
+    assert (claim.verdict, claim.measured) == ("undecided", pytest.approx(1.2484))
+    why = "not certain with one seed: 1.2484 is within 0.0100, one standard error of its draws, of the thr"
+    assert claim.reason.startswith(why)
     assert at_bound(1.239).verdict == "holds (one seed)"
-    # Beyond the threshold nothing is to be weighed, and several seeds have an interval.
-    assert "not certain" not in at_bound(1.2516).reason
+    # As near on the other side it says as little; beyond the error the value decides.
+    assert at_bound(1.2516).verdict == "undecided"
+    assert at_bound(1.261).verdict == "does not hold"
+    assert "not certain" not in at_bound(1.261).reason
+    # Several seeds have an interval.
     assert at_bound(1.2484, seeds=(0, 1)).verdict == "holds"
 
 
@@ -72,8 +109,10 @@ def test_of_what_ends_at_0_or_1_every_seed_must_pass():
     claim = accuracies(0.9903, 0.9907, 0.99058)
     assert (claim.verdict, claim.low, claim.high) == ("holds", 0.9903, 0.9907)
     claim = accuracies(0.9899, 0.999, 0.999)
-    assert (claim.verdict, claim.low, claim.high) == ("does not hold", 0.9899, 0.999)
-    assert claim.reason.startswith("not certain with 3 seeds, one of which gives 0.9899; the accuracy at")
+    assert (claim.verdict, claim.low, claim.high) == ("undecided", 0.9899, 0.999)
+    across = "they reach from 0.9899 to 0.999, across the threshold"
+    assert claim.reason.startswith(f"not certain with 3 seeds: {across}; the accuracy at")
+    assert accuracies(0.98, 0.97, 0.9899).verdict == "does not hold"
 
 
 def test_the_largest_of_any_layer_has_no_impossible_interval():

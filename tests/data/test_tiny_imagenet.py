@@ -1,7 +1,10 @@
 """What only Tiny ImageNet's files can be or lack; see test_archives.py."""
 
+import numpy as np
 import pytest
 
+from memorize_jax import data
+from memorize_jax.data import decoded, tiny_imagenet
 from tests.data.archives import SMALL, picture, refused
 
 TINY = SMALL["tiny_imagenet"]
@@ -54,3 +57,21 @@ def test_a_link_out_of_the_folder_is_not_followed(tmp_path):
     (path / IMAGE).rename(tmp_path / "secret.JPEG")
     (path / IMAGE).symlink_to(tmp_path / "secret.JPEG")
     refused("tiny_imagenet", path, "expected a file inside")
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_the_small_one_is_its_first_classes_averaged_over_areas(packed, tmp_path, monkeypatch):
+    monkeypatch.setattr(decoded.platformdirs, "user_cache_path", lambda name: tmp_path / "cache" / name)
+    monkeypatch.setattr(decoded, "LEAST_KEPT", 1)
+    monkeypatch.setattr(tiny_imagenet, "SMALL_CLASSES", 2)
+    place = tmp_path / "data"
+    (TINY.pack if packed else TINY.unpack)(place)
+    whole = data.load("tiny_imagenet", data_dir=str(place))
+    for _ in ("decoded", "kept"):
+        for large, small in zip(whole, data.load("tiny_imagenet_32", data_dir=str(place)), strict=True):
+            kept = large.labels < 2
+            np.testing.assert_array_equal(small.labels, large.labels[kept])
+            assert (small.num_classes, small.images.dtype) == (2, np.uint8)
+            means = large.images[kept].reshape(-1, 32, 2, 32, 2, 3).mean(axis=(2, 4))
+            # Pillow rounds twice, once for each axis.
+            np.testing.assert_allclose(small.images, means, atol=1)

@@ -75,5 +75,5 @@ def test_the_sheet_shows_every_claim_and_keeps_commands_whole():
         assert math.isnan(claim.measured) or f"{claim.measured:.4g}" in text
     assert "    Why: no table geometry; make it with: python -m experiments.geometry --workdir=runs/mine\n" in text
     open_ = len(statements()) - 6
-    assert text.endswith(f"holds: 0, holds (one seed): 6, does not hold: 0, not testable: {open_}")
+    assert text.endswith(f"holds: 0, holds (one seed): 6, does not hold: 0, undecided: 0, not testable: {open_}")
     assert all(len(line) <= claims.WIDTH for line in text.splitlines() if not line.startswith("    Why: "))

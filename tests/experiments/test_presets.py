@@ -44,7 +44,7 @@ def test_a_measurement_takes_what_its_run_noted_and_says_so(tmp_path, geometry_o
     noted(tmp_path, "digits", width=32, learning_rate=3e-3)
     assert geometry_of(tmp_path, num_draws=50) == PRESETS["digits"].replace("geometry", num_draws=50).of("geometry")
     (line,) = capsys.readouterr().out.splitlines()
-    assert line.startswith("settings: geometry_epochs=best,final, examples_per_class=30, ")
+    assert line.startswith("settings: geometry_epochs=log:8,best,final, examples_per_class=30, ")
     assert "num_draws=50" in line
     assert f"(noted in {tmp_path}/config.json; --num_draws from the command line)" in line
 

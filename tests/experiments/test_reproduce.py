@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from memorize_jax import data
-from memorize_jax.commands import execute, reproduce
+from memorize_jax.commands import execute, planned, reproduce
 from memorize_jax.commands.planned import Planned, about, plan_measurement
 from memorize_jax.measurements import costs
 from memorize_jax.measurements.driver import is_measured, noted_settings
@@ -60,7 +60,7 @@ def test_nothing_is_done_twice(copy, done, capsys, monkeypatch):
     said = capsys.readouterr().out
     assert done == []
     assert {path: path.stat().st_mtime_ns for path in before} == before
-    assert "claims: 0 hold, 0 do not, 0 cannot be tested here" in said
+    assert "claims: 0 hold, 0 do not, 0 are undecided, 0 cannot be tested here" in said
     assert f"report: {copy / 'report.html'}" in said
 
 
@@ -165,7 +165,14 @@ def test_one_figure_that_cannot_be_does_not_stop_others_and_is_drawn_from_a_tabl
 
 @pytest.mark.parametrize(
     ("given", "measured"),
-    [("best,final", "log,best,final"), ("3", "log,3"), ("log", "log"), ("all", "all"), ("0, 2,final", "0, 2,final")],
+    [
+        ("best,final", "log,best,final"),
+        ("3", "log,3"),
+        ("log", "log"),
+        ("log:8,final", "log:8,final"),
+        ("all", "all"),
+        ("0, 2,final", "0, 2,final"),
+    ],
 )
 def test_a_map_of_capacity_has_enough_epochs(tmp_path, given, measured):
     chosen = SMOKE.replace("geometry", geometry_epochs=given)
@@ -309,6 +316,19 @@ def test_what_cannot_fit_into_memory_is_refused_before_training(tmp_path, done, 
             reproduce.run(tmp_path / "run", chosen, dry_run=dry_run)
         assert re.search(r"geometry +nothing yet: runs, about .*, peak [\d.]+ TB\n", capsys.readouterr().out)
     assert done == []
+
+
+def test_a_second_process_is_for_many_short_measurements_on_a_processor_with_memory_for_two(monkeypatch):
+    monkeypatch.setattr(planned, "num_cores", lambda: 2)
+    monkeypatch.setattr(planned, "available_bytes", lambda: 10e9)
+    steps = [Planned("geometry", "", True, seconds=50, bytes=2e9)] * 3
+    assert planned.needs_second(steps)
+    assert not planned.needs_second(steps[:1])
+    assert not planned.needs_second(steps * 20)
+    assert not planned.needs_second([one._replace(todo=False) for one in steps])
+    assert not planned.needs_second([one._replace(bytes=3e9) for one in steps])
+    monkeypatch.setattr(planned, "num_cores", lambda: 1)
+    assert not planned.needs_second(steps)
 
 
 def test_durations_in_words():

@@ -127,6 +127,8 @@ def test_a_layer_has_its_numbers_as_attributes():
     assert list(result) == ["conv/1", "fc"]
     assert "dimension" in dir(layer)
     assert repr(layer).startswith("LayerResult(fc: capacity ")
+    # A row for the names, one for that of the index, and one for each class.
+    assert layer._repr_html_().count("<tr") == 2 + len(layer.classes)
     with pytest.raises(KeyError, match="expected a layer out of conv/1, fc, got 'fc2'"):
         _ = result["fc2"]
     with pytest.raises(AttributeError, match=r"expected a number out of .*capacity.*, got 'volume'"):

@@ -1,4 +1,5 @@
 import base64
+import gzip
 import io
 
 import numpy as np
@@ -8,22 +9,20 @@ import pytest
 from memorize_jax.pages import page
 
 
-def content(address):
-    kind, _, text = address.partition(";base64,")
-    assert kind == "data:text/csv;charset=utf-8"
-    return base64.b64decode(text, validate=True).decode()
+def content(packed):
+    return gzip.decompress(base64.b64decode(packed, validate=True)).decode()
 
 
 def test_a_downloaded_table_is_the_table():
     table = pd.DataFrame(
         {"layer": ["a", 'b"c', "d,e", "é\n"], "value": [1.5, np.nan, -2.0, 1e-30], "count": [1, 2, 3, 4]}
     )
-    pd.testing.assert_frame_equal(pd.read_csv(io.StringIO(content(page.csv_address(table)))), table)
+    pd.testing.assert_frame_equal(pd.read_csv(io.StringIO(content(page.packed_csv(table)))), table)
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1+cmd", "@SUM(A1)", "\tx", "\rx"])
 def test_no_downloaded_text_is_a_formula(text):
-    written = content(page.csv_address(pd.DataFrame({"layer": [text], "value": [-1.0], f"{text} ": [2.0]})))
+    written = content(page.packed_csv(pd.DataFrame({"layer": [text], "value": [-1.0], f"{text} ": [2.0]})))
     assert written.count(f"'{text}") == 2
     assert "-1.0" in written
     assert "'-1.0" not in written
@@ -31,7 +30,7 @@ def test_no_downloaded_text_is_a_formula(text):
 
 def test_a_table_that_is_too_large_is_not_carried_along(monkeypatch):
     monkeypatch.setattr(page, "MOST_CSV_BYTES", 10)
-    assert page.csv_address(pd.DataFrame({"layer": ["a" * 20]})) == ""
+    assert page.packed_csv(pd.DataFrame({"layer": ["a" * 20]})) == ""
 
 
 @pytest.mark.parametrize(

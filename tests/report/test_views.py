@@ -26,7 +26,7 @@ def test_one_run_is_shown_as_it_is():
     assert [head.is_text for head in view.headers] == [True, False, False]
     assert texts(view) == [["b", "50.0\N{NO-BREAK SPACE}%", "0.000"], ["a", "50.0\N{NO-BREAK SPACE}%", "1.000"]]
     assert [cell.value for cell in view.rows[1]] == ["a", "0.5", "1.0"]
-    assert (view.note, view.num_rows) == ("", 2)
+    assert (view.note, len(view.whole)) == ("", 2)
 
 
 def test_several_seeds_are_means_with_students_interval():
@@ -38,7 +38,7 @@ def test_several_seeds_are_means_with_students_interval():
     assert view.rows[0][2].value == repr(float(values.mean()))
     assert "99%" in view.note
     assert "3 seeds" in view.note
-    assert view.num_rows == 6
+    assert len(view.whole) == 6
 
 
 def test_what_was_not_measured_is_a_dash_that_sorts_last():
@@ -58,4 +58,4 @@ def test_a_long_table_without_a_view_is_cut_and_says_so():
     view = plain_view("long", pd.concat([table(1)] * 5), most_rows=4)
     assert len(view.rows) == 4
     assert view.note == "The first 4 of 10 rows."
-    assert view.num_rows == 10
+    assert len(view.whole) == 10

@@ -98,6 +98,7 @@ OTHER = {
     **{"dropout": 0.1, "dtype": "bfloat16", "permuted_fraction": 0.31, "permutation": "uniform"},
     **{"learning_rate": 1e-4, "batch_size": 12, "seed": 8, "optimizer": "sgd", "momentum": 0.9, "weight_decay": 0.1},
     **{"schedule_epochs": 3, "augment": "flip", "loss": "mse", "label_smoothing": 0.1, "schedule": "my:own"},
+    "image_size": 32,
 }
 
 

@@ -13,6 +13,8 @@ from memorize_jax.geometry.machine_code import compiled
 LEAST_PIVOT, LEAST_PIVOT_SINGLE = 1e-11, 2e-6
 # After a look at all of many points, so many that are violated by this share of the most are looked at alone.
 MANY, MOST_NEAR, SHARE = 128, 8, 0.4
+# Of points that may be misclassified, so many enter at a time, if they are violated by this share of the most.
+MOST_NEW, SHARE_NEW = 8, 0.5
 # b' h, at a solution the squared length of the projection, above which constraints contradict one another.
 HOPELESS = 1e5
 
@@ -243,10 +245,10 @@ def separable(rows, signs, least, max_steps):
     num_points, num_features = rows.shape
     most_active = min(num_points, num_features + 1)
     factor = np.empty((most_active + 1, most_active + 1))
-    weights, normal = np.zeros(num_points), np.empty(num_features)
+    weights, normal, margins = np.zeros(num_points), np.empty(num_features), np.empty(num_points)
     solution, forward, products = np.empty(most_active + 1), np.empty(most_active + 1), np.empty(most_active + 1)
     cosines, sines, active = np.empty(most_active + 1), np.empty(most_active + 1), np.empty(most_active + 1, np.int64)
-    count = 0
+    count, most_new = 0, MOST_NEW
     for _ in range(max_steps):
         normal[:] = 0
         mass = 0.0
@@ -258,30 +260,42 @@ def separable(rows, signs, least, max_steps):
         squared = np.sum(normal * normal)
         if squared + (1 - mass) ** 2 <= least**2:
             return 0
-        margin, newcomer = np.inf, -1
+        margin = np.inf
         for i in range(num_points):
             row, product = rows[i], 0.0
             for j in range(num_features):
                 product += row[j] * normal[j]
-            if signs[i] * product < margin:
-                margin, newcomer = signs[i] * product, i
+            margins[i] = signs[i] * product
+            margin = min(margin, margins[i])
         if margin > 2 * least * np.sqrt(squared):
             return 1
-        # What is active must not be added: then rounding has the last word.
-        if newcomer < 0 or weights[newcomer] != 0 or count == most_active:
-            return -1
-        new = rows[newcomer]
-        for i in range(count):
-            row, product = rows[active[i]], signs[active[i]] * signs[newcomer]
-            for j in range(num_features):
-                product += row[j] * new[j]
-            products[i] = product
-        pivot = border(factor, count, products, 1 + np.sum(new * new))
-        if not pivot > LEAST_PIVOT:
-            return -1
-        append(factor, forward, active, count, newcomer, pivot, signs[newcomer])
-        count = settle(factor, forward, active, count + 1, signs, weights, solution, cosines, sines)
-        if weights[newcomer] == 0:
+        # Several points at a time, of those that are violated by a large share of the most.
+        before, enough = count, 1 - mass - SHARE_NEW * (1 - mass - margin)
+        for number in range(most_new):
+            newcomer = np.argmin(margins)
+            # What is active must not be added: then rounding has the last word.
+            is_usable = weights[newcomer] == 0 and count < most_active
+            if (number and not (is_usable and margins[newcomer] < enough)) or not (number or is_usable):
+                break
+            margins[newcomer] = np.inf
+            new = rows[newcomer]
+            for i in range(count):
+                row, product = rows[active[i]], signs[active[i]] * signs[newcomer]
+                for j in range(num_features):
+                    product += row[j] * new[j]
+                products[i] = product
+            pivot = border(factor, count, products, 1 + np.sum(new * new))
+            if pivot > LEAST_PIVOT:
+                append(factor, forward, active, count, newcomer, pivot, signs[newcomer])
+                count += 1
+        added = active[before:count].copy()
+        count = settle(factor, forward, active, count, signs, weights, solution, cosines, sines)
+        if np.any(weights[added] != 0):
+            most_new = MOST_NEW
+        elif most_new > 1:
+            # None of several has stayed: the first of them alone must.
+            most_new = 1
+        else:
             return -1
     return -1
 

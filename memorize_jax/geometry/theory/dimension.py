@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int32
 
 from memorize_jax.geometry.eigen import symmetric_eigen
+from memorize_jax.geometry.notebook import by_field
 from memorize_jax.geometry.points import as_array, to_floating
 
 
@@ -16,6 +17,8 @@ class TotalDimension(NamedTuple):
     participation_ratio: Float[Array, ""]  # (sum of variances)^2 / sum of squared variances over principal axes
     # least number of principal axes that hold the asked share of the variance
     explained_variance: Int32[Array, ""]
+
+    _repr_html_ = by_field
 
 
 @jax.default_matmul_precision("highest")

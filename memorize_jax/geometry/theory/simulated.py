@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Float, Int, PRNGKeyArray
 from scipy.linalg.lapack import dpstrf  # pyright: ignore[reportAttributeAccessIssue]  (made by f2py)
 
+from memorize_jax.geometry.notebook import by_field
 from memorize_jax.geometry.points import read_manifolds
 from memorize_jax.geometry.qp import callback
 from memorize_jax.geometry.theory.separability import separable_by_least_squares, separable_on_host
@@ -50,6 +51,8 @@ class SimulatedCapacity(NamedTuple):
     tested: Int[np.ndarray, " trials"]  # number of dichotomies, each with a projection of its own
     slope: float  # of the log odds that a dichotomy separates against log n, fitted at n*; NaN for a bound
     misfit: float  # deviance of the fit per degree of freedom, about 1 for a good one; NaN for a bound
+
+    _repr_html_ = by_field
 
 
 class _Trial(NamedTuple):

@@ -16,6 +16,7 @@ stated = stating(STATEMENTS, needs=("capacity_check",))
     below(NOTICEABLE, "a tenth: what this sheet takes for a difference anywhere"),
     by=JOINT,
     every_seed=True,
+    checks_method=True,
 )
 def _theory_matches_simulation(evidence):
     check = evidence.tables["capacity_check"]

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 
 from memorize_jax.geometry.points import as_array, as_labels, exponent_of, has_bad
 from memorize_jax.measurements.decoding.grams import rounded_up
@@ -37,7 +37,12 @@ class Subspaces(NamedTuple):
 
 
 def fit_subspaces(
-    activations, labels, *, num_classes: int, variance: float | None = None, num_components: int | None = None
+    activations: Shaped[jax.Array | np.ndarray, "n ..."],
+    labels: Int[jax.Array | np.ndarray, " n"],
+    *,
+    num_classes: int,
+    variance: float | None = None,
+    num_components: int | None = None,
 ) -> Subspaces:
     """Fits a subspace to the activations of every class.
 

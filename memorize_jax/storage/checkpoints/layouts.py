@@ -31,7 +31,7 @@ def leaf_writer() -> Callable[[pathlib.Path, Mapping[str, np.ndarray]], None]:
     """Returns a function that does what `trees.write_leaves` does.
 
     Orbax writes the first checkpoint of arrays of some names, types and shapes. Later ones have the same files but for
-    the arrays' bytes, and are written so; Orbax reads both alike.
+    the arrays' bytes, and are written so; Orbax reads both alike. They are not on disk yet when the function returns.
     """
     known: dict[tuple, Layout | None] = {}
 
@@ -68,7 +68,4 @@ def _write_files(folder, contents):
     for relative, content in contents.items():
         path = folder / relative
         path.parent.mkdir(parents=True, exist_ok=True)
-        with open(path, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
+        path.write_bytes(content)

@@ -52,6 +52,7 @@ class EpochStore:
         # Networks by epoch, and what stays, in full and short, once they are written.
         self._waiting: dict[int, dict[str, np.ndarray]] = {}
         self._staying: tuple[frozenset[int], frozenset[int]] = (frozenset(), frozenset())
+        self._not_on_disk: dict[pathlib.Path, list[int]] = {}
         self._state_written, self._state_cost = -np.inf, 0.0
 
     def __enter__(self) -> Self:
@@ -67,6 +68,7 @@ class EpochStore:
             if self._waiting:
                 self._open()
                 self._store(max(self._waiting), [], self._take_waiting(), self._staying)
+            self._put_on_disk()
         finally:
             self._pool.shutdown()
 
@@ -167,15 +169,22 @@ class EpochStore:
         return [(self._full, epoch, network) for epoch, network in sorted(waiting.items())]
 
     def _store(self, epoch, writes, with_state, staying):
-        """Writes (folder, epoch, arrays), one after the other, and then removes what is not among those `staying`."""
+        """Writes (folder, epoch, arrays), one after the other, and then removes what is not among those `staying`.
+
+        What follows the newest training state is trained again after a power failure: until the next one networks need
+        not be on disk.
+        """
         try:
             for write in writes:
                 self._write(*write)
             # Last the state, so that none stands for an epoch that has no network.
             started = time.monotonic()
             for write in with_state:
+                if write[0] == self._states:
+                    self._put_on_disk()
                 self._write(*write)
             if with_state:
+                self._put_on_disk()
                 self._state_cost = time.monotonic() - started
                 for old in folders.stored_epochs(self._states)[:-NUM_STATES]:
                     folders.remove_epoch(self._states, old)
@@ -211,6 +220,11 @@ class EpochStore:
         if folder == self._short:
             leaves = _cast(leaves, np.float32, jax.numpy.bfloat16)
         folders.write_epoch(folder, epoch, leaves, self._identity, write=self._write_leaves)
+        self._not_on_disk.setdefault(folder, []).append(epoch)
+
+    def _put_on_disk(self):
+        while self._not_on_disk:
+            folders.put_on_disk(*self._not_on_disk.popitem())
 
     # --- reading
 

@@ -48,7 +48,7 @@ def test_the_report_has_the_turns_of_every_fraction():
     assert 2 <= middle["minimum_epoch"] < 6 <= middle["peak_epoch"] < 17 <= middle["low_epoch"]
     assert np.isnan(table.loc[0.0, ["peak", "low", "peak_epoch"]].astype(float)).all()
     _, view = SECTION.views["test_error_over_epochs"]
-    assert [found and found.num_rows for found in (view(study), view(study._replace(axes=())))] == [3, None]
+    assert [found and len(found.whole) for found in (view(study), view(study._replace(axes=())))] == [3, None]
 
 
 def test_the_interval_over_seeds_decides():
@@ -58,5 +58,5 @@ def test_the_interval_over_seeds_decides():
     unlike = (metrics["seed"] == 1) & (metrics["permuted_fraction"] == 0.5) & metrics["epoch"].between(6, 16)
     spread = base._replace(tables={"metrics": metrics.assign(test_accuracy=metrics["test_accuracy"] + 0.09 * unlike)})
     claim = judged("some_noise_descends_twice", spread)
-    assert (claim.verdict, claim.reason[:25]) == ("does not hold", "not certain with 3 seeds;")
+    assert (claim.verdict, claim.reason[:25]) == ("undecided", "not certain with 3 seeds:")
     assert claim.measured == pytest.approx((0.1 + 0.01 + 0.1) / 3 / 0.02)

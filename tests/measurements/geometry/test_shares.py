@@ -115,7 +115,7 @@ def test_the_report_has_the_table_and_the_geometry_of_each_run_at_its_own_epochs
     shown = {view.name: view for view in views(study())}
     shares = shown["memorization_by_layer"]
     assert [header.title for header in shares.headers][:3] == ["width", "learning rate", "layer"]
-    assert shares.num_rows == 6
+    assert len(shares.whole) == 6
     assert [cell.text for cell in shares.rows[2]][:3] == ["8", "0.1", "linear3"]
     # 4 runs, 2 epochs, 2 groups, 4 layers; nothing of epoch 3.
     rows = shown["geometry"].rows

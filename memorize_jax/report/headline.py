@@ -1,0 +1,69 @@
+"""What happened, in one sentence, for somebody who does not know the paper."""
+
+from memorize_jax.claims.evidence import MEMORIZED
+from memorize_jax.claims.manifolds import NEAR_BOUND
+from memorize_jax.figures.bound import lower_bound
+from memorize_jax.studies.accuracies import Story, story
+from memorize_jax.studies.study import Study
+
+
+def headline(study: Study) -> str:
+    """One sentence on a study of runs that differ in their seed alone."""
+    found, share = story(study), study.permuted_fraction
+    many = len(study.seeds) > 1
+    who = f"these {len(study.seeds)} networks" if many else "this network"
+    end, last, tested = found.end, _epoch(found.final), _tested(found, "their" if many else "its")
+    if not share > 0 or end["permuted"] != end["permuted"]:
+        return f"Trained on {study.dataset} with the labels as they are, {who} went on to epoch {last}{tested}."
+    shuffled = f"Trained on {study.dataset} with {_share(share)} of the labels shuffled, {who}"
+    by_heart = f"memorized {_percent(end['permuted'])} of the shuffled labels by epoch {last}"
+    if share == 1:
+        return f"{shuffled} {by_heart}{tested}."
+    true = f"{_percent(found.peak['restored'])} of the examples with shuffled labels"
+    understood = f"first learned what is true, giving {true} their true label"
+    if end["permuted"] < MEMORIZED:
+        return f"{shuffled} {understood}, and had {by_heart}{tested}."
+    where = f", {place}" if (place := _where(study)) else ""
+    return f"{shuffled} {understood}, and then {by_heart}{where}{tested}."
+
+
+def _tested(found: Story, whose: str) -> str:
+    peak, end = found.peak["test"], found.end["test"]
+    if peak != peak:
+        return ""
+    if peak - end < 0.01:
+        return f", with {_percent(end)} of new examples right"
+    fall = f"fell from {_percent(peak)} (epoch {_epoch(found.best)}) to {_percent(end)}"
+    return f", while {whose} accuracy on new examples {fall}"
+
+
+def _where(study: Study) -> str:
+    """In which layers permuted examples have become separable at the end, by joint capacity if there is one."""
+    if "geometry" not in study.tables:
+        return ""
+    rows = study.at_stage("geometry", "final")
+    rows = rows[(rows["group"] == "permuted") & rows["layer"].isin(study.layers[:-1])]
+    column = "joint_capacity" if rows["joint_capacity"].notna().all() else "capacity"
+    if rows.empty or lower_bound(rows) is None or rows[column].isna().any():
+        return ""
+    multiples = rows[column] * rows["examples_per_class"] / 2
+    means = multiples.groupby([rows["layer_number"], rows["layer"]]).mean()
+    values, layers = means.to_numpy(), means.index.get_level_values("layer")
+    if values.max() < NEAR_BOUND:
+        return "though in no hidden layer have they become easy to separate"
+    top = layers[int(values.argmax())]
+    is_deeper_more = len(values) > 2 and (values[1:] >= values[:-1]).all()
+    return f"the more the deeper the layer, most in {top}" if is_deeper_more else f"most in {top}"
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:.0f}\N{NO-BREAK SPACE}%"
+
+
+def _share(value: float) -> str:
+    return {0.5: "half", 1.0: "all"}.get(value, _percent(value))
+
+
+def _epoch(epochs: list[int]) -> str:
+    low, high = min(epochs), max(epochs)
+    return str(low) if low == high else f"{low} to {high}"

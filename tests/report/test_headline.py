@@ -1,0 +1,53 @@
+import pytest
+
+from memorize_jax.report.headline import headline
+from tests.claims.invented import BEST, FINAL, edited, no_permuted, study
+
+SPACE = "\N{NO-BREAK SPACE}"
+
+
+def test_a_network_that_memorized_is_said_to_where_and_at_what_cost():
+    said = headline(study())
+    assert said.startswith(
+        "Trained on digits with half of the labels shuffled, this network first learned what is true"
+    )
+    assert "and then memorized 99" in said or "and then memorized 98" in said or "and then memorized 9" in said
+    assert f"by epoch {FINAL}" in said
+    assert "while its accuracy on new examples fell from" in said
+    assert f"(epoch {BEST})" in said
+    assert said.endswith(f"{SPACE}%.")
+
+
+def test_the_numbers_are_those_of_the_metrics():
+    base = study()
+    metrics = base.tables["metrics"]
+    said = headline(base).replace(SPACE, " ")
+    for column, value in (("restored_accuracy", "max"), ("test_accuracy", "max")):
+        assert f"{100 * getattr(metrics[column], value)():.0f} %" in said
+    for column in ("permuted_accuracy", "test_accuracy"):
+        assert f"{100 * metrics[column].iloc[-1]:.0f} %" in said
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ([1, 1.1, 1.2, 1.3, 1.4, 1.5], "the more the deeper the layer, most in linear5"),
+        ([1, 1.1, 1.9, 1.3, 1.4, 1.5], "most in linear2"),
+        ([1, 1.1, 1.2, 1.1, 1.1, 1.1], "though in no hidden layer have they become easy to separate"),
+    ],
+)
+def test_where_is_told_by_the_capacity_of_permuted_examples(values, said):
+    base = study()
+    for number, value in enumerate(values):
+        layer = f"linear{number}" if number else "input"
+        where = {"group": "permuted", "epoch": FINAL, "layer": layer}
+        base = edited(base, "geometry", "joint_capacity", value * 2 / 50, **where)
+    per_class = base.tables["geometry"]["examples_per_class"].unique()
+    assert per_class.tolist() == [50]
+    assert f"by epoch {FINAL}, {said}, while" in headline(base)
+
+
+def test_one_that_stopped_before_and_one_without_permuted_labels():
+    assert "and had memorized 30" in headline(edited(study(), "metrics", "permuted_accuracy", 0.3, epoch=FINAL))
+    clean = no_permuted(study())._replace(permuted_fraction=0.0)
+    assert headline(clean).startswith("Trained on digits with the labels as they are, this network went on to epoch")
