@@ -74,8 +74,8 @@ def _try_few(program: _Program, draws: Draws, plan: Plan, dichotomies):
         if not plan.adaptive:
             return num_classes, penalty, jnp.zeros_like(most)
         found: Projections = project(*arguments, penalty, plan.solver)  # pyright: ignore[reportAssignmentType]
-        # Where points fill their dimensions, weights of dependent ones may be so large that nothing of ||v||^2 is right;
-        # without a margin it is at most ||t||^2.
+        # Where points fill their dimensions, weights of dependent ones may be so large that rounding decides ||v||^2.
+        # Without a margin it is at most ||t||^2.
         normals, margins = arguments[1], arguments[3]
         lengths = jnp.sum((normals @ program.root.vectors) ** 2 * (program.root.values > 0), axis=1)
         squares = jnp.where(jnp.any(margins > 0), found.squares, jnp.minimum(found.squares, lengths))
