@@ -7,6 +7,7 @@ import pytest
 
 from memorize_jax import geometry
 from memorize_jax.geometry import status
+from memorize_jax.geometry.joint import cone, pipeline
 from memorize_jax.geometry.joint.sampling import make_plan, sample, signs_of
 from tests.oracles import joint as oracle
 
@@ -261,3 +262,23 @@ def test_features_of_very_different_size_are_solved_exactly(x64, center):
     found = measure(points, draws=draws, dichotomies=labels, center=center)
     assert float(found.capacity) == pytest.approx(expected["capacity"], rel=1e-6)
     assert float(found.kkt_residual) < 1e-7
+
+
+@pytest.mark.slow
+def test_a_projection_that_rounding_makes_longer_than_its_vector_does_not_choose_the_classes(monkeypatch):
+    """On few dimensions points depend on one another, and their weights may be of any size."""
+    rows = np.random.default_rng(0).standard_normal((6, 5, 24)).reshape(30, 24)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    plan = make_plan(6, 5, num_draws=16, classes_per_draw=None, num_dichotomies=None)
+    draws = jax.tree.map(lambda leaf: leaf[0], sample(KEY, plan, 5, jnp.float32, dichotomies="balanced"))
+    root = cone.root_of(jnp.asarray(rows @ rows.T, jnp.float32))
+    program = pipeline._Program(root, jnp.ones((6, 5)), jnp.float32(0))
+    expected = int(pipeline._try_few(program, draws, plan, "balanced")[0])
+    project = pipeline.project
+
+    def damaged(*arguments):
+        found = project(*arguments)
+        return found._replace(squares=found.squares.at[3].set(1e4))
+
+    monkeypatch.setattr(pipeline, "project", damaged)
+    assert int(pipeline._try_few(program, draws, plan, "balanced")[0]) == expected > 2
