@@ -20,6 +20,7 @@ _NAMES = {
     "Comparison": ("memorize_jax.own_activations.comparison", "Comparison"),
     "open_run": ("memorize_jax.runs.run", "open_run"),
     "open_study": ("memorize_jax.measurements.registry", "open_study"),
+    "explore": ("memorize_jax.report.explore", "explore"),
     "plot": ("memorize_jax.report.plot", "plot"),
     "train": ("memorize_jax.runs.front", "train"),
     "RunConfig": ("memorize_jax.config", "RunConfig"),

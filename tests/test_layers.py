@@ -79,7 +79,7 @@ LIBRARY = {
 }
 # Package -> the only modules that import it.
 OWNERS = {
-    "numba": {"memorize_jax.geometry.qp.host"},
+    "numba": {"memorize_jax.geometry.machine_code"},
     "jaxopt": {"memorize_jax.geometry.qp.solve", "memorize_jax.geometry.qp.admm"},
     "orbax": {"memorize_jax.storage.checkpoints.trees"},
     "dm_pix": {"memorize_jax.recipe.augmentations"},

@@ -142,6 +142,8 @@ def test_the_example_code_runs(tmp_path, smoke_run, monkeypatch, capsys):
     said = capsys.readouterr().out
     assert "test_accuracy" in said
     assert "joint_capacity" in said or "..." in said
+    assert (tmp_path / "accuracies.svg").stat().st_size > 0
+    assert (tmp_path / "where_and_when.html").stat().st_size > 0
 
 
 @pytest.mark.slow

@@ -15,10 +15,10 @@ from PIL import Image
 TARGET = pathlib.Path(__file__).parent.parent / "docs" / "report.png"
 # On the page: the section to be seen, its slider, and the chart that it moves.
 SECTION, SLIDER, CHART = "#moving", "#moving input[type=range]", "#chart svg"
-WIDTH, HEIGHT = 1200, 760
+WIDTH, HEIGHT, MARGIN = 1200, 760, 12
 # Milliseconds that an epoch, and the last one, is seen.
 FRAME, LAST = 350, 2500
-COLORS = 64
+COLORS = 256
 
 
 def record(report: pathlib.Path) -> list[Image.Image]:
@@ -38,12 +38,16 @@ def record(report: pathlib.Path) -> list[Image.Image]:
                 f"expected a slider of epochs on {report}, got none; measure the geometry at several epochs"
             )
         page.wait_for_selector(CHART)
-        page.locator(SECTION).scroll_into_view_if_needed()
+        section, chart = (page.locator(place).bounding_box() or {} for place in (SECTION, CHART))
+        # From the controls to the end of the chart, without the text below.
+        height = chart["y"] + chart["height"] + MARGIN - section["y"]
+        part = {"x": section["x"], "y": section["y"], "width": section["width"], "height": height}
         slider, pictures = page.locator(SLIDER), []
         for step in range(int(slider.get_attribute("max") or 0) + 1):
             slider.fill(str(step))
+            slider.blur()
             page.wait_for_timeout(150)
-            pictures.append(Image.open(io.BytesIO(page.screenshot())))
+            pictures.append(Image.open(io.BytesIO(page.screenshot(full_page=True, clip=part))))
     return pictures
 
 

@@ -73,11 +73,11 @@ def _first(text):
 def _page(one, first):
     """The page of a name; what two packages publish is described where it is published first."""
     name = f"{one.package}.{one.name}"
+    # In a search for what guides explain, they come first.
+    front = f"---\ntitle: {name}\nsearch:\n  boost: 0.1\n---\n"
     if one.name == "__version__":
-        return f"---\ntitle: {name}\n---\n\n# `{name}`\n\n{VERSION}\n"
+        return f"{front}\n# `{name}`\n\n{VERSION}\n"
     if one != first:
         same = f"[`{first.package}.{first.name}`](../{uri(first).removeprefix('reference/')})"
-        return f"# {name}\n\n{_first(_about(one))}.\n\nThe same as {same}.\n"
-    return (
-        f"---\ntitle: {name}\n---\n\n::: {one.path}\n    options:\n      heading: {name}\n      toc_label: {one.name}\n"
-    )
+        return f"{front}\n# {name}\n\n{_first(_about(one))}.\n\nThe same as {same}.\n"
+    return f"{front}\n::: {one.path}\n    options:\n      heading: {name}\n      toc_label: {one.name}\n"

@@ -1,6 +1,5 @@
 """Does what a plan asks for: trains its runs, measures them, and resumes where it was interrupted."""
 
-import contextlib
 import pathlib
 import sys
 from collections.abc import Callable, Sequence
@@ -16,7 +15,7 @@ from memorize_jax.measurements.measurement import Measurement
 from memorize_jax.measurements.registry import get_measurement, open_study
 from memorize_jax.presets import Preset
 from memorize_jax.runs.folder import RunFolder
-from memorize_jax.runs.seeds import combine, for_each, seed_folder
+from memorize_jax.runs.seeds import combine, for_each
 from memorize_jax.runs.train import train_run, train_seeds
 from memorize_jax.storage.files import replacing
 from memorize_jax.studies.plan import StudyPlan, write_runs
@@ -34,7 +33,7 @@ def train_and_measure(
     is_trained: bool = False,
     prepared: tuple[Splits, PermutedLabels] | None = None,
     say: Callable[[str], None] = lambda text: None,
-    with_second: bool = False,
+    second: second_process.SecondProcess | None = None,
 ) -> None:
     """Trains and measures one combination of a plan, or resumes it; arguments can be pickled for a job of its own.
 
@@ -45,37 +44,27 @@ def train_and_measure(
       names: of the measurements.
       together: train the seeds as one program.
       prepared: what `runs.prepare.prepare` returned, if it was called before.
-      with_second: measure with a second process, see `measurements.second_process`.
+      second: a process that measures some of the units.
     """
-    with contextlib.ExitStack() as stack:
-        second = None
-        if with_second:
-            members = [seed_folder(folder, seed) for seed in seeds] or [RunFolder(folder).workdir]
-            rooms = [
-                second_process.Room(name, member, preset.of_all(get_measurement(name)))
-                for name in names
-                for member in members
-            ]
-            second = stack.enter_context(second_process.second_process(rooms))
-        if not is_trained:
-            say("train")
-            if seeds:
-                train_seeds(folder, config, seeds, plan=preset.plan(), together=together)
-            else:
-                train_run(folder, config, prepared, preset.plan())
-        if second:
-            second_process.is_trained(second)
-        for number, name in enumerate(names, start=1):
-            say(f"[{number}/{len(names)}] {name}")
-            measurement = get_measurement(name)
-            settings = preset.of_all(measurement)
+    if not is_trained:
+        say("train")
+        if seeds:
+            train_seeds(folder, config, seeds, plan=preset.plan(), together=together)
+        else:
+            train_run(folder, config, prepared, preset.plan())
+    if second:
+        second_process.tell(second, second_process.TRAINED)
+    for number, name in enumerate(names, start=1):
+        say(f"[{number}/{len(names)}] {name}")
+        measurement = get_measurement(name)
+        settings = preset.of_all(measurement)
 
-            def step(member, measurement=measurement, settings=settings):
-                if not is_measured(measurement, RunFolder(member), settings):
-                    splits = prepared[0] if prepared else None
-                    measure(measurement, member, settings, splits=splits, second=second)
+        def step(member, measurement=measurement, settings=settings):
+            if not is_measured(measurement, RunFolder(member), settings):
+                splits = prepared[0] if prepared else None
+                measure(measurement, member, settings, splits=splits, second=second)
 
-            for_each(folder, step, tables_of([measurement]), seeds)
+        for_each(folder, step, tables_of([measurement]), seeds)
 
 
 def tables_of(wanted: Sequence[Measurement]) -> tuple[str, ...]:

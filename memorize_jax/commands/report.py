@@ -11,16 +11,18 @@ beside the first: several studies side by side.
 
 import pathlib
 import webbrowser
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from memorize_jax.claims.sheet import evaluate
 from memorize_jax.claims.statement import Claim
 from memorize_jax.commands import claims, cli, renewal
 from memorize_jax.epochs import at_stages
+from memorize_jax.figures.figure import Figure
 from memorize_jax.figures.joint import LABELS
 from memorize_jax.invocation import MODULE, SCRIPT, command_line_of
 from memorize_jax.measurements.registry import open_study, statements
 from memorize_jax.report.comparison_page import Compared, comparison_page
+from memorize_jax.report.drawn import Picture, picture_of
 from memorize_jax.report.study_page import study_page
 from memorize_jax.runs.folder import RunFolder, check_writable, member_folders
 from memorize_jax.statistics import over_seeds
@@ -28,10 +30,12 @@ from memorize_jax.storage.files import replacing
 from memorize_jax.studies.study import Study
 
 
-def run(workdir: str | pathlib.Path, *, renewed_every: int = 0) -> tuple[pathlib.Path, list[Claim]]:
+def run(
+    workdir: str | pathlib.Path, *, renewed_every: int = 0, picture: Callable[[Figure, Study], Picture] = picture_of
+) -> tuple[pathlib.Path, list[Claim]]:
     """Writes figures/, results/claims.csv and report.html of a study; returns the path of the report and the claims.
 
-    A browser loads the page again after `renewed_every` seconds; 0 for never.
+    A browser loads the page again after `renewed_every` seconds; 0 for never. `picture` draws a figure.
     """
     check_writable(RunFolder(workdir).workdir)
     study = open_study(workdir)
@@ -42,14 +46,17 @@ def run(workdir: str | pathlib.Path, *, renewed_every: int = 0) -> tuple[pathlib
         rows = at_stages(study.tables["geometry"], {seed: study.metrics_of(seed) for seed in study.seeds})
         with replacing(folder.results / "over_seeds.csv") as beside:
             over_seeds(rows, ["stage", "group", "layer", "layer_number"], list(LABELS)).to_csv(beside, index=False)
-    return _write(folder.report, study_page(study, judged, commands(study), renewed_every=renewed_every)), judged
+    how = {"renewed_every": renewed_every, "picture": picture}
+    return _write(folder.report, study_page(study, judged, commands(study), **how)), judged
 
 
-def run_all(workdir: str | pathlib.Path) -> tuple[pathlib.Path, list[Claim]]:
+def run_all(
+    workdir: str | pathlib.Path, picture: Callable[[Figure, Study], Picture] = picture_of
+) -> tuple[pathlib.Path, list[Claim]]:
     """Writes the report of a run; or those of the members of an ensemble, and that of the ensemble, as `run` does."""
     for member in member_folders(workdir):
-        print(f"report: {run(member)[0]}", flush=True)
-    return run(workdir)
+        print(f"report: {run(member, picture=picture)[0]}", flush=True)
+    return run(workdir, picture=picture)
 
 
 def compare(workdirs: Sequence[str], out: str | pathlib.Path | None = None) -> pathlib.Path:

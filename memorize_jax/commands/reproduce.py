@@ -9,6 +9,7 @@ The same command run again resumes where it stopped, and does nothing twice that
 """
 
 import collections
+import contextlib
 import functools
 import time
 from collections.abc import Sequence
@@ -22,8 +23,10 @@ from memorize_jax.measurements import costs
 from memorize_jax.measurements.driver import is_measured
 from memorize_jax.measurements.measurement import Measurement
 from memorize_jax.measurements.registry import measurements, open_study, settings_classes
+from memorize_jax.measurements.second_process import MEASURED, Job, Room, second_process, take_job, tell
 from memorize_jax.presets import Preset
 from memorize_jax.report.catalog import select
+from memorize_jax.report.drawn import all_figures, picture_named, picture_of
 from memorize_jax.runs.folder import RunFolder, check_no_sweep, member_folders
 from memorize_jax.runs.metrics import stored_rows
 from memorize_jax.runs.prepare import prepare
@@ -58,13 +61,15 @@ def run(
       together: train the seeds as one program.
     """
     plan = double_descent.plan_of(preset, seeds)
-    if plan.axes:
-        if not _show_widths(workdir, plan, preset) and not dry_run:
-            double_descent.run_widths(workdir, plan, preset, together=together)
-    else:
-        figures = _run_network(workdir, plan, preset, figures, dry_run, together)
-    if not dry_run:
-        _finish(workdir, figures)
+    with contextlib.ExitStack() as stack:
+        second = None
+        if plan.axes:
+            if not _show_widths(workdir, plan, preset) and not dry_run:
+                double_descent.run_widths(workdir, plan, preset, together=together)
+        else:
+            figures, second = _run_network(workdir, plan, preset, figures, dry_run, together, stack)
+        if not dry_run:
+            _finish(workdir, figures, second)
 
 
 def _show_widths(workdir: str, plan: StudyPlan, preset: Preset) -> bool:
@@ -79,8 +84,12 @@ def _show_widths(workdir: str, plan: StudyPlan, preset: Preset) -> bool:
     return is_done
 
 
-def _run_network(workdir, plan, preset, figures, dry_run, together):
-    """Does what is missing of a study of one network, or only says it; returns the figures that can be drawn."""
+def _run_network(workdir, plan, preset, figures, dry_run, together, stack):
+    """Does what is missing of a study of one network, or only says it.
+
+    Returns the figures that can be drawn, and a second process, which ends with the `stack`, if there is one.
+    """
+    second = None
     check_no_sweep(workdir)
     if not plan.seeds and (members := member_folders(workdir)):
         held = ",".join(member.name.removeprefix("seed_") for member in members)
@@ -108,11 +117,20 @@ def _run_network(workdir, plan, preset, figures, dry_run, together):
     if not dry_run:
         todo = [step.name for step in steps if step.todo]
         options = {"is_trained": not training.todo, "prepared": prepared, "say": functools.partial(print, flush=True)}
-        options["with_second"] = planned.needs_second([training, *steps])
-        train_and_measure(workdir, config, plan.seeds, preset, todo, together, **options)
+        if planned.needs_second([training, *steps]):
+            rooms = [Room(one.name, run.workdir, preset.of_all(one)) for one in wanted for run in folders]
+            rooms = [room for room in rooms if room.measurement in todo]
+            second = stack.enter_context(second_process(rooms, {} if figures else _drawings(workdir, folders)))
+        train_and_measure(workdir, config, plan.seeds, preset, todo, together, second=second, **options)
         # Whatever was done now: a table of all seeds is as new as its parts.
         combine(workdir, tables_of(wanted))
-    return figures
+    return figures, second
+
+
+def _drawings(workdir, folders):
+    """(folder, figure) -> how another process draws it: of every run, and of all together."""
+    places = dict.fromkeys(str(folder.workdir) for folder in (*folders, RunFolder(workdir)))
+    return {(place, name): Job(picture_named, (place, name)) for place in places for name in all_figures()}
 
 
 def _wanted(figures: Sequence[Figure]) -> list[Measurement]:
@@ -171,8 +189,13 @@ def _with_epochs_of(figures, preset, folders):
     return more if measured or (not enough and any(figure.least_epochs for figure in figures)) else preset
 
 
-def _finish(workdir, figures):
+def _finish(workdir, figures, second):
     """Draws what was asked for, or writes the report and prints the claims."""
+
+    def picture(figure, study):
+        found = take_job(second, (str(study.workdir), figure.name)) if second else None
+        return found or picture_of(figure, study)
+
     if figures:
         study = open_study(workdir)
         reasons = {figure.name: reason for figure in figures if (reason := missing(figure, study))}
@@ -180,7 +203,9 @@ def _finish(workdir, figures):
             print(f"drawn: {figure.draw(study, RunFolder(workdir).figures / f'{figure.name}.svg').absolute()}")
         return
     print("report", flush=True)
-    path, judged = report.run_all(workdir)
+    if second:
+        tell(second, MEASURED)
+    path, judged = report.run_all(workdir, picture)
     for claim in judged:
         print(f"  {claim.verdict:16} {claim.claim}")
     counts = collections.Counter("holds" if claim.verdict in HOLDS else claim.verdict for claim in judged)

@@ -29,7 +29,7 @@ def chunked_map(function: Callable, items: Any, chunk: int | None, devices: int 
     num_batches = -(-total // chunk)
     split = lambda leaf: leaf.reshape(num_batches, chunk, *leaf.shape[1:])
     mapped = jax.lax.map(jax.vmap(function), jax.tree.map(split, _padded(items, num_batches * chunk)))
-    return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:])[:total], mapped)
+    return jax.tree.map(lambda leaf: leaf.reshape(num_batches * chunk, *leaf.shape[2:])[:total], mapped)
 
 
 def _number_of(items):

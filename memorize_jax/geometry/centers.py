@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int32, PRNGKeyArray
 
-from memorize_jax.geometry import center_search, many_centers
+from memorize_jax.geometry import center_callback, center_search, many_centers
 from memorize_jax.geometry.center_search import mean_absolute_cosine
 from memorize_jax.geometry.notebook import by_field
 from memorize_jax.geometry.points import is_concrete
@@ -41,6 +41,7 @@ def center_structure(
     num_components: int | None = None,
     min_components: int = 0,
     neighbors: bool = False,
+    on_host: bool | None = None,
 ) -> CenterStructure:
     """Finds the directions whose removal leaves the centers least correlated.
 
@@ -62,6 +63,8 @@ def center_structure(
       min_components: least K to choose from, if there is one; the published tool uses 1.
       neighbors: whether also to find the directions for max(1, round(P / 20)) fewer and more than K, or as many as
         there can be.
+      on_host: whether to search in float64 on the processor's cores (`center_host`); None where that is possible. What
+        `jax.export` is to store for the processor of another process cannot be, as for `GeometryOptions.solver`.
 
     Raises:
       ValueError: K beyond P - 2; outside jit also beyond the rank, which inside gives NaN in all but K and the
@@ -71,14 +74,50 @@ def center_structure(
       Cohen, Chung, Lee & Sompolinsky 2020, supplement; Stephenson et al. 2021, appendix A.1.2.
     """
     check_num_components(gram, num_components)
-    return _center_structure(gram, key, num_components, min_components, neighbors)
+    if on_host is None:
+        on_host = center_callback.is_possible(len(gram), num_components)
+    return _center_structure(gram, key, num_components, min_components, neighbors, on_host)
 
 
-@functools.partial(jax.jit, static_argnums=(2, 3, 4))
+@functools.partial(jax.jit, static_argnums=(2, 3, 4, 5))
 @jax.default_matmul_precision("highest")
-def _center_structure(gram, key, num_components, min_components, neighbors):
-    centering, size, centers = _normalized(gram)
+def _center_structure(gram, key, num_components, min_components, neighbors, on_host):
     key, most = stream(key, "center restarts"), max_num_components(len(gram))
+    asked = {"num_components": num_components, "min_components": min_components, "neighbors": neighbors}
+    on_device = functools.partial(_on_device, **asked, most=most)
+    if not on_host:
+        return on_device(gram, key)
+    # A program may be made on a processor for another device: there the host does not exist.
+    here = functools.partial(_on_host, **asked, most=most)
+    return jax.lax.platform_dependent(gram, key, cpu=here, default=on_device)
+
+
+def _on_host(gram, key, *, num_components, min_components, neighbors, most):
+    if num_components is None:
+        found = center_callback.search_on_host(gram, key, min_components=min_components, neighbors=neighbors)
+        return CenterStructure(*found)
+
+    def forced(number):
+        own = jax.random.fold_in(key, number)
+        return CenterStructure(*center_callback.force_on_host(gram, own, num_components=number))
+
+    found = forced(num_components)
+    if not neighbors:
+        return found
+    distance = center_search.neighbor_distance(len(gram))
+    fewer, more = max(num_components - distance, 0), min(num_components + distance, most)
+
+    def beside(number):
+        if number == num_components:
+            return jnp.full((len(gram), more), jnp.nan, gram.dtype)
+        removed = forced(number).coefficients if number else jnp.zeros((len(gram), 0), gram.dtype)
+        return jnp.pad(removed, ((0, 0), (0, more - number)))
+
+    return found._replace(neighbors=jnp.stack([beside(fewer), beside(more)]))
+
+
+def _on_device(gram, key, *, num_components, min_components, neighbors, most):
+    centering, size, centers = _normalized(gram)
     many = len(gram) > center_search.MANY
 
     def forced(number):

@@ -88,22 +88,28 @@ def geometry_of_grams(
     options = ready.static
     grams = jax.tree.map(lambda *leaves: jnp.stack(leaves), *reduced)
 
-    def center_and_frame(one_layer):
-        structure = center_structure(
-            jax.lax.stop_gradient(one_layer.centers),
+    def structure_of(centers):
+        return center_structure(
+            jax.lax.stop_gradient(centers),
             key=key,
             num_components=options.num_center_components,
             min_components=1 if options.compat == "mftma" else 0,
             neighbors=options.vary_components,
+            on_host=None if options.solver == "host" else False,
         )
+
+    def frames_of(item):
+        one_layer, structure = item
         removed = [structure.coefficients, *(() if structure.neighbors is None else structure.neighbors)]
         frames = [build_frames(one_layer, coefficients, mask, frame=options.frame) for coefficients in removed]
-        return structure, jax.tree.map(lambda *leaves: jnp.stack(leaves), *frames)
+        return jax.tree.map(lambda *leaves: jnp.stack(leaves), *frames)
 
-    # On an accelerator the searches of all layers are one batch: they cost so many steps, not so much work. Of many
-    # centers one search fills it.
-    together = 1 if len(mask) > MANY else None
-    structure, frames = chunked_map(center_and_frame, grams, together, options.devices)
+    # On an accelerator the searches of all layers are one batch, as they cost so many steps, not so much work; on the
+    # host too, so that they share the cores. Of many centers one search is enough.
+    many = len(mask) > MANY
+    together = 1 if many else len(reduced) if options.solver == "host" else None
+    structure = chunked_map(structure_of, grams.centers, together, options.devices)
+    frames = chunked_map(frames_of, (grams, structure), 1 if many else None, options.devices)
     return geometry_of_frames(structure, frames, grams.finite, mask, key, ready)
 
 

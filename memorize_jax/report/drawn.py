@@ -1,13 +1,14 @@
 """The parts of a page: what a room says of its measurement, and its figures."""
 
+import functools
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from memorize_jax.claims.statement import NOT_TESTABLE, Claim
 from memorize_jax.figures.figure import Figure, missing
 from memorize_jax.measurements.measurement import Measurement
-from memorize_jax.measurements.registry import measurements, tables
+from memorize_jax.measurements.registry import measurements, open_study, tables
 from memorize_jax.pages.page import embedded, fill
 from memorize_jax.pages.views import View, plain_view
 from memorize_jax.report.catalog import caption, path_of
@@ -38,6 +39,13 @@ class Drawn(NamedTuple):
     tables: tuple[str, ...]
 
 
+class Picture(NamedTuple):
+    """The address of a figure's image, and whether it takes the whole width of the page."""
+
+    address: str
+    is_wide: bool
+
+
 class NotDrawn(NamedTuple):
     """A figure that cannot be drawn, and why not or which command helps."""
 
@@ -54,12 +62,39 @@ class Part(NamedTuple):
     figures: list[Drawn]
 
 
-def parts(study: Study, claims: Sequence[Claim] = ()) -> tuple[list[Part], list[NotDrawn]]:
-    """Draws every figure that the tables allow: the parts in the order of the registry, and what cannot be drawn."""
+def picture_of(figure: Figure, study: Study) -> Picture:
+    """Draws a figure of a study into its folder."""
+    path = figure.draw(study, path_of(figure, study))
+    width = re.search(r'<svg[^>]* width="([\d.]+)pt"', path.read_text(encoding="utf-8"))
+    return Picture(embedded(path), width is None or float(width[1]) > MOST_POINTS)
+
+
+def picture_named(workdir: str, name: str) -> Picture | None:
+    """`picture_of` for a process that knows only the names of folder and figure; None for one that cannot be drawn."""
+    figure, study = all_figures()[name], _opened(workdir)
+    return None if missing(figure, study) else picture_of(figure, study)
+
+
+def all_figures() -> dict[str, Figure]:
+    """Every figure of the catalog by its name, in the order of a page."""
+    return {figure.name: figure for one in measurements().values() for figure in one.figures}
+
+
+# In a process of its own, which draws all figures of a study that does not change any more.
+_opened = functools.lru_cache(maxsize=1)(open_study)
+
+
+def parts(
+    study: Study, claims: Sequence[Claim] = (), picture: Callable[[Figure, Study], Picture] = picture_of
+) -> tuple[list[Part], list[NotDrawn]]:
+    """Draws every figure that the tables allow: the parts in the order of the registry, and what cannot be drawn.
+
+    `picture` draws one of them.
+    """
     found, others, rest = [], [], []
     for measurement in measurements().values():
         reasons = [(figure, missing(figure, study)) for figure in measurement.figures]
-        drawn = [_drawn(figure, study, claims) for figure, reason in reasons if not reason]
+        drawn = [_drawn(figure, study, claims, picture) for figure, reason in reasons if not reason]
         rest += [NotDrawn(figure.name, figure.title, reason) for figure, reason in reasons if reason]
         title, words = _said(measurement, study)
         if not title:
@@ -69,11 +104,9 @@ def parts(study: Study, claims: Sequence[Claim] = ()) -> tuple[list[Part], list[
     return [*found, *([Part(OTHER, "", others)] if others else [])], rest
 
 
-def _drawn(figure: Figure, study: Study, claims: Sequence[Claim]) -> Drawn:
-    path = figure.draw(study, path_of(figure, study))
-    width = re.search(r'<svg[^>]* width="([\d.]+)pt"', path.read_text(encoding="utf-8"))
-    is_wide = width is None or float(width[1]) > MOST_POINTS
-    about = (figure.name, figure.title, caption(figure, study), embedded(path), is_wide)
+def _drawn(figure, study, claims, picture) -> Drawn:
+    address, is_wide = picture(figure, study)
+    about = (figure.name, figure.title, caption(figure, study), address, is_wide)
     return Drawn(*about, finding(figure, claims), figure.needs)
 
 

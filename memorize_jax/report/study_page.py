@@ -1,14 +1,15 @@
 """The page of one study: a run, an ensemble, a sweep, networks of growing width."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pandas as pd
 
 from memorize_jax.claims.statement import Claim
 from memorize_jax.explorer.explored import explored
+from memorize_jax.figures.figure import Figure
 from memorize_jax.pages.page import packed_csv, render
 from memorize_jax.report.claims_shown import count, part
-from memorize_jax.report.drawn import parts, views
+from memorize_jax.report.drawn import Picture, parts, picture_of, views
 from memorize_jax.report.headline import headline
 from memorize_jax.report.memorized import most_memorized
 from memorize_jax.report.moving import moving_picture
@@ -16,15 +17,23 @@ from memorize_jax.studies.accuracies import story
 from memorize_jax.studies.study import Study
 
 
-def study_page(study: Study, claims: Sequence[Claim], commands: Sequence[str], *, renewed_every: int = 0) -> str:
+def study_page(
+    study: Study,
+    claims: Sequence[Claim],
+    commands: Sequence[str],
+    *,
+    renewed_every: int = 0,
+    picture: Callable[[Figure, Study], Picture] = picture_of,
+) -> str:
     """Makes the page of one study, as HTML, and draws its figures into its folder.
 
     Args:
       claims: judged on the study.
       commands: that make it again, in order.
       renewed_every: seconds after which the page loads itself again; 0 for never.
+      picture: draws a figure.
     """
-    shown, not_drawn = parts(study, claims)
+    shown, not_drawn = parts(study, claims, picture)
     tables, found = views(study), explored(study)
     whole = {**study.tables, **{view.name: view.whole for view in tables}}
     whole["claims"] = pd.DataFrame([claim._asdict() for claim in claims])

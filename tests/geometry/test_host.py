@@ -18,6 +18,8 @@ from tests import commands
 from tests.geometry.shared import POINTS, measure
 
 host = pytest.importorskip("memorize_jax.geometry.qp.host", reason="needs numba", exc_type=ImportError)
+many_points = pytest.importorskip("memorize_jax.geometry.qp.many_points", reason="needs numba", exc_type=ImportError)
+machine_code = pytest.importorskip("memorize_jax.geometry.machine_code", reason="needs numba", exc_type=ImportError)
 
 
 def solve(rows, linear, signs, tol=1e-12, max_steps=1000, parts=1):
@@ -60,6 +62,36 @@ def test_margins_of_dependent_points_are_met():
     weights = solve(rows, linear, np.ones((1, 30)))
     slack = weights @ rows @ rows.T - linear
     assert np.abs(np.minimum(weights, slack)).max() < 1e-9
+
+
+def test_many_active_points_are_guessed_and_exchanged(monkeypatch):
+    """More programs than are solved together, with points left out, and dependent ones that are added one by one."""
+    rng, called = np.random.default_rng(5), []
+    monkeypatch.setattr(many_points, "FEW_ADDED", 10)
+    solve_programs = host.solve_programs
+    count = lambda *arguments: called.append(arguments[4] - arguments[3]) or solve_programs(*arguments)
+    monkeypatch.setattr(host, "solve_programs", count)
+    rows = unit_rows(rng, 2, 60, 80)
+    rows[1, 30:] = rows[1, :30]
+    values, vectors = np.linalg.eigh(rows @ rows.transpose(0, 2, 1))
+    roots = vectors * np.sqrt(np.where(values > 1e-10, values, 0))[:, None]
+    signs = rng.choice([-1.0, 0.0, 1.0], (80, 60), p=[0.45, 0.1, 0.45])
+    vectors = rng.standard_normal((2, 40, 80))
+    linears = (vectors @ rows.transpose(0, 2, 1)).reshape(80, 60)
+    weights = np.empty_like(linears)
+    many_points.solve_by_root(roots, linears, signs, 1e-9, host.LEAST_PIVOT, 700, weights)
+    assert np.all(weights * signs >= 0)
+    assert np.all(weights[signs == 0] == 0)
+    found = (weights.reshape(2, 40, 60) @ rows).reshape(80, 80)
+    for number in (0, 35, 41, 79):
+        own = signs[number][:, None] * rows[number // 40]
+        expected = nnls(own.T, vectors.reshape(80, 80)[number])[0] @ own
+        np.testing.assert_allclose(found[number], expected, atol=1e-8)
+    # Of the first Gram matrix only the program that is looked at, of the second also those of dependent points.
+    assert called.count(1) >= 2
+    alone = np.empty((1, 60))
+    many_points.solve_by_root(roots[:1], linears[7:8], signs[7:8], 1e-9, host.LEAST_PIVOT, 700, alone)
+    np.testing.assert_allclose(alone[0], weights[7], atol=1e-12)
 
 
 @pytest.mark.parametrize("place", ["gram", "linear"])
@@ -259,6 +291,6 @@ def test_where_no_cache_can_be_written_numba_compiles_anew(monkeypatch):
             raise RuntimeError("cannot cache function 'f': no locator available for file 'f.py'")
         return lambda function: function
 
-    monkeypatch.setattr(host.numba, "njit", njit)
-    assert host._compiled(abs) is abs
+    monkeypatch.setattr(machine_code.numba, "njit", njit)
+    assert machine_code.compiled(abs) is abs
     assert asked == [True, False]

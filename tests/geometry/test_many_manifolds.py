@@ -7,6 +7,7 @@ import pytest
 
 from memorize_jax.geometry import center_search, many_centers, one_layer, participation_ratio
 from memorize_jax.geometry.centers import center_structure
+from memorize_jax.geometry.joint.pipeline import joint_geometry_of_layers
 from memorize_jax.geometry.options import GeometryOptions, joint_options, mean_field_options
 from memorize_jax.geometry.pipeline import geometry_of_layers
 
@@ -78,7 +79,7 @@ def test_one_layer_of_many_manifolds_is_measured_as_among_others():
         np.testing.assert_allclose(getattr(found.mean_field, name), getattr(expected, name), 0.05)
     np.testing.assert_array_equal(found.mean_field.num_center_components, expected.num_center_components)
     assert found.joint is not None
-    jointly = one_layer.joint_geometry_of_layers((points,), mask, KEY, joint)
+    jointly = joint_geometry_of_layers((points,), mask, KEY, joint)
     np.testing.assert_allclose(found.joint.capacity, jointly.capacity, 1e-4)
     participation = one_layer.participation_of_points(points, mask)
     np.testing.assert_allclose(found.participation.together.corrected[0], participation.together.corrected, 1e-4)

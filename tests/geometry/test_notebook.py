@@ -1,16 +1,29 @@
 """What a notebook shows of results."""
 
+import dataclasses
 import html
 import re
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from memorize_jax import geometry
 from memorize_jax.geometry.notebook import by_field, by_layer
 
-POINTS = np.random.default_rng(0).normal(size=(3, 6, 8)).astype(np.float32)
+# Two layers of three classes, with other numbers in every field.
+LAYERS = ("first <1>", "second")
+
+
+def made_up():
+    fields = [
+        field.name for field in dataclasses.fields(geometry.JointGeometry) if field.name not in ("layers", "classes")
+    ]
+    shape = lambda name: (2, 3) if name in geometry.JointGeometry.PER_MANIFOLD else (2,)
+    numbers = {name: place + 0.25 + np.arange(np.prod(shape(name))) for place, name in enumerate(fields)}
+    values = {name: jnp.asarray(own.reshape(shape(name)), jnp.float32) for name, own in numbers.items()}
+    return geometry.JointGeometry(**values, layers=LAYERS)
 
 
 def read(text):
@@ -20,11 +33,10 @@ def read(text):
 
 
 def test_a_result_of_layers_is_a_row_each():
-    key, points = jax.random.key(1), {"first <1>": POINTS, "second": POINTS[:, :, :4]}
-    result = geometry.layer_joint_geometry(points, key=key, num_draws=20)
+    result = made_up()
     header, _, *rows = read(result._repr_html_())
     assert header[1:] == list(result.summary())
-    assert [html.unescape(row[0]) for row in rows] == list(points)
+    assert [html.unescape(row[0]) for row in rows] == list(LAYERS)
     for place, row in enumerate(rows):
         expected = [float(values[place]) for values in result.summary().values()]
         np.testing.assert_allclose([float(cell) for cell in row[1:]], expected, rtol=1e-3)
@@ -35,24 +47,16 @@ def test_a_result_of_layers_is_a_row_each():
 
 def test_what_has_no_numbers_yet_is_shown_as_text():
     shown = []
-
-    @jax.jit
-    def inside(points):
-        result = geometry.joint_geometry(points, key=jax.random.key(1), num_draws=20)
-        shown.append(result._repr_html_())
-        return result.capacity
-
-    inside(POINTS)
-    assert shown == ["<p>JointGeometry(layers=None, classes=None: no concrete numbers)</p>"]
+    jax.jit(lambda result: shown.append(result._repr_html_()) or result.capacity)(made_up())
+    text = f"JointGeometry(layers={LAYERS}, classes=None: no concrete numbers)"
+    assert shown == [f"<p>{html.escape(text)}</p>"]
     with pytest.raises(ValueError, match=r"expected numbers of 2 layers, got \[\(3,\)\]"):
         by_layer("", {"capacity": np.zeros(3)}, ("a", "b"))
 
 
 def test_a_record_is_a_row_for_each_field():
-    found = geometry.participation_ratio(POINTS)
-    assert read(by_field(found)) == [
-        *(["plain", f"{float(found.plain):.4g}"], ["corrected", f"{float(found.corrected):.4g}"], ["status", "0"])
-    ]
+    found = geometry.ParticipationRatio(jnp.float32(2.5), jnp.float32(7.125), jnp.int32(0))
+    assert read(by_field(found)) == [*(["plain", "2.5"], ["corrected", "7.125"], ["status", "0"])]
     assert found._repr_html_() == by_field(found)
     structure = geometry.CenterStructure(np.eye(4), np.int32(2), np.float32(0.5), np.float32(np.nan), np.arange(3))
     assert read(structure._repr_html_()) == [

@@ -1,6 +1,7 @@
 """What a second process measures is what the first would have; whatever becomes of it, the first goes on."""
 
 import multiprocessing
+import operator
 import shutil
 import time
 
@@ -8,7 +9,17 @@ import pytest
 
 from memorize_jax.measurements.driver import measure
 from memorize_jax.measurements.registry import get_measurement
-from memorize_jax.measurements.second_process import MOST_UNITS, Room, is_trained, second_process, take
+from memorize_jax.measurements.second_process import (
+    MEASURED,
+    MOST_UNITS,
+    TRAINED,
+    Job,
+    Room,
+    second_process,
+    take,
+    take_job,
+    tell,
+)
 from memorize_jax.runs.folder import RunFolder
 from tests.measurements import tiny
 
@@ -41,7 +52,7 @@ def test_tables_are_the_same_and_a_killed_process_is_done_without(run, tmp_path,
         tables[name] = (run.results / f"{name}.csv").read_bytes()
     for is_killed in (False, True):
         with second_process(rooms) as second:
-            is_trained(second)
+            tell(second, TRAINED)
             # The first unit of all is the last that the second process begins with.
             assert wait_until(lambda: (second.claims / "0").exists())
             (process,) = multiprocessing.active_children()
@@ -73,10 +84,22 @@ def test_what_the_first_has_begun_the_second_leaves_alone_and_the_other_way_roun
     with second_process(rooms) as second:
         # Still training: nothing has been handed out.
         assert [take(second, name, run.workdir, 0) for name in NAMES] == [None, None]
-        is_trained(second)
+        tell(second, TRAINED)
         assert wait_until(lambda: (second.claims / "1").exists())
         rows = take(second, NAMES[0], run.workdir, 1)
         assert rows is not None
         # Of all that it has begun it has told, and what was the first's it has not done.
         assert second.found.keys().isdisjoint({0, MOST_UNITS})
         assert rows[0].keys() >= {"seed", "epoch"}
+
+
+@pytest.mark.slow
+def test_jobs_are_shared_once_all_is_measured(run):
+    jobs = {"half": Job(operator.truediv, (1, 2)), "error": Job(operator.truediv, (1, 0)), "later": Job(abs, (-3,))}
+    with second_process([], jobs) as second:
+        tell(second, TRAINED)
+        # Ours, as the second process has not begun.
+        assert take_job(second, "half") is None
+        tell(second, MEASURED)
+        assert wait_until(lambda: (second.claims / "1").exists())
+        assert [take_job(second, name) for name in ("later", "error", "unknown")] == [3, None, None]

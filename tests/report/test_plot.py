@@ -1,5 +1,6 @@
 """Figures and tables of runs and studies, as a notebook shows them."""
 
+import html
 import re
 
 import pytest
@@ -19,6 +20,29 @@ def test_a_figure_is_returned_or_written(smoke_run, tmp_path):
         memorize_jax.plot(study, "fig9")
     with pytest.raises(ValueError, match=r"expected what fig4c is drawn from in .*: needs networks of several widths"):
         memorize_jax.plot(study, "fig4c")
+
+
+def test_the_chart_of_a_report_is_returned(smoke_run, tmp_path):
+    study = memorize_jax.open_study(smoke_run)
+    shown = memorize_jax.explore(study)
+    drawn = shown.chart.to_dict()
+    # Every place where geometry was measured, but the output, is in it, and a slider goes through the epochs.
+    geometry = study.tables["geometry"]
+    hidden = geometry[geometry["layer"] != study.layers[-1]]
+    rows = [row for row in drawn["datasets"]["places"] if "joint" in row]
+    there = {(row["layer"], row["epoch"], row["group"]) for row in rows}
+    assert there == set(hidden[["layer", "epoch", "group"]].itertuples(index=False, name=None))
+    (slider,) = [one for one in drawn["params"] if one.get("bind", {}).get("input") == "range"]
+    assert slider["bind"]["max"] == geometry["epoch"].nunique() - 1
+    assert memorize_jax.explore(smoke_run).chart.to_dict()["datasets"] == drawn["datasets"]
+    # The page, and the frame in a notebook, hold it with its scripts.
+    page = shown.save(tmp_path / "page.html").read_text(encoding="utf-8")
+    assert not re.search(r"<script[^>]* src=", page)
+    assert shown._repr_html_().startswith('<iframe srcdoc="')
+    assert html.unescape(shown._repr_html_()).count(study.layers[0]) == page.count(study.layers[0]) > 0
+    without = study._replace(tables={"metrics": study.tables["metrics"]})
+    with pytest.raises(ValueError, match=r"got tables metrics; measure it with: .*geometry --workdir="):
+        memorize_jax.explore(without)
 
 
 def test_a_run_and_a_study_show_tables(smoke_run):

@@ -34,7 +34,7 @@ def test_what_is_seen_at_every_place_of_the_slider(tmp_path):
     pytest.importorskip("playwright")
     (tmp_path / "report.html").write_text(PAGE)
     pictures = moving_picture.record(tmp_path / "report.html")
-    colors = [max(one.convert("RGB").crop((0, 30, 90, 120)).getcolors())[1] for one in pictures]
+    colors = [max(one.convert("RGB").crop((0, 30, 90, 110)).getcolors())[1] for one in pictures]
     assert colors == [(255, 0, 0), (0, 255, 0), (0, 0, 255)]
     (tmp_path / "report.html").write_text("<p>nothing moves</p>")
     with pytest.raises(ValueError, match=r"expected a slider of epochs on .*report\.html, got none"):

@@ -92,7 +92,7 @@ def _project_forward(root, normals, signs, margins, penalty, solver):
         return solve_signed(root.values**2, root.vectors, linear, signs, penalty)
 
     def on_host(root, linear, signs):
-        return solve_signed_on_host(root.values**2, root.vectors, linear, signs)
+        return solve_signed_on_host(root.gram, root.values**2, root.vectors, linear, signs)
 
     solve = on_device
     if solver == "host":

@@ -24,6 +24,8 @@ from memorize_jax.geometry.result import JointGeometry
 AMPLE, SATURATED = 2 / 3, 0.9
 # Draws that tell about where n* is.
 PILOT_DRAWS = 16
+# Blocks whose programs share a call of the host, where there are so many.
+BLOCKS_TOGETHER = 8
 
 
 class _Measured(NamedTuple):
@@ -111,6 +113,12 @@ def _forms_in_chunks(anchors: Anchors, centers, gram, linear, chunk) -> Forms:
     return jax.tree.map(lambda leaf: jnp.sum(leaf, axis=0), chunked_map(one, (anchors, linear), chunk))
 
 
+def _blocks_at_a_time(plan: Plan):
+    """On the host a few share a call, and so the cores; the last is no smaller than the others."""
+    num_calls = -(-plan.num_blocks // BLOCKS_TOGETHER) if plan.solver == "host" else plan.num_blocks
+    return -(-plan.num_blocks // num_calls)
+
+
 def _geometry_of_layer(blocks: Blocks, margin, draws: Draws, plan: Plan, dichotomies, counts) -> JointGeometry:
     roots = chunked_map(root_of, blocks.gram, 1, plan.devices)
     first = jax.tree.map(lambda leaf: leaf[0], (roots, blocks.norms, draws))
@@ -121,7 +129,7 @@ def _geometry_of_layer(blocks: Blocks, margin, draws: Draws, plan: Plan, dichoto
             _Program(item[0], item[1], margin), item[2], num_classes, penalty, dichotomies, plan.solver
         ),
         (roots, blocks.norms, draws),
-        1,
+        _blocks_at_a_time(plan),
         plan.devices,
     )
     num_features = jnp.mean(found.squares)

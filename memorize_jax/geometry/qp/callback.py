@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from memorize_jax.geometry.qp.foreign import register
-from memorize_jax.threads import on_threads
+from memorize_jax.threads import on_threads, one_thread
 
 # Programs times points from which a call is worth its overhead.
 LEAST_NUMBERS = 1000
@@ -80,7 +80,7 @@ def solve_on_host(
 @functools.cache
 def _solver(tol: float, max_steps: int, is_root: bool) -> Callable:
     def solve(gram, linear, signs, found):
-        from memorize_jax.geometry.qp import host
+        from memorize_jax.geometry.qp import host, many_points
 
         is_double = found.dtype == np.float64
         num_points = linear.shape[-1]
@@ -95,9 +95,12 @@ def _solver(tol: float, max_steps: int, is_root: bool) -> Callable:
         grams, signs = flat(gram, batch + gram.shape[-2:], 2), flat(signs, shape, 1)
         linears = np.array(np.broadcast_to(linear, shape), np.float64, order="C").reshape(-1, num_points)
         least_pivot = host.LEAST_PIVOT if is_double or is_root else host.LEAST_PIVOT_SINGLE
-        if is_root:
-            grams = grams @ grams.transpose(0, 2, 1)
         weights = np.empty_like(linears)
+        if is_root:
+            with one_thread():
+                many_points.solve_by_root(grams, linears, signs, tol, least_pivot, max_steps, weights)
+            found[...] = weights.reshape(found.shape)
+            return
 
         def piece(first, last):
             host.solve_programs(grams, linears, signs, first, last, tol, least_pivot, max_steps, weights)

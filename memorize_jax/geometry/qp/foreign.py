@@ -81,7 +81,7 @@ def register(name: str, function: Callable[..., None]) -> str:
     """Gives a function a name for `jax.ffi.ffi_call`, and returns the name.
 
     The function gets the arguments and then the results, NumPy arrays in the memory of XLA, and writes the results. If
-    it raises, they become NaN. It must not call jax, whose threads wait for it.
+    it raises, they become NaN, whole numbers 0. It must not call jax, whose threads wait for it.
     """
     _handler(name, function)
     return name
@@ -101,7 +101,7 @@ def _handler(name, function):
             function(*_arrays(frame.arguments), *results)
         except Exception:  # there is nobody above to raise it to
             for result in results:
-                result.fill(np.nan)
+                result.fill(np.nan if result.dtype.kind == "f" else 0)
         return 0
 
     handler = _HANDLER(handle)

@@ -1,15 +1,12 @@
-"""Lawson and Hanson's active-set method in machine code of the processor, made by numba; one program after the other.
+"""Lawson and Hanson's active-set method in machine code of the processor; one program after the other.
 
-The only file that imports numba, which takes half a second: import it where it is used. All functions release the
-interpreter's lock, so that several threads can work at once, and compute in float64.
+Import it where it is used: numba takes half a second. All functions release the interpreter's lock, so that several
+threads can work at once, and compute in float64.
 """
 
-import inspect
-from collections.abc import Callable
-from typing import Any
-
-import numba
 import numpy as np
+
+from memorize_jax.geometry.machine_code import compiled
 
 # Squared distance of a unit vector from the span of others up to which it counts as dependent on them: what rounding of
 # inner products in float64 may leave, and in float32.
@@ -22,19 +19,7 @@ MOST_NEW, SHARE_NEW = 8, 0.5
 HOPELESS = 1e5
 
 
-def _compiled(function: Callable) -> Any:
-    """Sums may be taken in another order, always the same one; NaN stays NaN."""
-    # What checks annotations wraps every function, which numba cannot compile.
-    function = inspect.unwrap(function)
-    options = {"nogil": True, "fastmath": {"reassoc", "contract"}, "error_model": "numpy"}
-    try:
-        return numba.njit(cache=True, **options)(function)
-    except RuntimeError:
-        # No folder for its cache can be written.
-        return numba.njit(**options)(function)
-
-
-@_compiled
+@compiled
 def backward(factor, count, right, solution):
     """Solves L' x = right, with the lower triangle L of the first `count` rows."""
     for i in range(count):
@@ -46,7 +31,7 @@ def backward(factor, count, right, solution):
             solution[j] -= factor[i, j] * value
 
 
-@_compiled
+@compiled
 def border(factor, count, products, squared):
     """Writes L^-1 products into row `count`; returns the squared distance of the new point from the active ones."""
     row = factor[count]
@@ -60,7 +45,7 @@ def border(factor, count, products, squared):
     return squared
 
 
-@_compiled
+@compiled
 def append(factor, forward, active, count, point, pivot, value):
     """Completes row `count` of L after `border`, and L^-1 h, `forward`."""
     for i in range(count):
@@ -71,7 +56,7 @@ def append(factor, forward, active, count, point, pivot, value):
     active[count] = point
 
 
-@_compiled
+@compiled
 def remove(factor, forward, active, count, place, cosines, sines):
     """Takes an active point out of L and `forward`; rotations of neighboring columns make it a triangle again."""
     for i in range(place, count - 1):
@@ -91,7 +76,7 @@ def remove(factor, forward, active, count, place, cosines, sines):
         forward[i + 1] = cosines[i] * right - sines[i] * left
 
 
-@_compiled
+@compiled
 def settle(factor, forward, active, count, signs, weights, solution, cosines, sines):
     """Moves the weights to the active points' solution, dropping those that would lose their sign on the way.
 
@@ -117,7 +102,7 @@ def settle(factor, forward, active, count, signs, weights, solution, cosines, si
     return count
 
 
-@_compiled
+@compiled
 def exchange(active, count, signs, weights, combination, newcomer, farthest):
     """Moves along the combination of active points that equals the newcomer, until one of them blocks the way.
 
@@ -137,7 +122,7 @@ def exchange(active, count, signs, weights, combination, newcomer, farthest):
     return blocking
 
 
-@_compiled
+@compiled
 def look_at_all(gram, linear, weights, active, count, slack):
     """Computes h - K b."""
     for i in range(len(slack)):
@@ -157,7 +142,7 @@ def look_at_all(gram, linear, weights, active, count, slack):
         slack[active[i]] = 0
 
 
-@_compiled
+@compiled
 def solve_programs(grams, linears, signs, first, last, tol, least_pivot, max_steps, weights):
     """Solves  min 1/2 b' K b - b' h  over all b with the given signs, for the programs from `first` to `last`.
 
@@ -248,7 +233,7 @@ def solve_programs(grams, linears, signs, first, last, tol, least_pivot, max_ste
                 slack[near[i]] = 0 if own[near[i]] != 0 else total
 
 
-@_compiled
+@compiled
 def separable(rows, signs, least, max_steps):
     """Tells whether some w has signs_i rows_i . w > 0 for all i: 1 if so, 0 if not, -1 if that stays open.
 
@@ -313,3 +298,12 @@ def separable(rows, signs, least, max_steps):
         else:
             return -1
     return -1
+
+
+@compiled
+def gather(gram, points, block):
+    """Writes the inner products of some points among themselves."""
+    for i in range(len(points)):
+        row, into = gram[points[i]], block[i]
+        for j in range(len(points)):
+            into[j] = row[points[j]]

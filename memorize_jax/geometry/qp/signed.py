@@ -145,13 +145,16 @@ def solve_signed(
 
 
 def solve_signed_on_host(
-    values: Float[Array, " n"], vectors: Float[Array, "n n"], linear: Float[Array, "d n"], signs: Float[Array, "d n"]
+    gram: Float[Array, "n n"],
+    values: Float[Array, " n"],
+    vectors: Float[Array, "n n"],
+    linear: Float[Array, "d n"],
+    signs: Float[Array, "d n"],
 ) -> tuple[Float[Array, "d n"], Float[Array, " d"]]:
-    """`solve_signed` on the host, which needs no penalty; NaN in a program gives NaN."""
+    """`solve_signed` on the host, which needs no penalty; `gram` is C, for the residual. NaN in a program gives NaN."""
     scaled, size = _scaled(linear, signs)
     root = vectors * jnp.sqrt(values)
     weights = solve_on_host(root, scaled, signs, tol=ON_HOST_TOLERANCES[root.dtype], is_root=True)
-    gram = (vectors * values) @ vectors.T
     residual = _excess(weights, gram, scaled, signs)[1]
     # The host reads of C only what it needs.
     weights = jnp.where(jnp.isnan(residual)[:, None], jnp.nan, weights)
