@@ -31,7 +31,7 @@ def training(alt: Any, explored: Explored, layout: Layout) -> Any:
     )
     size = {"width": layout.along, "height": layout.low}
     return alt.layer(
-        lines, enc.cursor(alt), strips, title=enc.heading(alt, "'Training: accuracy (%) by epoch'"), **size
+        lines, enc.cursor(alt), strips, title=enc.heading(alt, layout, "'Training: accuracy (%) by epoch'"), **size
     )
 
 
@@ -45,7 +45,7 @@ def rewinding(alt: Any, explored: Explored, layout: Layout) -> Any:
     tips += _accuracies(alt, REWOUND)
     along = enc.epochs(alt, explored, title="epoch that the layer is put back to")
     parts = enc.cells(alt, rows, along, y, enc.shade(alt, "cividis", layout), tips)
-    title = enc.heading(alt, "'Rewinding: one layer of the final network put back'", "rewound + ' accuracy, %'")
+    title = enc.heading(alt, layout, "'Rewinding: one layer of the final network put back'", "rewound + ' accuracy, %'")
     left = alt.layer(*parts, title=title, width=layout.along, height=height)
 
     x = alt.X("value:Q", scale=alt.Scale(domain=[0, 100]), title=None, axis=alt.Axis(tickCount=5))
@@ -54,7 +54,9 @@ def rewinding(alt: Any, explored: Explored, layout: Layout) -> Any:
     color = alt.condition(enc.IS_CHOSEN, alt.value(CHOSEN_BAR), alt.value(BAR))
     at = rows.transform_filter(enc.OF_STEP).mark_tick(color=enc.MARK, thickness=3, size=0.7 * layout.row, tooltip=None)
     layers = bars.encode(x=x, y=y, color=color, tooltip=tips), at.encode(x=x, y=y)
-    title = enc.heading(alt, f"'Put back to its best epoch; line: to epoch ' + {enc.EPOCH}", "rewound + ' accuracy, %'")
+    title = enc.heading(
+        alt, layout, f"'Put back to its best epoch; line: to epoch ' + {enc.EPOCH}", "rewound + ' accuracy, %'"
+    )
     right = alt.layer(*layers, title=title, width=layout.beside, height=height)
     return enc.beside(alt, left, right, layout)
 

@@ -58,10 +58,12 @@ def _place(alt: Any, layout: Layout, **options) -> Any:
     return alt.Legend(title=None, orient="right", **options)
 
 
-def heading(alt: Any, *lines: str) -> Any:
+def heading(alt: Any, layout: Layout, *lines: str) -> Any:
     """The title of a part; lines are expressions of Vega."""
     text = alt.expr(f"[{', '.join(lines)}]")
-    return alt.Title(text, anchor="start", frame="group", fontSize=12, fontWeight="bold", offset=6)
+    # On a phone it needs the room beside the plot too.
+    look = {"frame": "bounds", "fontSize": 11} if layout.is_stacked else {"frame": "group", "fontSize": 12}
+    return alt.Title(text, anchor="start", fontWeight="bold", offset=6, **look)
 
 
 def cursor(alt: Any) -> Any:

@@ -20,7 +20,7 @@ def map_of_layers(alt: Any, explored: Explored, layout: Layout) -> Any:
     x, y = enc.epochs(alt, explored, title="epoch"), enc.layers(alt, list(explored.layers))
     parts = enc.cells(alt, rows, x, y, enc.shade(alt, "viridis", layout), _tooltip(alt))
     parts.append(_upper(rows, color="#fff").encode(x=alt.X("epoch:Q"), y=y))
-    title = enc.heading(alt, "'Where and when: ' + group + ' examples'", f"titles[measure] + {BRIGHT}")
+    title = enc.heading(alt, layout, "'Where and when: ' + group + ' examples'", f"titles[measure] + {BRIGHT}")
     return alt.layer(*parts, title=title, width=layout.along, height=layout.row * len(explored.layers))
 
 
@@ -53,7 +53,7 @@ def curves_by_layer(alt: Any, explored: Explored, layout: Layout) -> Any:
     bound = once.mark_rule(**look).encode(x=alt.XDatum(1))
     row = alt.Chart(alt.NamedData(name="rows")).transform_filter(enc.IS_CHOSEN)
     chosen = row.mark_rule(color=enc.MARK, strokeWidth=1, tooltip=None).encode(y=y)
-    title = enc.heading(alt, f"'All groups at epoch ' + {enc.EPOCH}", "titles[measure]")
+    title = enc.heading(alt, layout, f"'All groups at epoch ' + {enc.EPOCH}", "titles[measure]")
     errors = bars.encode(x=alt.X("low:Q"), x2="high:Q", y=y, color=color)
     upper = _upper(rows, dy=-8, color="#808080").encode(x=x, y=y)
     size = {"width": layout.beside, "height": layout.row * len(explored.layers)}
@@ -76,7 +76,7 @@ def small_maps(alt: Any, explored: Explored, layout: Layout) -> Any:
         facet=alt.Facet("run:N", sort=list(explored.runs), title=None, header=header),
         columns=layout.columns,
         spacing=10,
-        title=enc.heading(alt, "'All runs, to choose from: ' + group + ' examples'", "titles[measure]"),
+        title=enc.heading(alt, layout, "'All runs, to choose from: ' + group + ' examples'", "titles[measure]"),
     )
 
 

@@ -92,7 +92,7 @@ FLAGS = {
     "reproduce": {*OF_TRAINING, "figure", "dry_run"}.union(*map(fields_of, settings_classes().values())),
     "figures": {*OF_ALL, "figure"},
     "claims": {*OF_ALL, "markdown"},
-    "report": {*OF_ALL, "workdirs"},
+    "report": {*OF_ALL, "open", "watch", "workdirs"},
 }
 
 

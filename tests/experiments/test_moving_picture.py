@@ -54,7 +54,7 @@ def ensemble(tmp_path_factory):
         made_up_run(workdir / f"seed_{seed}", seed=seed)
     with pytest.MonkeyPatch.context() as patched:
         # Static figures are not what is looked at here.
-        patched.setattr(study_page, "parts", lambda study, claims: ([], []))
+        patched.setattr(study_page, "parts", lambda *about: ([], []))
         return report.run(workdir)[0]
 
 

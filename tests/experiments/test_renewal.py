@@ -53,7 +53,7 @@ def test_a_run_that_is_not_there_yet_is_waited_for(tmp_path, capsys):
 
 
 def test_the_page_of_a_run_is_loaded_again_only_if_asked(tmp_path, monkeypatch):
-    monkeypatch.setattr(report, "study_page", lambda *about, renewed_every: f"every {renewed_every}")
+    monkeypatch.setattr(report, "study_page", lambda *about, renewed_every, **_: f"every {renewed_every}")
     workdir = made_up_run(tmp_path)
     assert report.run(workdir)[0].read_text() == "every 0"
     assert report.run(workdir, renewed_every=30)[0].read_text() == "every 30"
