@@ -34,7 +34,7 @@ def measured(monkeypatch):
     """Runs that were measured; the second time it is interrupted. All numbers are made up."""
     folders = []
 
-    def measure(measurement, workdir, settings, splits=None):
+    def measure(measurement, workdir, settings, splits=None, second=None):
         run = RunFolder(workdir)
         folders.append(str(run.workdir.relative_to(run.workdir.parents[1])))
         if len(folders) == 2:
