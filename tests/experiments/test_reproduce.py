@@ -54,7 +54,7 @@ def plan(capsys):
 
 
 def test_nothing_is_done_twice(copy, done, capsys, monkeypatch):
-    monkeypatch.setattr(reproduce.report, "run_all", lambda workdir: (RunFolder(workdir).report, []))
+    monkeypatch.setattr(reproduce.report, "run_all", lambda workdir, picture: (RunFolder(workdir).report, []))
     before = {path: path.stat().st_mtime_ns for path in (copy / "results").glob("*.csv")}
     reproduce.run(copy, MADE_WITH)
     said = capsys.readouterr().out

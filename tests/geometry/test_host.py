@@ -10,6 +10,7 @@ import pytest
 from scipy.optimize import nnls
 
 from memorize_jax import geometry
+from memorize_jax.geometry.joint.cone import project, root_of
 from memorize_jax.geometry.options import GeometryOptions, joint_options
 from memorize_jax.geometry.qp import callback
 from memorize_jax.geometry.qp.solve import choose_solver, nonnegative_qp
@@ -79,7 +80,7 @@ def test_many_active_points_are_guessed_and_exchanged(monkeypatch):
     vectors = rng.standard_normal((2, 40, 80))
     linears = (vectors @ rows.transpose(0, 2, 1)).reshape(80, 60)
     weights = np.empty_like(linears)
-    many_points.solve_by_root(roots, linears, signs, 1e-9, host.LEAST_PIVOT, 700, weights)
+    many_points.solve_by_root(roots, linears, signs, 1e-9, host.LEAST_PIVOT, 700, 1e-12, weights)
     assert np.all(weights * signs >= 0)
     assert np.all(weights[signs == 0] == 0)
     found = (weights.reshape(2, 40, 60) @ rows).reshape(80, 80)
@@ -90,7 +91,7 @@ def test_many_active_points_are_guessed_and_exchanged(monkeypatch):
     # Of the first Gram matrix only the program that is looked at, of the second also those of dependent points.
     assert called.count(1) >= 2
     alone = np.empty((1, 60))
-    many_points.solve_by_root(roots[:1], linears[7:8], signs[7:8], 1e-9, host.LEAST_PIVOT, 700, alone)
+    many_points.solve_by_root(roots[:1], linears[7:8], signs[7:8], 1e-9, host.LEAST_PIVOT, 700, 1e-12, alone)
     np.testing.assert_allclose(alone[0], weights[7], atol=1e-12)
 
 
@@ -294,3 +295,44 @@ def test_where_no_cache_can_be_written_numba_compiles_anew(monkeypatch):
     monkeypatch.setattr(machine_code.numba, "njit", njit)
     assert machine_code.compiled(abs) is abs
     assert asked == [True, False]
+
+
+def points_that_fill_their_dimensions():
+    """A hundred points of ten classes in 32 dimensions, of which some hardly count."""
+    rng = np.random.default_rng(5)
+    spread = 0.5 ** np.arange(0, 16, 0.5)
+    return ((rng.standard_normal((10, 1, 32)) + rng.standard_normal((10, 10, 32))) * spread).astype(np.float32)
+
+
+def test_where_points_fill_their_dimensions_the_projection_is_still_exact_and_no_longer_than_what_is_projected():
+    points = points_that_fill_their_dimensions().reshape(100, 32)
+    points /= np.linalg.norm(points, axis=1, keepdims=True)
+    root = root_of(jnp.asarray(points @ points.T))
+    rng = np.random.default_rng(6)
+    normals = rng.standard_normal((20, 100)).astype(np.float32)
+    signs = np.repeat(np.where(rng.permuted(np.tile(np.arange(10) < 5, (20, 1)), axis=1), 1.0, -1.0), 10, axis=1)
+    found = jax.jit(project, static_argnums=5)(root, normals, signs.astype(np.float32), np.zeros(100), 1.0, "host")
+    factor = np.asarray(root.vectors * root.values, np.float64)
+    there = np.asarray(root.values) > 0
+    seen = (normals @ np.asarray(root.vectors, np.float64))[:, there]
+    for draw in range(20):
+        # v, the nearest point to t of the cone of signed points, by Lawson and Hanson's method in float64.
+        matrix = (factor[:, there] * signs[draw][:, None]).T
+        distance = nnls(matrix, seen[draw], maxiter=10_000)[1]
+        exact = np.sum(seen[draw] ** 2) - distance**2
+        # The root's vectors are as orthogonal as float32 has them.
+        assert found.squares[draw] <= np.sum(seen[draw] ** 2) * (1 + 1e-4)
+        # Nearly dependent points leave a tolerance in the weights, which are in the hundred thousands.
+        np.testing.assert_allclose(found.squares[draw], exact, rtol=0.05)
+    assert np.median(found.residual) < 1e-6
+
+
+def test_where_points_fill_their_dimensions_the_host_sees_what_a_device_sees():
+    run = functools.partial(geometry.joint_geometry, points_that_fill_their_dimensions(), key=jax.random.key(0))
+    ours, theirs = (run(num_draws=100, solver=solver) for solver in ("host", "admm"))
+    # The splitting of devices ends early where weights are large: it may take another class.
+    assert abs(int(ours.classes_per_draw) - int(theirs.classes_per_draw)) <= 1
+    assert int(ours.classes_per_draw) < 10
+    assert int(ours.status) == int(theirs.status)
+    error = np.hypot(ours.capacity_standard_error, theirs.capacity_standard_error)
+    assert abs(float(ours.capacity - theirs.capacity)) < 3 * error < 0.25 * float(theirs.capacity)

@@ -89,17 +89,17 @@ def _project_forward(root, normals, signs, margins, penalty, solver):
     linear = linear_of(root, normals, signs, margins)
 
     def on_device(root, linear, signs):
-        return solve_signed(root.values**2, root.vectors, linear, signs, penalty)
+        weights, residual = solve_signed(root.values**2, root.vectors, linear, signs, penalty)
+        return weights, jnp.sum(weights * (2 * linear - weights @ root.gram), axis=1), residual
 
     def on_host(root, linear, signs):
-        return solve_signed_on_host(root.gram, root.values**2, root.vectors, linear, signs)
+        return solve_signed_on_host(root.values**2, root.vectors, linear, signs)
 
     solve = on_device
     if solver == "host":
         # In a program made for another device there is no host.
         solve = functools.partial(jax.lax.platform_dependent, cpu=on_host, default=on_device)
-    weights, residual = solve(root, linear, signs)
-    squares = jnp.sum(weights * (2 * linear - weights @ root.gram), axis=1)
+    weights, squares, residual = solve(root, linear, signs)
     return Projections(squares, weights, linear, residual), (root, normals, weights, penalty)
 
 

@@ -15,6 +15,8 @@ from memorize_jax.threads import on_threads, one_thread
 LEAST_NUMBERS = 1000
 # Programs of more manifolds are collected for one call, up to so many numbers.
 AT_A_TIME = 2**19
+# What rounding of h and of its Gram matrix's root leaves outside of their span, as a share of the largest.
+ROUNDING, DOUBLE_ROUNDING = 1e-4, 1e-12
 # Work, in programs times points, below which threads cost more than they save.
 LEAST_THREADED = 20_000
 
@@ -64,15 +66,16 @@ def solve_on_host(
     tol: float,
     max_steps: int | None = None,
     is_root: bool = False,
-) -> Float[Array, "n M"]:
+) -> Float[Array, "n _"]:
     """Solves the programs of `host.solve_programs`, of which the signs are [n, M] or [1, M]; batched by vmap.
 
     With `is_root` the first argument is some B of K = B B', which float64 then knows without rounding: points are
-    dependent or are not.
+    dependent or are not. The result is [n, M + 2] then: behind the weights stand b' K b and the residual
+    max |min(y b, y (K b - h))|, which large weights in float32 do not tell, as where points fill their dimensions.
     """
     max_steps = 10 * linear.shape[-1] + 100 if max_steps is None else max_steps
     name = register(f"memorize_jax quadratic programs {tol!r} {max_steps} {is_root}", _solver(tol, max_steps, is_root))
-    shape = jax.ShapeDtypeStruct(linear.shape, linear.dtype)
+    shape = jax.ShapeDtypeStruct((*linear.shape[:-1], linear.shape[-1] + 2 * is_root), linear.dtype)
     return jax.ffi.ffi_call(name, shape, vmap_method="expand_dims")(gram, linear, signs)
 
 
@@ -98,8 +101,9 @@ def _solver(tol: float, max_steps: int, is_root: bool) -> Callable:
         weights = np.empty_like(linears)
         if is_root:
             with one_thread():
-                many_points.solve_by_root(grams, linears, signs, tol, least_pivot, max_steps, weights)
-            found[...] = weights.reshape(found.shape)
+                accuracy = tol, least_pivot, max_steps, DOUBLE_ROUNDING if is_double else ROUNDING
+                squares, residual = many_points.solve_by_root(grams, linears, signs, *accuracy, weights)
+            found[...] = np.hstack([weights, squares[:, None], residual[:, None]]).reshape(found.shape)
             return
 
         def piece(first, last):

@@ -38,10 +38,17 @@ def solve_by_root(
     tol: float,
     least_pivot: float,
     max_steps: int,
+    rounding: float,
     weights: Float[np.ndarray, "n M"],
-) -> None:
-    """`host.solve_programs` of K = B B', given by B with orthogonal columns, on all cores."""
+) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]:
+    """`host.solve_programs` of K = B B', given by B with orthogonal columns, on all cores.
+
+    What lies of h outside of the span of B, up to the share `rounding` of the largest, is left out: no b would be
+    enough for it where points depend on one another. Returns b' K b and the residuals max |min(y b, y (K b - h))|, y
+    being the signs.
+    """
     per_gram = len(linears) // len(roots)
+    linears = _inside(roots, linears, rounding)
     signs = np.broadcast_to(signs, linears.shape)
     prepared: Any = [None] * len(roots)
 
@@ -86,6 +93,21 @@ def solve_by_root(
                 one_by_one(number, first + program, first + program + 1)
 
     on_threads(solve, len(parts))
+    own = weights.reshape(len(roots), per_gram, -1)
+    shown = own @ roots
+    slack = (shown @ roots.transpose(0, 2, 1)).reshape(weights.shape) - linears
+    gaps = np.where(signs == 0, 0, np.minimum(signs * weights, signs * slack))
+    return np.sum(shown**2, axis=2).ravel(), np.max(np.abs(gaps), axis=1)
+
+
+def _inside(roots, linears, rounding):
+    found = linears.reshape(len(roots), -1, linears.shape[-1])
+    values = np.einsum("kij,kij->kj", roots, roots)[:, None]
+    coordinates = np.divide(found @ roots, values, out=np.zeros((*found.shape[:2], roots.shape[-1])), where=values > 0)
+    inside = coordinates @ roots.transpose(0, 2, 1)
+    # More than rounding is a margin.
+    off, size = (np.max(np.abs(each), axis=2, keepdims=True) for each in (found - inside, found))
+    return np.where(off <= rounding * size, inside, found).reshape(linears.shape)
 
 
 def guess_active(

@@ -145,20 +145,16 @@ def solve_signed(
 
 
 def solve_signed_on_host(
-    gram: Float[Array, "n n"],
-    values: Float[Array, " n"],
-    vectors: Float[Array, "n n"],
-    linear: Float[Array, "d n"],
-    signs: Float[Array, "d n"],
-) -> tuple[Float[Array, "d n"], Float[Array, " d"]]:
-    """`solve_signed` on the host, which needs no penalty; `gram` is C, for the residual. NaN in a program gives NaN."""
+    values: Float[Array, " n"], vectors: Float[Array, "n n"], linear: Float[Array, "d n"], signs: Float[Array, "d n"]
+) -> tuple[Float[Array, "d n"], Float[Array, " d"], Float[Array, " d"]]:
+    """`solve_signed` on the host, which needs no penalty: b, b' C b and the residual. NaN in a program gives NaN."""
     scaled, size = _scaled(linear, signs)
     root = vectors * jnp.sqrt(values)
-    weights = solve_on_host(root, scaled, signs, tol=ON_HOST_TOLERANCES[root.dtype], is_root=True)
-    residual = _excess(weights, gram, scaled, signs)[1]
+    found = solve_on_host(root, scaled, signs, tol=ON_HOST_TOLERANCES[root.dtype], is_root=True)
+    weights, squares, residual = found[:, :-2], found[:, -2], found[:, -1]
     # The host reads of C only what it needs.
     weights = jnp.where(jnp.isnan(residual)[:, None], jnp.nan, weights)
-    return weights * size, residual * size[:, 0]
+    return weights * size, squares * size[:, 0] ** 2, residual * size[:, 0]
 
 
 def _solve_rest(weights, excess, gram, linear, signs):
