@@ -96,7 +96,7 @@ PRESETS = {
         },
     ),
     "digits": Preset(
-        "scikit-learn's handwritten digits, half of the labels permuted; two minutes on two cores",
+        "scikit-learn's handwritten digits, half of the labels permuted; 75 seconds on two cores",
         RunConfig(dataset="digits", width=256, learning_rate=1e-4, epochs=1000),
         {
             "geometry": {"examples_per_class": 30, "num_draws": 300},
