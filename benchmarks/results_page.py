@@ -8,7 +8,9 @@ from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
+from benchmarks import claims_by_study
 from benchmarks.comparison import Comparison, Judged
+from benchmarks.discussed import DISCUSSED
 from benchmarks.measured import read_measured
 from benchmarks.published import comparisons
 from benchmarks.trimmed import EXAMPLES
@@ -71,6 +73,11 @@ def page(folder: pathlib.Path) -> str:
     """All of docs/results.md below its heading, from the folder docs/results, as Markdown."""
     studies = read_studies(folder)
     parts = [
+        "## What the papers claim, and what we find",
+        claims_by_study.summary(studies),
+        claims_by_study.table(studies),
+        "### Claims that fail",
+        claims_by_study.discussions(studies, DISCUSSED),
         "## Published numbers and ours",
         comparison_table(comparisons(studies, read_measured(folder / "measured.csv"))),
         *(part for judged in studies for part in _section(judged)),

@@ -1,0 +1,1 @@
+"""Rows of a run's tables, computed again by other means: `python -m benchmarks.recomputed`."""

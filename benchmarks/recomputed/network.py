@@ -1,0 +1,71 @@
+"""The networks of tables 1 to 3 in PyTorch, in float64, with the parameters of a stored epoch; no flax."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+# Layers after which the maximum over 2 x 2 places is taken.
+POOLED = {"alexnet": ("conv1", "conv3", "conv7"), "vgg16": ("conv2", "conv5", "conv9", "conv13", "conv17")}
+STRIDES = {("alexnet", "conv1"): 4}
+NETWORKS = ("mlp", *POOLED)
+EPSILON = 1e-5
+
+
+def parameters(variables: Mapping) -> dict[str, dict[str, torch.Tensor]]:
+    """Layer -> its arrays as float64 tensors, kernels turned round to PyTorch's order, BatchNorm's beside them."""
+    found = {}
+    for name, arrays in variables["params"].items():
+        own = found.setdefault(name.removesuffix("_bn"), {})
+        for part, array in arrays.items():
+            value = torch.tensor(np.asarray(array, np.float64))
+            if part == "kernel":
+                value = value.permute(3, 2, 0, 1) if value.ndim == 4 else value.T
+            own[f"bn_{part}" if name.endswith("_bn") else part] = value.contiguous()
+    for name, arrays in variables.get("batch_stats", {}).items():
+        found[name.removesuffix("_bn")] |= {part: torch.tensor(np.asarray(a, np.float64)) for part, a in arrays.items()}
+    return found
+
+
+def scaled(images: np.ndarray, train_images: np.ndarray) -> torch.Tensor:
+    """Images [n, height, width, channels] with mean 0 and deviation 1 of every channel over the training set."""
+    whole = train_images.reshape(-1, train_images.shape[-1]).astype(np.float64)
+    mean, deviation = whole.mean(axis=0), whole.std(axis=0)
+    return torch.tensor((images.astype(np.float64) - mean) / np.where(deviation > 0, deviation, 1))
+
+
+def layers_of(
+    model: str, own: Mapping[str, Mapping[str, torch.Tensor]], images: torch.Tensor
+) -> dict[str, torch.Tensor]:
+    """Every layer of the network for images [n, height, width, channels]: after ReLU, the last one before softmax."""
+    names = sorted(own, key=lambda name: int(name.lstrip("convliear")))
+    value, shown = images if model == "mlp" else images.permute(0, 3, 1, 2), {}
+    for name in names:
+        layer = own[name]
+        if name.startswith("conv"):
+            kernel = layer["kernel"]
+            value = functional.conv2d(
+                value, kernel, layer.get("bias"), STRIDES.get((model, name), 1), padding=kernel.shape[-1] // 2
+            )
+            if "mean" in layer:
+                statistics = layer["mean"], layer["var"], layer["bn_scale"], layer["bn_bias"]
+                value = functional.batch_norm(value, *statistics, training=False, eps=EPSILON)
+        else:
+            value = functional.linear(value.flatten(1), layer["kernel"], layer["bias"])
+        if name != names[-1]:
+            value = torch.relu(value)
+        shown[name] = value
+        if name in POOLED.get(model, ()):
+            value = functional.max_pool2d(value, 2)
+    return shown
+
+
+def predictions(model: str, own, images: np.ndarray, train_images: np.ndarray, *, at_a_time: int = 1000) -> np.ndarray:
+    """The class of highest logit of every image."""
+    found = []
+    with torch.no_grad():
+        for start in range(0, len(images), at_a_time):
+            shown = layers_of(model, own, scaled(images[start : start + at_a_time], train_images))
+            found.append(list(shown.values())[-1].argmax(1).numpy())
+    return np.concatenate(found)
