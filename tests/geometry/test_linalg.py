@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from memorize_jax import geometry
-from memorize_jax.geometry.eigen import symmetric_eigen
+from memorize_jax.geometry.eigen import symmetric_eigen, symmetric_eigen_on_host
 from memorize_jax.geometry.orthonormal import orthonormal_columns
 
 POINTS = jax.random.normal(jax.random.key(0), (3, 4, 6, 10))
@@ -32,6 +32,22 @@ def test_eigenvectors_are_those_of_numpy():
     values, vectors = jax.vmap(symmetric_eigen)(matrices)
     np.testing.assert_allclose(values, np.linalg.eigvalsh(matrices), rtol=1e-4)
     np.testing.assert_allclose(np.einsum("pij,pj,pkj->pik", vectors, values, vectors), matrices, atol=1e-4)
+
+
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64])
+def test_eigenvectors_on_the_host_are_the_same_to_the_last_bit(x64, dtype):
+    matrices = jnp.einsum("lpij,lpkj->lpik", POINTS, POINTS).astype(dtype)
+    for together in (jax.vmap(jax.vmap(symmetric_eigen_on_host)), jax.jit(jax.vmap(jax.vmap(symmetric_eigen_on_host)))):
+        for found, expected in zip(together(matrices), jax.vmap(jax.vmap(symmetric_eigen))(matrices), strict=True):
+            np.testing.assert_array_equal(found, expected)
+
+
+def test_eigenvectors_on_the_host_of_what_is_not_finite_are_nan_and_others_are_there():
+    matrices = jnp.stack([jnp.eye(6), jnp.eye(6).at[0, 3].set(jnp.nan), jnp.eye(6).at[2, 2].set(jnp.inf)])
+    values, vectors = jax.vmap(symmetric_eigen_on_host)(matrices)
+    assert np.isnan(values[1:]).all()
+    assert np.isnan(vectors[1:]).all()
+    np.testing.assert_array_equal(values[0], 1)
 
 
 @pytest.mark.skipif(jax.default_backend() != "cpu", reason="a matter of LAPACK on CPU")

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int32
 
-from memorize_jax.geometry.eigen import symmetric_eigen
+from memorize_jax.geometry.eigen import symmetric_eigen, symmetric_eigen_on_host
 from memorize_jax.geometry.qp.signed import choose_penalty, solve_signed, solve_signed_on_host
 
 
@@ -29,9 +29,9 @@ class Projections(NamedTuple):
     residual: Float[Array, " d"]  # largest distance by which a half-space is missed, in units of t
 
 
-def root_of(gram: Float[Array, "n n"]) -> Root:
+def root_of(gram: Float[Array, "n n"], solver: str = "admm") -> Root:
     """Decomposes a Gram matrix with ones on its diagonal, or zeros for points that are not there."""
-    values, vectors = symmetric_eigen(gram)
+    values, vectors = (symmetric_eigen_on_host if solver == "host" else symmetric_eigen)(gram)
     # What float32 leaves where there is nothing would count as a direction of its own, however short it is.
     kept = values > 10 * jnp.finfo(gram.dtype).eps * jnp.maximum(values[-1], 1)
     values = jnp.where(kept, values, 0)

@@ -126,7 +126,8 @@ def _blocks_at_a_time(plan: Plan):
 
 
 def _geometry_of_layer(blocks: Blocks, margin, draws: Draws, plan: Plan, dichotomies, counts) -> JointGeometry:
-    roots = chunked_map(root_of, blocks.gram, 1, plan.devices)
+    at_a_time = _blocks_at_a_time(plan)
+    roots = chunked_map(lambda gram: root_of(gram, plan.solver), blocks.gram, at_a_time, plan.devices)
     first = jax.tree.map(lambda leaf: leaf[0], (roots, blocks.norms, draws))
     program = _Program(first[0], first[1], margin)
     num_classes, penalty = _try_few(jax.lax.stop_gradient(program), first[2], plan, dichotomies)
@@ -135,7 +136,7 @@ def _geometry_of_layer(blocks: Blocks, margin, draws: Draws, plan: Plan, dichoto
             _Program(item[0], item[1], margin), item[2], num_classes, penalty, dichotomies, plan.solver
         ),
         (roots, blocks.norms, draws),
-        _blocks_at_a_time(plan),
+        at_a_time,
         plan.devices,
     )
     num_features = jnp.mean(found.squares)
