@@ -10,7 +10,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from memorize_jax.geometry.notebook import by_field
-from memorize_jax.geometry.options import ANCHORS, GeometryOptions, read_options
+from memorize_jax.geometry.options import ANCHORS, VARIANTS, GeometryOptions, read_options
 from memorize_jax.geometry.qp.solve import QPSolution, nonnegative_qp
 
 
@@ -113,7 +113,8 @@ def squared_distance(
 
 
 def _distance_forward(gram, linear, options):
-    solution = nonnegative_qp(gram, linear, solver=options.solver, tol=options.tol, maxiter=options.maxiter)
+    how = {"solver": options.solver, "tol": options.tol, "maxiter": options.maxiter}
+    solution = nonnegative_qp(gram, linear, **how, alike=VARIANTS if options.vary_components else 1)
     multipliers = solution.multipliers
     distance = jnp.sum(multipliers * (2 * linear - multipliers @ gram), axis=-1)
     return (distance, solution), multipliers

@@ -17,6 +17,8 @@ from memorize_jax.memory import check_fits
 
 CHOICES = {"frame": ("rank", "qr"), "center": ("all", "none")}
 DICHOTOMIES = ("balanced", "one_vs_rest")
+# Numbers of removed directions that are measured with `vary_components`: K, fewer, more.
+VARIANTS = 3
 # The options that each measure knows.
 ANCHORS = ("kappa", "solver", "tol", "maxiter")
 MEAN_FIELD = (
@@ -140,7 +142,7 @@ def mean_field_options(options: GeometryOptions, shape: tuple) -> MeanFieldOptio
         count = draws.shape[1]
     # An accelerator has its own memory, of which nothing is known here.
     if jax.default_backend() == "cpu":
-        num_variants = num_layers * (3 if options.vary_components else 1)
+        num_variants = num_layers * (VARIANTS if options.vary_components else 1)
         sizes = (num_variants, num_manifolds, num_examples, 0, count)
         needed = peak_bytes(*sizes, chunk=options.chunk, itemsize=dtype.itemsize)
         what = f"{count} draws for each of {num_manifolds} manifolds of {num_examples} examples"

@@ -32,26 +32,30 @@ def sample_draws(
 
 
 def _statistics(frames, draws, kappa, options) -> AnchorStatistics:
-    """Solves the programs of all layers and manifolds, `chunk` manifolds at a time; leaves [L, P]."""
-    num_layers, num_manifolds = frames.rank.shape
-    flat = jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), frames)
+    """Solves the programs of all variants, layers and manifolds, `chunk` manifolds at a time; leaves [variants L, P]."""
+    num_layers, num_variants, num_manifolds = frames.rank.shape
+    # The variants of a manifold follow one another, as their programs are alike.
+    flat = jax.tree.map(lambda leaf: leaf.swapaxes(1, 2).reshape(-1, *leaf.shape[3:]), frames)
 
     def one(item):
         index, frame, projector, num_directions = item
-        # Layers share their draws, so they are looked up rather than copied.
-        raw = draws[index % num_manifolds]
+        # Layers and variants share their draws, so they are looked up rather than copied.
+        raw = draws[index // num_variants % num_manifolds]
         direction = raw[:, :-1] @ projector
         own = jnp.concatenate([direction, raw[:, -1:]], axis=1)
         norm = jnp.linalg.norm(direction, axis=1)
         spanned = {"num_directions": num_directions, "direction_norm": norm}
         return statistics_of_anchors(frame, own, kappa=kappa, options=options, **spanned)
 
-    items = (jnp.arange(num_layers * num_manifolds), flat.frame, flat.projector, flat.num_directions)
+    items = (jnp.arange(num_layers * num_manifolds * num_variants), flat.frame, flat.projector, flat.num_directions)
     chunk = options.chunk
     if chunk is None and options.solver == "host":
-        chunk = manifolds_at_a_time(num_layers * num_manifolds, *draws.shape[1:])
+        num_draws, num_coordinates = draws.shape[1:]
+        sizes = num_layers * num_manifolds, num_variants * num_draws, num_coordinates
+        chunk = num_variants * manifolds_at_a_time(*sizes)
     found = chunked_map(one, items, chunk, options.devices)
-    return jax.tree.map(lambda leaf: leaf.reshape(num_layers, num_manifolds), found)
+    apart = lambda leaf: jnp.moveaxis(leaf.reshape(num_layers, num_manifolds, num_variants), 2, 0)
+    return jax.tree.map(lambda leaf: apart(leaf).reshape(-1, num_manifolds), found)
 
 
 def geometry_of_layers(
@@ -128,8 +132,8 @@ def geometry_of_frames(
         draws = sample_draws(stream(key, "draws"), num_manifolds, options.num_draws or 0, num_examples, mask.dtype)
     num_layers, num_variants = frames.rank.shape[:2]
     # Other numbers of directions are more layers: one program, and the same draws.
-    frames = jax.tree.map(lambda leaf: leaf.swapaxes(0, 1).reshape(-1, *leaf.shape[2:]), frames)
     statistics = _statistics(frames, draws, ready.kappa, options)
+    frames = jax.tree.map(lambda leaf: leaf.swapaxes(0, 1).reshape(-1, *leaf.shape[2:]), frames)
     flags = status_flags.flags(
         jnp.tile(finite, (num_variants, 1)),
         *(frames.center_norm, frames.retained, statistics.mean_kkt_residual, statistics.radius),

@@ -53,6 +53,31 @@ def test_signed_programs_equal_nonnegative_least_squares(num_features):
     np.testing.assert_array_equal(found, solve(rows, vectors @ rows.T, signs, parts=7))
 
 
+def test_programs_that_begin_with_the_solution_of_others_have_the_same_end():
+    """Twice three Gram matrices of alike points: more points than features, fewer, and one of damaged points."""
+    rng = np.random.default_rng(7)
+    for num_features, damaged in ((6, False), (40, False), (40, True)):
+        rows = unit_rows(rng, 25, num_features) + 0.1 * rng.standard_normal((2, 3, 25, num_features))
+        rows /= np.linalg.norm(rows, axis=-1, keepdims=True)
+        grams, vectors = rows @ rows.swapaxes(2, 3), rng.standard_normal((2, 30, num_features))
+        linears = np.einsum("kdn,kvmn->kvdm", vectors, rows)
+        if damaged:
+            grams[1, 1] = np.nan
+        grams, linears, signs = grams.reshape(6, 25, 25), linears.reshape(180, 25), rng.choice([-1.0, 1.0], (180, 25))
+        found = []
+        for alike, parts in ((1, 1), (3, 1), (3, 7), (2, 5)):
+            weights, bounds = np.empty_like(linears), np.linspace(0, 180 // alike, parts + 1).astype(int) * alike
+            for first, last in itertools.pairwise(bounds):
+                host.solve_programs(grams, linears, signs, first, last, 1e-12, 1e-11, 1000, weights, alike)
+            found.append((weights.reshape(6, 30, 25) @ rows.reshape(6, 25, num_features)).reshape(180, -1))
+        for other in found[1:]:
+            np.testing.assert_allclose(other, found[0], atol=1e-9)
+        # However the programs are spread over threads.
+        np.testing.assert_array_equal(found[1], found[2])
+        assert np.isnan(found[0][120:150]).all() == damaged
+        assert np.isfinite(np.delete(found[1], range(120, 150), axis=0)).all()
+
+
 def test_margins_of_dependent_points_are_met():
     """More constraints than dimensions, all active at once: points are exchanged for others."""
     rng = np.random.default_rng(1)

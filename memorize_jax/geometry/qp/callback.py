@@ -66,22 +66,25 @@ def solve_on_host(
     tol: float,
     max_steps: int | None = None,
     is_root: bool = False,
+    alike: int = 1,
 ) -> Float[Array, "n _"]:
     """Solves the programs of `host.solve_programs`, of which the signs are [n, M] or [1, M]; batched by vmap.
 
     With `is_root` the first argument is some B of K = B B', which float64 then knows without rounding: points are
     dependent or are not. The result is [n, M + 2] then: behind the weights stand b' K b and the residual
     max |min(y b, y (K b - h))|, which large weights in float32 do not tell, as where points fill their dimensions.
+    Where so many K of a vmap that follow one another are `alike`, programs begin with the solution of those before.
     """
     max_steps = 10 * linear.shape[-1] + 100 if max_steps is None else max_steps
-    name = register(f"memorize_jax quadratic programs {tol!r} {max_steps} {is_root}", _solver(tol, max_steps, is_root))
+    how = tol, max_steps, is_root, alike
+    name = register("memorize_jax quadratic programs {!r} {} {} {}".format(*how), _solver(*how))
     shape = jax.ShapeDtypeStruct((*linear.shape[:-1], linear.shape[-1] + 2 * is_root), linear.dtype)
     return jax.ffi.ffi_call(name, shape, vmap_method="expand_dims")(gram, linear, signs)
 
 
 # The same function for the same numbers, under one name.
 @functools.cache
-def _solver(tol: float, max_steps: int, is_root: bool) -> Callable:
+def _solver(tol: float, max_steps: int, is_root: bool, alike: int = 1) -> Callable:
     def solve(gram, linear, signs, found):
         from memorize_jax.geometry.qp import host, many_points
 
@@ -106,13 +109,16 @@ def _solver(tol: float, max_steps: int, is_root: bool) -> Callable:
             found[...] = np.hstack([weights, squares[:, None], residual[:, None]]).reshape(found.shape)
             return
 
+        together = 1 if len(grams) % alike else alike
+
         def piece(first, last):
-            host.solve_programs(grams, linears, signs, first, last, tol, least_pivot, max_steps, weights)
+            part = first * together, last * together
+            host.solve_programs(grams, linears, signs, *part, tol, least_pivot, max_steps, weights, together)
 
         if weights.size < LEAST_THREADED:
-            piece(0, len(weights))
+            piece(0, len(weights) // together)
         else:
-            on_threads(piece, len(weights))
+            on_threads(piece, len(weights) // together)
         found[...] = weights.reshape(found.shape)
 
     return solve

@@ -143,7 +143,7 @@ def look_at_all(gram, linear, weights, active, count, slack):
 
 
 @compiled
-def solve_programs(grams, linears, signs, first, last, tol, least_pivot, max_steps, weights):
+def solve_programs(grams, linears, signs, first, last, tol, least_pivot, max_steps, weights, alike=1):
     """Solves  min 1/2 b' K b - b' h  over all b with the given signs, for the programs from `first` to `last`.
 
     A program ends when no point is violated by more than `tol` (dependent ones: by what rounding may be), after
@@ -155,6 +155,8 @@ def solve_programs(grams, linears, signs, first, last, tol, least_pivot, max_ste
       linears: [n, M], h.
       signs: [n, M], or [1, M] for all; 0 for b_i = 0.
       weights: [n, M], where b is written.
+      alike: so many K that follow one another differ little. They are counted draw by draw then, `first` and `last` too:
+        a program begins with the points that are active in that of the K before.
 
     References:
       Lawson & Hanson 1974, Solving least squares problems, chapter 23.
@@ -166,12 +168,28 @@ def solve_programs(grams, linears, signs, first, last, tol, least_pivot, max_ste
     slack, solution, forward = np.empty(num_points), np.empty(num_points), np.empty(num_points)
     products, cosines, sines = np.empty(num_points), np.empty(num_points), np.empty(num_points)
     active, near = np.empty(num_points, np.int64), np.empty(MOST_NEAR, np.int64)
-    for program in range(first, last):
-        gram, linear, own = grams[program // per_gram], linears[program], weights[program]
+    for turn in range(first, last):
+        number = turn // (alike * per_gram) * alike + turn % alike
+        program = number * per_gram + turn // alike % per_gram
+        gram, linear, own = grams[number], linears[program], weights[program]
         sign = signs[program if signs.shape[0] > 1 else 0]
         count, num_near, threshold, is_known = 0, 0, tol, True
         for i in range(num_points):
             own[i], slack[i] = 0, linear[i]
+        if turn % alike:
+            before = weights[program - per_gram]
+            for point in range(num_points):
+                if sign[point] * before[point] > 0:
+                    row = gram[point]
+                    for i in range(count):
+                        products[i] = row[active[i]]
+                    pivot = border(factor, count, products, row[point])
+                    if pivot > least_pivot:
+                        append(factor, forward, active, count, point, pivot, linear[point])
+                        own[point] = before[point]
+                        count += 1
+            count = settle(factor, forward, active, count, sign, own, solution, cosines, sines)
+            is_known = False
         for _ in range(max_steps):
             most, newcomer = threshold, -1
             for i in range(num_near):

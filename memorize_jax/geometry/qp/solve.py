@@ -90,6 +90,7 @@ def nonnegative_qp(
     solver: str | None = None,
     tol: float | None = None,
     maxiter: int | None = None,
+    alike: int = 1,
 ) -> QPSolution:
     """Solves a batch of non-negative quadratic programs that share their quadratic part.
 
@@ -97,15 +98,16 @@ def nonnegative_qp(
 
     Each program is scaled to a unit diagonal and a unit right-hand side first, so that `tol` means the same
     whatever the units of the data; `GeometryOptions` documents it. A zero row of K marks an absent point, whose
-    multiplier is 0. Convergence is not assumed: read `residual`. NaN in a program gives NaN.
+    multiplier is 0. Convergence is not assumed: read `residual`. NaN in a program gives NaN. Of a vmap so many batches that
+    follow one another may be `alike`, which is quicker on the host.
     """
     solver = choose_solver(solver, linear.shape[0], linear.shape[1])
-    return _nonnegative_qp(gram, linear, solver=solver, tol=tol, maxiter=maxiter)
+    return _nonnegative_qp(gram, linear, solver=solver, tol=tol, maxiter=maxiter, alike=alike)
 
 
-@functools.partial(jax.jit, static_argnames=("solver", "tol", "maxiter"))
+@functools.partial(jax.jit, static_argnames=("solver", "tol", "maxiter", "alike"))
 @jax.default_matmul_precision("highest")
-def _nonnegative_qp(gram, linear, *, solver, tol, maxiter):
+def _nonnegative_qp(gram, linear, *, solver, tol, maxiter, alike):
     diagonal = jnp.diagonal(gram)
     present = diagonal > 0
     root = jnp.sqrt(jnp.where(present, diagonal, 1))
@@ -113,7 +115,7 @@ def _nonnegative_qp(gram, linear, *, solver, tol, maxiter):
     scaled_linear = jnp.where(present, linear / root, -1)
     size = jnp.max(jnp.abs(scaled_linear), axis=-1, keepdims=True)
     size = jnp.where(size > 0, size, 1)
-    scaled = _solve(scaled_gram, scaled_linear / size, solver, tol, maxiter)
+    scaled = _solve(scaled_gram, scaled_linear / size, solver, tol, maxiter, alike)
     multipliers = jnp.where(present, scaled * size / root, 0)
     residual = kkt_residual(gram, jnp.where(present, linear, 0), multipliers)
     # The host reads of K only what it needs.
@@ -121,7 +123,7 @@ def _nonnegative_qp(gram, linear, *, solver, tol, maxiter):
     return QPSolution(multipliers, residual)
 
 
-def _solve(gram, linear, solver, tol, maxiter):
+def _solve(gram, linear, solver, tol, maxiter, alike):
     """Multipliers of scaled programs."""
 
     def on_device(gram, linear, name=solver, maxiter=maxiter):
@@ -132,7 +134,7 @@ def _solve(gram, linear, solver, tol, maxiter):
     def on_host(gram, linear):
         own_tol = ON_HOST_TOLERANCES[gram.dtype] if tol is None else tol
         signs = jnp.ones_like(linear[:1])
-        return callback.solve_on_host(gram, linear, signs, tol=own_tol, max_steps=maxiter)
+        return callback.solve_on_host(gram, linear, signs, tol=own_tol, max_steps=maxiter, alike=alike)
 
     if solver != "host":
         return on_device(gram, linear)
