@@ -32,7 +32,7 @@ def sample_draws(
 
 
 def _statistics(frames, draws, kappa, options) -> AnchorStatistics:
-    """Solves the programs of all variants, layers and manifolds, `chunk` manifolds at a time; leaves [variants L, P]."""
+    """Solves the programs of all variants, layers and manifolds, `chunk` of them at a time; leaves [variants L, P]."""
     num_layers, num_variants, num_manifolds = frames.rank.shape
     # The variants of a manifold follow one another, as their programs are alike.
     flat = jax.tree.map(lambda leaf: leaf.swapaxes(1, 2).reshape(-1, *leaf.shape[3:]), frames)

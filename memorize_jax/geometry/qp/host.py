@@ -155,8 +155,8 @@ def solve_programs(grams, linears, signs, first, last, tol, least_pivot, max_ste
       linears: [n, M], h.
       signs: [n, M], or [1, M] for all; 0 for b_i = 0.
       weights: [n, M], where b is written.
-      alike: so many K that follow one another differ little. They are counted draw by draw then, `first` and `last` too:
-        a program begins with the points that are active in that of the K before.
+      alike: so many K that follow one another differ little. Programs are counted draw by draw then, for `first` and
+        `last` too, and each begins with the points that are active in that of the K before.
 
     References:
       Lawson & Hanson 1974, Solving least squares problems, chapter 23.

@@ -98,8 +98,8 @@ def nonnegative_qp(
 
     Each program is scaled to a unit diagonal and a unit right-hand side first, so that `tol` means the same
     whatever the units of the data; `GeometryOptions` documents it. A zero row of K marks an absent point, whose
-    multiplier is 0. Convergence is not assumed: read `residual`. NaN in a program gives NaN. Of a vmap so many batches that
-    follow one another may be `alike`, which is quicker on the host.
+    multiplier is 0. Convergence is not assumed: read `residual`. NaN in a program gives NaN. Where so many
+    batches of a vmap that follow one another are `alike`, the host is quicker if it knows.
     """
     solver = choose_solver(solver, linear.shape[0], linear.shape[1])
     return _nonnegative_qp(gram, linear, solver=solver, tol=tol, maxiter=maxiter, alike=alike)
