@@ -17,6 +17,7 @@ _backend = os.environ.pop("MPLBACKEND", None) if "matplotlib" not in sys.modules
 try:
     import matplotlib.style
     from matplotlib import colormaps, ticker
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
     from matplotlib.text import Text
 finally:
@@ -153,5 +154,10 @@ def _save(figure, path):
     """Writes a figure whole; the same figure gives the same file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as beside:
-        figure.savefig(beside, metadata={"Date": None})
+        if path.suffix == ".svg":
+            # `savefig` would draw everything twice, first for the layout alone, which this does on the way.
+            figure.set_dpi(matplotlib.rcParams["savefig.dpi"])
+            FigureCanvasSVG(figure).print_svg(beside, metadata={"Date": None})
+        else:
+            figure.savefig(beside, metadata={"Date": None})
     return path
