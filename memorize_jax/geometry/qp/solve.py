@@ -5,20 +5,14 @@ With `admm` the owner of jaxopt, which solves these programs because the project
 
 import functools
 import warnings
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-with warnings.catch_warnings():
-    # jaxopt announces at import that it is no longer developed; we know, hence this single owner.
-    warnings.simplefilter("ignore", DeprecationWarning)
-    import jaxopt
-
-    from memorize_jax.geometry.qp import callback
-    from memorize_jax.geometry.qp.active_set import solve_active_set
-    from memorize_jax.geometry.qp.admm import solve_batch
+from memorize_jax.geometry.qp import callback
+from memorize_jax.geometry.qp.active_set import solve_active_set
 
 
 class QPSolution(NamedTuple):
@@ -44,8 +38,18 @@ def kkt_residual(
     return jnp.max(gap / jnp.sqrt(jnp.where(diagonal > 0, diagonal, 1)), axis=-1)
 
 
+@functools.cache
+def _jaxopt() -> Any:
+    """Loaded when a program is made with it, and not for a command that only reads tables: it takes half a second."""
+    with warnings.catch_warnings():
+        # It announces at import that it is no longer developed; we know, hence this single owner.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        import jaxopt
+    return jaxopt
+
+
 def _box_coordinate_descent(gram, linear, tol, maxiter):
-    solver = jaxopt.BoxCDQP(maxiter=maxiter, tol=tol)
+    solver = _jaxopt().BoxCDQP(maxiter=maxiter, tol=tol)
 
     def one(b):
         bounds = (jnp.zeros_like(b), jnp.full_like(b, jnp.inf))
@@ -54,14 +58,21 @@ def _box_coordinate_descent(gram, linear, tol, maxiter):
     return jax.vmap(one)(linear)
 
 
+def _admm(gram, linear, tol, maxiter, start=None):
+    _jaxopt()
+    from memorize_jax.geometry.qp.admm import solve_batch
+
+    return solve_batch(gram, linear, tol, maxiter, start=start)
+
+
 def _active_set_then_admm(gram, linear, tol, maxiter):
-    return solve_batch(gram, linear, tol, maxiter, start=solve_active_set(gram, linear, tol))
+    return _admm(gram, linear, tol, maxiter, start=solve_active_set(gram, linear, tol))
 
 
 # name -> (solve, default most iterations). BoxCDQP counts sweeps, the others ADMM updates of 25 matrix products.
 ON_DEVICE = {
     "active_set": (_active_set_then_admm, 400),
-    "admm": (solve_batch, 400),
+    "admm": (_admm, 400),
     "box_cdqp": (_box_coordinate_descent, 4000),
 }
 SOLVERS = (*ON_DEVICE, "host")
