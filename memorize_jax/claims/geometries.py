@@ -64,7 +64,9 @@ def _geometry(evidence: Evidence, kind: str) -> pd.DataFrame:
     errors = {measure: ERRORS[kind].get(measure, ()) for measure in MEASURES}
     squares = {f"{measure}_error": (rows[list(own)] ** 2).sum(axis=1) ** 0.5 for measure, own in errors.items()}
     of_examples = [column for column in errors["capacity"] if column.endswith(EXAMPLES)]
-    return rows.assign(**squares, with_examples=bool(of_examples) & rows[of_examples].notna().all(axis=1))
+    rows = rows.assign(**squares, with_examples=bool(of_examples) & rows[of_examples].notna().all(axis=1))
+    # A copy has its columns in a few arrays again: rows are chosen from it many times.
+    return rows.copy()
 
 
 def _simulated(rows: pd.DataFrame, evidence: Evidence) -> pd.DataFrame:

@@ -25,21 +25,26 @@ def sampling_error(measure: Callable[[Evidence], float], evidence: Evidence) -> 
     count as independent, which overstates the error of what hardly changes between them.
     None where the measures have no errors, as radii of tables without other examples.
     """
-    rows = evidence.tables["geometry"][evidence.stage_rows("geometry")]
+    geometry = evidence.tables["geometry"]
+    rows = geometry[evidence.stage_rows("geometry")]
+    errors = {name: geometry[f"{name}_error"] for name in MEASURES}
+    ends = [{name: geometry[name] + sign * error for name, error in errors.items()} for sign in (-1, 1)]
     value, squares = measure(evidence), 0.0
     for _, own in rows.groupby([name for name in ("run", "group", "epoch") if name in rows]):
-        moved = [_moved(measure, evidence, own.index, sign) - value for sign in (-1, 1)]
+        moved = [_moved(measure, evidence, own.index, end) - value for end in ends]
         squares += np.nanmax(np.square([0.0, *moved]))
     if not squares:
         return None
     return SamplingError(float(np.sqrt(squares)), "draws and examples" if rows["with_examples"].all() else "draws")
 
 
-def _moved(measure, evidence, index, sign):
+def _moved(measure, evidence, index, end):
+    """The quantity where the measures of some rows are at one end of their errors."""
     geometry = evidence.tables["geometry"]
     here = geometry.index.isin(index)
-    moved = {name: geometry[name].mask(here, geometry[name] + sign * geometry[f"{name}_error"]) for name in MEASURES}
+    moved = geometry.assign(**{name: geometry[name].mask(here, values) for name, values in end.items()})
     try:
-        return measure(evidence._replace(tables={**evidence.tables, "geometry": geometry.assign(**moved)}))
+        # A copy, for the reason that `geometries` gives.
+        return measure(evidence._replace(tables={**evidence.tables, "geometry": moved.copy()}))
     except NotTestable:
         return np.nan
