@@ -4,6 +4,8 @@ jaxlib 0.10 cuts a batch of decompositions into parts for the threads of its poo
 threads. Two such batches at once on two cores wait for one another and never end; a single matrix waits for nobody.
 """
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -31,20 +33,22 @@ def symmetric_eigen_on_host(matrix: Float[Array, "M M"]) -> tuple[Float[Array, "
     name = register("memorize_jax eigenvectors", _decompose)
     shapes = [jax.ShapeDtypeStruct(shape, matrix.dtype) for shape in (matrix.shape[:1], matrix.shape)]
 
-    def on_host(matrix):
-        return tuple(jax.ffi.ffi_call(name, shapes, vmap_method="expand_dims")((matrix + matrix.T) / 2))
+    def on_host(matrix) -> tuple[Array, Array]:
+        values, vectors = jax.ffi.ffi_call(name, shapes, vmap_method="expand_dims")((matrix + matrix.T) / 2)
+        return values, vectors
 
     return jax.lax.platform_dependent(matrix, cpu=on_host, default=_together)
 
 
-def _together(matrix):
-    return tuple(jnp.linalg.eigh(matrix))
+def _together(matrix) -> tuple[Array, Array]:
+    values, vectors = jnp.linalg.eigh(matrix)
+    return values, vectors
 
 
 def _decompose(matrices, values, vectors):
     size = matrices.shape[-1]
-    # What LAPACK takes for the upper triangle of columns is the lower one of rows, which jax gives it too.
-    evd = scipy.linalg.get_lapack_funcs("syevd", dtype=matrices.dtype)
+    # Of the lower triangle, as jax calls it.
+    evd: Any = scipy.linalg.get_lapack_funcs("syevd", dtype=matrices.dtype)
     flat = matrices.reshape(-1, size, size), values.reshape(-1, size), vectors.reshape(-1, size, size)
 
     def piece(first, last):
