@@ -5,6 +5,7 @@ import contextlib
 import functools
 import itertools
 import os
+import queue
 from collections.abc import Callable
 from typing import Any
 
@@ -33,10 +34,24 @@ def on_threads(function: Callable[[int, int], Any], total: int) -> None:
     cores = num_cores()
     # A few for each, as some take longer than others.
     bounds = [total * part // (4 * cores) for part in range(4 * cores + 1)] if cores > 1 else [0, total]
-    ranges = [(first, last) for first, last in itertools.pairwise(bounds) if first < last]
-    # A fork has none of its parent's threads.
-    for _ in _pool(os.getpid(), cores).map(lambda each: function(*each), ranges):
-        pass
+    ranges = queue.SimpleQueue()
+    for first, last in itertools.pairwise(bounds):
+        if first < last:
+            ranges.put((first, last))
+
+    def work():
+        with contextlib.suppress(queue.Empty):
+            while True:
+                function(*ranges.get_nowait())
+
+    # This thread would only wait; waking another for every range costs as much as a small range itself. A fork has none
+    # of its parent's threads.
+    others = [_pool(os.getpid(), cores).submit(work) for _ in range(min(cores, ranges.qsize()) - 1)]
+    try:
+        work()
+    finally:
+        for other in others:
+            other.result()
 
 
 def num_cores() -> int:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import errno
+import gc
 import os
 import pathlib
 import sys
@@ -153,6 +154,8 @@ def start(main: Callable[[], None], define: Callable[[], None], first: Callable[
         try:
             if len(argv) > 1:
                 raise ValueError(f"expected only flags like --workdir=FOLDER, got {argv[1]!r}")
+            # What is imported stays for as long as the process: the collector need not look through it again.
+            gc.freeze()
             with interruption.terminable():
                 first()
                 with buckets.workdir_here(FLAGS), kept_compiled():

@@ -22,7 +22,7 @@ from memorize_jax.figures.figure import Figure, instead, missing
 from memorize_jax.measurements import costs
 from memorize_jax.measurements.driver import is_measured
 from memorize_jax.measurements.measurement import Measurement
-from memorize_jax.measurements.registry import measurements, open_study, settings_classes
+from memorize_jax.measurements.registry import measurements, open_study, order_of_work, settings_classes
 from memorize_jax.measurements.second_process import MEASURED, Job, Room, second_process, take_job, tell
 from memorize_jax.presets import Preset
 from memorize_jax.report.catalog import select
@@ -140,7 +140,7 @@ def _wanted(figures: Sequence[Figure]) -> list[Measurement]:
 
 
 def _of_one_network():
-    return [one for one in measurements().values() if one.measures and not one.axes]
+    return order_of_work(one for one in measurements().values() if one.measures and not one.axes)
 
 
 def _possible(figures, folders, preset, splits):

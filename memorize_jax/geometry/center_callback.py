@@ -12,7 +12,12 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from memorize_jax.geometry.center_search import MANY, NUM_RESTARTS, neighbor_distance
 from memorize_jax.geometry.qp.callback import is_available
 from memorize_jax.geometry.qp.foreign import register
+from memorize_jax.geometry.remembered import Memory, key_of
 from memorize_jax.threads import one_thread
+
+# Of searches, those asked for last are kept up to this size: some layers come again.
+REMEMBERED_BYTES = 2**25
+_FORCED = Memory(REMEMBERED_BYTES)
 
 
 def is_possible(num_manifolds: int, num_components: int | None) -> bool:
@@ -56,13 +61,15 @@ def _call(name, shapes, gram, draws):
 # The same function for the same numbers, under one name.
 @functools.cache
 def _searching(min_components: int) -> Callable:
+    remembered = Memory(REMEMBERED_BYTES)
+
     def search(gram, draws, coefficients, number, before, after, cost, beside):
         from memorize_jax.geometry import center_host
 
         run = functools.partial(center_host.search, min_components=min_components)
         distance = neighbor_distance(gram.shape[-1])
         coefficients[...], number[...], cost[...], beside[...] = 0, 0, np.nan, np.nan
-        for place, centers, walk in _found_in_layers(gram, draws, before, after, run):
+        for place, centers, walk in _found_in_layers(gram, draws, before, after, run, remembered):
             after[place], cost[place], number[place] = walk.best.correlation, walk.best.cost, walk.number
             _write(centers, walk.best.directions, coefficients[place])
             for side in range(beside.shape[-3]):
@@ -77,7 +84,7 @@ def _force(gram, draws, coefficients, before, after, cost):
     from memorize_jax.geometry import center_host
 
     coefficients[...], cost[...] = np.nan, np.nan
-    for place, centers, found in _found_in_layers(gram, draws, before, after, center_host.forced):
+    for place, centers, found in _found_in_layers(gram, draws, before, after, center_host.forced, _FORCED):
         if coefficients.shape[-1] <= centers.bound:
             after[place], cost[place] = found.correlation, found.cost
             _write(centers, found.directions, coefficients[place])
@@ -88,7 +95,7 @@ def _write(centers, directions, coefficients):
     coefficients[:, : len(directions)] = centers.combinations @ directions.T
 
 
-def _found_in_layers(gram, draws, before, after, run):
+def _found_in_layers(gram, draws, before, after, run, remembered):
     """Place, centers, and what `run` finds, of each layer without NaN; the correlations are written, or NaN."""
     from memorize_jax.geometry.center_candidates import decompose, judged
 
@@ -96,17 +103,24 @@ def _found_in_layers(gram, draws, before, after, run):
     before[...], after[...] = np.nan, np.nan
     grams = np.broadcast_to(gram, (*before.shape, num, num)).astype(np.float64)
     draws = np.broadcast_to(draws, (*before.shape, *draws.shape[-3:])) if draws[..., 0, 0, 0].size > 1 else draws
+    shared = draws[..., 0, 0, 0].size == 1
     places = [place for place in np.ndindex(before.shape) if np.all(np.isfinite(grams[place]))]
+    keys = [key_of(np.array(precision), grams[place], draws if shared else draws[place]) for place in places]
     with one_thread():
         layers = [decompose(grams[place], precision) for place in places]
         for place, centers in zip(places, layers, strict=True):
             before[place] = judged(centers, np.zeros((0, num))).correlation
         if not layers:
             return []
-        if draws[..., 0, 0, 0].size == 1:
+        found = [remembered.find(key) for key in keys]
+        missing = [number for number, one in enumerate(found) if one is None]
+        if shared:
             # All at once, so that they share the cores.
-            found = run(layers, draws.reshape(draws.shape[-3:]).astype(np.float64))
+            one_draws = draws.reshape(draws.shape[-3:]).astype(np.float64)
+            anew = run([layers[number] for number in missing], one_draws) if missing else []
         else:
-            own = zip(places, layers, strict=True)
-            found = [run([centers], draws[place].astype(np.float64))[0] for place, centers in own]
+            anew = [run([layers[number]], draws[places[number]].astype(np.float64))[0] for number in missing]
+    for number, one in zip(missing, anew, strict=True):
+        found[number] = one
+        remembered.keep(keys[number], one, sum(np.asarray(leaf).nbytes for leaf in jax.tree.leaves(one)))
     return list(zip(places, layers, found, strict=True))

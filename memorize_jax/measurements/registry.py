@@ -3,6 +3,7 @@
 import functools
 import importlib
 import pathlib
+from collections.abc import Iterable
 
 from memorize_jax.claims.statement import Statement
 from memorize_jax.config import Settings
@@ -42,6 +43,22 @@ def _load(rooms):
 def measurements() -> dict[str, Measurement]:
     """Name -> Measurement, of all rooms."""
     return _load(ROOMS)
+
+
+def order_of_work(some: Iterable[Measurement]) -> list[Measurement]:
+    """Measurements in the order in which they are best made: as given, but for those that take rows of others."""
+    waiting, done = {one.name: one for one in some}, []
+
+    def add(one):
+        for name in one.takes_rows_of:
+            if name in waiting:
+                add(waiting[name])
+        if waiting.pop(one.name, None):
+            done.append(one)
+
+    for one in list(waiting.values()):
+        add(one)
+    return done
 
 
 def get_measurement(name: str) -> Measurement:

@@ -9,6 +9,7 @@ jobs are shared in the same way, such as the drawing of figures.
 
 import contextlib
 import functools
+import gc
 import io
 import multiprocessing
 import os
@@ -150,6 +151,8 @@ def _work(rooms, jobs, claims, answers):
     send = _sender(answers)
     with kept_compiled():
         _rehearse(rooms, claims / TRAINED)
+        # Modules and programs stay for as long as the process: the collector need not look through them again.
+        gc.freeze()
         _await(claims / TRAINED)
         opened = functools.lru_cache(maxsize=1)(open_run)
         for number, room in reversed(list(enumerate(rooms))):
@@ -183,6 +186,8 @@ def _rehearse(rooms, trained):
     for room in rooms:
         if trained.exists():
             return
+        # What takes rows of others has few programs of its own; now it would run those of the others once more.
+        done.update([room.measurement] if get_measurement(room.measurement).takes_rows_of else [])
         if room.measurement not in done and len(stored_rows(RunFolder(room.workdir))) >= LEAST_EPOCHS:
             done.add(room.measurement)
             with _quiet(), contextlib.suppress(Exception):

@@ -1,6 +1,7 @@
 """Tables: their columns, and how they are written, read, and made unit by unit."""
 
 import contextlib
+import csv
 import json
 import os
 import pathlib
@@ -172,7 +173,7 @@ def make_table(
 
     Raises ValueError for rows without the columns, or no rows at all.
     """
-    notes, rows = path.with_name(f"{path.stem}.partial.jsonl"), []
+    notes, rows = _notes_of(path), []
     path.parent.mkdir(exist_ok=True)
     start = _line("settings", json.loads(json.dumps(settings, sort_keys=True)))
     made, sound = _read_notes(notes, start)
@@ -203,6 +204,45 @@ def make_table(
     if not will_grow:
         notes.unlink()
     return pd.DataFrame(rows, columns=list(columns))
+
+
+def made_so_far(path: pathlib.Path) -> tuple[dict, dict[str, list[dict]]] | None:
+    """What is noted beside a table that `make_table` has begun: its settings, and the rows of the units made so far.
+
+    Units are under their keys as JSON. None where nothing sound is noted.
+    """
+    try:
+        with open(_notes_of(path), "rb") as stream:
+            (_, settings), *units = _sound_lines(stream)
+    except (FileNotFoundError, ValueError):
+        return None
+    return settings, dict(units)
+
+
+def exact_rows(path: pathlib.Path) -> list[dict]:
+    """The rows of a table that `write_table` wrote, its numbers to the last bit; what is missing is NaN."""
+    with open(path, encoding="utf-8", newline="") as stream:
+        return [
+            {name: cell if name in TEXT else _number(cell) for name, cell in row.items()}
+            for row in csv.DictReader(stream)
+        ]
+
+
+def _number(cell):
+    if not cell:
+        return float("nan")
+    return int(cell) if cell.lstrip("-").isdigit() else float(cell)
+
+
+def _notes_of(path):
+    return path.with_name(f"{path.stem}.partial.jsonl")
+
+
+def _sound_lines(stream):
+    """(key, content) of the lines, up to the first that was cut short or has changed."""
+    with contextlib.suppress(ValueError):
+        for line in stream:
+            yield _parse(line)
 
 
 def _line(key, content):

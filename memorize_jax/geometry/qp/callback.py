@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from memorize_jax.geometry.qp.foreign import register
+from memorize_jax.geometry.remembered import Memory, key_of
 from memorize_jax.threads import on_threads, one_thread
 
 # Programs times points from which a call is worth its overhead.
@@ -17,6 +18,8 @@ LEAST_NUMBERS = 1000
 AT_A_TIME = 2**19
 # What rounding of h and of its Gram matrix's root leaves outside of their span, as a share of the largest.
 ROUNDING, DOUBLE_ROUNDING = 1e-4, 1e-12
+# Of solutions by a root, which take long, those asked for last are kept up to this size: some layers come again.
+REMEMBERED_BYTES = 2**26
 # Work, in programs times points, below which threads cost more than they save.
 LEAST_THREADED = 20_000
 
@@ -85,9 +88,15 @@ def solve_on_host(
 # The same function for the same numbers, under one name.
 @functools.cache
 def _solver(tol: float, max_steps: int, is_root: bool, alike: int = 1) -> Callable:
+    remembered = Memory(REMEMBERED_BYTES)
+
     def solve(gram, linear, signs, found):
         from memorize_jax.geometry.qp import host, many_points
 
+        key = key_of(gram, linear, signs) if is_root and remembered.accepts(found.nbytes) else b""
+        if (before := remembered.find(key)) is not None:
+            found[...] = before
+            return
         is_double = found.dtype == np.float64
         num_points = linear.shape[-1]
         batch = np.broadcast_shapes(*(each.shape[:-2] for each in (gram, linear, signs)))
@@ -107,6 +116,7 @@ def _solver(tol: float, max_steps: int, is_root: bool, alike: int = 1) -> Callab
                 accuracy = tol, least_pivot, max_steps, DOUBLE_ROUNDING if is_double else ROUNDING
                 squares, residual = many_points.solve_by_root(grams, linears, signs, *accuracy, weights)
             found[...] = np.hstack([weights, squares[:, None], residual[:, None]]).reshape(found.shape)
+            remembered.keep(key, found.copy(), found.nbytes)
             return
 
         together = 1 if len(grams) % alike else alike

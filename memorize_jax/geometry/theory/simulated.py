@@ -95,13 +95,13 @@ def _draw_dichotomies(rng, num_manifolds, num, whole):
     return rng.permuted(np.tile(np.arange(num_manifolds) < half, (num, 1)), axis=1)
 
 
-def _separable(test, points, mask, projection, positive, bias):
-    """What `test` says of manifolds [P, M, N] with labels [P] in a projection [N, n]: (separable, undecided)."""
-    rows = points[mask] @ projection
+def _separable(test, rows, projection, signs, bias):
+    """What `test` says of points [n, N] with signs [n] in a projection [N, d]: (separable, undecided)."""
+    rows = rows @ projection
     rows /= max(np.sqrt(np.mean(np.sum(rows**2, axis=1))), np.finfo(float).tiny)
     if bias:
         rows = np.hstack([rows, np.ones((len(rows), 1))])
-    return test(rows, np.where(positive, 1.0, -1.0)[np.nonzero(mask)[0]])
+    return test(rows, signs)
 
 
 def _bucket(size):
@@ -136,13 +136,14 @@ def _search(trial, trials, rank, first, factor, num_refinements):
         trial(int(np.clip(wanted, 1 + (1 in tried), rank - (rank in tried))))
         full += 0 < trials[-1].separable < trials[-1].tested
         fit = _fit(trials)
+    fitted = len(trials)
     for end, side in ((rank, -1), (1, +1)):
         shares = [one.separable / one.tested for one in trials if one.num_features == end]
         if not shares and side * (fit.num_features - NEAR * side * fit.error - end) < 0:
             shares = [trial(end)]
         if shares and (shares[0] < 0.5) == (side < 0):
             return None, side
-    return _fit(trials), 0
+    return fit if len(trials) == fitted else _fit(trials), 0
 
 
 def simulated_capacity(
@@ -192,8 +193,12 @@ def simulated_capacity(
     coordinates, present = _coordinates(points, mask), np.asarray(mask) > 0
     mask = mask.astype(jnp.promote_types(mask.dtype, jnp.float32))
     num_manifolds, _, rank = coordinates.shape
-    padded = jnp.asarray(np.pad(coordinates, ((0, 0), (0, 0), (0, _bucket(rank) - rank))), mask.dtype)
+    rows, owners = coordinates[present], np.nonzero(present)[0]
     batch_size, trials = min(BATCH, num_dichotomies), []
+
+    @functools.cache
+    def padded():
+        return jnp.asarray(np.pad(coordinates, ((0, 0), (0, 0), (0, _bucket(rank) - rank))), mask.dtype)
 
     def separate(num_features, labels, rng):
         """(separable, undecided), both [T], of dichotomies [T, P]."""
@@ -202,16 +207,17 @@ def simulated_capacity(
 
         def decide(test, first, last):
             for i in range(first, last):
-                found[i], undecided[i] = _separable(test, coordinates, present, projections[i], labels[i], bias)
+                signs = np.where(labels[i], 1.0, -1.0)[owners]
+                found[i], undecided[i] = _separable(test, rows, projections[i], signs, bias)
 
         if first_method == "host":
             with one_thread():
                 on_threads(functools.partial(decide, separable_on_host), len(labels))
         elif first_method == "splitting":
-            shape = (batch_size, padded.shape[-1], _bucket(num_features))
+            shape = (batch_size, _bucket(rank), _bucket(num_features))
             pad = [(0, most - size) for most, size in zip(shape, projections.shape, strict=True)]
-            batch = np.pad(projections, pad).astype(padded.dtype), np.pad(labels, (pad[0], (0, 0)))
-            outcomes = separable_dichotomies(padded, mask, *batch, bias=bias, max_checks=max_checks)
+            batch = np.pad(projections, pad).astype(mask.dtype), np.pad(labels, (pad[0], (0, 0)))
+            outcomes = separable_dichotomies(padded(), mask, *batch, bias=bias, max_checks=max_checks)
             found, undecided = (np.array(outcome)[: len(labels)] for outcome in outcomes)
         for i in np.flatnonzero(undecided) if method in (None, "least_squares") else ():
             decide(separable_by_least_squares, i, i + 1)

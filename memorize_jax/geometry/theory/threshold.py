@@ -40,7 +40,6 @@ def fit_threshold(tried: ArrayLike, separable: ArrayLike, tested: ArrayLike) -> 
         # [thresholds, slopes, ceilings, trials]
         odds = slopes[:, None, None] * (n / thresholds[:, None, None, None] - 1) + logit(0.5 / CEILINGS)[:, None]
         odds = np.clip(odds, -500, 500)
-        shares = CEILINGS[:, None] * expit(odds)
         likelihood = found * (log_expit(odds) + np.log(CEILINGS)[:, None])
         likelihood += (tested - found) * np.log(1 - CEILINGS[:, None] + CEILINGS[:, None] * expit(-odds))
         weights = np.sum(likelihood, axis=-1) + LIKELIHOOD_OF_CEILINGS
@@ -54,6 +53,8 @@ def fit_threshold(tried: ArrayLike, separable: ArrayLike, tested: ArrayLike) -> 
             reach, reach_of_slopes = 5 * max(error, thresholds[1] - thresholds[0]), 3 * max(spread, 0.3)
             thresholds = np.linspace(max(middle - reach, 0.5 * middle), middle + reach, GRID[0])
             slopes = np.exp(np.linspace(log_slope - reach_of_slopes, log_slope + reach_of_slopes, GRID[1]))
+    # At the weights' own grid, the last.
+    shares = CEILINGS[:, None] * expit(odds)
     share, missed = np.clip(np.einsum("tsq,tsqn->n", weights, shares), 1e-9, 1 - 1e-9), tested - found
     deviance = 2 * np.sum(xlogy(found, found / (tested * share)) + xlogy(missed, missed / (tested * (1 - share))))
     freedom = max(len(n) - 2, 1)

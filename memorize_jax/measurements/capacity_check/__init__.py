@@ -53,6 +53,7 @@ MEASUREMENT = Measurement(
     settings=CapacityCheckSettings,
     reads=("geometry",),
     reads_flags=("examples_per_class", "num_draws", "num_center_components", "joint_draws"),
+    takes_rows_of=("geometry",),
     tables={
         "capacity_check": Table(
             CAPACITY_CHECK,
