@@ -3,8 +3,8 @@ from xml.etree import ElementTree
 
 import matplotlib.pyplot as plt
 import pytest
-from matplotlib.figure import Figure
 
+from memorize_jax.figures import style
 from memorize_jax.figures.figure import missing
 from memorize_jax.measurements import registry
 from tests.figures import invented
@@ -12,12 +12,12 @@ from tests.figures import invented
 
 @pytest.fixture(scope="session")
 def gallery(tmp_path_factory):
-    """Draws a figure of the catalog from an invented study, once; gives what matplotlib saved, not to be changed."""
-    folder, known, saved, save = tmp_path_factory.mktemp("gallery"), {}, [], Figure.savefig
+    """Draws a figure of the catalog from an invented study, once; gives what was saved, not to be changed."""
+    folder, known, saved, save = tmp_path_factory.mktemp("gallery"), {}, [], style._save
 
-    def keeping(self, *arguments, **options):
-        save(self, *arguments, **options)
-        saved.append(self)
+    def keeping(figure, path):
+        saved.append(figure)
+        return save(figure, path)
 
     def drawn(name, study=invented.RUN, **changes):
         """The figure of a study, of one whose tables are changed where there are changes."""
@@ -36,6 +36,6 @@ def gallery(tmp_path_factory):
         assert not plt.get_fignums()
         return saved[-1]
 
-    Figure.savefig = keeping
+    style._save = keeping
     yield types.SimpleNamespace(drawn=drawn, saved=saved)
-    Figure.savefig = save
+    style._save = save
