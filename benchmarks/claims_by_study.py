@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from benchmarks import markdown
 from benchmarks.comparison import Judged
 from memorize_jax.claims.statement import FAILS, HOLDS, NOT_TESTABLE, UNDECIDED, Claim
 
@@ -31,8 +32,7 @@ def table(studies: Sequence[Judged]) -> str:
     header = ("claim", "figure", *(f"[{one.name}](#{one.name})" for one in studies))
     rows = [("*seeds*", "", *(str(len(one.study.seeds)) for one in studies))]
     rows += [(f"`{one.claim}`", one.figure, *(WORDS[_verdict(each, one)] for each in studies)) for one in tested]
-    lines = [" | ".join(row) for row in [header, ("---",) * len(header), *rows]]
-    return "\n".join(f"| {line} |" for line in lines)
+    return markdown.table(header, rows)
 
 
 def summary(studies: Sequence[Judged]) -> str:
@@ -64,9 +64,11 @@ def discussions(studies: Sequence[Judged], about: Mapping[str, Discussion]) -> s
     """A paragraph for each claim that fails somewhere, as Markdown; raises ValueError for one that is not discussed."""
     parts = []
     for name, where in failing(studies).items():
-        if name not in about:
-            raise ValueError(f"expected a discussion of {name}, which fails in {', '.join(one for one, _ in where)}")
-        own = about[name]
+        try:
+            own = about[name]
+        except KeyError:
+            names = ", ".join(study for study, _ in where)
+            raise ValueError(f"expected a discussion of {name}, which fails in {names}") from None
         if own.cause not in CAUSES:
             raise ValueError(f"expected the cause of {name} to be one of {', '.join(CAUSES)}, got {own.cause!r}")
         statement, threshold = where[0][1].statement, where[0][1].threshold

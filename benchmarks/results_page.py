@@ -8,25 +8,20 @@ from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
-from benchmarks import claims_by_study
+from benchmarks import claims_by_study, markdown
 from benchmarks.comparison import Comparison, Judged
 from benchmarks.discussed import DISCUSSED
 from benchmarks.measured import read_measured
 from benchmarks.published import comparisons
-from benchmarks.trimmed import EXAMPLES
+from benchmarks.study_scale import overview, scale
 from memorize_jax.claims.sheet import evaluate
 from memorize_jax.claims.statement import FAILS, HOLDS, NOT_TESTABLE, UNDECIDED
 from memorize_jax.commands.report import commands
-from memorize_jax.config import RunConfig
 from memorize_jax.epochs import best_epoch, final_epoch
 from memorize_jax.figures.figure import Figure, missing
 from memorize_jax.measurements.registry import figures, open_study, statements
 from memorize_jax.report.catalog import caption
-from memorize_jax.runs.folder import RunFolder, runs_in
-from memorize_jax.runs.noted import read_config, read_noted
-from memorize_jax.runs.notes import read_notes
 from memorize_jax.statistics import student_t_interval
-from memorize_jax.storage.files import read_json
 from memorize_jax.studies.accuracies import accuracies
 from memorize_jax.studies.study import Study
 
@@ -76,6 +71,7 @@ def page(folder: pathlib.Path) -> str:
         "## What the papers claim, and what we find",
         claims_by_study.summary(studies),
         claims_by_study.table(studies),
+        overview(studies),
         "### Claims that fail",
         claims_by_study.discussions(studies, DISCUSSED),
         "## Published numbers and ours",
@@ -89,14 +85,14 @@ def comparison_table(rows: Sequence[Comparison]) -> str:
     """Published numbers beside ours, as Markdown; a study's name leads to its section."""
     header = ("quantity", "stated by", "paper", "measured on", "ours", "n", "gap", "reason for the gap")
     linked = lambda name: f"[{name}](#{name})" if name in ABOUT else name
-    return _table(header, [row._replace(where=linked(row.where)) for row in rows])
+    return markdown.table(header, [row._replace(where=linked(row.where)) for row in rows])
 
 
 def _section(judged: Judged) -> Iterator[str]:
     study = judged.study
     yield f"## {judged.name}"
     yield ABOUT.get(judged.name, "")
-    yield _scale(study)
+    yield scale(study)
     if not study.axes:
         yield _by_group(study)
     elif study.axes != ("width",):
@@ -110,51 +106,6 @@ def _section(judged: Judged) -> Iterator[str]:
         yield "Again:\n\n```sh\n" + "\n".join(lines) + "\n```"
 
 
-def _scale(study: Study) -> str:
-    runs = runs_in(study.workdir)
-    configs = [read_config(run) for run in runs]
-    notes = [note for run in runs for note in read_noted(run).provenance]
-    counts = [read_json(run.workdir / EXAMPLES)[0] for run in runs]
-    steps = collections.Counter()
-    if "metrics" in study.tables:
-        steps["train"] = float(study.tables["metrics"]["seconds"].sum())
-    for run in {own.workdir: own for own in (*runs, RunFolder(study.workdir))}.values():
-        steps.update({step: noted["seconds"] for step, noted in read_notes(run).items()})
-    noted = list(zip(configs, counts, strict=True))
-    ends = lambda own: f"at {100 * own.stop_accuracy:g} % training accuracy or epoch {own.epochs:,}"
-    rows = [
-        ("network", _networks(study, configs)),
-        ("data", _joined(f"{own.dataset}, {count['training']:,} training examples" for own, count in noted)),
-        ("labels permuted", _joined(f"{count['permuted']:,}" for count in counts)),
-        ("training", _joined(map(_recipe, configs))),
-        ("ends", _joined(map(ends, configs))),
-        ("seeds", ", ".join(map(str, study.seeds))),
-        ("device", _joined(note["device"] for note in notes)),
-        ("commit", _joined(note["commit"][:9] for note in notes)),
-        ("seconds", ", ".join(f"{step} {seconds:,.0f}" for step, seconds in steps.items())),
-    ]
-    if study.axes == ("width",):
-        # The epochs of one network are committed.
-        rows = rows[:-1]
-    return _table(("what", "value"), rows)
-
-
-def _networks(study: Study, configs: Sequence[RunConfig]) -> str:
-    if study.axes == ("width",):
-        widths = ", ".join(map(str, sorted(study.tables["double_descent"]["width"].unique())))
-        return f"{study.model}, widths {widths}"
-    return _joined(f"{own.model}, width {own.width or 'as published'}" for own in configs)
-
-
-def _recipe(config: RunConfig) -> str:
-    """How a network is trained, without what is as in the paper."""
-    usual, named = RunConfig(), ("momentum", "weight_decay", "schedule", "augment", "loss", "label_smoothing")
-    parts = [config.optimizer, f"learning rate {config.learning_rate:g}", f"batches of {config.batch_size:,}"]
-    others = {name: getattr(config, name) for name in named}
-    parts += [f"{name.replace('_', ' ')} {value}" for name, value in others.items() if value != getattr(usual, name)]
-    return ", ".join(parts)
-
-
 def _by_group(study: Study) -> str:
     """Accuracy of every group at the best and the final epoch, and its peak."""
     found = accuracies(study)
@@ -162,7 +113,7 @@ def _by_group(study: Study) -> str:
     rows = [(of, *(_interval(own[moment]) for moment in moments)) for of, own in groups]
     epochs = [", ".join(str(epoch) for epoch in study.epochs_of(stage).values()) for stage in ("best", "final")]
     header = ("accuracy, %", "highest", f"best epoch ({epochs[0]})", f"final epoch ({epochs[1]})")
-    return _table(header, rows)
+    return markdown.table(header, rows)
 
 
 def _by_run(study: Study) -> str:
@@ -178,7 +129,10 @@ def _by_run(study: Study) -> str:
         rows.append((*varied, *epochs, *(_interval(found.loc[[group], moment]) for group, moment in cells)))
     named = ("training, final", "test, best", "test, final", "restored, highest", "permuted, final")
     header = (*(name.replace("_", " ") for name in study.axes), "best epoch", "final epoch", *named)
-    return _table(header, sorted(rows)) + "\n\nAccuracies in %; *restored* are the true labels of permuted examples."
+    return (
+        markdown.table(header, sorted(rows))
+        + "\n\nAccuracies in %; *restored* are the true labels of permuted examples."
+    )
 
 
 def _claims(judged: Judged) -> str:
@@ -197,7 +151,7 @@ def _claims(judged: Judged) -> str:
         name, value = f"`{one.claim}` ({one.figure})", f"{one.measured:.4g}{ends}"
         rows.append((name, one.verdict, one.quantity, value, one.threshold, one.reason))
     header = ("claim", "verdict", "quantity", "measured", "expected", "why, or why this threshold")
-    return f"{text}\n\n{_table(header, rows)}"
+    return f"{text}\n\n{markdown.table(header, rows)}"
 
 
 def _interval(values: pd.Series) -> str:
@@ -206,12 +160,3 @@ def _interval(values: pd.Series) -> str:
         return DASH
     half = 100 * (found.high - found.mean)
     return f"{100 * found.mean:.1f}" + ("" if math.isnan(half) else f" ± {half:.1f}")
-
-
-def _joined(values) -> str:
-    return "; ".join(dict.fromkeys(values))
-
-
-def _table(header, rows) -> str:
-    head, *lines = ("| " + " | ".join(map(str, line)) + " |" for line in [header, *rows])
-    return "\n".join([head, "|" + "---|" * len(header), *lines])

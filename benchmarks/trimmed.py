@@ -17,8 +17,8 @@ from memorize_jax.runs.notes import file_checksum, read_notes
 from memorize_jax.storage.files import write_json
 
 DIGITS = 6
-# Pixels and places in the plane: many bytes, and no number of theirs is discussed.
-LEFT_OUT = ("examples", "umap")
+# Pixels, places in the plane, a row for every example: many bytes, and no number of theirs is discussed.
+LEFT_OUT = ("examples", "umap", "per_example", "per_example_images")
 UNFINISHED = "unfinished"
 # Beside config.json: how many examples there were.
 EXAMPLES = "examples.json"

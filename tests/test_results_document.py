@@ -1,11 +1,16 @@
+import collections
 import json
+import zlib
 
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.stats
 
-from benchmarks import document, printed, published_training, results_page
+from benchmarks import claims_by_study, document, printed, published_training, results_page
+from benchmarks.claims_by_study import Discussion
 from benchmarks.comparison import Comparison, Judged
+from benchmarks.discussed import DISCUSSED
 from benchmarks.published import comparisons
 from benchmarks.trimmed import trim
 from memorize_jax.claims.sheet import evaluate
@@ -58,6 +63,10 @@ def test_what_is_written_follows_from_the_committed_tables(judged, monkeypatch):
     assert document.replaced(content, MODULE, results_page.page(FOLDER)) == content, f"run: python -m {MODULE} --write"
 
 
+def test_the_claims_that_fail_are_those_that_are_discussed(judged):
+    assert set(DISCUSSED) == set(claims_by_study.failing(judged))
+
+
 def test_figures_shown_are_there_and_small_and_committed_studies_are_trimmed(judged):
     chosen = [(one.name, figure.name) for one in judged for figure in results_page.chosen_figures(one.study)]
     shown = {FOLDER / name / "figures" / f"{figure}.svg" for name, figure in chosen}
@@ -68,37 +77,42 @@ def test_figures_shown_are_there_and_small_and_committed_studies_are_trimmed(jud
     assert sum(sizes) < 2_000_000
     kept = [path for path in FOLDER.rglob("*") if path.is_file()]
     assert {path.suffix for path in kept} == {".csv", ".json", ".svg"}
-    assert sum(path.stat().st_size for path in kept if path.suffix != ".svg") < 2_000_000
+    # As a clone brings them.
+    assert sum(len(zlib.compress(path.read_bytes())) for path in kept if path.suffix != ".svg") < 2_000_000
     for path in FOLDER.rglob("config.json"):
         assert json.loads(path.read_text())["config"]["data_dir"] is None
 
 
 def test_recomputed_by_hand_from_the_committed_tables(judged):
     digits = next(one for one in judged if one.name == "digits")
-    metrics = pd.read_csv(FOLDER / "digits" / "metrics.csv")
-    rewinding = pd.read_csv(FOLDER / "digits" / "results" / "rewinding.csv")
-    last = rewinding[(rewinding["layer"] == "linear5") & (rewinding["into"] == "final")]
-    back = 100 * last["test_accuracy"].max() / metrics["test_accuracy"].max()
-    results = FOLDER / "digits" / "results"
-    geometry, check = (pd.read_csv(results / f"{name}.csv") for name in ("geometry", "capacity_check"))
-    best = metrics["epoch"][metrics["test_accuracy"].idxmax()]
-    # Judged by joint capacity; a table without it, by the simulated one.
-    table, column = (geometry, "joint_capacity") if "joint_capacity" in geometry else (check, "simulated_capacity")
-    hidden = table["layer"].isin([f"linear{number}" for number in range(1, 6)])
-    own = table[hidden & (table["epoch"] == best) & (table["group"] == "permuted")]
+    back, highest, ends = [], [], []
+    for seed in digits.study.seeds:
+        results = FOLDER / "digits" / f"seed_{seed}" / "results"
+        metrics = pd.read_csv(results.parent / "metrics.csv")
+        rewinding, geometry = (pd.read_csv(results / f"{name}.csv") for name in ("rewinding", "geometry"))
+        last = rewinding[(rewinding["layer"] == "linear5") & (rewinding["into"] == "final")]
+        back.append(100 * last["test_accuracy"].max() / metrics["test_accuracy"].max())
+        best = metrics["epoch"][metrics["test_accuracy"].idxmax()]
+        hidden = geometry["layer"].isin([f"linear{number}" for number in range(1, 6)])
+        own = geometry[hidden & (geometry["epoch"] == best) & (geometry["group"] == "permuted")]
+        highest.append(own["joint_capacity"].max() * 30 / 2)
+        ends.append(100 * metrics["train_accuracy"].iloc[-1])
     measured = results_page.read_measured(FOLDER / "measured.csv")
     found = comparisons([digits], measured)
     ours = {row.quantity.partition(" ")[0]: row for row in found if row.where == "digits"}
-    assert ours["share"].ours == f"{back:.4g} %"
-    assert ours["share"].gap == f"{back - 90:+.1f} points"
-    assert ours["permuted"].ours == f"{own[column].max() * 30 / 2:.4g}"
+    half = scipy.stats.t.ppf(0.975, len(back) - 1) * np.std(back, ddof=1) / np.sqrt(len(back))
+    mean = np.mean(back)
+    assert ours["share"].ours == f"{mean:.4g} % [{mean - half:.4g}, {mean + half:.4g}]"
+    assert ours["share"].gap == f"{mean - 90:+.1f} points"
+    # From the lowest to the highest seed, as these are the highest of several layers, and the ends of training.
+    assert ours["permuted"].ours == f"{np.mean(highest):.4g} [{min(highest):.4g}, {max(highest):.4g}]"
+    assert ours["accuracy"].ours == f"{np.mean(ends):.4g} % [{min(ends):.4g}, {max(ends):.4g}]"
     # The output is never rewound in the paper, whatever it gives back.
     changed = digits.study.tables["rewinding"].copy()
     changed.loc[changed["layer"] == "linear6", "test_accuracy"] = 1.0
     tables = {**digits.study.tables, "rewinding": changed}
     again = comparisons([digits._replace(study=digits.study._replace(tables=tables))], measured)
     assert [row.reason for row in again if "rewinding" in row.quantity] == [ours["share"].reason]
-    assert ours["accuracy"].ours == f"{100 * metrics['train_accuracy'].iloc[-1]:.4g} %"
 
 
 @pytest.mark.parametrize(
@@ -201,7 +215,7 @@ EXPECTED = {
 
 
 @pytest.mark.parametrize("kind", EXPECTED)
-def test_a_section_of_several_runs(tmp_path, kind):
+def test_a_section_of_several_runs(tmp_path, monkeypatch, kind):
     source = tmp_path / "source"
     if kind == "sweep":
         made_up_sweep(source)
@@ -214,6 +228,8 @@ def test_a_section_of_several_runs(tmp_path, kind):
             labeled_run(source / f"seed_{seed}", seed=seed, test_accuracy=0.25 + 0.1 * seed)
     trim(source, tmp_path / "results" / "mine")
     (tmp_path / "results" / "measured.csv").write_text((FOLDER / "measured.csv").read_text())
+    # Whatever fails on made-up numbers.
+    monkeypatch.setattr(results_page, "DISCUSSED", collections.defaultdict(lambda: Discussion("not known", "")))
     text = results_page.page(tmp_path / "results")
     assert str(tmp_path) not in text
     assert "/home/me" not in text

@@ -12,13 +12,15 @@ PANELS = (
     ("training examples by group", ("unpermuted", "permuted", "restored")),
 )
 LEVEL = 0.95
+# Curves of more seeds than this would only fill the band.
+MOST_THIN = 5
 
 
 @drawn()
 def draw_training(study: Study) -> Drawing:
     """Draws figure 2A: accuracy by epoch, on train and test and on the groups.
 
-    Means over seeds end with the shortest run; the curve of each seed is drawn to its end, thin.
+    Means over seeds end with the shortest run; the curve of each seed, of a few, is drawn to its end, thin.
     """
     metrics = study.tables["metrics"]
     best, final = (float(np.mean(list(study.epochs_of(stage).values()))) for stage in ("best", "final"))
@@ -33,7 +35,7 @@ def draw_training(study: Study) -> Drawing:
             style = group_style(group, markers=False)
             wide = by_seed(metrics, "epoch", column)
             fewest = min(fewest, draw_mean(axis, wide.columns, wide, level=LEVEL, scale=100, **style))
-            for _, own in metrics.groupby("seed") if len(study.seeds) > 1 else ():
+            for _, own in metrics.groupby("seed") if 1 < len(study.seeds) <= MOST_THIN else ():
                 axis.plot(own["epoch"], 100 * own[column], color=style["color"], linewidth=0.5, alpha=0.4)
         mark_epochs(axis, best, final, " (mean)" if len(study.seeds) > 1 else "")
         axis.set_xlabel("epoch")
