@@ -47,7 +47,5 @@ def test_each_claim_that_fails_is_discussed_with_what_was_measured():
     assert "Fails in large 0.25 [0.2, 0.3]; expected > 0.5. It does not." in text
     with pytest.raises(ValueError, match="expected a discussion of stays, which fails in large"):
         claims_by_study.discussions(STUDIES, {"falls": about["falls"]})
-    with pytest.raises(
-        ValueError, match="expected the cause of falls to be one of regime, definition"
-    ):
+    with pytest.raises(ValueError, match="expected the cause of falls to be one of regime, definition"):
         claims_by_study.discussions(STUDIES, {**about, "falls": Discussion("weather", "")})

@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import hashlib
+import importlib.metadata
 import pathlib
 import zlib
 from typing import Any
@@ -31,7 +32,7 @@ def scripts() -> str:
     import vl_convert
 
     version = ".".join(altair().SCHEMA_VERSION.removeprefix("v").split(".")[:2])
-    known = f"{vl_convert.__version__} {version} {CALL}"
+    known = f"{importlib.metadata.version('vl-convert-python')} {version} {CALL}"
     kept = _folder() / f"{hashlib.sha256(known.encode()).hexdigest()[:24]}.js.z"
     # A file that is damaged, which its checksum tells, is made anew.
     with contextlib.suppress(OSError, ValueError, zlib.error):

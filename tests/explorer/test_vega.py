@@ -34,7 +34,7 @@ def test_scripts_are_bundled_once_for_each_version(bundled, monkeypatch):
     assert first.startswith("window.vegaEmbed = vegaEmbed;")
     assert scripts() == first
     assert len(calls) == 1
-    monkeypatch.setattr(vl_convert, "__version__", "0")
+    monkeypatch.setattr(vega.importlib.metadata, "version", lambda package: "0")
     assert scripts() == first
     assert len(calls) == 2
     assert len([path for path in folder.rglob("*") if path.is_file()]) == 2
