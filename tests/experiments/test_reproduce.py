@@ -310,7 +310,7 @@ def test_more_of_everything_takes_longer_and_more_memory():
 
 def test_what_cannot_fit_into_memory_is_refused_before_training(tmp_path, done, capsys):
     chosen = SMOKE.replace("geometry", num_draws=10**9)
-    refusal = r"capacity_check with these settings would take [\d.e+]+ [GT]B of memory, .* available; lower --num_draws"
+    refusal = r"geometry with these settings would take [\d.e+]+ [GT]B of memory, .* available; lower --num_draws"
     for dry_run in (True, False):
         with pytest.raises(ValueError, match=refusal):
             reproduce.run(tmp_path / "run", chosen, dry_run=dry_run)
