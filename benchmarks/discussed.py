@@ -57,8 +57,8 @@ DISCUSSED: dict[str, Discussion] = {
     ),
     "late_layers_recover_more": Discussion(
         "regime",
-        "On Fashion-MNIST the MLP recovers more by its first two layers than by its last: every layer changed while it memorized (see "
-        "`early_layers_unchanged`), and the first one feeds all others.",
+        "The MLPs on Fashion-MNIST and on spheres recover more by their first two layers than by their last: every layer changed while they "
+        "memorized, and the first one feeds all others. In AlexNet on natural images late layers recover more, as the paper says.",
     ),
     "true_labels_back_in_late_layers": Discussion(
         "regime",

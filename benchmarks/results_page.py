@@ -29,7 +29,7 @@ from memorize_jax.studies.study import Study
 ABOUT = {
     "digits": "The first command of the README, from ten seeds: small enough for everybody, with every analysis.",
     "fashion_mlp": "The MLP on all images at full resolution, half of the labels permuted, from three seeds: claims with intervals.",
-    "spheres_mlp": "Figures A.3 and A.4 at full size, a hundred classes: the paper's own experiment.",
+    "spheres_mlp": "Figures A.3 and A.4 at full size, a hundred classes, from three seeds: the paper's own experiment.",
     "tiny_imagenet_32_alexnet": "The paper's AlexNet at full width on natural images, a hundred classes, as many images as CIFAR-100 has: its own regime.",
     "fashion_fractions": "Figure A.8: a narrower MLP on more and more permuted labels, all images at half resolution.",
     "descent_mnist1d": "Double descent with published errors: the MLPs of MNIST-1D's notebook at its fourteen widths, from three seeds.",
