@@ -15,6 +15,7 @@ from benchmarks import document
 from benchmarks.measured import measure
 from benchmarks.results_page import chosen_figures, page, read_studies
 from benchmarks.trimmed import trim
+from memorize_jax.pages.svg import compact
 from memorize_jax.report.catalog import draw
 
 MODULE = "benchmarks.results"
@@ -41,6 +42,8 @@ def main(_):
     if FLAGS.write:
         for judged in read_studies(FOLDER):
             draw(judged.study, [figure.name for figure in chosen_figures(judged.study)])
+        for path in FOLDER.rglob("*.svg"):
+            path.write_text(compact(path.read_text(encoding="utf-8")), encoding="utf-8")
         document.write(MODULE, page(FOLDER), PAGE)
 
 

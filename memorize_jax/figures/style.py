@@ -49,8 +49,6 @@ STYLE = {
 }
 # The formulas of our own labels and of tick labels; any other dollar sign is part of a name.
 FORMULA = re.compile(r"\$(R|D|_\{(10|dep|ind)\}|\\mathdefault\{[^$]*\})\$")
-# Of an SVG file.
-PATH, LONG_NUMBER = re.compile(r' d="[^"]*"'), re.compile(r"-?\d+\.\d{3,}")
 
 
 class Drawing(Figure):
@@ -152,11 +150,6 @@ def _show_names(figure):
         text.set_parse_math("$" not in FORMULA.sub("", text.get_text()))
 
 
-def _rounded(path):
-    """What a path of an SVG file draws, in hundredths of a point instead of millionths."""
-    return LONG_NUMBER.sub(lambda number: f"{round(float(number[0]), 2):g}", path[0])
-
-
 def _save(figure, path):
     """Writes a figure whole; the same figure gives the same file."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -165,7 +158,6 @@ def _save(figure, path):
             # `savefig` would draw everything twice, first for the layout alone, which this does on the way.
             figure.set_dpi(matplotlib.rcParams["savefig.dpi"])
             FigureCanvasSVG(figure).print_svg(beside, metadata={"Date": None})
-            beside.write_text(PATH.sub(_rounded, beside.read_text(encoding="utf-8")), encoding="utf-8")
         else:
             figure.savefig(beside, metadata={"Date": None})
     return path
