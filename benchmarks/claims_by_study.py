@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from benchmarks import markdown
+from benchmarks import tables
 from benchmarks.comparison import Judged
 from memorize_jax.claims.statement import FAILS, HOLDS, NOT_TESTABLE, UNDECIDED, Claim
 
@@ -32,7 +32,7 @@ def table(studies: Sequence[Judged]) -> str:
     header = ("claim", "figure", *(f"[{one.name}](#{one.name})" for one in studies))
     rows = [("*seeds*", "", *(str(len(one.study.seeds)) for one in studies))]
     rows += [(f"`{one.claim}`", one.figure, *(WORDS[_verdict(each, one)] for each in studies)) for one in tested]
-    return markdown.table(header, rows)
+    return tables.of_rows(header, rows)
 
 
 def summary(studies: Sequence[Judged]) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
-from benchmarks import claims_by_study, markdown, three_capacities
+from benchmarks import claims_by_study, tables, three_capacities
 from benchmarks.comparison import Comparison, Judged
 from benchmarks.discussed import DISCUSSED
 from benchmarks.measured import read_measured
@@ -96,7 +96,7 @@ def comparison_table(rows: Sequence[Comparison]) -> str:
     """Published numbers beside ours, as Markdown; a study's name leads to its section."""
     header = ("quantity", "stated by", "paper", "measured on", "ours", "n", "gap", "reason for the gap")
     linked = lambda name: f"[{name}](#{name})" if name in ABOUT else name
-    return markdown.table(header, [row._replace(where=linked(row.where)) for row in rows])
+    return tables.of_rows(header, [row._replace(where=linked(row.where)) for row in rows])
 
 
 def _section(judged: Judged) -> Iterator[str]:
@@ -124,7 +124,7 @@ def _by_group(study: Study) -> str:
     rows = [(of, *(_interval(own[moment]) for moment in moments)) for of, own in groups]
     epochs = [", ".join(str(epoch) for epoch in study.epochs_of(stage).values()) for stage in ("best", "final")]
     header = ("accuracy, %", "highest", f"best epoch ({epochs[0]})", f"final epoch ({epochs[1]})")
-    return markdown.table(header, rows)
+    return tables.of_rows(header, rows)
 
 
 def _by_run(study: Study) -> str:
@@ -141,7 +141,7 @@ def _by_run(study: Study) -> str:
     named = ("training, final", "test, best", "test, final", "restored, highest", "permuted, final")
     header = (*(name.replace("_", " ") for name in study.axes), "best epoch", "final epoch", *named)
     return (
-        markdown.table(header, sorted(rows))
+        tables.of_rows(header, sorted(rows))
         + "\n\nAccuracies in %; *restored* are the true labels of permuted examples."
     )
 
@@ -162,7 +162,7 @@ def _claims(judged: Judged) -> str:
         name, value = f"`{one.claim}` ({one.figure})", f"{one.measured:.4g}{ends}"
         rows.append((name, one.verdict, one.quantity, value, one.threshold, one.reason))
     header = ("claim", "verdict", "quantity", "measured", "expected", "why, or why this threshold")
-    return f"{text}\n\n{markdown.table(header, rows)}"
+    return f"{text}\n\n{tables.of_rows(header, rows)}"
 
 
 def _interval(values: pd.Series) -> str:

@@ -3,7 +3,7 @@
 import collections
 from collections.abc import Sequence
 
-from benchmarks import markdown
+from benchmarks import tables
 from benchmarks.comparison import NONE, Judged
 from benchmarks.trimmed import EXAMPLES
 from memorize_jax.config import RunConfig
@@ -26,7 +26,7 @@ def overview(studies: Sequence[Judged]) -> str:
         hours = NONE if study.axes == ("width",) else f"{sum(_seconds(study).values()) / 3600:.1f}"
         network = _networks(study, [read_config(run) for run in runs])
         rows.append((f"[{name}](#{name})", network, data, len(study.seeds), hours))
-    return markdown.table(("study", "network", "data, training examples", "seeds", "hours on two shared cores"), rows)
+    return tables.of_rows(("study", "network", "data, training examples", "seeds", "hours on two shared cores"), rows)
 
 
 def scale(study: Study) -> str:
@@ -52,7 +52,7 @@ def scale(study: Study) -> str:
     if study.axes == ("width",):
         # The epochs of one network are committed.
         rows = rows[:-1]
-    return markdown.table(("what", "value"), rows)
+    return tables.of_rows(("what", "value"), rows)
 
 
 def _seconds(study: Study) -> collections.Counter:

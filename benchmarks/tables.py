@@ -1,6 +1,7 @@
-"""Benchmark records as Markdown tables that also read well in a terminal."""
+"""Markdown tables: of benchmark records, which also read well in a terminal, and of rows of text."""
 
 import numbers
+from collections.abc import Iterable, Sequence
 
 
 def cell(value) -> str:
@@ -20,3 +21,9 @@ def table(records: list[dict]) -> str:
     lines = ["| " + " | ".join(row) + " |" for row in aligned]
     rule = "|" + "|".join("-" * (width + 1) + ":" for width in widths) + "|"
     return "\n".join([lines[0], rule, *lines[1:]])
+
+
+def of_rows(header: Sequence, rows: Iterable[Sequence]) -> str:
+    """A header and rows of anything that can be printed, as they are."""
+    head, *lines = ("| " + " | ".join(map(str, line)) + " |" for line in [header, *rows])
+    return "\n".join([head, "|" + "---|" * len(header), *lines])

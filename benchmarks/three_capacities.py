@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from benchmarks import markdown
+from benchmarks import tables
 from benchmarks.comparison import NONE, Judged
 from memorize_jax.activations import INPUT
 from memorize_jax.studies.study import Study
@@ -71,4 +71,4 @@ def table(studies: Sequence[Judged]) -> str:
             shown = [NONE if np.isnan(pair[0]) else f"{100 * pair[0]:.1f}, {100 * pair[1]:.1f}" for pair in pairs]
             counts = [NONE if np.isnan(count) else f"{count:.0f}" for count in (own.classes, own.simulated_classes)]
             rows.append((f"[{name}](#{name})", own.place, counts[0], shown[0], counts[1], shown[1]))
-    return markdown.table(header, rows)
+    return tables.of_rows(header, rows)
