@@ -115,6 +115,29 @@ def test_recomputed_by_hand_from_the_committed_tables(judged):
     assert [row.reason for row in again if "rewinding" in row.quantity] == [ours["share"].reason]
 
 
+def test_one_seed_has_an_interval_over_its_test_images(judged):
+    digits = next(one for one in judged if one.name == "digits").study
+    tables = {name: table[table["seed"] == 3] for name, table in digits.tables.items()}
+    measured = results_page.read_measured(FOLDER / "measured.csv")
+
+    def stated(num_test):
+        own = {**tables, "rewinding": tables["rewinding"].assign(num_test=num_test)}
+        study = digits._replace(seeds=(3,), tables=own)
+        found = comparisons([Judged("mine", study, evaluate(study, statements()))], measured)
+        return next(row for row in found if row.where == "mine" and "rewinding" in row.quantity)
+
+    assert "[" not in stated(np.nan).ours
+    share, *ends = map(
+        float, stated(355).ours.replace("%", "").replace("[", "").replace("]", "").replace(",", "").split()
+    )
+    best = tables["metrics"]["test_accuracy"].max()
+    # Two samples of 355 images, drawn again and again.
+    rng = np.random.default_rng(0)
+    again = rng.binomial(355, share / 100 * best, 100_000) / rng.binomial(355, best, 100_000)
+    np.testing.assert_allclose(ends, 100 * np.quantile(again, [0.025, 0.975]), rtol=0.005)
+    assert stated(355).n == "1 seed, over its test images"
+
+
 @pytest.mark.parametrize(
     ("epochs", "reason"), [((7, 300), "300 epochs at most, theirs 1000"), ((7, 1000), "–"), ((1000, 9), "9 epochs at")]
 )

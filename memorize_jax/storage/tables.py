@@ -48,7 +48,7 @@ GEOMETRY = (
 )
 # Accuracy with the layers of one unit as they were at another epoch.
 REWINDING = (
-    *("seed", "into", "layer", "layer_number", "num_layers", "rewind_epoch", "bn", "loss", *ACCURACIES),
+    *("seed", "into", "layer", "layer_number", "num_layers", "rewind_epoch", "bn", "loss", *ACCURACIES, "num_test"),
     # "self", or the folder of the other run that layers are from, or go to.
     "source",
 )

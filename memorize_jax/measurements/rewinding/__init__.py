@@ -72,7 +72,9 @@ MEASUREMENT = Measurement(
     of_final=True,
     settings=RewindingSettings,
     tables={
-        "rewinding": Table(REWINDING, text=frozenset({"into", "layer", "bn", "source"}), added=frozenset({"source"}))
+        "rewinding": Table(
+            REWINDING, text=frozenset({"into", "layer", "bn", "source"}), added=frozenset({"source", "num_test"})
+        )
     },
     other_runs=lambda settings: (settings.source,) if settings.source else (),
     check=_check,

@@ -34,6 +34,7 @@ def plan(run: Run, settings: RewindingSettings) -> Work:
     if settings.bn == "recalibrate" and run.noted.network is not None:
         raise ValueError("expected bn other than recalibrate for a run that was watched, which only its program trains")
     evaluate, last, bn = run.evaluator(), run.final_epoch, settings.bn
+    num_test = len(run.splits.test.labels)
 
     def rows(unit):
         source, into, name, epoch = unit
@@ -42,7 +43,7 @@ def plan(run: Run, settings: RewindingSettings) -> Work:
         variables = rewound_network(group, epoch, final, donor.network, donor.network_layers, into=into, bn=bn)
         if bn == "recalibrate":
             variables = _recalibrated(run, variables)
-        about = {"seed": run.config.seed, "into": into, "bn": bn, "source": source}
+        about = {"seed": run.config.seed, "into": into, "bn": bn, "source": source, "num_test": num_test}
         return [rewinding_row(group, epoch, evaluate(variables), **about)]
 
     return Work(units, rows, counted="network")

@@ -55,11 +55,20 @@ _train_mode = jax.jit(_apply, static_argnums=0)
 
 
 def rewinding_row(
-    group: LayerGroup, rewind_epoch: int, accuracies: Mapping, *, seed: int, into: str, bn: str, source: str = SELF
+    group: LayerGroup,
+    rewind_epoch: int,
+    accuracies: Mapping,
+    *,
+    seed: int,
+    into: str,
+    bn: str,
+    num_test: int,
+    source: str = SELF,
 ) -> dict:
     """A row of results/rewinding.csv: what a rewound network reaches, by `training.Trainer.evaluate`."""
     place = {"layer": group.name, "layer_number": group.layers[0].number, "num_layers": len(group.layers)}
-    return {"seed": seed, "into": into, **place, "rewind_epoch": rewind_epoch, "bn": bn, **accuracies, "source": source}
+    about = {"seed": seed, "into": into, **place, "rewind_epoch": rewind_epoch, "bn": bn}
+    return {**about, **accuracies, "num_test": num_test, "source": source}
 
 
 def rewound_network(

@@ -41,6 +41,7 @@ def test_all_layers_rewound_are_the_network_of_that_epoch(tiny_runs, tmp_path, i
     expected = metrics.iloc[[0, 2] if into == "final" else [3, 3]]
     for column in MEASURES:
         np.testing.assert_allclose(table[column], expected[column], rtol=1e-6)
+    assert set(table["num_test"]) == {len(open_run(folder).splits.test.labels)}
 
 
 @pytest.fixture
