@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
-from benchmarks import claims_by_study, tables, three_capacities
+from benchmarks import beside_figures, claims_by_study, tables, three_capacities
 from benchmarks.comparison import Comparison, Judged
 from benchmarks.discussed import DISCUSSED
 from benchmarks.measured import read_measured
@@ -108,6 +108,8 @@ def _section(judged: Judged) -> Iterator[str]:
         yield _by_group(study)
     elif study.axes != ("width",):
         yield _by_run(study)
+    if beside := beside_figures.table(study):
+        yield f"Point by point beside the paper:\n\n{beside}"
     yield _claims(judged)
     for figure in chosen_figures(study):
         yield f"![{figure.title}](results/{judged.name}/figures/{figure.name}.svg)"
