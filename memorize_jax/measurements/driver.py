@@ -22,7 +22,8 @@ from memorize_jax.runs.notes import are_made, note_tables, read_notes
 from memorize_jax.runs.others import describe_others
 from memorize_jax.runs.provenance import provenance
 from memorize_jax.runs.run import DamagedNetworkError, Run, run_to_measure
-from memorize_jax.storage.tables import make_table, write_table
+from memorize_jax.storage.tables import write_table
+from memorize_jax.storage.unit_tables import make_table
 from memorize_jax.threads import one_thread
 
 

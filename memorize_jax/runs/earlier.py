@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 from memorize_jax.runs.notes import file_checksum, read_notes
 from memorize_jax.runs.run import Run
-from memorize_jax.storage.tables import exact_rows, made_so_far
+from memorize_jax.storage.tables import exact_rows
+from memorize_jax.storage.unit_tables import made_so_far
 
 
 def earlier_rows(run: Run, measurement: str, settings: Mapping, unit: Mapping) -> list[dict] | None:

@@ -1,16 +1,13 @@
-"""Tables: their columns, and how they are written, read, and made unit by unit."""
+"""Tables: their columns, and how they are written and read."""
 
-import contextlib
 import csv
-import json
-import os
 import pathlib
-from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import pandas as pd
 
-from memorize_jax.storage.files import checksum, write_text
+from memorize_jax.storage.files import write_text
 
 # What tables have in common.
 ACCURACIES = ("train_accuracy", "unpermuted_accuracy", "permuted_accuracy", "restored_accuracy", "test_accuracy")
@@ -149,76 +146,6 @@ def read_table(
     return table
 
 
-def make_table(
-    path: pathlib.Path,
-    columns: Sequence[str],
-    units: Iterable[Hashable],
-    make_rows: Callable[[Hashable], list[dict] | None],
-    *,
-    settings: Mapping,
-    otherwise: Callable[[Hashable], list[dict]] = lambda unit: [],
-    will_grow: bool = False,
-) -> pd.DataFrame:
-    """Makes a table of many units of work; a unit that was finished before an interruption is not made again.
-
-    Finished units are noted, line by line, in a file beside the table, which goes when the table is there. The table
-    is the same, byte for byte, however often its making was interrupted.
-
-    Args:
-      units: keys of the units, in the order of the table; numbers, strings or tuples of them.
-      make_rows: key -> rows; None for a unit that cannot be made now.
-      settings: everything else the rows depend on, as JSON; rows made with other settings are not used.
-      otherwise: key -> the rows that stand for a unit that cannot be made; a later attempt makes it.
-      will_grow: the notes stay, for a later call with more units.
-
-    Raises ValueError for rows without the columns, or no rows at all.
-    """
-    notes, rows = _notes_of(path), []
-    path.parent.mkdir(exist_ok=True)
-    start = _line("settings", json.loads(json.dumps(settings, sort_keys=True)))
-    made, sound = _read_notes(notes, start)
-    with open(notes, "r+b" if sound else "wb") as stream:
-
-        def note(line):
-            stream.write(line)
-            stream.flush()
-            os.fsync(stream.fileno())
-
-        # What follows the last sound line was cut short.
-        stream.truncate(sound)
-        stream.seek(sound)
-        if not sound:
-            note(start)
-        for unit in units:
-            if (key := json.dumps(unit)) not in made:
-                if (found := make_rows(unit)) is None:
-                    rows += otherwise(unit)
-                    continue
-                # Through JSON in any case, so that a table does not show where it was interrupted.
-                note(line := _line(key, found))
-                made[key] = _parse(line)[1]
-            rows += made[key]
-    if not rows:
-        raise ValueError(f"nothing could be measured for {path}")
-    write_table(path, rows, columns)
-    if not will_grow:
-        notes.unlink()
-    return pd.DataFrame(rows, columns=list(columns))
-
-
-def made_so_far(path: pathlib.Path) -> tuple[dict, dict[str, list[dict]]] | None:
-    """What is noted beside a table that `make_table` has begun: its settings, and the rows of the units made so far.
-
-    Units are under their keys as JSON. None where nothing sound is noted.
-    """
-    try:
-        with open(_notes_of(path), "rb") as stream:
-            (_, settings), *units = _sound_lines(stream)
-    except (FileNotFoundError, ValueError):
-        return None
-    return settings, dict(units)
-
-
 def exact_rows(path: pathlib.Path) -> list[dict]:
     """The rows of a table that `write_table` wrote, its numbers to the last bit; what is missing is NaN."""
     with open(path, encoding="utf-8", newline="") as stream:
@@ -232,39 +159,3 @@ def _number(cell):
     if not cell:
         return float("nan")
     return int(cell) if cell.lstrip("-").isdigit() else float(cell)
-
-
-def _notes_of(path):
-    return path.with_name(f"{path.stem}.partial.jsonl")
-
-
-def _sound_lines(stream):
-    """(key, content) of the lines, up to the first that was cut short or has changed."""
-    with contextlib.suppress(ValueError):
-        for line in stream:
-            yield _parse(line)
-
-
-def _line(key, content):
-    # NumPy's numbers become Python's.
-    body = json.dumps([key, content], default=lambda number: number.item())
-    return f"{checksum(body.encode())} {body}\n".encode()
-
-
-def _parse(line):
-    check, _, body = line.partition(b" ")
-    if not body.endswith(b"\n") or check != checksum(body[:-1]).encode():
-        raise ValueError("a line that was cut short or has changed")
-    return json.loads(body)
-
-
-def _read_notes(notes, start):
-    made, sound = {}, 0  # the units noted under the same settings, and how many bytes of the file are sound
-    with contextlib.suppress(FileNotFoundError, ValueError), open(notes, "rb") as stream:
-        for line in stream:
-            if not sound and line != start:
-                break
-            key, rows = _parse(line)
-            made[key] = rows
-            sound += len(line)
-    return made, sound
