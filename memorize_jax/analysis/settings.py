@@ -4,6 +4,9 @@ import dataclasses
 
 from memorize_jax.config import Settings, check, setting
 
+# Fields that decide which manifolds are measured, and not how.
+MANIFOLDS = ("examples_per_class", "max_classes")
+
 
 @dataclasses.dataclass(frozen=True)
 class GeometrySettings(Settings):

@@ -64,7 +64,7 @@ def measure(
         _refuse(measurement, folder, run.config, run.splits)
         others = describe_others(measurement.other_runs(*settings), run.config.seed)
         work = plan(run, *settings)
-        depends_on = {**_of_rows(work, settings), **_named(others)}
+        depends_on = {**_of_rows(measurement, work, settings), **_named(others)}
         table = _make_tables(measurement, run, work, depends_on, skip_damaged, will_grow, second)
     note_tables(
         folder,
@@ -92,6 +92,7 @@ def is_measured(measurement: Measurement, folder: RunFolder, settings: Sequence[
     defaults = noted_settings([type(one)() for one in settings])
     # A setting that there was not when the tables were made is what it is by default.
     asked = {name: own for name, own in noted_settings(settings).items() if name in made or own != defaults[name]}
+    asked |= {name: made[name] for name in _without_effect(measurement, settings).intersection(made)}
     about = {"settings": asked, "identity": noted.identity, **_named(others)}
     return are_made(folder, measurement.name, tuple(measurement.tables), **about)
 
@@ -166,8 +167,18 @@ def _named(others: Mapping) -> dict:
     return {"other_runs": dict(others)} if others else {}
 
 
-def _of_rows(work: Work, settings: Sequence[Settings]) -> Mapping:
+def _of_rows(measurement: Measurement, work: Work, settings: Sequence[Settings]) -> Mapping:
     """Everything that rows depend on besides the run, as JSON."""
     if work.depends_on is not None:
         return dict(work.depends_on)
-    return {name: value for one in settings for name, value in one.apart_from_epochs().items()}
+    without_effect = _without_effect(measurement, settings)
+    noted = {name: value for one in settings for name, value in one.apart_from_epochs().items()}
+    return {name: value for name, value in noted.items() if name not in without_effect}
+
+
+def _without_effect(measurement: Measurement, settings: Sequence[Settings]) -> set[str]:
+    """Fields of the settings that it reads of other measurements that change nothing in its tables."""
+    if measurement.affected_by is None:
+        return set()
+    read = [one for part, one in zip(measurement.parts, settings, strict=True) if part != measurement.name]
+    return {field.name for one in read for field in dataclasses.fields(one)}.difference(measurement.affected_by)

@@ -62,6 +62,8 @@ class Measurement:
       settings: class of its settings, whose fields are its flags; None if it has none.
       reads: names of other measurements whose settings it reads too: those of the same manifolds.
       reads_flags: fields of these that are flags of its command.
+      affected_by: fields of these that its tables depend on; None for all. Others may change, as which epochs another
+        measurement chooses, and nothing is measured again.
       takes_rows_of: names of measurements whose rows it takes where they are there, and else measures itself; where all
         are made, these come before it.
       axes: fields that vary in the studies that it belongs to, e.g. ("width",); () for a study of one network.
@@ -84,6 +86,7 @@ class Measurement:
     settings: type[Settings] | None = None
     reads: tuple[str, ...] = ()
     reads_flags: tuple[str, ...] = ()
+    affected_by: tuple[str, ...] | None = None
     takes_rows_of: tuple[str, ...] = ()
     axes: tuple[str, ...] = ()
     of_final: bool = False

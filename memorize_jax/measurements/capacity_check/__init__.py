@@ -9,6 +9,7 @@ its cost grows with the square of the number of classes, so --capacity_classes l
 
 import dataclasses
 
+from memorize_jax.analysis.settings import MANIFOLDS
 from memorize_jax.config import Settings, setting
 from memorize_jax.data import GROUPS
 from memorize_jax.measurements import costs
@@ -53,6 +54,8 @@ MEASUREMENT = Measurement(
     settings=CapacityCheckSettings,
     reads=("geometry",),
     reads_flags=("examples_per_class", "num_draws", "num_center_components", "joint_draws"),
+    # Simulations have no margin.
+    affected_by=(*MANIFOLDS, "num_draws", "num_center_components", "compat", "joint_draws"),
     takes_rows_of=("geometry",),
     tables={
         "capacity_check": Table(

@@ -81,6 +81,5 @@ def plan(run: Run, settings: CapacityCheckSettings, geometry: GeometrySettings) 
             )
         return result
 
-    depends_on = {"check": settings.apart_from_epochs(), "geometry": geometry.apart_from_epochs()}
     units = [(epoch, group) for epoch in run.select_epochs(settings.capacity_epochs) for group in examples]
-    return Work(units, rows, depends_on=depends_on, counted="group")
+    return Work(units, rows, counted="group")

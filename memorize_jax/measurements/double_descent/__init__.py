@@ -4,6 +4,7 @@
 """
 
 from memorize_jax.analysis.examples import choose_examples
+from memorize_jax.analysis.settings import MANIFOLDS
 from memorize_jax.measurements.measurement import Measurement, Table
 from memorize_jax.storage.tables import DOUBLE_DESCENT
 
@@ -18,6 +19,7 @@ MEASUREMENT = Measurement(
     room=__name__,
     of_any_network=False,
     reads=("geometry",),
+    affected_by=(*MANIFOLDS, "num_draws", "kappa", "num_center_components", "compat"),
     tables={"double_descent": Table(DOUBLE_DESCENT, text=frozenset({"moment", "layer"}))},
     axes=("width",),
     check=_check,

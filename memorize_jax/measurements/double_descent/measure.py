@@ -46,4 +46,4 @@ def plan(run: Run, geometry: GeometrySettings) -> Work:
         (row,) = geometry_rows(measured.mean_field, (name,), about, numbers=(number,))
         return [{column: row[column] for column in DOUBLE_DESCENT}]
 
-    return Work(list(epochs), rows, depends_on=geometry.apart_from_epochs())
+    return Work(list(epochs), rows)

@@ -9,6 +9,7 @@ learning, the error that it predicts, and the error of prototypes drawn from the
 import dataclasses
 
 from memorize_jax.analysis.products import BLOCK_BYTES
+from memorize_jax.analysis.settings import MANIFOLDS
 from memorize_jax.config import Settings, check, setting
 from memorize_jax.data import GROUPS
 from memorize_jax.measurements.measurement import Measurement, Table
@@ -72,7 +73,8 @@ MEASUREMENT = Measurement(
     room=__name__,
     settings=FewShotSettings,
     reads=("geometry",),
-    reads_flags=("examples_per_class", "max_classes"),
+    reads_flags=MANIFOLDS,
+    affected_by=MANIFOLDS,
     tables={"few_shot": Table(COLUMNS, text=frozenset({"layer", "group"}))},
     cost=_cost,
 )

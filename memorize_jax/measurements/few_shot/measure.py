@@ -56,10 +56,7 @@ def plan(run: Run, settings: FewShotSettings, geometry: GeometrySettings) -> Wor
         ]
 
     units = [(epoch, group) for epoch in run.select_epochs(settings.few_shot_epochs) for group in examples]
-    depends_on = settings.apart_from_epochs() | {
-        name: getattr(geometry, name) for name in ("examples_per_class", "max_classes")
-    }
-    return Work(units, rows, depends_on=depends_on, instead=instead, counted="group")
+    return Work(units, rows, instead=instead, counted="group")
 
 
 def summaries(found: FewShot, shots: tuple[int, ...], num_examples: int) -> list[list[dict]]:
