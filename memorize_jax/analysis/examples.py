@@ -72,9 +72,10 @@ def resampled_groups(
         counts = np.bincount(groups[name].labels)
         whole = [label for label in map(given.get, chosen[:, 0]) if counts[label] <= chosen.shape[1]]
         if whole:
+            of = "every class" if len(whole) == len(chosen) else f"class {', '.join(map(str, whole))}"
             warn(
-                f"{name}: all examples of class {', '.join(map(str, whole))} are measured, so there are no "
-                "others and no spread over them; lower --examples_per_class"
+                f"{name}: all examples of {of} are measured, so there are no others and no spread over them; lower "
+                "--examples_per_class"
             )
         else:
             found.append(name)

@@ -209,7 +209,7 @@ def test_what_was_begun_before_training_was_resumed_is_not_mixed_with_what_came_
     rewind = lambda: driver.measure(get_measurement("rewinding"), mine.workdir, settings)
     rewind()
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("memorize_jax.storage.tables.write_table", stopped)
+        patched.setattr("memorize_jax.storage.unit_tables.write_table", stopped)
         with pytest.raises(KeyboardInterrupt):
             rewind()
     assert list(mine.results.glob("rewinding.partial.jsonl"))
