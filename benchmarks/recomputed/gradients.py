@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from benchmarks.recomputed.compared import Recomputed
-from benchmarks.recomputed.network import layers_of, parameters, scaled
+from benchmarks.recomputed.network import layers_of, parameters, scale_of, scaled
 from memorize_jax.runs.run import Run
 
 PARTS = ("full", "dep", "ind")
@@ -45,9 +45,10 @@ def _gradient_parts(run, own, chosen) -> list[dict[str, list[torch.Tensor]]]:
     """Layer -> gradients of the mean logits of some examples: of their labels, by the model's shares, and of all classes alike."""
     arrays = [(name, array) for name, parts in own.items() for array in parts.values()]
     sums = [[torch.zeros_like(array) for _, array in arrays] for _ in range(3)]
+    scale = scale_of(run.splits.train.images)
     images, labels = run.splits.train.images[chosen], torch.tensor(run.labels.assigned[chosen], dtype=torch.int64)
     for start in range(0, len(images), 500):
-        shown = layers_of(run.config.model, own, scaled(images[start : start + 500], run.splits.train.images))
+        shown = layers_of(run.config.model, own, scaled(images[start : start + 500], scale))
         logits = list(shown.values())[-1]
         wanted = logits.gather(1, labels[start : start + 500, None]).sum()
         for total, value in zip(

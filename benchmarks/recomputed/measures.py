@@ -10,7 +10,7 @@ import torch
 from benchmarks.recomputed import geometry as again
 from benchmarks.recomputed.compared import Recomputed
 from benchmarks.recomputed.gradients import gradient_rows
-from benchmarks.recomputed.network import NETWORKS, layers_of, parameters, predictions, scaled
+from benchmarks.recomputed.network import NETWORKS, layers_of, parameters, predictions, scale_of, scaled
 from memorize_jax.analysis.examples import choose_examples
 from memorize_jax.analysis.settings import GeometrySettings
 from memorize_jax.geometry import center_structure
@@ -26,10 +26,10 @@ ACCURACIES = ("train_accuracy", "unpermuted_accuracy", "permuted_accuracy", "res
 
 def accuracies(run: Run, own: dict) -> dict[str, float]:
     """The accuracies of a network on all examples of a run."""
-    train, labels = run.splits.train, run.labels
-    found = predictions(run.config.model, own, train.images, train.images)
+    train, labels, scale = run.splits.train, run.labels, scale_of(run.splits.train.images)
+    found = predictions(run.config.model, own, train.images, scale)
     assigned, true, permuted = found == labels.assigned, found == labels.true, labels.is_permuted
-    test = predictions(run.config.model, own, run.splits.test.images, train.images) == run.splits.test.labels
+    test = predictions(run.config.model, own, run.splits.test.images, scale) == run.splits.test.labels
     values = (
         assigned.mean(),
         assigned[~permuted].mean(),
@@ -76,10 +76,11 @@ def geometry_rows(run: Run, rng: np.random.Generator, number: int, num_draws: in
     table = run.table("geometry")
     table = table[table["status"] == 0]
     chosen = choose_examples(run.splits, run.labels, settings, seed=run.config.seed)
+    scale = scale_of(run.splits.train.images)
     for _, stored in table.sample(min(number, len(table)), random_state=int(rng.integers(2**31))).iterrows():
         split = run.splits.test if stored["group"] == "test" else run.splits.train
         examples = chosen[stored["group"]]
-        images = scaled(split.images[examples.ravel()], run.splits.train.images)
+        images = scaled(split.images[examples.ravel()], scale)
         with torch.no_grad():
             shown = layers_of(run.config.model, parameters(run.network(int(stored["epoch"]))), images)
         value = images if stored["layer"] == "input" else shown[stored["layer"]]
@@ -133,10 +134,10 @@ def decoding_rows(run: Run, rng: np.random.Generator, number: int) -> Iterator[R
 
 
 def _layer(run, own, layer, images) -> np.ndarray:
-    found = []
+    found, scale = [], scale_of(run.splits.train.images)
     with torch.no_grad():
         for start in range(0, len(images), 1000):
-            value = scaled(images[start : start + 1000], run.splits.train.images)
+            value = scaled(images[start : start + 1000], scale)
             shown = value if layer == "input" else layers_of(run.config.model, own, value)[layer]
             found.append(shown.flatten(1).numpy())
     return np.concatenate(found)

@@ -1,6 +1,7 @@
 """The networks of tables 1 to 3 in PyTorch, in float64, with the parameters of a stored epoch; no flax."""
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -28,11 +29,23 @@ def parameters(variables: Mapping) -> dict[str, dict[str, torch.Tensor]]:
     return found
 
 
-def scaled(images: np.ndarray, train_images: np.ndarray) -> torch.Tensor:
-    """Images [n, height, width, channels] with mean 0 and deviation 1 of every channel over the training set."""
+class Scale(NamedTuple):
+    """Mean and standard deviation of every channel over the training set; a deviation of 0 counts as 1."""
+
+    mean: np.ndarray
+    deviation: np.ndarray
+
+
+def scale_of(train_images: np.ndarray) -> Scale:
+    """The scale of training images [n, height, width, channels]."""
     whole = train_images.reshape(-1, train_images.shape[-1]).astype(np.float64)
-    mean, deviation = whole.mean(axis=0), whole.std(axis=0)
-    return torch.tensor((images.astype(np.float64) - mean) / np.where(deviation > 0, deviation, 1))
+    deviation = whole.std(axis=0)
+    return Scale(whole.mean(axis=0), np.where(deviation > 0, deviation, 1))
+
+
+def scaled(images: np.ndarray, scale: Scale) -> torch.Tensor:
+    """Images [n, height, width, channels] with mean 0 and deviation 1 of every channel over the training set."""
+    return torch.tensor((images.astype(np.float64) - scale.mean) / scale.deviation)
 
 
 def layers_of(
@@ -61,11 +74,11 @@ def layers_of(
     return shown
 
 
-def predictions(model: str, own, images: np.ndarray, train_images: np.ndarray, *, at_a_time: int = 1000) -> np.ndarray:
+def predictions(model: str, own, images: np.ndarray, scale: Scale, *, at_a_time: int = 1000) -> np.ndarray:
     """The class of highest logit of every image."""
     found = []
     with torch.no_grad():
         for start in range(0, len(images), at_a_time):
-            shown = layers_of(model, own, scaled(images[start : start + at_a_time], train_images))
+            shown = layers_of(model, own, scaled(images[start : start + at_a_time], scale))
             found.append(list(shown.values())[-1].argmax(1).numpy())
     return np.concatenate(found)
