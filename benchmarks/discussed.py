@@ -89,6 +89,12 @@ DISCUSSED: dict[str, Discussion] = {
         "As `radius_and_correlation_monotonic`; test error of the same networks does descend twice, as published.",
     ),
     "best_epoch_monotonic": Discussion("regime", "As `radius_and_correlation_monotonic`."),
+    "unpermuted_gradient_leads_at_start": Discussion(
+        "regime",
+        "In VGG16, which has no BatchNorm and starts as in PyTorch, a fresh network's gradient hardly depends on whose it is: in squared norm that of "
+        "unpermuted examples is 0.8 to 3 times that of permuted ones. After one epoch their label-dependent part is 60 to 570 times as large, as the "
+        "paper says.",
+    ),
     "groups_contribute_alike_at_the_end": Discussion(
         "not known",
         "At the end permuted examples have the larger gradient, threefold in squared norm, 1.7-fold in norm: of the labels that are not yet "
