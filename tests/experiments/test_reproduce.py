@@ -64,6 +64,15 @@ def test_nothing_is_done_twice(copy, done, capsys, monkeypatch):
     assert f"report: {copy / 'report.html'}" in said
 
 
+def test_a_run_without_its_last_network_is_trained_to_its_end_and_one_without_any_is_left(copy, done, capsys):
+    """Killed between the last row of metrics.csv and its network; or to save room on the disk."""
+    epochs = copy / "checkpoints" / "epochs"
+    for removed, runs in ((epochs / "4", True), (epochs, False)):
+        shutil.rmtree(removed)
+        reproduce.run(copy, MADE_WITH, dry_run=True)
+        assert plan(capsys)["train"] == runs
+
+
 def test_a_dry_run_only_tells(copy, done, capsys):
     (copy / "results" / "rewinding.csv").unlink()
     before = {path: path.read_bytes() for path in copy.rglob("*") if path.is_file()}
