@@ -89,21 +89,14 @@ def plan_training(runs: Mapping[RunFolder, RunConfig], work: costs.Workload) -> 
     rows = {folder: stored_rows(folder) for folder in runs}
     epochs = [len(own) - 1 for own in rows.values()]
     config = next(iter(runs.values()))
-    if all(has_ended(runs[folder], own) and not _lacks_last(folder, own) for folder, own in rows.items()):
+    # A process that is killed between the last row and its network, or the state, leaves the row.
+    is_stored = lambda folder, own: not EpochStore(folder.checkpoints).ends_before(len(own) - 1)
+    if all(has_ended(runs[folder], own) and is_stored(folder, own) for folder, own in rows.items()):
         return Planned("train", f"finished at epoch {', '.join(map(str, epochs))}", False)
     there = "nothing yet" if max(epochs) < 0 else f"at epoch {', '.join(map(str, epochs))} of at most {config.epochs}"
     each, size = costs.training(work)
     seconds = costs.START_SECONDS + sum(config.epochs - epoch for epoch in epochs) * each
     return Planned("train", there, True, seconds, config.stop_accuracy < 1, costs.PROGRAM_BYTES + size)
-
-
-def _lacks_last(folder: RunFolder, rows: Sequence[Mapping]) -> bool:
-    """Whether a process was killed between the last row and its network, which training makes again.
-
-    A run whose networks were all removed keeps its tables, and is not trained anew.
-    """
-    stored = EpochStore(folder.checkpoints).epochs()
-    return bool(stored) and len(rows) - 1 not in stored
 
 
 def plan_measurement(

@@ -64,10 +64,11 @@ def test_nothing_is_done_twice(copy, done, capsys, monkeypatch):
     assert f"report: {copy / 'report.html'}" in said
 
 
-def test_a_run_without_its_last_network_is_trained_to_its_end_and_one_without_any_is_left(copy, done, capsys):
-    """Killed between the last row of metrics.csv and its network; or to save room on the disk."""
-    epochs = copy / "checkpoints" / "epochs"
-    for removed, runs in ((epochs / "4", True), (epochs, False)):
+@pytest.mark.parametrize("kind", ["epochs", "resume"])
+def test_a_run_without_its_last_network_or_state_is_trained_to_its_end(copy, done, capsys, kind):
+    """Killed between the last row of metrics.csv and what it stands for; a run without any was rid of them by hand."""
+    stored = copy / "checkpoints" / kind
+    for removed, runs in ((stored / "4", True), (stored, False)):
         shutil.rmtree(removed)
         reproduce.run(copy, MADE_WITH, dry_run=True)
         assert plan(capsys)["train"] == runs

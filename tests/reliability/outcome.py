@@ -22,10 +22,13 @@ def outcome(workdir: pathlib.Path) -> dict:
     if run.labels.is_file():
         with np.load(run.labels, allow_pickle=False) as content:
             found["labels"] = b"".join(content[name].tobytes() for name in sorted(content))
-    states = sorted((run.checkpoints / "resume").glob("*"), key=lambda path: int(path.name))
+    states = [path for path in (run.checkpoints / "resume").glob("*") if path.name.isdecimal()]
+    states.sort(key=lambda path: int(path.name))
     for folder in (*run.checkpoints.glob("epochs*/*"), *states[-1:]):
         found |= {str(path.relative_to(workdir)): path.read_bytes() for path in folder.glob("*/*")}
-    found |= {path.name: path.read_bytes() for path in run.results.glob("*.csv")}
+    # Claims that cannot be tested say which command would make the table, in this folder.
+    here = str(workdir).encode()
+    found |= {path.name: path.read_bytes().replace(here, b"WORKDIR") for path in run.results.glob("*.csv")}
     # Names alone show what was left behind.
     for path in workdir.rglob("*"):
         if any(part in path.name for part in (".new", ".old", ".tmp", ".partial", ".lock", "orbax-checkpoint-tmp")):
@@ -35,7 +38,9 @@ def outcome(workdir: pathlib.Path) -> dict:
 
 def outcome_of_all(workdir: pathlib.Path) -> dict:
     """Name -> bytes of every run in a folder, and of the tables over all of them."""
-    found = {f"results/{path.name}": path.read_bytes() for path in (workdir / "results").glob("*.csv")}
+    here = str(workdir).encode()
+    tables = (workdir / "results").glob("*.csv")
+    found = {f"results/{path.name}": path.read_bytes().replace(here, b"WORKDIR") for path in tables}
     found |= {path.name: path.read_bytes() for path in workdir.glob("runs.csv")}
     for run in runs_in(workdir):
         own = outcome(run.workdir)

@@ -232,6 +232,11 @@ class EpochStore:
         """The stored epochs in order; a folder that holds nothing of ours is not one, whatever its name."""
         return sorted({*folders.stored_epochs(self._full), *folders.stored_epochs(self._short)})
 
+    def ends_before(self, epoch: int) -> bool:
+        """Whether the newest network or training state is of an earlier epoch, after a kill; not if all are removed."""
+        kinds = (self.epochs(), folders.stored_epochs(self._states))
+        return any(stored and stored[-1] < epoch for stored in kinds)
+
     def load(self, epoch: int) -> dict:
         """Restores params and batch_stats of an epoch, with NumPy leaves whatever device they were saved from.
 
