@@ -61,6 +61,29 @@ def choose_examples(
     return chosen
 
 
+def choose_repeatedly(
+    splits: Splits,
+    labels: PermutedLabels,
+    settings: GeometrySettings,
+    *,
+    seed: int,
+    names: Sequence[str] = GROUPS,
+) -> dict[str, list[Int[np.ndarray, "P M"]]]:
+    """Chooses the examples of every group as often as the settings ask for; arguments of `choose_examples`.
+
+    Returns:
+      group -> its choices: the first is that of `choose_examples`, and the only one where a class has no others.
+    """
+    chosen = choose_examples(splits, labels, settings, seed=seed, names=names)
+    choices = {group: [examples] for group, examples in chosen.items()}
+    if settings.example_repeats > 1:
+        for group in resampled_groups(splits, labels, chosen):
+            for repeat in range(1, settings.example_repeats):
+                again = choose_examples(splits, labels, settings, seed=seed, names=[group], repeat=repeat)
+                choices[group].append(again[group])
+    return choices
+
+
 def resampled_groups(
     splits: Splits, labels: PermutedLabels, examples: Mapping[str, Int[np.ndarray, "P M"]]
 ) -> list[str]:

@@ -54,7 +54,7 @@ CLAIMS = ("claim", "figure", "statement", "quantity", "measured", "low", "high",
 # Accuracy and the geometry of the test set's manifolds by width; `moment` is best or final.
 DOUBLE_DESCENT = (
     *("seed", "width", "num_parameters", "moment", "epoch", "layer", "layer_number", *ACCURACIES),
-    *(*MEASURES, "num_center_components", *SIZES),
+    *(*MEASURES, "num_center_components", *SIZES, *JOINT, *RESAMPLED),
 )
 # Squared norms and cosines of the parts of the gradient, by layer and group; `data_classes` is P of the data set.
 GRADIENTS = (

@@ -15,7 +15,7 @@ from memorize_jax.runs.folder import RunFolder
 from memorize_jax.runs.noted import read_config
 from memorize_jax.runs.notes import note_tables
 from memorize_jax.runs.seeds import seed_folder
-from memorize_jax.storage.tables import DOUBLE_DESCENT, GEOMETRY, read_table, write_table
+from memorize_jax.storage.tables import DOUBLE_DESCENT, GEOMETRY, JOINT, RESAMPLED, read_table, write_table
 from tests.commands import NOTE
 from tests.experiments.made_up import made_up_run
 
@@ -90,7 +90,8 @@ def test_the_test_manifolds_of_the_last_hidden_layer_are_measured(smoke_run, tmp
     assert set(rows["num_parameters"]) == {64 * 32 + 4 * 32**2 + 5 * 32 + 32 * 10 + 10}
     table = read_table(run.results / "geometry.csv", GEOMETRY, "")
     same = table[(table["epoch"] == 4) & (table["group"] == "test") & (table["layer"] == "linear5")].iloc[0]
-    for column in ("capacity", "radius", "dimension", "center_correlation"):
+    joint = ("joint_capacity", "joint_radius", "joint_dimension", "joint_classes", "joint_status")
+    for column in ("capacity", "radius", "dimension", "center_correlation", *joint):
         np.testing.assert_allclose(rows[column].iloc[1], same[column], rtol=1e-3)
 
 
@@ -106,3 +107,13 @@ def test_too_few_test_examples_are_noticed_before_anything_is_trained(tmp_path):
     with pytest.raises(ValueError, match="at least 10000 test examples in every class"):
         double_descent.run_widths(tmp_path / "new", double_descent.plan_of(preset, None), preset)
     assert not (tmp_path / "new").exists()
+
+
+def test_tables_of_before_are_read_without_joint_geometry(tmp_path):
+    before = [column for column in DOUBLE_DESCENT if column not in {*JOINT, *RESAMPLED}]
+    row = dict.fromkeys(before, 0.5) | {"layer": "linear2", "moment": "best"}
+    write_table(tmp_path / "double_descent.csv", [row], before)
+    own = MEASUREMENT.tables["double_descent"]
+    table = read_table(tmp_path / "double_descent.csv", own.columns, "", text=own.text, added=own.added)
+    assert table["joint_capacity"].isna().all()
+    assert table["capacity_example_sd"].isna().all()

@@ -6,7 +6,7 @@
 from memorize_jax.analysis.examples import choose_examples
 from memorize_jax.analysis.settings import MANIFOLDS
 from memorize_jax.measurements.measurement import Measurement, Table
-from memorize_jax.storage.tables import DOUBLE_DESCENT
+from memorize_jax.storage.tables import DOUBLE_DESCENT, JOINT, RESAMPLED
 
 
 def _check(config, splits, labels, geometry):
@@ -19,8 +19,12 @@ MEASUREMENT = Measurement(
     room=__name__,
     of_any_network=False,
     reads=("geometry",),
-    affected_by=(*MANIFOLDS, "num_draws", "kappa", "num_center_components", "compat"),
-    tables={"double_descent": Table(DOUBLE_DESCENT, text=frozenset({"moment", "layer"}))},
+    affected_by=(*MANIFOLDS, "num_draws", "kappa", "num_center_components", "compat", "joint_draws", "example_repeats"),
+    tables={
+        "double_descent": Table(
+            DOUBLE_DESCENT, text=frozenset({"moment", "layer"}), added=frozenset({*JOINT, *RESAMPLED})
+        )
+    },
     axes=("width",),
     check=_check,
 )

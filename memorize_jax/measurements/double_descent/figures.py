@@ -3,7 +3,7 @@
 from memorize_jax.figures.bound import bound_remark, dimension_remark, draw_bound, examples_note
 from memorize_jax.figures.curves import draw_mean, heading, seeds_note, subject
 from memorize_jax.figures.figure import Figure, sentences
-from memorize_jax.figures.joint import LABELS
+from memorize_jax.figures.joint import KINDS, LABELS, has_joint, is_bound
 from memorize_jax.figures.style import Drawing, drawn, legend_below, subplots
 from memorize_jax.studies.study import Study
 
@@ -15,7 +15,8 @@ LEVEL = 0.95
 @drawn()
 def draw_double_descent(study: Study, *, columns: tuple[str, ...]) -> Drawing:
     """Draws columns of the table by number of parameters: accuracy, or the geometry of the test manifolds."""
-    table = study.tables["double_descent"]
+    table = _drawn_rows(study)
+    columns = tuple(column for column in columns if column != "joint_capacity" or has_joint(table))
     widths = table.drop_duplicates("num_parameters").sort_values("num_parameters")
     fewest = len(study.seeds)
     figure, axes = subplots(1, len(columns), figsize=(4.8 * len(columns), 4.2), squeeze=False)
@@ -29,9 +30,10 @@ def draw_double_descent(study: Study, *, columns: tuple[str, ...]) -> Drawing:
         if column == "test_accuracy":
             final = 100 * _wide(table, "final", "train_accuracy").mean()
             axis.plot(final.index, final, color="#555555", linestyle=":", label="final epoch, training labels")
-        if column == "capacity":
+        if column in KINDS:
             draw_bound(axis, table)
             axis.set_ylim(bottom=0)
+            axis.set_title(KINDS[column], fontsize=9)
         axis.set_xscale("log")
         axis.set_xlabel("parameters")
         axis.set_ylabel(LABELS.get(column, "accuracy on test (%)"))
@@ -46,6 +48,12 @@ def draw_double_descent(study: Study, *, columns: tuple[str, ...]) -> Drawing:
     return figure
 
 
+def _drawn_rows(study):
+    """The table, without joint capacities that are only upper bounds: the layer has too few units."""
+    table = study.tables["double_descent"]
+    return table.assign(joint_capacity=table["joint_capacity"].mask(is_bound(table)))
+
+
 def _wide(table, moment, column):
     own = table[table["moment"] == moment]
     return own.pivot(index="seed", columns="num_parameters", values=column)
@@ -53,7 +61,12 @@ def _wide(table, moment, column):
 
 def _remark(study: Study, *, columns: tuple[str, ...]) -> str:
     remarks = {"capacity": bound_remark, "dimension": dimension_remark}
-    return sentences(*(own(study.tables["double_descent"]) for column, own in remarks.items() if column in columns))
+    table = study.tables["double_descent"]
+    left_out = ""
+    if "joint_capacity" in columns and (bounds := sorted(table["width"][is_bound(table)].unique())):
+        widths = ", ".join(map(str, bounds))
+        left_out = f"Joint capacity is left out where it is only an upper bound, for too few units: width {widths}."
+    return sentences(*(own(table) for column, own in remarks.items() if column in columns), left_out)
 
 
 def _entry(name, title, look_for, *columns):
@@ -89,6 +102,7 @@ FIGURES = (
         "descent_capacity",
         "Double descent: capacity",
         "What radius, dimension and center correlation come to: the capacity of the test manifolds. Not in the paper.",
+        "joint_capacity",
         "capacity",
     ),
 )

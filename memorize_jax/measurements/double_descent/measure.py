@@ -1,12 +1,10 @@
 """The test manifolds of one network at its last hidden layer: a unit of work for the best and the final epoch."""
 
-import dataclasses
-
 import jax
 import numpy as np
 
-from memorize_jax.analysis.examples import choose_examples
-from memorize_jax.analysis.manifolds import compiled_network_geometries, geometry_rows, warn_of
+from memorize_jax.analysis.examples import choose_repeatedly
+from memorize_jax.analysis.manifolds import compiled_network_geometries, geometry_rows, warn_of, with_example_spread
 from memorize_jax.analysis.settings import GeometrySettings
 from memorize_jax.keys import stream
 from memorize_jax.measurements.measurement import Work
@@ -18,21 +16,16 @@ ACCURACIES = tuple(column for column in DOUBLE_DESCENT if column.endswith("_accu
 
 
 def plan(run: Run, geometry: GeometrySettings) -> Work:
-    """Measures the mean-field geometry of the test examples; which epochs the settings choose does not matter."""
+    """Measures both geometries of the test examples; which epochs the settings choose does not matter."""
     name, number = list(run.layers.items())[-2]
     seed, splits = run.config.seed, run.splits
-    examples = choose_examples(splits, run.labels, geometry, seed=seed, names=["test"])["test"]
-    images, key = splits.test.images[examples], stream(seed, "geometry")
-    options = dataclasses.replace(geometry, joint_draws=0).options(vary_components=False)
+    choices = choose_repeatedly(splits, run.labels, geometry, seed=seed, names=["test"])["test"]
+    key, options = stream(seed, "geometry"), geometry.options(vary_components=False)
     epochs = {"best": run.best_epoch, "final": run.final_epoch}
 
     def rows(moment):
         epoch = epochs[moment]
         variables = run.network(epoch)
-        measured = compiled_network_geometries(
-            run.model(), variables, images, run.statistics, key, layers=(name,), options=options
-        )
-        warn_of(splits, run.labels, measured, epoch, "test", examples)
         accuracies = run.metrics.set_index("epoch").loc[epoch]
         about = {
             "seed": seed,
@@ -43,7 +36,16 @@ def plan(run: Run, geometry: GeometrySettings) -> Work:
             "kappa": geometry.kappa,
             **{column: float(accuracies[column]) for column in ACCURACIES},
         }
-        (row,) = geometry_rows(measured.mean_field, (name,), about, numbers=(number,))
+        repeats = []
+        for chosen in choices:
+            images = splits.test.images[chosen]
+            found = compiled_network_geometries(
+                run.model(), variables, images, run.statistics, key, layers=(name,), options=options
+            )
+            if not repeats:
+                warn_of(splits, run.labels, found, epoch, "test", chosen)
+            repeats.append(geometry_rows(found.mean_field, (name,), about, joint=found.joint, numbers=(number,)))
+        (row,) = with_example_spread(repeats)
         return [{column: row[column] for column in DOUBLE_DESCENT}]
 
     return Work(list(epochs), rows)

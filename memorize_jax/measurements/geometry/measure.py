@@ -3,7 +3,7 @@
 import jax
 
 from memorize_jax.activations import flat_reader, hosted_activations
-from memorize_jax.analysis.examples import choose_examples, resampled_groups
+from memorize_jax.analysis.examples import choose_repeatedly
 from memorize_jax.analysis.manifolds import (
     compiled_network_geometries,
     compiled_network_participation,
@@ -22,7 +22,7 @@ from memorize_jax.runs.run import Run
 def plan(run: Run, settings: GeometrySettings) -> Work:
     """Measures every group at every epoch; an epoch whose network is damaged has rows without numbers."""
     seed, splits, labels = run.config.seed, run.splits, run.labels
-    examples = choose_examples(splits, labels, settings, seed=seed)
+    choices = choose_repeatedly(splits, labels, settings, seed=seed)
     layers, numbers = zip(*run.layers.items(), strict=True)
     model, key, options = run.model(), stream(seed, "geometry"), settings.options()
     # No part of what the numbers depend on.
@@ -30,12 +30,6 @@ def plan(run: Run, settings: GeometrySettings) -> Work:
     read, asked = flat_reader(model, run.statistics, layers[1:]), settings.apart_from_epochs()
     if settings.two_nn:
         asked["scikit-dimension"] = skdim_version()
-    others = {group: [] for group in examples}
-    if settings.example_repeats > 1:
-        for group in resampled_groups(splits, labels, examples):
-            for repeat in range(1, settings.example_repeats):
-                again = choose_examples(splits, labels, settings, seed=seed, names=[group], repeat=repeat)
-                others[group].append(again[group])
 
     def about(unit):
         epoch, group = unit
@@ -44,7 +38,7 @@ def plan(run: Run, settings: GeometrySettings) -> Work:
     def rows(unit):
         epoch, group = unit
         repeats = []
-        for chosen in (examples[group], *others[group]):
+        for chosen in choices[group]:
             images = (splits.test if group == "test" else splits.train).images[chosen]
             found = compiled_network_geometries(
                 model, run.network(epoch), images, run.statistics, key, layers=layers[1:], options=options
@@ -61,14 +55,14 @@ def plan(run: Run, settings: GeometrySettings) -> Work:
         return with_two_nn(rows, epoch, group) if settings.two_nn else rows
 
     def with_two_nn(rows, epoch, group):
-        images = (splits.test if group == "test" else splits.train).images[examples[group].ravel()]
+        images = (splits.test if group == "test" else splits.train).images[choices[group][0].ravel()]
         shown = hosted_activations(read, run.network(epoch), [images], layers)
         found = {name: two_nn_dimension(points) for name, (points,) in shown}
         return [{**row, "two_nn_dimension": found[row["layer"]]} for row in rows]
 
     def instead(unit):
-        shape = examples[unit[1]].shape
+        shape = choices[unit[1]][0].shape
         return missing_rows(layers, about(unit), shape=shape, num_draws=settings.num_draws, numbers=numbers)
 
-    units = [(epoch, group) for epoch in run.select_epochs(settings.geometry_epochs) for group in examples]
+    units = [(epoch, group) for epoch in run.select_epochs(settings.geometry_epochs) for group in choices]
     return Work(units, rows, depends_on=asked, instead=instead, counted="group")
