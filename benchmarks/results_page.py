@@ -40,7 +40,11 @@ ABOUT = {
     "fashion_conv": "A narrow ResNet18, three seeds, on a sixth of the images at half resolution: all of them would take two cores hours.",
 }
 # Axes of a study -> the figures that are shown of it.
-FIGURES = {(): ("fig2a", "fig3b", "fig4b"), ("permuted_fraction",): ("figa8",), ("width",): ("fig4c", "fig4e")}
+FIGURES = {
+    (): ("fig2a", "fig3b", "fig4b"),
+    ("permuted_fraction",): ("figa8",),
+    ("width",): ("fig4c", "fig4e", "descent_capacity"),
+}
 # Of some studies others.
 OWN_FIGURES = {"epochwise_mnist1d": ("epochwise",)}
 DASH = "–"

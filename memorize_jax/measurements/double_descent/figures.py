@@ -7,6 +7,8 @@ from memorize_jax.figures.joint import KINDS, LABELS, has_joint, is_bound
 from memorize_jax.figures.style import Drawing, drawn, legend_below, subplots
 from memorize_jax.studies.study import Study
 
+JOINT = ("joint_capacity", "joint_dimension")
+OWN_LABELS = {"joint_dimension": "joint dimension (directions)", "test_accuracy": "accuracy on test (%)"}
 # Blue and orange as in the paper, of the palette of the other figures.
 MOMENTS = {"best": ("#0072B2", "o", "-"), "final": ("#D55E00", "s", (0, (5, 1.5)))}
 LEVEL = 0.95
@@ -16,7 +18,7 @@ LEVEL = 0.95
 def draw_double_descent(study: Study, *, columns: tuple[str, ...]) -> Drawing:
     """Draws columns of the table by number of parameters: accuracy, or the geometry of the test manifolds."""
     table = _drawn_rows(study)
-    columns = tuple(column for column in columns if column != "joint_capacity" or has_joint(table))
+    columns = tuple(column for column in columns if column not in JOINT or has_joint(table))
     widths = table.drop_duplicates("num_parameters").sort_values("num_parameters")
     fewest = len(study.seeds)
     figure, axes = subplots(1, len(columns), figsize=(4.8 * len(columns), 4.2), squeeze=False)
@@ -36,7 +38,7 @@ def draw_double_descent(study: Study, *, columns: tuple[str, ...]) -> Drawing:
             axis.set_title(KINDS[column], fontsize=9)
         axis.set_xscale("log")
         axis.set_xlabel("parameters")
-        axis.set_ylabel(LABELS.get(column, "accuracy on test (%)"))
+        axis.set_ylabel({**LABELS, **OWN_LABELS}[column])
         above = axis.secondary_xaxis("top")
         above.set_xticks(widths["num_parameters"], widths["width"], fontsize=8)
         above.tick_params(which="minor", length=0, labelsize=0)
@@ -49,9 +51,9 @@ def draw_double_descent(study: Study, *, columns: tuple[str, ...]) -> Drawing:
 
 
 def _drawn_rows(study):
-    """The table, without joint capacities that are only upper bounds: the layer has too few units."""
+    """The table, without joint geometry where the layer has too few units and capacity is only an upper bound."""
     table = study.tables["double_descent"]
-    return table.assign(joint_capacity=table["joint_capacity"].mask(is_bound(table)))
+    return table.assign(**{column: table[column].mask(is_bound(table)) for column in JOINT})
 
 
 def _wide(table, moment, column):
@@ -62,11 +64,19 @@ def _wide(table, moment, column):
 def _remark(study: Study, *, columns: tuple[str, ...]) -> str:
     remarks = {"capacity": bound_remark, "dimension": dimension_remark}
     table = study.tables["double_descent"]
-    left_out = ""
-    if "joint_capacity" in columns and (bounds := sorted(table["width"][is_bound(table)].unique())):
-        widths = ", ".join(map(str, bounds))
-        left_out = f"Joint capacity is left out where it is only an upper bound, for too few units: width {widths}."
-    return sentences(*(own(table) for column, own in remarks.items() if column in columns), left_out)
+    of_joint = _joint_remark(table) if {*columns} & {*JOINT} and has_joint(table) else ""
+    return sentences(*(own(table) for column, own in remarks.items() if column in columns), of_joint)
+
+
+def _joint_remark(table):
+    bounds = ", ".join(map(str, sorted(table["width"][is_bound(table)].unique())))
+    left_out = f"Joint geometry is left out where units are too few, and capacity only a bound: width {bounds}."
+    classes = table["joint_classes"][~is_bound(table)]
+    least, most = classes.min(), classes.max()
+    drawn = (
+        f"It is of {least:g} to {most:g} classes at a time, the more the wider the layer: compare epochs of a width."
+    )
+    return sentences(left_out if bounds else "", drawn if least < most else "")
 
 
 def _entry(name, title, look_for, *columns):
@@ -95,8 +105,10 @@ FIGURES = (
         "fig4e",
         "Double descent: dimension",
         "At the final epoch the dimension of the test manifolds falls, rises and falls again with model size in the "
-        "paper: the mirror image of the accuracy. At the best epoch it has no such bend.",
+        "paper: the mirror image of the accuracy. At the best epoch it has no such bend. Joint dimension is not in the "
+        "paper.",
         "dimension",
+        "joint_dimension",
     ),
     _entry(
         "descent_capacity",
