@@ -19,12 +19,9 @@ _NAMES = {
     "Similarity": "analysis.similarity",
     "cka": "analysis.similarity",
     **dict.fromkeys(
-        (
-            *("NetworkGeometry", "geometry_rows", "group_geometry", "missing_rows", "network_geometries"),
-            *("network_geometry", "with_example_spread"),
-        ),
-        "analysis.manifolds",
+        ("NetworkGeometry", "group_geometry", "network_geometries", "network_geometry"), "analysis.manifolds"
     ),
+    **dict.fromkeys(("geometry_rows", "missing_rows", "with_example_spread"), "analysis.manifold_rows"),
 }
 __all__ = ["decoding", *_NAMES]
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Int
 
-from memorize_jax.analysis.manifolds import geometry_rows
+from memorize_jax.analysis.manifold_rows import geometry_rows
 from memorize_jax.geometry import JointGeometry, LayerParticipation, ManifoldGeometry
 from memorize_jax.geometry.status import describe
 from memorize_jax.own_activations.interval_tables import class_interval, interval_columns, interval_table, told

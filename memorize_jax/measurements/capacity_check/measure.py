@@ -6,7 +6,8 @@ import jax
 
 from memorize_jax.activations import flat_reader, hosted_activations
 from memorize_jax.analysis.examples import choose_examples
-from memorize_jax.analysis.manifolds import compiled_network_geometries, geometry_rows
+from memorize_jax.analysis.manifold_rows import geometry_rows
+from memorize_jax.analysis.manifolds import compiled_network_geometries
 from memorize_jax.analysis.settings import GeometrySettings
 from memorize_jax.keys import stream
 from memorize_jax.measurements.capacity_check import CapacityCheckSettings

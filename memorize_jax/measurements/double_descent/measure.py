@@ -4,7 +4,8 @@ import jax
 import numpy as np
 
 from memorize_jax.analysis.examples import choose_repeatedly
-from memorize_jax.analysis.manifolds import compiled_network_geometries, geometry_rows, warn_of, with_example_spread
+from memorize_jax.analysis.manifold_rows import geometry_rows, warn_of, with_example_spread
+from memorize_jax.analysis.manifolds import compiled_network_geometries
 from memorize_jax.analysis.settings import GeometrySettings
 from memorize_jax.keys import stream
 from memorize_jax.measurements.measurement import Work

@@ -4,14 +4,8 @@ import jax
 
 from memorize_jax.activations import flat_reader, hosted_activations
 from memorize_jax.analysis.examples import choose_repeatedly
-from memorize_jax.analysis.manifolds import (
-    compiled_network_geometries,
-    compiled_network_participation,
-    geometry_rows,
-    missing_rows,
-    warn_of,
-    with_example_spread,
-)
+from memorize_jax.analysis.manifold_rows import geometry_rows, missing_rows, warn_of, with_example_spread
+from memorize_jax.analysis.manifolds import compiled_network_geometries, compiled_network_participation
 from memorize_jax.analysis.settings import GeometrySettings
 from memorize_jax.keys import stream
 from memorize_jax.measurements.geometry.two_nn import skdim_version, two_nn_dimension

@@ -8,8 +8,8 @@ import pytest
 
 from memorize_jax import data, models
 from memorize_jax.activations import layer_activations
-from memorize_jax.analysis import manifolds
-from memorize_jax.analysis.manifolds import geometry_rows, with_example_spread
+from memorize_jax.analysis import manifold_rows, manifolds
+from memorize_jax.analysis.manifold_rows import geometry_rows, with_example_spread
 from memorize_jax.geometry import layer_joint_geometry, layer_participation
 from memorize_jax.geometry.status import CHECKPOINT_DAMAGED, TOO_FEW
 from memorize_jax.storage.tables import GEOMETRY, JOINT, RESAMPLED
@@ -139,7 +139,7 @@ def test_the_spread_over_examples_is_the_standard_deviation():
 
 
 def test_a_damaged_epoch_has_no_numbers_and_says_why():
-    rows = manifolds.missing_rows(LAYERS, {"epoch": 3}, shape=(4, 6), num_draws=20, numbers=(1, 2))
+    rows = manifold_rows.missing_rows(LAYERS, {"epoch": 3}, shape=(4, 6), num_draws=20, numbers=(1, 2))
     assert [set(row) for row in rows] == 2 * [set(GEOMETRY)]
     assert [row["joint_status"] for row in rows] == 2 * [CHECKPOINT_DAMAGED]
     assert all(np.isnan(row[name]) for row in rows for name in (*JOINT[:-1], *RESAMPLED))

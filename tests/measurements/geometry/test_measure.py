@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 
 from memorize_jax.analysis.examples import choose_examples, resampled_groups
-from memorize_jax.analysis.manifolds import compiled_network_geometries, geometry_rows
+from memorize_jax.analysis.manifold_rows import geometry_rows
+from memorize_jax.analysis.manifolds import compiled_network_geometries
 from memorize_jax.analysis.settings import GeometrySettings
 from memorize_jax.commands.geometry import measure_points
 from memorize_jax.geometry import status
