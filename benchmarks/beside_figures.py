@@ -186,4 +186,26 @@ POINTS: Mapping[str, Sequence[Point]] = {
         ),
         "2A",
     ),
+    "tiny_imagenet_32_resnet18": _of_network(
+        "A.6",
+        (
+            Point("A.6A", "restored and test behave similarly", _contrast("best")),
+            Point(
+                "A.6B",
+                "permuted at the lower bound up to the final two of eight residual blocks, and rising in these",
+                _capacities("final", "permuted"),
+            ),
+            Point("A.6B", "the three groups as at the best epoch, up to the seventh block", _change),
+            Point(
+                "A.10", "rewinding the final two layers has an effect, as in VGG16", _rewound, ("rewinding", "metrics")
+            ),
+            Point(
+                "A.13",
+                "unpermuted examples dominate the dependent part in early epochs, in all layers",
+                _dependent,
+                ("gradients", "metrics"),
+            ),
+        ),
+        "2A",
+    ),
 }

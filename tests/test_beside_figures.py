@@ -27,7 +27,9 @@ def numbers(study, figure, part):
 
 
 def test_capacities_of_permuted_examples_are_those_of_the_tables(study):
-    letter = {"spheres_mlp": "A.4", "tiny_imagenet_32_alexnet": "A.5"}.get(study.workdir.name, "3")
+    letter = {"spheres_mlp": "A.4", "tiny_imagenet_32_alexnet": "A.5", "tiny_imagenet_32_resnet18": "A.6"}.get(
+        study.workdir.name, "3"
+    )
     for figure, stage in ((f"{letter}A", "test_accuracy"), (f"{letter}B", "epoch")):
         seeds = []
         for geometry, metrics in zip(tables(study, "geometry"), tables(study, "metrics"), strict=True):
