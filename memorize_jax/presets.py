@@ -181,13 +181,13 @@ PRESETS = {
         _TINY_32_SETTINGS,
     ),
     "tiny_imagenet_32_vgg16": Preset(
-        "VGG16 of a quarter of the paper's width on the same images; hours on two cores",
+        "VGG16 of a quarter of the paper's width on the same images; four hours on two cores",
         # Without dropout, "no regularization" (section 3): with it, a narrow network memorizes in days.
         RunConfig(**_TINY_32, model="vgg16", width=16, dropout=0.0, batch_size=125, epochs=200),
         _TINY_32_SETTINGS,
     ),
     "tiny_imagenet_32_resnet18": Preset(
-        "ResNet18 of a quarter of the paper's width on 15,000 of the same images; hours on two cores",
+        "ResNet18 of a quarter of the paper's width on 15,000 of the same images; two hours on two cores",
         # Fewer images would leave fewer than the fifty permuted ones of each class that the geometry takes.
         RunConfig(**_TINY_32, model="resnet18", num_train=15000, width=16, batch_size=125, epochs=100),
         _TINY_32_SETTINGS,
