@@ -32,7 +32,7 @@ ABOUT = {
     "spheres_mlp": "Figures A.3 and A.4 at full size, a hundred classes, from three seeds: the paper's own experiment.",
     "tiny_imagenet_32_alexnet": "The paper's AlexNet at full width on natural images, a hundred classes, as many images as CIFAR-100 has: its own regime.",
     "tiny_imagenet_32_vgg16": "Figures 2 to 5: VGG16 of a quarter of the paper's width on the same images, whose labels it knew to 95 % in the end.",
-    "tiny_imagenet_32_resnet18": "Figures A.6, A.10 and A.13: ResNet18 of a quarter of the paper's width on 15,000 of the same images.",
+    "tiny_imagenet_32_resnet18": "Figures A.6 and A.10: ResNet18 of a quarter of the paper's width on 15,000 of the same images, from which it learns little before it memorizes.",
     "fashion_fractions": "Figure A.8: more and more permuted labels, from three seeds; on a sixth of the images, so that all are memorized.",
     "descent_mnist1d": "Double descent with published errors: the MLPs of MNIST-1D's notebook at its fourteen widths, from three seeds.",
     "epochwise_mnist1d": "Double descent over epochs: with which share of permuted labels test error falls a second time; five seeds.",
