@@ -8,6 +8,7 @@ import pandas as pd
 from benchmarks import tables
 from memorize_jax.activations import INPUT
 from memorize_jax.measurements.rewinding.sources import own_rows
+from memorize_jax.measurements.rewinding.statements import last_layer
 from memorize_jax.studies.accuracies import accuracies
 from memorize_jax.studies.study import Study
 
@@ -45,6 +46,13 @@ def contrasts(study: Study, stage: str) -> pd.Series:
     """Highest over lowest joint capacity of the groups `LIKE`, less 1, by layer."""
     groups = pd.DataFrame({group: by_layer(study, stage, group) for group in LIKE})
     return groups.max(axis=1) / groups.min(axis=1) - 1
+
+
+def last_rewound(study: Study) -> pd.Series:
+    """Test accuracy with the last convolution rewound alone, by rewind epoch; mean over seeds."""
+    table = own_rows(study.tables["rewinding"])
+    rows = table[(table["into"] == "final") & (table["layer"] == last_layer(study.layers))]
+    return rows.groupby("rewind_epoch")["test_accuracy"].mean()
 
 
 def given_back(study: Study) -> pd.Series:
@@ -104,6 +112,11 @@ def _change(study: Study) -> str:
 
 def _rewound(study: Study) -> str:
     return f"share of the lost test accuracy that each layer gives back, %: {_listed(given_back(study), 100, 0)}"
+
+
+def _last_rewound(study: Study) -> str:
+    found = last_rewound(study)
+    return f"test accuracy with {last_layer(study.layers)} rewound to epoch {', '.join(map(str, found.index))}, %: {_listed(found, 100, 1)}"
 
 
 def _dependent(study: Study) -> str:
@@ -199,6 +212,7 @@ POINTS: Mapping[str, Sequence[Point]] = {
             Point(
                 "A.10", "rewinding the final two layers has an effect, as in VGG16", _rewound, ("rewinding", "metrics")
             ),
+            Point("A.10", "the last convolution gives most back at epoch 0", _last_rewound, ("rewinding", "metrics")),
             Point(
                 "A.13",
                 "unpermuted examples dominate the dependent part in early epochs, in all layers",

@@ -53,3 +53,11 @@ def test_the_page_says_which_layers_and_nothing_of_other_studies(study):
     assert beside_figures.table(open_study(FOLDER / "digits")) == ""
     without = study._replace(tables={"metrics": study.tables["metrics"]})
     assert beside_figures.table(without).count("\n| ") == 1
+
+
+def test_accuracy_with_the_last_convolution_rewound_is_that_of_the_tables():
+    resnet = open_study(FOLDER / "tiny_imagenet_32_resnet18")
+    (rewinding,) = tables(resnet, "rewinding")
+    expected = rewinding[rewinding["layer"] == "conv20"].set_index("rewind_epoch")["test_accuracy"]
+    pd.testing.assert_series_equal(beside_figures.last_rewound(resnet), expected.sort_index())
+    assert f"conv20 rewound to epoch {', '.join(map(str, expected.index))}, %: " in beside_figures.table(resnet)
