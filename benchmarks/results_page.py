@@ -47,7 +47,10 @@ FIGURES = {
     ("width",): ("fig4c", "fig4e", "descent_capacity"),
 }
 # Of some studies others.
-OWN_FIGURES = {"epochwise_mnist1d": ("epochwise",)}
+OWN_FIGURES = {
+    "epochwise_mnist1d": ("epochwise",),
+    "tiny_imagenet_32_alexnet": (*FIGURES[()], "localization"),
+}
 DASH = "–"
 THREE = (
     "Best and final epoch, all groups. Joint capacity is what a hyperplane separates, and simulation agrees with it; the input of digits has "
