@@ -10,7 +10,7 @@ import torch
 from benchmarks.recomputed import geometry as again
 from benchmarks.recomputed.compared import Recomputed
 from benchmarks.recomputed.gradients import gradient_rows
-from benchmarks.recomputed.network import NETWORKS, layers_of, parameters, predictions, scale_of, scaled
+from benchmarks.recomputed.network import NETWORKS, layers_of, parameters, predictions, scale_of, scaled, together
 from memorize_jax.analysis.examples import choose_examples
 from memorize_jax.analysis.settings import GeometrySettings
 from memorize_jax.geometry import center_structure
@@ -56,7 +56,7 @@ def rewinding_rows(run: Run, rng: np.random.Generator, number: int) -> Iterator[
     table = table[(table["num_layers"] == 1) & (table["into"] == "final") & (table["bn"] == "with_layer")]
     for _, stored in table.sample(min(number, len(table)), random_state=int(rng.integers(2**31))).iterrows():
         own, earlier = (parameters(run.network(epoch)) for epoch in (run.final_epoch, int(stored["rewind_epoch"])))
-        own[stored["layer"]] = earlier[stored["layer"]]
+        own |= {name: earlier[name] for name in together(run.config.model, stored["layer"])}
         row = f"{stored['layer']} of epoch {stored['rewind_epoch']}"
         yield from _accuracies("rewinding", row, stored, accuracies(run, own), run)
 
