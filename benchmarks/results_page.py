@@ -49,7 +49,7 @@ FIGURES = {
 # Of some studies others.
 OWN_FIGURES = {
     "epochwise_mnist1d": ("epochwise",),
-    "tiny_imagenet_32_alexnet": (*FIGURES[()], "localization"),
+    "tiny_imagenet_32_alexnet": (*FIGURES[()], "localization", "decoding_layers"),
 }
 DASH = "–"
 THREE = (
