@@ -188,7 +188,7 @@ PRESETS = {
     ),
     "tiny_imagenet_32_resnet18": Preset(
         "ResNet18 of a quarter of the paper's width on 15,000 of the same images; two hours on two cores",
-        # Fewer images would leave fewer than the fifty permuted ones of each class that the geometry takes.
+        # 75 permuted ones in each class: 10,000 would leave the fifty of the geometry, and no others to choose.
         RunConfig(**_TINY_32, model="resnet18", num_train=15000, width=16, batch_size=125, epochs=100),
         _TINY_32_SETTINGS,
     ),

@@ -1,5 +1,6 @@
 """The paper's four groups of examples, and which of them stand for a class manifold."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import jax
@@ -66,7 +67,7 @@ def manifold_indices(
     short = classes[counts[classes] < examples_per_class]
     if len(short):
         expected = f"at least {examples_per_class} {name} examples in every class"
-        found = ", ".join(f"{counts[label]} in class {label}" for label in short)
+        found = say_counts({str(label): int(counts[label]) for label in short})
         fewest = counts[classes].min()
         advice = f"lower --examples_per_class to {fewest} or less" if fewest >= 2 else "no manifold has fewer than 2"
         raise ValueError(f"expected {expected}, got {found}; {advice}")
@@ -78,3 +79,15 @@ def manifold_indices(
         order = np.random.default_rng([*seed, int(label), *([turn] if turn else [])]).permutation(members)
         chosen.append(order[place * examples_per_class : (place + 1) * examples_per_class])
     return np.stack(chosen)
+
+
+def say_counts(counts: Mapping[str, int], most: int = 8) -> str:
+    """Says how many examples classes have, those with the fewest first, and how many others there are.
+
+    Args:
+      counts: class -> its number of examples.
+      most: classes that are named.
+    """
+    named = sorted(counts.items(), key=lambda pair: pair[1])[:most]
+    more = f" and {len(counts) - most} more" if len(counts) > most else ""
+    return ", ".join(f"{count} in class {name}" for name, count in named) + more

@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Int, PRNGKeyArray
 
 from memorize_jax.data import Group, manifold_indices
+from memorize_jax.data.subsets import say_counts
 from memorize_jax.own_activations.labels import Labels
 
 # Examples of a class that are taken unless more are asked for.
@@ -115,7 +116,7 @@ def choose_examples(examples: Examples, key: PRNGKeyArray, *, repeat: int = 0) -
     indices = {names[code]: rows[own[own >= 0]] for code, own in zip(classes, chosen, strict=True)}
     there = counts[classes]
     if is_exact and there.min() < asked:
-        found = ", ".join(f"{n} in class {c}" for c, n in zip(indices, there, strict=True) if n < asked)
+        found = say_counts({str(c): int(n) for c, n in zip(indices, there, strict=True) if n < asked})
         raise ValueError(
             f"expected at least {asked} examples in every class, got {found}; lower examples_per_class to "
             f"{there.min()} or less, or leave it out"
