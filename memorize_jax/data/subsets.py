@@ -82,12 +82,12 @@ def manifold_indices(
 
 
 def say_counts(counts: Mapping[str, int], most: int = 8) -> str:
-    """Says how many examples classes have, those with the fewest first, and how many others there are.
+    """Says how many examples those classes have that have the fewest, in their order, and how many others there are.
 
     Args:
       counts: class -> its number of examples.
       most: classes that are named.
     """
-    named = sorted(counts.items(), key=lambda pair: pair[1])[:most]
+    worst = set(sorted(counts, key=lambda name: counts[name])[:most])
     more = f" and {len(counts) - most} more" if len(counts) > most else ""
-    return ", ".join(f"{count} in class {name}" for name, count in named) + more
+    return ", ".join(f"{count} in class {name}" for name, count in counts.items() if name in worst) + more
