@@ -16,7 +16,8 @@ from memorize_jax.presets import Preset
 from memorize_jax.report.catalog import draw
 from memorize_jax.runs.folder import RunFolder, check_writable
 from memorize_jax.runs.prepare import prepare
-from memorize_jax.studies.plan import StudyPlan, check_place, make_plan
+from memorize_jax.studies.index import check_place
+from memorize_jax.studies.plan import StudyPlan, make_plan
 
 
 def define() -> None:

@@ -18,7 +18,8 @@ from memorize_jax.runs.folder import RunFolder
 from memorize_jax.runs.seeds import combine, for_each
 from memorize_jax.runs.train import train_run, train_seeds
 from memorize_jax.storage.files import replacing
-from memorize_jax.studies.plan import StudyPlan, write_runs
+from memorize_jax.studies.index import write_runs
+from memorize_jax.studies.plan import StudyPlan
 
 
 @kept_compiled()

@@ -20,7 +20,7 @@ from memorize_jax.runs.metrics import stored_rows
 from memorize_jax.runs.notes import read_notes
 from memorize_jax.runs.others import describe_others
 from memorize_jax.storage.checkpoints.store import EpochStore
-from memorize_jax.studies.plan import has_ended
+from memorize_jax.studies.index import has_ended
 from memorize_jax.threads import num_cores
 
 # Estimated seconds of a study that a second process makes shorter: a longer one is mostly work that takes all cores.

@@ -31,7 +31,8 @@ from memorize_jax.runs.folder import RunFolder, check_no_sweep, member_folders
 from memorize_jax.runs.metrics import stored_rows
 from memorize_jax.runs.prepare import prepare
 from memorize_jax.runs.seeds import combine
-from memorize_jax.studies.plan import StudyPlan, check_place, state_of
+from memorize_jax.studies.index import check_place, state_of
+from memorize_jax.studies.plan import StudyPlan
 
 
 def define() -> None:

@@ -1,10 +1,11 @@
-"""Trains and measures many runs: every combination of models, data sets, fractions, widths and seeds.
+"""Trains and measures many runs: every combination of models, data sets, fractions, widths and seeds, or a list.
 
     python -m experiments.sweep --workdir=runs/fractions --grid=permuted_fraction=0,0.25,0.5,0.75,1 --seeds=0-2
     python -m experiments.sweep --workdir=runs/more --file=sweep.toml --cluster=slurm --slurm=partition=gpu
 
-Each combination has a folder named by a hash of its configuration. The same command again skips what is complete and
-resumes what is not; --dry_run only shows the table of runs, which is kept as runs.csv.
+A file can also list runs that are no grid, each as a table [[runs]] of the fields that it changes. Each run has a folder
+named by a hash of its configuration. The same command again skips what is complete and resumes what is not; --dry_run
+only shows the table of runs, which is kept as runs.csv.
 """
 
 import dataclasses
@@ -17,7 +18,9 @@ from memorize_jax.commands.execute import execute, is_complete
 from memorize_jax.config import RunConfig
 from memorize_jax.measurements.registry import get_measurement
 from memorize_jax.presets import Preset, get_preset
-from memorize_jax.studies.plan import StudyPlan, check_field, make_plan, parse_grid, read_plan, write_runs
+from memorize_jax.studies.index import write_runs
+from memorize_jax.studies.plan import StudyPlan, check_field, make_plan, plan_listed
+from memorize_jax.studies.plan_text import parse_grid, read_plan
 
 CLUSTERS = ("none", "local", "slurm")
 
@@ -27,7 +30,7 @@ def define() -> None:
     cli.flags_of_training()
     cli.flags_of(GeometrySettings)
     cli.flag("grid", "Values to combine, as FIELD=VALUE,VALUE,...; may be repeated.", flags.DEFINE_multi_string)
-    cli.flag("file", "TOML file with preset, seeds, [run] and [grid], instead of --grid.")
+    cli.flag("file", "TOML file with preset, seeds, [run], and [grid] or a list of [[runs]], instead of --grid.")
     cli.flag("cluster", f"Where to run. One of {', '.join(CLUSTERS)}; none is this process.")
     cli.flag("slurm", "Options of the jobs, e.g. partition=gpu,gpus_per_node=1,timeout_min=600.")
     cli.switch("dry_run", "Only show the table of runs.")
@@ -67,4 +70,11 @@ def chosen_plan() -> tuple[StudyPlan, Preset]:
     preset = get_preset(parts.get("preset", given.preset))
     preset = dataclasses.replace(preset, run=dataclasses.replace(preset.run, **{**parts["run"], **overrides}))
     preset = preset.replace("geometry", **cli.given(GeometrySettings))
-    return make_plan(preset.run, parts["grid"], given.seeds or parts.get("seeds")), preset
+    seeds = given.seeds or parts.get("seeds")
+    if "runs" in parts:
+        plan = plan_listed(preset.run, parts["runs"], seeds)
+    else:
+        plan = make_plan(preset.run, parts["grid"], seeds)
+    if both := sorted({*overrides} & {*plan.axes}):
+        raise ValueError(f"expected no --{both[0]}, in which the runs differ")
+    return plan, preset

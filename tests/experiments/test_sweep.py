@@ -13,7 +13,9 @@ from memorize_jax.runs.folder import RunFolder
 from memorize_jax.runs.noted import write_config
 from memorize_jax.runs.notes import note_tables
 from memorize_jax.storage.tables import METRICS
-from memorize_jax.studies.plan import make_plan, parse_grid, read_plan, write_runs
+from memorize_jax.studies.index import write_runs
+from memorize_jax.studies.plan import make_plan, plan_listed
+from memorize_jax.studies.plan_text import parse_grid, read_plan
 from tests.commands import NOTE, Flags
 from tests.experiments.made_up import made_up_run
 

@@ -16,7 +16,8 @@ from memorize_jax.presets import PRESETS
 from memorize_jax.runs.folder import RunFolder
 from memorize_jax.runs.labels import read_labels
 from memorize_jax.runs.noted import read_noted
-from memorize_jax.studies.plan import make_plan, write_runs
+from memorize_jax.studies.index import write_runs
+from memorize_jax.studies.plan import make_plan
 
 FOLDER = pathlib.Path(__file__).parent.parent / "first_version"
 # Kind of study -> (its seeds, axes, tables, folders, a figure that can be drawn).

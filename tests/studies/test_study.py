@@ -13,7 +13,8 @@ from memorize_jax.runs.noted import Noted, write_config
 from memorize_jax.runs.notes import note_tables
 from memorize_jax.runs.seeds import seed_folder
 from memorize_jax.storage.tables import METRICS
-from memorize_jax.studies.plan import make_plan, write_runs
+from memorize_jax.studies.index import write_runs
+from memorize_jax.studies.plan import make_plan
 from memorize_jax.studies.study import three_layers
 from tests.commands import NOTE
 from tests.figures import invented
