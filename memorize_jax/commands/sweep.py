@@ -3,9 +3,9 @@
     python -m experiments.sweep --workdir=runs/fractions --grid=permuted_fraction=0,0.25,0.5,0.75,1 --seeds=0-2
     python -m experiments.sweep --workdir=runs/more --file=sweep.toml --cluster=slurm --slurm=partition=gpu
 
-A file can also list runs that are no grid, each as a table [[runs]] of the fields that it changes. Each run has a folder
-named by a hash of its configuration. The same command again skips what is complete and resumes what is not; --dry_run
-only shows the table of runs, which is kept as runs.csv.
+A file can also list runs that are no grid, each as a table [[runs]] of the fields that it changes. Each run has a
+folder named by a hash of its configuration. The same command again skips what is complete and resumes what is not;
+--dry_run only shows the table of runs, which is kept as runs.csv.
 """
 
 import dataclasses

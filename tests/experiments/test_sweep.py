@@ -88,10 +88,68 @@ def test_a_plan_that_cannot_be_is_named(grid, message):
         make_plan(SMOKE.run, grid).runs()
 
 
+LISTED = """
+preset = "smoke"
+[run]
+momentum = 0.9
+[[runs]]
+[[runs]]
+optimizer = "sgd"
+learning_rate = 1
+[[runs]]
+optimizer = "sgd"
+learning_rate = 1
+weight_decay = 0.1
+"""
+
+
+def test_runs_can_be_listed(tmp_path, given):
+    """Where a run does not say a field that another says, it has that of [run], or of the preset."""
+    (tmp_path / "sweep.toml").write_text(LISTED)
+    plan, preset = given(f"--file={tmp_path / 'sweep.toml'}")
+    assert plan.axes == ("optimizer", "learning_rate", "weight_decay")
+    rate = preset.run.learning_rate
+    assert [tuple(one.values.values()) for one in plan.runs()] == [("adam", rate, 0), ("sgd", 1, 0), ("sgd", 1, 0.1)]
+    # A run has the folder that it would have in a grid.
+    base = preset.run
+    assert base.momentum == 0.9
+    assert (
+        plan.runs()[2].name
+        == make_plan(dataclasses.replace(base, learning_rate=1.0, weight_decay=0.1), {"optimizer": ["sgd"]})
+        .runs()[0]
+        .name
+    )
+    assert write_runs(tmp_path / "sweep", plan, lambda run: True)["optimizer"].tolist() == ["adam", "sgd", "sgd"]
+    with pytest.raises(ValueError, match="expected no --optimizer, in which the runs differ"):
+        given(f"--file={tmp_path / 'sweep.toml'}", "--optimizer=adamw")
+
+
+@pytest.mark.parametrize(
+    ("listed", "message"),
+    [
+        ([], r"expected 1 to 10000 runs in \[\[runs\]\], got 0"),
+        ([{"depth": 3}], "expected fields of a run .*, got 'depth'"),
+        ([{"epochs": 3}], r"expected fields of \[\[runs\]\] that make another run, got epochs"),
+        ([{"width": 8}, {"width": 8.5}], "expected width to be int or None, got 8.5"),
+        (
+            [{"width": 8}, {"batch_size": 8, "width": 8}, {"width": 8}],
+            "expected .* that differ, got .*'width': 8.* twice",
+        ),
+        ([{"optimizer": "adam"}, {}], r"expected \[\[runs\]\] that differ, got .*adam.* twice"),
+        ([{"momentum": 0.5}, {}], r"expected momentum in each of \[\[runs\]\], or in \[run\]"),
+    ],
+)
+def test_a_list_that_cannot_be_is_named(listed, message):
+    with pytest.raises(ValueError, match=message):
+        plan_listed(SMOKE.run, listed)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("[grid", "expected a TOML file"),
+        ("runs = 3", r"expected tables \[\[runs\]\], got 3"),
+        ("[grid]\nwidth = [1, 2]\n[[runs]]\nwidth = 3", r"expected either \[grid\] or \[\[runs\]\], got both"),
         ("epochs = 3", "expected the parts .*, got 'epochs'"),
         ("run = 3", "a table"),
         ("[run]\ndepth = 3", "expected fields of a run .*, got 'depth'"),

@@ -86,6 +86,19 @@ def test_the_figure_says_what_it_leaves_out_and_by_which_capacity():
     )
 
 
+def test_a_field_that_goes_with_another_draws_no_lines_of_its_own(tmp_path):
+    """Runs that were listed, not combined: the rate is twice the width, and no line is drawn for it."""
+    together = study()
+    tables = {name: table.query("learning_rate == 0.1") for name, table in together.tables.items()}
+    tables = {name: table.assign(learning_rate=table["width"] / 80) for name, table in tables.items()}
+    together = together._replace(tables=tables)
+    assert "The learning rate goes with the width." in caption(FIGURE, together)
+    assert "goes with" not in caption(FIGURE, study())
+    picture = FIGURE.draw(together, tmp_path / "shares.svg").read_text(encoding="utf-8")
+    assert "width 16" in picture
+    assert "learning rate" not in picture
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
