@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
-from benchmarks import beside_figures, claims_by_study, tables, three_capacities
+from benchmarks import beside_figures, claims_by_run, claims_by_study, tables, three_capacities
 from benchmarks.comparison import Comparison, Judged
 from benchmarks.discussed import DISCUSSED
 from benchmarks.measured import read_measured
@@ -33,6 +33,7 @@ ABOUT = {
     "tiny_imagenet_32_alexnet": "The paper's AlexNet at full width on natural images, a hundred classes, as many images as CIFAR-100 has: its own regime.",
     "tiny_imagenet_32_vgg16": "Figures 2 to 5: VGG16 of a quarter of the paper's width on the same images, whose labels it knew to 95 % in the end.",
     "tiny_imagenet_32_resnet18": "Figures A.6 and A.10: ResNet18 of a quarter of the paper's width on 15,000 of the same images, from which it learns little before it memorizes.",
+    "vgg16_recipes": "What moves memorization? VGG16 on 15,000 of the same images as the paper trains, and with the optimizer, weight decay and augmentation of its own authors.",
     "fashion_fractions": "Figure A.8: more and more permuted labels, from three seeds; on a sixth of the images, so that all are memorized.",
     "descent_mnist1d": "Double descent with published errors: the MLPs of MNIST-1D's notebook at its fourteen widths, from three seeds.",
     "epochwise_mnist1d": "Double descent over epochs: with which share of permuted labels test error falls a second time; five seeds.",
@@ -44,6 +45,7 @@ ABOUT = {
 FIGURES = {
     (): ("fig2a", "fig3b", "fig4b"),
     ("permuted_fraction",): ("figa8",),
+    ("optimizer", "learning_rate", "weight_decay", "augment"): ("memorization_by_layer",),
     ("width",): ("fig4c", "fig4e", "descent_capacity"),
 }
 # Of some studies others.
@@ -119,7 +121,11 @@ def _section(judged: Judged) -> Iterator[str]:
         yield _by_run(study)
     if beside := beside_figures.table(study):
         yield f"Point by point beside the paper:\n\n{beside}"
-    yield _claims(judged)
+    if study.axes and all(claim.verdict == NOT_TESTABLE for claim in judged.claims):
+        yield "Claims, of each run by itself:"
+        yield claims_by_run.table(claims_by_run.judged_runs(study))
+    else:
+        yield _claims(judged)
     for figure in chosen_figures(study):
         yield f"![{figure.title}](results/{judged.name}/figures/{figure.name}.svg)"
         yield f"*{figure.title}. {caption(figure, study)}*"

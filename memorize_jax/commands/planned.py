@@ -19,7 +19,7 @@ from memorize_jax.runs.folder import RunFolder
 from memorize_jax.runs.metrics import stored_rows
 from memorize_jax.runs.notes import read_notes
 from memorize_jax.runs.others import describe_others
-from memorize_jax.storage.checkpoints.store import EpochStore
+from memorize_jax.storage.checkpoints import StoredEpochs
 from memorize_jax.studies.index import has_ended
 from memorize_jax.threads import num_cores
 
@@ -90,7 +90,7 @@ def plan_training(runs: Mapping[RunFolder, RunConfig], work: costs.Workload) -> 
     epochs = [len(own) - 1 for own in rows.values()]
     config = next(iter(runs.values()))
     # A process that is killed between the last row and its network, or the state, leaves the row.
-    is_stored = lambda folder, own: not EpochStore(folder.checkpoints).ends_before(len(own) - 1)
+    is_stored = lambda folder, own: not StoredEpochs(folder.checkpoints).ends_before(len(own) - 1)
     if all(has_ended(runs[folder], own) and is_stored(folder, own) for folder, own in rows.items()):
         return Planned("train", f"finished at epoch {', '.join(map(str, epochs))}", False)
     there = "nothing yet" if max(epochs) < 0 else f"at epoch {', '.join(map(str, epochs))} of at most {config.epochs}"

@@ -27,7 +27,7 @@ from memorize_jax.runs.notes import check_table, step_of
 from memorize_jax.runs.others import other_folder
 from memorize_jax.runs.provenance import provenance
 from memorize_jax.runs.watched import evaluate_watched, read_network, read_watched
-from memorize_jax.storage.checkpoints import DamagedCheckpointError, EpochStore
+from memorize_jax.storage.checkpoints import DamagedCheckpointError, StoredEpochs
 from memorize_jax.storage.lock import locked
 from memorize_jax.storage.tables import read_table
 from memorize_jax.training import Trainer
@@ -173,8 +173,8 @@ class Run:
         return select_epochs(choice, self.metrics, self.stored_epochs)
 
     @functools.cached_property
-    def _store(self) -> EpochStore:
-        return EpochStore(self.folder.checkpoints, identity=self.noted.identity)
+    def _store(self) -> StoredEpochs:
+        return StoredEpochs(self.folder.checkpoints, identity=self.noted.identity)
 
     @functools.cached_property
     def _network(self):

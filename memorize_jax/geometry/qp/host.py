@@ -1,7 +1,8 @@
 """Lawson and Hanson's active-set method in machine code of the processor; one program after the other.
 
 Import it where it is used: numba takes half a second. All functions release the interpreter's lock, so that several
-threads can work at once, and compute in float64.
+threads can work at once, and compute in float64. They stand in one file, for numba's cache of machine code sees no
+change of what a function calls in another.
 """
 
 import numpy as np

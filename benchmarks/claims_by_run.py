@@ -1,0 +1,46 @@
+"""What each run of a sweep says of the claims, where the runs differ in more than their seeds: a column for each."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from benchmarks import claims_by_study, tables
+from benchmarks.comparison import NONE, Judged
+from memorize_jax.claims.sheet import evaluate
+from memorize_jax.claims.statement import NOT_TESTABLE, Claim
+from memorize_jax.config import RunConfig
+from memorize_jax.measurements.registry import open_study, statements
+from memorize_jax.studies.study import Study
+
+
+def judged_runs(study: Study) -> list[Judged]:
+    """The runs of a sweep, each judged by itself, under a name that says in what it differs from the first.
+
+    Args:
+      study: whose runs differ in its `axes`.
+    """
+    runs = study.tables["metrics"].drop_duplicates("run")
+    studies = [(_named(row, study.axes), open_study(study.workdir / str(row["run"]))) for _, row in runs.iterrows()]
+    return [Judged(name, one, evaluate(one, statements())) for name, one in studies]
+
+
+def table(runs: Sequence[Judged]) -> str:
+    """A row for each claim that one of the runs can test: what was measured, and whether it holds, as Markdown."""
+    rows = []
+    for claims in zip(*(one.claims for one in runs), strict=True):
+        if any(claim.verdict != NOT_TESTABLE for claim in claims):
+            rows.append((f"`{claims[0].claim}` ({claims[0].figure})", claims[0].threshold, *map(_said, claims)))
+    return tables.of_rows(("claim", "expected", *(one.name for one in runs)), rows)
+
+
+def _said(claim: Claim) -> str:
+    if claim.verdict == NOT_TESTABLE:
+        return NONE
+    return f"{claim.measured:.3g}, {claims_by_study.WORDS[claim.verdict]}"
+
+
+def _named(row: pd.Series, axes: Sequence[str]) -> str:
+    """The first field that varies, and of the others those that are not as usual."""
+    usual = RunConfig()
+    others = [name for name in axes[1:] if name != "learning_rate" and row[name] != getattr(usual, name)]
+    return ", ".join([str(row[axes[0]]), *(f"{name.replace('_', ' ')} {row[name]}" for name in others)])
