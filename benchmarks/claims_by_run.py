@@ -41,6 +41,7 @@ def _said(claim: Claim) -> str:
 
 def _named(row: pd.Series, axes: Sequence[str]) -> str:
     """The first field that varies, and of the others those that are not as usual."""
-    usual = RunConfig()
-    others = [name for name in axes[1:] if name != "learning_rate" and row[name] != getattr(usual, name)]
-    return ", ".join([str(row[axes[0]]), *(f"{name.replace('_', ' ')} {row[name]}" for name in others)])
+    usual, said = RunConfig(), lambda name: f"{name.replace('_', ' ')} {row[name]}"
+    others = [said(name) for name in axes[1:] if name != "learning_rate" and row[name] != getattr(usual, name)]
+    # Numbers say nothing without their field, names do.
+    return ", ".join([row[axes[0]] if isinstance(row[axes[0]], str) else said(axes[0]), *others])

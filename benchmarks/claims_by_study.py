@@ -27,8 +27,9 @@ class Discussion(NamedTuple):
 
 
 def table(studies: Sequence[Judged]) -> str:
-    """A row for each claim that a study can test, a column for each study, as Markdown."""
+    """A row for each claim that a study can test, a column for each study that tests one, as Markdown."""
     tested = [claim for claim in _claims(studies) if any(_verdict(one, claim) != NOT_TESTABLE for one in studies)]
+    studies = [one for one in studies if tests_some(one)]
     header = ("claim", "figure", *(f"[{one.name}](#{one.name})" for one in studies))
     rows = [("*seeds*", "", *(str(len(one.study.seeds)) for one in studies))]
     rows += [(f"`{one.claim}`", one.figure, *(WORDS[_verdict(each, one)] for each in studies)) for one in tested]
@@ -42,7 +43,18 @@ def summary(studies: Sequence[Judged]) -> str:
         "A row for each claim of the [claims sheet](claims.md), a column for each study below; empty where its tables cannot "
         "decide, *open* where an interval reaches across the threshold. One seed has no interval."
     )
+    apart = ", ".join(f"[{one.name}](#{one.name})" for one in studies if not tests_some(one))
+    text += (
+        f" The runs of {apart} differ in their recipes or shares of permuted labels, and are judged one by one there."
+        if apart
+        else ""
+    )
     return text + (f" No study here can test {names}." if names else "")
+
+
+def tests_some(judged: Judged) -> bool:
+    """Whether a study as a whole can test a claim: runs that differ in more than the paper's do cannot."""
+    return any(claim.verdict != NOT_TESTABLE for claim in judged.claims)
 
 
 def untested(studies: Sequence[Judged]) -> list[str]:

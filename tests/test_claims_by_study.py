@@ -37,6 +37,10 @@ def test_a_row_for_each_claim_that_is_tested_and_a_column_for_each_study():
     ]
     assert claims_by_study.untested(STUDIES) == ["never"]
     assert "No study here can test `never`." in claims_by_study.summary(STUDIES)
+    apart = judged("recipes", (NOT_TESTABLE,) * 4)
+    assert claims_by_study.table([*STUDIES, apart]) == claims_by_study.table(STUDIES)
+    assert "The runs of [recipes](#recipes) differ in their recipes" in claims_by_study.summary([apart])
+    assert "differ" not in claims_by_study.summary(STUDIES)
     assert "can test" not in claims_by_study.summary([one._replace(claims=one.claims[:2]) for one in STUDIES])
 
 

@@ -1,0 +1,38 @@
+"""Where permuted manifolds gain capacity in each run of a sweep: a row for each layer, a column for each run."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from benchmarks import tables
+from benchmarks.comparison import NONE, Judged
+from memorize_jax.studies.study import Study
+
+STAGES = ("best", "final")
+
+
+def table(runs: Sequence[Judged]) -> str:
+    """Joint capacity of permuted manifolds in units of the bound 2/M, at the best and at the final epoch, as Markdown.
+
+    Args:
+      runs: of a sweep, by name; all have the same layers.
+    """
+    found = {one.name: _multiples(one.study) for one in runs}
+    layers = runs[0].study.layers
+    rows = [(layer, *(_said(own, layer) for own in found.values())) for layer in layers]
+    return tables.of_rows(("layer", *found), rows)
+
+
+def _multiples(study: Study) -> pd.DataFrame:
+    """Capacity over the bound, a row for each layer, a column for each stage; of one seed."""
+    stages = {}
+    for stage in STAGES:
+        rows = study.at_stage("geometry", stage)
+        rows = rows[rows["group"] == "permuted"].set_index("layer")
+        stages[stage] = rows["joint_capacity"] * rows["examples_per_class"] / 2
+    return pd.DataFrame(stages)
+
+
+def _said(own: pd.DataFrame, layer: str) -> str:
+    values = own.loc[layer, list(STAGES)] if layer in own.index else []
+    return " → ".join(NONE if pd.isna(value) else f"{value:.2f}" for value in values) or NONE
