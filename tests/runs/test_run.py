@@ -8,7 +8,7 @@ import pytest
 
 import memorize_jax
 from memorize_jax.runs.run import DamagedNetworkError, Run
-from memorize_jax.storage.checkpoints import EpochStore
+from memorize_jax.storage.checkpoints import StoredEpochs
 from tests.measurements import tiny
 
 
@@ -35,8 +35,8 @@ def test_an_opened_run_gives_all_that_it_is(smoke_run):
 
 
 def test_a_network_is_read_once_and_runs(smoke_run, monkeypatch):
-    read, load = [], EpochStore.load
-    monkeypatch.setattr(EpochStore, "load", lambda self, epoch: read.append(epoch) or load(self, epoch))
+    read, load = [], StoredEpochs.load
+    monkeypatch.setattr(StoredEpochs, "load", lambda self, epoch: read.append(epoch) or load(self, epoch))
     run = memorize_jax.open_run(smoke_run)
     assert run.network(4) is run.network(4)
     assert read == [4]
