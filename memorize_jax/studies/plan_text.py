@@ -23,10 +23,13 @@ def read_plan(path: str | pathlib.Path) -> dict[str, Any]:
     Instead of the table [grid] there can be several [[runs]], each with the fields in which it differs from [run].
 
     Raises:
+      FileNotFoundError: no file there.
       ValueError: not TOML, a part that there is not, or both [grid] and [[runs]].
     """
     try:
         content = tomllib.loads(pathlib.Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"no file {path}; expected TOML with preset, [run], and [grid] or [[runs]]") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{path}: expected a TOML file, got {error}") from error
     for part in content:

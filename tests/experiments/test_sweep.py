@@ -161,6 +161,11 @@ def test_a_file_that_is_no_sweep_is_named(tmp_path, text, message):
         read_plan(tmp_path / "sweep.toml")
 
 
+def test_a_file_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"no file .*/none\.toml; expected TOML with preset"):
+        read_plan(tmp_path / "none.toml")
+
+
 def fake_run(folder, config, seeds, preset, names, together):
     """Leaves the tables of a finished run; the one of width 16 fails."""
     if config.width == 16:
