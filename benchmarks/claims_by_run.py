@@ -9,18 +9,20 @@ from benchmarks.comparison import NONE, Judged
 from memorize_jax.claims.sheet import evaluate
 from memorize_jax.claims.statement import NOT_TESTABLE, Claim
 from memorize_jax.config import RunConfig
+from memorize_jax.measurements.geometry.memorization_by_layer import followers
 from memorize_jax.measurements.registry import open_study, statements
 from memorize_jax.studies.study import Study
 
 
 def judged_runs(study: Study) -> list[Judged]:
-    """The runs of a sweep, each judged by itself, under a name that says in what it differs from the first.
+    """The runs of a sweep, each judged by itself, under a name that says what is not as usual in it.
 
     Args:
       study: whose runs differ in its `axes`.
     """
-    runs = study.tables["metrics"].drop_duplicates("run")
-    studies = [(_named(row, study.axes), open_study(study.workdir / str(row["run"]))) for _, row in runs.iterrows()]
+    follows, runs = followers(study), study.tables["metrics"].drop_duplicates("run")
+    axes = [name for name in study.axes if name not in follows]
+    studies = [(_named(row, axes), open_study(study.workdir / str(row["run"]))) for _, row in runs.iterrows()]
     return [Judged(name, one, evaluate(one, statements())) for name, one in studies]
 
 
@@ -42,6 +44,6 @@ def _said(claim: Claim) -> str:
 def _named(row: pd.Series, axes: Sequence[str]) -> str:
     """The first field that varies, and of the others those that are not as usual."""
     usual, said = RunConfig(), lambda name: f"{name.replace('_', ' ')} {row[name]}"
-    others = [said(name) for name in axes[1:] if name != "learning_rate" and row[name] != getattr(usual, name)]
+    others = [said(name) for name in axes[1:] if row[name] != getattr(usual, name)]
     # Numbers say nothing without their field, names do.
     return ", ".join([row[axes[0]] if isinstance(row[axes[0]], str) else said(axes[0]), *others])

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import pandas as pd
 
 from benchmarks import tables
-from benchmarks.comparison import NONE, Judged
+from benchmarks.comparison import Judged
+from memorize_jax.claims.manifolds import bound_multiples
 from memorize_jax.studies.study import Study
 
 STAGES = ("best", "final")
@@ -15,11 +16,15 @@ def table(runs: Sequence[Judged]) -> str:
     """Joint capacity of permuted manifolds in units of the bound 2/M, at the best and at the final epoch, as Markdown.
 
     Args:
-      runs: of a sweep, by name; all have the same layers.
+      runs: of a sweep, by name; all have the same layers, one seed and joint capacity.
+
+    Raises:
+      NotTestable: a capacity is missing.
     """
     found = {one.name: _multiples(one.study) for one in runs}
     layers = runs[0].study.layers
-    rows = [(layer, *(_said(own, layer) for own in found.values())) for layer in layers]
+    said = lambda own, layer: " → ".join(f"{value:.2f}" for value in own.loc[layer])
+    rows = [(layer, *(said(own, layer) for own in found.values())) for layer in layers]
     return tables.of_rows(("layer", *found), rows)
 
 
@@ -28,11 +33,5 @@ def _multiples(study: Study) -> pd.DataFrame:
     stages = {}
     for stage in STAGES:
         rows = study.at_stage("geometry", stage)
-        rows = rows[rows["group"] == "permuted"].set_index("layer")
-        stages[stage] = rows["joint_capacity"] * rows["examples_per_class"] / 2
+        stages[stage] = bound_multiples(rows.assign(capacity=rows["joint_capacity"]), study.layers)
     return pd.DataFrame(stages)
-
-
-def _said(own: pd.DataFrame, layer: str) -> str:
-    values = own.loc[layer, list(STAGES)] if layer in own.index else []
-    return " → ".join(NONE if pd.isna(value) else f"{value:.2f}" for value in values) or NONE

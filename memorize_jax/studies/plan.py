@@ -115,8 +115,9 @@ def plan_listed(config: RunConfig, listed: Sequence[Mapping[str, Any]], seeds: s
             raise ValueError(f"expected {name} in each of [[runs]], or in [run] for those that do not say it")
     combinations = [{name: values.get(name, getattr(config, name)) for name in axes} for values in listed]
     plan = StudyPlan(config, combinations, _seeds(seeds))
-    counts = collections.Counter(one.config for one in plan.runs())
-    if twice := [one.values for one in plan.runs() if counts[one.config] > 1]:
+    runs = plan.runs()
+    counts = collections.Counter(one.config for one in runs)
+    if twice := [one.values for one in runs if counts[one.config] > 1]:
         raise ValueError(f"expected [[runs]] that differ, got {twice[0]} twice")
     return plan
 

@@ -41,7 +41,7 @@ def _said(name, value):
 
 def _varying(study: Study) -> list[Field]:
     """The fields that tell the runs apart: a rate that goes with the optimizer tells nothing more."""
-    follows, runs = _followers(study), study.tables["metrics"]
+    follows, runs = followers(study), study.tables["metrics"]
     fields = [Field(name, tuple(runs[name].drop_duplicates())) for name in study.axes if name not in follows]
     return [
         field if isinstance(field.values[0], str) else field._replace(values=tuple(sorted(field.values)))
@@ -50,7 +50,7 @@ def _varying(study: Study) -> list[Field]:
     ]
 
 
-def _followers(study: Study) -> dict[str, str]:
+def followers(study: Study) -> dict[str, str]:
     """Field -> an earlier one that does not follow another itself, each of whose values has one value of it."""
     runs, found = study.tables["metrics"], {}
     for number, name in enumerate(study.axes):
@@ -150,7 +150,7 @@ def _remark(study: Study) -> str:
     found = of_study(study)
     left_out = f"Not drawn: {_reasons(study, found.left_out)}." if found.left_out else ""
     mean_field = "The capacity is that of mean-field theory, for no run has joint capacity."
-    follows = [f"The {name} goes with the {leader}." for name, leader in _followers(study).items()]
+    follows = [f"The {name} goes with the {leader}." for name, leader in followers(study).items()]
     follows = " ".join(follows).replace("_", " ")
     return sentences(follows, "" if found.kind == JOINT else mean_field, left_out)
 
