@@ -1,6 +1,7 @@
 """docs/results.md: what was run at which scale, and what it showed; Markdown made of committed tables."""
 
 import collections
+import contextlib
 import math
 import pathlib
 import shlex
@@ -14,6 +15,7 @@ from benchmarks.discussed import DISCUSSED
 from benchmarks.measured import read_measured
 from benchmarks.published import comparisons
 from benchmarks.study_scale import overview, scale
+from memorize_jax.claims.evidence import NotTestable
 from memorize_jax.claims.sheet import evaluate
 from memorize_jax.claims.statement import FAILS, HOLDS, NOT_TESTABLE, UNDECIDED
 from memorize_jax.commands.report import commands
@@ -141,8 +143,9 @@ def _section(judged: Judged) -> Iterator[str]:
     if study.axes and not claims_by_study.tests_some(judged):
         runs = claims_by_run.judged_runs(study)
         if "geometry" in study.tables:
-            yield RISES
-            yield rise_by_run.table(runs)
+            # Of a capacity with a margin, or without joint capacity, there is no such table.
+            with contextlib.suppress(NotTestable):
+                yield "\n\n".join([RISES, rise_by_run.table(runs)])
         yield "Claims, of each run by itself:"
         yield claims_by_run.table(runs)
     else:
