@@ -17,11 +17,12 @@ from memorize_jax.measurements.registry import settings_classes
 from memorize_jax.measurements.second_process import SecondProcess, take
 from memorize_jax.progress import bar, warn
 from memorize_jax.runs.folder import RunFolder
+from memorize_jax.runs.networks import DamagedNetworkError
 from memorize_jax.runs.noted import read_noted
 from memorize_jax.runs.notes import are_made, note_tables, read_notes
 from memorize_jax.runs.others import describe_others
 from memorize_jax.runs.provenance import provenance
-from memorize_jax.runs.run import DamagedNetworkError, Run, run_to_measure
+from memorize_jax.runs.run import Run, run_to_measure
 from memorize_jax.storage.tables import write_table
 from memorize_jax.storage.unit_tables import make_table
 from memorize_jax.threads import one_thread

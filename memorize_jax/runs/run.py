@@ -18,26 +18,22 @@ from memorize_jax.data import ChannelStatistics, PermutedLabels, Splits
 from memorize_jax.epochs import best_epoch, final_epoch, held_out, kept_epochs, select_epochs
 from memorize_jax.invocation import command_line_of
 from memorize_jax.models import Layer
-from memorize_jax.progress import warn
 from memorize_jax.runs.folder import RunFolder, check_writable
 from memorize_jax.runs.labels import read_labels
 from memorize_jax.runs.metrics import read_metrics, read_restores
+from memorize_jax.runs.networks import StoredNetworks
 from memorize_jax.runs.noted import Noted, check_same_data, read_noted
 from memorize_jax.runs.notes import check_table, step_of
 from memorize_jax.runs.others import other_folder
 from memorize_jax.runs.provenance import provenance
 from memorize_jax.runs.watched import evaluate_watched, read_network, read_watched
-from memorize_jax.storage.checkpoints import DamagedCheckpointError, StoredEpochs
+from memorize_jax.storage.checkpoints import StoredEpochs
 from memorize_jax.storage.lock import locked
 from memorize_jax.storage.tables import read_table
 from memorize_jax.training import Trainer
 
 # Tables in results/ that are made of others.
 NOT_MEASURED = ("claims", "over_seeds")
-
-
-class DamagedNetworkError(ValueError):
-    """The network of an epoch is damaged or missing; the message says what repairs it."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -173,49 +169,24 @@ class Run:
         return select_epochs(choice, self.metrics, self.stored_epochs)
 
     @functools.cached_property
-    def _store(self) -> StoredEpochs:
-        return StoredEpochs(self.folder.checkpoints, identity=self.noted.identity)
-
-    @functools.cached_property
-    def _network(self):
-        # Two, for the final network is often compared with another one.
-        return functools.lru_cache(maxsize=2)(self._store.load)
+    def _networks(self) -> StoredNetworks:
+        store = StoredEpochs(self.folder.checkpoints, identity=self.noted.identity)
+        return StoredNetworks(self.workdir, store, self.config.keep, lambda: self.stored_epochs)
 
     def network(self, epoch: int) -> dict:
         """The network of an epoch: params and batch_stats with NumPy leaves; raises DamagedNetworkError."""
-        with self._sound(epoch):
-            return self._network(epoch)
+        return self._networks.of(epoch)
 
     def networks(self, epochs: Iterable[int]) -> Iterator[tuple[int, dict]]:
         """(epoch, its network), one after the other, for a unit of work that needs them all.
 
         Raises DamagedNetworkError, or warns and goes on, see `skip_damaged`.
         """
-        for epoch in epochs:
-            try:
-                network = self.network(epoch)
-            except DamagedNetworkError as error:
-                if not self.skip_damaged:
-                    raise
-                warn(f"{error}; skipped")
-                continue
-            yield epoch, network
+        return self._networks.each(epochs, skip_damaged=self.skip_damaged)
 
     def network_layers(self, epoch: int, names: Iterable[str]) -> dict:
         """Some modules of an epoch's network, without reading the others; raises as `network`."""
-        with self._sound(epoch):
-            return self._store.load_layers(epoch, names)
-
-    @contextlib.contextmanager
-    def _sound(self, epoch: int) -> Iterator[None]:
-        try:
-            yield
-        except (DamagedCheckpointError, FileNotFoundError) as error:
-            if epoch not in self.stored_epochs:
-                there = f"expected an epoch whose network {self.workdir} keeps (keep={self.config.keep}), got {epoch}"
-                raise DamagedNetworkError(f"{there}; best and final are always there") from error
-            advice = "the command that trained the run repairs it, --skip_damaged measures without it"
-            raise DamagedNetworkError(f"{error}; {advice}") from error
+        return self._networks.layers_of(epoch, names)
 
     # --- tables
 

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 import memorize_jax
-from memorize_jax.runs.run import DamagedNetworkError, Run
+from memorize_jax.runs.networks import DamagedNetworkError
+from memorize_jax.runs.run import Run
 from memorize_jax.storage.checkpoints import StoredEpochs
 from tests.measurements import tiny
 
