@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks import beside_figures
+from benchmarks import beside_figures, figure_numbers
 from memorize_jax.measurements.registry import open_study
 from tests.commands import ROOT
 
@@ -27,9 +27,8 @@ def numbers(study, figure, part):
 
 
 def test_capacities_of_permuted_examples_are_those_of_the_tables(study):
-    letter = {"spheres_mlp": "A.4", "tiny_imagenet_32_alexnet": "A.5", "tiny_imagenet_32_resnet18": "A.6"}.get(
-        study.workdir.name, "3"
-    )
+    letters = {"spheres_mlp": "A.4", "tiny_imagenet_32_alexnet": "A.5", "tiny_imagenet_32_vgg16": "3"}
+    letter = letters.get(study.workdir.name, "A.6")
     for figure, stage in ((f"{letter}A", "test_accuracy"), (f"{letter}B", "epoch")):
         seeds = []
         for geometry, metrics in zip(tables(study, "geometry"), tables(study, "metrics"), strict=True):
@@ -45,7 +44,7 @@ def test_what_rewinding_gives_back_is_that_of_the_tables(study):
         peak, end = metrics["test_accuracy"].max(), metrics["test_accuracy"].iloc[-1]
         alone = rewinding[(rewinding["into"] == "final") & (rewinding["num_layers"] == 1)]
         shares.append((alone.groupby("layer_number")["test_accuracy"].max() - end) / (peak - end))
-    np.testing.assert_allclose(beside_figures.given_back(study), np.mean(shares, axis=0), rtol=1e-9)
+    np.testing.assert_allclose(figure_numbers.given_back(study), np.mean(shares, axis=0), rtol=1e-9)
 
 
 def test_the_page_says_which_layers_and_nothing_of_other_studies(study):
@@ -59,5 +58,5 @@ def test_accuracy_with_the_last_convolution_rewound_is_that_of_the_tables():
     resnet = open_study(FOLDER / "tiny_imagenet_32_resnet18")
     (rewinding,) = tables(resnet, "rewinding")
     expected = rewinding[rewinding["layer"] == "conv20"].set_index("rewind_epoch")["test_accuracy"]
-    pd.testing.assert_series_equal(beside_figures.last_rewound(resnet), expected.sort_index())
+    pd.testing.assert_series_equal(figure_numbers.last_rewound(resnet), expected.sort_index())
     assert f"conv20 rewound to epoch {', '.join(map(str, expected.index))}, %: " in beside_figures.table(resnet)
