@@ -30,7 +30,7 @@ def evaluate(study: Study, statements: Sequence[Statement]) -> list[Claim]:
     A claim holds if all of the Student-t interval over seeds is beyond the threshold, does not hold if none of it is,
     and is undecided if the threshold lies within. Where every seed must pass (`Statement.every_seed`) it holds if they
     do, does not hold if their mean does not either, and is undecided else. With one seed its value decides, unless the
-    threshold is within the sampling error of a geometry. Every seed must be able to decide it.
+    threshold is within its sampling error, where it has one. Every seed must be able to decide it.
     """
     return [judge(statement, study) for statement in statements]
 
@@ -90,7 +90,11 @@ def _verdict(
 
 def _error_of_one(statement: Statement, seeds: Seeds, kind: str | None) -> SamplingError | None:
     """The error of a single seed's draws and examples; of several seeds the interval tells it."""
-    if kind is None or len(seeds) > 1 or "geometry" not in statement.needs:
+    if len(seeds) > 1:
+        return None
+    if statement.error:
+        return SamplingError(statement.error(*seeds.values()), "sample of examples")
+    if kind is None or "geometry" not in statement.needs:
         return None
     return sampling_error(statement.measure, *_seen(seeds, kind).values())
 

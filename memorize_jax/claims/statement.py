@@ -47,6 +47,8 @@ class Statement(NamedTuple):
         gives [seeds, parts], of which the part with the least mean decides; None where every seed has its own.
       forms: for a quantity with several definitions, of which `measure` gives an array: takes the tables of all seeds
         and gives the names of the definitions, and a note on them or "". It must hold by each (`forms.weigh`).
+      error: takes the tables of a single seed and gives the standard error of the quantity, from the sample of examples
+        that it is of; None where there is none, or where the geometry has one (`sampling`).
       checks_method: whether it tests this library's own methods, rather than what networks do.
     """
 
@@ -64,6 +66,7 @@ class Statement(NamedTuple):
     every_seed: bool = False
     over_seeds: Callable[[list], np.ndarray] | None = None
     forms: Callable[[Sequence[Evidence]], tuple[Sequence[str], str]] | None = None
+    error: Callable[[Evidence], float] | None = None
     checks_method: bool = False
 
 

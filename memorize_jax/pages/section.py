@@ -16,11 +16,13 @@ class Section(NamedTuple):
       views: name of a table -> (other tables that its view needs, the view); or another name, of a view of several
         tables. A view is None where there is nothing to show.
       words: template of what is said; None for nothing.
-      facts: takes a study that has its tables, of runs that differ in the seed alone, and gives what the template
-        asks for as `facts`; None if there is nothing to say.
+      needs: names of the tables that `facts` reads; without one of them nothing is said.
+      facts: takes a study that has these, of runs that differ in the seed alone, and gives what the template asks for
+        as `facts`; None if there is nothing to say.
     """
 
     title: str
     views: Mapping[str, tuple[tuple[str, ...], Callable[[Study], View | None]]] = {}
     words: pathlib.Path | None = None
+    needs: tuple[str, ...] = ()
     facts: Callable[[Study], dict | None] = lambda study: None

@@ -125,7 +125,7 @@ def _said(measurement: Measurement, study: Study) -> tuple[str, str]:
     section = measurement.section
     if section is None:
         return "", ""
-    is_told = section.words and not study.axes and set(measurement.tables) & set(study.tables)
+    is_told = section.words and not study.axes and set(section.needs) <= set(study.tables)
     facts = section.facts(study) if is_told else None
     return section.title, fill(section.words, study=study, facts=facts) if facts else ""
 

@@ -116,10 +116,10 @@ def _retraining(layers):
 
 
 def _flipping(layers):
-    """Three examples of each kind, in all layers and in the first; one of the unpermuted ones never flips."""
+    """Nine examples of each kind, in all layers and in the first; one of the unpermuted ones never flips."""
     rows = []
     for place, layer in enumerate(("any", layers[0])):
-        for is_permuted, counts in ((True, (1, 2, 9)), (False, (2, 8, 100))):
+        for is_permuted, counts in ((True, (1, *[2] * 7, 9)), (False, (2, *[8] * 7, 100))):
             common = {"is_permuted": is_permuted, "layer": layer, "layer_number": place}
             rows += [{**common, "num_flipped": count, "is_flipped": count < 100} for count in counts]
     return pd.DataFrame(rows)

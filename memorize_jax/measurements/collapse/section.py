@@ -61,5 +61,6 @@ SECTION = Section(
     "Where permuted examples leave their true class",
     {"collapse": (("metrics",), _collapse)},
     words=pathlib.Path(__file__).with_name("section.html.j2"),
+    needs=("collapse", "metrics"),
     facts=_facts,
 )

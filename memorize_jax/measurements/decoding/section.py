@@ -22,8 +22,6 @@ PUBLISHED = {
 
 def _facts(study: Study) -> dict | None:
     """The words on the probes, means over seeds; None if no final network was read with all controls."""
-    if "decoding_choice" not in study.tables:
-        return None
     rows = []
     for seed in study.seeds:
         accuracy = study.metrics_of(seed).set_index("epoch")["test_accuracy"]
@@ -90,5 +88,6 @@ SECTION = Section(
     "What the layers still know: subspace probes",
     {"decoding_choice": (("metrics", "decoding"), _decoding_choice), "decoding": (("metrics",), _decoding)},
     words=pathlib.Path(__file__).with_name("section.html.j2"),
+    needs=("decoding", "decoding_choice", "metrics"),
     facts=_facts,
 )

@@ -12,3 +12,15 @@ def median_flipped(table: pd.DataFrame) -> pd.Series:
     counts = table["num_flipped"].where(table["is_flipped"].astype(bool), np.inf)
     medians = counts.groupby([table["seed"], table["layer"]]).median()
     return medians.replace(np.inf, np.nan)
+
+
+def relative_error_of_median(counts: np.ndarray) -> float:
+    """Standard error of a median, relative to it, from the order statistics around it.
+
+        ln(x_(n/2 + sqrt(n)/2) / x_(n/2 - sqrt(n)/2)) / 2
+
+    which hold the median of what the n positive numbers are drawn from with a probability of 68 %, whatever that is.
+    """
+    ordered, num = np.sort(counts), len(counts)
+    low = max(0, int(np.ceil((num - np.sqrt(num)) / 2)) - 1)
+    return float(np.log(ordered[num - 1 - low] / ordered[low]) / 2)

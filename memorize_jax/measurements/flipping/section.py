@@ -49,5 +49,6 @@ SECTION = Section(
     "Switching off units until a prediction flips",
     {"flipping_layers": ((), _layers)},
     words=pathlib.Path(__file__).with_name("section.html.j2"),
+    needs=("flipping", "flipping_layers"),
     facts=_facts,
 )

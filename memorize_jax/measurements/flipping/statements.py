@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from memorize_jax.claims.evidence import NotTestable
+from memorize_jax.claims.evidence import Evidence, NotTestable
 from memorize_jax.claims.statement import NOTICEABLE, Statement, below, stating
-from memorize_jax.measurements.flipping.counts import ANY, median_flipped
+from memorize_jax.measurements.flipping.counts import ANY, median_flipped, relative_error_of_median
 
 # A layer with more of the units than this has most of them.
 MOST = 0.5
@@ -12,24 +12,35 @@ STATEMENTS: list[Statement] = []
 stated = stating(STATEMENTS, needs=("metrics", "flipping"))
 
 
-@stated(
-    "Maini et al. 2023",
-    "Memorized wrong labels hang on fewer units than labels that were not permuted.",
-    "median number of units to switch off, of any layer, until the prediction flips, permuted over unpermuted examples",
-    below(1 - NOTICEABLE, "a tenth fewer"),
-)
-def _memorized_hang_on_fewer_units(evidence):
-    evidence.require("memorized", "unpermuted labels")
+def _ratio_of_medians(evidence: Evidence) -> tuple[float, float]:
+    """The median of permuted examples over that of unpermuted ones, and its standard error over the examples."""
     table = evidence.tables["flipping"]
-    table, medians = table[table["layer"] == ANY], {}
+    table, medians, errors = table[table["layer"] == ANY], {}, []
     for kind, name in ((True, "permuted"), (False, "unpermuted")):
-        own = median_flipped(table[table["is_permuted"].astype(bool) == kind])
+        rows = table[table["is_permuted"].astype(bool) == kind]
+        own = median_flipped(rows)
         if own.empty:
             raise NotTestable(f"there are no {name} examples that the final network gets right")
         if own.isna().any():
             raise NotTestable(f"half of the {name} examples did not flip; raise --flip_most")
         medians[name] = float(own.iloc[0])
-    return medians["permuted"] / medians["unpermuted"]
+        # What did not flip takes more than was tried: the order is all that counts.
+        counts = rows["num_flipped"].where(rows["is_flipped"].astype(bool), np.inf)
+        errors.append(relative_error_of_median(counts.to_numpy()))
+    ratio = medians["permuted"] / medians["unpermuted"]
+    return ratio, ratio * float(np.hypot(*errors))
+
+
+@stated(
+    "Maini et al. 2023",
+    "Memorized wrong labels hang on fewer units than labels that were not permuted.",
+    "median number of units to switch off, of any layer, until the prediction flips, permuted over unpermuted examples",
+    below(1 - NOTICEABLE, "a tenth fewer"),
+    error=lambda evidence: _ratio_of_medians(evidence)[1],
+)
+def _memorized_hang_on_fewer_units(evidence):
+    evidence.require("memorized", "unpermuted labels")
+    return _ratio_of_medians(evidence)[0]
 
 
 @stated(

@@ -68,5 +68,6 @@ SECTION = Section(
     "Where the gradient comes from",
     {"gradients": ((), _gradients)},
     words=pathlib.Path(__file__).with_name("section.html.j2"),
+    needs=("gradients",),
     facts=_facts,
 )

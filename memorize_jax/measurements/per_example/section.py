@@ -96,5 +96,6 @@ SECTION = Section(
         "per_example_images": ((), _images),
     },
     words=pathlib.Path(__file__).with_name("section.html.j2"),
+    needs=("per_example", "per_example_auroc"),
     facts=_facts,
 )

@@ -56,5 +56,6 @@ SECTION = Section(
     "Retraining layers without the memorized examples",
     {"retraining": (("metrics",), _retraining)},
     words=pathlib.Path(__file__).with_name("section.html.j2"),
+    needs=("retraining",),
     facts=_facts,
 )

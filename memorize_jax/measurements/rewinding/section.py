@@ -73,5 +73,6 @@ SECTION = Section(
     "Undoing memorization by rewinding layers",
     {"rewinding": (("metrics",), _rewinding)},
     words=pathlib.Path(__file__).with_name("section.html.j2"),
+    needs=("rewinding", "metrics"),
     facts=_facts,
 )

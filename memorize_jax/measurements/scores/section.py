@@ -11,8 +11,6 @@ from memorize_jax.studies.study import Study
 
 
 def _facts(study: Study) -> dict | None:
-    if "subset_runs" not in study.tables:
-        return None
     runs, table = study.tables["subset_runs"], study.tables["memorization_scores"].dropna(subset=["memorization"])
     wrong, own = table[table["assigned"] != table["true"]], table[table["is_permuted"] == 0]
     if wrong.empty or own.empty:
@@ -54,5 +52,6 @@ SECTION = Section(
     "How much every example is memorized",
     {"memorization_scores": (("per_example",), _memorization_scores), "influence": ((), _influence)},
     words=pathlib.Path(__file__).with_name("section.html.j2"),
+    needs=("subset_runs", "memorization_scores"),
     facts=_facts,
 )
