@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Int
 
-from memorize_jax.analysis.manifold_rows import geometry_rows
+from memorize_jax.analysis.manifold_rows import SPREAD, geometry_rows
 from memorize_jax.geometry import JointGeometry, LayerParticipation, ManifoldGeometry
 from memorize_jax.geometry.status import describe
 from memorize_jax.own_activations.interval_tables import class_interval, interval_columns, interval_table, told
@@ -110,8 +110,9 @@ class Analysis:
         Args:
           per: "layer", a row each with the columns of results/geometry.csv, or "class", a row for each class of each
             layer: its label, its numbers, what its status means, the rows it was measured on. With repeats both have
-            <measure>_mean, _low and _high too: the mean over the repeats and the ends of its 95 % interval; the other
-            columns are those of the first repeat alone.
+            <measure>_mean, _low and _high too: the mean over the repeats and the ends of its 95 % interval; by layer
+            <measure>_example_sd is the standard deviation over the repeats, which have other examples and other
+            draws. The other columns are those of the first repeat alone.
 
         Raises:
           ValueError: another `per`.
@@ -121,7 +122,7 @@ class Analysis:
             others = {"joint": self.joint, "participation": self.participation}
             rows = geometry_rows(self.geometry, self.layers, common, **others)
             table = pd.DataFrame(rows, columns=list(GEOMETRY))
-            more = interval_columns(self.repeats) if self.repeats is not None else {}
+            more = {} if self.repeats is None else _spread(self.repeats) | interval_columns(self.repeats)
             return table.assign(**more)
         if per != "class":
             raise ValueError(f"expected per to be layer or class, got {per!r}")
@@ -183,3 +184,10 @@ class Analysis:
         if self.repeats is not None:
             return draw_intervals(interval_table(self.repeats, self.layers).reset_index(), path)
         return draw_geometry(self.to_dataframe(), path)
+
+
+def _spread(repeats):
+    """The columns of results/geometry.csv that say how often it was measured, and how far the numbers scatter."""
+    measured = repeats.repeated.by_layer
+    spread = {f"{name}_example_sd": np.std(measured[name], axis=0, ddof=1) for name in SPREAD}
+    return {"example_repeats": len(repeats.choices), **(spread if len(repeats.choices) > 1 else {})}

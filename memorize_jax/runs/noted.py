@@ -13,7 +13,7 @@ from memorize_jax.config import KNOWN_OF_WATCHED, RunConfig, check_types
 from memorize_jax.data import PermutedLabels, Splits
 from memorize_jax.invocation import command_line_of
 from memorize_jax.models import Layer
-from memorize_jax.runs.folder import RunFolder, check_no_sweep, nearest_folder, sweep_command
+from memorize_jax.runs.folder import RunFolder, check_no_sweep, member_folders, nearest_folder, sweep_command
 from memorize_jax.runs.identity import data_fingerprint, run_identity
 from memorize_jax.runs.provenance import provenance
 from memorize_jax.storage.files import read_json, write_json
@@ -162,6 +162,8 @@ def _instead(run):
     if (run.results / "geometry.csv").is_file() and (run.figures / "geometry.svg").is_file():
         made = "results/geometry.csv and figures/geometry.svg"
         return f"it holds results of geometry --points, from which only {made} are made"
+    if members := member_folders(run.workdir):
+        return f"it holds an ensemble; give one of its seeds, e.g. {members[0]}, or open all of them with open_study"
     if (above := RunFolder(run.workdir.parent)).sweep.is_file():
         return f"it is of the sweep in {above.workdir}; resume that with: {sweep_command(above)}"
     return f"train one with: {command_line_of('train', run.workdir)}"

@@ -38,9 +38,10 @@ class Watch:
     """Watches a training loop: stores the network after every epoch, measures it, and writes a run folder.
 
         watch = memorize_jax.Watch("runs/mine", images, labels, true_labels, test_images=..., test_labels=...)
-        for epoch in range(100):
-            watch(epoch, model)                      # epoch 0: before training
+        watch(0, model)                              # before training
+        for epoch in range(1, 101):
             ... train for an epoch ...
+            watch(epoch, model)
         watch.report()
 
     The folder is one of this package: `open_run`, the report, claims and measurements read it. A loop that was stopped

@@ -22,8 +22,10 @@ def repeated(once):
 
 
 def test_the_first_repeat_is_the_plain_analysis_to_the_bit(once, repeated):
-    columns = once.to_dataframe().columns
-    assert repeated.to_dataframe()[columns].equals(once.to_dataframe())
+    of_repeats = [name for name in once.to_dataframe() if "example_" in name]
+    plain = once.to_dataframe().drop(columns=of_repeats)
+    assert repeated.to_dataframe()[plain.columns].equals(plain)
+    assert (once.to_dataframe()["example_repeats"] == 1).all()
     assert measured(10, repeats=1).to_dataframe().equals(once.to_dataframe())
     assert once.intervals is None
     with pytest.raises(ValueError, match="expected repeats >= 1, got 0"):
@@ -40,7 +42,11 @@ def test_all_measures_have_intervals_about_the_mean_of_the_repeats(repeated):
         np.testing.assert_allclose(every[0], shown[measure], rtol=1e-6)
         np.testing.assert_allclose(shown[f"{measure}_mean"], every.mean(axis=0))
         np.testing.assert_allclose(shown[f"{measure}_high"], table.xs(measure, level="measure")["high"])
+        if f"{measure}_example_sd" in shown:
+            np.testing.assert_allclose(shown[f"{measure}_example_sd"], every.std(axis=0, ddof=1))
     assert len(repeated.repeats.choices) == 4
+    assert (shown["example_repeats"] == 4).all()
+    assert shown[["capacity_example_sd", "joint_capacity_example_sd"]].notna().all(axis=None)
     assert repeated.summary().loc["early", "capacity"].count("[") == 1
     assert "[" in repr(repeated)
     by_class = repeated.to_dataframe(per="class")

@@ -78,3 +78,6 @@ def test_what_does_not_belong_together_is_refused(copied, tmp_path):
         memorize_jax.open_run(copied).table("fewshot")
     with pytest.raises(FileNotFoundError, match=r"no run in .*train one with"):
         memorize_jax.open_run(tmp_path / "nothing")
+    shutil.copytree(copied, tmp_path / "ensemble" / "seed_0")
+    with pytest.raises(FileNotFoundError, match=r"ensemble; give one of its seeds, e.g. .*/ensemble/seed_0, or open"):
+        memorize_jax.open_run(tmp_path / "ensemble")
