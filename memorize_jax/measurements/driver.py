@@ -24,7 +24,7 @@ from memorize_jax.runs.others import describe_others
 from memorize_jax.runs.provenance import provenance
 from memorize_jax.runs.run import Run, run_to_measure
 from memorize_jax.storage.tables import write_table
-from memorize_jax.storage.unit_tables import make_table
+from memorize_jax.storage.unit_tables import MadeTable, make_table
 from memorize_jax.threads import one_thread
 
 
@@ -66,7 +66,7 @@ def measure(
         others = describe_others(measurement.other_runs(*settings), run.config.seed)
         work = plan(run, *settings)
         depends_on = {**_of_rows(measurement, work, settings), **_named(others)}
-        table = _make_tables(measurement, run, work, depends_on, skip_damaged, will_grow, second)
+        table, earlier_seconds = _make_tables(measurement, run, work, depends_on, skip_damaged, will_grow, second)
     note_tables(
         folder,
         measurement.name,
@@ -76,7 +76,7 @@ def measure(
         **_named(others),
         of_final=measurement.of_final,
         command=given_line(),
-        seconds=round(time.perf_counter() - started, 3),
+        seconds=round(time.perf_counter() - started + earlier_seconds, 3),
         provenance=provenance(),
     )
     return table
@@ -129,7 +129,7 @@ def _make_tables(
     skip_damaged: bool,
     will_grow: bool,
     second: SecondProcess | None,
-) -> pd.DataFrame:
+) -> MadeTable:
     (name, about), *others = measurement.tables.items()
     said, positions = set(), {unit: position for position, unit in enumerate(work.units)}
     with bar(name, work.counted, len(work.units)) as progress:
@@ -157,10 +157,10 @@ def _make_tables(
             # A row of an epoch stays what it is when training goes on.
             del asked["epochs"]
         how = {"settings": asked, "otherwise": work.instead, "will_grow": will_grow}
-        table = make_table(path, about.columns, work.units, rows, **how)
+        made = make_table(path, about.columns, work.units, rows, **how)
     for other, columns in others:
-        write_table(run.folder.results / f"{other}.csv", work.derived[other](table), columns.columns)
-    return table
+        write_table(run.folder.results / f"{other}.csv", work.derived[other](made.table), columns.columns)
+    return made
 
 
 def _named(others: Mapping) -> dict:

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import pathlib
+import time
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, BinaryIO, NamedTuple
 
@@ -13,11 +14,19 @@ from memorize_jax.storage.files import checksum
 from memorize_jax.storage.tables import write_table
 
 
+class MadeTable(NamedTuple):
+    """A table, and the seconds that those of its units took which an earlier attempt had finished."""
+
+    table: pd.DataFrame
+    earlier_seconds: float
+
+
 class _Line(NamedTuple):
-    """A sound line of the notes: its key and content, and how many bytes the file has up to its end."""
+    """A sound line of the notes: its key and content, the seconds it took, and the bytes of the file up to its end."""
 
     key: str
     content: Any
+    seconds: float
     end: int
 
 
@@ -30,7 +39,7 @@ def make_table(
     settings: Mapping,
     otherwise: Callable[[Hashable], list[dict]] = lambda unit: [],
     will_grow: bool = False,
-) -> pd.DataFrame:
+) -> MadeTable:
     """Makes a table of many units of work; a unit that was finished before an interruption is not made again.
 
     Finished units are noted, line by line, in a file beside the table, which goes when the table is there. The table
@@ -48,7 +57,10 @@ def make_table(
     notes, rows = _notes_of(path), []
     path.parent.mkdir(exist_ok=True)
     start = _line("settings", json.loads(json.dumps(settings, sort_keys=True)))
-    made, sound = _made(notes, start)
+    noted = _noted(notes, start)
+    made, sound = {line.key: line.content for line in noted}, noted[-1].end if noted else 0
+    earlier = {line.key: line.seconds for line in noted}
+    earlier_seconds = 0.0
     with open(notes, "r+b" if sound else "wb") as stream:
 
         def note(line):
@@ -62,12 +74,15 @@ def make_table(
         if not sound:
             note(start)
         for unit in units:
-            if (key := json.dumps(unit)) not in made:
+            key, started = json.dumps(unit), time.perf_counter()
+            if key in made:
+                earlier_seconds += earlier[key]
+            else:
                 if (found := make_rows(unit)) is None:
                     rows += otherwise(unit)
                     continue
                 # Through JSON in any case, so that a table does not show where it was interrupted.
-                note(line := _line(key, found))
+                note(line := _line(key, found, round(time.perf_counter() - started, 3)))
                 made[key] = _content(line)[1]
             rows += made[key]
     if not rows:
@@ -75,7 +90,7 @@ def make_table(
     write_table(path, rows, columns)
     if not will_grow:
         notes.unlink()
-    return pd.DataFrame(rows, columns=list(columns))
+    return MadeTable(pd.DataFrame(rows, columns=list(columns)), earlier_seconds)
 
 
 def made_so_far(path: pathlib.Path) -> tuple[dict, dict[str, list[dict]]] | None:
@@ -95,14 +110,13 @@ def _notes_of(path):
     return path.with_name(f"{path.stem}.partial.jsonl")
 
 
-def _made(notes: pathlib.Path, start: bytes) -> tuple[dict[str, list[dict]], int]:
-    """The units that are noted below the line of the same settings, and how many bytes of the file are sound."""
+def _noted(notes: pathlib.Path, start: bytes) -> list[_Line]:
+    """The sound lines of a file that begins with the line of the same settings, that line first; else nothing."""
     with contextlib.suppress(FileNotFoundError), open(notes, "rb") as stream:
         if stream.readline() == start:
             stream.seek(0)
-            lines = list(_sound_lines(stream))
-            return {line.key: line.content for line in lines}, lines[-1].end
-    return {}, 0
+            return list(_sound_lines(stream))
+    return []
 
 
 def _sound_lines(stream: BinaryIO) -> Iterator[_Line]:
@@ -110,21 +124,22 @@ def _sound_lines(stream: BinaryIO) -> Iterator[_Line]:
     end = 0
     for line in stream:
         try:
-            key, content = _content(line)
+            # Notes of before units had their seconds have none.
+            key, content, *seconds = _content(line)
         except ValueError:
             return
         end += len(line)
-        yield _Line(key, content, end)
+        yield _Line(key, content, sum(seconds), end)
 
 
-def _line(key, content):
+def _line(key, content, *seconds):
     # NumPy's numbers become Python's.
-    body = json.dumps([key, content], default=lambda number: number.item())
+    body = json.dumps([key, content, *seconds], default=lambda number: number.item())
     return f"{checksum(body.encode())} {body}\n".encode()
 
 
 def _content(line: bytes) -> list:
-    """Key and content of a line; raises ValueError for one that was cut short or has changed."""
+    """Key, content and seconds of a line; raises ValueError for one that was cut short or has changed."""
     check, _, body = line.partition(b" ")
     if not body.endswith(b"\n") or check != checksum(body[:-1]).encode():
         raise ValueError("a line that was cut short or has changed")

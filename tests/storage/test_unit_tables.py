@@ -50,6 +50,22 @@ def test_an_interrupted_table_is_resumed_and_ends_with_the_same_bytes(tmp_path, 
     assert [left.name for left in path.parent.iterdir()] == ["t.csv"]
 
 
+def test_the_seconds_of_units_that_were_made_before_are_told(tmp_path, monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr("memorize_jax.storage.unit_tables.time.perf_counter", lambda: clock[0])
+
+    def make(unit):
+        if unit == UNITS[2] and clock[0] < 100:
+            raise KeyboardInterrupt
+        clock[0] += 7
+        return rows_of(unit)
+
+    with pytest.raises(KeyboardInterrupt):
+        make_table(tmp_path / "t.csv", PARTS, UNITS, make, settings=SETTINGS)
+    clock[0] = 100
+    assert make_table(tmp_path / "t.csv", PARTS, UNITS, make, settings=SETTINGS).earlier_seconds == 14
+
+
 def test_rows_made_with_other_settings_are_not_used_and_the_old_table_stays_meanwhile(tmp_path, undisturbed):
     made = []
     for settings in ({"a": 2}, {"a": 3}):
