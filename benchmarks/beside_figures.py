@@ -71,7 +71,7 @@ def _of_network(geometry: str, end: Sequence[Point], course: str) -> tuple[Point
 _RESNET = _of_network(
     "A.6",
     (
-        Point("A.6A", "restored and test behave similarly", contrast_in_words("best")),
+        Point("A.6A", "restored and test behave similarly", contrast_in_words("best", ("restored", "test"))),
         Point(
             "A.6B",
             "permuted at the lower bound up to the final two of eight residual blocks, and rising in these",
@@ -148,7 +148,7 @@ POINTS: Mapping[str, Sequence[Point]] = {
             ),
             Point(
                 "3B",
-                "permuted rise steeply in late layers, from the last convolution on",
+                "permuted rise steeply in late layers, from conv16 on",
                 capacities_in_words("final", "permuted"),
             ),
             Point(

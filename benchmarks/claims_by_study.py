@@ -41,7 +41,8 @@ def summary(studies: Sequence[Judged]) -> str:
     names = ", ".join(f"`{name}`" for name in untested(studies))
     text = (
         "A row for each claim of the [claims sheet](claims.md), a column for each study below; empty where its tables cannot "
-        "decide, *open* where an interval reaches across the threshold. One seed has no interval."
+        "decide, *open* where an interval reaches across the threshold (where every seed must pass, that is *open* if their mean passes, and "
+        "*fails* if it does not). One seed has no interval."
     )
     apart = ", ".join(f"[{one.name}](#{one.name})" for one in studies if not tests_some(one))
     text += (

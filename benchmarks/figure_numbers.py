@@ -1,6 +1,6 @@
 """What our studies have where the paper says something of a figure: numbers, and these in words."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pandas as pd
 
@@ -20,10 +20,10 @@ def by_layer(study: Study, stage: str, group: str, column: str = "joint_capacity
     return means.reindex([INPUT, *study.layers])
 
 
-def contrasts(study: Study, stage: str) -> pd.Series:
-    """Highest over lowest joint capacity of the groups `LIKE`, less 1, by layer."""
-    groups = pd.DataFrame({group: by_layer(study, stage, group) for group in LIKE})
-    return groups.max(axis=1) / groups.min(axis=1) - 1
+def contrasts(study: Study, stage: str, groups: Sequence[str] = LIKE) -> pd.Series:
+    """Highest over lowest joint capacity of some groups, less 1, by layer."""
+    found = pd.DataFrame({group: by_layer(study, stage, group) for group in groups})
+    return found.max(axis=1) / found.min(axis=1) - 1
 
 
 def last_rewound(study: Study) -> pd.Series:
@@ -56,9 +56,10 @@ def capacities_in_words(stage: str, *groups: str) -> Callable[[Study], str]:
     return ours
 
 
-def contrast_in_words(stage: str) -> Callable[[Study], str]:
-    """How far the groups `LIKE` are apart, by layer."""
-    return lambda study: f"highest above lowest of the three groups, %: {_listed(contrasts(study, stage), 100, 1)}"
+def contrast_in_words(stage: str, groups: Sequence[str] = LIKE) -> Callable[[Study], str]:
+    """How far some groups are apart, by layer."""
+    named = f"{', '.join(groups[:-1])} and {groups[-1]}"
+    return lambda study: f"highest above lowest of {named}, %: {_listed(contrasts(study, stage, groups), 100, 1)}"
 
 
 def training_in_words(study: Study) -> str:
@@ -106,6 +107,4 @@ def dependent_in_words(study: Study) -> str:
     named = {"epoch 1": 1, "best epoch": next(iter(study.epochs_of("best").values()))}
     layers = [layer for layer in study.layers if layer in ratios.index.get_level_values("layer")]
     parts = [f"{name} {_listed(ratios.loc[epoch].reindex(layers))}" for name, epoch in named.items() if epoch in there]
-    return (
-        f"dependent part of permuted over that of unpermuted examples, {layers[0]} to {layers[-1]}: {'; '.join(parts)}"
-    )
+    return f"norm of the dependent part, permuted over unpermuted examples, {layers[0]} to {layers[-1]}: {'; '.join(parts)}"

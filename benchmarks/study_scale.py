@@ -1,12 +1,14 @@
 """At which scale a committed study was run, and what it cost."""
 
 import collections
+import dataclasses
 from collections.abc import Sequence
 
 from benchmarks import tables
 from benchmarks.comparison import NONE, Judged
 from benchmarks.trimmed import EXAMPLES
 from memorize_jax.config import RunConfig
+from memorize_jax.recipe.optimizers import ADAMS_MOMENTUM
 from memorize_jax.runs.folder import RunFolder, runs_in
 from memorize_jax.runs.noted import read_config, read_noted
 from memorize_jax.runs.notes import read_notes
@@ -74,7 +76,13 @@ def _networks(study: Study, configs: Sequence[RunConfig]) -> str:
 
 def _recipe(config: RunConfig) -> str:
     """How a network is trained, without what is as in the paper."""
-    usual, named = RunConfig(), ("momentum", "weight_decay", "schedule", "augment", "loss", "label_smoothing")
+    usual, named = (
+        RunConfig(),
+        ("momentum", "weight_decay", "dropout", "schedule", "augment", "loss", "label_smoothing"),
+    )
+    if config.optimizer.startswith("adam") and config.momentum == ADAMS_MOMENTUM:
+        # What it has anyway.
+        config = dataclasses.replace(config, momentum=None)
     parts = [config.optimizer, f"learning rate {config.learning_rate:g}", f"batches of {config.batch_size:,}"]
     others = {name: getattr(config, name) for name in named}
     parts += [f"{name.replace('_', ' ')} {value}" for name, value in others.items() if value != getattr(usual, name)]

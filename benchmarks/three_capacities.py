@@ -29,8 +29,8 @@ def differences(study: Study) -> pd.DataFrame:
     Without layers whose joint capacity is only a bound, and simulations that found none.
 
     Returns:
-      a row for every place: place, classes, mean_field_median, mean_field_largest, simulated_classes,
-      simulated_median, simulated_largest; NaN where there is nothing.
+      a row for every place: place, classes, fewest_joint_classes, most_joint_classes, mean_field_median,
+      mean_field_largest, simulated_classes, simulated_median, simulated_largest; NaN where there is nothing.
     """
     rows, hidden = [], [name for name in study.layers[:-1] if name != INPUT]
     geometry = pd.concat([study.at_stage("geometry", stage) for stage in ("best", "final")])
@@ -45,7 +45,9 @@ def differences(study: Study) -> pd.DataFrame:
         own, simulated = here(geometry), here(check)
         theory = (own["capacity"] / own["joint_capacity"] - 1).abs()
         found = (simulated["joint_capacity"] / simulated["simulated_capacity"] - 1).abs()
+        joint_classes = own["joint_classes"]
         row = {"place": place, "classes": own["num_classes"].max(), "mean_field_median": theory.median()}
+        row |= {"fewest_joint_classes": joint_classes.min(), "most_joint_classes": joint_classes.max()}
         row |= {"mean_field_largest": theory.max(), "simulated_classes": simulated["num_classes"].max()}
         rows.append(row | {"simulated_median": found.median(), "simulated_largest": found.max()})
     return pd.DataFrame(rows)
@@ -57,6 +59,7 @@ def table(studies: Sequence[Judged]) -> str:
         "study",
         "layers",
         "classes",
+        "of which joint",
         "mean-field from joint, %: median, largest",
         "classes simulated",
         "joint from simulated, %: median, largest",
@@ -70,5 +73,6 @@ def table(studies: Sequence[Judged]) -> str:
             pairs = [(own.mean_field_median, own.mean_field_largest), (own.simulated_median, own.simulated_largest)]
             shown = [NONE if np.isnan(pair[0]) else f"{100 * pair[0]:.1f}, {100 * pair[1]:.1f}" for pair in pairs]
             counts = [NONE if np.isnan(count) else f"{count:.0f}" for count in (own.classes, own.simulated_classes)]
-            rows.append((f"[{name}](#{name})", own.place, counts[0], shown[0], counts[1], shown[1]))
+            ends = dict.fromkeys(f"{end:.0f}" for end in (own.fewest_joint_classes, own.most_joint_classes))
+            rows.append((f"[{name}](#{name})", own.place, counts[0], " to ".join(ends), shown[0], counts[1], shown[1]))
     return tables.of_rows(header, rows)

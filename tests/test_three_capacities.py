@@ -9,6 +9,7 @@ def study(**changes):
     rows = [
         {"seed": 0, "epoch": epoch, "group": "test", "layer": layer, "capacity": 0.12, "joint_capacity": 0.1}
         | {"status": 0, "joint_status": 0, "num_classes": 100}
+        | {"joint_classes": 10 + 5 * epoch}
         | changes.get(layer, {})
         for epoch in (1, 2)
         for layer in ("input", "linear1", "linear2", "linear3")
@@ -36,13 +37,15 @@ def test_differences_are_those_of_what_is_no_bound():
     assert found["mean_field_median"].dropna().to_dict() == {"input": 0.2, "first third": 0.0}
     assert found["simulated_largest"].dropna().to_dict() == {"first third": 0.25}
     assert found["classes"].dropna().to_dict() == {"input": 100, "first third": 100}
+    assert found["fewest_joint_classes"].dropna().to_dict() == {"input": 15, "first third": 15}
+    assert found["most_joint_classes"].dropna().to_dict() == {"input": 20, "first third": 20}
     assert found["simulated_classes"].dropna().to_dict() == {"first third": 20}
 
 
 def test_the_table_has_a_row_for_every_place_that_was_measured():
     lines = three_capacities.table([Judged("mine", study(), [])]).splitlines()
     assert lines[2:] == [
-        "| [mine](#mine) | input | 100 | 20.0, 20.0 | – | – |",
-        "| [mine](#mine) | first third | 100 | 20.0, 20.0 | 20 | 25.0, 25.0 |",
-        "| [mine](#mine) | last third | 100 | 20.0, 20.0 | 20 | 25.0, 25.0 |",
+        "| [mine](#mine) | input | 100 | 15 to 20 | 20.0, 20.0 | – | – |",
+        "| [mine](#mine) | first third | 100 | 15 to 20 | 20.0, 20.0 | 20 | 25.0, 25.0 |",
+        "| [mine](#mine) | last third | 100 | 15 to 20 | 20.0, 20.0 | 20 | 25.0, 25.0 |",
     ]

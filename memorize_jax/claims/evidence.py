@@ -14,7 +14,7 @@ from memorize_jax.studies.study import command
 MEMORIZED, MEMORIZED_LEAD = 0.5, 0.25
 # Examples of a group are fitted from the epoch on at which half of them are.
 HALF = 0.5
-# A network whose test accuracy rose by less since the first epoch learned too little to have a best epoch.
+# A network whose accuracy on true labels rose by less since the first epoch learned too little to forget it.
 LEARNED = 0.1
 # Where the final network is at least as good as this, relative to the peak, there is nothing to win back.
 NOTHING_LOST = 0.9
@@ -138,6 +138,12 @@ def _learned(own):
     return _unpermuted(own) or ("" if rise >= LEARNED else too_little)
 
 
+def _restored(own):
+    rise = own.peak("restored_accuracy") - own.first("restored_accuracy")
+    too_little = f"too little was learned of permuted examples' true labels: {100 * rise:.1f} points at most"
+    return _permuted(own) or ("" if rise >= LEARNED else too_little)
+
+
 def _peak(own):
     if reason := _learned(own):
         return reason
@@ -164,6 +170,8 @@ CONDITIONS: dict[str, Callable[[Evidence], str]] = {
     "memorized": _memorized,
     # Something of the true labels.
     "learned": _learned,
+    # True labels of permuted examples.
+    "restored": _restored,
     # The best epoch came before the last.
     "peak": _peak,
     # Memorizing cost test accuracy.

@@ -66,6 +66,8 @@ def _at_start(evidence: Evidence, form: str, above: Part, below: Part) -> tuple[
 )
 def _gradients_do_not_vanish(evidence):
     evidence.require("early and late layers")
+    # What is said of all of training is not decided by its beginning.
+    rows_at(evidence, "eq15", "final")
     rows = rows_of(evidence)
     rows = rows[(rows["group"] == "all") & (rows["part"] == "full")]
     norms = rows.pivot(index="epoch", columns="layer", values="squared_norm")
@@ -82,7 +84,8 @@ def _gradients_do_not_vanish(evidence):
 )
 def _gradients_not_small_until_memorized(evidence):
     evidence.require("memorized", "peak")
-    rows_at(evidence, "eq15", "best")
+    for stage in ("best", "final"):
+        rows_at(evidence, "eq15", stage)
     metrics, norms = evidence.tables["metrics"], total(rows_of(evidence), "all", "full")
     memorized = metrics.loc[metrics["permuted_accuracy"] >= HALF, "epoch"].min()
     return float(norms[norms.index <= memorized].min() / norms[start_epochs(evidence)[0]])

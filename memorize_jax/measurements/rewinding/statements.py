@@ -24,8 +24,8 @@ def last_layer(layers: tuple[str, ...]) -> str:
     return (convolutions or hidden)[-1]
 
 
-def _rewound(evidence: Evidence, condition: str = "loss") -> pd.DataFrame:
-    evidence.require(condition)
+def _rewound(evidence: Evidence, *conditions: str) -> pd.DataFrame:
+    evidence.require(*conditions)
     table = own_rows(evidence.tables["rewinding"])
     rows = table[(table["into"] == "final") & (table["num_layers"] == 1)]
     if rows.empty:
@@ -36,7 +36,7 @@ def _rewound(evidence: Evidence, condition: str = "loss") -> pd.DataFrame:
 def _last_rewound(evidence: Evidence) -> pd.Series:
     """Test accuracy with the last layer rewound, by rewind epoch."""
     evidence.require("hidden layer")
-    rows, layer = _rewound(evidence), last_layer(evidence.layers)
+    rows, layer = _rewound(evidence, "loss"), last_layer(evidence.layers)
     own = rows[rows["layer"] == layer]
     if own.empty:
         raise NotTestable(f"{layer} was not rewound by itself; use --rewind_layers=each")
@@ -47,7 +47,7 @@ def _effect(evidence: Evidence, group: str = "test") -> tuple[pd.DataFrame, Rewi
     """The rows of single layers, by rewind epoch, and what rewinding them wins back on a group."""
     evidence.require("early and late layers")
     # Test accuracy may be lost or not where true labels are.
-    rows = _rewound(evidence, "loss" if group == "test" else "memorized")
+    rows = _rewound(evidence, *(["loss"] if group == "test" else ["memorized", "restored"]))
     missing = [layer for layer in evidence.hidden if layer not in set(rows["layer"])]
     if missing:
         raise NotTestable(f"{', '.join(missing)} were not rewound; use --rewind_layers=each")
