@@ -181,7 +181,7 @@ def test_the_three_journeys_of_a_newcomer(tmp_path, monkeypatch, capsys):
         # The first two bring labels of their own.
         own = names if block == OWN[-1] else dict(names)
         exec(
-            compile(block.replace("range(100)", "range(11)"), "your-network.md", "exec"),
+            compile(block.replace("range(1, 101)", "range(1, 11)"), "your-network.md", "exec"),
             {**own, "memorize_jax": memorize_jax},
         )
     said = capsys.readouterr().out
