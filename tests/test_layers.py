@@ -44,6 +44,7 @@ LIBRARY = {
     "explorer": {"figures", "geometry", "statistics", "storage", "studies"},
     "claims": {"epochs", "geometry", "statistics", "studies"},
     "analysis": {*LOW, "activations", "adapters", "config", "data", "geometry", "runs", "storage"},
+    "measurements.columns": set(),
     "measurements.measurement": {"config", "data"},
     "measurements.costs": {*LOW, *TRAINING, "analysis", "geometry", "runs"},
     "room": {*SHARED, "measurements.costs", "measurements.measurement"},
@@ -68,7 +69,9 @@ LIBRARY = {
     },
     "presets": {"config", "measurements.measurement", "measurements.registry", "runs"},
     "own_activations": {*LOW, "analysis", "data", "figures", "geometry", "measurements.geometry", "storage"},
-    "report": {*SHARED, "explorer", "measurements.measurement", "measurements.registry"},
+    "report": {
+        *(*SHARED, "explorer", "measurements.columns", "measurements.measurement", "measurements.registry"),
+    },
     "watching": {
         *(*SHARED, "commands", "measurements.driver", "measurements.measurement", "measurements.registry"),
     },

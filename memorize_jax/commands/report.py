@@ -29,6 +29,9 @@ from memorize_jax.statistics import over_seeds
 from memorize_jax.storage.files import replacing
 from memorize_jax.studies.study import Study
 
+# What results/over_seeds.csv has a row for, with each measure.
+BY = ("stage", "group", "layer", "layer_number")
+
 
 def run(
     workdir: str | pathlib.Path, *, renewed_every: int = 0, picture: Callable[[Figure, Study], Picture] = picture_of
@@ -45,7 +48,7 @@ def run(
         # Mean and interval of the geometry over seeds, at the best and the final epoch.
         rows = at_stages(study.tables["geometry"], {seed: study.metrics_of(seed) for seed in study.seeds})
         with replacing(folder.results / "over_seeds.csv") as beside:
-            over_seeds(rows, ["stage", "group", "layer", "layer_number"], list(LABELS)).to_csv(beside, index=False)
+            over_seeds(rows, BY, list(LABELS)).to_csv(beside, index=False)
     how = {"renewed_every": renewed_every, "picture": picture}
     return _write(folder.report, study_page(study, judged, commands(study), **how)), judged
 

@@ -39,11 +39,14 @@ class Table(NamedTuple):
       columns: in order.
       text: those that hold text; all others hold numbers.
       added: those that tables of the first version lack, where they read as NaN.
+      meanings: column -> what it means, a clause with its unit, the values of text and what NaN says; of its own
+        columns, and of those that mean something else than `columns.COMMON` says.
     """
 
     columns: tuple[str, ...]
     text: frozenset[str] = frozenset()
     added: frozenset[str] = frozenset()
+    meanings: Mapping[str, str] = {}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -90,5 +90,5 @@ def statements() -> tuple[Statement, ...]:
 
 def open_study(workdir: str | pathlib.Path) -> Study:
     """Reads all tables of the run, or runs, in a folder; see `studies.read_study`."""
-    known = tables().items()
-    return read_study(workdir, {table: Columns(about.columns, name, *about[1:]) for table, (about, name) in known})
+    known = {table: Columns(about.columns, name, about.text, about.added) for table, (about, name) in tables().items()}
+    return read_study(workdir, known)

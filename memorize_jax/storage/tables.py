@@ -9,54 +9,43 @@ import pandas as pd
 
 from memorize_jax.storage.files import write_text
 
-# What tables have in common.
+# What tables have in common; what columns mean is in `measurements.columns` and in the rooms.
 ACCURACIES = ("train_accuracy", "unpermuted_accuracy", "permuted_accuracy", "restored_accuracy", "test_accuracy")
 MEASURES = ("capacity", "radius", "dimension", "center_correlation", "capacity_standard_error")
 PLACE = ("seed", "epoch", "layer", "layer_number")
 SIZES = ("num_classes", "num_valid_classes", "examples_per_class", "num_draws", "kappa", "status")
 
-# Joint geometry (`geometry.joint_geometry`); `joint_classes` is P', the classes of one dichotomy.
 JOINT = (
     *("joint_capacity", "joint_capacity_standard_error", "joint_radius", "joint_dimension", "joint_utility"),
     *("joint_center_alignment", "joint_axis_alignment", "joint_center_axis_alignment", "joint_active_fraction"),
     *("joint_kkt_residual", "joint_classes", "joint_status"),
 )
-# How far measures move when other examples stand for the classes: standard deviations over so many choices.
 RESAMPLED = (
     *("example_repeats", "capacity_example_sd", "radius_example_sd", "dimension_example_sd"),
     "joint_capacity_example_sd",
 )
-# Mean-field capacity with fewer and with more center directions removed than the K of least residual correlation.
 AROUND_K = ("capacity_fewer_components", "capacity_more_components")
-# Directions that points vary in, all of a group together and class by class (`geometry.participation_ratio`); the last
-# is NaN unless it was asked for.
 DIRECTIONS = (
     *("participation_ratio", "participation_ratio_corrected", "class_participation_ratio"),
     *("class_participation_ratio_corrected", "participation_status", "two_nn_dimension"),
 )
 
 METRICS = ("epoch", "loss", *ACCURACIES, "seconds")
-# Every time the learning rate was halved because the loss was not finite: after which epoch, and what happened.
 RESTORES = ("epoch", "failed_epoch", "failed_step", "learning_rate")
 GEOMETRY = (
     *(*PLACE, "group", *MEASURES, "num_center_components", "residual_correlation"),
     *("least_retained_center_norm", "largest_kkt_residual", *SIZES, *AROUND_K, *JOINT, *RESAMPLED),
     *DIRECTIONS,
 )
-# Accuracy with the layers of one unit as they were at another epoch.
 REWINDING = (
     *("seed", "into", "layer", "layer_number", "num_layers", "rewind_epoch", "bn", "loss", *ACCURACIES, "num_test"),
-    # "self", or the folder of the other run that layers are from, or go to.
     "source",
 )
-# What the paper says, and whether the tables show it.
 CLAIMS = ("claim", "figure", "statement", "quantity", "measured", "low", "high", "threshold", "verdict", "reason")
-# Accuracy and the geometry of the test set's manifolds by width; `moment` is best or final.
 DOUBLE_DESCENT = (
     *("seed", "width", "num_parameters", "moment", "epoch", "layer", "layer_number", *ACCURACIES),
     *(*MEASURES, "num_center_components", *SIZES, *JOINT, *RESAMPLED),
 )
-# Squared norms and cosines of the parts of the gradient, by layer and group; `data_classes` is P of the data set.
 GRADIENTS = (
     *(*PLACE, "group", "part", "squared_norm", "cosine_with_ind", "cosine_with_permuted", "num_examples"),
     *("data_classes", "form", "bn", "weighting", "centering"),
@@ -70,18 +59,14 @@ DECODING_CHOICE = (
     *("seed", "epoch", "method", "labels", "validation_accuracy", "layer", "test_accuracy"),
     *("clean_layer", "clean_test_accuracy", "oracle_layer", "oracle_test_accuracy"),
 )
-# Capacity by both theories and by simulation; `bound` other than 0: the simulated one is only a bound.
 CAPACITY_CHECK = (
     *(*PLACE, "group", "mean_field_capacity", "mean_field_standard_error", "simulated_capacity"),
     *("simulated_standard_error", "bound", "undecided", "num_classes", "examples_per_class", "num_inputs"),
     *("num_draws", "num_dichotomies", "num_repetitions", "joint_capacity", "joint_standard_error"),
     *("joint_classes", "joint_status"),
 )
-# Places in the plane; `stage` names what the epoch is among init, best and final.
 UMAP = ("seed", "epoch", "stage", "layer", "layer_number", "group", "example", "true", "assigned", "x", "y")
-# Images of a few training examples; `pixels` are height x width x channels bytes in base64.
 EXAMPLES = ("seed", "group", "example", "true", "assigned", "height", "width", "channels", "pixels")
-# Some coordinates of the points of two classes whose centers are opposite.
 SPHERES = ("seed", "example", "label", "axis_0", "axis_1", "axis_2", "axis_3", "axis_4")
 
 # Columns that tables of the first version lack; there they are NaN.

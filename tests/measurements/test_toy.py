@@ -75,7 +75,10 @@ def test_it_appears_wherever_measurements_are_listed(registered):
     page = index()
     assert "## weights\n\nSize of the weights by layer and epoch.\n\n    memorize weights --workdir=runs/mine\n" in page
     assert "| `weights_norm` | `euclidean` | How size is measured. One of euclidean, largest. |" in page
-    assert "`results/weights.csv`: seed, epoch, layer, size." in page
+    assert (
+        "`results/weights.csv`: seed, epoch, layer, size.\n\n| column | meaning |\n| --- | --- |\n| `size` | norm"
+        in page
+    )
     assert "- `weights`: Size of the weights" in page
     assert "| `weights_grow` | ours | Weights grow while a network memorizes. |" in page
 

@@ -33,6 +33,23 @@ class CapacityCheckSettings(Settings):
     capacity_repetitions: int = setting(1, "Independent simulations, whose mean is reported.", least=1)
 
 
+MEANINGS = {
+    "mean_field_capacity": "mean-field capacity α in classes per feature, without margin (A.1.1); NaN if a class has "
+    "none",
+    "mean_field_standard_error": "standard error of mean_field_capacity from the finite number of draws, in classes "
+    "per feature",
+    "simulated_capacity": "P/n* in classes per feature, n* the number of random features at which half of random "
+    "labelings of the classes are separable (A.1.2); the mean over the repetitions, or a bound",
+    "simulated_standard_error": "standard error of simulated_capacity, in classes per feature; NaN for a bound",
+    "bound": "0 if simulated_capacity is an estimate; -1 if the capacity lies below it, as less than half separate "
+    "even with all dimensions of the points; 1 if it lies above it, as one feature separates half",
+    "undecided": "share (0 to 1) of the labelings tested that were neither separated nor shown to be inseparable; they "
+    "count as inseparable",
+    "num_inputs": "N, the features of the layer",
+    "num_dichotomies": "random labelings tested at each number of features that was tried",
+    "num_repetitions": "independent simulations; simulated_capacity is their mean",
+    "joint_standard_error": "standard error of joint_capacity from the finite number of draws, in classes per feature",
+}
 # Of one simulated capacity of 300 points.
 SEARCH_SECONDS = 0.3
 
@@ -62,6 +79,7 @@ MEASUREMENT = Measurement(
             CAPACITY_CHECK,
             text=frozenset({"layer", "group"}),
             added=frozenset({"joint_capacity", "joint_standard_error", "joint_classes", "joint_status"}),
+            meanings=MEANINGS,
         )
     },
     cost=_cost,

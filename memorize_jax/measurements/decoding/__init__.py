@@ -67,6 +67,41 @@ def _check(config, splits, labels, settings):
     select_layers(config.model, settings.decoding_layers)
 
 
+METHOD = (
+    "how the layer is read: masc (the class subspace nearest in angle, with 99 % of the variance), masc_0.75 (with 75 "
+    "%), masc_1 (with one direction), velpic (one direction of each class, with a sign), class_mean (the class mean "
+    "nearest in angle), lda, knn, logistic (probes of scikit-learn)"
+)
+LABELS = "labels that the method was fitted to, assigned or true"
+MEANINGS = {
+    "method": f"{METHOD}, edited_network (the network with the directions of velpic as weights of its last layer), "
+    "network (the network as it is)",
+    "labels": f"{LABELS}; of network assigned, those that it was trained on",
+    "train_accuracy": "share (0 to 1) of training examples, 10,000 at most, that get the label that was fitted; of "
+    "network of all of them",
+    "restored_accuracy": "share (0 to 1) of the permuted examples among these that get their true label; NaN if there "
+    "are none",
+    "validation_accuracy": "share (0 to 1) of a tenth of the training set, held out from the method but not from the "
+    "network, that gets the label that was fitted; NaN for both networks, and at epochs that are read for "
+    "decoding_dynamics alone",
+    "clean_validation_accuracy": "share (0 to 1) of the same held-out examples that get their true label; NaN likewise",
+    "num_features": "features that are read, of edited_network the inputs of its last layer; NaN for network",
+    "num_fitted": "training examples that the method was fitted to; NaN for network",
+    "least_components": "fewest directions of a class subspace; NaN for methods without subspaces",
+    "most_components": "most directions of a class subspace; NaN for methods without subspaces",
+}
+CHOICE_MEANINGS = {
+    "method": METHOD,
+    "labels": LABELS,
+    "validation_accuracy": "highest share (0 to 1), over the layers, of held-out training examples that get the label "
+    "that was fitted",
+    "layer": "layer of this highest validation_accuracy",
+    "test_accuracy": "share (0 to 1) of the test examples that get their true label, read in that layer",
+    "clean_layer": "layer of the highest share of held-out training examples that get their true label",
+    "clean_test_accuracy": "share (0 to 1) of the test examples that get their true label, read in clean_layer",
+    "oracle_layer": "layer of the highest test accuracy, chosen on the test set itself",
+    "oracle_test_accuracy": "share (0 to 1) of the test examples that get their true label, read in oracle_layer",
+}
 # Of fitting all probes to one layer of a thousand examples.
 PROBE_SECONDS = 0.15
 # A product of an example's activation with one number of a direction.
@@ -96,9 +131,11 @@ MEASUREMENT = Measurement(
     of_any_network=False,
     settings=DecodingSettings,
     tables={
-        "decoding": Table(DECODING, text=frozenset({"layer", "method", "labels"})),
+        "decoding": Table(DECODING, text=frozenset({"layer", "method", "labels"}), meanings=MEANINGS),
         "decoding_choice": Table(
-            DECODING_CHOICE, text=frozenset({"method", "labels", "layer", "clean_layer", "oracle_layer"})
+            DECODING_CHOICE,
+            text=frozenset({"method", "labels", "layer", "clean_layer", "oracle_layer"}),
+            meanings=CHOICE_MEANINGS,
         ),
     },
     check=_check,

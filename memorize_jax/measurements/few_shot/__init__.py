@@ -14,14 +14,37 @@ from memorize_jax.config import Settings, check, setting
 from memorize_jax.data import GROUPS
 from memorize_jax.measurements.measurement import Measurement, Table
 
-# signal to ss: see pairs.PairGeometry. Errors are shares: 0.5 is chance. The correlation is that of the full prediction
-# with the simulation over pairs of classes.
 COLUMNS = (
     *("seed", "epoch", "layer", "layer_number", "group", "num_shots"),
     *("signal", "bias", "dimension", "csa", "csb", "ss", "snr_paper", "snr_full"),
     *("predicted_paper", "predicted_full", "simulated", "simulated_standard_error", "correlation"),
     *("num_classes", "examples_per_class", "num_draws", "status"),
 )
+MEANINGS = {
+    "num_shots": "m, the examples of each class that are known",
+    "signal": "squared distance of the centers of classes a and b over R_a², the mean squared distance of class a from "
+    "its center; as all numbers up to simulated the mean over the ordered pairs of classes",
+    "bias": "R_b²/R_a² - 1",
+    "dimension": "D_a = R_a⁴/tr S_a², the directions that class a varies in (S_a is its covariance); another quantity "
+    "than dimension of the geometry",
+    "csa": "Δ′S_aΔ/R_a⁴, how much class a varies along the line Δ between the centers",
+    "csb": "Δ′S_bΔ/R_a⁴, how much class b varies along this line",
+    "ss": "tr(S_a S_b)/R_a⁴, how much both classes vary along the same directions",
+    "snr_paper": "signal-to-noise ratio, without unit, by the formula of Sorscher et al. 2022",
+    "snr_full": "signal-to-noise ratio with the variance of the squared norms of the means, which that formula leaves "
+    "out",
+    "predicted_paper": "share (0 to 1) of the examples of class a that are taken for class b, predicted by snr_paper; "
+    "0.5 is chance",
+    "predicted_full": "the same share, predicted by snr_full; 0.5 is chance",
+    "simulated": "the same share of the examples that are not known, in a simulation: they go to the class whose m "
+    "known examples have the nearer mean; mean over the draws; NaN if m leaves no other examples",
+    "simulated_standard_error": "standard error of simulated from the finite number of draws",
+    "correlation": "correlation (-1 to 1), over the pairs of classes, of predicted_full with the simulated error; NaN "
+    "with two classes, or where one of them does not vary",
+    "num_draws": "times that the known examples are drawn",
+    "status": "0, or the sum of what is true: 1 points are not finite; 32 the checkpoint is damaged or missing; 256 "
+    "all points of a class coincide; 512 a class has no more than m examples",
+}
 # Of an inner product of two examples at one layer, for a draw.
 ENTRY_SECONDS = 1e-10
 
@@ -75,6 +98,6 @@ MEASUREMENT = Measurement(
     reads=("geometry",),
     reads_flags=MANIFOLDS,
     affected_by=MANIFOLDS,
-    tables={"few_shot": Table(COLUMNS, text=frozenset({"layer", "group"}))},
+    tables={"few_shot": Table(COLUMNS, text=frozenset({"layer", "group"}), meanings=MEANINGS)},
     cost=_cost,
 )

@@ -12,16 +12,39 @@ from memorize_jax import models
 from memorize_jax.config import Settings, setting
 from memorize_jax.measurements.measurement import Measurement, Table
 
-# Units set to zero until the prediction of an example flipped; `layer` is where they were sought, or "any".
 FLIPPING = (
     *("seed", "example", "is_permuted", "layer", "layer_number", "num_flipped", "is_flipped", "unpermuted_accuracy"),
     *("permuted_accuracy", "unpermuted_accuracy_before", "permuted_accuracy_before", "num_units", "units"),
 )
-# In which layers the units were that any layer could give.
 FLIPPING_LAYERS = (
     *("seed", "is_permuted", "layer", "layer_number", "share", "mean_flipped", "num_units", "share_of_units"),
     "num_examples",
 )
+MEANINGS = {
+    "is_permuted": "True for a permuted example with another label than its true one, False for an unpermuted one",
+    "layer": "hidden layer whose units were switched off; or any, for the units of all hidden layers together",
+    "layer_number": "row of the layer in the table of its network; 0 for any",
+    "num_flipped": "units that were switched off until the prediction changed, or until no more were allowed",
+    "is_flipped": "True if the prediction changed, False if it still was the label when no more units were allowed",
+    "unpermuted_accuracy": "share (0 to 1) of a sample of unpermuted training examples that get their label with these "
+    "units off; NaN if there are none",
+    "permuted_accuracy": "share (0 to 1) of a sample of permuted examples with another label than their true one that "
+    "get their assigned label with these units off; NaN if there are none",
+    "unpermuted_accuracy_before": "unpermuted_accuracy with all units on",
+    "permuted_accuracy_before": "permuted_accuracy with all units on",
+    "num_units": "units that could be switched off",
+    "units": "the units that were switched off, in order, as name and number, such as linear3:17, separated by spaces",
+}
+LAYERS_MEANINGS = {
+    "is_permuted": MEANINGS["is_permuted"],
+    "layer": "name of a hidden layer",
+    "share": "share (0 to 1) of the units switched off for an example that are of this layer, mean over the examples "
+    "that flipped when all hidden layers could give units",
+    "mean_flipped": "units of this layer switched off for an example, mean over these examples",
+    "num_units": "units of the layer",
+    "share_of_units": "share (0 to 1) of all hidden units that are of this layer, which share would be at random",
+    "num_examples": "examples that the means are over",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,8 +99,8 @@ MEASUREMENT = Measurement(
     on_request=True,
     settings=FlippingSettings,
     tables={
-        "flipping": Table(FLIPPING, text=frozenset({"layer", "units"})),
-        "flipping_layers": Table(FLIPPING_LAYERS, text=frozenset({"layer"})),
+        "flipping": Table(FLIPPING, text=frozenset({"layer", "units"}), meanings=MEANINGS),
+        "flipping_layers": Table(FLIPPING_LAYERS, text=frozenset({"layer"}), meanings=LAYERS_MEANINGS),
     },
     check=_check,
     cost=_cost,

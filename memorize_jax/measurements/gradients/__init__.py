@@ -39,6 +39,28 @@ class GradientsSettings(Settings):
     )
 
 
+MEANINGS = {
+    "group": "training examples that the gradient is of: all, unpermuted or permuted",
+    "part": "part of the gradient of the loss: full (all of it), dep (label-dependent), ind (label-independent), by "
+    "equations 14 and 15, or 16",
+    "squared_norm": "squared length of the part, over all parameters of the layer: kernel, bias, scale and offset of "
+    "BatchNorm",
+    "cosine_with_ind": "cosine (-1 to 1) between the part and the label-independent part of the same group; NaN if one "
+    "is zero",
+    "cosine_with_permuted": "cosine (-1 to 1) between the part and the same part on permuted examples; NaN if one is "
+    "zero or no label is permuted",
+    "num_examples": "training examples of the group",
+    "data_classes": "P, the number of classes of the data set",
+    "form": "definition of the parts: eq15 (equation 15, where dep and ind add up to full) or eq16 (equation 16, where "
+    "each class loses its own mean gradient)",
+    "bn": "statistics that BatchNorm used: train (those of mixed batches) or eval (the running ones)",
+    "weighting": "subset (a part is the mean over the examples of the group) or share (this mean times the share of "
+    "the group in all examples, equation 22)",
+    "centering": "examples whose mean gradient (equation 13) is taken off both parts: dataset (all) or subset (those "
+    "of the group); always dataset with eq16",
+}
+
+
 def _cost(work, settings):
     # Every base vector a pass forward and back.
     seconds = work.count(settings.gradient_epochs) * NUM_VECTORS * 3 * work.forward_seconds
@@ -64,6 +86,7 @@ MEASUREMENT = Measurement(
             GRADIENTS,
             text=frozenset({"layer", "group", "part", "form", "bn", "weighting", "centering"}),
             added=frozenset({"data_classes"}),
+            meanings=MEANINGS,
         )
     },
     obstacle=_obstacle,

@@ -14,18 +14,60 @@ from memorize_jax.figures.images import IMAGE
 from memorize_jax.measurements.costs import reading
 from memorize_jax.measurements.measurement import Measurement, Table
 
-# `learned_epoch` to `cumulative_loss` are of all stored epochs, `num_epochs` of them; -1 is no prediction.
 PER_EXAMPLE = (
     *("seed", "example", "true", "assigned", "is_permuted", "learned_epoch", "first_true_epoch", "forgotten", "aum"),
     *("cumulative_loss", "loss_best", "loss_final", "prediction_depth_best", "prediction_depth_final"),
     *("predicted_best", "predicted_final", "num_epochs", "num_probes"),
 )
 PER_EXAMPLE_AUROC = ("seed", "score", "auroc", "low", "high", "num_examples", "num_mislabeled", "num_epochs")
-# `memorized` is most or least; pixels are empty where examples are not images.
 PER_EXAMPLE_IMAGES = (
     *("seed", "memorized", "rank", "example", "true", "assigned", "learned_epoch", "cumulative_loss"),
     *IMAGE,
 )
+NUM_EPOCHS = "stored epochs whose networks were read; scores of runs that store other epochs cannot be compared"
+LEARNED_EPOCH = (
+    "stored epoch from which on the example gets its assigned label without a break; one more than the last epoch if "
+    "it does not at the end; NaN if the final network is damaged"
+)
+CUMULATIVE_LOSS = "cross-entropy of the assigned label in nats, sum over the stored epochs"
+DEPTH = (
+    "place (0 is the input) of the first layer from which on the nearest neighbors vote for the class that the network "
+    "gives; num_probes if those of the last layer do not; NaN if not measured"
+)
+MEANINGS = {
+    "learned_epoch": LEARNED_EPOCH,
+    "first_true_epoch": "first stored epoch at which the example gets its true label; one more than the last epoch if "
+    "there is none",
+    "forgotten": "times that a stored epoch gives the example its assigned label and the next one does not",
+    "aum": "area under the margin: logit of the assigned label less the largest other logit, mean over the stored "
+    "epochs",
+    "cumulative_loss": CUMULATIVE_LOSS,
+    "loss_best": "cross-entropy of the assigned label in nats at the best epoch; NaN if its network is damaged",
+    "loss_final": "cross-entropy of the assigned label in nats at the final epoch; NaN if its network is damaged",
+    "prediction_depth_best": f"at the best epoch, {DEPTH}",
+    "prediction_depth_final": f"at the final epoch, {DEPTH}",
+    "predicted_best": "class that the network gives the example at the best epoch; -1 if there is none",
+    "predicted_final": "class that the network gives the example at the final epoch; -1 if there is none",
+    "num_epochs": NUM_EPOCHS,
+    "num_probes": "layers whose neighbors vote, the input among them",
+}
+AUROC_MEANINGS = {
+    "score": "column of per_example.csv that is to find wrong labels",
+    "auroc": "probability (0 to 1) that a mislabeled example has a higher score than another one (of aum a lower one), "
+    "ties counting half; 0.5 is chance; NaN if a score is NaN, or all labels are right or all wrong",
+    "low": "lower end of the 95 % interval of auroc (DeLong); NaN where it cannot be had",
+    "high": "upper end of the 95 % interval of auroc (DeLong); NaN where it cannot be had",
+    "num_examples": "training examples that were ranked",
+    "num_mislabeled": "those of them whose assigned label is not their true one",
+    "num_epochs": NUM_EPOCHS,
+}
+IMAGES_MEANINGS = {
+    "memorized": "most or least, whether the example is among those of highest or of lowest cumulative_loss of all "
+    "that the final network gives their assigned label",
+    "rank": "place among these, counted from 1",
+    "learned_epoch": LEARNED_EPOCH,
+    "cumulative_loss": CUMULATIVE_LOSS,
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,9 +104,11 @@ MEASUREMENT = Measurement(
     of_final=True,
     settings=PerExampleSettings,
     tables={
-        "per_example": Table(PER_EXAMPLE),
-        "per_example_auroc": Table(PER_EXAMPLE_AUROC, text=frozenset({"score"})),
-        "per_example_images": Table(PER_EXAMPLE_IMAGES, text=frozenset({"memorized", "pixels"})),
+        "per_example": Table(PER_EXAMPLE, meanings=MEANINGS),
+        "per_example_auroc": Table(PER_EXAMPLE_AUROC, text=frozenset({"score"}), meanings=AUROC_MEANINGS),
+        "per_example_images": Table(
+            PER_EXAMPLE_IMAGES, text=frozenset({"memorized", "pixels"}), meanings=IMAGES_MEANINGS
+        ),
     },
     check=_check,
     cost=_cost,

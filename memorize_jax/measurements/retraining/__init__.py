@@ -13,11 +13,18 @@ from memorize_jax.config import Settings, setting
 from memorize_jax.measurements.measurement import Measurement, Table
 from memorize_jax.models import check_groups, count_groups, select_groups
 
-# Accuracy after layers were put back and trained on unpermuted examples alone; "none" is the final network as it is.
 RETRAINING = (
     *("seed", "layer", "layer_number", "rewind_epoch", "retrained_epochs", "unpermuted_accuracy", "permuted_accuracy"),
     *("restored_accuracy", "test_accuracy", "train_accuracy", "loss", "num_layers"),
 )
+MEANINGS = {
+    "layer": "layers that were put back and retrained, joined by +; or none, for the final network as it is",
+    "layer_number": "row of the first of these layers in the table of its network; 0 for none",
+    "rewind_epoch": "epoch that these layers were put back to before they were trained; for none the final one",
+    "retrained_epochs": "epochs of training on unpermuted examples alone after which the network was evaluated; 0 is "
+    "before it",
+    "num_layers": "how many layers these are; 0 for none",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,7 +73,7 @@ MEASUREMENT = Measurement(
     of_final=True,
     on_request=True,
     settings=RetrainingSettings,
-    tables={"retraining": Table(RETRAINING, text=frozenset({"layer"}))},
+    tables={"retraining": Table(RETRAINING, text=frozenset({"layer"}), meanings=MEANINGS)},
     obstacle=_obstacle,
     check=_check,
     cost=_cost,

@@ -28,9 +28,9 @@ class RewindingSettings(Settings):
     )
     rewind_layers: str = setting(
         "each,last:2,last:3",
-        "Layers to rewind, comma-separated: each; conv, every convolution; last:K, the last K together; windows:K, "
-        "any K consecutive ones together; windows, of every number; all, together; or names of layers that go "
-        "together joined by +.",
+        "Layers to rewind, comma-separated: each; conv, every convolution; last:K, the last K together; windows:K, any "
+        "K consecutive ones together; windows, of every number; all, together; or names of layers that go together "
+        "joined by +.",
     )
     rewind_into: str = setting(
         "final",
@@ -55,6 +55,21 @@ class RewindingSettings(Settings):
         check_groups(self.rewind_layers, "rewind_layers")
 
 
+MEANINGS = {
+    "into": "final: layers of rewind_epoch, or of the other run, were put into the final network; early: layers of the "
+    "final network were put into the network of rewind_epoch, or of the other run",
+    "layer": "layers that were moved, joined by +",
+    "layer_number": "row of the first of these layers in the table of its network",
+    "num_layers": "how many layers these are",
+    "rewind_epoch": "epoch of the earlier network; where source is not self, of the network of that run",
+    "bn": "what happened to the BatchNorm of these layers: with_layer (all of it was moved), keep (nothing), "
+    "rewind_stats_only (the running statistics alone), recalibrate (all, and the running statistics of the whole "
+    "network were measured anew)",
+    "num_test": "test examples that test_accuracy is a share of",
+    "source": "self, or the folder of the other run that layers come from or go into",
+}
+
+
 def _check(config, splits, labels, settings):
     select_groups(settings.rewind_layers, models.layers(config.model), "rewind_layers")
 
@@ -73,7 +88,10 @@ MEASUREMENT = Measurement(
     settings=RewindingSettings,
     tables={
         "rewinding": Table(
-            REWINDING, text=frozenset({"into", "layer", "bn", "source"}), added=frozenset({"source", "num_test"})
+            REWINDING,
+            text=frozenset({"into", "layer", "bn", "source"}),
+            added=frozenset({"source", "num_test"}),
+            meanings=MEANINGS,
         )
     },
     other_runs=lambda settings: (settings.source,) if settings.source else (),

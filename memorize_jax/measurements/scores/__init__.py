@@ -56,6 +56,33 @@ SUBSET_RUNS = ("seed", "subset", "trained_epochs", "subset_accuracy", "members",
 SCORES = ("seed", "example", "true", "assigned", "is_permuted", "memorization", "standard_error")
 SCORES += ("accuracy_with", "accuracy_without", "num_with", "num_without", "status")
 INFLUENCE = ("seed", "test_example", "rank", "example", "influence", "standard_error", "same_label")
+SUBSET_RUNS_MEANINGS = {
+    "subset": "number of the subset of the training set that the network was trained on, from 0",
+    "trained_epochs": "epochs that the network was trained, until it fitted its subset or no more were allowed",
+    "subset_accuracy": "share (0 to 1) of the examples of the subset that the network then gives their assigned label",
+    "members": "a bit for each training example, 1 if it is in the subset: bytes of NumPy's packbits in base64",
+    "correct": "a bit for each training example, 1 if it gets its assigned label, likewise",
+    "test_correct": "a bit for each test example, 1 if it gets its true label, likewise",
+}
+SCORES_MEANINGS = {
+    "memorization": "accuracy_with less accuracy_without (-1 to 1; Feldman and Zhang 2020, equation 1); NaN if status "
+    "is 1",
+    "standard_error": "standard error of memorization from the finite number of networks; NaN if status is 1",
+    "accuracy_with": "share (0 to 1) of the networks trained with the example that give it its assigned label",
+    "accuracy_without": "share (0 to 1) of the networks trained without it that give it its assigned label",
+    "num_with": "networks trained with the example",
+    "num_without": "networks trained without it",
+    "status": f"0, or 1 if fewer than {FEWEST} networks were trained with, or without, the example",
+}
+INFLUENCE_MEANINGS = {
+    "test_example": "position of a test example in the test set, counted from 0",
+    "rank": "place of the training example among those of most influence on this test example, counted from 1",
+    "example": "position of the training example in the training set, counted from 0",
+    "influence": "share of the networks trained with the training example that get the test example right, less that "
+    "of the networks trained without it (-1 to 1; Feldman and Zhang 2020, equation 2)",
+    "standard_error": "standard error of influence from the finite number of networks",
+    "same_label": "1 if the assigned label of the training example is the true one of the test example, else 0",
+}
 
 MEASUREMENT = Measurement(
     name="scores",
@@ -64,9 +91,11 @@ MEASUREMENT = Measurement(
     of_any_network=False,
     settings=ScoresSettings,
     tables={
-        "subset_runs": Table(SUBSET_RUNS, text=frozenset({"members", "correct", "test_correct"})),
-        "memorization_scores": Table(SCORES),
-        "influence": Table(INFLUENCE),
+        "subset_runs": Table(
+            SUBSET_RUNS, text=frozenset({"members", "correct", "test_correct"}), meanings=SUBSET_RUNS_MEANINGS
+        ),
+        "memorization_scores": Table(SCORES, meanings=SCORES_MEANINGS),
+        "influence": Table(INFLUENCE, meanings=INFLUENCE_MEANINGS),
     },
     on_request=True,
     cost=_cost,

@@ -18,12 +18,32 @@ from memorize_jax.measurements.measurement import Measurement, Table
 THIS, OTHER = "this", "other"
 # Restored examples are the permuted ones: without labels there is no difference.
 GROUPS = ("unpermuted", "permuted", "test")
-# cka and cka_debiased: 1 is alike up to rotation and scale, about 0 nothing in common (debiased). The permuted fraction
-# and seed are those of run b.
 COLUMNS = (
     *("seed", "layer_a", "epoch_a", "run_a", "layer_b", "epoch_b", "run_b", "group", "cka", "cka_debiased"),
     *("layer_number_a", "layer_number_b", "num_examples", "permuted_fraction_b", "seed_b", "status"),
 )
+MEANINGS = {
+    "layer_a": "name of the first layer",
+    "epoch_a": "training epoch of the first layer's network",
+    "run_a": f"run of the first layer, always {THIS}",
+    "layer_b": "name of the second layer",
+    "epoch_b": "training epoch of the second layer's network",
+    "run_b": f"run of the second layer: {THIS}, or {OTHER}, the one that --other named",
+    "group": "examples that the layers show: unpermuted, permuted or test; restored ones are the permuted ones, as "
+    "labels do not matter",
+    "cka": "centered kernel alignment (0 to 1) of the two layers; 1 is alike up to rotation and scale; near 1 for any "
+    "layers of many more features than there are examples; NaN if points are not finite or all coincide",
+    "cka_debiased": "the same without bias: 1 is alike, 0 on average where nothing is in common, so that it may be "
+    "negative; NaN if status is not 0",
+    "layer_number_a": "row of the first layer in the table of its network; 0 is the input",
+    "layer_number_b": "row of the second layer in the table of its network; 0 is the input",
+    "num_examples": "examples that the layers are compared on",
+    "permuted_fraction_b": "share (0 to 1) of the training labels that were permuted in the second layer's run",
+    "seed_b": "seed of the second layer's run",
+    "status": "0, or the sum of what is true: 1 points are not finite; 32 the checkpoint is damaged or missing; 256 "
+    "all points of a layer coincide; 512 fewer than four examples; 1024 the variance, estimated without bias, is not "
+    "positive",
+}
 # Of a product and a sum of inner products, and of what is done to every inner product of a layer afterwards.
 PRODUCT_SECONDS, ENTRY_SECONDS = 3e-11, 4e-9
 
@@ -65,6 +85,8 @@ MEASUREMENT = Measurement(
     of_final=True,
     settings=SimilaritySettings,
     other_runs=lambda settings: (settings.other,) if settings.other else (),
-    tables={"similarity": Table(COLUMNS, text=frozenset({"layer_a", "run_a", "layer_b", "run_b", "group"}))},
+    tables={
+        "similarity": Table(COLUMNS, frozenset({"layer_a", "run_a", "layer_b", "run_b", "group"}), meanings=MEANINGS)
+    },
     cost=_cost,
 )

@@ -23,6 +23,15 @@ class UmapSettings(Settings):
     umap_neighbors: int = setting(15, "Neighbors that UMAP keeps near a point.", least=2)
 
 
+MEANINGS = {
+    "stage": "init, best or final, joined by + if the epoch is several of them; empty if it is none",
+    "layer": "name of the hidden layer",
+    "example": "position of the example in the training set, in group test in the test set, counted from 0",
+    "assigned": "class that the network was trained to give the example, of a test example the true one",
+    "x": "first coordinate in the plane; it has no unit, and only which points are near one another means something",
+    "y": "second coordinate in the plane, likewise",
+}
+
 # Of importing umap-learn, which compiles, and of an embedding for each of its points.
 COMPILE_SECONDS, POINT_SECONDS = 12.0, 7e-4
 
@@ -41,7 +50,7 @@ MEASUREMENT = Measurement(
     of_any_network=False,
     of_final=True,
     settings=UmapSettings,
-    tables={"umap": Table(UMAP, text=frozenset({"stage", "layer", "group"}))},
+    tables={"umap": Table(UMAP, text=frozenset({"stage", "layer", "group"}), meanings=MEANINGS)},
     cost=_cost,
     package=("umap", "pip install 'memorize_jax[umap]'"),
 )
