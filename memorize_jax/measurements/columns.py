@@ -86,7 +86,8 @@ COMMON: Mapping[str, Mapping[str, str]] = {
     },
     "Other examples of the same classes": {
         "example_repeats": "how many choices of examples were measured; all numbers but these standard deviations are "
-        "of the first",
+        "of the first; of a file of activations (--points) each choice has other draws too, and columns of intervals "
+        "(_mean, _low, _high) are added",
         "capacity_example_sd": "standard deviation of capacity over these choices, in classes per feature; NaN with "
         "one choice",
         "radius_example_sd": "standard deviation of radius over these choices, in its unit; NaN with one choice",
