@@ -16,10 +16,10 @@ OTHER_TABLES: Mapping[str, Table] = {
             "quantity": "what is measured to judge it, with its unit",
             "measured": "value of the quantity, the mean over seeds; of several parts the least, of several "
             "definitions that which speaks least for the statement; NaN if it is not testable",
-            "low": "lower end of the interval of measured over seeds (Student's t, 95 %, of figure 3 99 %), or the lowest "
-            "seed where every seed must pass; NaN with one seed",
-            "high": "upper end of the interval of measured over seeds (Student's t, 95 %, of figure 3 99 %), or the highest "
-            "seed where every seed must pass; NaN with one seed",
+            "low": "lower end of the interval of measured over seeds (Student's t, 95 %; 99 % of figure 3), or "
+            "the lowest seed where every seed must pass; NaN with one seed",
+            "high": "upper end of the interval of measured over seeds (Student's t, 95 %; 99 % of figure 3), or "
+            "the highest seed where every seed must pass; NaN with one seed",
             "threshold": "what measured must be, such as > 0.1",
             "verdict": "holds, holds (one seed), does not hold, undecided (the threshold lies within the interval or "
             "the error) or not testable",
