@@ -113,6 +113,11 @@ UNTESTABLE = [
     (OF_TEST_LOST, put("metrics", "test_accuracy", 0.85, **F), "too little was lost to win back: the final"),
     ("early_weights_settle_last", drop("rewinding", rewind_epoch=(3, 4), **FIRST), "--rewind_epochs=log,best,final"),
     (
+        "early_layers_approach_monotonically",
+        drop("rewinding", rewind_epoch=(1, 3, 4)),
+        "rewound to 2 epochs, and a curve of 2 has no turns; use --rewind_epochs=log,best,final",
+    ),
+    (
         "true_labels_back_in_late_layers",
         put("metrics", "restored_accuracy", 0.19, epoch=(1, 2, 3)),
         "too little was learned of permuted examples' true labels: 9.0 points",

@@ -13,6 +13,8 @@ from memorize_jax.measurements.rewinding.sources import own_rows
 RECOVERED = 0.9
 # A layer has settled once the network does without its later changes, up to a tenth of its training accuracy.
 SETTLED = 0.9
+# A curve of fewer points cannot turn.
+FEWEST_OF_A_CURVE = 3
 STATEMENTS: list[Statement] = []
 stated = stating(STATEMENTS, needs=("metrics", "rewinding"))
 
@@ -128,6 +130,9 @@ def _true_labels_back_in_late_layers(evidence):
 )
 def _early_layers_approach_monotonically(evidence):
     rows, effect = _effect(evidence)
+    if (epochs := rows["rewind_epoch"].nunique()) < FEWEST_OF_A_CURVE:
+        advice = "use --rewind_epochs=log,best,final"
+        raise NotTestable(f"layers were rewound to {epochs} epochs, and a curve of {epochs} has no turns; {advice}")
     curves = [rows[rows["layer"] == layer]["test_accuracy"].to_numpy() for layer in effect.early]
     return sum(map(reversal, curves)) / len(curves)
 
