@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Real
 
 # A search in all layers together.
 ANY = "any"
@@ -14,7 +15,7 @@ def median_flipped(table: pd.DataFrame) -> pd.Series:
     return medians.replace(np.inf, np.nan)
 
 
-def relative_error_of_median(counts: np.ndarray) -> float:
+def relative_error_of_median(counts: Real[np.ndarray, " n"]) -> float:
     """Standard error of a median, relative to it, from the order statistics around it.
 
         ln(x_(n/2 + sqrt(n)/2) / x_(n/2 - sqrt(n)/2)) / 2
