@@ -15,7 +15,7 @@ from memorize_jax.invocation import given_line
 from memorize_jax.measurements.measurement import Measurement, Work
 from memorize_jax.measurements.registry import settings_classes
 from memorize_jax.measurements.second_process import SecondProcess, take
-from memorize_jax.progress import bar, warn
+from memorize_jax.progress import bar, say, warn
 from memorize_jax.runs.folder import RunFolder
 from memorize_jax.runs.networks import DamagedNetworkError
 from memorize_jax.runs.noted import read_noted
@@ -37,10 +37,9 @@ def measure(
     splits: Splits | None = None,
     skip_damaged: bool = False,
     watched: WatchedNetwork | None = None,
-    will_grow: bool = False,
     second: SecondProcess | None = None,
 ) -> pd.DataFrame:
-    """Measures one run and writes its tables.
+    """Measures one run and writes its tables; units of work that were measured before are not measured again.
 
     Args:
       measurement: of the registry.
@@ -49,7 +48,6 @@ def measure(
       splits: the data, if they were loaded before.
       skip_damaged: measure without the epochs whose network is damaged or missing.
       watched: the network of a run that was watched, where it is at hand.
-      will_grow: keep what is noted of the units beside the table, so that a later call for more of them adds to it.
       second: a process that measures some of the units.
 
     Returns:
@@ -66,7 +64,7 @@ def measure(
         others = describe_others(measurement.other_runs(*settings), run.config.seed)
         work = plan(run, *settings)
         depends_on = {**_of_rows(measurement, work, settings), **_named(others)}
-        table, earlier_seconds = _make_tables(measurement, run, work, depends_on, skip_damaged, will_grow, second)
+        made = _make_tables(measurement, run, work, depends_on, skip_damaged, second)
     note_tables(
         folder,
         measurement.name,
@@ -76,10 +74,10 @@ def measure(
         **_named(others),
         of_final=measurement.of_final,
         command=given_line(),
-        seconds=round(time.perf_counter() - started + earlier_seconds, 3),
+        seconds=round(time.perf_counter() - started + made.earlier_seconds, 3),
         provenance=provenance(),
     )
-    return table
+    return made.table
 
 
 def is_measured(measurement: Measurement, folder: RunFolder, settings: Sequence[Settings]) -> bool:
@@ -127,12 +125,16 @@ def _make_tables(
     work: Work,
     depends_on: Mapping,
     skip_damaged: bool,
-    will_grow: bool,
     second: SecondProcess | None,
 ) -> MadeTable:
     (name, about), *others = measurement.tables.items()
     said, positions = set(), {unit: position for position, unit in enumerate(work.units)}
     with bar(name, work.counted, len(work.units)) as progress:
+
+        def counted():
+            for unit in work.units:
+                yield unit
+                progress.update()
 
         def rows(unit):
             progress.set_postfix_str(" ".join(map(str, unit)) if isinstance(unit, tuple) else str(unit))
@@ -148,16 +150,17 @@ def _make_tables(
                     warn(f"{error}; skipped")
                 said.add(str(error))
                 return None
-            finally:
-                progress.update()
 
         path = run.folder.results / f"{name}.csv"
         asked = {"measurement": measurement.name, "settings": depends_on, **run.identity()}
         if not measurement.of_final:
             # A row of an epoch stays what it is when training goes on.
             del asked["epochs"]
-        how = {"settings": asked, "otherwise": work.instead, "will_grow": will_grow}
-        made = make_table(path, about.columns, work.units, rows, **how)
+        # A unit of several epochs may have passed over a damaged one.
+        how = {"settings": asked, "otherwise": work.instead, "serves_later": not skip_damaged}
+        made = make_table(path, about.columns, counted(), rows, **how)
+    if made.num_finished == len(work.units) and run.noted.network is None:
+        say(f"{path} was measured before, and is as it was; remove it to measure it again")
     for other, columns in others:
         write_table(run.folder.results / f"{other}.csv", work.derived[other](made.table), columns.columns)
     return made

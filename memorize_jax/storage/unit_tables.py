@@ -1,4 +1,4 @@
-"""Tables that are made unit by unit, and survive that their making is interrupted."""
+"""Tables that are made unit by unit: an interruption costs one unit, and more can be added to a finished table."""
 
 import contextlib
 import json
@@ -11,13 +11,20 @@ from typing import Any, BinaryIO, NamedTuple
 import pandas as pd
 
 from memorize_jax.storage.files import checksum
+from memorize_jax.storage.finished_units import Unit, finished_units, forget_units, note_units, unit_key
 from memorize_jax.storage.tables import write_table
 
 
 class MadeTable(NamedTuple):
-    """A table, and the seconds that those of its units took which an earlier attempt had finished."""
+    """A table that is finished.
+
+    Attributes:
+      num_finished: number of its units that were taken from the finished table that it replaces.
+      earlier_seconds: that those of its units took which were made before, for that table or in an earlier attempt.
+    """
 
     table: pd.DataFrame
+    num_finished: int
     earlier_seconds: float
 
 
@@ -38,76 +45,89 @@ def make_table(
     *,
     settings: Mapping,
     otherwise: Callable[[Hashable], list[dict]] = lambda unit: [],
-    will_grow: bool = False,
+    serves_later: bool = True,
 ) -> MadeTable:
-    """Makes a table of many units of work; a unit that was finished before an interruption is not made again.
+    """Makes a table of many units of work; a unit that was made before is not made again.
 
-    Finished units are noted, line by line, in a file beside the table, which goes when the table is there. The table
-    is the same, byte for byte, however often its making was interrupted.
+    While the table is made, finished units are noted, line by line, in a file beside it. A finished table serves too: a
+    call for more units, or for others, takes from it those that it has. The table is the same, byte for byte, however
+    often its making was interrupted, and however it grew.
 
     Args:
       units: keys of the units, in the order of the table; numbers, strings or tuples of them.
       make_rows: key -> rows; None for a unit that cannot be made now.
       settings: everything else the rows depend on, as JSON; rows made with other settings are not used.
       otherwise: key -> the rows that stand for a unit that cannot be made; a later attempt makes it.
-      will_grow: the notes stay, for a later call with more units.
+      serves_later: whether a later call may take the rows of this table.
 
     Raises ValueError for rows without the columns, or no rows at all.
     """
-    notes, rows = _notes_of(path), []
-    path.parent.mkdir(exist_ok=True)
-    start = _line("settings", json.loads(json.dumps(settings, sort_keys=True)))
-    noted = _noted(notes, start)
-    made, sound = {line.key: line.content for line in noted}, noted[-1].end if noted else 0
-    earlier = {line.key: line.seconds for line in noted}
-    earlier_seconds = 0.0
-    with open(notes, "r+b" if sound else "wb") as stream:
-
-        def note(line):
-            stream.write(line)
-            stream.flush()
-            os.fsync(stream.fileno())
-
-        # What follows the last sound line was cut short.
-        stream.truncate(sound)
-        stream.seek(sound)
-        if not sound:
-            note(start)
+    settings = json.loads(json.dumps(settings, sort_keys=True))
+    of_table = finished_units(path)
+    finished = of_table[1] if of_table and of_table[0] == settings else {}
+    made: dict[str, Unit] = {}
+    with _resumed(path, settings) as (begun, note):
         for unit in units:
-            key, started = json.dumps(unit), time.perf_counter()
-            if key in made:
-                earlier_seconds += earlier[key]
+            key, started = unit_key(unit), time.perf_counter()
+            if (there := begun.get(key) or finished.get(key)) is not None:
+                made[key] = there
+            elif (rows := make_rows(unit)) is None:
+                made[key] = Unit(otherwise(unit), None)
             else:
-                if (found := make_rows(unit)) is None:
-                    rows += otherwise(unit)
-                    continue
-                # Through JSON in any case, so that a table does not show where it was interrupted.
-                note(line := _line(key, found, round(time.perf_counter() - started, 3)))
-                made[key] = _content(line)[1]
-            rows += made[key]
+                made[key] = note(key, Unit(rows, round(time.perf_counter() - started, 3)))
+    rows = [row for unit in made.values() for row in unit.rows]
     if not rows:
         raise ValueError(f"nothing could be measured for {path}")
     write_table(path, rows, columns)
-    if not will_grow:
-        notes.unlink()
-    return MadeTable(pd.DataFrame(rows, columns=list(columns)), earlier_seconds)
+    if serves_later:
+        note_units(path, settings, made)
+    else:
+        forget_units(path)
+    _notes_of(path).unlink()
+    num_finished = len(finished.keys() & made.keys() - begun.keys())
+    earlier_seconds = sum(unit.seconds or 0.0 for key, unit in {**finished, **begun}.items() if key in made)
+    return MadeTable(pd.DataFrame(rows, columns=list(columns)), num_finished, earlier_seconds)
 
 
-def made_so_far(path: pathlib.Path) -> tuple[dict, dict[str, list[dict]]] | None:
-    """What is noted beside a table that `make_table` has begun: its settings, and the rows of the units made so far.
-
-    Units are under their keys as JSON. None where nothing sound is noted.
-    """
+def units_so_far(path: pathlib.Path) -> tuple[Any, dict[str, Unit]] | None:
+    """As `finished_units`, of a table that `make_table` has begun; None where nothing sound is noted."""
     try:
         with open(_notes_of(path), "rb") as stream:
             settings, *units = _sound_lines(stream)
     except (FileNotFoundError, ValueError):
         return None
-    return settings.content, {unit.key: unit.content for unit in units}
+    return settings.content, {unit.key: Unit(unit.content, unit.seconds) for unit in units}
 
 
 def _notes_of(path):
     return path.with_name(f"{path.stem}.partial.jsonl")
+
+
+@contextlib.contextmanager
+def _resumed(path: pathlib.Path, settings: Any) -> Iterator[tuple[dict[str, Unit], Callable[[str, Unit], Unit]]]:
+    """Opens the notes of a table: units that an earlier attempt with these settings made, and how one is noted."""
+    notes, start = _notes_of(path), _line("settings", settings)
+    path.parent.mkdir(exist_ok=True)
+    begun = _noted(notes, start)
+    sound = begun[-1].end if begun else 0
+    with open(notes, "r+b" if sound else "wb") as stream:
+
+        def write(line):
+            stream.write(line)
+            stream.flush()
+            os.fsync(stream.fileno())
+
+        def note(key, unit):
+            # Through JSON in any case, so that a table does not show where it was interrupted.
+            write(line := _line(key, unit.rows, unit.seconds))
+            return unit._replace(rows=_content(line)[1])
+
+        # What follows the last sound line was cut short.
+        stream.truncate(sound)
+        stream.seek(sound)
+        if not sound:
+            write(start)
+        yield {line.key: Unit(line.content, line.seconds) for line in begun[1:]}, note
 
 
 def _noted(notes: pathlib.Path, start: bytes) -> list[_Line]:

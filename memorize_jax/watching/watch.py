@@ -173,15 +173,14 @@ class Watch:
             if metrics:
                 own_metrics.write_metrics(self._folder, epoch, metrics)
         if self._every and epoch % self._every == 0:
-            self.measure("geometry", geometry_epochs=self._due(), will_grow=True)
+            self.measure("geometry", geometry_epochs=self._due())
         self._left = time.perf_counter()
         return row
 
-    def measure(self, name: str, *, will_grow: bool = False, **settings: Any) -> pd.DataFrame:
+    def measure(self, name: str, **settings: Any) -> pd.DataFrame:
         """Measures the run by a measurement of the registry; "geometry", "per_example", "rewinding", ...
 
         Args:
-          will_grow: more epochs will be measured with the same settings.
           **settings: that replace those of this Watch.
 
         Returns:
@@ -194,14 +193,13 @@ class Watch:
             raise ValueError("expected at least one epoch before measuring; call watch(0, model) first")
         about = get_measurement(name)
         chosen = changed_settings([self._settings[part] for part in about.parts], settings)
-        how = {"splits": self._splits, "watched": self._network, "will_grow": will_grow}
-        return measure(about, self._folder.workdir, chosen, **how)
+        return measure(about, self._folder.workdir, chosen, splits=self._splits, watched=self._network)
 
     def report(self) -> pathlib.Path:
         """Measures what a report shows and is not measured yet, and writes report.html; returns its path."""
         epochs = ",".join(dict.fromkeys([*filter(None, [self._due()]), "best", "final"]))
         if self._has_manifolds:
-            self.measure("geometry", geometry_epochs=epochs, will_grow=True)
+            self.measure("geometry", geometry_epochs=epochs)
         for name in MEASURED[1:]:
             self.measure(name)
         return write_report(self._folder.workdir)[0]

@@ -118,6 +118,63 @@ def test_it_resumes_unit_by_unit_and_gives_the_same_bytes(name, whole, fresh, mo
 
 
 @each
+def test_its_table_serves_later_and_comes_back_to_the_last_bit(name, whole, tmp_path, monkeypatch):
+    """Whoever asks for more epochs pays for these alone."""
+    folder, tables, units, _ = whole(name)
+    folder = shutil.copytree(folder, tmp_path / "width_6")
+    made, _ = watched(monkeypatch, name)
+    measure(MEASURED[name], folder, SETTINGS[name])
+    assert not made
+    assert tables_of(name, folder) == tables
+    # A table that was removed is measured again.
+    for table in tables:
+        (RunFolder(folder).results / f"{table}.csv").unlink()
+    measure(MEASURED[name], folder, SETTINGS[name])
+    assert made == units
+    assert tables_of(name, folder) == tables
+
+
+# What else chooses units of work, and no rows: name of the measurement -> fields with fewer of them.
+FEWER = {"scores": {"subsets": 45}, "rewinding": {"rewind_layers": "last:2"}, "decoding": {"decoding_dynamics": 0}}
+
+
+@each
+def test_it_grows_from_a_table_of_fewer_units(name, whole, fresh, monkeypatch):
+    _, tables, units, _ = whole(name)
+    own = SETTINGS[name]
+    fields = [field.name for one in own[:1] for field in dataclasses.fields(one) if field.name.endswith("_epochs")]
+    fewer = dict.fromkeys(fields, "1,final") | FEWER.get(name, {})
+    if not fewer or MEASURED[name].parts[:1] != (name,):
+        pytest.skip("no setting chooses its units")
+    folder = fresh(name)
+    measure(MEASURED[name], folder, [dataclasses.replace(own[0], **fewer), *own[1:]])
+    assert tables_of(name, folder) != tables
+    made, _ = watched(monkeypatch, name)
+    measure(MEASURED[name], folder, own)
+    assert made
+    assert set(made) < set(units)
+    assert tables_of(name, folder) == tables
+
+
+@pytest.fixture(scope="module")
+def longer(tiny_runs, tmp_path_factory):
+    """A run that was trained further, to an epoch that is the best."""
+    folder = shutil.copytree(tiny_runs["trained"], tmp_path_factory.mktemp("longer") / "width_6")
+    tiny.trained(folder, dataclasses.replace(tiny.CONFIG, epochs=5))
+    return folder
+
+
+@pytest.mark.parametrize("name", [name for name, one in MEASURED.items() if not one.why_not(tiny.CONFIG)])
+def test_rows_of_before_training_went_on_are_not_taken_for_those_of_now(name, whole, longer, tmp_path):
+    fresh = shutil.copytree(longer, tmp_path / "fresh" / "width_6")
+    grown = shutil.copytree(longer, tmp_path / "grown" / "width_6")
+    shutil.copytree(RunFolder(whole(name)[0]).results, RunFolder(grown).results)
+    for folder in (fresh, grown):
+        measure(MEASURED[name], folder, SETTINGS[name])
+    assert tables_of(name, grown) == tables_of(name, fresh)
+
+
+@each
 def test_what_it_was_made_with_is_noted_and_a_change_is_seen(name, whole):
     one, (folder, tables, _, _) = MEASURED[name], whole(name)
     run, settings = RunFolder(folder), SETTINGS[name]

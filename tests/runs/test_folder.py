@@ -1,6 +1,7 @@
 import dataclasses
 import json
 import os
+import re
 import shutil
 import subprocess
 
@@ -37,8 +38,29 @@ def test_a_configuration_comes_back_with_its_provenance(tmp_path, config):
     assert found["packages"]["jax"] == jax.__version__
     assert found["packages"]["numpy"] == np.__version__
     assert found["device"].startswith(f"{len(jax.devices())} x ")
-    assert found["commit"] == "unknown" or len(found["commit"]) == 40
+    assert re.fullmatch(r"unknown|[0-9a-f]{40}(\+[0-9a-f]{8})?", found["commit"])
     assert [path.name for path in run.workdir.iterdir()] == ["config.json"]
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="no git")
+def test_changes_that_are_not_committed_stand_beside_the_commit(tmp_path, monkeypatch):
+    here = tmp_path / "memorize_jax" / "runs" / "provenance.py"
+    here.parent.mkdir(parents=True)
+    here.write_text("1")
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=me", "-c", "user.email=me@here"]
+    for words in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "ours"]):
+        subprocess.run([*git, *words], check=True)
+    monkeypatch.setattr(provenance, "__file__", str(here))
+    found = []
+    for path, text in ((here, "1"), (here, "2"), (here, "3"), (here, "1"), (here.with_name("new.py"), "4")):
+        path.write_text(text)
+        found.append(provenance.provenance()["commit"])
+    (tmp_path / "notes.txt").write_text("elsewhere")
+    assert provenance.provenance()["commit"] == found[-1]
+    assert re.fullmatch("[0-9a-f]{40}", found[0])
+    assert found[3] == found[0]
+    assert len(set(found)) == 4
+    assert all(re.fullmatch(rf"{found[0]}\+[0-9a-f]{{8}}", one) for one in found if one != found[0])
 
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="no git")

@@ -3,7 +3,8 @@ import json
 import numpy as np
 import pytest
 
-from memorize_jax.storage.unit_tables import made_so_far, make_table
+from memorize_jax.storage.finished_units import finished_units
+from memorize_jax.storage.unit_tables import make_table, units_so_far
 
 PARTS = ("epoch", "group", "value", "count")
 UNITS = [(epoch, group) for epoch in (0, 3) for group in ("a", "b")]
@@ -47,7 +48,7 @@ def test_an_interrupted_table_is_resumed_and_ends_with_the_same_bytes(tmp_path, 
     finish(path, made)
     assert made == UNITS
     assert path.read_bytes() == undisturbed
-    assert [left.name for left in path.parent.iterdir()] == ["t.csv"]
+    assert {left.name for left in path.parent.iterdir()} == {"t.csv", "units.json"}
 
 
 def test_the_seconds_of_units_that_were_made_before_are_told(tmp_path, monkeypatch):
@@ -105,19 +106,82 @@ def test_a_unit_that_cannot_be_made_has_stand_ins_and_is_tried_again(tmp_path, u
     make_table(path, PARTS, UNITS, make, settings=SETTINGS, otherwise=stand_in)
     assert path.read_text().splitlines()[3] == "0,b,0.0,-1"
     finish(path, made)
+    assert made == [(0, "b")]
     assert path.read_bytes() == undisturbed
 
 
 def test_what_is_noted_so_far_can_be_read_by_others(tmp_path):
-    assert made_so_far(tmp_path / "t.csv") is None
+    assert units_so_far(tmp_path / "t.csv") is None
     interrupt(tmp_path / "t.csv", 2, [])
-    settings, units = made_so_far(tmp_path / "t.csv")
+    settings, units = units_so_far(tmp_path / "t.csv")
     assert settings == SETTINGS
     assert list(units) == [json.dumps(unit) for unit in UNITS[:2]]
-    assert [row["count"] for row in units['[0, "b"]']] == [0, 1]
+    assert [row["count"] for row in units['[0, "b"]'].rows] == [0, 1]
     # A line that was cut short counts as not there.
     notes = tmp_path / "t.partial.jsonl"
     notes.write_bytes(notes.read_bytes()[:-5])
-    assert list(made_so_far(tmp_path / "t.csv")[1]) == ['[0, "a"]']
+    assert list(units_so_far(tmp_path / "t.csv")[1]) == ['[0, "a"]']
     notes.write_bytes(b"#")
-    assert made_so_far(tmp_path / "t.csv") is None
+    assert units_so_far(tmp_path / "t.csv") is None
+
+
+@pytest.mark.parametrize("first", [UNITS[:1], UNITS[2:], UNITS[1:3], [*UNITS, (9, "a")], UNITS])
+def test_a_finished_table_grows_and_has_the_bytes_of_one_that_was_made_at_once(tmp_path, undisturbed, first):
+    path, made = tmp_path / "t.csv", []
+    make_table(path, PARTS, first, rows_of, settings=SETTINGS)
+    finish(path, made)
+    assert made == [unit for unit in UNITS if unit not in first]
+    assert path.read_bytes() == undisturbed
+
+
+def test_units_of_a_finished_table_are_told_and_their_seconds_count(tmp_path, monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr("memorize_jax.storage.unit_tables.time.perf_counter", lambda: clock[0])
+
+    def make(unit):
+        clock[0] += 7
+        return rows_of(unit)
+
+    def make_one_more(unit):
+        if clock[0] > 2 * 7:
+            raise KeyboardInterrupt
+        return make(unit)
+
+    make_table(tmp_path / "t.csv", PARTS, UNITS[:2], make, settings=SETTINGS)
+    with pytest.raises(KeyboardInterrupt):
+        make_table(tmp_path / "t.csv", PARTS, UNITS, make_one_more, settings=SETTINGS)
+    found = make_table(tmp_path / "t.csv", PARTS, UNITS, make, settings=SETTINGS)
+    assert (found.num_finished, found.earlier_seconds) == (2, 3 * 7)
+    assert clock == [4 * 7]
+
+
+def test_a_table_is_not_taken_from_if_it_was_changed_or_made_otherwise(tmp_path, undisturbed):
+    path = tmp_path / "calm" / "t.csv"
+    notes = path.with_name("units.json")
+    sound = notes.read_bytes()
+
+    def units_made(settings=SETTINGS, **options):
+        made = []
+        make_table(path, PARTS, UNITS, lambda unit: made.append(unit) or rows_of(unit), settings=settings, **options)
+        assert path.read_bytes() == undisturbed
+        return made
+
+    assert units_made() == []
+    path.write_bytes(undisturbed.replace(b"0.33", b"0.34"))
+    assert units_made() == UNITS
+    notes.write_bytes(sound.replace(b'"a\\"]": 2', b'"a\\"]": 3'))
+    assert notes.read_bytes() != sound
+    assert units_made() == UNITS
+    assert units_made({"a": 2}) == UNITS
+    path.unlink()
+    assert units_made({"a": 2}) == UNITS
+    # Its own rows may be taken from others, but nobody takes them from it.
+    assert units_made({"a": 2}, serves_later=False) == []
+    assert units_made({"a": 2}) == UNITS
+
+
+def test_notes_of_several_tables_are_kept_side_by_side(tmp_path):
+    paths = [tmp_path / f"{name}.csv" for name in "ab"]
+    for path in paths:
+        make_table(path, PARTS, UNITS, rows_of, settings=SETTINGS)
+    assert [len(finished_units(path)[1]) for path in paths] == [4, 4]

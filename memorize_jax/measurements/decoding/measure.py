@@ -1,7 +1,6 @@
 """How the layers of a run are decoded: a unit of work for every epoch."""
 
 import contextlib
-import dataclasses
 
 import jax
 import numpy as np
@@ -17,6 +16,8 @@ from memorize_jax.runs.run import Run
 from memorize_jax.storage.tables import DECODING
 
 NAN = float("nan")
+# Whether an epoch is read by the probes that others are compared with, too.
+CONTROLS, NO_CONTROLS = "with controls", "without controls"
 
 
 def plan(run: Run, settings: DecodingSettings) -> Work:
@@ -34,9 +35,10 @@ def plan(run: Run, settings: DecodingSettings) -> Work:
     options = {"head": head, "head_number": layers[head], "dtype": dtype}
     read, of_input = head_reader(run.model(), run.statistics, tuple(layers)[1:], head), []
 
-    def rows(epoch):
+    def rows(unit):
+        epoch, controls = unit[0], unit[1] == CONTROLS
         with jax.enable_x64(True) if dtype == "float64" else contextlib.nullcontext():
-            network, controls = run.network(epoch), epoch in thorough
+            network = run.network(epoch)
             if INPUT in wanted and not of_input:
                 found = network_rows(read, network, splits, examples, {INPUT: 0}, controls=True, **options)
                 of_input.extend(row for row in found if row["layer"] == INPUT)
@@ -51,10 +53,11 @@ def plan(run: Run, settings: DecodingSettings) -> Work:
         measured = {name: own[name] for name in ("train_accuracy", "restored_accuracy", "test_accuracy")}
         return {name: NAN for name in DECODING if name not in ("seed", "epoch")} | about | measured
 
-    # Which epochs are read with all controls decides what a row holds.
-    depends_on = {**dataclasses.asdict(settings), "decoding_epochs": thorough, "decoding_dynamics": 0}
+    units = [(epoch, CONTROLS if epoch in thorough else NO_CONTROLS) for epoch in epochs]
+    # How many epochs are read without controls is said by the units.
+    depends_on = {name: own for name, own in settings.apart_from_epochs().items() if name != "decoding_dynamics"}
     choice = {"decoding_choice": lambda table: choose_layers(table).to_dict("records")}
-    return Work(epochs, rows, depends_on=depends_on, counted="epoch", derived=choice)
+    return Work(units, rows, depends_on=depends_on, counted="epoch", derived=choice)
 
 
 def spread_epochs(last: int, number: int) -> list[int]:

@@ -22,10 +22,9 @@ def plan(run: Run, geometry: GeometrySettings) -> Work:
     seed, splits = run.config.seed, run.splits
     choices = choose_repeatedly(splits, run.labels, geometry, seed=seed, names=["test"])["test"]
     key, options = stream(seed, "geometry"), geometry.options(vary_components=False)
-    epochs = {"best": run.best_epoch, "final": run.final_epoch}
 
-    def rows(moment):
-        epoch = epochs[moment]
+    def rows(unit):
+        moment, epoch = unit
         variables = run.network(epoch)
         accuracies = run.metrics.set_index("epoch").loc[epoch]
         about = {
@@ -49,4 +48,4 @@ def plan(run: Run, geometry: GeometrySettings) -> Work:
         (row,) = with_example_spread(repeats)
         return [{column: row[column] for column in DOUBLE_DESCENT}]
 
-    return Work(list(epochs), rows)
+    return Work([("best", run.best_epoch), ("final", run.final_epoch)], rows)

@@ -29,7 +29,8 @@ def plan(run: Run, settings: PerExampleSettings) -> Work:
         return [dict(zip(names, row, strict=True)) for row in zip(*values, strict=True)]
 
     derived = {"per_example_auroc": auroc_rows, "per_example_images": lambda table: image_rows(table, images)}
-    return Work(["all examples"], rows, derived=derived)
+    depends_on = {**settings.apart_from_epochs(), "stored_epochs": run.stored_epochs}
+    return Work(["all examples"], rows, depends_on=depends_on, derived=derived)
 
 
 def _columns(run: Run, num_neighbors: int) -> dict[str, np.ndarray]:

@@ -63,7 +63,9 @@ def plan(run: Run, settings: RetrainingSettings) -> Work:
                 break
         return found
 
-    return Work([(NONE, final), *itertools.product(groups, epochs)], rows, counted="layer")
+    units = [(NONE, final), *itertools.product(groups, epochs)]
+    depends_on = {"retrain_length": settings.retrain_length, "stop_accuracy": run.config.stop_accuracy}
+    return Work(units, rows, depends_on=depends_on, counted="layer")
 
 
 def is_shown(number: int) -> bool:

@@ -46,7 +46,8 @@ def plan(run: Run, settings: RewindingSettings) -> Work:
         about = {"seed": run.config.seed, "into": into, "bn": bn, "source": source, "num_test": num_test}
         return [rewinding_row(group, epoch, evaluate(variables), **about)]
 
-    return Work(units, rows, counted="network")
+    # Sources, directions and layers stand in the units.
+    return Work(units, rows, depends_on={"bn": bn}, counted="network")
 
 
 def _open_source(run: Run, workdir: str) -> Run:

@@ -32,8 +32,8 @@ def plan(run: Run, settings: ScoresSettings) -> Work:
         changes["learning_rate"] = settings.subset_learning_rate
     train = subset_training(dataclasses.replace(run.config, **changes), splits, labels)
 
-    def rows(first):
-        block = range(first, min(first + at_a_time, settings.subsets))
+    def rows(unit):
+        block = range(*unit)
         members = np.stack(
             [subset_members(labels, settings.subset_ratio, seed=seed, subset=subset) for subset in block]
         )
@@ -76,10 +76,11 @@ def plan(run: Run, settings: ScoresSettings) -> Work:
         return own[own["example"] >= 0].to_dict("records")
 
     derived = {"memorization_scores": scores, "influence": influences}
-    # How many of the influences are kept decides no row of the networks.
-    depends_on = {name: value for name, value in dataclasses.asdict(settings).items() if name != "top_influences"}
-    depends_on["subsets_at_a_time"] = at_a_time
-    units = list(range(0, settings.subsets, at_a_time))
+    # How many subsets there are, and how many influences are kept, decides no row of a network.
+    apart = ("subsets", "top_influences")
+    depends_on = {name: value for name, value in dataclasses.asdict(settings).items() if name not in apart}
+    depends_on |= {"subsets_at_a_time": at_a_time, "epochs": changes["epochs"]}
+    units = [(first, min(first + at_a_time, settings.subsets)) for first in range(0, settings.subsets, at_a_time)]
     return Work(
         units,
         rows,

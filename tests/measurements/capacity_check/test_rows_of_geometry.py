@@ -1,6 +1,5 @@
 """Theory that the geometry has measured already is taken from its table, if that is what would be measured."""
 
-import dataclasses
 import importlib
 import shutil
 
@@ -33,18 +32,16 @@ def checked(run, preset=PRESET):
 
 @pytest.fixture(scope="module")
 def made(tiny_runs, tmp_path_factory):
-    """A run with a table of the geometry, and the check's as it is without; a table in the making beside it."""
+    """A run with a table of the geometry, and the check's as it is without."""
     run = RunFolder(shutil.copytree(tiny_runs["trained"], tmp_path_factory.mktemp("made") / "run"))
     alone = checked(run)
-    measure(GEOMETRY, run.workdir, PRESET.of_all(GEOMETRY), will_grow=True)
+    measure(GEOMETRY, run.workdir, PRESET.of_all(GEOMETRY))
     return run.workdir, alone
 
 
 @pytest.fixture
 def run(made, tmp_path):
-    copy = RunFolder(shutil.copytree(made[0], tmp_path / "run"))
-    (copy.results / "geometry.partial.jsonl").unlink()
-    return copy
+    return RunFolder(shutil.copytree(made[0], tmp_path / "run"))
 
 
 def refuse(*arguments, **options):
@@ -58,13 +55,15 @@ def own(monkeypatch):
 
 
 def change_note(run, **changes):
-    notes, _ = read_json(run.results / "made.json")
-    notes["geometry"] |= changes
-    write_json(run.results / "made.json", notes)
+    """Changes what the rows of the geometry are said to depend on."""
+    notes, _ = read_json(run.results / "units.json")
+    notes["geometry"]["settings"] |= changes
+    write_json(run.results / "units.json", notes)
 
 
 def change_settings(run, **changes):
-    change_note(run, settings=dataclasses.asdict(PRESET.of("geometry")) | changes)
+    notes, _ = read_json(run.results / "units.json")
+    change_note(run, settings=notes["geometry"]["settings"]["settings"] | changes)
 
 
 def test_the_table_is_the_same_and_nothing_is_measured_again(run, made, own):
@@ -73,12 +72,21 @@ def test_the_table_is_the_same_and_nothing_is_measured_again(run, made, own):
     assert checked(run, PRESET.replace("geometry", kappa=0.1)) == made[1]
 
 
-def test_units_of_a_table_in_the_making_are_taken_too(run, made, monkeypatch):
-    (run.results / "geometry.csv").unlink()
-    lines = (made[0] / "results" / "geometry.partial.jsonl").read_bytes().splitlines(keepends=True)
-    assert len(lines) == 1 + UNITS
-    # As where another process is just writing the sixth unit.
-    (run.results / "geometry.partial.jsonl").write_bytes(b"".join(lines[:7])[:-9])
+def test_units_of_a_table_in_the_making_are_taken_too(tiny_runs, made, tmp_path, monkeypatch):
+    run, done = RunFolder(shutil.copytree(tiny_runs["trained"], tmp_path / "begun")), []
+    geometry = importlib.import_module(f"{GEOMETRY.room}.measure")
+    with monkeypatch.context() as patch:
+        plan = geometry.plan
+
+        def interrupted(run, *settings):
+            work = plan(run, *settings)
+            rows = lambda unit: refuse() if len(done) == 5 else done.append(unit) or work.rows(unit)
+            return work._replace(rows=rows)
+
+        patch.setattr(geometry, "plan", interrupted)
+        with pytest.raises(MeasuredError):
+            measure(GEOMETRY, run.workdir, PRESET.of_all(GEOMETRY))
+    assert not (run.results / "geometry.csv").exists()
     calls, theory = [], MODULE.compiled_network_geometries
     monkeypatch.setattr(
         MODULE, "compiled_network_geometries", lambda *given, **options: calls.append(1) or theory(*given, **options)
@@ -96,11 +104,10 @@ def test_units_of_a_table_in_the_making_are_taken_too(run, made, monkeypatch):
     [
         lambda run: (run.results / "geometry.csv").write_text((run.results / "geometry.csv").read_text() + "\n"),
         lambda run: (run.results / "geometry.csv").unlink(),
-        lambda run: (run.results / "made.json").write_text("no notes"),
+        lambda run: (run.results / "units.json").write_text("no notes"),
         lambda run: change_note(run, identity="another"),
-        lambda run: change_note(run, made_of="another"),
+        lambda run: change_note(run, restores=[1]),
         lambda run: change_note(run, provenance={"commit": "another"}),
-        lambda run: change_settings(run, skip_damaged=True),
         lambda run: change_settings(run, kappa=0.1),
         lambda run: change_settings(run, compat="mftma"),
     ],

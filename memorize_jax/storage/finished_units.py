@@ -1,0 +1,78 @@
+"""results/units.json: which rows of a finished table are of which unit of work, so that the table can grow."""
+
+import itertools
+import json
+import pathlib
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from memorize_jax.storage.files import checksum, read_json, write_json
+from memorize_jax.storage.tables import exact_rows
+
+
+class Unit(NamedTuple):
+    """A unit of work that is finished.
+
+    Attributes:
+      rows: those that it made.
+      seconds: that it took; None if the rows only stand for a unit that could not be made.
+    """
+
+    rows: list[dict]
+    seconds: float | None
+
+
+def note_units(path: pathlib.Path, settings: Any, units: Mapping[str, Unit]) -> None:
+    """Notes of which units a table is that was just written, and what their rows depend on.
+
+    Args:
+      path: of the table.
+      settings: everything the rows depend on, as JSON.
+      units: key as JSON -> unit, in the order of the table.
+    """
+    text = {name for unit in units.values() for row in unit.rows for name, cell in row.items() if isinstance(cell, str)}
+    note = {
+        "table": checksum(path.read_bytes()),
+        "settings": settings,
+        "text": sorted(text),
+        "num_rows": {key: len(unit.rows) for key, unit in units.items()},
+        "seconds": {key: unit.seconds for key, unit in units.items()},
+    }
+    write_json(_file_of(path), {**_notes(path), path.stem: note})
+
+
+def forget_units(path: pathlib.Path) -> None:
+    """Removes what is noted of the units of a table, whose rows are not to be used again."""
+    notes = _notes(path)
+    if notes.pop(path.stem, None) is not None:
+        write_json(_file_of(path), notes)
+
+
+def finished_units(path: pathlib.Path) -> tuple[Any, dict[str, Unit]] | None:
+    """What the rows of a table depend on, and its units by their keys as JSON, without those that have stand-ins.
+
+    None where there is no such table, nothing is noted, or either is not as it was written.
+    """
+    note = _notes(path).get(path.stem)
+    if note is None or not path.is_file() or checksum(path.read_bytes()) != note["table"]:
+        return None
+    rows = iter(exact_rows(path, note["text"]))
+    take = lambda number: list(itertools.islice(rows, number))
+    units = {key: Unit(take(number), note["seconds"][key]) for key, number in note["num_rows"].items()}
+    return note["settings"], {key: unit for key, unit in units.items() if unit.seconds is not None}
+
+
+def unit_key(unit: Any) -> str:
+    """The key of a unit as JSON."""
+    return json.dumps(unit)
+
+
+def _file_of(path):
+    return path.with_name("units.json")
+
+
+def _notes(path) -> dict:
+    try:
+        return read_json(_file_of(path))[0]
+    except (FileNotFoundError, ValueError):
+        return {}
