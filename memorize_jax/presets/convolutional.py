@@ -17,8 +17,9 @@ _TINY_32_SETTINGS = {
     "decoding": {"decoding_epochs": "final", "decoding_dynamics": 0},
 }
 _RESNET18 = {"model": "resnet18", "width": 16, "batch_size": 125}
-# All images of ten classes; training is that of ResNet18 on Tiny ImageNet. At that constant rate training accuracy on
-# CIFAR-10 goes up and down between 94.9 and 96.4 % from epoch 23 to 32.
+# All images of ten classes; training is that of ResNet18 on Tiny ImageNet. At that constant rate training accuracy goes
+# up and down, on CIFAR-10 between 94.9 and 96.4 % from epoch 23 to 32, on Fashion-MNIST between 91.7 and 94.2 % from 26
+# on.
 _TEN_CLASSES = {**_RESNET18, **_TRAINING, "epochs": 32}
 _TEN_CLASSES_SETTINGS = _TINY_32_SETTINGS | {"gradients": {"gradient_epochs": "0,best,final"}}
 
