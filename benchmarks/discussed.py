@@ -20,7 +20,7 @@ DISCUSSED: dict[str, Discussion] = {
         "By mean-field capacity, the paper's measure, the largest difference is 7 %, and the claim holds. What a hyperplane separates differs "
         "in single layers by 10 to 25 %, in one seed below the test examples and in another above them: which 50 examples stand for one of "
         "ten classes moves a capacity, and this study did not measure by how much. With a hundred classes it holds by joint capacity; by mean-field "
-        "capacity, too, on natural images, while the three seeds on spheres differ by 5, 8 and 13 %.",
+        "capacity, too, on natural images, while the five seeds on spheres differ by 5 to 13 %.",
     ),
     "early_layers_alike_at_best": Discussion(
         "regime",

@@ -31,7 +31,7 @@ from memorize_jax.studies.study import Study
 ABOUT = {
     "digits": "The first command of the README, from ten seeds: small enough for everybody, with every analysis.",
     "fashion_mlp": "The MLP on all images at full resolution, half of the labels permuted, from three seeds: claims with intervals.",
-    "spheres_mlp": "Figures A.3 and A.4 at full size, a hundred classes, from three seeds: the paper's own experiment.",
+    "spheres_mlp": "Figures A.3 and A.4 at full size, a hundred classes, from five seeds: the paper's own experiment.",
     "tiny_imagenet_32_alexnet": "The paper's AlexNet at full width on natural images, a hundred classes, as many images as CIFAR-100 has: its own regime.",
     "tiny_imagenet_32_vgg16": "Figures 2 to 5: VGG16 of a quarter of the paper's width, without dropout, on the same images, whose labels it knew to 95 % in the end.",
     "tiny_imagenet_32_resnet18": "Figures A.6 and A.10: ResNet18 of a quarter of the paper's width on 15,000 of the same images, from which it learns little before it memorizes.",
