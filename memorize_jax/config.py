@@ -67,9 +67,10 @@ class Settings:
             if field.name.endswith("_epochs") and isinstance(value, str):
                 check_epochs(field.name, value)
 
-    def apart_from_epochs(self) -> dict:
-        """The fields that rows depend on: all but those that choose epochs."""
-        return {name: value for name, value in dataclasses.asdict(self).items() if not name.endswith("_epochs")}
+    def apart_from_epochs(self, *others: str) -> dict:
+        """The fields that rows depend on: all but those that choose epochs, and `others`, which choose rows too."""
+        fields = dataclasses.asdict(self).items()
+        return {name: value for name, value in fields if not name.endswith("_epochs") and name not in others}
 
 
 def check(settings: Settings, name: str, good: bool, expected: str) -> None:

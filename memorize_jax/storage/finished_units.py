@@ -56,7 +56,10 @@ def finished_units(path: pathlib.Path) -> tuple[Any, dict[str, Unit]] | None:
     note = _notes(path).get(path.stem)
     if note is None or not path.is_file() or checksum(path.read_bytes()) != note["table"]:
         return None
-    rows = iter(exact_rows(path, note["text"]))
+    try:
+        rows = iter(exact_rows(path, note["text"]))
+    except ValueError:
+        return None
     take = lambda number: list(itertools.islice(rows, number))
     units = {key: Unit(take(number), note["seconds"][key]) for key, number in note["num_rows"].items()}
     return note["settings"], {key: unit for key, unit in units.items() if unit.seconds is not None}

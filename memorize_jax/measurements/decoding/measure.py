@@ -54,8 +54,7 @@ def plan(run: Run, settings: DecodingSettings) -> Work:
         return {name: NAN for name in DECODING if name not in ("seed", "epoch")} | about | measured
 
     units = [(epoch, CONTROLS if epoch in thorough else NO_CONTROLS) for epoch in epochs]
-    # How many epochs are read without controls is said by the units.
-    depends_on = {name: own for name, own in settings.apart_from_epochs().items() if name != "decoding_dynamics"}
+    depends_on = settings.apart_from_epochs("decoding_dynamics")
     choice = {"decoding_choice": lambda table: choose_layers(table).to_dict("records")}
     return Work(units, rows, depends_on=depends_on, counted="epoch", derived=choice)
 

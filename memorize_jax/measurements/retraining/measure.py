@@ -64,7 +64,7 @@ def plan(run: Run, settings: RetrainingSettings) -> Work:
         return found
 
     units = [(NONE, final), *itertools.product(groups, epochs)]
-    depends_on = {"retrain_length": settings.retrain_length, "stop_accuracy": run.config.stop_accuracy}
+    depends_on = {**settings.apart_from_epochs("retrain_layers"), "stop_accuracy": run.config.stop_accuracy}
     return Work(units, rows, depends_on=depends_on, counted="layer")
 
 

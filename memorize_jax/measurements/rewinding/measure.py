@@ -46,8 +46,8 @@ def plan(run: Run, settings: RewindingSettings) -> Work:
         about = {"seed": run.config.seed, "into": into, "bn": bn, "source": source, "num_test": num_test}
         return [rewinding_row(group, epoch, evaluate(variables), **about)]
 
-    # Sources, directions and layers stand in the units.
-    return Work(units, rows, depends_on={"bn": bn}, counted="network")
+    depends_on = settings.apart_from_epochs("rewind_layers", "rewind_into", "source")
+    return Work(units, rows, depends_on=depends_on, counted="network")
 
 
 def _open_source(run: Run, workdir: str) -> Run:

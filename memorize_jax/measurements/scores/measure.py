@@ -77,8 +77,7 @@ def plan(run: Run, settings: ScoresSettings) -> Work:
 
     derived = {"memorization_scores": scores, "influence": influences}
     # How many subsets there are, and how many influences are kept, decides no row of a network.
-    apart = ("subsets", "top_influences")
-    depends_on = {name: value for name, value in dataclasses.asdict(settings).items() if name not in apart}
+    depends_on = settings.apart_from_epochs("subsets", "top_influences")
     depends_on |= {"subsets_at_a_time": at_a_time, "epochs": changes["epochs"]}
     units = [(first, min(first + at_a_time, settings.subsets)) for first in range(0, settings.subsets, at_a_time)]
     return Work(
