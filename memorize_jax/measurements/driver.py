@@ -1,5 +1,6 @@
 """Measures a run, unit by unit: opens it once, resumes where it was interrupted, and notes how its tables were made."""
 
+import contextlib
 import dataclasses
 import pathlib
 import time
@@ -156,8 +157,20 @@ def _make_tables(
         if not measurement.of_final:
             # A row of an epoch stays what it is when training goes on.
             del asked["epochs"]
+        sound = set()
+
+        def still_holds(unit):
+            """Whether the networks that a unit was made of are as they were; those of a loop that goes on are new."""
+            with contextlib.suppress(DamagedNetworkError):
+                for epoch in () if run.watched else {*work.reads(unit)} - sound:
+                    run.network(epoch)
+                    sound.add(epoch)
+                return True
+            return False
+
         # A unit of several epochs may have passed over a damaged one.
         how = {"settings": asked, "otherwise": work.instead, "serves_later": not skip_damaged}
+        how["still_holds"] = still_holds
         made = make_table(path, about.columns, counted(), rows, **how)
     if made.num_finished == len(work.units) and run.noted.network is None:
         say(f"{path} was measured before, and is as it was; remove it to measure it again")

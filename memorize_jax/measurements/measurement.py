@@ -3,7 +3,7 @@
 import dataclasses
 import importlib
 import importlib.util
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -18,6 +18,7 @@ class Work(NamedTuple):
     Attributes:
       units: keys of the units in the order of the table: numbers, strings or tuples of them.
       rows: takes a key and gives the rows of the first table.
+      reads: takes a key and gives the epochs whose networks the unit reads.
       depends_on: what the rows depend on besides the run; None for all settings that do not choose epochs.
       instead: takes the key of a unit whose network is damaged, and gives the rows that stand for it.
       counted: what the progress bar calls a unit; "" for no bar.
@@ -26,6 +27,7 @@ class Work(NamedTuple):
 
     units: Sequence[Hashable]
     rows: Callable[[Any], list[dict]]
+    reads: Callable[[Any], Iterable[int]] = lambda unit: ()
     depends_on: Mapping[str, Any] | None = None
     instead: Callable[[Any], list[dict]] = lambda unit: []
     counted: str = ""

@@ -45,6 +45,7 @@ def make_table(
     *,
     settings: Mapping,
     otherwise: Callable[[Hashable], list[dict]] = lambda unit: [],
+    still_holds: Callable[[Hashable], bool] = lambda unit: True,
     serves_later: bool = True,
 ) -> MadeTable:
     """Makes a table of many units of work; a unit that was made before is not made again.
@@ -58,6 +59,7 @@ def make_table(
       make_rows: key -> rows; None for a unit that cannot be made now.
       settings: everything else the rows depend on, as JSON; rows made with other settings are not used.
       otherwise: key -> the rows that stand for a unit that cannot be made; a later attempt makes it.
+      still_holds: key -> whether what it was made of is as it was; else it is not taken from the finished table.
       serves_later: whether a later call may take the rows of this table.
 
     Raises ValueError for rows without the columns, or no rows at all.
@@ -66,11 +68,15 @@ def make_table(
     of_table = finished_units(path)
     finished = of_table[1] if of_table and of_table[0] == settings else {}
     made: dict[str, Unit] = {}
+    taken: list[str] = []
     with _resumed(path, settings) as (begun, note):
         for unit in units:
             key, started = unit_key(unit), time.perf_counter()
-            if (there := begun.get(key) or finished.get(key)) is not None:
-                made[key] = there
+            if key in begun:
+                made[key] = begun[key]
+            elif key in finished and still_holds(unit):
+                made[key] = finished[key]
+                taken.append(key)
             elif (rows := make_rows(unit)) is None:
                 made[key] = Unit(otherwise(unit), None)
             else:
@@ -84,9 +90,8 @@ def make_table(
     else:
         forget_units(path)
     _notes_of(path).unlink()
-    num_finished = len(finished.keys() & made.keys() - begun.keys())
-    earlier_seconds = sum(unit.seconds or 0.0 for key, unit in {**finished, **begun}.items() if key in made)
-    return MadeTable(pd.DataFrame(rows, columns=list(columns)), num_finished, earlier_seconds)
+    earlier_seconds = sum(made[key].seconds or 0.0 for key in made if key in begun or key in taken)
+    return MadeTable(pd.DataFrame(rows, columns=list(columns)), len(taken), earlier_seconds)
 
 
 def units_so_far(path: pathlib.Path) -> tuple[Any, dict[str, Unit]] | None:

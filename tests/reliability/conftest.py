@@ -24,8 +24,6 @@ def measure(workdir, splits=None, **options):
 def read(run):
     """Reads everything of a run that its study and a measurement read."""
     open_study(run.workdir)
-    # Else the rows of its table would do, and no network be read.
-    (run.results / "units.json").unlink(missing_ok=True)
     measure(run.workdir)
 
 

@@ -180,6 +180,14 @@ def test_a_table_is_not_taken_from_if_it_was_changed_or_made_otherwise(tmp_path,
     assert units_made({"a": 2}) == UNITS
 
 
+def test_a_unit_whose_sources_have_changed_is_made_again(tmp_path, undisturbed):
+    path, made = tmp_path / "calm" / "t.csv", []
+    make = lambda unit: made.append(unit) or rows_of(unit)
+    found = make_table(path, PARTS, UNITS, make, settings=SETTINGS, still_holds=lambda unit: unit[0] == 0)
+    assert (made, found.num_finished) == (UNITS[2:], 2)
+    assert path.read_bytes() == undisturbed
+
+
 def test_notes_of_several_tables_are_kept_side_by_side(tmp_path):
     paths = [tmp_path / f"{name}.csv" for name in "ab"]
     for path in paths:

@@ -83,4 +83,4 @@ def plan(run: Run, settings: CapacityCheckSettings, geometry: GeometrySettings) 
         return result
 
     units = [(epoch, group) for epoch in run.select_epochs(settings.capacity_epochs) for group in examples]
-    return Work(units, rows, counted="group")
+    return Work(units, rows, lambda unit: [unit[0]], counted="group")

@@ -22,4 +22,4 @@ def plan(run: Run, settings: CollapseSettings) -> Work:
         found = layer_rows(read, network, images, labelings, tuple(layers), num_classes)
         return [{**about, "layer_number": layers[row["layer"]], **row} for row in found]
 
-    return Work(run.select_epochs(settings.collapse_epochs), rows, counted="epoch")
+    return Work(run.select_epochs(settings.collapse_epochs), rows, lambda epoch: [epoch], counted="epoch")

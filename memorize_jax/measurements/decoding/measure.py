@@ -56,7 +56,7 @@ def plan(run: Run, settings: DecodingSettings) -> Work:
     units = [(epoch, CONTROLS if epoch in thorough else NO_CONTROLS) for epoch in epochs]
     depends_on = settings.apart_from_epochs("decoding_dynamics")
     choice = {"decoding_choice": lambda table: choose_layers(table).to_dict("records")}
-    return Work(units, rows, depends_on=depends_on, counted="epoch", derived=choice)
+    return Work(units, rows, lambda unit: [unit[0]], depends_on=depends_on, counted="epoch", derived=choice)
 
 
 def spread_epochs(last: int, number: int) -> list[int]:

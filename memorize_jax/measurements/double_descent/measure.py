@@ -48,4 +48,4 @@ def plan(run: Run, geometry: GeometrySettings) -> Work:
         (row,) = with_example_spread(repeats)
         return [{column: row[column] for column in DOUBLE_DESCENT}]
 
-    return Work([("best", run.best_epoch), ("final", run.final_epoch)], rows)
+    return Work([("best", run.best_epoch), ("final", run.final_epoch)], rows, lambda unit: [unit[1]])

@@ -56,7 +56,7 @@ def plan(run: Run, settings: FewShotSettings, geometry: GeometrySettings) -> Wor
         ]
 
     units = [(epoch, group) for epoch in run.select_epochs(settings.few_shot_epochs) for group in examples]
-    return Work(units, rows, instead=instead, counted="group")
+    return Work(units, rows, lambda unit: [unit[0]], instead=instead, counted="group")
 
 
 def summaries(found: FewShot, shots: tuple[int, ...], num_examples: int) -> list[list[dict]]:

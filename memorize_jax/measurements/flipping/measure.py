@@ -59,7 +59,9 @@ def plan(run: Run, settings: FlippingSettings) -> Work:
         return sorted(found, key=lambda row: places[row["example"]])
 
     by_layer = functools.partial(shares_by_layer, units=units, layers=select_hidden(run.config.model, "each"))
-    return Work(list(numbers), rows, counted="layer", derived={"flipping_layers": by_layer})
+    return Work(
+        list(numbers), rows, lambda unit: [run.final_epoch], counted="layer", derived={"flipping_layers": by_layer}
+    )
 
 
 def shares_by_layer(table: pd.DataFrame, units: Units, layers: dict[str, int]) -> list[dict]:

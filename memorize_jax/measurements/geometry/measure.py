@@ -59,4 +59,4 @@ def plan(run: Run, settings: GeometrySettings) -> Work:
         return missing_rows(layers, about(unit), shape=shape, num_draws=settings.num_draws, numbers=numbers)
 
     units = [(epoch, group) for epoch in run.select_epochs(settings.geometry_epochs) for group in choices]
-    return Work(units, rows, depends_on=asked, instead=instead, counted="group")
+    return Work(units, rows, lambda unit: [unit[0]], depends_on=asked, instead=instead, counted="group")

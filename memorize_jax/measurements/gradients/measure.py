@@ -29,7 +29,7 @@ def plan(run: Run, settings: GradientsSettings) -> Work:
         about = {"seed": seed, "epoch": epoch, "bn": bn}
         return gradient_rows(found, layers, about, weighting=weighting, centering=centering)
 
-    return Work(run.select_epochs(settings.gradient_epochs), rows, counted="epoch")
+    return Work(run.select_epochs(settings.gradient_epochs), rows, lambda epoch: [epoch], counted="epoch")
 
 
 def _mixed_batches(seed, num, batch_size):

@@ -30,7 +30,7 @@ def plan(run: Run, settings: PerExampleSettings) -> Work:
 
     derived = {"per_example_auroc": auroc_rows, "per_example_images": lambda table: image_rows(table, images)}
     depends_on = {**settings.apart_from_epochs(), "stored_epochs": run.stored_epochs}
-    return Work(["all examples"], rows, depends_on=depends_on, derived=derived)
+    return Work(["all examples"], rows, lambda unit: run.stored_epochs, depends_on=depends_on, derived=derived)
 
 
 def _columns(run: Run, num_neighbors: int) -> dict[str, np.ndarray]:

@@ -65,7 +65,7 @@ def plan(run: Run, settings: RetrainingSettings) -> Work:
 
     units = [(NONE, final), *itertools.product(groups, epochs)]
     depends_on = {**settings.apart_from_epochs("retrain_layers"), "stop_accuracy": run.config.stop_accuracy}
-    return Work(units, rows, depends_on=depends_on, counted="layer")
+    return Work(units, rows, lambda unit: [unit[1], final], depends_on=depends_on, counted="layer")
 
 
 def is_shown(number: int) -> bool:

@@ -73,13 +73,16 @@ def plan(run: Run, settings: SimilaritySettings) -> Work:
         lost = (float("nan"), float("nan"), CHECKPOINT_DAMAGED)
         return [row(unit, group, layers, *lost) for group in images for layers in pairs(unit[1])]
 
+    def reads(unit):
+        return [epoch for of, epoch in sides(unit) if of == THIS]
+
     units = []
     for epoch in run.select_epochs(settings.similarity_epochs):
         # All layers at the best epoch are among them each with itself.
         units += [(epoch, EPOCHS)] if epoch != best else []
         units += [(epoch, LAYERS)] if epoch in (best, final) else []
         units += [(epoch, RUNS)] if OTHER in runs and epoch in (best, final) else []
-    return Work(units, rows, instead=instead, counted="comparison")
+    return Work(units, rows, reads, instead=instead, counted="comparison")
 
 
 def _other(run, settings):

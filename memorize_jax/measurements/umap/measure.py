@@ -77,7 +77,11 @@ def plan(run: Run, settings: UmapSettings) -> Work:
 
     units = [(epoch, name) for epoch in run.select_epochs(settings.umap_epochs) for name in layers]
     return Work(
-        units, rows, depends_on={**settings.apart_from_epochs(), "umap-learn": umap_version()}, counted="embedding"
+        units,
+        rows,
+        lambda unit: [unit[0]],
+        depends_on={**settings.apart_from_epochs(), "umap-learn": umap_version()},
+        counted="embedding",
     )
 
 

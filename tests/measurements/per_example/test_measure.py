@@ -136,8 +136,6 @@ def test_epochs_that_are_not_kept_or_damaged_are_named(seeds, tmp_path, capsys):
     assert stored < 5
     assert missing_epochs(open_study(folder)).startswith(f"Examples were followed at {stored} of 5 epochs: the run")
     shutil.rmtree(run.folder.checkpoints / "epochs" / str(run.best_epoch))
-    # Made of all networks, it would be taken as it is.
-    (run.folder.results / "per_example.csv").unlink()
     table = measure(MEASUREMENT, folder, SETTINGS, skip_damaged=True)
     said = capsys.readouterr().err
     assert f"followed at {stored} of 5 epochs; the run keeps no network of epoch" in said
@@ -155,8 +153,6 @@ def test_without_the_final_network_nothing_is_said_of_what_was_learned(seeds, tm
     run = open_run(folder)
     assert run.best_epoch != run.final_epoch
     shutil.rmtree(run.folder.checkpoints / "epochs" / str(run.final_epoch))
-    # Made of all networks, it would be taken as it is.
-    (run.folder.results / "per_example.csv").unlink()
     table = measure(MEASUREMENT, folder, SETTINGS, skip_damaged=True)
     assert table[["learned_epoch", "loss_final", "prediction_depth_final"]].isna().all(axis=None)
     assert len(memorize_jax.find_label_errors(folder)) == len(table)
