@@ -140,20 +140,29 @@ def _while(params, given, platform, place, totals):
 
 
 def _scan(params, given, platform, place, totals):
-    first, second = params["num_consts"], params["num_consts"] + params["num_carry"]
-    body = params["jaxpr"]
+    first, num_carry = _parts_of_scan(params)
+    second, body = first + num_carry, params["jaxpr"]
 
     def step(carry, own):
         state, inner = carry
         inner = dict(inner)
         found = _run(body.jaxpr, body.consts, [*given[:first], *state, *own], platform, (*place, "body"), inner)
-        return (found[: params["num_carry"]], inner), found[params["num_carry"] :]
+        return (found[:num_carry], inner), found[num_carry:]
 
     start = (given[first:second], _zeros(body.jaxpr, platform, (*place, "body")))
     options = {"length": params["length"], "reverse": params["reverse"]}
     (state, inner), found = jax.lax.scan(step, start, given[second:], **options)
     _add(totals, inner)
     return [*state, *found]
+
+
+def _parts_of_scan(params):
+    """How many constants a scan has, and how many values it carries."""
+    if "num_consts" in params:
+        return params["num_consts"], params["num_carry"]
+    # As jax 0.12 has it.
+    constants, carry, _ = params["ft_in"].unpack()
+    return len(constants), len(carry)
 
 
 def _add(totals, rounds):

@@ -14,6 +14,7 @@ from memorize_jax.analysis.products import examples_per_block, inner_products, m
 from memorize_jax.data import ChannelStatistics
 from memorize_jax.geometry.notebook import by_field
 from memorize_jax.geometry.status import COINCIDE, NO_VARIANCE, NOT_FINITE, TOO_FEW
+from memorize_jax.geometry.unbiased import unbiased_sum
 
 # The unbiased estimate divides by n - 3.
 FEWEST_EXAMPLES = 4
@@ -78,13 +79,13 @@ def similarity(
       "Feature selection via dependence maximization", 2012 (equation 5).
     """
     count = jnp.asarray(gram_a.shape[-1] if num_examples is None else num_examples, gram_a.dtype)
-    (cross, cross_1), (a, a_1), (b, b_1) = (
+    (cross, cross_1, _), (a, a_1, rounding_a), (b, b_1, rounding_b) = (
         _hsic(*pair, count) for pair in ((gram_a, gram_b), (gram_a, gram_a), (gram_b, gram_b))
     )
     finite = jnp.isfinite(cross + a + b)
     spread = (a > 0) & (b > 0)
     few = count < FEWEST_EXAMPLES
-    varies = (a_1 > 0) & (b_1 > 0)
+    varies = (a_1 > rounding_a) & (b_1 > rounding_b)
     status = jnp.where(finite, 0, NOT_FINITE) | jnp.where(finite & ~spread, COINCIDE, 0)
     status |= jnp.where(few, TOO_FEW, 0) | jnp.where(finite & spread & ~few & ~varies, NO_VARIANCE, 0)
     plain = jnp.where(finite & spread, cross / (jnp.sqrt(a) * jnp.sqrt(b)), jnp.nan)
@@ -93,7 +94,7 @@ def similarity(
 
 
 def _hsic(gram_a, gram_b, count):
-    """Both estimates of HSIC of centered Gram matrices, up to a factor of the first.
+    """Both estimates of HSIC of centered Gram matrices, up to a factor, and what rounding may make of the second.
 
     Of a centered matrix the rows without the diagonal sum to minus the diagonal.
     """
@@ -102,8 +103,7 @@ def _hsic(gram_a, gram_b, count):
     # Row by row: rounding grows with the length of a sum.
     off, on = off.sum(-1).sum(-1), (diagonals[0] * diagonals[1]).sum(-1)
     traces = diagonals[0].sum(-1) * diagonals[1].sum(-1)
-    unbiased = off + traces / ((count - 1) * (count - 2)) - 2 * on / (count - 2)
-    return off + on, unbiased / (count * (count - 3))
+    return off + on, *unbiased_sum(off, on, traces, count)
 
 
 @functools.partial(jax.jit, static_argnames=("model", "layers"))

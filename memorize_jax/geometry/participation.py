@@ -14,6 +14,7 @@ from memorize_jax.geometry.filling import alone_on_processor, fill_up, is_small
 from memorize_jax.geometry.grams import Mask, Reference, inner_products, place, reference_of_points
 from memorize_jax.geometry.notebook import by_field
 from memorize_jax.geometry.points import as_array, read_manifolds, to_floating
+from memorize_jax.geometry.unbiased import unbiased_sum
 
 # The correction divides by n - 2 and averages over sets of four different points.
 FEWEST_POINTS = 4
@@ -222,12 +223,12 @@ def _ratio(sums, count, finite) -> ParticipationRatio:
     n = jnp.where(enough, count, FEWEST_POINTS)
     factor = 1 / ((n - 1) * (n - 2))
     above = (1 - factor) * trace**2 - (n + 1) / (n - 1) * diagonal + 2 * factor * pairs
-    below = pairs - 2 / (n - 2) * diagonal + factor * trace**2
+    below, rounding = unbiased_sum(pairs, diagonal, trace**2, n)
     status = (
         jnp.where(finite, 0, status_flags.NOT_FINITE)
         | jnp.where(finite & ~vary, status_flags.COINCIDE, 0)
         | jnp.where(finite & ~enough, status_flags.TOO_FEW, 0)
-        | jnp.where(finite & vary & enough & ~(below > 0), status_flags.NO_VARIANCE, 0)
+        | jnp.where(finite & vary & enough & ~(below > rounding), status_flags.NO_VARIANCE, 0)
     )
     usable = finite & vary
     plain = jnp.where(usable, trace**2 / jnp.where(usable, pairs + diagonal, 1), jnp.nan)

@@ -30,7 +30,7 @@ MESSAGES = {
     BOUND: "its joint capacity is only an upper bound: too few dimensions for so many points",
     COINCIDE: "all of its points coincide, so there is nothing to separate",
     TOO_FEW: "it has too few points for the estimate",
-    NO_VARIANCE: "its variance, estimated without bias, is not positive: it has too few points",
+    NO_VARIANCE: "its variance, estimated without bias, is zero within rounding: it has too few points",
 }
 # Flags whose numbers must not be used; the others are warnings.
 INVALID = NOT_FINITE | CENTER_VANISHED | NOT_CONVERGED | OTHERS_NOT_FINITE | CHECKPOINT_DAMAGED

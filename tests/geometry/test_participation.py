@@ -108,15 +108,27 @@ def test_classes_of_unequal_size_are_measured_on_what_they_have():
     np.testing.assert_allclose(found.by_class.corrected[0], [twin(part) for part in parts], rtol=1e-4)
 
 
+@pytest.mark.parametrize("offset", [0, 1, 100])
+@pytest.mark.parametrize("num_points", [4, 6, 50, 1100])
+def test_what_rounding_leaves_of_points_at_right_angles_is_no_dimension(num_points, offset):
+    # The estimate of sum lambda^2 is zero; a number a little above it would give a dimension of billions.
+    rotation = np.linalg.qr(RNG.normal(size=(num_points, num_points)))[0]
+    apart = participation_ratio(rotation + offset * RNG.normal(size=num_points))
+    assert (int(apart.status), float(apart.plain)) == (NO_VARIANCE, pytest.approx(num_points - 1, rel=1e-5))
+    assert np.isnan(apart.corrected)
+
+
+def test_a_dimension_far_above_the_number_of_points_is_found():
+    found = participation_ratio(RNG.normal(size=(40, 100_000)).astype(np.float32))
+    assert int(found.status) == 0
+    np.testing.assert_allclose(found.corrected, 100_000, rtol=0.2)
+
+
 def test_what_cannot_be_had_is_nan_and_says_why():
     few, same = participation_ratio(RNG.normal(size=(3, 5))), participation_ratio(np.full((6, 5), 0.1))
     assert (int(few.status), int(same.status)) == (TOO_FEW, COINCIDE)
     assert np.isnan([few.corrected, same.corrected, same.plain]).all()
     assert 1 <= few.plain <= 2
-    # Orthogonal points of equal length: what the corrected squares leave is below zero.
-    apart = participation_ratio(np.eye(6))
-    assert (int(apart.status), float(apart.plain)) == (NO_VARIANCE, pytest.approx(5))
-    assert np.isnan(apart.corrected)
     bad = jax.jit(participation_ratio)(jnp.full((6, 5), jnp.nan))
     assert int(bad.status) == NOT_FINITE
     assert np.isnan([bad.plain, bad.corrected]).all()

@@ -38,7 +38,7 @@ MEANINGS = {
     f"{BY_CLASS}; NaN if it cannot be estimated for a class",
     "participation_status": "0, or the sum of why participation ratios are NaN: 1 points are not finite; 32 the "
     "checkpoint is damaged or missing; 256 all points coincide; 512 too few points; 1024 the variance, estimated "
-    "without bias, is not positive",
+    "without bias, is zero within rounding",
     "two_nn_dimension": "dimension by the distances of each point of the group to its two nearest neighbors (Facco et "
     "al. 2017); NaN unless --two_nn asked for it",
 }

@@ -41,8 +41,8 @@ MEANINGS = {
     "permuted_fraction_b": "share (0 to 1) of the training labels that were permuted in the second layer's run",
     "seed_b": "seed of the second layer's run",
     "status": "0, or the sum of what is true: 1 points are not finite; 32 the checkpoint is damaged or missing; 256 "
-    "all points of a layer coincide; 512 fewer than four examples; 1024 the variance, estimated without bias, is not "
-    "positive",
+    "all points of a layer coincide; 512 fewer than four examples; 1024 the variance, estimated without bias, is zero "
+    "within rounding",
 }
 # Of a product and a sum of inner products, and of what is done to every inner product of a layer afterwards.
 PRODUCT_SECONDS, ENTRY_SECONDS = 3e-11, 4e-9

@@ -88,6 +88,7 @@ def test_independent_points_have_nothing_in_common_though_the_plain_form_says_so
         (np.where(np.eye(6) > 0, np.nan, 1.0), NOT_FINITE, False),
         # As far from one another, every one, as points can be: nothing is shared beyond the diagonal.
         (np.eye(6), NO_VARIANCE, True),
+        (np.linalg.qr(np.random.default_rng(0).normal(size=(50, 50)))[0] + 9, NO_VARIANCE, True),
     ],
 )
 def test_what_cannot_be_had_is_nan_with_a_reason(points, status, has_plain):
