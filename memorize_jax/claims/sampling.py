@@ -10,7 +10,11 @@ from memorize_jax.claims.geometries import MEASURES
 
 
 class SamplingError(NamedTuple):
-    """A standard error in units of the quantity, and what is in it: "draws", or "draws and examples"."""
+    """A standard error in units of the quantity, and what is in it.
+
+    Attributes:
+      sources: "draws", "draws and examples", or the latter with a word where some groups have no other examples.
+    """
 
     size: float
     sources: str
@@ -35,7 +39,11 @@ def sampling_error(measure: Callable[[Evidence], float], evidence: Evidence) -> 
         squares += np.nanmax(np.square([0.0, *moved]))
     if not squares:
         return None
-    return SamplingError(float(np.sqrt(squares)), "draws and examples" if rows["with_examples"].all() else "draws")
+    with_examples = rows["with_examples"]
+    sources = "draws and examples" if with_examples.any() else "draws"
+    if with_examples.any() and not with_examples.all():
+        sources += " (other examples of some groups alone)"
+    return SamplingError(float(np.sqrt(squares)), sources)
 
 
 def _moved(measure, evidence, index, end):

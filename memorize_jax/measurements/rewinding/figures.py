@@ -124,7 +124,7 @@ FIGURES = (
         "Rewinding one layer: accuracy on test",
         "Where a curve rises above its right end, the final network, toward the peak of early stopping, the dotted "
         "line, rewinding that layer undoes memorization. In the paper the last convolution gets back to more than "
-        "90 % of the peak, and early layers only approach the final accuracy from below.",
+        "90 % of the peak, and early layers approach the final accuracy monotonically.",
         "test",
     ),
     _entry(
