@@ -155,8 +155,9 @@ def _make_tables(
         path = run.folder.results / f"{name}.csv"
         asked = {"measurement": measurement.name, "settings": depends_on, **run.identity()}
         if not measurement.of_final:
-            # A row of an epoch stays what it is when training goes on.
+            # A row of an epoch stays what it is when training goes on, if its network is stored in the same precision.
             del asked["epochs"]
+        asked["keep_dtype"] = run.config.keep_dtype
         sound = set()
 
         def still_holds(unit):
@@ -168,11 +169,13 @@ def _make_tables(
                 return True
             return False
 
+        earlier = path.read_bytes() if path.is_file() else None
         # A unit of several epochs may have passed over a damaged one.
         how = {"settings": asked, "otherwise": work.instead, "serves_later": not skip_damaged}
         how["still_holds"] = still_holds
         made = make_table(path, about.columns, counted(), rows, **how)
-    if made.num_finished == len(work.units) and run.noted.network is None:
+    is_as_it_was = made.num_finished == len(work.units) and earlier == path.read_bytes()
+    if is_as_it_was and run.noted.network is None:
         say(f"{path} was measured before, and is as it was; remove it to measure it again")
     for other, columns in others:
         write_table(run.folder.results / f"{other}.csv", work.derived[other](made.table), columns.columns)

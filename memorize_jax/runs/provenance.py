@@ -34,6 +34,8 @@ def _commit():
         commit, _ = _git("rev-parse", "HEAD", f"HEAD:./{here.name}").split()
         package = here.parents[1]
         changes = _git("status", "--porcelain", "--", package) + _git("diff", "HEAD", "--", package)
+        new = _git("ls-files", "--others", "--exclude-standard", "-z", "--", package).split("\0")
+        changes += "".join(str((here.parent / name).read_bytes()) for name in new if name)
     except (OSError, subprocess.CalledProcessError):  # no git, or the repository of somebody else
         return ""
     return f"{commit}+{checksum(changes.encode())}" if changes else commit

@@ -76,6 +76,8 @@ def _file_of(path):
 
 def _notes(path) -> dict:
     try:
-        return read_json(_file_of(path))[0]
+        notes, has_checksum = read_json(_file_of(path))
     except (FileNotFoundError, ValueError):
         return {}
+    # It was never written without; what somebody else wrote is not believed.
+    return notes if has_checksum else {}

@@ -52,14 +52,15 @@ def test_changes_that_are_not_committed_stand_beside_the_commit(tmp_path, monkey
         subprocess.run([*git, *words], check=True)
     monkeypatch.setattr(provenance, "__file__", str(here))
     found = []
-    for path, text in ((here, "1"), (here, "2"), (here, "3"), (here, "1"), (here.with_name("new.py"), "4")):
+    new = here.with_name("new.py")
+    for path, text in ((here, "1"), (here, "2"), (here, "3"), (here, "1"), (new, "4"), (new, "5")):
         path.write_text(text)
         found.append(provenance.provenance()["commit"])
     (tmp_path / "notes.txt").write_text("elsewhere")
     assert provenance.provenance()["commit"] == found[-1]
     assert re.fullmatch("[0-9a-f]{40}", found[0])
     assert found[3] == found[0]
-    assert len(set(found)) == 4
+    assert len(set(found)) == 5
     assert all(re.fullmatch(rf"{found[0]}\+[0-9a-f]{{8}}", one) for one in found if one != found[0])
 
 

@@ -193,3 +193,13 @@ def test_notes_of_several_tables_are_kept_side_by_side(tmp_path):
     for path in paths:
         make_table(path, PARTS, UNITS, rows_of, settings=SETTINGS)
     assert [len(finished_units(path)[1]) for path in paths] == [4, 4]
+
+
+def test_notes_without_their_checksum_are_not_believed(tmp_path, undisturbed):
+    path, made = tmp_path / "calm" / "t.csv", []
+    notes = path.with_name("units.json")
+    for text in ('{"t": {}}', '{"t": 5}', json.dumps({"t": json.loads(notes.read_text())["t"]})):
+        notes.write_text(text)
+        assert finished_units(path) is None
+    finish(path, made)
+    assert (made, path.read_bytes()) == (UNITS, undisturbed)

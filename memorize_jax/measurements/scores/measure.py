@@ -79,6 +79,8 @@ def plan(run: Run, settings: ScoresSettings) -> Work:
     # How many subsets there are, and how many influences are kept, decides no row of a network.
     depends_on = settings.apart_from_epochs("subsets", "top_influences")
     depends_on |= {"subsets_at_a_time": at_a_time, "epochs": changes["epochs"]}
+    # When networks of subsets stop, which is no part of what a run is.
+    depends_on |= {"stop_accuracy": run.config.stop_accuracy, "extra_epochs": run.config.extra_epochs}
     units = [(first, min(first + at_a_time, settings.subsets)) for first in range(0, settings.subsets, at_a_time)]
     return Work(
         units,
