@@ -1,7 +1,7 @@
 """Centered kernel alignment (CKA): whether two layers place the same examples alike."""
 
 import functools
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -13,6 +13,7 @@ from memorize_jax.adapters import AnyNetwork
 from memorize_jax.analysis.products import examples_per_block, inner_products, map_block_pairs, shifted_layers
 from memorize_jax.data import ChannelStatistics
 from memorize_jax.geometry.notebook import by_field
+from memorize_jax.geometry.points import as_array, to_floating
 from memorize_jax.geometry.status import COINCIDE, NO_VARIANCE, NOT_FINITE, TOO_FEW
 from memorize_jax.geometry.unbiased import unbiased_sum
 
@@ -36,11 +37,24 @@ class Similarity(NamedTuple):
     _repr_html_ = by_field
 
 
-def cka(points_a: Float[Array, "n ..."], points_b: Float[Array, "n ..."]) -> Similarity:
-    """Compares two layers on the same n examples by `similarity` of their Gram matrices."""
+def cka(points_a: Any, points_b: Any) -> Similarity:
+    """Compares two layers on the same n examples by `similarity` of their Gram matrices; batches with `jax.vmap`.
+
+    Args:
+      points_a: [n, ...] real numbers of any kind, as all geometry takes them.
+      points_b: [n, ...] of the other layer.
+
+    Raises:
+      ValueError: what is no real numbers, another number of examples; outside jit also NaN or infinite points.
+    """
+    points_a, points_b = as_array(points_a), as_array(points_b)
     if len(points_a) != len(points_b):
         raise ValueError(f"expected as many points of both layers, got {len(points_a)} and {len(points_b)}")
-    return similarity(centered_gram(points_a), centered_gram(points_b))
+    return similarity(*(centered_gram(_floating(points)) for points in (points_a, points_b)))
+
+
+def _floating(points):
+    return to_floating(points.reshape(1, len(points), -1))[0][0]
 
 
 def centered_gram(points: Float[Array, "n ..."]) -> Float[Array, "n n"]:

@@ -125,7 +125,8 @@ def to_floating(parts: Any, name: str = "points", *, keep_origin: bool = False) 
 
 def _centered_on_host(parts, dtype, keep_origin):
     """Takes origin and unit out of numbers that are not exact in `dtype`, in float64, a manifold at a time."""
-    exponent = max((exponent_of(part).item() for part in parts), key=abs)
+    # Of the largest number of all: one manifold of tiny ones must not make the others overflow.
+    exponent = exponent_of(np.array([[part.min(), part.max()] for part in parts], np.float64)).item()
     scaled = lambda part: np.ldexp(np.asarray(part, np.float64), -exponent)
     # Differences to a point are exact for equal points: a constant layer becomes zeros.
     first = scaled(parts[0][0])

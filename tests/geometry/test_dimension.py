@@ -23,8 +23,10 @@ def test_equals_scikit_learn(name):
         # Fewer points than features: the published tool drops the last singular value here.
         (np.array([[0.0] * 10, [1.0] * 10]), 1, 1),
         (np.ones((5, 3)), np.nan, 0),
+        # The mean of equal numbers that are not exact is not always one of them.
+        (np.full((37, 5), 0.1, np.float32), np.nan, 0),
     ],
-    ids=["orthogonal", "two points", "identical"],
+    ids=["orthogonal", "two points", "identical", "identical and not exact"],
 )
 def test_known_dimensions(points, ratio, number):
     found = total_dimension(points, share=1.0)

@@ -75,6 +75,14 @@ def test_units_and_offsets_do_not_matter_to_other_measurements():
         np.testing.assert_array_equal(decoding.classify(fit(ROWS * unit), ROWS * unit), expected)
 
 
+def test_one_manifold_of_tiny_numbers_leaves_the_others_as_they_are():
+    tiny, zero = POINTS.astype(np.float64), POINTS.astype(np.float64)
+    tiny[1] *= 1e-42
+    zero[1] = 0
+    assert np.isfinite(told(tiny)).any()
+    np.testing.assert_allclose(told(tiny), told(zero), rtol=1e-5, atol=1e-6)
+
+
 def test_a_basis_given_with_float64_points_is_removed_from_them():
     basis = np.linalg.qr(np.random.default_rng(0).normal(size=(8, 3)))[0].T
     given = {"num_center_components": None, "center_basis": basis}

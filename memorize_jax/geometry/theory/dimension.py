@@ -35,7 +35,9 @@ def total_dimension(points: Any, *, share: float = 0.9) -> TotalDimension:
     if not 0 < share <= 1:
         raise ValueError(f"expected share in (0, 1], got {share}")
     points = to_floating(points.reshape(-1, *points.shape[-2:]))[0].reshape(-1, points.shape[-1])
-    centered = points - jnp.mean(points, axis=0)
+    # Differences to a point are exact for equal points, and where an offset is large.
+    offsets = points - points[0]
+    centered = offsets - jnp.mean(offsets, axis=0)
     size = jnp.max(jnp.abs(centered))
     centered = centered / jnp.where(size > 0, size, 1)
     # The smaller of the two products has the same non-zero eigenvalues.

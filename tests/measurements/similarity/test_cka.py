@@ -138,3 +138,14 @@ def test_blocks_are_as_large_as_memory_allows():
     # Whole classes, in blocks of about one size.
     assert products.examples_per_block(5000, 1000, 7, multiple=50) == 2500
     assert products.examples_per_block(100, 10**9, 7, multiple=50) == 50
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.int64, np.float16, jnp.bfloat16, np.float64])
+def test_integers_and_half_precision_are_compared_as_the_numbers_that_they_are(dtype):
+    first, second = (jnp.asarray(np.clip(30 * points, -120, 120) + 120 * (dtype == np.uint8)) for points in layers())
+    first, second = (np.asarray(points).astype(dtype) for points in (first, second))
+    expected = cka(*(np.asarray(points, np.float32) for points in (first, second)))
+    np.testing.assert_allclose(cka(first, second)[:2], expected[:2], rtol=1e-5)
+    np.testing.assert_allclose(compiled(jnp.asarray(first), jnp.asarray(second))[:2], expected[:2], rtol=1e-5)
+    scaled = cka(1e60 * np.asarray(first, np.float64), np.asarray(second, np.float64) / 1e60)
+    np.testing.assert_allclose(scaled[:2], expected[:2], rtol=1e-5)
