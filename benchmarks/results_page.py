@@ -89,6 +89,7 @@ FIGURES = {
 }
 # Of some studies others.
 OWN_FIGURES = {
+    "spheres_mlp_gradients": ("fig5b", "fig5c", "fig5f"),
     "epochwise_mnist1d": ("epochwise",),
     "tiny_imagenet_32_alexnet": (*FIGURES[()], "localization", "decoding_layers"),
 }
