@@ -94,7 +94,10 @@ def place(points: Float[Array, "*P M N"], mask: Mask, reference: Reference) -> F
 
 def summarize_manifold(points: Float[Array, "M N"], mask: Mask, origin: Origin) -> ManifoldSummary:
     """Summarizes one manifold."""
-    mean = jnp.sum(_placed(points, mask, origin), axis=0) / jnp.maximum(jnp.sum(mask), 1)
+    placed = _placed(points, mask, origin)
+    # From one of the points on: the mean of equal points is then their own point exactly, so their offsets are zeros.
+    first = jax.lax.stop_gradient(placed[jnp.argmax(mask)])
+    mean = first + jnp.sum((placed - first) * mask[:, None], axis=0) / jnp.maximum(jnp.sum(mask), 1)
     largest = jax.lax.stop_gradient(jnp.max(jnp.abs(points / origin.unit)))
     return ManifoldSummary(mean, largest, jnp.all(jnp.isfinite(points)))
 

@@ -31,6 +31,15 @@ def test_limits():
     assert np.isnan(ball_capacity(jnp.array([-1.0, 1.0]), jnp.array([5.0, -5.0]))).all()
 
 
+def test_few_dimensions_in_closed_form():
+    # A ball of radius 1 has 1/alpha = (1 + D)/2, and with D its capacity comes to that of a point.
+    dimensions = jnp.array([1e-6, 1e-3, 0.01, 0.1, 0.5, 0.999, 1.001, 3.0, 100.0])
+    np.testing.assert_allclose(ball_capacity(jnp.ones(9), dimensions), 2 / (1 + dimensions), rtol=1e-5)
+    # By adaptive integration in SciPy, over both normal draw and radius.
+    found = ball_capacity(jnp.array([3, 30, 0.1]), jnp.array([0.001, 0.05, 0.5]))
+    np.testing.assert_allclose(found, [1.9969652334, 1.8232352846, 1.8645103219], rtol=1e-5)
+
+
 def test_falls_with_radius_dimension_and_margin_and_works_under_vmap():
     radii = jnp.array([1.0, 1.1])
     base, wider = jax.vmap(ball_capacity)(radii, jnp.array([5.0, 5.0]))

@@ -190,6 +190,15 @@ def test_bad_numbers_are_an_error_outside_jit_and_a_status_inside():
     assert not np.any(np.isfinite(JITTED(np.where(np.isnan(points), np.inf, points)).capacity))
 
 
+def test_a_manifold_of_equal_points_is_a_point():
+    points = np.random.default_rng(0).normal(size=(5, 10, 30)).astype(np.float32) + 3
+    points[[2, 4]] = points[[2, 4], 1:2]
+    result = JITTED(points)
+    assert result.radius[2] == result.radius[4] == result.dimension[2] == result.dimension[4] == 0
+    assert min(result.radius[0], result.dimension[0]) > 0.1
+    assert not np.any(result.status)
+
+
 def test_vanished_centers_are_a_status_not_a_number():
     points = SINGLE - SINGLE.mean(axis=1, keepdims=True)
     points[1] += 3

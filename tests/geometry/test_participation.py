@@ -124,6 +124,16 @@ def test_a_dimension_far_above_the_number_of_points_is_found():
     np.testing.assert_allclose(found.corrected, 100_000, rtol=0.2)
 
 
+@pytest.mark.parametrize("offset", [0, 1, 300])
+def test_a_class_of_equal_points_has_no_dimension_whichever_class_it_is(offset):
+    points = RNG.normal(size=(6, 50, 20)) + RNG.normal(size=(6, 1, 20)) + offset
+    points[[0, 2, 5]] = points[[0, 2, 5], :1]
+    found = layer_participation({"layer": points.astype(np.float32)}).by_class
+    assert found.status[0].tolist() == [COINCIDE, 0, COINCIDE, 0, 0, COINCIDE]
+    for values in (found.plain[0], found.corrected[0]):
+        assert np.isnan(values).tolist() == [True, False, True, False, False, True]
+
+
 def test_what_cannot_be_had_is_nan_and_says_why():
     few, same = participation_ratio(RNG.normal(size=(3, 5))), participation_ratio(np.full((6, 5), 0.1))
     assert (int(few.status), int(same.status)) == (TOO_FEW, COINCIDE)

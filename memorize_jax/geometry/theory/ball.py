@@ -52,15 +52,17 @@ def ball_capacity(radius: ArrayLike, dimension: ArrayLike, kappa: ArrayLike = 0.
     dtype = jnp.result_type(radius, dimension, kappa, jnp.float32)
     radius, dimension = jnp.broadcast_arrays(jnp.asarray(radius, dtype), jnp.asarray(dimension, dtype))
     nodes, weights = np.polynomial.legendre.leggauss(NUM_NODES)
-    # r = high s^4 spreads the nodes so that the density's singularity at r = 0 for D < 1 is harmless.
+    # r = high s^4 brings nodes to where a large ball touches.
     s, weights = jnp.asarray((nodes + 1) / 2, dtype), jnp.asarray(weights / 2, dtype)
     high = jnp.sqrt(dimension)[..., None] + 9
     r = high * s**4
     log_density = (dimension[..., None] - 1) * jnp.log(r) - r**2 / 2 - (dimension[..., None] / 2 - 1) * jnp.log(2.0)
     log_density -= gammaln(jnp.where(dimension > 0, dimension, 1) / 2)[..., None]
     mass = weights * 4 * high * s**3 * jnp.exp(log_density)
-    # Normalizing by the same quadrature cancels its error to first order.
-    mass = mass / jnp.sum(mass, axis=-1, keepdims=True)
-    inverse = jnp.sum(mass * _inverse_at(r, radius[..., None], kappa), axis=-1)
-    inverse = jnp.where(dimension == 0, _inverse_at(jnp.zeros_like(radius), radius, kappa), inverse)
+    # From one dimension on, normalizing by the same quadrature cancels its error to first order. Below, nearly all mass
+    # lies at r = 0, where no node is, but counts for nothing in the difference from there.
+    mass = jnp.where(dimension[..., None] < 1, mass, mass / jnp.sum(mass, axis=-1, keepdims=True))
+    at_center = _inverse_at(jnp.zeros_like(radius), radius, kappa)
+    beyond = _inverse_at(r, radius[..., None], kappa) - at_center[..., None]
+    inverse = at_center + jnp.where(dimension == 0, 0, jnp.sum(mass * beyond, axis=-1))
     return jnp.where((radius >= 0) & (dimension >= 0), 1 / inverse, jnp.nan)

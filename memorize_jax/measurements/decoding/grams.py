@@ -20,14 +20,14 @@ class ClassGrams(NamedTuple):
       gram: A′A with m = d features, or AA′ with m = n, the size of the largest class, rounded up.
       members: which examples the rows of A are.
       mask: False where a class has fewer examples than the largest.
-      scale: what activations were divided by, so that float32 neither overflows nor underflows.
+      scale: what the activations of each class were divided by, so that float32 neither overflows nor underflows.
       is_dual: whether it is AA′, there being fewer examples than features.
     """
 
     gram: Float[jax.Array, "P m m"]
     members: Int[np.ndarray, "P n"]
     mask: Bool[np.ndarray, "P n"]
-    scale: float
+    scale: Float[np.ndarray, " P"]
     is_dual: bool
 
 
@@ -46,7 +46,9 @@ def class_grams(activations: Float[np.ndarray, "n d"], labels: Int[np.ndarray, "
     """Computes the smaller of A′A and AA′ for every class, in the precision of the activations."""
     num_features = activations.shape[1]
     members, mask = _class_members(labels, num_classes)
-    largest, scale = members.shape[1], largest_magnitude(activations)
+    largest = members.shape[1]
+    scale = [largest_magnitude(activations[own[real]]) for own, real in zip(members, mask, strict=True)]
+    scale = np.array(scale, activations.dtype)
     is_dual = largest < num_features
     along, across = (num_features, largest) if is_dual else (largest, num_features)
     gram = jnp.zeros((num_classes, across, across), activations.dtype)
@@ -59,7 +61,7 @@ def class_grams(activations: Float[np.ndarray, "n d"], labels: Int[np.ndarray, "
             block = activations[members[:, part]]
             block[~mask[:, part]] = 0
         block = np.pad(block, ((0, 0), (0, step - block.shape[1]), (0, 0)))
-        gram = _accumulate(gram, block.astype(activations.dtype, copy=False), 1 / scale)
+        gram = _accumulate(gram, block / scale[:, None, None])
     return ClassGrams(gram, members, mask, scale, is_dual)
 
 
@@ -74,10 +76,10 @@ def _class_members(labels, num_classes):
 
 
 @jax.jit
-def _accumulate(gram, block, factor):
+def _accumulate(gram, block):
     """Adds block′ block to the Gram matrix of every class; block: [P, rows, m]."""
     with jax.default_matmul_precision("highest"):
-        return gram + jax.lax.map(_symmetric_product, block * jnp.asarray(factor, block.dtype))
+        return gram + jax.lax.map(_symmetric_product, block)
 
 
 def _symmetric_product(rows):

@@ -17,7 +17,7 @@ import scipy.linalg
 from jaxtyping import Float, Int
 
 from memorize_jax.measurements.decoding.grams import largest_magnitude
-from memorize_jax.measurements.decoding.spectra import RANK_TOLERANCE, Count, Directions
+from memorize_jax.measurements.decoding.precise import RANK_TOLERANCE, Count, Directions, precise_directions
 from memorize_jax.threads import one_thread
 
 # Up to this number of features, or of examples, a full decomposition costs less than iterating.
@@ -41,12 +41,11 @@ def class_directions(
       num_classes: P.
       count: how many are needed.
     """
-    scale = largest_magnitude(activations)
 
     def solve(label):
         rows = activations[labels == label]
         # The square of a large number is infinite, of a small one zero.
-        rows *= activations.dtype.type(1 / scale)
+        rows /= largest_magnitude(rows)
         return _leading(rows, count)
 
     # A thread for each class goes better than all threads on one.
@@ -62,7 +61,9 @@ def _leading(rows, count):
     found = _iterate(rows, count, total) if min(rows.shape) > FULL_SIZE else None
     values, directions = found or _decompose(rows)
     rank = int(np.sum(values > RANK_TOLERANCE * np.finfo(rows.dtype).eps * values[0]))
-    number = min(count(values[:rank], total), rank)
+    number = count(values[:rank], total)
+    if number > rank:
+        return precise_directions(rows, count)
     return values[:number], directions(number), total
 
 

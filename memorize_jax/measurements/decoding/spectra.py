@@ -8,7 +8,6 @@ Fashion-MNIST that alone changed the class of one test image in a hundred.
 
 import concurrent.futures
 import os
-from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -16,13 +15,8 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from memorize_jax.measurements.decoding.grams import class_grams, rounded_up
+from memorize_jax.measurements.decoding.precise import RANK_TOLERANCE, Count, Directions, precise_directions
 from memorize_jax.threads import one_thread
-
-# (decreasing squares [r], sum of all squares) -> how many are needed, more than r if r do not suffice.
-Count = Callable[[np.ndarray, float], int]
-# For every class its squares [k], decreasing, float64; directions [k, d], orthonormal; and the sum of all squares, in
-# units of the largest activation. k is what `Count` said, or the rank if that is less.
-Directions = list[tuple[np.ndarray, np.ndarray, float]]
 
 # Up to this size a full decomposition costs less than iterating.
 FULL_SIZE = 1024
@@ -30,8 +24,6 @@ FULL_SIZE = 1024
 NUM_ITERATIONS = 3
 MARGIN = 1.25
 FIRST_BLOCK = 256
-# Eigenvalues below this many roundings of the largest are noise: the class spans no such direction.
-RANK_TOLERANCE = 20
 
 
 def directions_on_device(
@@ -41,10 +33,13 @@ def directions_on_device(
     grams = class_grams(activations, labels, num_classes)
     totals = np.asarray(jnp.trace(grams.gram, axis1=1, axis2=2), np.float64)
     found = leading_eigenvectors(grams.gram, totals, count)
-    rows = [vectors.T for _, vectors in found]
-    if grams.is_dual:
-        rows = [_from_dual(activations, grams, label, *pair) for label, pair in enumerate(found)]
-    return [(values, own, total) for (values, _), own, total in zip(found, rows, totals, strict=True)]
+
+    def directions_of(label, values, vectors, total):
+        if total > 0 and count(values, total) > len(values):
+            return precise_directions(activations[labels == label] / grams.scale[label], count)
+        return values, _from_dual(activations, grams, label, values, vectors) if grams.is_dual else vectors.T, total
+
+    return [directions_of(label, *pair, totals[label]) for label, pair in enumerate(found)]
 
 
 def leading_eigenvectors(
@@ -120,7 +115,7 @@ _right_vectors = _precisely(lambda rows, left: jnp.linalg.qr(rows.T @ left)[0].T
 def _from_dual(activations, grams, label, values, vectors):
     """Right singular vectors from left ones, [k, d]."""
     members, mask = grams.members[label], grams.mask[label]
-    rows = activations[members] * (mask / grams.scale)[:, None].astype(activations.dtype)
+    rows = activations[members] * mask[:, None].astype(activations.dtype) / grams.scale[label]
     left = np.zeros((len(members), rounded_up(len(values))), activations.dtype)
     left[:, : len(values)] = vectors
     return np.asarray(_right_vectors(rows, left))[: len(values)]

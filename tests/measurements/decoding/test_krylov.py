@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from memorize_jax.measurements.decoding import krylov, subspaces
+from memorize_jax.measurements.decoding import krylov, spectra, subspaces
 from tests.measurements.decoding.test_subspaces import LABELS, OTHERS, POINTS, D, P, clouds, fit
 
 DECAY = np.arange(1, 301) ** -1.0
@@ -75,6 +75,37 @@ def test_a_class_that_spans_little_gets_what_it_spans(iterating, rank):
     assert len(found) == len(squares) == rank
     assert np.sum(squares) == pytest.approx(total, rel=1e-5)
     np.testing.assert_allclose(found.T @ found, np.diag(np.arange(150) < rank), atol=1e-5)
+
+
+def far_from_the_origin(points):
+    return points + np.float32(1000)
+
+
+def one_feature_in_a_smaller_unit(points):
+    return points * np.where(np.arange(points.shape[1]) == 3, np.float32(1e4), np.float32(1))
+
+
+@pytest.mark.parametrize("on_device", [False, True])
+@pytest.mark.parametrize("changed", [far_from_the_origin, one_feature_in_a_smaller_unit])
+@pytest.mark.parametrize("shape", [(120, 40), (40, 120), (1100, 1050)])
+def test_directions_weaker_than_the_rounding_of_products_are_found(changed, shape, on_device):
+    points = changed(np.random.default_rng(3).normal(size=shape).astype(np.float32))
+    find = spectra.directions_on_device if on_device else krylov.class_directions
+    ((squares, found, _),) = find(points, np.zeros(len(points), int), 1, lambda *_: 12)
+    _, sizes, right = np.linalg.svd(points.astype(np.float64) / np.abs(points).max(), full_matrices=False)
+    assert len(found) == 12
+    np.testing.assert_allclose(squares, sizes[:12] ** 2, rtol=1e-3)
+    np.testing.assert_allclose(np.abs(np.sum(found * right[:12], axis=1)), 1, atol=1e-3)
+
+
+@pytest.mark.parametrize("on_device", [False, True])
+def test_a_class_of_tiny_numbers_has_directions_all_the_same(monkeypatch, on_device):
+    if on_device:
+        monkeypatch.setattr(subspaces, "class_directions", subspaces.directions_on_device)
+    points = POINTS * np.where(LABELS == 1, np.float32(1e-24), np.float32(1))[:, None]
+    found, usual = fit(points, num_components=3), fit(POINTS, num_components=3)
+    assert found.num_components.tolist() == [3] * P
+    np.testing.assert_allclose(subspaces.scores(found, OTHERS), subspaces.scores(usual, OTHERS), atol=1e-5)
 
 
 @pytest.mark.parametrize("rule", [{"variance": 0.9}, {"num_components": 4}])
