@@ -8,6 +8,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Shaped
 
+from memorize_jax.geometry.scale import power_of_two
+
 # Activations of a block, and its inner products, take so much at most; two blocks are held.
 BLOCK_BYTES = 2**29
 # (images [n, ...]) -> name of a layer -> its activations [n, N].
@@ -45,7 +47,7 @@ def shifted_layers(layers_of: Layers, first: Shaped[Array, "n ..."]) -> Callable
     shown = list(layers_of(first).values())
     origins = [points[:1] for points in shown]
     sizes = [jnp.max(jnp.abs(points - origin)) for points, origin in zip(shown, origins, strict=True)]
-    units = [_power_of_two(size) for size in sizes]
+    units = [power_of_two(size) for size in sizes]
 
     def points_of(images):
         found = zip(layers_of(images).values(), origins, units, strict=True)
@@ -81,9 +83,3 @@ def inner_products(rows: Rows, others: Rows) -> Float[Array, "L ..."]:
     """Inner products of rows [..., r, N] with others [..., s, N] of every layer, in full precision."""
     with jax.default_matmul_precision("highest"):
         return jnp.stack([a @ jnp.swapaxes(b, -1, -2) for a, b in zip(rows, others, strict=True)])
-
-
-def _power_of_two(size):
-    """The power of two below a size, 1 if it is zero or not finite: dividing by it does not round."""
-    _, exponent = jnp.frexp(jnp.where(jnp.isfinite(size) & (size > 0), size, 1))
-    return jnp.ldexp(jnp.ones_like(size), exponent - 1)

@@ -68,7 +68,7 @@ def solve_anchors(frame: Frame, draws: FrameDraws, *, options: GeometryOptions |
     References:
       Stephenson et al. 2021, appendix A.1.1; Chung, Lee & Sompolinsky 2018, eqs. 16-17.
     """
-    frame, draws = jnp.asarray(frame), jnp.asarray(draws)
+    frame, draws = _floating(frame, draws)
     shapes = frame.shape, draws.shape
     if frame.ndim != 2 or draws.ndim != 2 or shapes[0][1] != shapes[1][1]:
         raise ValueError("expected frame [M, D+1] and draws [n, D+1] with the same D, got {} and {}".format(*shapes))
@@ -141,7 +141,13 @@ def anchor_statistics(
     with s the anchor, s_D its first D coordinates (the last is 1). Arguments of `solve_anchors`.
     """
     kappa, static = _split(options, fields)
-    return statistics_of_anchors(jnp.asarray(frame), jnp.asarray(draws), kappa=kappa, options=static)
+    return statistics_of_anchors(*_floating(frame, draws), kappa=kappa, options=static)
+
+
+def _floating(frame, draws):
+    # Programs are solved in float32 or float64; half precision and integers become float32.
+    dtype = jnp.result_type(frame, draws, jnp.float32)
+    return jnp.asarray(frame, dtype), jnp.asarray(draws, dtype)
 
 
 @functools.partial(jax.jit, static_argnames="options")

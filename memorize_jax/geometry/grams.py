@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int32
 
 from memorize_jax.geometry.batching import chunked_map
+from memorize_jax.geometry.scale import power_of_two
 
 # 1 where an example is present; a constant where all are.
 Mask = Float[Array | np.ndarray, "*P M"]
@@ -64,19 +65,12 @@ class Reference(NamedTuple):
     basis: Float[Array, "K N"] | None  # removed directions
 
 
-def _power_of_two(size):
-    """The power of two below a positive size, else 1: dividing by it does not round, so equal points stay equal."""
-    usable = jnp.isfinite(size) & (size > 0)
-    _, exponent = jnp.frexp(jnp.where(usable, size, 1))
-    return jnp.ldexp(jnp.ones_like(size), exponent - 1)
-
-
 def origin_of(manifold: Float[Array, "M N"], mask: Mask, largest: Float[Array, ""]) -> Origin:
     """Finds an origin amid the points; the result does not depend on which one, so it carries no gradient.
 
     `manifold` is any one of the layer, `largest` about the largest |value| of the layer.
     """
-    manifold, unit = jax.lax.stop_gradient((manifold, _power_of_two(largest)))
+    manifold, unit = jax.lax.stop_gradient((manifold, power_of_two(largest)))
     first = manifold[0] / unit
     # Differences to a point are exact for equal points: a constant layer becomes zeros.
     offsets = (manifold / unit - first) * mask[:, None]
@@ -107,7 +101,7 @@ def reference_of(
 ) -> Reference:
     """Finds unit, center and removed directions of a layer from the summaries of all its manifolds."""
     # Any overall scale cancels; taking it out first keeps the squares of 1e-12 or 1e12 inside float32.
-    scale = _power_of_two(jnp.max(summaries.largest))
+    scale = power_of_two(jnp.max(summaries.largest))
     means = summaries.mean / scale
     count = jnp.sum(mask, axis=1)
     centers = means - (count / jnp.maximum(jnp.sum(count), 1)) @ means

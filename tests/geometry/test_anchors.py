@@ -77,6 +77,16 @@ def test_standard_error_is_that_of_repeated_measurement():
     assert 0.7 < stated / spread < 1.4
 
 
+@pytest.mark.parametrize("dtype", [jnp.float16, jnp.bfloat16])
+def test_half_precision_is_read_as_float32(dtype):
+    frame, draws = (jnp.asarray(values, dtype) for values in random_frame(2))
+    wide = frame.astype(jnp.float32), draws.astype(jnp.float32)
+    np.testing.assert_array_equal(geometry.solve_anchors(frame, draws).v, geometry.solve_anchors(*wide).v)
+    np.testing.assert_array_equal(
+        geometry.capacity_radius_dimension(frame, draws), geometry.capacity_radius_dimension(*wide)
+    )
+
+
 def test_shapes_that_do_not_match_are_named():
     message = r"expected frame \[M, D\+1\] and draws \[n, D\+1\].*got \(3, 4\) and \(2, 5\)"
     with pytest.raises(ValueError, match=message):

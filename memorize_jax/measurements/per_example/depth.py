@@ -7,6 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from memorize_jax.geometry.scale import power_of_two
+
 # Distances of so many examples to all others are held together.
 BLOCK = 512
 
@@ -27,8 +29,9 @@ def neighbor_votes(
     num_points = len(points)
     if not 1 <= num_neighbors < num_points:
         raise ValueError(f"expected 1 <= num_neighbors < {num_points} points, got {num_neighbors}")
-    # The offset does not matter, but rounding errors grow with it.
-    centered = points - jnp.mean(points, axis=0)
+    # Neither unit nor offset matters, but squares leave float32 and rounding errors grow with the offset.
+    scaled = points / power_of_two(jnp.max(jnp.abs(points)))
+    centered = scaled - jnp.mean(scaled, axis=0)
     squares, classes = jnp.sum(centered**2, axis=1), jnp.arange(num_classes)
 
     def vote(indices):

@@ -57,9 +57,9 @@ def test_a_network_without_finite_logits_predicts_nothing():
     np.testing.assert_array_equal(found["aum"][1:], sound["aum"][1:])
 
 
-@pytest.mark.parametrize("num", [50, BLOCK + 90])
-def test_neighbors_vote_as_all_distances_at_once_say(num):
-    points, labels = rng.normal(size=(num, 4)).astype(np.float32) + 100, rng.integers(0, CLASSES, num)
+@pytest.mark.parametrize(("num", "unit", "offset"), [(50, 1, 100), (BLOCK + 90, 1, 100), (50, 1e-25, 0), (50, 1e25, 0)])
+def test_neighbors_vote_as_all_distances_at_once_say(num, unit, offset):
+    points, labels = (unit * rng.normal(size=(num, 4))).astype(np.float32) + offset, rng.integers(0, CLASSES, num)
     votes = np.asarray(neighbor_votes(points, labels, num_neighbors=7, num_classes=CLASSES))
     distances = cdist(points.astype(float), points.astype(float))
     np.fill_diagonal(distances, np.inf)
