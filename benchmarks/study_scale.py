@@ -43,7 +43,7 @@ def scale(study: Study) -> str:
     rows = [
         ("network", _networks(study, configs)),
         ("data", _joined(f"{own.dataset}, {count['training']:,} training examples" for own, count in noted)),
-        ("labels permuted", _joined(f"{count['permuted']:,}" for count in counts)),
+        ("labels permuted", _joined(f"{number:,}" for number in sorted(count["permuted"] for count in counts))),
         ("training", _joined(map(_recipe, configs))),
         ("ends", _joined(map(ends, configs))),
         ("seeds", ", ".join(map(str, study.seeds))),

@@ -13,6 +13,7 @@ from memorize_jax.data import check_name as check_dataset
 from memorize_jax.epochs import check_epochs, check_keep
 from memorize_jax.models import INITS, check_dropout
 from memorize_jax.models import check_name as check_model
+from memorize_jax.plugins import is_own
 from memorize_jax.recipe import check_augmentation, check_loss, check_optimizer, check_schedule
 
 DTYPES = ("float32", "bfloat16")
@@ -197,6 +198,12 @@ class RunConfig(Settings):
     def is_watched(self) -> bool:
         """Whether the run was trained by a program of its own."""
         return (self.dataset, self.model) == (WATCHED, WATCHED)
+
+    @property
+    def own_modules(self) -> tuple[str, ...]:
+        """Modules of a reader's own code that take part: of what is named MODULE:NAME."""
+        names = (self.dataset, self.model, self.optimizer, self.schedule, self.augment, self.loss)
+        return tuple(name.partition(":")[0] for name in names if is_own(name))
 
     @property
     def known(self) -> tuple[str, ...]:

@@ -1,6 +1,5 @@
 """Measures a run, unit by unit: opens it once, resumes where it was interrupted, and notes how its tables were made."""
 
-import contextlib
 import dataclasses
 import pathlib
 import time
@@ -13,6 +12,7 @@ from memorize_jax.compilation import kept_compiled
 from memorize_jax.config import Settings
 from memorize_jax.data import Splits
 from memorize_jax.invocation import given_line
+from memorize_jax.measurements.made_of import sources_of
 from memorize_jax.measurements.measurement import Measurement, Work
 from memorize_jax.measurements.registry import settings_classes
 from memorize_jax.measurements.second_process import SecondProcess, take
@@ -22,7 +22,7 @@ from memorize_jax.runs.networks import DamagedNetworkError
 from memorize_jax.runs.noted import read_noted
 from memorize_jax.runs.notes import are_made, note_tables, read_notes
 from memorize_jax.runs.others import describe_others
-from memorize_jax.runs.provenance import provenance
+from memorize_jax.runs.provenance import own_code, provenance
 from memorize_jax.runs.run import Run, run_to_measure
 from memorize_jax.storage.tables import write_table
 from memorize_jax.storage.unit_tables import MadeTable, make_table
@@ -154,27 +154,14 @@ def _make_tables(
 
         path = run.folder.results / f"{name}.csv"
         asked = {"measurement": measurement.name, "settings": depends_on, **run.identity()}
+        asked["room"] = own_code([measurement.room])
         if not measurement.of_final:
-            # A row of an epoch stays what it is when training goes on, if its network is stored in the same precision.
+            # A row of an epoch stays what it is when training goes on.
             del asked["epochs"]
-        asked["keep_dtype"] = run.config.keep_dtype
-        sound = set()
-
-        def still_holds(unit):
-            """Whether the networks that a unit was made of are as they were; those of a loop that goes on are new."""
-            with contextlib.suppress(DamagedNetworkError):
-                for epoch in () if run.watched else {*work.reads(unit)} - sound:
-                    run.network(epoch)
-                    sound.add(epoch)
-                return True
-            return False
-
         earlier = path.read_bytes() if path.is_file() else None
-        # A unit of several epochs may have passed over a damaged one.
-        how = {"settings": asked, "otherwise": work.instead, "serves_later": not skip_damaged}
-        how["still_holds"] = still_holds
+        how = {"settings": asked, "otherwise": work.instead, **sources_of(run, work)._asdict()}
         made = make_table(path, about.columns, counted(), rows, **how)
-    is_as_it_was = made.num_finished == len(work.units) and earlier == path.read_bytes()
+    is_as_it_was = not made.num_made and earlier == path.read_bytes()
     if is_as_it_was and run.noted.network is None:
         say(f"{path} was measured before, and is as it was; remove it to measure it again")
     for other, columns in others:

@@ -18,7 +18,9 @@ class Work(NamedTuple):
     Attributes:
       units: keys of the units in the order of the table: numbers, strings or tuples of them.
       rows: takes a key and gives the rows of the first table.
-      reads: takes a key and gives the epochs whose networks the unit reads.
+      reads: takes a key and gives the epochs whose networks the unit reads, so that its rows are taken again only while
+        these are as they were. None: it may read any.
+      reads_of_others: takes a key and gives (run, epoch) of the networks of other runs that it reads.
       depends_on: what the rows depend on besides the run; None for all settings that do not choose epochs.
       instead: takes the key of a unit whose network is damaged, and gives the rows that stand for it.
       counted: what the progress bar calls a unit; "" for no bar.
@@ -27,7 +29,8 @@ class Work(NamedTuple):
 
     units: Sequence[Hashable]
     rows: Callable[[Any], list[dict]]
-    reads: Callable[[Any], Iterable[int]] = lambda unit: ()
+    reads: Callable[[Any], Iterable[int]] | None = None
+    reads_of_others: Callable[[Any], Iterable[tuple[Any, int]]] = lambda unit: ()
     depends_on: Mapping[str, Any] | None = None
     instead: Callable[[Any], list[dict]] = lambda unit: []
     counted: str = ""

@@ -38,6 +38,11 @@ class StoredNetworks:
         with self._sound(epoch):
             return self._store.load_layers(epoch, names)
 
+    def checksum(self, epoch: int) -> str:
+        """Of the network of an epoch as it was written, without reading it; raises DamagedNetworkError."""
+        with self._sound(epoch):
+            return self._store.checksum(epoch)
+
     def each(self, epochs: Iterable[int], *, skip_damaged: bool) -> Iterator[tuple[int, dict]]:
         """(epoch, its network), one after the other; raises DamagedNetworkError, or warns and goes on."""
         for epoch in epochs:

@@ -1,33 +1,69 @@
 """Where and with what a run was made: versions, device, commit."""
 
+import functools
 import importlib.metadata
 import importlib.util
 import pathlib
 import platform
 import subprocess
+from collections.abc import Iterable
 
 import jax
 
 from memorize_jax.storage.files import checksum
 
-PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "jaxopt", "numpy")
+# What numbers come from; numba need not be installed.
+PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "jaxopt", "numpy", "scipy", "scikit-learn", "numba")
 
 
 def provenance() -> dict:
     """Collects package versions, Python, device and the commit of the source tree.
 
-    Where the package has changes that are not committed, a checksum of these follows the commit after a "+".
+    Where the package has changes that are not committed, a checksum of these follows the commit after a "+"; where
+    there is no commit, that of all files follows "unknown". Both are of when they are first asked for, as the code is.
     """
     devices = jax.devices()
     return {
         "memorize_jax": importlib.metadata.version("memorize_jax"),
         "python": platform.python_version(),
-        "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
+        "packages": {name: version for name in PACKAGES if (version := _version(name))},
         "device": f"{len(devices)} x {devices[0].device_kind}",
-        "commit": _commit() or "unknown",
+        "commit": _commit(),
     }
 
 
+def own_code(modules: Iterable[str]) -> dict[str, str]:
+    """Checksums of modules that are not of this package, by name; of a package of all its files.
+
+    What these import in turn is not looked at. A module that is not found, or has no file, has none.
+    """
+    outside = sorted({name for name in modules if name.partition(".")[0] != __name__.partition(".")[0]})
+    return {name: found for name in outside if (found := _checksum_of_module(name))}
+
+
+def _checksum_of_module(name):
+    try:
+        spec = importlib.util.find_spec(name)
+    except Exception:  # a package may fail in any way when it is imported
+        return ""
+    path = pathlib.Path(spec.origin or "") if spec else pathlib.Path()
+    if not path.is_file():
+        return ""
+    return _checksum_of_files(path.parent) if path.name == "__init__.py" else checksum(path.read_bytes())
+
+
+def _checksum_of_files(folder):
+    return checksum(b"".join(path.read_bytes() for path in sorted(folder.rglob("*.py"))))
+
+
+def _version(package):
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+
+
+@functools.cache
 def _commit():
     here = pathlib.Path(__file__)
     try:
@@ -37,7 +73,7 @@ def _commit():
         new = _git("ls-files", "--others", "--exclude-standard", "-z", "--", package).split("\0")
         changes += "".join(str((here.parent / name).read_bytes()) for name in new if name)
     except (OSError, subprocess.CalledProcessError):  # no git, or the repository of somebody else
-        return ""
+        return f"unknown+{_checksum_of_files(here.parents[1])}"
     return f"{commit}+{checksum(changes.encode())}" if changes else commit
 
 

@@ -25,7 +25,7 @@ from memorize_jax.runs.networks import StoredNetworks
 from memorize_jax.runs.noted import Noted, check_same_data, read_noted
 from memorize_jax.runs.notes import check_table, step_of
 from memorize_jax.runs.others import other_folder
-from memorize_jax.runs.provenance import provenance
+from memorize_jax.runs.provenance import own_code, provenance
 from memorize_jax.runs.watched import evaluate_watched, read_network, read_watched
 from memorize_jax.storage.checkpoints import StoredEpochs
 from memorize_jax.storage.lock import locked
@@ -188,6 +188,13 @@ class Run:
         """Some modules of an epoch's network, without reading the others; raises as `network`."""
         return self._networks.layers_of(epoch, names)
 
+    def network_checksum(self, epoch: int) -> str:
+        """A checksum of the network of an epoch as it is stored, in its precision, without reading it.
+
+        Raises as `network`.
+        """
+        return self._networks.checksum(epoch)
+
     # --- tables
 
     def has_table(self, name: str) -> bool:
@@ -217,6 +224,12 @@ class Run:
         ends = f"{test('best', best)}; {test('final', last)}"
         return f"{about}\n{ends}; training {metrics.loc[last, 'train_accuracy']:.1%}"
 
+    @property
+    def _program(self):
+        """The module that makes the network of a watched run, if it names one."""
+        named = (self.noted.network or {}).get("program") or ""
+        return [named.partition(":")[0]] if named else []
+
     def identity(self) -> dict:
         """All of the run that the rows of a measurement depend on."""
         return {
@@ -226,6 +239,7 @@ class Run:
             # "best" and "final" mean other networks once training is resumed.
             "epochs": len(self.metrics),
             "provenance": provenance(),
+            "own_code": own_code([*self.config.own_modules, *self._program]),
         }
 
 

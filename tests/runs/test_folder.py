@@ -38,8 +38,15 @@ def test_a_configuration_comes_back_with_its_provenance(tmp_path, config):
     assert found["packages"]["jax"] == jax.__version__
     assert found["packages"]["numpy"] == np.__version__
     assert found["device"].startswith(f"{len(jax.devices())} x ")
-    assert re.fullmatch(r"unknown|[0-9a-f]{40}(\+[0-9a-f]{8})?", found["commit"])
+    assert re.fullmatch(r"unknown\+[0-9a-f]{8}|[0-9a-f]{40}(\+[0-9a-f]{8})?", found["commit"])
     assert [path.name for path in run.workdir.iterdir()] == ["config.json"]
+
+
+@pytest.fixture(autouse=True)
+def asked_for_the_first_time():
+    provenance._commit.cache_clear()
+    yield
+    provenance._commit.cache_clear()
 
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="no git")
@@ -55,8 +62,14 @@ def test_changes_that_are_not_committed_stand_beside_the_commit(tmp_path, monkey
     new = here.with_name("new.py")
     for path, text in ((here, "1"), (here, "2"), (here, "3"), (here, "1"), (new, "4"), (new, "5")):
         path.write_text(text)
+        provenance._commit.cache_clear()
         found.append(provenance.provenance()["commit"])
+    # The code that runs stays what it is, whatever is written meanwhile.
+    new.write_text("6")
+    assert provenance.provenance()["commit"] == found[-1]
+    new.write_text("5")
     (tmp_path / "notes.txt").write_text("elsewhere")
+    provenance._commit.cache_clear()
     assert provenance.provenance()["commit"] == found[-1]
     assert re.fullmatch("[0-9a-f]{40}", found[0])
     assert found[3] == found[0]
@@ -69,8 +82,35 @@ def test_the_commit_of_somebody_elses_repository_is_not_ours(tmp_path, monkeypat
     git = ["git", "-C", str(tmp_path), "-c", "user.name=me", "-c", "user.email=me@here"]
     for words in (["init", "-q"], ["commit", "-q", "--allow-empty", "-m", "theirs"]):
         subprocess.run([*git, *words], check=True)
-    monkeypatch.setattr(provenance, "__file__", str(tmp_path / "provenance.py"))
-    assert provenance.provenance()["commit"] == "unknown"
+    here = tmp_path / "memorize_jax" / "runs" / "provenance.py"
+    here.parent.mkdir(parents=True)
+    monkeypatch.setattr(provenance, "__file__", str(here))
+    found = []
+    for text in ("1", "2", "1"):
+        here.write_text(text)
+        provenance._commit.cache_clear()
+        found.append(provenance.provenance()["commit"])
+    # An edit is seen there too.
+    assert all(re.fullmatch(r"unknown\+[0-9a-f]{8}", one) for one in found)
+    assert found[0] == found[2] != found[1]
+
+
+def test_code_of_ones_own_has_checksums(tmp_path, monkeypatch):
+    (tmp_path / "mine.py").write_text("1")
+    package = tmp_path / "my_room"
+    package.mkdir()
+    for name in ("__init__.py", "measure.py"):
+        (package / name).write_text("1")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    modules = ("mine", "my_room", "my_room.measure", "memorize_jax.models", "no_such_module", "sys")
+    first = provenance.own_code(modules)
+    assert list(first) == ["mine", "my_room", "my_room.measure"]
+    assert first == provenance.own_code(modules)
+    (package / "measure.py").write_text("2")
+    changed = provenance.own_code(modules)
+    assert {name for name in first if first[name] != changed[name]} == {"my_room", "my_room.measure"}
+    mine = dataclasses.replace(CONFIG, model="mine:NETWORK", loss="my_room:loss")
+    assert mine.own_modules == ("mine", "my_room")
 
 
 def test_a_folder_without_a_run_says_how_to_make_one_unless_it_holds_results_of_points(tmp_path):

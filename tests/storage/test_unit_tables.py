@@ -1,8 +1,10 @@
+import contextlib
 import json
 
 import numpy as np
 import pytest
 
+from memorize_jax.storage.files import read_json, write_json
 from memorize_jax.storage.finished_units import finished_units
 from memorize_jax.storage.unit_tables import make_table, units_so_far
 
@@ -134,6 +136,21 @@ def test_a_finished_table_grows_and_has_the_bytes_of_one_that_was_made_at_once(t
     assert path.read_bytes() == undisturbed
 
 
+def test_what_a_call_for_fewer_units_leaves_out_is_kept(tmp_path, undisturbed):
+    path, made = tmp_path / "calm" / "t.csv", []
+    make = lambda unit: made.append(unit) or rows_of(unit)
+    for units in (UNITS[1:2], UNITS[3:], [(9, "a")]):
+        make_table(path, PARTS, units, make, settings=SETTINGS)
+        assert len(path.read_text().splitlines()) == 3
+    finish(path, made)
+    assert (made, path.read_bytes()) == ([(9, "a")], undisturbed)
+    # Not what was made with other settings.
+    make_table(path, PARTS, UNITS[:1], make, settings={"a": 2})
+    made.clear()
+    finish(path, made)
+    assert made == UNITS
+
+
 def test_units_of_a_finished_table_are_told_and_their_seconds_count(tmp_path, monkeypatch):
     clock = [0.0]
     monkeypatch.setattr("memorize_jax.storage.unit_tables.time.perf_counter", lambda: clock[0])
@@ -151,7 +168,7 @@ def test_units_of_a_finished_table_are_told_and_their_seconds_count(tmp_path, mo
     with pytest.raises(KeyboardInterrupt):
         make_table(tmp_path / "t.csv", PARTS, UNITS, make_one_more, settings=SETTINGS)
     found = make_table(tmp_path / "t.csv", PARTS, UNITS, make, settings=SETTINGS)
-    assert (found.num_finished, found.earlier_seconds) == (2, 3 * 7)
+    assert (found.num_made, found.earlier_seconds) == (1, 3 * 7)
     assert clock == [4 * 7]
 
 
@@ -160,9 +177,9 @@ def test_a_table_is_not_taken_from_if_it_was_changed_or_made_otherwise(tmp_path,
     notes = path.with_name("units.json")
     sound = notes.read_bytes()
 
-    def units_made(settings=SETTINGS, **options):
+    def units_made(settings=SETTINGS):
         made = []
-        make_table(path, PARTS, UNITS, lambda unit: made.append(unit) or rows_of(unit), settings=settings, **options)
+        make_table(path, PARTS, UNITS, lambda unit: made.append(unit) or rows_of(unit), settings=settings)
         assert path.read_bytes() == undisturbed
         return made
 
@@ -175,17 +192,52 @@ def test_a_table_is_not_taken_from_if_it_was_changed_or_made_otherwise(tmp_path,
     assert units_made({"a": 2}) == UNITS
     path.unlink()
     assert units_made({"a": 2}) == UNITS
-    # Its own rows may be taken from others, but nobody takes them from it.
-    assert units_made({"a": 2}, serves_later=False) == []
-    assert units_made({"a": 2}) == UNITS
 
 
-def test_a_unit_whose_sources_have_changed_is_made_again(tmp_path, undisturbed):
-    path, made = tmp_path / "calm" / "t.csv", []
+@pytest.mark.parametrize("is_finished", [True, False])
+def test_a_unit_that_is_made_of_something_else_now_is_made_again(tmp_path, undisturbed, is_finished):
+    path, made = tmp_path / "t.csv", []
+    sources = {"made_of": lambda unit: [("network", unit[0], 1)]}
+
+    def make(unit):
+        if len(made) == 3 and not is_finished:
+            raise KeyboardInterrupt
+        return made.append(unit) or rows_of(unit)
+
+    with contextlib.suppress(KeyboardInterrupt):
+        make_table(path, PARTS, UNITS, make, settings=SETTINGS, **sources)
+    again = []
+    make = lambda unit: again.append(unit) or rows_of(unit)
+    sources["made_of"] = lambda unit: [("network", unit[0], 1 + (unit[0] == 0))]
+    found = make_table(path, PARTS, UNITS, make, settings=SETTINGS, **sources)
+    assert again == (UNITS[:2] if is_finished else [*UNITS[:2], UNITS[3]])
+    assert found.num_made == len(again)
+    # What cannot be told, or cannot be used, is made in any case.
+    for changed, expected in (
+        ({"made_of": lambda unit: None if unit == (3, "b") else sources["made_of"](unit)}, [(3, "b")]),
+        # Nor does it serve later.
+        ({}, [(3, "b")]),
+        ({"is_sound": lambda unit: unit != (0, "a")}, [(0, "a")]),
+        ({}, []),
+    ):
+        again.clear()
+        make_table(path, PARTS, UNITS, make, settings=SETTINGS, **{**sources, **changed})
+        assert again == expected
+        assert path.read_bytes() == undisturbed
+
+
+def test_a_kill_between_a_table_and_the_note_of_its_units_costs_nothing(tmp_path, undisturbed, monkeypatch):
+    path, made = tmp_path / "t.csv", []
     make = lambda unit: made.append(unit) or rows_of(unit)
-    found = make_table(path, PARTS, UNITS, make, settings=SETTINGS, still_holds=lambda unit: unit[0] == 0)
-    assert (made, found.num_finished) == (UNITS[2:], 2)
-    assert path.read_bytes() == undisturbed
+    make_table(path, PARTS, UNITS[:3], make, settings=SETTINGS)
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            "memorize_jax.storage.unit_tables.note_units", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt)
+        )
+        with pytest.raises(KeyboardInterrupt):
+            make_table(path, PARTS, UNITS, make, settings=SETTINGS)
+    make_table(path, PARTS, UNITS, make, settings=SETTINGS)
+    assert (made, path.read_bytes()) == (UNITS, undisturbed)
 
 
 def test_notes_of_several_tables_are_kept_side_by_side(tmp_path):
@@ -193,6 +245,16 @@ def test_notes_of_several_tables_are_kept_side_by_side(tmp_path):
     for path in paths:
         make_table(path, PARTS, UNITS, rows_of, settings=SETTINGS)
     assert [len(finished_units(path)[1]) for path in paths] == [4, 4]
+
+
+def test_what_a_version_noted_that_knew_less_is_made_again(tmp_path, undisturbed):
+    path, made = tmp_path / "calm" / "t.csv", []
+    notes, _ = read_json(path.with_name("units.json"))
+    for name in ("others", "made_of"):
+        del notes["t"][name]
+    write_json(path.with_name("units.json"), notes)
+    finish(path, made)
+    assert (made, path.read_bytes()) == (UNITS, undisturbed)
 
 
 def test_notes_without_their_checksum_are_not_believed(tmp_path, undisturbed):

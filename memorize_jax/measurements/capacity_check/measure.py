@@ -39,7 +39,7 @@ def plan(run: Run, settings: CapacityCheckSettings, geometry: GeometrySettings) 
 
     def theory_of(epoch, group, variables, images):
         """Rows of the geometry, one a layer."""
-        there = earlier_rows(run, "geometry", asked, (epoch, group))
+        there = earlier_rows(run, "geometry", asked, (epoch, group), [epoch])
         if there and tuple(row["layer"] for row in there) == names:
             return there
         found = compiled_network_geometries(

@@ -46,10 +46,10 @@ def plan(run: Run, settings: RewindingSettings) -> Work:
         about = {"seed": run.config.seed, "into": into, "bn": bn, "source": source, "num_test": num_test}
         return [rewinding_row(group, epoch, evaluate(variables), **about)]
 
-    # Of another run its own commands know.
     reads = lambda unit: [last, *([unit[3]] if unit[0] == SELF else [])]
+    reads_of_others = lambda unit: [] if unit[0] == SELF else [(donors[unit[0]], unit[3])]
     depends_on = settings.apart_from_epochs("rewind_layers", "rewind_into", "source")
-    return Work(units, rows, reads, depends_on=depends_on, counted="network")
+    return Work(units, rows, reads, reads_of_others, depends_on=depends_on, counted="network")
 
 
 def _open_source(run: Run, workdir: str) -> Run:

@@ -85,6 +85,7 @@ def plan(run: Run, settings: ScoresSettings) -> Work:
     return Work(
         units,
         rows,
+        reads=lambda unit: (),
         depends_on=depends_on,
         counted="subset" if at_a_time == 1 else f"{at_a_time} subsets",
         derived=derived,

@@ -76,13 +76,16 @@ def plan(run: Run, settings: SimilaritySettings) -> Work:
     def reads(unit):
         return [epoch for of, epoch in sides(unit) if of == THIS]
 
+    def reads_of_others(unit):
+        return [(runs[of], epoch) for of, epoch in sides(unit) if of == OTHER]
+
     units = []
     for epoch in run.select_epochs(settings.similarity_epochs):
         # All layers at the best epoch are among them each with itself.
         units += [(epoch, EPOCHS)] if epoch != best else []
         units += [(epoch, LAYERS)] if epoch in (best, final) else []
         units += [(epoch, RUNS)] if OTHER in runs and epoch in (best, final) else []
-    return Work(units, rows, reads, instead=instead, counted="comparison")
+    return Work(units, rows, reads, reads_of_others, instead=instead, counted="comparison")
 
 
 def _other(run, settings):

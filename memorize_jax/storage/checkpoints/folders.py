@@ -130,6 +130,12 @@ def check_epoch(folder: pathlib.Path, epoch: int, *, identity: str | None = None
     _check_files(_read_manifest(folder, epoch, identity))
 
 
+def arrays_checksum(folder: pathlib.Path, epoch: int, *, identity: str | None = None) -> str:
+    """A checksum of the arrays of an epoch as they were written, of their names, types and shapes; none is read."""
+    leaves = _read_manifest(folder, epoch, identity).leaves
+    return f"{zlib.crc32(json.dumps(leaves, sort_keys=True).encode()):08x}"
+
+
 def raw_leaf(manifest: _Manifest, name: str) -> np.ndarray | None:
     """Reads one array from its file, much faster than Orbax; None if that is not simply its bytes, or not as it was."""
     _, dtype, shape = manifest.leaves[name]

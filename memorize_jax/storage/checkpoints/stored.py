@@ -59,10 +59,17 @@ class StoredEpochs:
             raise KeyError(f"epoch {epoch} has no layer {', '.join(sorted(names))}")
         return found
 
+    def checksum(self, epoch: int) -> str:
+        """Of the arrays that `load` restores, as they were written; without reading them. Raises as `load`."""
+        return folders.arrays_checksum(self._folder_of(epoch), epoch, identity=self._identity)
+
     def _restored(self, epoch, chosen=None):
+        return {"params": {}, "batch_stats": {}, **unflatten(self._read(self._folder_of(epoch), epoch, chosen))}
+
+    def _folder_of(self, epoch):
         for folder in (self._full, self._short):
             if folders.is_stored(folder, epoch):
-                return {"params": {}, "batch_stats": {}, **unflatten(self._read(folder, epoch, chosen))}
+                return folder
         stored = self.epochs()
         span = f"{len(stored)} epochs from {stored[0]} to {stored[-1]}" if stored else "none"
         raise FileNotFoundError(f"no checkpoint of epoch {epoch} in {self._folder}; stored: {span}")
