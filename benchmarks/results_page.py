@@ -11,8 +11,9 @@ import pandas as pd
 from benchmarks import beside_figures, claims_by_run, claims_by_study, rise_by_run, tables, three_capacities
 from benchmarks.again import lines_again
 from benchmarks.comparison import Comparison, Judged
-from benchmarks.discussed import DISCUSSED
+from benchmarks.discussed import discussed
 from benchmarks.measured import read_measured
+from benchmarks.prose import sections
 from benchmarks.published import comparisons
 from benchmarks.study_scale import overview, scale
 from memorize_jax.claims.evidence import NotTestable
@@ -26,60 +27,6 @@ from memorize_jax.statistics import student_t_interval
 from memorize_jax.studies.accuracies import accuracies
 from memorize_jax.studies.study import Study
 
-# Folder of the committed study -> why it was run. In this order; others follow.
-ABOUT = {
-    "digits": "The first command of the README, from ten seeds: small enough for everybody, with nearly every analysis.",
-    "fashion_mlp": "The MLP on all images at full resolution, half of the labels permuted, from three seeds: claims with intervals.",
-    "spheres_mlp": "Figures A.3 and A.4 at full size, a hundred classes, from six seeds: the paper's own experiment.",
-    "spheres_mlp_gradients": "Figure 5 by the same network, trained from a sixth seed.",
-    "tiny_imagenet_32_alexnet": "The paper's AlexNet at full width on natural images, a hundred classes, as many images as CIFAR-100 has: its own regime.",
-    "tiny_imagenet_32_vgg16": "Figures 2 to 5: VGG16 of a quarter of the paper's width, without dropout, on the same images, whose labels it knew to 95 % in the end.",
-    "tiny_imagenet_32_resnet18": "Figures A.6 and A.10: ResNet18 of a quarter of the paper's width on 15,000 of the same images, from which it learns little before it memorizes.",
-    "cifar10_resnet18": "The same network on all 50,000 images of CIFAR-10, kept as image files: ten classes, where the paper has a hundred.",
-    "fashion_resnet18": "The same network on all 60,000 images of Fashion-MNIST.",
-    "vgg16_recipes": "What moves memorization? VGG16 on 15,000 of the same images with Adam at a constant rate, as in the paper, and with the optimizer, weight decay and augmentation of its own authors. Its rate of 5e-4, batches of 125 and no dropout are not the paper's (1e-4, 1,024).",
-    "fashion_fractions": "Figure A.8: more and more permuted labels, from three seeds; on a sixth of the images, so that all are memorized.",
-    "descent_mnist1d": "Double descent with published errors: the MLPs of MNIST-1D's notebook at its fourteen widths, from three seeds.",
-    "epochwise_mnist1d": "Double descent over epochs: with which share of permuted labels test error falls a second time; five seeds.",
-    "masc_mnist": "The decoding paper's MLP and training on MNIST, 20 to 80 % corrupted, at a quarter of its width on a sixth of the images.",
-    "masc_fashion_mnist": "The same on Fashion-MNIST.",
-    "fashion_conv": "A narrow ResNet18, three seeds, on a sixth of the images at half resolution: all of them would take two cores hours.",
-}
-# What a study has found, where claims alone do not say it.
-FOUND = {
-    "spheres_mlp_gradients": "Before anything is learned the gradient of unpermuted examples is four times that of permuted ones, in squared norm, after an epoch "
-    "eleven times; at epoch 4, when 70 % of the test points are right, it is less than twice, and at the end a seventh. Its label-dependent part, which shows whose "
-    "labels teach the network, is 4 times as large on unpermuted examples at the start, 14 times after an epoch, 36 times at epoch 4, 8 times at the best epoch "
-    "and 3 times at the end: what permuted examples want of the network cancels in their mean until they are memorized. One seed, five epochs.",
-    "fashion_mlp": "An early study: geometry with K = 1 and without joint capacity, so that what is said of capacity is judged by simulation, and gradients of "
-    "seeds 1 and 2 at epochs 0, 1, best and final alone.",
-    "vgg16_recipes": "The recipe moves **when** and how much is memorized, and not **where**. SGD has half of the permuted labels by epoch 31, Adam by "
-    "epoch 48, and with random crops and flips 41 % are known after a hundred epochs, by a network that had 17.9 % of the test images "
-    "right at its best, the others 5.3 to 9.5 %. Weight decay at the rate of VGG's authors changes little: its run was not at 99 % after a hundred epochs, where that without it ended at epoch 78. Yet of all that permuted "
-    "manifolds gain from the best to the final epoch, in any recipe 98 % is gained in the last third of the layers, conv15 to linear20, "
-    "and no convolution before conv11 moves by more than 1 %. At the best epoch permuted manifolds are at the bound, "
-    "within 8 % in all hidden layers. One seed, one choice of examples. Networks that learned too little to be judged (test accuracy "
-    "rose by less than ten points) have a dash where a claim is about what they learned; the one with crops and flips had not memorized half of the permuted labels when it "
-    "ended.",
-    "tiny_imagenet_32_vgg16": "The seconds of its gradients are those of a command that ended what an interrupted one had begun; in later trials an epoch of them took nine to "
-    "ten minutes, so that the hours above lack about half an hour.",
-    "cifar10_resnet18": "Figure A.6, with ten classes: at the best epoch permuted manifolds are at the bound in all hidden layers, within 1.5 %. At the "
-    "end they still are, within 1 %, from conv1 to conv15, and rise in the last two of eight blocks alone: conv16 and conv17 to 1.03 and 1.06 times "
-    "the bound, conv19 and conv20 to 1.23 and 2.00. Rewound one by one to the best epoch, conv15 to conv17 give back a fifth to a third of the test "
-    "accuracy that was lost, and permuted examples a fifth to a half of their true labels; the last convolution gives back no test accuracy, and a fifth "
-    "of the true labels. One seed, three choices of examples. From epoch 9 on the batches were shared by two simulated devices.",
-    "fashion_resnet18": "Figure A.6 again, by a network that had 88.7 % of the test images right at its best: permuted manifolds are then at the bound in all hidden "
-    "layers, within 1 %. At the end they still are, within 1 %, from conv1 to conv15, and rise in the last two of eight blocks alone: conv16 and "
-    "conv17 to 1.02 and 1.07 times the bound, conv19 and conv20 to 1.20 and 1.75. Meanwhile restored and test manifolds lose what depth had given them: "
-    "at 3.4 and 3.7 times the bound in conv20 at the best epoch, they end at 1.6 and 1.9 there, below the 2.0 and 2.1 of the pixels. Rewound one by one to the best epoch, "
-    "conv15 and conv16 give back two fifths of the test accuracy that was lost, and permuted examples two fifths and a half of their true labels; the last two "
-    "convolutions give back no test accuracy from there. One seed, three choices of examples.",
-    "masc_mnist": "At every share of corrupted labels a hidden layer knows 11 to 34 points more than the output, as the decoding paper says. With 80 % of them the "
-    "pixels themselves are read still better, by 2 points.",
-    "masc_fashion_mnist": "At every share of corrupted labels a hidden layer knows 11 to 26 points more than the output, as the decoding paper says. "
-    "With 60 and 80 % of them the pixels themselves are read "
-    "still better, by 6 and 20 points. With 40 % and more memorizing takes 53 to 54 % of the training, where the claim asks for less than half; one seed.",
-}
 # Axes of a study -> the figures that are shown of it.
 FIGURES = {
     (): ("fig2a", "fig3b", "fig4b"),
@@ -106,9 +53,10 @@ THREE = (
 
 
 def read_studies(folder: pathlib.Path) -> list[Judged]:
-    """The committed studies in docs/results, judged, in the order of `ABOUT`, then by name."""
+    """The committed studies in docs/results, judged, in the order of prose/studies.md, then by name."""
+    first = list(sections("studies.md"))
     names = sorted(path.name for path in folder.iterdir() if path.is_dir())
-    names.sort(key=lambda name: list(ABOUT).index(name) if name in ABOUT else len(ABOUT))
+    names.sort(key=lambda name: first.index(name) if name in first else len(first))
     studies = [(name, open_study(folder / name)) for name in names]
 
     def anywhere(claim, name):
@@ -134,7 +82,7 @@ def page(folder: pathlib.Path) -> str:
         claims_by_study.table(studies),
         overview(studies),
         "### Claims that fail",
-        claims_by_study.discussions(studies, DISCUSSED),
+        claims_by_study.discussions(studies, discussed()),
         "## Where the three capacities part",
         THREE,
         three_capacities.table(studies),
@@ -148,17 +96,19 @@ def page(folder: pathlib.Path) -> str:
 def comparison_table(rows: Sequence[Comparison]) -> str:
     """Published numbers beside ours, as Markdown; a study's name leads to its section."""
     header = ("quantity", "stated by", "paper", "measured on", "ours", "n", "gap", "reason for the gap")
-    linked = lambda name: f"[{name}](#{name})" if name in ABOUT else name
+    studies = sections("studies.md")
+    linked = lambda name: f"[{name}](#{name})" if name in studies else name
     return tables.of_rows(header, [row._replace(where=linked(row.where)) for row in rows])
 
 
 def _section(judged: Judged) -> Iterator[str]:
     study = judged.study
     yield f"## {judged.name}"
-    yield ABOUT.get(judged.name, "")
+    # Why it was run, and what it found where claims alone do not say it.
+    why, *found = sections("studies.md").get(judged.name, [""])
+    yield why
     yield scale(study)
-    if judged.name in FOUND:
-        yield FOUND[judged.name]
+    yield from found
     if not study.axes:
         yield _by_group(study)
     elif study.axes != ("width",):

@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 import scipy.stats
 
-from benchmarks import claims_by_study, document, printed, published_training, results_page
+from benchmarks import claims_by_study, document, printed, prose, published_training, results_page
 from benchmarks.claims_by_study import Discussion
 from benchmarks.comparison import Comparison, Judged
-from benchmarks.discussed import DISCUSSED
+from benchmarks.discussed import discussed
 from benchmarks.published import comparisons
 from benchmarks.trimmed import trim
 from memorize_jax.claims.sheet import evaluate
@@ -64,7 +64,26 @@ def test_what_is_written_follows_from_the_committed_tables(judged, monkeypatch):
 
 
 def test_the_claims_that_fail_are_those_that_are_discussed(judged):
-    assert set(DISCUSSED) == set(claims_by_study.failing(judged))
+    assert set(discussed()) == set(claims_by_study.failing(judged))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("## one: paper\n\nwords\n\n## one: paper\n\nmore\n", "expected one section 'one: paper' in discussed.md"),
+        (
+            "## one: paper\n\n## two: paper\n\nwords\n",
+            "'one: paper' in discussed.md, with a paragraph, got another or none",
+        ),
+        ("## one: weather\n\nwords\n", r"expected a paragraph below CLAIM: regime | .*, got 'one: weather'"),
+        ("## one: paper\n\nwords\n\nmore\n", "got 'one: paper'"),
+    ],
+)
+def test_a_fault_in_what_people_wrote_is_named(tmp_path, monkeypatch, text, words):
+    (tmp_path / "discussed.md").write_text(text)
+    monkeypatch.setattr(prose, "__file__", str(tmp_path / "__init__.py"))
+    with pytest.raises(ValueError, match=words):
+        discussed()
 
 
 def test_figures_shown_are_there_and_small_and_committed_studies_are_trimmed(judged):
@@ -252,7 +271,8 @@ def test_a_section_of_several_runs(tmp_path, monkeypatch, kind):
     trim(source, tmp_path / "results" / "mine")
     (tmp_path / "results" / "measured.csv").write_text((FOLDER / "measured.csv").read_text())
     # Whatever fails on made-up numbers.
-    monkeypatch.setattr(results_page, "DISCUSSED", collections.defaultdict(lambda: Discussion("not known", "")))
+    anything = collections.defaultdict(lambda: Discussion("not known", ""))
+    monkeypatch.setattr(results_page, "discussed", lambda: anything)
     text = results_page.page(tmp_path / "results")
     assert str(tmp_path) not in text
     assert "/home/me" not in text
