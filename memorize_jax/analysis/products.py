@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +12,8 @@ from memorize_jax.geometry.scale import power_of_two
 
 # Activations of a block, and its inner products, take so much at most; two blocks are held.
 BLOCK_BYTES = 2**29
+# Examples, evenly spaced, that the middle of a layer is the median of.
+MEDIAN_OF = 16
 # (images [n, ...]) -> name of a layer -> its activations [n, N].
 Layers = Callable[[Any], Mapping[str, Float[Array, "n _"]]]
 # Of every layer.
@@ -32,28 +34,58 @@ def examples_per_block(num_examples: int, num_features: int, num_layers: int, *,
     return -(-num_examples // (num_blocks * multiple)) * multiple
 
 
-def shifted_layers(layers_of: Layers, first: Shaped[Array, "n ..."]) -> Callable[[Any], list[Float[Array, "n _"]]]:
-    """Lets every layer be counted from its first example and in units of its size, a power of two.
+class Scale(NamedTuple):
+    """What the points of a layer are counted from and in, for what depends on neither.
 
-    For what depends on neither: a common offset would cost digits, a large unit overflow. Equal points become zeros.
+    Attributes:
+      origin: their middle, as a common offset would cost digits.
+      unit: of length, a power of two, as squares in a large one would overflow.
+    """
+
+    origin: Float[Array, "1 _"]
+    unit: Float[Array, ""]
+
+
+def layer_scales(layers_of: Layers, first: Shaped[Array, "n ..."]) -> list[Scale]:
+    """Finds where the middle of every layer is, and its size, from the activations of some images.
+
+    The middle is a median: neither an example far from all others nor one that is not finite moves it.
+    """
+    shown = layers_of(first).values()
+    origins = [_middle(points) for points in shown]
+    units = [power_of_two(_largest(points - origin)) for points, origin in zip(shown, origins, strict=True)]
+    return [Scale(*own) for own in zip(origins, units, strict=True)]
+
+
+def shifted_layers(layers_of: Layers, first: Shaped[Array, "n ..."]) -> Callable[[Any], list[Float[Array, "n _"]]]:
+    """Lets every layer be counted from and in its `layer_scales`; equal points become zeros.
 
     Args:
       layers_of: shows the layers for images.
-      first: images whose activations say what the size is.
+      first: the images that the scales are of.
 
     Returns:
       images [n, ...] -> points [n, N] of every layer.
     """
-    shown = list(layers_of(first).values())
-    origins = [points[:1] for points in shown]
-    sizes = [jnp.max(jnp.abs(points - origin)) for points, origin in zip(shown, origins, strict=True)]
-    units = [power_of_two(size) for size in sizes]
+    scales = layer_scales(layers_of, first)
 
     def points_of(images):
-        found = zip(layers_of(images).values(), origins, units, strict=True)
-        return [(points - origin) / unit for points, origin, unit in found]
+        found = zip(layers_of(images).values(), scales, strict=True)
+        return [(points - scale.origin) / scale.unit for points, scale in found]
 
     return points_of
+
+
+def _middle(points):
+    """The median of some examples, feature by feature."""
+    some = points[:: -(-len(points) // MEDIAN_OF)]
+    # The lower of two in the middle, not their mean: of equal points it is exactly theirs.
+    return jnp.sort(some, axis=0)[(len(some) - 1) // 2][None]
+
+
+def _largest(offsets):
+    sizes = jnp.abs(offsets)
+    return jnp.max(jnp.where(jnp.isfinite(sizes), sizes, 0))
 
 
 def map_block_pairs(rows_of: Callable[[Any], Rows], blocks: Any, reduce: Callable[[Rows, Rows, Any, Any], Any]) -> Any:

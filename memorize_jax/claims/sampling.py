@@ -13,6 +13,7 @@ class SamplingError(NamedTuple):
     """A standard error in units of the quantity, and what is in it.
 
     Attributes:
+      size: infinite where it is not known.
       sources: "draws", "draws and examples", or the latter with a word where some groups have no other examples.
     """
 
@@ -27,6 +28,7 @@ def sampling_error(measure: Callable[[Evidence], float], evidence: Evidence) -> 
 
     Layers of a group have the same draws and examples, so that they go together; groups have other examples. Epochs
     count as independent, which overstates the error of what hardly changes between them.
+    Infinite where the quantity cannot be had one error up or down, for nothing says how far it goes.
     None where the measures have no errors, as radii of tables without other examples.
     """
     geometry = evidence.tables["geometry"]
@@ -35,8 +37,8 @@ def sampling_error(measure: Callable[[Evidence], float], evidence: Evidence) -> 
     ends = [{name: geometry[name] + sign * error for name, error in errors.items()} for sign in (-1, 1)]
     value, squares = measure(evidence), 0.0
     for _, own in rows.groupby([name for name in ("run", "group", "epoch") if name in rows]):
-        moved = [_moved(measure, evidence, own.index, end) - value for end in ends]
-        squares += np.nanmax(np.square([0.0, *moved]))
+        moved = np.abs([_moved(measure, evidence, own.index, end) - value for end in ends])
+        squares += np.max(np.where(np.isnan(moved), np.inf, moved)) ** 2
     if not squares:
         return None
     with_examples = rows["with_examples"]
@@ -47,7 +49,7 @@ def sampling_error(measure: Callable[[Evidence], float], evidence: Evidence) -> 
 
 
 def _moved(measure, evidence, index, end):
-    """The quantity where the measures of some rows are at one end of their errors."""
+    """The quantity where the measures of some rows are at one end of their errors; NaN if it cannot be had there."""
     geometry = evidence.tables["geometry"]
     here = geometry.index.isin(index)
     moved = geometry.assign(**{name: geometry[name].mask(here, values) for name, values in end.items()})

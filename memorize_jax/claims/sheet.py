@@ -30,7 +30,8 @@ def evaluate(study: Study, statements: Sequence[Statement]) -> list[Claim]:
     A claim holds if all of the Student-t interval over seeds is beyond the threshold, does not hold if none of it is,
     and is undecided if the threshold lies within. Where every seed must pass (`Statement.every_seed`) it holds if they
     do, does not hold if their mean does not either, and is undecided else. With one seed its value decides, unless the
-    threshold is within its sampling error, where it has one. Every seed must be able to decide it.
+    threshold is within its sampling error, where it has one, or that error is not known. Every seed must be able to
+    decide it.
     """
     return [judge(statement, study) for statement in statements]
 
@@ -84,6 +85,8 @@ def _verdict(
         return UNDECIDED, [f"not certain with {num_seeds} seeds: {across}"]
     if error and abs(mean - threshold.value) < error.size:
         size = f"{mean:.4f} is within {error.size:.4f}, one standard error of its {error.sources}, of the threshold"
+        if np.isinf(error.size):
+            size = f"the standard error of its {error.sources} is not known"
         return UNDECIDED, [f"not certain with one seed: {size}"]
     return (HOLDS[1] if threshold.passed_by(mean) else FAILS), []
 
@@ -107,10 +110,10 @@ def _remarks(statement: Statement, seeds: Seeds, kind: str | None, error: Sampli
     of_mean_field = f" ({components})" if components else ""
     what = "capacity" if statement.by == JOINT else "geometry"
     said = [f"judged by {kind} {what}{of_mean_field if kind == MEAN_FIELD else ''}"]
-    if error:
+    if error and np.isfinite(error.size):
         sources = f"{error.sources} alone" if error.sources == "draws" else error.sources
         said.append(f"standard error {error.size:.2g} of {sources}")
-    elif len(seeds) == 1 and "geometry" in statement.needs:
+    elif not error and len(seeds) == 1 and "geometry" in statement.needs:
         said.append("sampling error not measured")
     other = JOINT if kind == MEAN_FIELD else MEAN_FIELD
     if not set(OF_GEOMETRY) & set(statement.needs):

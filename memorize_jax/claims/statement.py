@@ -44,7 +44,8 @@ class Statement(NamedTuple):
       every_seed: whether each seed must pass, and the interval is from the lowest to the highest of them. For the
         largest of many layers, a share and whatever else ends at 0 or 1: an interval about the mean would reach beyond.
       over_seeds: for a quantity that only the seeds together have: takes what `measure` gives for each of them, and
-        gives [seeds, parts], of which the part with the least mean decides; None where every seed has its own.
+        gives [seeds, parts], which must all be above the threshold: mean, low and high are each the least of any part;
+        None where every seed has its own.
       forms: for a quantity with several definitions, of which `measure` gives an array: takes the tables of all seeds
         and gives the names of the definitions, and a note on them or "". It must hold by each (`forms.weigh`).
       error: takes the tables of a single seed and gives the standard error of the quantity, from the sample of examples

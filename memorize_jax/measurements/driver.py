@@ -12,7 +12,7 @@ from memorize_jax.compilation import kept_compiled
 from memorize_jax.config import Settings
 from memorize_jax.data import Splits
 from memorize_jax.invocation import given_line
-from memorize_jax.measurements.made_of import sources_of
+from memorize_jax.measurements.made_of import Sources, sources_of
 from memorize_jax.measurements.measurement import Measurement, Work
 from memorize_jax.measurements.registry import settings_classes
 from memorize_jax.measurements.second_process import SecondProcess, take
@@ -64,8 +64,9 @@ def measure(
         _refuse(measurement, folder, run.config, run.splits)
         others = describe_others(measurement.other_runs(*settings), run.config.seed)
         work = plan(run, *settings)
-        depends_on = {**_of_rows(measurement, work, settings), **_named(others)}
-        made = _make_tables(measurement, run, work, depends_on, skip_damaged, second)
+        sources = sources_of(run, work, others, skip_damaged=skip_damaged)
+        depends_on = _of_rows(measurement, work, settings)
+        made = _make_tables(measurement, run, work, depends_on, sources, skip_damaged, second)
     note_tables(
         folder,
         measurement.name,
@@ -125,6 +126,7 @@ def _make_tables(
     run: Run,
     work: Work,
     depends_on: Mapping,
+    sources: Sources,
     skip_damaged: bool,
     second: SecondProcess | None,
 ) -> MadeTable:
@@ -159,7 +161,7 @@ def _make_tables(
             # A row of an epoch stays what it is when training goes on.
             del asked["epochs"]
         earlier = path.read_bytes() if path.is_file() else None
-        how = {"settings": asked, "otherwise": work.instead, **sources_of(run, work)._asdict()}
+        how = {"settings": asked, "otherwise": work.instead, **sources._asdict()}
         made = make_table(path, about.columns, counted(), rows, **how)
     is_as_it_was = not made.num_made and earlier == path.read_bytes()
     if is_as_it_was and run.noted.network is None:

@@ -20,7 +20,8 @@ class Work(NamedTuple):
       rows: takes a key and gives the rows of the first table.
       reads: takes a key and gives the epochs whose networks the unit reads, so that its rows are taken again only while
         these are as they were. None: it may read any.
-      reads_of_others: takes a key and gives (run, epoch) of the networks of other runs that it reads.
+      reads_of_others: takes a key and gives (run, epoch) of the networks of other runs that it reads. None: it may read
+        anything of them.
       depends_on: what the rows depend on besides the run; None for all settings that do not choose epochs.
       instead: takes the key of a unit whose network is damaged, and gives the rows that stand for it.
       counted: what the progress bar calls a unit; "" for no bar.
@@ -30,7 +31,7 @@ class Work(NamedTuple):
     units: Sequence[Hashable]
     rows: Callable[[Any], list[dict]]
     reads: Callable[[Any], Iterable[int]] | None = None
-    reads_of_others: Callable[[Any], Iterable[tuple[Any, int]]] = lambda unit: ()
+    reads_of_others: Callable[[Any], Iterable[tuple[Any, int]]] | None = None
     depends_on: Mapping[str, Any] | None = None
     instead: Callable[[Any], list[dict]] = lambda unit: []
     counted: str = ""

@@ -4,8 +4,7 @@ import json
 from collections.abc import Hashable, Iterable, Mapping
 
 from memorize_jax.runs.run import Run
-from memorize_jax.storage.finished_units import finished_units, unit_key
-from memorize_jax.storage.unit_tables import units_so_far
+from memorize_jax.storage.unit_notes import finished_units, unit_key, units_so_far
 
 
 def earlier_rows(
@@ -28,7 +27,7 @@ def earlier_rows(
     """
     path = run.folder.results / f"{measurement}.csv"
     # Rows of an epoch stay what they are when training goes on.
-    networks = [[epoch, run.network_checksum(epoch)] for epoch in epochs]
+    networks = [["", epoch, run.network_checksum(epoch)] for epoch in epochs]
     same = {name: value for name, value in run.identity().items() if name != "epochs"} | {"measurement": measurement}
     for made in (units_so_far(path), finished_units(path)):
         if made is None:

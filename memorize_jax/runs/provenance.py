@@ -3,9 +3,11 @@
 import functools
 import importlib.metadata
 import importlib.util
+import json
 import pathlib
 import platform
 import subprocess
+import sys
 from collections.abc import Iterable
 
 import jax
@@ -14,6 +16,10 @@ from memorize_jax.storage.files import checksum
 
 # What numbers come from; numba need not be installed.
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "jaxopt", "numpy", "scipy", "scikit-learn", "numba")
+
+
+# Module that is loaded -> how it was found, which is another object once it is loaded again; and its checksum.
+_LOADED: dict[str, tuple] = {}
 
 
 def provenance() -> dict:
@@ -41,7 +47,23 @@ def own_code(modules: Iterable[str]) -> dict[str, str]:
     return {name: found for name in outside if (found := _checksum_of_module(name))}
 
 
+def library_version(name: str) -> str:
+    """Version of a library that networks are written in, as it is imported; "" where none is found."""
+    return _version({"haiku": "dm-haiku"}.get(name, name.partition(".")[0]))
+
+
 def _checksum_of_module(name):
+    """Of the code that runs: a file that was edited since its module was imported makes no difference yet."""
+    loaded = getattr(sys.modules.get(name), "__spec__", None)
+    if (known := _LOADED.get(name)) and known[0] is loaded:
+        return known[1]
+    found = _checksum_of_source(name)
+    if loaded is not None:
+        _LOADED[name] = loaded, found
+    return found
+
+
+def _checksum_of_source(name):
     try:
         spec = importlib.util.find_spec(name)
     except Exception:  # a package may fail in any way when it is imported
@@ -53,7 +75,8 @@ def _checksum_of_module(name):
 
 
 def _checksum_of_files(folder):
-    return checksum(b"".join(path.read_bytes() for path in sorted(folder.rglob("*.py"))))
+    files = {path.relative_to(folder).as_posix(): checksum(path.read_bytes()) for path in folder.rglob("*.py")}
+    return checksum(json.dumps(files, sort_keys=True).encode())
 
 
 def _version(package):

@@ -8,6 +8,7 @@ import pathlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+import jax
 import pandas as pd
 
 from memorize_jax import data, models
@@ -25,13 +26,15 @@ from memorize_jax.runs.networks import StoredNetworks
 from memorize_jax.runs.noted import Noted, check_same_data, read_noted
 from memorize_jax.runs.notes import check_table, step_of
 from memorize_jax.runs.others import other_folder
-from memorize_jax.runs.provenance import own_code, provenance
+from memorize_jax.runs.provenance import library_version, own_code, provenance
 from memorize_jax.runs.watched import evaluate_watched, read_network, read_watched
 from memorize_jax.storage.checkpoints import StoredEpochs
 from memorize_jax.storage.lock import locked
 from memorize_jax.storage.tables import read_table
 from memorize_jax.training import Trainer
 
+# What numbers depend on of jax's settings.
+OF_NUMBERS = ("enable_x64", "default_matmul_precision", "default_prng_impl", "threefry_partitionable")
 # Tables in results/ that are made of others.
 NOT_MEASURED = ("claims", "over_seeds")
 
@@ -239,7 +242,9 @@ class Run:
             # "best" and "final" mean other networks once training is resumed.
             "epochs": len(self.metrics),
             "provenance": provenance(),
+            "jax": {name: getattr(jax.config, f"jax_{name}") for name in OF_NUMBERS},
             "own_code": own_code([*self.config.own_modules, *self._program]),
+            "library": library_version(self.noted.network["library"]) if self.noted.network else "",
         }
 
 

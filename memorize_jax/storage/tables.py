@@ -1,6 +1,5 @@
 """Tables: their columns, and how they are written and read."""
 
-import csv
 import pathlib
 from collections.abc import Collection, Sequence
 
@@ -129,26 +128,3 @@ def read_table(
             wrong = table[column].tolist()[is_wrong.argmax()]
             raise ValueError(f"{path} is damaged ({column} {wrong!r}); {again}")
     return table
-
-
-def exact_rows(path: pathlib.Path, text: Collection[str]) -> list[dict]:
-    """The rows of a table that `write_table` wrote, its numbers to the last bit; what is missing is NaN.
-
-    Args:
-      text: columns that hold text.
-
-    Raises ValueError for a cell of another column that holds no number and is not True or False.
-    """
-    with open(path, encoding="utf-8", newline="") as stream:
-        return [
-            {name: cell if name in text else _value(cell) for name, cell in row.items()}
-            for row in csv.DictReader(stream)
-        ]
-
-
-def _value(cell):
-    if not cell:
-        return float("nan")
-    if cell in ("True", "False"):
-        return cell == "True"
-    return int(cell) if cell.lstrip("-").isdigit() else float(cell)

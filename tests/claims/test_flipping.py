@@ -16,6 +16,13 @@ def counted(permuted, unpermuted):
     return base._replace(tables={**base.tables, "flipping": table})
 
 
+@pytest.mark.parametrize("kinds", [([2], [6, 6, 6]), ([2, 2, 2], [6]), ([2], [6]), ([2, 2], [6, 6])])
+def test_one_or_two_examples_of_a_kind_do_not_decide(kinds):
+    assert_judged(CLAIM, counted(*kinds), "undecided", 1 / 3)
+    why = "not certain with one seed: the standard error of its sample of examples is not known; "
+    assert judged(CLAIM, counted(*kinds)).reason.startswith(why)
+
+
 def test_few_examples_that_scatter_do_not_decide():
     assert_judged(CLAIM, counted([5, 5, 5], [6, 6, 6]), "holds", 5 / 6)
     scattered = counted([1, 5, 30], [2, 6, 40])
@@ -36,5 +43,7 @@ def test_the_error_of_a_median_is_that_of_many_samples(num_examples):
 def test_the_error_of_a_median_knows_no_unit_and_bounds():
     counts = np.array([3.0, 1.0, 7.0, 20.0, 2.0])
     np.testing.assert_allclose(relative_error_of_median(10 * counts), relative_error_of_median(counts), rtol=1e-12)
-    assert relative_error_of_median(np.array([4.0])) == 0
+    assert relative_error_of_median(np.array([4.0, 4.0, 4.0])) == 0
+    assert relative_error_of_median(np.array([4.0, 4.0])) == np.inf
+    assert relative_error_of_median(np.array([4.0])) == np.inf
     assert relative_error_of_median(np.array([1.0, 2.0, np.inf])) == np.inf

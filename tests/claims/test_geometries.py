@@ -4,6 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from memorize_jax.claims.evidence import NotTestable
+from memorize_jax.claims.sheet import judge
 from memorize_jax.geometry.status import BOUND, NOT_CONVERGED
 from memorize_jax.measurements import registry
 from tests.claims.invented import BEST, FINAL, MEAN_FIELD, edited, fractions, judged, study, widths
@@ -194,6 +196,28 @@ def test_a_radius_has_the_error_of_its_examples():
     early, late = 0.95, 0.95**5
     error = max(abs((late + sign * 0.02) / (early + sign * 0.02) - late / early) for sign in (1, -1))
     assert f"; standard error {error:.2g} of draws and examples" in claim.reason
+
+
+@pytest.mark.parametrize(("low", "high"), [(1.12, 1.15), (1.0, 1.12), (1.12, 1.12)])
+def test_an_error_at_whose_end_nothing_can_be_decided_is_not_known(low, high):
+    """Of a capacity of 0.056 in units of 0.05, a tenth above one, with an error of 1 %."""
+
+    def measure(evidence):
+        rows = evidence.tables["geometry"].query(f"epoch == {BEST} and layer == 'linear3' and group == 'permuted'")
+        ratio = rows["capacity"].iloc[0] / 0.05
+        if not low - 1e-9 < ratio < high + 1e-9:
+            raise NotTestable("it is not known there")
+        return ratio
+
+    (one,) = (one for one in registry.statements() if one.name == "permuted_at_lower_bound")
+    where = {"layer": "linear3", "epoch": BEST, **PERMUTED}
+    base = edited(study(), "geometry", "joint_capacity", 0.056, **where)
+    base = edited(base, "geometry", "joint_capacity_standard_error", 0.00056, **where)
+    claim = judge(one._replace(measure=measure), base)
+    assert (claim.verdict, claim.measured) == ("undecided", pytest.approx(1.12))
+    assert claim.reason.startswith("not certain with one seed: the standard error of its draws is not known; ")
+    assert claim.reason.count("standard error") == 1
+    assert "not measured" not in claim.reason
 
 
 def test_epochs_that_are_not_compared_add_no_error():

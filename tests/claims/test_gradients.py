@@ -3,8 +3,8 @@ import pytest
 
 from memorize_jax import data
 from memorize_jax.measurements import registry
-from memorize_jax.measurements.gradients.shares import CLASSES
-from tests.claims.invented import FINAL, assert_judged, edited, judged, study, without
+from memorize_jax.measurements.gradients.shares import CLASSES, factor
+from tests.claims.invented import FINAL, assert_judged, assert_not_testable, edited, judged, study, without
 
 U_DEP, U_IND = {"group": "unpermuted", "part": "dep"}, {"group": "unpermuted", "part": "ind"}
 P_DEP, P_IND = {"group": "permuted", "part": "dep"}, {"group": "permuted", "part": "ind"}
@@ -19,6 +19,17 @@ def test_equilibrium_counts_from_where_it_lasts():
     """Equal at epoch 0 and 1, then apart, then equal to the end."""
     base = edited(study(), "gradients", "squared_norm", 8.0, **U_IND, epoch=(0, 1))
     assert_judged("parts_equilibrate_late", base, "holds", 2.0)
+
+
+def test_a_factor_from_one_is_infinite_for_a_ratio_of_zero():
+    assert (factor(0.5, 1.5), factor(0.5, 3.0), factor(0.0, 0.0)) == (2, 3, np.inf)
+    assert np.isnan(factor(np.nan, np.nan))
+
+
+@pytest.mark.parametrize("groups", [("unpermuted",), ("permuted",), ("unpermuted", "permuted")])
+def test_a_gradient_that_is_zero_at_the_end_is_not_compared(groups):
+    base = edited(study(), "gradients", "squared_norm", 0.0, group=groups, part="full", epoch=FINAL)
+    assert_not_testable("groups_contribute_alike_at_the_end", base, "the quantity is NaN or infinite")
 
 
 def test_what_is_small_after_memorizing_is_not_counted():

@@ -70,6 +70,9 @@ def test_so_are_units_of_another_runs_networks(name, field, run, tmp_path):
     again = units_made(name, run, settings)
     assert again
     assert set(again) < set(units)
+    # Those of the run itself serve with and without another run.
+    assert not units_made(name, run)
+    assert not units_made(name, run, settings)
 
 
 def test_rows_of_the_geometry_are_not_taken_for_those_of_another_network(run, monkeypatch):
@@ -83,6 +86,35 @@ def test_rows_of_the_geometry_are_not_taken_for_those_of_another_network(run, mo
     store_another_network(run, 0)
     units_made("capacity_check", run)
     assert measured
+
+
+@pytest.mark.parametrize("name", ["collapse", "per_example"])
+def test_rows_that_passed_over_a_damaged_network_are_made_again(name, run):
+    kernel = open_run(run).folder.checkpoints / "epochs" / "1" / "params.linear1.kernel" / "0.0"
+    sound = kernel.read_bytes()
+    kernel.write_bytes(sound[:-1] + bytes([sound[-1] ^ 1]))
+    units_made(name, run, skip_damaged=True)
+    with pytest.raises(ValueError, match="epoch 1 is damaged"):
+        units_made(name, run)
+    kernel.write_bytes(sound)
+    assert units_made(name, run)
+    assert not units_made(name, run)
+
+
+def test_what_is_put_back_as_it_was_is_not_measured_again(run):
+    units_made("collapse", run)
+    stored = open_run(run).folder.checkpoints / "epochs" / "1"
+    stored.rename(stored.with_name("elsewhere"))
+    # It is tried, and passed over.
+    assert units_made("collapse", run, skip_damaged=True) == [1]
+    stored.with_name("elsewhere").rename(stored)
+    assert not units_made("collapse", run)
+
+
+def test_other_settings_of_jax_are_other_numbers(run):
+    units_made("few_shot", run)
+    with jax.default_matmul_precision("highest"):
+        assert units_made("few_shot", run)
 
 
 def test_where_nothing_is_damaged_a_table_that_would_skip_it_serves_later(run):

@@ -1,4 +1,5 @@
 import dataclasses
+import importlib
 import json
 import os
 import re
@@ -107,6 +108,9 @@ def test_code_of_ones_own_has_checksums(tmp_path, monkeypatch):
     assert list(first) == ["mine", "my_room", "my_room.measure"]
     assert first == provenance.own_code(modules)
     (package / "measure.py").write_text("2")
+    # The code that runs is that which was imported.
+    assert provenance.own_code(["my_room"]) == {"my_room": first["my_room"]}
+    importlib.reload(importlib.import_module("my_room"))
     changed = provenance.own_code(modules)
     assert {name for name in first if first[name] != changed[name]} == {"my_room", "my_room.measure"}
     mine = dataclasses.replace(CONFIG, model="mine:NETWORK", loss="my_room:loss")

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from memorize_jax.storage.tables import exact_rows, read_table, write_table
+from memorize_jax.storage.tables import read_table, write_table
 
 COLUMNS = ("epoch", "loss")
 ROWS = [{"epoch": 0, "loss": 2.5}, {"loss": 1 / 3, "epoch": 1}]
@@ -22,22 +22,6 @@ def test_a_table_comes_back_in_the_order_of_its_columns_and_nothing_else_is_left
     values = [0.1 + 0.2, 1 / 3, 2.3264620304107666, 0.11858529819694869, 5e-324, 1.7976931348623157e308, float("nan")]
     write_table(tmp_path / "t.csv", [{"epoch": 0, "loss": value} for value in values], COLUMNS)
     np.testing.assert_array_equal(read_table(tmp_path / "t.csv", COLUMNS, "x")["loss"], values)
-
-
-def test_rows_come_back_to_the_last_bit_and_are_written_as_they_were(tmp_path):
-    rows = [
-        {"number": -3, "value": 1 / 3, "is_permuted": True, "name": "007"},
-        {"number": 2**60 + 1, "value": float("nan"), "is_permuted": False, "name": ""},
-        {"number": 0, "value": 5e-324, "is_permuted": True, "name": 'a "b",\nc'},
-    ]
-    write_table(tmp_path / "a.csv", rows, tuple(rows[0]))
-    found = exact_rows(tmp_path / "a.csv", {"name"})
-    np.testing.assert_equal(found, rows)
-    assert [list(map(type, row.values())) for row in found] == [[int, float, bool, str]] * 3
-    write_table(tmp_path / "b.csv", found, tuple(rows[0]))
-    assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
-    with pytest.raises(ValueError, match="could not convert"):
-        exact_rows(tmp_path / "a.csv", ())
 
 
 def test_a_write_that_breaks_off_leaves_the_old_table(tmp_path, monkeypatch):

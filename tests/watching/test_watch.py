@@ -10,7 +10,13 @@ import memorize_jax
 from memorize_jax import Watch
 from memorize_jax.commands.report import run as write_report
 from memorize_jax.config import KNOWN_OF_WATCHED
+from memorize_jax.measurements.collapse import CollapseSettings
+from memorize_jax.measurements.collapse import measure as collapse
+from memorize_jax.measurements.driver import measure
+from memorize_jax.measurements.registry import get_measurement
+from memorize_jax.runs.run import Run
 from memorize_jax.runs.watched import evaluate_watched
+from memorize_jax.storage.checkpoints import EpochStore
 from tests.watching import made
 from tests.watching.made import LIBRARIES, data
 
@@ -209,6 +215,42 @@ def test_wrong_networks_are_refused_by_what_they_lack(copied, tmp_path):
         watch_in(folder, one.network).measure("gradients")
     with pytest.raises(ValueError, match="expected at least one epoch"):
         watch_in(tmp_path / "c", one.network).measure("geometry")
+
+
+def test_the_loop_and_the_commands_take_one_anothers_rows(tmp_path, monkeypatch):
+    (tmp_path / "my_net.py").write_text(
+        "from tests.watching import made\n\ndef make():\n    return made.linen().network\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    folder, one, measured, plan = tmp_path / "run", made.linen(), [], collapse.plan
+    watch = watch_in(folder, "my_net:make")
+    watch(0, one.model)
+    watch(1, one.changed)
+
+    def watching(run, *settings):
+        work = plan(run, *settings)
+        return work._replace(rows=lambda unit: measured.append(unit) or work.rows(unit))
+
+    monkeypatch.setattr(collapse, "plan", watching)
+    by_command = lambda: measure(get_measurement("collapse"), folder, [CollapseSettings()])
+    watch.measure("collapse")
+    assert measured == [0, 1]
+    by_command()
+    watch.measure("collapse")
+    assert measured == [0, 1]
+    # Not those of a network that is another one now.
+    run = watch.run
+    with EpochStore(run.folder.checkpoints, keep=run.config.keep, identity=run.noted.identity) as store:
+        store.rewrite(0, run.network(1), test_accuracies=run.metrics["test_accuracy"].tolist())
+    watch.measure("collapse")
+    by_command()
+    assert measured == [0, 1, 0]
+    # Rows of a network that the loop does not keep are all that is left of it.
+    shutil.rmtree(run.folder.checkpoints / "epochs" / "0")
+    monkeypatch.setattr(Run, "stored_epochs", [1])
+    watch.measure("collapse", collapse_epochs="0,1")
+    assert measured == [0, 1, 0]
+    sys.modules.pop("my_net")
 
 
 @pytest.mark.slow

@@ -41,7 +41,7 @@ MEANINGS = {
     "num_classes": "C, the number of classes of the data set",
     "status": "0, or the sum of why numbers are NaN: 1 activations are not finite; 2 a class is empty; 4 the class "
     "means coincide; 8 no class means of unpermuted examples, or two coincide; 16 no permuted example with another "
-    "label",
+    "label; 32 a class mean lies at the center of all, so that nc2_angle is NaN",
 }
 
 

@@ -18,6 +18,7 @@ from memorize_jax.measurements.collapse.centroids import (
 from memorize_jax.measurements.collapse.drift import about_center, drifts, nearest
 from memorize_jax.measurements.collapse.labelings import TRAIN, Labelings
 from memorize_jax.measurements.collapse.means import (
+    AT_CENTER,
     NO_REFERENCE,
     NONE_WRONG,
     NOT_FINITE,
@@ -171,9 +172,11 @@ def _row(
         number = getattr(labeling, name)
         row[f"nc1_{name}"] = NAN if found.within is None else float(examples.within[number] / members.sum())
         row[f"rank_{name}"] = 0 if found.within is None else found.within.rank
-    centroids = own.centroids if own.is_spread else None
+    centroids = None if own.within is None else own.centroids
+    if centroids is not None and not own.is_spread:
+        status |= AT_CENTER
     row["nc2_norm"] = NAN if centroids is None else norm_spread(centroids)
-    row["nc2_angle"] = NAN if centroids is None else angle_deviation(centroids)
+    row["nc2_angle"] = NAN if centroids is None or not own.is_spread else angle_deviation(centroids)
     counts = {"num_drifting": len(drifted), "num_examples": int(members.sum()), "status": status}
     return {**row, "nc4": agrees, **counts}
 

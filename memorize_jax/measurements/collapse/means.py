@@ -16,13 +16,14 @@ from memorize_jax.measurements.collapse.centroids import (
 # Squared distances below this share of the points' mean square are no more than rounding of float32.
 NEAR = 1e-6
 # Bit flags of the table's status: why numbers of a row are missing.
-NOT_FINITE, EMPTY_CLASS, COINCIDE, NO_REFERENCE, NONE_WRONG = 1, 2, 4, 8, 16
+NOT_FINITE, EMPTY_CLASS, COINCIDE, NO_REFERENCE, NONE_WRONG, AT_CENTER = 1, 2, 4, 8, 16, 32
 MESSAGES = {
     NOT_FINITE: "activations are NaN or infinite",
     EMPTY_CLASS: "a class has no examples in the group",
     COINCIDE: "the centroids of the classes coincide",
     NO_REFERENCE: "no unpermuted centroids to compare with: a class has none, or two coincide",
     NONE_WRONG: "every permuted example was given its own label back",
+    AT_CENTER: "the centroid of a class lies at the center of all, so that it has no angle",
 }
 
 

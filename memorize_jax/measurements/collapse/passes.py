@@ -7,9 +7,10 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Array, Float, Int, Shaped
 
 from memorize_jax.activations import BATCH, HOST_BYTES, Reader
+from memorize_jax.geometry.scale import power_of_two
 
 
 class Batch(NamedTuple):
@@ -29,16 +30,28 @@ class Batch(NamedTuple):
         return self.places.stop - self.places.start
 
 
+class Origin(NamedTuple):
+    """What the points of a layer are counted from and in, constants that no number of the table depends on.
+
+    Attributes:
+      point: one of them, so that a large mean costs no digits.
+      unit: of length, a power of two, so that squares neither underflow nor overflow.
+    """
+
+    point: Float[Array | np.ndarray, "1 d"]
+    unit: Float[Array | np.ndarray, ""]
+
+
 class ClassSums(NamedTuple):
     """What the first pass finds of a layer.
 
     Attributes:
-      origin: a constant that points are counted from, so that a large mean costs no digits.
+      origin: what points are counted from and in.
       sums: of the points of each class of each labeling, about the origin.
       squares: sum of all points' squared distances from the origin.
     """
 
-    origin: Float[np.ndarray, "1 d"]
+    origin: Origin
     sums: Float[np.ndarray, "S C d"]
     squares: float
 
@@ -83,26 +96,32 @@ def class_sums(
 ) -> dict[str, ClassSums]:
     """The first pass: name of a layer -> sums of its points by class; labels of -1 are in no class.
 
-    A batch is added up in float32, about the first example, and the batches in float64.
+    A batch is added up in float32, about the first example and in units of the first batch, the batches in float64.
     """
-    origins = _first_points(read, names, variables, image_sets[0][:1])
-    found = {}
-    for batch in batches_of(image_sets):
+
+    def add_up(batch, origins):
         own_labels = np.full((len(labels), len(batch.images)), -1, np.int32)
         own_labels[:, : batch.count] = labels[:, batch.places]
-        added = _sums(read, names, num_classes, variables, batch.images, own_labels, origins)
-        for name, (sums, squares) in added.items():
+        return _sums(read, names, num_classes, variables, batch.images, own_labels, origins)
+
+    points = _first_points(read, names, variables, image_sets[0][:1])
+    one = jnp.ones((), jnp.float32)
+    of_first = add_up(next(batches_of(image_sets)), {name: Origin(point, one) for name, point in points.items()})
+    origins = {name: Origin(points[name], power_of_two(largest)) for name, (*_, largest) in of_first.items()}
+    found = {}
+    for batch in batches_of(image_sets):
+        for name, (sums, squares, _) in add_up(batch, origins).items():
             before = found.get(name, (0.0, 0.0))
             squared = float(np.asarray(squares, np.float64)[: batch.count].sum())
             found[name] = (before[0] + np.asarray(sums, np.float64), before[1] + squared)
-    return {name: ClassSums(np.asarray(origins[name]), *own) for name, own in found.items()}
+    return {name: ClassSums(jax.device_get(origins[name]), *own) for name, own in found.items()}
 
 
 def projections(
     read: Reader,
     variables: dict,
     image_sets: Sequence[Shaped[np.ndarray, "_ ..."]],
-    origins: Mapping[str, Float[np.ndarray, "1 d"]],
+    origins: Mapping[str, Origin],
     axes: Mapping[str, Float[np.ndarray, "K d"]],
     head: str,
 ) -> Iterator[tuple[slice, dict[str, Float[np.ndarray, "b K"]], Int[np.ndarray, " b"]]]:
@@ -115,6 +134,10 @@ def projections(
         found, answers = _products(read, head, variables, batch.images, origins, axes)
         shown = {name: np.asarray(values, np.float64)[: batch.count] for name, values in found.items()}
         yield batch.places, shown, np.asarray(answers)[: batch.count]
+
+
+def _about(points, origin):
+    return (points - origin.point) / origin.unit
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1))
@@ -131,9 +154,9 @@ def _sums(read, names, num_classes, variables, images, labels, origins):
     belongs = jax.nn.one_hot(labels, num_classes, dtype=jnp.float32)
     found = {}
     for name in names:
-        points = shown[name] - origins[name]
+        points = _about(shown[name], origins[name])
         sums = jnp.einsum("snc,nd->scd", belongs, points)
-        found[name] = (sums, jnp.sum(points**2, axis=1))
+        found[name] = (sums, jnp.sum(points**2, axis=1), jnp.max(jnp.abs(points)))
     return found
 
 
@@ -141,6 +164,6 @@ def _sums(read, names, num_classes, variables, images, labels, origins):
 @jax.default_matmul_precision("highest")
 def _products(read, head, variables, images, origins, axes):
     shown = read(variables, images)
-    found = {name: (shown[name] - origins[name]) @ own.T for name, own in axes.items()}
+    found = {name: _about(shown[name], origins[name]) @ own.T for name, own in axes.items()}
     is_finite = jnp.all(jnp.isfinite(shown[head]), axis=1)
     return found, jnp.where(is_finite, jnp.argmax(shown[head], axis=1), -1)

@@ -21,9 +21,9 @@ def turns(study: Study) -> pd.DataFrame:
     for fraction, own in study.tables["metrics"].groupby("permuted_fraction"):
         curves = error_curves(own)
         found = course(curves.to_numpy())
-        fitted = [fitted_epoch(one) or np.nan for _, one in own.groupby("seed")]
+        fitted = [fitted_epoch(one) for _, one in own.groupby("seed")]
         row = {"permuted_fraction": fraction, "num_seeds": len(curves)}
-        row["fitted_epoch"] = np.max(fitted)
+        row["fitted_epoch"] = np.max(np.array(fitted, float))
         places = {"minimum": found.minimum, "peak": found.peak, "low": found.low, "end": len(found.errors) - 1}
         for name, epoch in places.items():
             known = epoch is not None

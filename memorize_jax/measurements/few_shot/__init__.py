@@ -43,7 +43,8 @@ MEANINGS = {
     "with two classes, or where one of them does not vary",
     "num_draws": "times that the known examples are drawn",
     "status": "0, or the sum of what is true: 1 points are not finite; 32 the checkpoint is damaged or missing; 256 "
-    "all points of a class coincide; 512 a class has no more than m examples",
+    "all points of a class coincide, or lie so close together that numbers overflow; 512 a class has no more than m "
+    "examples",
 }
 # Of an inner product of two examples at one layer, for a draw.
 ENTRY_SECONDS = 1e-10

@@ -14,8 +14,8 @@ from memorize_jax.analysis.products import (
     Layers,
     examples_per_block,
     inner_products,
+    layer_scales,
     map_block_pairs,
-    shifted_layers,
 )
 from memorize_jax.data import ChannelStatistics
 from memorize_jax.measurements.few_shot.pairs import PairGeometry, frames, pair_geometry
@@ -72,10 +72,11 @@ def few_shot(
 
     blocks = jnp.arange(number * size).reshape(number, size), split(examples), split(weights)
     flat = lambda images: images.reshape(-1, *images.shape[2:])
-    points_of = shifted_layers(layers_of, flat(blocks[1][0]))
+    scales = layer_scales(layers_of, flat(blocks[1][0]))
 
     def rows_of(block):
-        return [frames(points.reshape(size, num_examples, -1)) for points in points_of(flat(block[1]))]
+        shown = zip(layers_of(flat(block[1])).values(), scales, strict=True)
+        return [frames(points.reshape(size, num_examples, -1), scale) for points, scale in shown]
 
     def reduce(rows, others, block, other):
         joined = lambda found: [own.reshape(-1, own.shape[-1]) for own in found]

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int32
 
+from memorize_jax.analysis.products import Scale
 from memorize_jax.geometry.status import COINCIDE, NOT_FINITE
 
 
@@ -44,16 +45,16 @@ class SignalToNoise(NamedTuple):
     full: Float[Array, "*pairs"]
 
 
-def frames(points: Float[Array, "*P M N"]) -> Float[Array, "*P M+1 N"]:
-    """The points of every class about their center, and the center as the last row.
+def frames(points: Float[Array, "*P M N"], scale: Scale) -> Float[Array, "*P M+1 N"]:
+    """The points of every class about their center, and the center as the last row, in a scale of the layer.
 
     Inner products of these rows are all that the geometry and the simulation need.
     """
     first = points[..., :1, :]
-    # Counted from a point of the class, so that a class of equal points has no radius.
-    offsets = points - first
+    # From a point of the class: one of equal points has no radius, and a small one is not rounded off by the origin.
+    offsets = (points - first) / scale.unit
     mean = jnp.mean(offsets, axis=-2, keepdims=True)
-    return jnp.concatenate([offsets - mean, first + mean], axis=-2)
+    return jnp.concatenate([offsets - mean, (first - scale.origin) / scale.unit + mean], axis=-2)
 
 
 def pair_geometry(
@@ -80,18 +81,24 @@ def pair_geometry(
     along_b = cross[-1, :-1] - own_b[-1, :-1]
     distance = own_a[-1, -1] + own_b[-1, -1] - 2 * cross[-1, -1]
     finite = jnp.isfinite(jnp.sum(own_a) + jnp.sum(cross) + jnp.sum(own_b))
-    status = jnp.where(finite, 0, NOT_FINITE) | jnp.where(finite & ~(radius_a > 0), COINCIDE, 0)
-    unit = jnp.where(status == 0, radius_a, jnp.nan)
-    return PairGeometry(
-        signal=distance / unit,
-        bias=radius_b / unit - 1,
-        dimension=unit**2 / squares(own_a),
-        csa=jnp.mean(jnp.square(along_a)) / unit**2,
-        csb=jnp.mean(jnp.square(along_b)) / unit**2,
-        ss=squares(cross) / unit**2,
-        spread=squares(own_b) / unit**2,
-        status=status.astype(jnp.int32),
+    unit = jnp.where(finite & (radius_a > 0), radius_a, jnp.nan)
+    # Divided before they are squared: of a class much smaller than the other the square of the unit would be 0.
+    spread_a, spread_b = (
+        squares(own / jnp.where(radius > 0, radius, 1)) for own, radius in ((own_a, radius_a), (own_b, radius_b))
     )
+    numbers = {
+        "signal": distance / unit,
+        "bias": radius_b / unit - 1,
+        "dimension": jnp.where(jnp.isfinite(unit), 1 / spread_a, jnp.nan),
+        "csa": jnp.mean(jnp.square(along_a / unit)),
+        "csb": jnp.mean(jnp.square(along_b / unit)),
+        "ss": squares(cross / unit),
+        "spread": spread_b * jnp.square(radius_b / unit),
+    }
+    fits = jnp.all(jnp.isfinite(jnp.stack(list(numbers.values()))))
+    status = jnp.where(finite, 0, NOT_FINITE) | jnp.where(finite & ~fits, COINCIDE, 0)
+    known = {name: jnp.where(jnp.isfinite(number), number, jnp.nan) for name, number in numbers.items()}
+    return PairGeometry(**known, status=status.astype(jnp.int32))
 
 
 def signal_to_noise(pair: PairGeometry, num_shots: int) -> SignalToNoise:

@@ -6,6 +6,8 @@ from jaxtyping import Real
 
 # A search in all layers together.
 ANY = "any"
+# Fewer numbers hold the median of what they are drawn from with a probability of a half at most.
+FEWEST = 3
 
 
 def median_flipped(table: pd.DataFrame) -> pd.Series:
@@ -21,7 +23,11 @@ def relative_error_of_median(counts: Real[np.ndarray, " n"]) -> float:
         ln(x_(n/2 + sqrt(n)/2) / x_(n/2 - sqrt(n)/2)) / 2
 
     which hold the median of what the n positive numbers are drawn from with a probability of 68 %, whatever that is.
+    Infinite, which is not known, for fewer numbers than `FEWEST`; 0 if those around the median are equal, as counts
+    may be: ties make that probability no smaller.
     """
     ordered, num = np.sort(counts), len(counts)
+    if num < FEWEST:
+        return float("inf")
     low = max(0, int(np.ceil((num - np.sqrt(num)) / 2)) - 1)
     return float(np.log(ordered[num - 1 - low] / ordered[low]) / 2)

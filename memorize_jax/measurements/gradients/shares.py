@@ -97,8 +97,8 @@ def ratios(rows: pd.DataFrame, epoch: int, above: Part, below: Part) -> tuple[fl
 
 
 def factor(low: float, high: float) -> float:
-    """How far a ratio is from one, either way."""
-    return max(high, 1 / low)
+    """How far a ratio is from one, either way; infinite for one of 0, NaN for none."""
+    return max(high, 1 / low if low else float("inf"))
 
 
 def rows_at(evidence: Evidence, form: str, stage: str) -> pd.DataFrame:

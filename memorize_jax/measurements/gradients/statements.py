@@ -114,7 +114,7 @@ def _unpermuted_gradient_leads_at_start(evidence):
 def _groups_contribute_alike_at_the_end(evidence):
     evidence.require("memorized")
     rows = rows_at(evidence, "eq15", "final")
-    ratio = float(total(rows, "unpermuted", "full").iloc[0] / total(rows, "permuted", "full").iloc[0])
+    ratio = float((total(rows, "unpermuted", "full") / total(rows, "permuted", "full")).iloc[0])
     return factor(ratio, ratio)
 
 

@@ -53,12 +53,15 @@ def neighbor_votes(
 def prediction_depth(votes: Int[np.ndarray, "L n"], predicted: Int[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
     """The least l such that the probes l, ..., L - 1 all vote for the class that the network predicts.
 
-    L if the last probe does not; NaN where the network predicts none (Baldock et al. 2021, section 2.1).
+    L if the last probe does not; NaN where the network predicts none, or one of the probes does not exist
+    (Baldock et al. 2021, section 2.1).
 
     Args:
-      votes: of the probe after the input, and after every analyzed layer.
+      votes: of the probe after the input, and after every analyzed layer; -1 where there is no such probe.
       predicted: -1 for none.
     """
     differs = votes != predicted
     depth = np.where(differs.any(axis=0), len(votes) - differs[::-1].argmax(axis=0), 0)
-    return np.where(predicted >= 0, depth, np.nan)
+    # A probe that does not exist is none that votes otherwise.
+    is_unknown = (votes < 0).any(axis=0) | (predicted < 0)
+    return np.where(is_unknown, np.nan, depth)

@@ -1,5 +1,6 @@
 """How much of what memorization cost comes back when layers are rewound."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -31,8 +32,8 @@ class RewindingEffect(NamedTuple):
       final: accuracy of the final network.
       peak: highest accuracy of any epoch of training.
       recoveries: of all layers and sets, in the order of the table.
-      early: names of the first third of the hidden layers; `late` of the last.
-      early_share: mean over these layers; likewise `late_share`.
+      early: names of the first third of all hidden layers; `late` of the last.
+      early_share: mean over these layers, NaN if one of them was not rewound alone; likewise `late_share`.
     """
 
     final: float
@@ -42,6 +43,11 @@ class RewindingEffect(NamedTuple):
     late: tuple[str, ...]
     early_share: float
     late_share: float
+
+    @property
+    def tells_late_from_early(self) -> bool:
+        """Whether all early and late layers were rewound, and are not the same."""
+        return self.early != self.late and bool(np.isfinite([self.early_share, self.late_share]).all())
 
     @property
     def late_recovers(self) -> bool:
@@ -54,21 +60,21 @@ class RewindingEffect(NamedTuple):
         return self.early_share >= RECOVERS
 
 
-def rewinding_effect(rewinding: pd.DataFrame, metrics: pd.DataFrame, group: str, output: str) -> RewindingEffect | None:
+def rewinding_effect(
+    rewinding: pd.DataFrame, metrics: pd.DataFrame, group: str, hidden: Sequence[str]
+) -> RewindingEffect | None:
     """Measures how much of what memorizing cost comes back when layers of the final network of one run are rewound.
 
     Args:
       group: "test" or "restored".
-      output: name of the last layer, which is not a hidden one.
+      hidden: names of all hidden layers of the network in order, whichever were rewound.
 
     Returns:
-      None where nothing was lost, or no single hidden layer was rewound.
+      None where nothing was lost.
     """
     column = f"{group}_accuracy"
     final, peak = metrics[column].iloc[-1], metrics[column].max()
-    singles = rewinding[(rewinding["num_layers"] == 1) & (rewinding["layer"] != output)]
-    hidden = singles.sort_values("layer_number")["layer"].drop_duplicates().tolist()
-    if not hidden or not peak > final:
+    if not peak > final:
         return None
     recoveries = []
     for layer, rows in rewinding.groupby("layer", sort=False):
@@ -77,5 +83,5 @@ def rewinding_effect(rewinding: pd.DataFrame, metrics: pd.DataFrame, group: str,
         recoveries.append(Recovery(str(layer), int(top["rewind_epoch"]), float(top[column]), float(share)))
     share_of = {recovery.layer: recovery.share for recovery in recoveries}
     early, late = thirds(hidden)
-    early_share, late_share = (float(np.mean([share_of[layer] for layer in chosen])) for chosen in (early, late))
-    return RewindingEffect(float(final), float(peak), tuple(recoveries), early, late, early_share, late_share)
+    means = (float(np.mean([share_of.get(layer, np.nan) for layer in chosen] or np.nan)) for chosen in (early, late))
+    return RewindingEffect(float(final), float(peak), tuple(recoveries), early, late, *means)

@@ -17,7 +17,7 @@ def rewinding_effects(study: Study, group: str) -> dict[int, RewindingEffect]:
     table = own_rows(study.tables["rewinding"])
     table = table[table["into"] == "final"]
     found = {
-        seed: rewinding_effect(table[table["seed"] == seed], study.metrics_of(seed), group, study.layers[-1])
+        seed: rewinding_effect(table[table["seed"] == seed], study.metrics_of(seed), group, study.layers[:-1])
         for seed in study.seeds
         if (table["seed"] == seed).any()
     }
@@ -29,15 +29,18 @@ def _facts(study: Study) -> dict | None:
     if not (own_rows(study.tables["rewinding"])["into"] == "final").any():
         return None
     effects = {group: rewinding_effects(study, group) for group in ("test", "restored")}
+    compared = {
+        group: [effect for effect in own.values() if effect.tells_late_from_early] for group, own in effects.items()
+    }
     shares = {
         group: {
-            "early": float(np.mean([effect.early_share for effect in own.values()])),
-            "late": float(np.mean([effect.late_share for effect in own.values()])),
-            "num_late_recover": sum(effect.late_recovers for effect in own.values()),
+            "early": float(np.mean([effect.early_share for effect in own])),
+            "late": float(np.mean([effect.late_share for effect in own])),
+            "num_late_recover": sum(effect.late_recovers for effect in own),
             "num_seeds": len(own),
-            "layers": next(iter(own.values())),
+            "layers": own[0],
         }
-        for group, own in effects.items()
+        for group, own in compared.items()
         if own
     }
     return {

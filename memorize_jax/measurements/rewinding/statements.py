@@ -53,7 +53,7 @@ def _effect(evidence: Evidence, group: str = "test") -> tuple[pd.DataFrame, Rewi
     missing = [layer for layer in evidence.hidden if layer not in set(rows["layer"])]
     if missing:
         raise NotTestable(f"{', '.join(missing)} were not rewound; use --rewind_layers=each")
-    effect = rewinding_effect(rows, evidence.tables["metrics"], group, evidence.layers[-1])
+    effect = rewinding_effect(rows, evidence.tables["metrics"], group, evidence.hidden)
     if effect is None:
         raise NotTestable("true labels of permuted examples were never known better than at the end")
     return rows, effect

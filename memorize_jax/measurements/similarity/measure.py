@@ -85,7 +85,8 @@ def plan(run: Run, settings: SimilaritySettings) -> Work:
         units += [(epoch, EPOCHS)] if epoch != best else []
         units += [(epoch, LAYERS)] if epoch in (best, final) else []
         units += [(epoch, RUNS)] if OTHER in runs and epoch in (best, final) else []
-    return Work(units, rows, reads, reads_of_others, instead=instead, counted="comparison")
+    depends_on = settings.apart_from_epochs("other")
+    return Work(units, rows, reads, reads_of_others, depends_on=depends_on, instead=instead, counted="comparison")
 
 
 def _other(run, settings):

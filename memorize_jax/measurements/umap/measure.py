@@ -57,10 +57,10 @@ def plan(run: Run, settings: UmapSettings) -> Work:
         return dict(hosted_activations(read, run.network(epoch), images, tuple(layers)))
 
     def rows(unit):
-        epoch, name = unit
+        epoch, name, stage = unit
         points = np.concatenate(activations(epoch)[name])
         places = embed(points, seed=seed, num_neighbors=settings.umap_neighbors)
-        about = {"seed": seed, "epoch": epoch, "stage": _stage(run, epoch)}
+        about = {"seed": seed, "epoch": epoch, "stage": stage}
         about |= {"layer": name, "layer_number": layers[name].number}
         result = []
         for group, own in chosen.items():
@@ -75,7 +75,9 @@ def plan(run: Run, settings: UmapSettings) -> Work:
                 result.append({**about, "group": group, "example": int(example), **labels, **place})
         return result
 
-    units = [(epoch, name) for epoch in run.select_epochs(settings.umap_epochs) for name in layers]
+    epochs = run.select_epochs(settings.umap_epochs)
+    # Which epoch is the best one may change while the network of an epoch stays what it is.
+    units = [(epoch, name, _stage(run, epoch)) for epoch in epochs for name in layers]
     return Work(
         units,
         rows,

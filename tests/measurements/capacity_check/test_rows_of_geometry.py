@@ -10,7 +10,7 @@ from memorize_jax.measurements.driver import measure
 from memorize_jax.measurements.geometry import MEASUREMENT as GEOMETRY
 from memorize_jax.measurements.registry import measurements, order_of_work
 from memorize_jax.runs.folder import RunFolder
-from memorize_jax.storage.files import read_json, write_json
+from memorize_jax.storage import unit_notes
 from tests.measurements import tiny
 
 PRESET = tiny.PRESET.replace("geometry", joint_draws=8, example_repeats=2)
@@ -54,16 +54,22 @@ def own(monkeypatch):
     monkeypatch.setattr(MODULE, "compiled_network_geometries", refuse)
 
 
+def noted(run):
+    """File, content of its first line, other lines of the notes of the geometry."""
+    path = run.results / "geometry.units.jsonl"
+    first, *others = path.read_bytes().splitlines(keepends=True)
+    return path, unit_notes._content(first), others
+
+
 def change_note(run, **changes):
     """Changes what the rows of the geometry are said to depend on."""
-    notes, _ = read_json(run.results / "units.json")
-    notes["geometry"]["settings"] |= changes
-    write_json(run.results / "units.json", notes)
+    path, first, others = noted(run)
+    first[1] |= changes
+    path.write_bytes(b"".join([unit_notes._written(*first), *others]))
 
 
 def change_settings(run, **changes):
-    notes, _ = read_json(run.results / "units.json")
-    change_note(run, settings=notes["geometry"]["settings"]["settings"] | changes)
+    change_note(run, settings=noted(run)[1][1]["settings"] | changes)
 
 
 def test_the_table_is_the_same_and_nothing_is_measured_again(run, made, own):
@@ -104,7 +110,7 @@ def test_units_of_a_table_in_the_making_are_taken_too(tiny_runs, made, tmp_path,
     [
         lambda run: (run.results / "geometry.csv").write_text((run.results / "geometry.csv").read_text() + "\n"),
         lambda run: (run.results / "geometry.csv").unlink(),
-        lambda run: (run.results / "units.json").write_text("no notes"),
+        lambda run: (run.results / "geometry.units.jsonl").write_text("no notes"),
         lambda run: change_note(run, identity="another"),
         lambda run: change_note(run, restores=[1]),
         lambda run: change_note(run, provenance={"commit": "another"}),

@@ -119,3 +119,5 @@ def test_means_that_cannot_be_used_say_why():
     assert (same.status, same.within, same.is_spread, same.is_apart) == (COINCIDE, None, False, False)
     two = class_means(np.array([[1.0, 0], [1.0, 0], [0, 1.0]]), counts, 1.0)
     assert (two.status, two.is_spread, two.is_apart) == (0, True, False)
+    line = class_means(np.array([[-1.0, 0], [0, 0], [1.0, 0]]), counts, 1.0)
+    assert (line.status, line.is_spread, line.is_apart, line.within is None) == (0, False, True, False)

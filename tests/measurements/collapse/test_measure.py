@@ -13,7 +13,14 @@ from memorize_jax.data import PermutedLabels, channel_statistics
 from memorize_jax.measurements.collapse import COLUMNS, MEASUREMENT, CollapseSettings, passes
 from memorize_jax.measurements.collapse.labelings import label_groups
 from memorize_jax.measurements.collapse.layers import layer_rows
-from memorize_jax.measurements.collapse.means import EMPTY_CLASS, NO_REFERENCE, NONE_WRONG, NOT_FINITE
+from memorize_jax.measurements.collapse.means import (
+    AT_CENTER,
+    COINCIDE,
+    EMPTY_CLASS,
+    NO_REFERENCE,
+    NONE_WRONG,
+    NOT_FINITE,
+)
 from memorize_jax.measurements.driver import measure
 from memorize_jax.runs.run import open_run
 from tests.measurements.collapse.test_centroids import brute_nc1, centroids_of
@@ -75,9 +82,10 @@ def test_every_number_is_that_of_brute_force(measured):
     assert (table["status"] == 0).all()
 
 
-def rows_of(run, labels, network=None):
+def rows_of(run, labels, network=None, factor=1):
     names = tuple(run.layers)
-    read = head_reader(run.model(), run.statistics, names[1:], names[-1])
+    own = head_reader(run.model(), run.statistics, names[1:], names[-1])
+    read = lambda variables, images: {name: factor * points for name, points in own(variables, images).items()}
     images, labelings = [split.images for split in run.splits], label_groups(labels, run.splits.test.labels)
     found = layer_rows(read, network or run.network(3), images, labelings, names, 3)
     return pd.DataFrame(found).set_index(["layer", "group"])
@@ -90,6 +98,43 @@ def test_batches_and_layers_one_at_a_time_give_the_same(measured, monkeypatch):
     found = rows_of(run, run.labels)
     expected = table.loc[3].drop(columns=["seed", "layer_number"])
     pd.testing.assert_frame_equal(found[expected.columns], expected, rtol=1e-4, atol=1e-6, check_dtype=False)
+
+
+@pytest.mark.parametrize("power", [-80, 80])
+def test_activations_in_another_unit_give_the_same_to_the_last_bit(measured, power):
+    run, _ = measured
+    found, expected = (rows_of(run, run.labels, factor=np.float32(2.0**own)) for own in (power, 0))
+    pd.testing.assert_frame_equal(found, expected, check_exact=True)
+
+
+def rows_of_points(classes, factor):
+    """The rows of a layer of arrays [C, n, d], in units of a factor, as training and as test examples."""
+    number, each, width = classes.shape
+    points, labels = classes.reshape(-1, width).astype(np.float32), np.repeat(np.arange(number, dtype=np.int32), each)
+    labelings = label_groups(PermutedLabels(labels, labels, np.zeros(len(labels), bool)), labels)
+    read = lambda variables, images: {"points": np.float32(factor) * images, "head": images[:, :number]}
+    found = pd.DataFrame(layer_rows(read, {}, [points, points], labelings, ("points", "head"), number))
+    return found.set_index(["layer", "group"]).loc["points"]
+
+
+@pytest.mark.parametrize("factor", [1, 1e-20, 1e20])
+def test_centroids_that_coincide_leave_no_number(factor):
+    half = np.random.default_rng(0).normal(size=(20, 6))
+    rows = rows_of_points(np.stack([np.concatenate([half, -half])] * 2), factor)
+    assert (rows["status"] == COINCIDE | NO_REFERENCE).all()
+    assert rows[NUMBERS].isna().all(axis=None)
+
+
+@pytest.mark.parametrize("factor", [1, 1e-20, 1e20])
+def test_a_centroid_at_the_center_has_a_distance_and_no_angle(factor):
+    half = 0.1 * np.random.default_rng(0).normal(size=(15, 6))
+    classes = np.concatenate([half, -half]) + np.arange(-1, 2)[:, None, None] * np.eye(6)[0]
+    rows = rows_of_points(classes, factor)
+    assert (rows["status"] == AT_CENTER).all()
+    assert rows["nc2_angle"].isna().all()
+    np.testing.assert_allclose(rows["nc2_norm"], np.std([1, 0, 1]) / np.mean([1, 0, 1]), rtol=1e-6)
+    points, labels = classes.reshape(-1, 6), np.repeat(np.arange(3), 30)
+    np.testing.assert_allclose(rows["nc1_true"], brute_nc1(points, labels), rtol=1e-5)
 
 
 def test_classes_without_examples_leave_no_number(measured):

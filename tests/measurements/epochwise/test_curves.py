@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 
 from memorize_jax.claims.shapes import descents
+from memorize_jax.claims.sheet import judge
+from memorize_jax.measurements import registry
 from memorize_jax.measurements.epochwise.curves import course, smoothed
 from memorize_jax.measurements.epochwise.section import SECTION, turns
+from memorize_jax.statistics import student_t_interval
 from tests.claims.invented import judged, over_epochs
 
 
@@ -49,6 +52,26 @@ def test_the_report_has_the_turns_of_every_fraction():
     assert np.isnan(table.loc[0.0, ["peak", "low", "peak_epoch"]].astype(float)).all()
     _, view = SECTION.views["test_error_over_epochs"]
     assert [found and len(found.whole) for found in (view(study), view(study._replace(axes=())))] == [3, None]
+
+
+def test_labels_fitted_at_epoch_0_are_fitted_and_one_seed_that_never_fits_them_leaves_no_epoch():
+    base = over_epochs((0, 1))
+    metrics = base.tables["metrics"]
+    of_second_seed = metrics["permuted_fraction"].map({0.0: 0, 0.5: 10, 1.0: 99})
+    since = of_second_seed.where(metrics["seed"] == 1, 0)
+    fitted = metrics.assign(train_accuracy=(metrics["epoch"] >= since) * 1.0)
+    np.testing.assert_array_equal(turns(base._replace(tables={"metrics": fitted}))["fitted_epoch"], [0, 10, np.nan])
+
+
+def test_every_part_must_be_above_the_threshold():
+    """The part of the least mean holds, and another one scatters across the threshold."""
+    (one,) = (one for one in registry.statements() if one.name == "some_noise_descends_twice")
+    parts = np.array([[2.0, 0.9, 9.0], [2.1, 3.7, 9.0], [2.2, 1.9, 9.0]])
+    claim = judge(one._replace(over_seeds=lambda seeds: parts), over_epochs((0, 1, 2)))
+    assert claim.measured == pytest.approx(2.1)
+    interval = student_t_interval(parts, level=0.95)
+    assert (claim.low, claim.high) == pytest.approx((interval.low[1], interval.high[0]))
+    assert claim.verdict == "undecided"
 
 
 def test_the_interval_over_seeds_decides():

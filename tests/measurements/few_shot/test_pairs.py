@@ -16,6 +16,8 @@ from memorize_jax.measurements.few_shot.network import few_shot
 from memorize_jax.measurements.few_shot.pairs import frames, pair_geometry, predicted_error, signal_to_noise
 from memorize_jax.measurements.few_shot.prototypes import draw_prototypes, simulated_errors
 
+UNSCALED = products.Scale(jnp.zeros((1, 1)), jnp.ones(()))
+
 
 def explicit(a, b, m):
     """Everything from covariance matrices; the last two are both signal-to-noise ratios."""
@@ -33,7 +35,7 @@ def explicit(a, b, m):
 
 @jax.jit
 def of_pair(a, b):
-    rows = [frames(points) for points in (a, b)]
+    rows = [frames(points, UNSCALED) for points in (a, b)]
     return pair_geometry(rows[0] @ rows[0].T, rows[0] @ rows[1].T, rows[1] @ rows[1].T)
 
 
@@ -64,7 +66,7 @@ def test_rotation_scale_and_translation_change_nothing(x64):
 def test_simulated_errors_equal_a_loop(x64):
     a, b = classes()
     weights = np.asarray(draw_prototypes(jax.random.key(0), (2, 15), 3, 8))
-    rows = [frames(jnp.asarray(points)) for points in (a, b)]
+    rows = [frames(jnp.asarray(points), UNSCALED) for points in (a, b)]
     found = simulated_errors(rows[0] @ rows[0].T, rows[0] @ rows[1].T, rows[1] @ rows[1].T, *map(jnp.asarray, weights))
     for draw, (own, other) in enumerate(zip(*weights, strict=True)):
         assert np.sort(own)[-4:].tolist() == pytest.approx([0, 1 / 3, 1 / 3, 1 / 3])
@@ -95,6 +97,44 @@ def test_classes_in_blocks_are_as_all_at_once(monkeypatch):
         np.testing.assert_allclose(one[keep], other[keep], rtol=2e-4, atol=1e-6)
     a, b = points[3].astype(float), points[1].astype(float)
     np.testing.assert_allclose(whole.pairs.csb[0, 3, 1], explicit(a, b, 1)[0]["csb"], rtol=1e-4)
+
+
+def check_pairs(found, points, places):
+    """Compares ordered pairs of classes with float64 covariances of the same points."""
+    for a, b in places:
+        expected, *_ = explicit(points[a].astype(float), points[b].astype(float), 1)
+        for name, value in expected.items():
+            np.testing.assert_allclose(getattr(found.pairs, name)[0, a, b], value, rtol=3e-5, err_msg=name)
+        assert found.pairs.status[0, a, b] == 0
+
+
+@pytest.mark.parametrize("far", [1e2, 1e4, np.inf, np.nan])
+def test_an_example_far_from_all_others_changes_no_pair_of_other_classes(far):
+    points = classes(4).astype(np.float32)
+    without = measured(points)
+    points[0, 0] += far
+    found, others = measured(points), [(a, b) for a in (1, 2, 3) for b in (1, 2, 3) if a != b]
+    check_pairs(found, points, others)
+    for a, b in others:
+        np.testing.assert_array_equal(found.errors[0, :, a, b], without.errors[0, :, a, b])
+    if np.isfinite(far):
+        check_pairs(found, points, [(0, 1), (1, 0)])
+    else:
+        assert found.pairs.status[0, 0, 1] == NOT_FINITE
+
+
+def test_a_class_much_smaller_than_the_others_has_its_numbers_or_a_reason():
+    points = classes(3)
+    points[1] -= points[1].mean(0)
+    small = np.stack([points[0], 1e-8 * points[1], points[2]]).astype(np.float32)
+    check_pairs(measured(small), small, [(1, 0), (1, 2), (0, 2)])
+    smaller = np.stack([points[0], 1e-11 * points[1], points[2]]).astype(np.float32)
+    found, (expected, *_) = measured(smaller).pairs, explicit(*smaller[[1, 0]].astype(float), 1)
+    for name in ("signal", "bias", "dimension", "csa", "ss"):
+        np.testing.assert_allclose(getattr(found, name)[0, 1, 0], expected[name], rtol=3e-5, err_msg=name)
+    # No number of float32 is as large.
+    assert expected["csb"] > np.finfo(np.float32).max
+    assert (np.isnan(found.csb[0, 1, 0]), found.status[0, 1, 0], found.status[0, 0, 2]) == (True, COINCIDE, 0)
 
 
 def ellipsoids(key, distance):

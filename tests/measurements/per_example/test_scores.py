@@ -84,6 +84,17 @@ def test_depth_is_the_layer_from_which_on_all_probes_agree():
     np.testing.assert_array_equal(prediction_depth(votes, predicted), [0, 2, 2, 3, np.nan])
 
 
+@pytest.mark.parametrize("layer", [0, 1, 2])
+def test_without_one_of_the_probes_no_depth_is_known_and_nothing_is_ranked_by_it(layer):
+    labels, points = np.arange(30) % 3, rng.normal(size=(3, 30, 4))
+    points[layer, 7, 1] = np.inf
+    votes = np.stack([np.asarray(neighbor_votes(one, labels, num_neighbors=3, num_classes=3)) for one in points])
+    assert (votes == -1).all(axis=1).tolist() == [place == layer for place in range(3)]
+    depth = prediction_depth(votes, labels)
+    assert np.isnan(depth).all()
+    assert np.isnan(auroc(depth, labels == 0)).all()
+
+
 def test_the_auroc_is_that_of_all_pairs_with_delongs_variance():
     scores, wrong = rng.integers(0, 9, 60) / 2.0, rng.random(60) < 0.4
     scores[wrong] += 1

@@ -132,6 +132,20 @@ def test_gram_matrices_of_a_network_block_by_block(monkeypatch):
     assert not whole[:, 10].any()
 
 
+@pytest.mark.parametrize("number", [1, 2, 33, 100])
+def test_points_are_counted_from_their_middle(number):
+    points = np.random.default_rng(0).normal(size=(number, 5)).astype(np.float32) + 50
+    points[0] += 1e4 * (number > 2)
+    layers_of = lambda images: {"": jnp.asarray(images)}
+    (scale,) = products.layer_scales(layers_of, points)
+    assert np.abs(scale.origin - 50).max() < 4
+    assert np.abs(products.shifted_layers(layers_of, points)(points)[0]).max() < 2
+    same = np.repeat(points[:1] / 3, number, axis=0)
+    assert not products.shifted_layers(layers_of, same)(same)[0].any()
+    points[: number // 3] = np.nan
+    assert np.isfinite(products.layer_scales(layers_of, points)[0].origin).all()
+
+
 def test_blocks_are_as_large_as_memory_allows():
     assert products.examples_per_block(1000, 1000, 7) == 1000
     assert products.examples_per_block(1000, 300_000, 20) == 334
