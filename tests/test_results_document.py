@@ -248,7 +248,7 @@ EXPECTED = {
     # Half of 0.1 times the 97.5 % point of Student's t with one degree of freedom.
     "ensemble": ("| test | 30.0 ± 63.5 |", "experiments.train --workdir=runs/mine/seed_1 --epochs=2"),
     "sweep": (
-        "| labels permuted | 4; 8; 0 |",
+        "| labels permuted | 0; 4; 8 |",
         "| 0.0 | 0 | 2 | 25.0 | 25.0 | 25.0 | – | – |",
         "experiments.train --workdir=runs/mine/c --epochs=2",
     ),
