@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Shaped
 
-from memorize_jax.geometry.scale import power_of_two
+from memorize_jax.scale import power_of_two
 
 # Activations of a block, and its inner products, take so much at most; two blocks are held.
 BLOCK_BYTES = 2**29

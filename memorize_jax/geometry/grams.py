@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int32
 
 from memorize_jax.geometry.batching import chunked_map
-from memorize_jax.geometry.scale import power_of_two
+from memorize_jax.scale import power_of_two
 
 # 1 where an example is present; a constant where all are.
 Mask = Float[Array | np.ndarray, "*P M"]

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Shaped
 
 from memorize_jax.activations import BATCH, HOST_BYTES, Reader
-from memorize_jax.geometry.scale import power_of_two
+from memorize_jax.scale import power_of_two
 
 
 class Batch(NamedTuple):

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from memorize_jax.geometry.scale import power_of_two
+from memorize_jax.scale import power_of_two
 
 # Distances of so many examples to all others are held together.
 BLOCK = 512
