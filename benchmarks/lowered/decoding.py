@@ -19,7 +19,7 @@ def decoding(num_classes: int, num_examples: int, num_features: int, num_compone
     directions = array(num_classes * num_components, num_features)
     owner, number = array(num_classes * num_components, dtype=jnp.int32), array(num_classes, dtype=jnp.int32)
     small, left = array(num_components, num_components), array(num_examples, num_components)
-    classes = (array(num_classes, *gram.shape), rows, array())
+    classes = (array(num_classes, *gram.shape), rows)
     scored = (directions, (owner, owner), (number, number), x)
     absent = array(num_classes, dtype=bool)
     listed = {

@@ -123,8 +123,9 @@ def of_examples(network: Network) -> list[Program]:
     votes = functools.partial(neighbor_votes, num_neighbors=2, num_classes=sizes.num_classes)
     read = head_reader(network.model, network.statistics, network.names, network.names[-1])
     first = lambda variables, images: passes._first_points(read, network.names, variables, images)
-    origins = jax.eval_shape(first, variables, network.images(1))
-    axes = {name: array(3, leaf.shape[1]) for name, leaf in origins.items()}
+    points = jax.eval_shape(first, variables, network.images(1))
+    origins = {name: passes.Origin(leaf, array()) for name, leaf in points.items()}
+    axes = {name: array(3, leaf.shape[1]) for name, leaf in points.items()}
     sums = lambda *given: passes._sums(read, network.names, sizes.num_classes, *given)
     products = lambda *given: passes._products(read, network.names[-1], *given)
     place, flipping = "measurements.collapse.passes:", "measurements.flipping.search:"
