@@ -32,7 +32,7 @@ LEARNED_EPOCH = (
 CUMULATIVE_LOSS = "cross-entropy of the assigned label in nats, sum over the stored epochs"
 DEPTH = (
     "place (0 is the input) of the first layer from which on the nearest neighbors vote for the class that the network "
-    "gives; num_probes if those of the last layer do not; NaN if not measured"
+    "gives; num_probes if those of the last layer do not; NaN if not measured, or if a layer is not finite"
 )
 MEANINGS = {
     "learned_epoch": LEARNED_EPOCH,
