@@ -1,8 +1,19 @@
 """Named random streams: one seed, one independent key per purpose."""
 
 import zlib
+from typing import Any
 
 import jax
+import jax.numpy as jnp
+
+
+def check_key(key: Any) -> None:
+    """ValueError for what is no key of jax, of the old kind or the new; a batch of keys is one inside vmap alone."""
+    is_new = hasattr(key, "dtype") and jnp.issubdtype(key.dtype, jax.dtypes.prng_key)
+    is_old = getattr(key, "dtype", None) == jnp.uint32 and key.ndim == 1
+    if not (is_old or (is_new and key.ndim == 0)):
+        of = f" of {key.dtype} {list(key.shape)}" if hasattr(key, "dtype") else f" {key!r}"
+        raise ValueError(f"expected one key of jax.random.key(seed), got {type(key).__name__}{of}")
 
 
 def stream(seed_or_key, name: str) -> jax.Array:

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 
 from memorize_jax import taps
 from memorize_jax.adapters.network import WatchedNetwork, modules_of_layers
+from memorize_jax.taps.choice import AUTO, check_patterns, fitting
 from memorize_jax.taps.libraries import library_of
 from memorize_jax.taps.recording import READ
 
@@ -101,7 +102,24 @@ def _reader(template, library, given, layers) -> tuple[Callable[[Any, Any], Any]
     if not callable(given):
         raise ValueError(f"expected network= to apply parameters, got {type(given).__name__}")
     # A jitted function would give its layers in the order of their names.
-    return inspect.unwrap(given), None
+    return _chosen(inspect.unwrap(given), check_patterns(layers)), None
+
+
+def _chosen(function, patterns):
+    """The function with the layers that are asked for alone, and the answers, which come last."""
+    if patterns == (AUTO,):
+        return function
+
+    def chosen(params, inputs):
+        shown = _named(function(params, inputs))
+        *_, answers = shown
+        fits = {pattern: fitting(pattern, list(shown)) for pattern in patterns}
+        if nothing := [pattern for pattern, names in fits.items() if not names]:
+            raise ValueError(f"expected layers out of {', '.join(shown)}, got {nothing[0]!r}")
+        wanted = {answers}.union(*fits.values())
+        return collections.OrderedDict((name, value) for name, value in shown.items() if name in wanted)
+
+    return chosen
 
 
 def _mode(module):
@@ -112,7 +130,12 @@ def _mode(module):
 
 def _named(shown: Any) -> collections.OrderedDict[str, Any]:
     """What layers show, the answers last; of a function that gives answers alone these. In an order that jax keeps."""
-    return collections.OrderedDict(shown if isinstance(shown, Mapping) else {ANSWER: shown})
+    if not isinstance(shown, Mapping):
+        shown = {ANSWER: shown}
+    for name, value in shown.items():
+        if not hasattr(value, "shape"):
+            raise ValueError(f"expected the network to give an array as {name!r}, got {type(value).__name__}")
+    return collections.OrderedDict(shown)
 
 
 def _filled(parts):

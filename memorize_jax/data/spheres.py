@@ -3,6 +3,7 @@
 import numpy as np
 
 from memorize_jax.data.splits import Split, Splits
+from memorize_jax.whole import check_whole
 
 
 def make_spheres(
@@ -32,6 +33,12 @@ def make_spheres(
     """
     if num_classes % 2 or num_classes < 2:
         raise ValueError(f"expected an even number of classes (centers come in pairs), got {num_classes}")
+    sizes = {"sphere_dimension": sphere_dimension, "train_per_class": train_per_class}
+    for setting, value in sizes.items():
+        check_whole(setting, value, least=1)
+    check_whole("test_per_class", test_per_class, least=0)
+    if not 0 <= radius < np.inf:
+        raise ValueError(f"expected radius >= 0, got {radius}")
     if span not in ("with_center", "random"):
         raise ValueError(f"expected span to be 'with_center' or 'random', got {span!r}")
     if num_features < (least := max(num_classes // 2, sphere_dimension)):

@@ -9,6 +9,7 @@ from jaxtyping import Int, PRNGKeyArray
 
 from memorize_jax.data.labels import PermutedLabels
 from memorize_jax.keys import stream
+from memorize_jax.whole import check_whole
 
 GROUPS = ("unpermuted", "permuted", "restored", "test")
 
@@ -56,8 +57,12 @@ def manifold_indices(
         class has enough.
     """
     for setting, value in (("examples_per_class", examples_per_class), ("max_classes", max_classes)):
-        if value is not None and value < 1:
-            raise ValueError(f"expected {setting} >= 1, got {value}")
+        if value is not None:
+            check_whole(setting, value, least=1)
+    if len(group.labels) != len(group.indices):
+        raise ValueError(f"expected a label for each of {len(group.indices)} indices, got {len(group.labels)}")
+    if wrong := [label for label in np.unique(group.labels).tolist() if not 0 <= label < num_classes]:
+        raise ValueError(f"expected labels of {name} between 0 and {num_classes - 1}, got {wrong[0]}")
     counts = np.bincount(group.labels, minlength=num_classes)
     key = stream(key, "manifold examples")
     seed = np.asarray(jax.random.key_data(key)).ravel().tolist()

@@ -79,6 +79,7 @@ def solve_anchors(frame: Frame, draws: FrameDraws, *, options: GeometryOptions |
 @functools.partial(jax.jit, static_argnames="options")
 @jax.default_matmul_precision("highest")
 def _solve_anchors(frame, draws, kappa, *, options):
+    kappa = _margin(kappa)
     # custom_vjp hides what a function returns.
     _, solution = squared_distance(frame @ frame.T, draws @ frame.T + kappa, options)  # pyright: ignore[reportGeneralTypeIssues]
     return _anchors_of(frame, draws, kappa, jax.lax.stop_gradient(solution))
@@ -144,6 +145,11 @@ def anchor_statistics(
     return statistics_of_anchors(*_floating(frame, draws), kappa=kappa, options=static)
 
 
+def _margin(kappa):
+    """NaN for what is no margin, so that nothing plausible comes of it."""
+    return jnp.where(jnp.asarray(kappa) >= 0, kappa, jnp.nan)
+
+
 def _floating(frame, draws):
     # Programs are solved in float32 or float64; half precision and integers become float32.
     dtype = jnp.result_type(frame, draws, jnp.float32)
@@ -167,11 +173,13 @@ def statistics_of_anchors(
       num_directions: that the draws really span, if fewer than D.
       direction_norm: norm of t_D within these directions, if not that of all D coordinates.
     """
+    kappa = _margin(kappa)
     # custom_vjp hides what a function returns.
     distance, solution = squared_distance(frame @ frame.T, draws @ frame.T + kappa, options)  # pyright: ignore[reportGeneralTypeIssues]
     # Only the capacity carries a gradient: the anchors' own would need the solver's.
     frame, draws, fixed_kappa, solution = jax.lax.stop_gradient((frame, draws, kappa, solution))
     found = _anchors_of(frame, draws, fixed_kappa, solution)
+    mass = jnp.sum(found.multipliers, axis=1)
     num_draws = draws.shape[0]
     capacity = 1 / jnp.mean(distance)
     spread = jnp.std(distance, ddof=1) if num_draws > 1 else jnp.nan
@@ -192,7 +200,7 @@ def statistics_of_anchors(
         dimension=jnp.asarray(num_directions * jnp.mean(cosine) ** 2),
         mean_kkt_residual=jnp.mean(found.kkt_residual),
         kkt_residual=jnp.max(found.kkt_residual),
-        active_fraction=jnp.mean((jnp.sum(found.multipliers, axis=1) > 0).astype(frame.dtype)),
+        active_fraction=jnp.mean(jnp.where(jnp.isnan(mass), jnp.nan, mass > 0)),
     )
 
 

@@ -5,7 +5,7 @@ are projected out of the data first: the ones after whose removal the centers ar
 """
 
 import functools
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -14,8 +14,9 @@ from jaxtyping import Array, Float, Int32, PRNGKeyArray
 from memorize_jax.geometry import center_callback, center_search, many_centers
 from memorize_jax.geometry.center_search import mean_absolute_cosine
 from memorize_jax.geometry.notebook import by_field
-from memorize_jax.geometry.points import is_concrete
+from memorize_jax.geometry.points import as_array, is_concrete
 from memorize_jax.keys import stream
+from memorize_jax.whole import check_whole
 
 
 class CenterStructure(NamedTuple):
@@ -35,7 +36,7 @@ class CenterStructure(NamedTuple):
 
 
 def center_structure(
-    gram: Float[Array, "P P"],
+    gram: Any,
     *,
     key: PRNGKeyArray,
     num_components: int | None = None,
@@ -59,7 +60,7 @@ def center_structure(
     takes a center away altogether: where there is no other, nothing is removed.
 
     Args:
-      gram: inner products of the centers about any common origin.
+      gram: [P, P], inner products of the centers about any common origin; half precision and integers become float32.
       min_components: least K to choose from, if there is one; the published tool uses 1.
       neighbors: whether also to find the directions for max(1, round(P / 20)) fewer and more than K, or as many as
         there can be.
@@ -67,12 +68,17 @@ def center_structure(
         `jax.export` is to store for the processor of another process cannot be, as for `GeometryOptions.solver`.
 
     Raises:
-      ValueError: K beyond P - 2; outside jit also beyond the rank, which inside gives NaN in all but K and the
-        correlation before.
+      ValueError: no square matrix of real numbers, numbers that are not whole, K beyond P - 2; outside jit also K
+        beyond the rank, which inside gives NaN in all but K and the correlation before.
 
     References:
       Cohen, Chung, Lee & Sompolinsky 2020, supplement; Stephenson et al. 2021, appendix A.1.2.
     """
+    gram = jnp.asarray(as_array(gram, "gram"))
+    if gram.ndim != 2 or gram.shape[0] != gram.shape[1] or not len(gram):
+        raise ValueError(f"expected gram [P, P], got {list(gram.shape)}")
+    gram = gram.astype(jnp.promote_types(gram.dtype, jnp.float32))
+    check_whole("min_components", min_components, least=0)
     check_num_components(gram, num_components)
     if on_host is None:
         on_host = center_callback.is_possible(len(gram), num_components)
@@ -181,6 +187,11 @@ def _normalized(gram):
     return centering, size, center_search.decompose(centered / size)
 
 
+def correlation_of(gram: Float[Array, "P P"]) -> Float[Array, ""]:
+    """The mean |cos| between centers about their mean, of `gram` about any common origin."""
+    return mean_absolute_cosine(_normalized(gram)[2].gram)
+
+
 def max_num_components(num_manifolds: int) -> int:
     """Largest K for any `num_manifolds` manifolds: their centers about the mean have at most P - 1 dimensions."""
     return max(num_manifolds - 2, 0)
@@ -190,6 +201,7 @@ def check_num_components(gram: Float[Array, "P P"], num_components: int | None) 
     """ValueError for a K that would leave the centers no direction to differ in; inside jit if it never could."""
     if num_components is None:
         return
+    check_whole("num_center_components", num_components)
     bound, reason = max_num_components(len(gram)), "number of manifolds minus 2"
     if 0 <= num_components <= bound and is_concrete(gram) and jnp.all(jnp.isfinite(gram)):
         bound, reason = int(jax.jit(_normalized)(gram)[2].bound), "rank of the centers minus 1"

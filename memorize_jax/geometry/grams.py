@@ -32,6 +32,7 @@ class Grams(NamedTuple):
     # fixed
     centers_cross: Float[Array, "P P"]
     center_squares: Float[Array, " P"]  # of the centers before the removal of given directions, if there are any
+    centers_before: Float[Array, "P P"] | None  # centers with centers before that removal; None if there is none
     # what rounding is relative to: root mean square norm of the points, a quarter of their common offset's
     size: Float[Array, ""]
     scale: Float[Array, ""]  # the unit of length
@@ -62,6 +63,7 @@ class Reference(NamedTuple):
     means: Float[Array, "P N"]  # in that unit, counted from the origin
     centers: Float[Array, "P N"]  # the means about the mean of all points, without the removed directions
     center_squares: Float[Array, " P"]  # squares of the same before the removal
+    centers_before: Float[Array, "P P"] | None  # their inner products before the removal; None if there is none
     basis: Float[Array, "K N"] | None  # removed directions
 
 
@@ -105,11 +107,12 @@ def reference_of(
     means = summaries.mean / scale
     count = jnp.sum(mask, axis=1)
     centers = means - (count / jnp.maximum(jnp.sum(count), 1)) @ means
-    center_squares = jnp.sum(centers**2, axis=1)
+    center_squares, before = jnp.sum(centers**2, axis=1), None
     if center_basis is not None:
+        before = jax.lax.stop_gradient(centers @ centers.T)
         center_basis = _rows(center_basis, means.shape[1]).astype(means.dtype)
         centers = centers - (centers @ center_basis.T) @ center_basis
-    return Reference(origin, scale, means, centers, center_squares, center_basis)
+    return Reference(origin, scale, means, centers, center_squares, before, center_basis)
 
 
 def offsets_from_center(
@@ -149,6 +152,7 @@ def assemble_grams(
         centers=centers @ centers.T,
         centers_cross=centers @ jax.lax.stop_gradient(centers).T,
         center_squares=reference.center_squares,
+        centers_before=reference.centers_before,
         size=jnp.sqrt(own_mean_square + jnp.mean(jnp.sum(reference.means**2, axis=1)) + jnp.sum(offset**2)),
         scale=reference.scale * origin.unit,
         finite=finite,

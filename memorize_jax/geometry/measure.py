@@ -3,15 +3,15 @@
 import dataclasses
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import PRNGKeyArray
 
-from memorize_jax.geometry.grams import Mask
 from memorize_jax.geometry.layer_by_layer import joint_of_layers, mean_field_of_layers
+from memorize_jax.geometry.layers import Layers, read_layers
 from memorize_jax.geometry.options import (
     JOINT,
     MEAN_FIELD,
@@ -20,8 +20,9 @@ from memorize_jax.geometry.options import (
     mean_field_options,
     read_options,
 )
-from memorize_jax.geometry.points import is_concrete, read_manifolds
+from memorize_jax.geometry.points import is_concrete
 from memorize_jax.geometry.result import JointGeometry, ManifoldGeometry
+from memorize_jax.keys import check_key
 from memorize_jax.threads import one_thread
 
 Options = GeometryOptions | None
@@ -56,8 +57,8 @@ def manifold_geometry(
         have more rows than columns, which looks like features x examples (an array [P, M, N] is taken at its word).
 
     Raises:
-      ValueError: what is no real numbers, wrong shapes or options, more than memory holds; outside jit also NaN or
-        infinite points.
+      ValueError: what is no real numbers, no key, wrong shapes or options, more than memory holds; outside jit also
+        NaN or infinite points.
 
     References:
       Stephenson et al. 2021, section 3.2 and appendix A.1.
@@ -120,22 +121,12 @@ def layer_joint_geometry(
     return _measured(_joint, layers, key, classes, read_options(options, fields, JOINT))
 
 
-class _Read(NamedTuple):
-    """Layers that show the same examples, as `points.read_manifolds` leaves them."""
-
-    points: tuple[Float[Array, "P M _"], ...]
-    mask: Mask
-    exponents: np.ndarray
-    shape: tuple
-
-
 def _measured(
-    measure: Callable[[_Read, PRNGKeyArray, GeometryOptions], Result], layers, key, classes, options
+    measure: Callable[[Layers, PRNGKeyArray, GeometryOptions], Result], layers, key, classes, options
 ) -> Result:
     """Reads layers, measures and names them, warns of problems; None is the name of points that are no layer."""
-    if not layers:
-        raise ValueError("expected at least one layer, got none")
-    read = _read_layers(layers, keep_origin=measure is _joint and options.center == "none")
+    check_key(key)
+    read = read_layers(layers, keep_origin=measure is _joint and options.center == "none")
     if classes is not None and len(classes) != len(read.mask):
         raise ValueError(f"expected classes [{len(read.mask)}], got {len(classes)}")
     is_list = measure is _mean_field and isinstance(layers.get(None), (list, tuple))
@@ -153,19 +144,6 @@ def _measured(
     if is_concrete(found.status) and (problems := found.problems()):
         warnings.warn("; ".join(problems), stacklevel=3)
     return found
-
-
-def _read_layers(layers, *, keep_origin) -> _Read:
-    called = {name: "points" if name is None else f"points of layer {name!r}" for name in layers}
-    read = {name: read_manifolds(x, called[name], keep_origin=keep_origin) for name, x in layers.items()}
-    masks = [one.mask for one in read.values()]
-    if any(mask.shape != masks[0].shape or np.any(mask != masks[0]) for mask in masks):
-        counts = {name: np.sum(one.mask, axis=1, dtype=int).tolist() for name, one in read.items()}
-        raise ValueError(f"expected the same manifolds and examples in every layer, got examples {counts}")
-    dtype = jnp.result_type(*(one.points.dtype for one in read.values()))
-    points = tuple(one.points.astype(dtype) for one in read.values())
-    exponents = np.array([[one.exponent] for one in read.values()])
-    return _Read(points, masks[0].astype(dtype), exponents, (len(points), *masks[0].shape, dtype))
 
 
 def _mean_field(read, key, options) -> ManifoldGeometry:

@@ -30,7 +30,7 @@ from memorize_jax.geometry.participation import (
     participation_of_points,
     stacked,
 )
-from memorize_jax.geometry.pipeline import geometry_of_frames
+from memorize_jax.geometry.pipeline import geometry_of_frames, with_given
 from memorize_jax.geometry.result import JointGeometry, ManifoldGeometry
 from memorize_jax.threads import one_thread
 
@@ -79,6 +79,8 @@ def geometries_of_one_layer(
             min_components=1 if options.compat == "mftma" else 0,
             neighbors=options.vary_components,
         )
+        if reference.centers_before is not None and mean_field.center_basis is not None:
+            structure = with_given(structure, reference.centers_before, mean_field.center_basis)
         structure = _narrowed(structure)
         traced = (structure, key, mean_field.draws, mean_field.kappa)
         found = _mean_field(points, mask, reference, finite, own, *traced, options=options)

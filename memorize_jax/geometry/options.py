@@ -1,24 +1,34 @@
 """Options of all measurements of manifolds: one record, validated here and nowhere else."""
 
 import dataclasses
+import functools
+import numbers
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from memorize_jax.geometry.batching import peak_bytes
 from memorize_jax.geometry.joint.sampling import Plan, joint_peak_bytes, make_plan
 from memorize_jax.geometry.points import as_array, is_concrete
 from memorize_jax.geometry.qp.solve import check_solver, choose_solver
 from memorize_jax.memory import check_fits
+from memorize_jax.whole import check_whole
 
 CHOICES = {"frame": ("rank", "qr"), "center": ("all", "none")}
 DICHOTOMIES = ("balanced", "one_vs_rest")
 # Numbers of removed directions that are measured with `vary_components`: K, fewer, more.
 VARIANTS = 3
+# Whole numbers, and the least that they can be.
+LEAST = {
+    **{"num_draws": 1, "chunk": 1, "devices": None, "maxiter": 1},
+    **{"num_center_components": None, "classes_per_draw": None},
+}
+# How far from orthonormal directions to remove may be.
+BASIS_ERROR = 1e-3
 # The options that each measure knows.
 ANCHORS = ("kappa", "solver", "tol", "maxiter")
 MEAN_FIELD = (
@@ -38,8 +48,8 @@ class GeometryOptions:
       num_draws: Gaussian vectors; None for 300 per manifold, or 200 in all for joint geometry, which rounds up where
         classes are drawn in subsets. The relative standard error of the set's mean-field capacity is about
         sqrt(2 capacity / (num_draws P)).
-      kappa: margin >= 0: mean-field in units of the distance to the manifold's center, joint in units of the root mean
-        square distance of the centers from the origin.
+      kappa: margin >= 0 (inside jit others give NaN and status WRONG_OPTION): mean-field in units of the distance to
+        the manifold's center, joint in units of the root mean square distance of the centers from the origin.
       draws: standard normal, to be used instead of sampling. Mean-field [n, M+1] or [P, n, M+1]: M coordinates in the
         space of the examples and one along the center. Joint [n, P M]: t . x_i / |x_i| are entries of C^(1/2) g, with C
         the cosines between all points; every draw then takes all classes.
@@ -49,7 +59,8 @@ class GeometryOptions:
         block of classes); the result is the same to rounding. Not inside vmap or pmap.
       num_center_components: mean-field: K, the number of shared center directions to remove; None chooses it, layer by
         layer.
-      center_basis: mean-field: [K, N], orthonormal directions to remove instead.
+      center_basis: mean-field: [K, N], orthonormal directions to remove instead (to 1e-3; inside jit others give NaN
+        and status WRONG_OPTION).
       frame: mean-field: "rank" draws in the directions that the points span, "qr" in min(M, N), as the published tool.
         Only the dimension depends on it.
       compat: mean-field: "mftma" follows the published tool: frame "qr" and K >= 1.
@@ -99,17 +110,48 @@ class GeometryOptions:
             if getattr(self, name) not in known:
                 raise ValueError(f"expected {name} to be one of {', '.join(known)}, got {getattr(self, name)!r}")
         check_solver(self.solver)
-        for name in ("num_draws", "chunk"):
-            if getattr(self, name) is not None and getattr(self, name) < 1:
-                raise ValueError(f"expected {name} >= 1, got {getattr(self, name)}")
+        for name, least in LEAST.items():
+            if getattr(self, name) is not None:
+                check_whole(name, getattr(self, name), least)
+        if self.tol is not None and not (isinstance(self.tol, numbers.Real) and self.tol > 0):
+            raise ValueError(f"expected tol > 0, got {self.tol!r}")
         if self.devices != 1 and not 1 <= self.devices <= jax.local_device_count():
             raise ValueError(f"expected devices between 1 and {jax.local_device_count()}, got {self.devices}")
-        if is_concrete(self.kappa) and not 0 <= float(np.asarray(self.kappa)) < np.inf:
-            raise ValueError(f"expected kappa >= 0, got {self.kappa}")
+        if is_concrete(self.kappa):
+            _check_margin(np.asarray(self.kappa))
         if self.center_basis is not None and self.num_center_components is not None:
             raise ValueError("expected either center_basis or num_center_components, got both")
         if isinstance(given := self.dichotomies, str) and given not in DICHOTOMIES:
             raise ValueError(f"expected dichotomies to be one of {', '.join(DICHOTOMIES)} or an array, got {given!r}")
+
+
+def _check_margin(kappa):
+    is_number = any(jnp.issubdtype(kappa.dtype, kind) for kind in (jnp.floating, jnp.integer))
+    if kappa.ndim or not is_number:
+        raise ValueError(f"expected kappa to be one number, got {kappa.dtype} {list(kappa.shape)}")
+    if not 0 <= kappa < np.inf:
+        raise ValueError(f"expected kappa >= 0, got {kappa}")
+
+
+def is_orthonormal(center_basis: Float[Array, "_ _"]) -> Bool[Array, ""]:
+    """Tells whether V'V projects, to `BASIS_ERROR`: V V' V = V, in whichever axis the directions are.
+
+    Directions of length 1 at right angles do, and rows of zeros beside them make no difference.
+    """
+    product = functools.partial(jnp.matmul, precision="highest")
+    again = product(product(center_basis, center_basis.T), center_basis)
+    return jnp.all(jnp.abs(again - center_basis) <= BASIS_ERROR)
+
+
+def _read_basis(center_basis):
+    basis = as_array(center_basis, "center_basis")
+    if basis.ndim != 2 or not basis.size:
+        raise ValueError(f"expected center_basis [K, N] or [N, K], got {list(basis.shape)}")
+    basis = jnp.asarray(basis)
+    basis = basis.astype(jnp.promote_types(basis.dtype, jnp.float32))
+    if is_concrete(basis) and not is_orthonormal(basis):
+        raise ValueError("expected orthonormal directions as center_basis, got others; np.linalg.qr(basis.T)[0] are")
+    return basis
 
 
 def read_options(options: GeometryOptions | None, fields: dict, known: tuple[str, ...]) -> GeometryOptions:
@@ -134,7 +176,8 @@ def mean_field_options(options: GeometryOptions, shape: tuple) -> MeanFieldOptio
     draws, count = options.draws, options.num_draws or 300
     if draws is not None:
         draws = jnp.asarray(draws, dtype)
-        if draws.ndim not in (2, 3) or draws.shape[-1] != num_examples + 1:
+        fits = draws.shape[:-2] in ((), (1,), (num_manifolds,))
+        if draws.ndim not in (2, 3) or draws.shape[-1] != num_examples + 1 or not fits:
             raise ValueError(
                 f"expected draws [n, {num_examples + 1}] or [{num_manifolds}, n, {num_examples + 1}], got {draws.shape}"
             )
@@ -161,7 +204,7 @@ def mean_field_options(options: GeometryOptions, shape: tuple) -> MeanFieldOptio
         solver=choose_solver(options.solver, count, num_examples),
         dichotomies="balanced",
     )
-    return MeanFieldOptions(static, draws, options.kappa, jnp.asarray(options.center_basis) if given else None)
+    return MeanFieldOptions(static, draws, options.kappa, _read_basis(options.center_basis) if given else None)
 
 
 class JointOptions(NamedTuple):

@@ -12,8 +12,9 @@ from memorize_jax.geometry import status as status_flags
 from memorize_jax.geometry.batching import chunked_map
 from memorize_jax.geometry.filling import alone_on_processor, fill_up, is_small
 from memorize_jax.geometry.grams import Mask, Reference, inner_products, place, reference_of_points
+from memorize_jax.geometry.layers import read_layers
 from memorize_jax.geometry.notebook import by_field
-from memorize_jax.geometry.points import as_array, read_manifolds, to_floating
+from memorize_jax.geometry.points import as_array, to_floating
 from memorize_jax.geometry.unbiased import unbiased_sum
 
 # The correction divides by n - 2 and averages over sets of four different points.
@@ -103,8 +104,8 @@ def participation_ratio(points: Any) -> ParticipationRatio:
 
 def layer_participation(layers: Mapping[str, Any]) -> LayerParticipation:
     """Measures every layer, all points together and class by class; arguments and errors of `layer_geometry`."""
-    read = [read_manifolds(points, f"points of layer {name!r}") for name, points in layers.items()]
-    return stacked([participation_of_points(*filled_up(one.points, one.mask)) for one in read])
+    read = read_layers(layers)
+    return stacked([participation_of_points(*filled_up(points, read.mask)) for points in read.points])
 
 
 def filled_up(points: Float[Array, "P M N"], mask: Mask) -> tuple[Float[Array | np.ndarray, "P _ _"], Any]:

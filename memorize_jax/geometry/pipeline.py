@@ -13,10 +13,16 @@ from memorize_jax.geometry import status as status_flags
 from memorize_jax.geometry.anchors import AnchorStatistics, statistics_of_anchors
 from memorize_jax.geometry.batching import chunked_map, over_layers
 from memorize_jax.geometry.center_search import MANY
-from memorize_jax.geometry.centers import CenterStructure, center_structure, check_num_components
+from memorize_jax.geometry.centers import (
+    CenterStructure,
+    center_structure,
+    check_num_components,
+    correlation_of,
+    max_num_components,
+)
 from memorize_jax.geometry.frames import Frames, build_frames
 from memorize_jax.geometry.grams import Grams, Mask, reduce_points, reference_of_points
-from memorize_jax.geometry.options import MeanFieldOptions
+from memorize_jax.geometry.options import MeanFieldOptions, is_orthonormal
 from memorize_jax.geometry.qp.callback import manifolds_at_a_time, runs_on_host
 from memorize_jax.geometry.result import ManifoldGeometry
 from memorize_jax.keys import stream
@@ -82,7 +88,7 @@ def _centers_gram(points, mask):
 @jax.default_matmul_precision("highest")
 def _geometry_of_layers(layers, mask, key, draws, kappa, center_basis, *, options):
     reduced = over_layers(lambda points: reduce_points(points, mask, center_basis=center_basis), layers)
-    return geometry_of_grams(reduced, mask, key, MeanFieldOptions(options, draws, kappa, None))
+    return geometry_of_grams(reduced, mask, key, MeanFieldOptions(options, draws, kappa, center_basis))
 
 
 def geometry_of_grams(
@@ -113,8 +119,19 @@ def geometry_of_grams(
     many = len(mask) > MANY
     together = 1 if many else len(reduced) if options.solver == "host" else None
     structure = chunked_map(structure_of, grams.centers, together, options.devices)
+    if (basis := ready.center_basis) is not None and grams.centers_before is not None:
+        structure = jax.vmap(lambda own, before: with_given(own, before, basis))(structure, grams.centers_before)
     frames = chunked_map(frames_of, (grams, structure), 1 if many else None, options.devices)
     return geometry_of_frames(structure, frames, grams.finite, mask, key, ready)
+
+
+def with_given(
+    structure: CenterStructure, centers_before: Float[Array, "P P"], center_basis: Float[Array, "_ _"]
+) -> CenterStructure:
+    """A structure of centers that the caller's own directions were removed from: their number, and what was before."""
+    number = jnp.round(jnp.sum(center_basis**2))
+    number = jnp.where(jnp.isfinite(number), number, 0).astype(jnp.int32)
+    return structure._replace(num_components=number, center_correlation=correlation_of(centers_before))
 
 
 def geometry_of_frames(
@@ -134,31 +151,38 @@ def geometry_of_frames(
     # Other numbers of directions are more layers: one program, and the same draws.
     statistics = _statistics(frames, draws, ready.kappa, options)
     frames = jax.tree.map(lambda leaf: leaf.swapaxes(0, 1).reshape(-1, *leaf.shape[2:]), frames)
+    fit = jnp.asarray(ready.kappa) >= 0
+    if ready.center_basis is not None:
+        fit &= is_orthonormal(ready.center_basis)
     flags = status_flags.flags(
         jnp.tile(finite, (num_variants, 1)),
-        *(frames.center_norm, frames.retained, statistics.mean_kkt_residual, statistics.radius),
+        *(frames.center_norm, frames.retained, statistics.mean_kkt_residual, statistics.radius, fit),
     )
     capacity = jnp.where((flags & status_flags.INVALID) != 0, jnp.nan, statistics.capacity)
     varied = 1 / jnp.mean(1 / capacity.reshape(num_variants, -1, num_manifolds)[1:], axis=-1)
-    fewer, more = varied if num_variants > 1 else jnp.full((2, num_layers), jnp.nan, mask.dtype)
+    # Two centers have no direction to spare, so that both numbers would be K.
+    has_neighbors = num_variants > 1 and max_num_components(num_manifolds) > 0
+    fewer, more = varied if has_neighbors else jnp.full((2, num_layers), jnp.nan, mask.dtype)
     frames, statistics, flags = jax.tree.map(lambda leaf: leaf[:num_layers], (frames, statistics, flags))
     invalid = (flags & status_flags.INVALID) != 0
     blank = lambda value: jnp.where(invalid, jnp.nan, value)
+    finite_alone = lambda value: jnp.where(jnp.all(finite, axis=-1, keepdims=True), value, jnp.nan)
+    fitting = lambda value: jnp.where(fit, value, jnp.nan)
     return ManifoldGeometry(
         capacity=blank(statistics.capacity),
         radius=blank(statistics.radius),
         dimension=blank(statistics.dimension),
         center_correlation=structure.center_correlation,
         num_center_components=structure.num_components,
-        residual_correlation=structure.residual_correlation,
-        center_cost=structure.cost,
+        residual_correlation=fitting(structure.residual_correlation),
+        center_cost=fitting(structure.cost),
         capacity_fewer_components=fewer,
         capacity_more_components=more,
-        retained_center_norm=frames.retained,
+        retained_center_norm=fitting(frames.retained),
         capacity_standard_error=blank(statistics.capacity_standard_error),
-        kkt_residual=statistics.kkt_residual,
+        kkt_residual=finite_alone(statistics.kkt_residual),
         active_fraction=blank(statistics.active_fraction),
-        center_norm=frames.center_norm,
+        center_norm=finite_alone(frames.center_norm),
         rank=frames.rank,
         num_examples=jnp.broadcast_to(jnp.sum(mask, axis=1).astype(jnp.int32), flags.shape),
         num_draws=jnp.full(flags.shape[:1], draws.shape[1], jnp.int32),

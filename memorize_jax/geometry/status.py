@@ -17,6 +17,7 @@ BOUND = 128
 COINCIDE = 256
 TOO_FEW = 512
 NO_VARIANCE = 1024
+WRONG_OPTION = 2048
 
 MESSAGES = {
     NOT_FINITE: "its points contain NaN or infinite values",
@@ -31,10 +32,11 @@ MESSAGES = {
     COINCIDE: "all of its points coincide, so there is nothing to separate",
     TOO_FEW: "it has too few points for the estimate",
     NO_VARIANCE: "its variance, estimated without bias, is zero within rounding: it has too few points",
+    WRONG_OPTION: "an option is wrong: kappa is not >= 0, or center_basis is not orthonormal, or draws are all zero",
 }
 # Flags whose numbers must not be used; the others are warnings.
 INVALID = NOT_FINITE | CENTER_VANISHED | NOT_CONVERGED | OTHERS_NOT_FINITE | CHECKPOINT_DAMAGED
-INVALID |= CENTER_REMOVED | COINCIDE | TOO_FEW | NO_VARIANCE
+INVALID |= CENTER_REMOVED | COINCIDE | TOO_FEW | NO_VARIANCE | WRONG_OPTION
 
 # A half-space missed by more than this share of the manifold's size (the center's distance plus its radius).
 MAX_RESIDUAL = 1e-3
@@ -49,14 +51,16 @@ def flags(
     retained: Float[Array, "*L P"],
     kkt_residual: Float[Array, "*L P"],
     radius: Float[Array, "*L P"],
+    options_fit: Bool[Array, ""],
 ) -> Int32[Array, "*L P"]:
     """Combines the checks into one number per manifold, a sum of the flags above.
 
-    The center's norm is 0 where it vanished, the share of it that survived NaN where there was none.
+    The center's norm is 0 where it vanished, the share of it that survived NaN where there was none. Of options that do
+    not fit nothing else can be said.
     """
     all_finite = jnp.all(finite, axis=-1, keepdims=True)
-    vanished = all_finite & (center_norm == 0)
-    usable = all_finite & ~vanished
+    vanished = all_finite & (center_norm == 0) & options_fit
+    usable = all_finite & ~vanished & options_fit
     not_converged = usable & ~(kkt_residual <= MAX_RESIDUAL * (1 + radius))
     removed = usable & (retained < MIN_RETAINED)
     return (
@@ -66,23 +70,29 @@ def flags(
         | jnp.where(vanished & ~jnp.isnan(retained), CENTER_REMOVED, 0)
         | jnp.where(not_converged, NOT_CONVERGED, 0)
         | jnp.where(removed, CENTER_MOSTLY_REMOVED, 0)
+        | jnp.where(options_fit, 0, WRONG_OPTION)
     ).astype(jnp.int32)
 
 
 def joint_flags(
-    finite: Bool[Array, ""], apart: Bool[Array, ""], kkt_residual: Float[Array, ""], saturated: Bool[Array, ""]
+    finite: Bool[Array, ""],
+    apart: Bool[Array, ""],
+    kkt_residual: Float[Array, ""],
+    saturated: Bool[Array, ""],
+    options_fit: Bool[Array, ""],
 ) -> Int32[Array, ""]:
     """Combines the checks of a joint geometry.
 
     `apart` says whether any point differs from the origin, `saturated` whether the points' rank limits the number of
     features; the residual is in units of the Gaussian vectors.
     """
-    usable = finite & apart
+    usable = finite & apart & options_fit
     return (
         jnp.where(finite, 0, NOT_FINITE)
         | jnp.where(finite & ~apart, COINCIDE, 0)
         | jnp.where(usable & ~(kkt_residual <= MAX_CONE_RESIDUAL), NOT_CONVERGED, 0)
         | jnp.where(usable & saturated, BOUND, 0)
+        | jnp.where(options_fit, 0, WRONG_OPTION)
     ).astype(jnp.int32)
 
 

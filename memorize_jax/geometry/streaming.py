@@ -32,6 +32,8 @@ from memorize_jax.geometry.participation import (
 from memorize_jax.geometry.pipeline import geometry_of_grams
 from memorize_jax.geometry.points import as_array, to_floating
 from memorize_jax.geometry.result import JointGeometry, ManifoldGeometry
+from memorize_jax.keys import check_key
+from memorize_jax.whole import check_whole
 
 # Their layers are held while inner products with all other points are taken.
 POINTS_HELD = 1024
@@ -72,14 +74,14 @@ def streamed_geometries(
       the same as `layer_geometry`'s and `layer_joint_geometry`'s.
 
     Raises:
-      ValueError: fewer than two manifolds, layers that are no real numbers, wrong options.
+      ValueError: fewer than two manifolds, layers that are no real numbers or not [M, N_layer], wrong options.
     """
+    check_key(key)
     chosen = read_options(options, fields, MEAN_FIELD)
     if chosen.center_basis is not None:
         raise ValueError("expected num_center_components for layers, got center_basis, which belongs to a single one")
+    inputs = _read_inputs(inputs, manifolds_at_a_time)
     num_manifolds, num_examples = inputs.shape[:2]
-    if num_manifolds < 2:
-        raise ValueError(f"expected at least 2 manifolds, got {num_manifolds}: capacity is about telling them apart")
     names, points_of = _reader(layers_of)
     mask = np.ones((num_manifolds, num_examples))
     with jax.default_matmul_precision("highest"):
@@ -109,6 +111,7 @@ def streamed_participation(
     `participation.layer_participation`; arguments of `streamed_geometries`.
     """
     _, points_of = _reader(layers_of)
+    inputs = _read_inputs(inputs, manifolds_at_a_time)
     num_manifolds, num_examples = inputs.shape[:2]
     mask = np.ones((num_manifolds, num_examples))
     per_block = max(1, min(num_manifolds, POINTS_HELD // num_examples))
@@ -153,17 +156,37 @@ def streamed_participation(
         )
 
 
+def _read_inputs(inputs, manifolds_at_a_time):
+    check_whole("manifolds_at_a_time", manifolds_at_a_time, least=1)
+    inputs = jnp.asarray(as_array(inputs, "inputs"))
+    if inputs.ndim < 2 or not all(inputs.shape[:2]):
+        raise ValueError(f"expected inputs [P, M, ...], got shape {list(inputs.shape)}")
+    if len(inputs) < 2:
+        raise ValueError(f"expected at least 2 manifolds, got {len(inputs)}: capacity is about telling them apart")
+    return inputs
+
+
 def _reader(layers_of):
     """Names of the layers, once the function beside them was called: inputs -> the points of each."""
     names = []
 
     def points_of(own_inputs):
         shown = layers_of(own_inputs)
+        if not isinstance(shown, Mapping) or not shown:
+            got = "none" if isinstance(shown, Mapping) else type(shown).__name__
+            raise ValueError(f"expected layers by name, {{name: points}}, from layers_of, got {got}")
         names[:] = shown
-        read = lambda name: as_array(shown[name], f"points of layer {name!r}")
-        return [to_floating([read(name)])[0][0] for name in names]
+        return [to_floating([_read_points(shown[name], name, len(own_inputs))])[0][0] for name in names]
 
     return names, points_of
+
+
+def _read_points(points, name, num_examples):
+    points = as_array(points, f"points of layer {name!r}")
+    if points.ndim != 2 or len(points) != num_examples:
+        expected = f"expected points [{num_examples}, features] of layer {name!r}"
+        raise ValueError(f"{expected}, got shape {list(points.shape)}; reshape(len(x), -1) makes vectors of maps")
+    return points
 
 
 def _references(points_of, inputs, num_at_a_time, mask, origins):

@@ -142,7 +142,7 @@ class Measurement:
         if self.package and importlib.util.find_spec(self.package[0]) is None:
             return f"needs {self.package[0]}: {self.package[1]}"
         if config.is_watched and not self.of_any_network:
-            return "it trains, differentiates or edits networks of this package, and this one was watched"
+            return "it needs a network of this package, which it can build anew, and this one was watched"
         return self.obstacle(config, splits)
 
     def _place(self, module, name):

@@ -12,6 +12,7 @@ from memorize_jax.own_activations.examples import choose_examples
 from memorize_jax.own_activations.measure import measure_rows
 from memorize_jax.own_activations.prepare import prepare
 from memorize_jax.own_activations.repeats import measure_repeats
+from memorize_jax.whole import check_whole
 
 
 def analyze(
@@ -67,8 +68,7 @@ def analyze(
       ValueError: activations that are no real numbers, labels that are no classes, or both that do not match; too few
         examples or classes; infinite values; units that are NaN throughout; names the layer.
     """
-    if repeats < 1:
-        raise ValueError(f"expected repeats >= 1, got {repeats}")
+    check_whole("repeats", repeats, least=1)
     sizes = {"examples_per_class": examples_per_class, "max_classes": max_classes, "unequal": unequal}
     read = {"seed": seed, "mask": mask, "nan": nan, "pool": pool, "tokens": tokens}
     layers, examples, left_out = prepare(activations, labels, **read, **sizes)

@@ -19,6 +19,8 @@ ROWS = "give both the same labels and mask"
 # What layers of both are called while they are measured together.
 FIRST, SECOND = "a: ", "b: "
 REPEATS = 20
+# Options of `analyze` that may differ by layer.
+BY_LAYER = ("pool", "mask")
 
 
 def compare(a: Any, b: Any, labels: Any = None, **options: Any) -> Comparison:
@@ -53,8 +55,11 @@ def _measured_together(a, b, labels, options):
         raise ValueError(_unlike("layers", list(first), list(second), NAMES))
     both = {FIRST + name: values for name, values in first.items()}
     both |= {SECOND + name: values for name, values in second.items()}
-    if isinstance(pool := options.get("pool"), Mapping):
-        options |= {"pool": {start + name: own for name, own in pool.items() for start in (FIRST, SECOND)}}
+    for option in BY_LAYER:
+        if isinstance(given := options.get(option), Mapping):
+            if unknown := [name for name in given if name not in first]:
+                raise ValueError(f"expected {option} for layers out of {', '.join(first)}, got {unknown[0]!r}")
+            options |= {option: {start + name: own for name, own in given.items() for start in (FIRST, SECOND)}}
     found = _repeats_of(analyze(both, labels, **options))
     halves = [repeats_of_layers(found, part) for part in (slice(None, len(first)), slice(len(first), None))]
     return Comparison(tuple(first), *halves)

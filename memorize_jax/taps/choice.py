@@ -49,14 +49,14 @@ def choose(
         return [entry for entry in found if entry.obstacle is None]
     wanted = set()
     for pattern in patterns:
-        fits = _fitting(pattern, [entry.name for entry in available])
+        fits = fitting(pattern, [entry.name for entry in available])
         if not fits:
             raise ValueError(_nothing(pattern, recorder.entries.values(), available))
         wanted |= fits
     return [entry for entry in available if entry.name in wanted]
 
 
-def _fitting(pattern, names):
+def fitting(pattern, names):
     """A name itself, or what a pattern fits; of inputs, only if the pattern asks for inputs."""
     if pattern in names:
         return {pattern}
@@ -67,7 +67,7 @@ def _fitting(pattern, names):
 
 def _nothing(pattern, entries, available):
     hidden = {entry.name: entry.obstacle for entry in entries if entry.obstacle is not None}
-    if fits := sorted(_fitting(pattern, hidden)):
+    if fits := sorted(fitting(pattern, hidden)):
         return f"layer {fits[0]!r} cannot be shown: {hidden[fits[0]]}"
     names = [entry.name for entry in available if entry.name.endswith(READ) == pattern.endswith(READ)]
     near = difflib.get_close_matches(pattern, names, n=MOST_NAMES, cutoff=0.6)

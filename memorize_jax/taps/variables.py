@@ -49,6 +49,8 @@ def merge(template: Any, parts: Mapping[str, Mapping[str, Mapping[str, Any]]]) -
       ValueError: modules or names that the template does not have, or other shapes or kinds of numbers than its.
     """
     opened = _open(template)
+    if unknown := [kind for kind in parts if kind not in (PARAMS, STATE)]:
+        raise ValueError(f"expected parts of a network, {PARAMS} and {STATE}, got {unknown[0]!r}")
     left = {(kind, module, name) for kind, part in parts.items() for module, own in part.items() for name in own}
     values = []
     for kind, module, name, value in opened.leaves:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 
 from memorize_jax.config import WATCHED
@@ -68,6 +69,7 @@ def _inputs(images, name):
     values = np.asarray(as_array(images, name))
     if values.ndim < 2 or not len(values):
         raise ValueError(f"expected {name} [n, ...] as the network takes them, got shape {values.shape}")
-    if values.dtype.kind == "f" and has_bad(values):
+    # To NumPy half precision of jax is no floating point.
+    if jnp.issubdtype(values.dtype, jnp.floating) and has_bad(values):
         raise ValueError(f"expected finite {name}, got NaN or infinite numbers; leave these examples out")
     return values.astype(np.float32) if values.dtype == np.float64 else values

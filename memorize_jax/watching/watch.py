@@ -29,6 +29,7 @@ from memorize_jax.storage.lock import locked
 from memorize_jax.watching import own_metrics
 from memorize_jax.watching.examples import MOST_EXAMPLES, fewest_examples, read_data
 from memorize_jax.watching.settings import all_settings, changed_settings
+from memorize_jax.whole import check_whole
 
 # What a report shows; all of it reads networks as they are.
 MEASURED = ("geometry", "per_example", "collapse")
@@ -86,8 +87,7 @@ class Watch:
         seed: int = 0,
         **settings: Any,
     ):
-        if every < 0:
-            raise ValueError(f"expected every >= 0, got {every}")
+        check_whole("every", every, least=0)
         self._folder, self._every, self._layers, self._given = RunFolder(workdir), every, layers, network
         self._splits, self._labels = read_data(images, labels, true_labels, test_images, test_labels)
         fraction = float(self._labels.is_permuted.mean())
@@ -143,6 +143,7 @@ class Watch:
         Returns:
           Loss and accuracies of the epoch.
         """
+        check_whole("epoch", epoch, least=0)
         metrics = own_metrics.read_metrics(metrics)
         network = self._adapted(params_or_model)
         variables = network.split(params_or_model)
@@ -210,7 +211,11 @@ class Watch:
         return network.merge(self.run.network(len(self._rows) - 1 if epoch is None else epoch), params_or_model)
 
     def forget_after(self, epoch: int) -> None:
-        """Removes what is stored of later epochs, which the loop is about to do again, and all that was measured."""
+        """Removes what is stored of later epochs, which the loop is about to do again, and all that was measured.
+
+        After -1 nothing is left; ValueError for other numbers below 0.
+        """
+        check_whole("epoch", epoch, least=-1)
         with locked(self._folder.workdir):
             noted = read_noted(self._folder)
             # Before the networks: no table may speak of those that are gone.

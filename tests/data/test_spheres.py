@@ -71,3 +71,16 @@ def test_spheres_have_the_stated_sizes_in_order_of_class():
 def test_impossible_spheres_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         small_spheres(**options)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"sphere_dimension": 0}, "expected sphere_dimension >= 1, got 0"),
+        ({"radius": float("nan")}, "expected radius >= 0, got nan"),
+        ({"train_per_class": 0}, "expected train_per_class >= 1, got 0"),
+    ],
+)
+def test_wrong_sizes_are_named(options, message):
+    with pytest.raises(ValueError, match=message):
+        small_spheres(**options)

@@ -107,3 +107,16 @@ def test_other_choices_are_of_the_same_classes_and_of_other_examples_as_long_as_
     # Eight examples are two choices of three that share none; the third is in another order.
     assert not set(chosen[0].ravel()) & set(chosen[1].ravel())
     assert any(set(one) not in (set(first), set(second)) for first, second, one in zip(*chosen[:3], strict=True))
+
+
+@pytest.mark.parametrize(
+    ("group", "message"),
+    [
+        (Group(np.arange(30), np.arange(30) % 4), "expected labels of group between 0 and 2, got 3"),
+        (Group(np.arange(30), np.arange(30) % 3 - 1), "expected labels of group between 0 and 2, got -1"),
+        (Group(np.arange(29), np.arange(30) % 3), "expected a label for each of 29 indices, got 30"),
+    ],
+)
+def test_labels_that_do_not_fit_are_refused(group, message):
+    with pytest.raises(ValueError, match=message):
+        choose(group, examples_per_class=3)

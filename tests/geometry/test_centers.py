@@ -206,3 +206,26 @@ def test_a_neighbor_that_there_is_not_is_not_a_number(num_components, there):
     gram = low_rank_gram(9, num_manifolds=10)
     found = center_structure(gram, key=KEY, num_components=num_components, neighbors=True)
     np.testing.assert_array_equal(np.isfinite(found.neighbors).all(axis=(1, 2)), there)
+
+
+def test_half_precision_and_integers_are_searched_in_float32():
+    """Programs on the host know neither: a number that they cannot read would end the process."""
+    centers = centers_of("digits")[:6]
+    gram = (100 * centers @ centers.T / np.mean(centers**2)).round()
+    expected = center_structure(jnp.asarray(gram, jnp.float32), key=KEY)
+    for given in (gram.astype(np.int32), gram.astype(int).tolist(), jnp.asarray(gram, jnp.float16)):
+        found = center_structure(given, key=KEY)
+        np.testing.assert_allclose(found.residual_correlation, expected.residual_correlation, rtol=2e-2)
+        assert found.coefficients.dtype == jnp.float32
+
+
+@pytest.mark.parametrize(
+    ("gram", "options", "message"),
+    [
+        (np.ones((6, 14)), {}, r"expected gram \[P, P\], got \[6, 14\]"),
+        (np.eye(4), {"min_components": -1}, "expected min_components >= 0, got -1"),
+    ],
+)
+def test_wrong_arguments_are_named(gram, options, message):
+    with pytest.raises(ValueError, match=message):
+        center_structure(gram, key=KEY, **options)

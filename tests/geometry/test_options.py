@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import re
 
 import jax
 import numpy as np
@@ -9,6 +10,9 @@ import pytest
 
 from memorize_jax import geometry
 from memorize_jax.geometry import options
+from memorize_jax.geometry.layers import read_layers
+from memorize_jax.keys import check_key
+from memorize_jax.whole import check_whole
 from tests import commands
 from tests.geometry.shared import KEY, OPTIONS, POINTS, measure
 
@@ -65,3 +69,31 @@ def test_importing_needs_no_fcntl_and_starts_no_device():
     code = "import sys; sys.modules['fcntl'] = None; import memorize_jax.geometry; from jax._src import xla_bridge as b"
     done = commands.python("-c", f"{code}; assert not b._backends")
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("value", [10.5, "5", True, None, np.float32(2)])
+def test_what_is_no_whole_number_is_named(value):
+    with pytest.raises(ValueError, match=re.escape(f"expected num_draws to be a whole number, got {value!r}")):
+        check_whole("num_draws", value)
+
+
+def test_whole_numbers_of_any_kind_are_whole_and_have_a_least():
+    for value in (3, np.int8(3), np.uint64(3)):
+        check_whole("num_draws", value, least=3)
+    with pytest.raises(ValueError, match="expected num_draws >= 4, got 3"):
+        check_whole("num_draws", 3, least=4)
+
+
+def test_keys_are_keys():
+    for key in (KEY, jax.random.PRNGKey(0), jax.random.key(0, impl="rbg")):
+        check_key(key)
+    jax.jit(check_key)(KEY)
+    jax.vmap(lambda key: (check_key(key), 0)[1])(jax.random.split(KEY))
+    for wrong, got in ((0, "int 0"), (jax.random.split(KEY), r"\[2\]"), (np.zeros(2), "ndarray of float64")):
+        with pytest.raises(ValueError, match=f"expected one key of jax.random.key.seed., got .*{got}"):
+            check_key(wrong)
+
+
+def test_layers_have_names():
+    with pytest.raises(ValueError, match=r"expected layers by name, \{name: points\}, got list"):
+        read_layers([POINTS])

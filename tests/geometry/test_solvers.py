@@ -78,3 +78,13 @@ def test_absent_points_get_no_weight_and_change_nothing_and_the_residual_is_zero
     np.testing.assert_allclose(draws - found @ padded, expected, atol=1e-6)
     assert kkt_residual(gram, linear, found).max() < 1e-7
     assert kkt_residual(gram, linear, found + 0.1 * (jnp.arange(20) < 16)).min() > 1e-3
+
+
+@pytest.mark.parametrize("solver", THERE)
+def test_half_precision_is_solved_in_float32(solver):
+    frame, draws = program(0, 20, 8)
+    half = [jnp.asarray(values, jnp.bfloat16) for values in (frame @ frame.T + np.eye(20), draws @ frame.T)]
+    found = nonnegative_qp(*half, solver=solver)
+    assert found.multipliers.dtype == jnp.float32
+    expected = nonnegative_qp(*[values.astype(jnp.float32) for values in half], solver=solver)
+    np.testing.assert_array_equal(found.multipliers, expected.multipliers)

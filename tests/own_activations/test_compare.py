@@ -93,6 +93,17 @@ def test_other_rows_are_named_and_so_is_what_was_given_twice(results):
         compare(activations(10), {"early": activations(10)["early"]}, labels_of(10))
 
 
+def test_options_by_layer_are_those_of_both_networks():
+    first, second = pair()
+    name, is_taken = next(iter(first)), np.arange(len(labels_of(10))) % 10 < 8
+    options = OPTIONS | {"repeats": 2}
+    by_layer = compare(first, second, labels_of(10), mask={name: is_taken}, **options)
+    of_all = compare(first, second, labels_of(10), mask=is_taken, **options)
+    np.testing.assert_array_equal(by_layer.to_dataframe()["difference"], of_all.to_dataframe()["difference"])
+    with pytest.raises(ValueError, match=f"expected mask for layers out of {name}.*, got 'nope'"):
+        compare(first, second, labels_of(10), mask={"nope": is_taken}, **options)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("num_examples", [5, 25])
 def test_intervals_hold_what_a_large_sample_gives(num_examples):

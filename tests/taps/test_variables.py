@@ -69,6 +69,8 @@ def test_what_does_not_fit_is_refused_in_a_line():
     variables = network_of("linen")
     with pytest.raises(ValueError, match=r"^expected params .*, got block_7/conv/kernel; it has block_\d/conv/kernel"):
         taps.merge(variables, {"params": {"block_7/conv": {"kernel": np.zeros(1)}}})
+    with pytest.raises(ValueError, match="expected parts of a network, params and state, got 'parms'"):
+        taps.merge(variables, {"parms": {}})
     with pytest.raises(ValueError, match=r"^expected head/bias as float32 \[2\], got float64 \[2\]$"):
         taps.merge(variables, {"params": {"head": {"bias": np.zeros(2)}}})
     with pytest.raises(ValueError, match=r"got ResNet of flax.linen; its variables"):

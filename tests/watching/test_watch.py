@@ -2,6 +2,7 @@ import json
 import shutil
 import sys
 
+import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import pytest
@@ -185,6 +186,10 @@ WRONG = {
         "got 1 in class 0 of permuted; every=0 follows the examples without the geometry",
     ),
     "a negative period": (lambda: {"every": -1}, "expected every >= 0"),
+    "NaN in half precision": (
+        lambda: {"images": np.where(np.arange(6) == 3, np.nan, data().images).astype(jnp.bfloat16)},
+        "expected finite images, got NaN or infinite numbers",
+    ),
 }
 
 
@@ -204,6 +209,10 @@ def test_wrong_networks_are_refused_by_what_they_lack(copied, tmp_path):
         watch_in(tmp_path / "a", None)(0, one.model)
     with pytest.raises(ValueError, match="expected 3 answers of the network, a number each class, got 2"):
         watch_in(tmp_path / "b", lambda params, x: x[:, :2])(0, one.model)
+    with pytest.raises(ValueError, match="expected the network to give an array as 'output', got tuple"):
+        watch_in(tmp_path / "b", lambda params, x: (x, x))(0, one.model)
+    with pytest.raises(ValueError, match="expected layers out of layer0, layer1, answers, got 'nope'"):
+        watch_in(tmp_path / "b", one.network, layers=["layer0", "nope"])(0, one.model)
     with pytest.raises(ValueError, match="holds a run of another network"):
         watch_in(folder, lambda params, x: x[:, :3])(2, one.model)
     with pytest.raises(ValueError, match="holds a run with seed=0"):
@@ -215,6 +224,27 @@ def test_wrong_networks_are_refused_by_what_they_lack(copied, tmp_path):
         watch_in(folder, one.network).measure("gradients")
     with pytest.raises(ValueError, match="expected at least one epoch"):
         watch_in(tmp_path / "c", one.network).measure("geometry")
+
+
+def test_of_a_function_too_the_layers_that_are_asked_for_are_shown(tmp_path):
+    one = made.function()
+    watch = watch_in(tmp_path / "run", one.network, layers="*1")
+    watch(0, one.model)
+    assert list(watch.run.layers) == ["input", "layer1", "answers"]
+
+
+def test_epochs_are_whole_numbers_and_what_is_forgotten_is_what_was_said(copied):
+    folder, one = copied
+    watch = watch_in(folder, one.network)
+    for epoch, message in ((-1, "expected epoch >= 0, got -1"), ("1", "expected epoch to be a whole number, got '1'")):
+        with pytest.raises(ValueError, match=message):
+            watch(epoch, one.model)
+    with pytest.raises(ValueError, match="expected epoch >= -1, got -3"):
+        watch.forget_after(-3)
+    assert watch.next_epoch == 2
+    assert watch.run.network(1)
+    watch.forget_after(-1)
+    assert watch.next_epoch == 0
 
 
 def test_the_loop_and_the_commands_take_one_anothers_rows(tmp_path, monkeypatch):

@@ -47,6 +47,11 @@ def linear_of(
     return ((normals @ root.vectors) * root.values) @ root.vectors.T + signs * margins
 
 
+def squared_lengths(root: Root, normals: Float[Array, "d n"]) -> Float[Array, " d"]:
+    """||t||^2 within the span of the points: what ||v||^2 comes to, without a margin, where nothing is separable."""
+    return jnp.sum((normals @ root.vectors) ** 2 * (root.values > 0), axis=1)
+
+
 def penalty_of(
     root: Root, normals: Float[Array, "d n"], signs: Float[Array, "d n"], margins: Float[Array, " n"], solver: str
 ) -> Float[Array, ""]:

@@ -12,7 +12,7 @@ from memorize_jax.geometry import status as status_flags
 from memorize_jax.geometry.batching import chunked_map, over_layers
 from memorize_jax.geometry.grams import Mask, Reference, reference_of_points
 from memorize_jax.geometry.joint.blocks import Blocks, block_of, origin_and_size
-from memorize_jax.geometry.joint.cone import Projections, Root, penalty_of, project, root_of
+from memorize_jax.geometry.joint.cone import Projections, Root, penalty_of, project, root_of, squared_lengths
 from memorize_jax.geometry.joint.effective import Anchors, Forms, anchors_of, forms_of, mean_anchors
 from memorize_jax.geometry.joint.sampling import Draws, Plan, sample, signs_of
 from memorize_jax.geometry.options import JointOptions
@@ -30,6 +30,7 @@ BLOCKS_TOGETHER = 8
 
 class _Measured(NamedTuple):
     squares: Float[Array, " d"]  # ||v||^2
+    lengths: Float[Array, " d"]  # ||t||^2
     shares: Float[Array, "d B"]  # of the classes in it
     weights: Float[Array, "d B M"]  # of points of unit length
     signs: Float[Array, "d B M"]
@@ -60,37 +61,42 @@ def _measure(program: _Program, draws: Draws, num_classes, penalty, dichotomies,
     found: Projections = project(*arguments, penalty, solver)  # pyright: ignore[reportAssignmentType]
     signs, weights, linear = (each.reshape(draws.normals.shape) for each in (arguments[2], found.weights, found.linear))
     shares = jnp.sum(weights * linear, axis=2)
-    return _Measured(found.squares, shares, weights, signs, linear, found.residual)
+    lengths = squared_lengths(program.root, arguments[1])
+    return _Measured(found.squares, lengths, shares, weights, signs, linear, found.residual)
 
 
 def _try_few(program: _Program, draws: Draws, plan: Plan, dichotomies):
     """What a few draws of the first block tell: P', as many classes as leave n* well below the rank; the penalty."""
     few = jax.tree.map(lambda leaf: leaf[:PILOT_DRAWS], draws._replace(blocks=None))
-    most = AMPLE * program.root.rank
 
     def look(num_classes):
         arguments = program.of(few, num_classes, dichotomies)
         penalty = penalty_of(*arguments, plan.solver)
         if not plan.adaptive:
-            return num_classes, penalty, jnp.zeros_like(most)
+            return num_classes, penalty, jnp.zeros(())
         found: Projections = project(*arguments, penalty, plan.solver)  # pyright: ignore[reportAssignmentType]
         # Where points fill their dimensions, weights of dependent ones may be so large that rounding decides ||v||^2.
         # Without a margin it is at most ||t||^2.
         normals, margins = arguments[1], arguments[3]
-        lengths = jnp.sum((normals @ program.root.vectors) ** 2 * (program.root.values > 0), axis=1)
+        lengths = squared_lengths(program.root, normals)
         squares = jnp.where(jnp.any(margins > 0), found.squares, jnp.minimum(found.squares, lengths))
-        return num_classes, penalty, jnp.mean(squares)
+        return num_classes, penalty, _share_of_rank(squares, lengths)
 
     def too_many(carry):
-        num_classes, _, num_features = carry
-        return (num_features > most) & (num_classes > 2)
+        num_classes, _, share = carry
+        return (share > AMPLE) & (num_classes > 2)
 
     def fewer(carry):
-        num_classes, _, num_features = carry
-        fitting = jnp.floor(num_classes * most / num_features).astype(jnp.int32)
+        num_classes, _, share = carry
+        fitting = jnp.floor(num_classes * AMPLE / share).astype(jnp.int32)
         return look(jnp.maximum(jnp.minimum(fitting, num_classes - 1), 2))
 
     return jax.lax.while_loop(too_many, fewer, look(jnp.int32(plan.block_size)))[:2]
+
+
+def _share_of_rank(squares, lengths):
+    """n* over the rank, about: by the draws' own lengths, whose mean square is far from the rank if that is small."""
+    return jnp.sum(squares) / jnp.sum(lengths)
 
 
 def _standard_error_of_mean(squares, plan: Plan):
@@ -155,7 +161,9 @@ def _geometry_of_layer(blocks: Blocks, margin, draws: Draws, plan: Plan, dichoto
     shares = jnp.zeros_like(taken).at[draws.blocks].add(jnp.sum(fixed.shares, axis=1))
     rank = first[0].rank
     residual = jnp.mean(fixed.residual)
-    flags = status_flags.joint_flags(blocks.finite, jnp.any(norms > 0), residual, fixed_features > SATURATED * rank)
+    saturated = _share_of_rank(fixed.squares, fixed.lengths) > SATURATED
+    fit = ~blocks.finite | ((margin >= 0) & (~jnp.any(norms > 0) | jnp.any(fixed.lengths > 0)))
+    flags = status_flags.joint_flags(blocks.finite, jnp.any(norms > 0), residual, saturated, fit)
     blank = lambda value: jnp.where((flags & status_flags.INVALID) != 0, jnp.nan, value)
     return JointGeometry(
         capacity=blank(capacity),
@@ -173,7 +181,7 @@ def _geometry_of_layer(blocks: Blocks, margin, draws: Draws, plan: Plan, dichoto
         axis_alignment_raw=blank(aligned[1][1]),
         center_axis_alignment_raw=blank(aligned[2][1]),
         active_fraction=blank(jnp.sum(fixed.weights != 0) / jnp.maximum(jnp.sum(fixed.signs != 0), 1)),
-        kkt_residual=residual,
+        kkt_residual=jnp.where(blocks.finite, residual, jnp.nan),
         num_features=blank(fixed_features),
         rank=rank,
         classes_per_draw=num_classes,

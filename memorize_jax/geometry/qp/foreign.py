@@ -11,13 +11,14 @@ import math
 from collections.abc import Callable
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 VERSION = 0, 3
 # XLA asks for the version when a function is registered, by an extension of this type.
 METADATA = 1
-# Of XLA's types those that are used here.
-DTYPES = {4: np.int32, 11: np.float32, 12: np.float64}
+# Of XLA's types those that are used here, and half precision, which a caller may bring by mistake.
+DTYPES = {4: np.int32, 10: np.float16, 11: np.float32, 12: np.float64, 16: jnp.bfloat16}
 
 
 class _Buffer(ctypes.Structure):
@@ -101,7 +102,7 @@ def _handler(name, function):
             function(*_arrays(frame.arguments), *results)
         except Exception:  # there is nobody above to raise it to
             for result in results:
-                result.fill(np.nan if result.dtype.kind == "f" else 0)
+                result.fill(np.nan if jnp.issubdtype(result.dtype, jnp.floating) else 0)
         return 0
 
     handler = _HANDLER(handle)

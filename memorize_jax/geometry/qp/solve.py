@@ -110,8 +110,11 @@ def nonnegative_qp(
     Each program is scaled to a unit diagonal and a unit right-hand side first, so that `tol` means the same
     whatever the units of the data; `GeometryOptions` documents it. A zero row of K marks an absent point, whose
     multiplier is 0. Convergence is not assumed: read `residual`. NaN in a program gives NaN. Where so many
-    batches of a vmap that follow one another are `alike`, the host is quicker if it knows.
+    batches of a vmap that follow one another are `alike`, the host is quicker if it knows. Half precision becomes
+    float32.
     """
+    dtype = jnp.result_type(gram, linear, jnp.float32)
+    gram, linear = jnp.asarray(gram, dtype), jnp.asarray(linear, dtype)
     solver = choose_solver(solver, linear.shape[0], linear.shape[1])
     return _nonnegative_qp(gram, linear, solver=solver, tol=tol, maxiter=maxiter, alike=alike)
 

@@ -1,5 +1,6 @@
 """Dimension of all points together, whatever their class."""
 
+import numbers
 from typing import Any, NamedTuple
 
 import jax
@@ -32,8 +33,8 @@ def total_dimension(points: Any, *, share: float = 0.9) -> TotalDimension:
     points = as_array(points)
     if points.ndim not in (2, 3) or not all(points.shape):
         raise ValueError(f"expected points [P, M, N] or [n, N], got shape {points.shape}")
-    if not 0 < share <= 1:
-        raise ValueError(f"expected share in (0, 1], got {share}")
+    if not isinstance(share, numbers.Real) or not 0 < share <= 1:
+        raise ValueError(f"expected share in (0, 1], got {share!r}")
     points = to_floating(points.reshape(-1, *points.shape[-2:]))[0].reshape(-1, points.shape[-1])
     # Differences to a point are exact for equal points, and where an offset is large.
     offsets = points - points[0]

@@ -22,6 +22,7 @@ from memorize_jax.geometry.theory.separability import separable_by_least_squares
 from memorize_jax.geometry.theory.splitting import separable_dichotomies
 from memorize_jax.geometry.theory.threshold import fit_threshold
 from memorize_jax.threads import on_threads, one_thread
+from memorize_jax.whole import check_whole
 
 METHODS = ("host", "splitting", "least_squares")
 # A trial ends after its first so many dichotomies if they agree: it is far from the threshold.
@@ -181,8 +182,7 @@ def simulated_capacity(
       Stephenson et al. 2021, appendix A.1.2 and figure 1B; Cohen et al. 2020.
     """
     points, mask, _ = read_manifolds(points)
-    if num_dichotomies < 2:
-        raise ValueError(f"expected num_dichotomies >= 2, got {num_dichotomies}")
+    check_whole("num_dichotomies", num_dichotomies, least=2)
     if method not in (None, *METHODS):
         raise ValueError(f"expected method to be one of {', '.join(METHODS)}, got {method!r}")
     if expected is not None and not 0 < expected < np.inf:

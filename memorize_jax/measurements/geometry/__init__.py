@@ -15,8 +15,8 @@ from memorize_jax.measurements import costs
 from memorize_jax.measurements.measurement import Measurement, Table
 from memorize_jax.storage.tables import ADDED, GEOMETRY
 
-TOGETHER = "all points of the group together, about their mean"
-BY_CLASS = "the points of one class about their mean, the mean over the classes"
+TOGETHER = "all examples that stand for the classes of the group together, about their mean"
+BY_CLASS = "the examples that stand for one class about their mean, the mean over the classes"
 MEANINGS = {
     "group": "examples that the row is about: unpermuted; permuted (under their assigned labels); restored (the "
     "permuted ones under their true labels); test; all (of activations from a file, --points)",

@@ -25,22 +25,28 @@ def two_nn_dimension(points: Float[np.ndarray, "n d"]) -> float:
     1 - (r2 / r1)^-dimension wherever points are spread evenly; the slope of a line through the origin gives it.
 
     Returns:
-      NaN for points that are not finite, or of which too few differ.
+      NaN for points that are not finite, or of which too few differ, or whose two nearest neighbors are all equally
+      far, as on a grid. Points that coincide count once.
 
     References:
       Facco, d'Errico, Rodriguez & Laio 2017, equation 5.
     """
     points = np.asarray(points, np.float64)
-    if not np.isfinite(points).all() or len(np.unique(points, axis=0)) < FEWEST_POINTS:
+    # Their first places, in the order of the points: np.unique sorts them.
+    places = np.sort(np.unique(points, axis=0, return_index=True)[1]) if np.isfinite(points).all() else np.empty(0, int)
+    if len(places) < FEWEST_POINTS:
         return float("nan")
+    points = points[places]
     # Here, for importing it takes seconds.
     import skdim  # pyright: ignore[reportMissingImports] (an option)
 
     estimator = skdim.id.TwoNN()
     with warnings.catch_warnings():
-        # Of points that coincide, which it leaves out.
+        # Of points that are so near that their distance is rounded to 0, which it leaves out.
         warnings.filterwarnings("ignore", message="Dropping")
         try:
-            return float(estimator.fit(points - points.mean(axis=0)).dimension_)
+            found = float(estimator.fit(points - points.mean(axis=0)).dimension_)
         except ValueError:
             return float("nan")
+    # Up to rounding of the distances.
+    return found if found > 1e-9 else float("nan")

@@ -151,11 +151,16 @@ def measure_gradients(
         through them, as in training; "eval" by the running ones.
 
     Raises:
-      ValueError: unknown `bn`.
+      ValueError: unknown `bn`, batches without some examples, or with some twice.
     """
     if bn not in BN_MODES:
         raise ValueError(f"expected bn to be one of {', '.join(BN_MODES)}, got {bn!r}")
     batches = list(batches)
+    taken = [np.asarray(indices)[np.asarray(mask) > 0] for indices, mask in batches]
+    times = np.bincount(np.concatenate([np.empty(0, int), *taken]), minlength=len(images))
+    if len(times) != len(images) or np.any(times != 1):
+        once = np.sum(times[: len(images)] == 1)
+        raise ValueError(f"expected each of {len(images)} examples once in all batches, got {once} of them once")
     data = (jnp.asarray(images), jnp.asarray(labels.assigned), jnp.asarray(labels.is_permuted))
     permuted = int(np.sum(labels.is_permuted))
     counts = np.array([len(labels.assigned) - permuted, permuted])

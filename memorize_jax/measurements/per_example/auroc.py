@@ -25,8 +25,12 @@ def auroc(scores: Float[np.ndarray, " n"], is_positive: Bool[np.ndarray, " n"], 
 
     (DeLong, DeLong & Clarke-Pearson 1988, computed as Sun & Xu 2014). The interval is the normal one, cut at 0 and 1.
     All is NaN where a score is, or one kind is missing; the interval also where its variance is 0, as when all pairs
-    are in order: that says nothing of how far the AUROC is from 1.
+    are in order: that says nothing of how far the AUROC is from 1. ValueError for what is not boolean, or other shapes.
     """
+    scores, is_positive = np.asarray(scores), np.asarray(is_positive)
+    if is_positive.dtype != bool or is_positive.shape != scores.shape or scores.ndim != 1:
+        got = f"{list(scores.shape)} and {is_positive.dtype} {list(is_positive.shape)}"
+        raise ValueError(f"expected scores [n] and booleans [n], got {got}; labels == 1 makes booleans of numbers")
     num_positive, num_negative = int(is_positive.sum()), int((~is_positive).sum())
     nan = float("nan")
     if not (num_positive and num_negative and np.isfinite(scores).all()):

@@ -24,7 +24,8 @@ def neighbor_votes(
     """The commonest label among the nearest other points of every point: a probe that leaves each point out.
 
     Distances are Euclidean and exact, in blocks of `BLOCK` points against all. Of equal distances the points that come
-    first count, of equally common labels the lowest. All votes are -1 if any point is not finite.
+    first count, of equally common labels the lowest. All votes are -1 if any point is not finite,
+    or a label no class.
     """
     num_points = len(points)
     if not 1 <= num_neighbors < num_points:
@@ -47,7 +48,8 @@ def neighbor_votes(
     # What fills the last block is a point that is there anyway.
     indices = jnp.minimum(jnp.arange(num_blocks * block), num_points - 1).reshape(num_blocks, block)
     votes = jax.lax.map(vote, indices).ravel()[:num_points]
-    return jnp.where(jnp.isfinite(points).all(), votes, -1)
+    is_known = jnp.isfinite(points).all() & jnp.all((labels >= 0) & (labels < num_classes))
+    return jnp.where(is_known, votes, -1)
 
 
 def prediction_depth(votes: Int[np.ndarray, "L n"], predicted: Int[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:

@@ -282,3 +282,30 @@ def test_a_projection_that_rounding_makes_longer_than_its_vector_does_not_choose
 
     monkeypatch.setattr(pipeline, "project", damaged)
     assert int(pipeline._try_few(program, draws, plan, "balanced")[0]) == expected > 2
+
+
+@pytest.mark.parametrize(("num_classes", "num_features"), [(6, 1), (10, 2)])
+def test_where_nothing_is_separable_every_draw_says_so(num_classes, num_features):
+    """In one or two dimensions the mean square of a few draws says little of the rank."""
+    points = np.random.default_rng(1).normal(size=(num_classes, 20, num_features)).astype(np.float32)
+    measure = jax.jit(lambda key: geometry.joint_geometry(points, key=key))
+    for seed in range(20):
+        found = measure(jax.random.key(seed))
+        assert int(found.classes_per_draw) == 2
+        assert int(found.status) == status.BOUND
+
+
+def test_inside_jit_a_margin_below_zero_is_a_status():
+    measure = jax.jit(lambda kappa: geometry.joint_geometry(POINTS, key=KEY, num_draws=20, kappa=kappa))
+    for kappa in (-1.0, np.nan):
+        found = measure(kappa)
+        assert int(found.status) == status.WRONG_OPTION
+        assert np.isnan(found.capacity)
+    assert not int(measure(0.1).status) & status.INVALID
+
+
+def test_draws_that_are_all_zero_are_a_status():
+    draws = np.zeros((10, POINTS.shape[0] * POINTS.shape[1]))
+    with pytest.warns(UserWarning, match="draws are all zero"):
+        found = geometry.joint_geometry(POINTS, key=KEY, draws=draws)
+    assert int(found.status) == status.WRONG_OPTION

@@ -66,3 +66,10 @@ def test_two_neighbors_tell_the_dimension_of_a_curved_surface(tiny_runs, tmp_pat
     folder = shutil.copytree(tiny_runs["trained"], tmp_path / "run")
     table = measure(MEASUREMENT, folder, [dataclasses.replace(SETTINGS, two_nn=True)])
     assert (table["two_nn_dimension"] > 0).all()
+
+
+def test_two_neighbors_count_equal_points_once_and_see_nothing_on_a_grid():
+    pytest.importorskip("skdim")
+    points = np.random.default_rng(0).normal(size=(300, 3))
+    assert two_nn_dimension(np.repeat(points, 2, axis=0)) == two_nn_dimension(points)
+    assert np.isnan(two_nn_dimension(np.stack(np.meshgrid(*[np.arange(6)] * 3), axis=-1).reshape(-1, 3)))

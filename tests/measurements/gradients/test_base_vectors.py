@@ -315,3 +315,12 @@ def test_an_empty_group_has_no_rows_and_the_cosine_with_nothing_is_unknown():
 def test_an_unknown_choice_is_named(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.parametrize("wrong", [[0], [], [0, 1, 1]])
+def test_batches_hold_every_example_once(wrong):
+    images, labels = problem(64)
+    batches = [batches_of(64, 32)[number] for number in wrong]
+    options = {"layers": LAYERS, "statistics": STATISTICS, "batches": batches}
+    with pytest.raises(ValueError, match=r"expected each of 64 examples once in all batches, got \d+ of them once"):
+        measure_gradients(Net(), random_variables(), images, labels, **options)

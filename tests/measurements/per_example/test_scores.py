@@ -107,6 +107,19 @@ def test_the_auroc_is_that_of_all_pairs_with_delongs_variance():
     np.testing.assert_allclose(auroc(-scores, wrong).auroc, 1 - found.auroc)
 
 
+def test_an_auroc_is_of_booleans():
+    """As integers they would be indices, and their complement negative."""
+    scores = np.random.default_rng(0).normal(size=20)
+    with pytest.raises(ValueError, match=r"expected scores \[n\] and booleans \[n\], got \[20\] and int64 \[20\]"):
+        auroc(scores, np.arange(20) % 2)
+
+
+def test_labels_that_are_no_class_give_no_votes():
+    points = np.random.default_rng(0).normal(size=(12, 3)).astype(np.float32)
+    for labels in (np.arange(12) % 4, np.arange(12) % 3 - 1):
+        assert np.all(neighbor_votes(points, labels, num_neighbors=3, num_classes=3) == -1)
+
+
 def test_an_auroc_that_says_nothing_has_no_interval():
     in_order, wrong = np.arange(6.0), np.arange(6) > 2
     np.testing.assert_array_equal(auroc(in_order, wrong), [1, np.nan, np.nan])
