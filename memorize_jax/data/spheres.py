@@ -33,9 +33,8 @@ def make_spheres(
     """
     if num_classes % 2 or num_classes < 2:
         raise ValueError(f"expected an even number of classes (centers come in pairs), got {num_classes}")
-    sizes = {"sphere_dimension": sphere_dimension, "train_per_class": train_per_class}
-    for setting, value in sizes.items():
-        check_whole(setting, value, least=1)
+    check_whole("sphere_dimension", sphere_dimension, least=1)
+    check_whole("train_per_class", train_per_class, least=1)
     check_whole("test_per_class", test_per_class, least=0)
     if not 0 <= radius < np.inf:
         raise ValueError(f"expected radius >= 0, got {radius}")
