@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from memorize_jax.figures.heat import columns_of
 from memorize_jax.measurements import registry
 from memorize_jax.measurements.geometry.figures import draw_geometry
 from memorize_jax.measurements.geometry.split import PARTS, split_change
@@ -139,6 +140,38 @@ def test_the_map_of_joint_capacity_is_of_its_column(gallery):
     own = GEOMETRY.query("group == 'unpermuted'")
     wide = own.pivot(index="layer_number", columns="epoch", values="joint_capacity")
     np.testing.assert_allclose(figure.axes[0].collections[0].get_array(), wide)
+
+
+def test_maps_of_several_seeds_show_each_seeds_own_best_and_final_epoch(gallery):
+    """Seed s is best at epoch 2 + s and ends at 16 + s: no epoch but 0 is one of all of them."""
+    table = THREE.tables["geometry"]
+    after = table["epoch"] - table["seed"]
+    figure = gallery.drawn("map_capacity", THREE, geometry=table[(table["epoch"] == 0) | after.isin((2, 16))])
+    assert complaints(figure) == []
+    own = (
+        table[table["group"] == "unpermuted"].assign(after=after).groupby(["layer_number", "after"])["capacity"].mean()
+    )
+    expected = own.unstack("after")[[2, 16]].to_numpy()
+    np.testing.assert_allclose(np.asarray(figure.axes[0].collections[0].get_array())[:, 1:], expected)
+    read = [text.get_text() for text in texts(figure)]
+    assert {"0", "best\n(2 to 4)", "final\n(16 to 18)"} <= set(read)
+
+
+def test_maps_leave_out_best_epochs_that_the_epochs_of_all_seeds_show(gallery):
+    """Epochs 2 and 4, of all seeds, are the first and the last of their best ones."""
+    read = [text.get_text() for text in texts(gallery.drawn("map_capacity", THREE))]
+    assert {"1", "2", "4", "8"} <= set(read)
+    assert not any(text.startswith("best") for text in read)
+
+
+def test_maps_of_seeds_that_end_at_their_best_epoch_say_so():
+    metrics = THREE.tables["metrics"].assign(test_accuracy=lambda table: table["epoch"] / 100)
+    study = changed(THREE, metrics=metrics)
+    columns = columns_of(study, THREE.tables["gradients"])
+    assert [column.name for column in columns if column.name] == ["best and final"]
+    assert columns[-1].epochs == {0: 16, 1: 17, 2: 18}
+    # The geometric mean of three is no epoch.
+    assert columns[-1].place == pytest.approx((16 * 17 * 18) ** (1 / 3))
 
 
 def rows(**columns):

@@ -12,7 +12,7 @@ from memorize_jax.figures.curves import (
     subject,
 )
 from memorize_jax.figures.figure import Figure, not_measured
-from memorize_jax.figures.heat import by_layer_and_epoch, draw_heat, layer_names, limits, too_few_shared
+from memorize_jax.figures.heat import by_layer_and_epoch, draw_heat, layer_names, limits, too_few_columns
 from memorize_jax.figures.style import Drawing, drawn, group_style, layer_axis, legend_below, subplots
 from memorize_jax.statistics import LEVEL
 from memorize_jax.studies.study import Study
@@ -70,7 +70,7 @@ def draw_drift(study: Study) -> Drawing:
     layer_axis(axis, layers)
     means = by_layer_and_epoch(study, permuted, "drift")
     low, high = limits([means])
-    mesh = draw_heat(panel, means.values, names, cmap="viridis", vmin=min(low, 0), vmax=max(high, 1))
+    mesh = draw_heat(panel, means, names, cmap="viridis", vmin=min(low, 0), vmax=max(high, 1))
     panel.set_title("by layer and epoch", fontsize=10)
     figure.colorbar(mesh, ax=panel, label="mean drift")
     legend_below(figure, [axis], 3)
@@ -113,7 +113,7 @@ def _drift_obstacle(study: Study) -> str:
     table = study.tables["collapse"]
     if table["drift"].isna().all():
         return "no example has a drift: no label was permuted, or no example kept its own"
-    return _stages_obstacle(study) or too_few_shared(study, "collapse", LEAST_EPOCHS)
+    return _stages_obstacle(study) or too_few_columns(study, "collapse", LEAST_EPOCHS)
 
 
 FIGURES = (

@@ -3,7 +3,7 @@
 from memorize_jax.figures.bound import bound_remark, lower_bound
 from memorize_jax.figures.curves import heading, mean_note, subject
 from memorize_jax.figures.figure import Figure, sentences
-from memorize_jax.figures.heat import by_layer_and_epoch, draw_heat, layer_names, limits, too_few_shared
+from memorize_jax.figures.heat import by_layer_and_epoch, draw_heat, layer_names, limits, too_few_columns
 from memorize_jax.figures.joint import KINDS, LABEL, bounds_remark, no_joint
 from memorize_jax.figures.style import Drawing, drawn, groups_in, subplots
 from memorize_jax.studies.study import Study
@@ -27,7 +27,7 @@ def draw_capacity_map(study: Study, *, column: str) -> Drawing:
     for axis in list(axes.flat)[len(panels) :]:
         axis.set_visible(False)
     for axis, (group, panel) in zip(axes.flat, panels.items(), strict=False):
-        mesh = draw_heat(axis, panel.values, names, cmap="viridis", vmin=low, vmax=high)
+        mesh = draw_heat(axis, panel, names, cmap="viridis", vmin=low, vmax=high)
         axis.set_title(group, fontsize=10)
     for axis in axes[:, 0]:
         axis.set_ylabel("layer")
@@ -43,7 +43,7 @@ def draw_capacity_map(study: Study, *, column: str) -> Drawing:
 
 
 def _obstacle(study: Study, *, column: str) -> str:
-    return (no_joint(study) if column == "joint_capacity" else "") or too_few_shared(study, "geometry", LEAST_EPOCHS)
+    return (no_joint(study) if column == "joint_capacity" else "") or too_few_columns(study, "geometry", LEAST_EPOCHS)
 
 
 def _remark(study: Study, *, column: str) -> str:

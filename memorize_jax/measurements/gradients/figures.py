@@ -7,7 +7,7 @@ import pandas as pd
 
 from memorize_jax.figures.curves import heading, mean_note, subject
 from memorize_jax.figures.figure import Figure
-from memorize_jax.figures.heat import Means, by_layer_and_epoch, draw_heat, layer_names, limits, too_few_shared
+from memorize_jax.figures.heat import Means, by_layer_and_epoch, draw_heat, layer_names, limits, too_few_columns
 from memorize_jax.figures.style import Drawing, drawn, subplots
 from memorize_jax.measurements.gradients.ratios import RATIOS, Part
 from memorize_jax.studies.study import Study
@@ -67,7 +67,7 @@ def draw_ratio(study: Study, *, above: Part, below: Part, what: str) -> Drawing:
 def _one_map(study, means, label, what, *, weighted=False, extend=None, **colors):
     names = layer_names(study.tables["gradients"])
     figure, axis = subplots(figsize=_size(names))
-    mesh = draw_heat(axis, means.values, names, **colors)
+    mesh = draw_heat(axis, means, names, **colors)
     figure.colorbar(mesh, ax=axis, label=label, extend=extend)
     axis.set_ylabel("layer")
     _heading(figure, study, what, means.fewest, weighted=weighted)
@@ -84,7 +84,7 @@ def draw_parts(study: Study) -> Drawing:
         low, high = limits(panels.values())
         for axis, (group, panel) in zip(row, panels.items(), strict=True):
             fewest = min(fewest, panel.fewest)
-            mesh = draw_heat(axis, panel.values, names, cmap="viridis", vmin=low, vmax=high)
+            mesh = draw_heat(axis, panel, names, cmap="viridis", vmin=low, vmax=high)
             axis.set_title(f"{part}, {group}", fontsize=10)
         figure.colorbar(mesh, ax=row, label=f"log$_{{10}}$ ‖∇L$_{{{part}}}$‖²")
         row[0].set_ylabel("layer")
@@ -103,7 +103,7 @@ def _obstacle(study, groups, is_ratio):
     if is_ratio and len(groups) > 1 and _is_weighted(study):
         ask = f"{study.command('gradients')} --gradient_weighting=subset"
         return f"groups were weighted by their shares, which makes their sizes part of the ratio; measure with: {ask}"
-    return too_few_shared(study, "gradients", 1)
+    return too_few_columns(study, "gradients", 1)
 
 
 def _remark(study, groups, is_ratio):
@@ -122,7 +122,7 @@ def _entry(name, title, look_for, draw, groups, **options):
     of_others = {"figa12": "alexnet", "figa13": "resnet18", "figa14": "resnet18_tiny"}
     aliases = of_others if name.startswith("fig5") else {}
     draw = functools.partial(draw, **options)
-    return Figure(name, title, look_for, ("gradients",), draw, obstacle, aliases=aliases, remark=remark)
+    return Figure(name, title, look_for, ("metrics", "gradients"), draw, obstacle, aliases=aliases, remark=remark)
 
 
 def _norm(letter, group, look_for):
