@@ -1,4 +1,4 @@
-"""Cost of one entry of the gradient ledger against one epoch's forward and backward pass, in the same process.
+"""Cost of the parts of the gradient at one epoch against one epoch's forward and backward pass, in the same process.
 
     python -m benchmarks.gradients
 
@@ -26,7 +26,7 @@ CASES = (
 
 
 def measure(name, width, shape, num, size):
-    """Seconds of (one forward and backward pass over the data, one ledger entry)."""
+    """Seconds of (one forward and backward pass over the data, parts at one epoch)."""
     rng = np.random.default_rng(0)
     images = jnp.asarray(rng.integers(0, 256, (num, *shape), np.uint8))
     assigned = rng.integers(0, 10, num).astype(np.int32)
@@ -59,7 +59,7 @@ def measure(name, width, shape, num, size):
 
 def main():
     """Prints the table."""
-    print("| network | width | examples | forward and backward | ledger entry | ratio |")
+    print("| network | width | examples | forward and backward | parts at one epoch | ratio |")
     print("|---|---|---|---|---|---|")
     for name, width, shape, num, size in CASES:
         epoch, ledger = measure(name, width, shape, num, size)

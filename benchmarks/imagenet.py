@@ -90,7 +90,7 @@ def imagenet_section(growths: list[Growth]) -> str:
          f"`--keep=log` keeps {log:.0f} ({readable(round(log * 4 * PARAMETERS))}), `--keep_dtype=bfloat16` halves ({readable(kept['bfloat16'])}); "
          "a run that does not fit on the disk says so before the first step"),
         ("a pod", "a batch over all chips", "measurements, which one machine makes",
-         "training and evaluation run on all machines and process 0 stores; everything else is measured afterwards, on the chips of one machine"),
+         "training and evaluation run on all machines and process 0 stores; everything else is measured afterward, on the chips of one machine"),
     ]  # fmt: skip
     records = [dict(zip(("part", "takes", "breaks first", "what the code does"), row, strict=True)) for row in rows]
     total = sum(seconds.values())

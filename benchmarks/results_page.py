@@ -46,7 +46,7 @@ THREE = (
     "Best and final epoch, all groups. Joint capacity is what a hyperplane separates, and simulation agrees with it; the input of digits has "
     "too few pixels for all ten classes, so that the two are of other numbers of classes there. A hundred classes of 50 points need more features "
     "than layers have: joint capacity is then of as many classes at a time as a layer can hold (*of which joint*), twenty at most, and simulated are "
-    "twenty. On natural images of a hundred classes mean-field capacity, the paper's, agrees with joint capacity to a few per cent (8 at most) in the input "
+    "twenty. On natural images of a hundred classes mean-field capacity, the paper's, agrees with joint capacity to a few percent (8 at most) in the input "
     "and in early layers. In late ones it does not: in VGG16 it is up to 2.3 times as high at the best epoch, in ResNet18 up to 39 % lower at "
     "the end. It parts from it where ten classes share directions, and on the paper's spheres, at the input already."
 )

@@ -59,7 +59,7 @@ def test_what_is_compiled_is_kept_and_said_once(capsys):
     assert capsys.readouterr().err == ""
 
 
-def test_afterwards_jax_is_as_it_was():
+def test_afterward_jax_is_as_it_was():
     before = {name: getattr(jax.config, name) for name in SETTINGS}
     with kept_compiled():
         assert jax.config.jax_compilation_cache_dir == str(default_folder())

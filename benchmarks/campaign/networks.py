@@ -28,7 +28,7 @@ def ensemble(workdir: pathlib.Path, *, widths: tuple[int, ...], **arguments: Any
 
 
 def gradients(workdir: pathlib.Path, *, cases: tuple[tuple, ...]) -> Records:
-    """An entry of the gradient ledger beside an epoch; cases of `benchmarks.gradients.measure`."""
+    """The parts of the gradient at one epoch beside an epoch of training; cases of `benchmarks.gradients.measure`."""
     from benchmarks.gradients import measure
 
     records = []

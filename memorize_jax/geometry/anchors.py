@@ -56,7 +56,7 @@ def solve_anchors(frame: Frame, draws: FrameDraws, *, options: GeometryOptions |
         v(t) = argmin_v 1/2 ||v - t||^2   subject to   S_i . v <= -kappa for every example i
         dual: min_{a >= 0} 1/2 a' K a - a' (S t + kappa),  K = S S',  v = t - S' a,  anchor = S' a / sum(a)
 
-    The sign is that of the published tool (the paper's with t replaced by -t; a Gaussian does not notice).
+    The sign is that of the published tool, with which the paper's A.1.1 comes out as printed; Chung et al. have -t.
     A draw that already satisfies every constraint has v = t; its anchor is the example with the largest S_i . t.
 
     Args:
@@ -136,10 +136,11 @@ def anchor_statistics(
     """Computes capacity, radius and dimension of one manifold with the evidence for them.
 
         1/capacity = < [t . s + kappa]_+^2 / ||s||^2 >          (paper A.1.1; equals <||v - t||^2>)
-        radius^2   = < ||s_D - <s_D>||^2 >                       (paper A.1.2)
-        dimension  = D < t_D . s_D / (||t_D|| ||s_D||) >^2       (paper A.1.2)
+        radius^2   = < ||s_D - <s_D>||^2 >                       (published tool)
+        dimension  = D < t_D . s_D / (||t_D|| ||s_D||) >^2       (published tool)
 
-    with s the anchor, s_D its first D coordinates (the last is 1). Arguments of `solve_anchors`.
+    with s the anchor, s_D its first D coordinates (the last is 1). The paper's A.1.2 has radius^2 = < ||s_D||^2 > and
+    dimension = < (t . s / ||s||)^2 > instead. Arguments of `solve_anchors`.
     """
     kappa, static = _split(options, fields)
     return statistics_of_anchors(*_floating(frame, draws), kappa=kappa, options=static)

@@ -20,7 +20,7 @@ NUM_RESTARTS = 16
 COST_BAND = 0.03
 # Shares of a norm that count as equal.
 TIE = 0.02
-# The search is kept from cancelling a center altogether, where the cost is lowest and the geometry meaningless: below
+# The search is kept from canceling a center altogether, where the cost is lowest and the geometry meaningless: below
 # this share of its norm a center adds a penalty of the order of the cost itself. Restarts take these shares in turn:
 # the low ones find the lowest cost, the high ones stable solutions that random starts alone seldom find.
 LEAST_RETAINED = (0.1, 0.3, 0.5, 0.7)

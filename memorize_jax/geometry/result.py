@@ -130,7 +130,7 @@ class ManifoldGeometry(Named):
         return [f"{where}{_listed(classes, chosen)}: {reason}" for where, chosen, reason in found if chosen.any()]
 
     def summary(self) -> dict[str, Array]:
-        """Summarizes over manifolds as the paper does: harmonic mean of capacities, means of radius and dimension."""
+        """Summarizes over manifolds, as the published tool: harmonic mean of capacities, means of the others."""
         capacity = 1 / jnp.mean(1 / self.capacity, axis=-1)
         # d(harmonic mean)/d(alpha_p) = (harmonic / alpha_p)^2 / P; draws of different manifolds are independent.
         weighted = self.capacity_standard_error * (capacity[..., None] / self.capacity) ** 2

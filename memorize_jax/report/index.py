@@ -55,7 +55,9 @@ def _entry(one: Measurement) -> Iterator[str]:
     if one.settings:
         yield _table(("setting", "default", "meaning"), _settings(one.settings))
     if one.reads:
-        yield f"It also takes the settings of {', '.join(one.reads)}."
+        others = ", ".join(one.reads)
+        some = ", ".join(f"`{name}`" for name in one.reads_flags)
+        yield f"Of the settings of {others} it takes {some}." if some else f"It also takes the settings of {others}."
     for name, table in one.tables.items():
         yield from _described(f"{'results/' if one.plan else ''}{name}", table)
     if one.figures:

@@ -1,4 +1,4 @@
-"""A run's folder in a bucket: a local folder is worked on, downloaded before, uploaded meanwhile and afterwards.
+"""A run's folder in a bucket: a local folder is worked on, downloaded before, uploaded meanwhile and afterward.
 
 MANIFEST says what each file there may hold, None for no file; last what it is to hold. It is written before files are,
 when old and new are both right, and after, when one is: a table that holds anything else was changed by somebody. It

@@ -37,7 +37,7 @@ def extract(
         layers, labels = memorize_jax.torch.extract(model, loader)
         result = memorize_jax.analyze(layers, labels)
 
-    One pass in evaluation mode without gradients; modes, hooks and all random numbers are afterwards what they were,
+    One pass in evaluation mode without gradients; modes, hooks and all random numbers are afterward what they were,
     also after an exception. Outputs are copied when a module returns, before an operation in place changes them. Two
     examples go ahead, which tells the layers and how much memory all examples will take.
 

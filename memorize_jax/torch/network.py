@@ -67,7 +67,7 @@ def input_dtype(model: Any) -> Any:
 
 @contextlib.contextmanager
 def at_rest(model: Any) -> Iterator[None]:
-    """Evaluation mode without gradients; afterwards every module is in the mode that it was in."""
+    """Evaluation mode without gradients; afterward every module is in the mode that it was in."""
     modes = [(module, module.training) for module in model.modules()]
     try:
         model.eval()

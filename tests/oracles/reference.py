@@ -8,7 +8,7 @@ import pytest
 
 FOLDER = pathlib.Path(__file__).parents[2] / "third_party" / "mftma_reference"
 SETS = ("digits", "few_features", "gaussian", "lowrank_centers", "spheres")
-# One set stands for all in the quick tests; CI compares with all of them, at full optimisation.
+# One set stands for all in the quick tests; CI compares with all of them, at full optimization.
 ONE_QUICKLY = tuple(pytest.param(name, marks=() if name == "digits" else pytest.mark.slow) for name in SETS)
 
 

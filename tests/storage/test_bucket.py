@@ -16,7 +16,7 @@ from tests.storage.made_up_bucket import PLACE, SAID, URL, acquired, contents, i
 store = made_up_bucket.store
 
 
-def test_what_is_done_here_is_there_afterwards_and_on_the_next_machine(tmp_path, store):
+def test_what_is_done_here_is_there_afterward_and_on_the_next_machine(tmp_path, store):
     locks = ("run.lock", "run.holder.json")
     with work_on(tmp_path / "one") as place:
         make_run(place, 4)

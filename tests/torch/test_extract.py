@@ -26,7 +26,7 @@ def test_it_equals_hooks_written_by_hand_to_the_bit():
     assert_equal(extract(model, loader(), progress=False).layers, layers)
 
 
-def test_operations_in_place_afterwards_change_nothing():
+def test_operations_in_place_afterward_change_nothing():
     model = network()
     names = ["stem.0", "blocks.0.norm", "blocks.0.second"]
     found = extract(model, data()[0], names, progress=False, batch_size=11).layers

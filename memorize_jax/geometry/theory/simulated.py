@@ -1,6 +1,6 @@
 """Simulated capacity: how many manifolds a hyperplane really separates, without any mean-field theory.
 
-P manifolds are projected to n random features and labelled at random, half of the manifolds positive. At the n where
+P manifolds are projected to n random features and labeled at random, half of the manifolds positive. At the n where
 half of these dichotomies are linearly separable the capacity is P / n.
 """
 
@@ -87,7 +87,7 @@ def _coordinates(points, mask) -> Float[np.ndarray, "P M rank"]:
 
 
 def _draw_dichotomies(rng, num_manifolds, num, whole):
-    """Balanced labellings [T, P] bool: `num` random ones, or if `whole` and they are no more, all there are."""
+    """Balanced labelings [T, P] bool: `num` random ones, or if `whole` and they are no more, all there are."""
     half = num_manifolds // 2
     if whole and math.comb(num_manifolds, half) <= num * (2 - num_manifolds % 2):
         # Of an even number of manifolds, labels and their opposites separate together.

@@ -35,7 +35,7 @@ def fit_probe(
     if len(np.unique(labels)) == 1:
         only = np.int32(labels[0])
         return lambda points: np.full(len(points), only)
-    # One factor for the layer: the strength of regularisation must not depend on the unit of its activations.
+    # One factor for the layer: the strength of regularization must not depend on the unit of its activations.
     unit = float(np.sqrt(np.mean(np.square(activations, dtype=np.float64)))) or 1.0
     if name == "knn":
         # Neighbors in angle are neighbors in distance among unit vectors; zero stays where it is.

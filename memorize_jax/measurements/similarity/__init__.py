@@ -44,7 +44,7 @@ MEANINGS = {
     "all points of a layer coincide; 512 fewer than four examples; 1024 the variance, estimated without bias, is zero "
     "within rounding",
 }
-# Of a product and a sum of inner products, and of what is done to every inner product of a layer afterwards.
+# Of a product and a sum of inner products, and of what is done to every inner product of a layer afterward.
 PRODUCT_SECONDS, ENTRY_SECONDS = 3e-11, 4e-9
 
 

@@ -81,7 +81,7 @@ class EpochStore(StoredEpochs):
     ) -> bool:
         """Stores the network of an epoch, and from time to time the training state; returns whether it did that.
 
-        Waits for the epoch before, copies to host memory and returns; the arrays may be donated afterwards. The network
+        Waits for the epoch before, copies to host memory and returns; the arrays may be donated afterward. The network
         that stays only as the best or the last so far is written with the next training state, or at the end.
 
         Args:

@@ -59,8 +59,8 @@ def test_every_number_is_that_of_brute_force(measured):
             answers = (test if is_in is None else train)["linear2"].argmax(axis=1)
             both = [splits.test.labels] * 2 if is_in is None else [true[is_in], assigned[is_in]]
             row = table.loc[3, name, group]
-            for labelled, column in zip(both, ("nc1_true", "nc1_assigned"), strict=True):
-                assert row[column] == pytest.approx(brute_nc1(points, labelled), rel=1e-3), (name, group)
+            for labeled, column in zip(both, ("nc1_true", "nc1_assigned"), strict=True):
+                assert row[column] == pytest.approx(brute_nc1(points, labeled), rel=1e-3), (name, group)
             own = both[group in ("permuted", "train")]
             offsets = centroids_of(points, own) - centroids_of(points, own).mean(axis=0)
             norms = np.linalg.norm(offsets, axis=1)
