@@ -337,6 +337,14 @@ def descent(seeds=(0,), widths=(1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)):
     return Study(WORKDIR, "resnet18", "cifar100", 0.1, layers, tuple(seeds), tables, ("width",), made_by=MADE_BY)
 
 
+def bounds(table, **where):
+    """The table with joint capacities that are upper bounds only where columns have these values, or one of them."""
+    there = pd.Series(True, table.index)
+    for column, values in where.items():
+        there &= table[column].isin(np.atleast_1d(values).tolist())
+    return table.assign(joint_status=np.where(there, 128, 0))
+
+
 def changed(base, **tables):
     """The study with other tables, or with one less: None."""
     new = {name: table for name, table in (base.tables | tables).items() if table is not None}

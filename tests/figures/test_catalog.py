@@ -10,7 +10,7 @@ from memorize_jax.models import MODELS
 from memorize_jax.report.catalog import aliases, caption, select
 from tests.commands import ROOT
 from tests.figures import invented
-from tests.figures.invented import GRID, RUN, SWEEP, THREE, changed, grid
+from tests.figures.invented import GRID, RUN, SWEEP, THREE, WIDTHS_OF_THREE, changed, grid
 
 FIGURES = registry.figures()
 # What the documents call the studies that a figure is drawn from.
@@ -149,6 +149,18 @@ def test_tables_of_the_first_version_still_have_a_map_of_mean_field_capacity():
 REWINDING, LATE = RUN.tables["rewinding"], "the curves end before the final network"
 JUDGED = "the claims sheet judges these measures by 99 % intervals"
 M_50 = "with M = 50 any value above about 4 is a lower bound. Of a true dimension of 10, 50 examples show 67 %"
+OF_THREE = THREE.tables["geometry"]
+ONE_OF_THREE = OF_THREE["layer"].eq("linear6") | OF_THREE.eval(
+    "layer == 'linear3' and group == 'permuted' and seed == 1"
+)
+SOME_BOUNDS = changed(THREE, geometry=OF_THREE.assign(joint_status=128 * ONE_OF_THREE))
+
+
+def narrow(**where):
+    """Widths of which some capacities are only bounds."""
+    return changed(WIDTHS_OF_THREE, double_descent=invented.bounds(WIDTHS_OF_THREE.tables["double_descent"], **where))
+
+
 CAPTIONS = [
     ("fig3b", RUN, "Drawn faded: the best epoch.", True),
     ("fig3b", one_epoch(), "No curves are drawn faded behind: best and final epoch are one.", True),
@@ -157,6 +169,10 @@ CAPTIONS = [
     ("fig3b", RUN, M_50, True),
     ("fig3b", first_version(RUN), "oint capacity", False),
     ("fig3_split", RUN, "Without bars are joint capacities known only as upper bounds (linear6)", True),
+    ("fig3_split", SOME_BOUNDS, "(linear3 of permuted in 1 of 3 seeds; linear6): the layer", True),
+    ("fig4e", narrow(width=(1, 3)), "the capacity of some seed is only a bound: width 1, 3.", True),
+    ("fig4e", narrow(width=(1, 3), seed=1, moment="best"), ": width 1 (best epoch only), 3 (best epoch only).", True),
+    ("fig4e", WIDTHS_OF_THREE, "left out", False),
     ("fig3a", invented.study("vgg16", (0, 1)), JUDGED, False),
     ("fig3a", invented.study("alexnet", (0, 1)), JUDGED, True),
     ("fig3a", invented.study("alexnet"), JUDGED, False),

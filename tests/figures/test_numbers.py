@@ -10,7 +10,7 @@ from memorize_jax.measurements.geometry.figures import draw_geometry
 from memorize_jax.measurements.geometry.split import PARTS, split_change
 from memorize_jax.report.catalog import caption
 from tests.figures import invented
-from tests.figures.invented import RUN, THREE, changed, of_axes
+from tests.figures.invented import RUN, THREE, WIDTHS_OF_THREE, changed, of_axes
 from tests.figures.seen import complaints, texts
 from tests.figures.test_catalog import first_version
 
@@ -207,6 +207,26 @@ def test_bars_of_the_split_add_up_to_the_point(base, gallery):
     assert heights[2] == pytest.approx(np.mean([logs[seed, 16 + seed] - logs[seed, 2 + seed] for seed in base.seeds]))
     # A bound is not a value.
     assert np.isnan(point[0].get_ydata()[-1])
+
+
+def test_a_mean_of_which_some_seed_is_a_bound_has_no_bars(gallery):
+    table = invented.bounds(THREE.tables["geometry"], group="permuted", layer="linear3", seed=1)
+    restored, permuted = (gallery.drawn("fig3_split", THREE, geometry=table).axes[place] for place in (2, 1))
+    assert (restored.get_title(), permuted.get_title()) == ("restored", "permuted")
+    for axis, known in ((restored, 7), (permuted, 6)):
+        (point,) = [own for own in axis.containers if own.get_label().startswith("sum")]
+        assert np.isfinite(point[0].get_ydata()).sum() == known
+    heights = [bar.get_height() for bar in permuted.containers[0]]
+    assert np.flatnonzero(np.isnan(heights)).tolist() == [3]
+
+
+@pytest.mark.parametrize("name", ["fig4e", "descent_capacity"])
+def test_a_width_of_which_some_seed_is_a_bound_has_no_joint_geometry(name, gallery):
+    table = invented.bounds(WIDTHS_OF_THREE.tables["double_descent"], width=3, moment="final", seed=1)
+    figure = gallery.drawn(name, WIDTHS_OF_THREE, double_descent=table)
+    joint = next(axis for axis in figure.axes if "joint" in axis.get_ylabel() + axis.get_title())
+    assert np.isfinite(line(joint, "best epoch").get_ydata()).all()
+    assert np.flatnonzero(np.isnan(line(joint, "final epoch").get_ydata())).tolist() == [2]
 
 
 def test_the_swap_shows_the_last_epoch_of_the_other_run_and_the_final_network(gallery):

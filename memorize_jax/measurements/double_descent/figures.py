@@ -3,7 +3,7 @@
 from memorize_jax.figures.bound import bound_remark, dimension_remark, draw_bound, examples_note
 from memorize_jax.figures.curves import draw_mean, heading, seeds_note, subject
 from memorize_jax.figures.figure import Figure, sentences
-from memorize_jax.figures.joint import KINDS, LABELS, has_joint, is_bound
+from memorize_jax.figures.joint import KINDS, LABELS, any_bound, has_joint
 from memorize_jax.figures.style import Drawing, drawn, legend_below, subplots
 from memorize_jax.studies.study import Study
 
@@ -50,10 +50,15 @@ def draw_double_descent(study: Study, *, columns: tuple[str, ...]) -> Drawing:
     return figure
 
 
+def _left_out(table):
+    """The rows of widths where, at their moment, the layer has too few units, so that a capacity is only a bound."""
+    return any_bound(table, ("width", "moment"))
+
+
 def _drawn_rows(study):
-    """The table, without joint geometry where the layer has too few units and capacity is only an upper bound."""
+    """The table, without the joint geometry that is left out."""
     table = study.tables["double_descent"]
-    return table.assign(**{column: table[column].mask(is_bound(table)) for column in JOINT})
+    return table.assign(**{column: table[column].mask(_left_out(table)) for column in JOINT})
 
 
 def _wide(table, moment, column):
@@ -69,14 +74,22 @@ def _remark(study: Study, *, columns: tuple[str, ...]) -> str:
 
 
 def _joint_remark(table):
-    bounds = ", ".join(map(str, sorted(table["width"][is_bound(table)].unique())))
-    left_out = f"Joint geometry is left out where units are too few, and capacity only a bound: width {bounds}."
-    classes = table["joint_classes"][~is_bound(table)]
+    gone = _left_out(table)
+    widths = ", ".join(_width(width, table["moment"], own) for width, own in table[gone].groupby("width"))
+    why = "Joint geometry is left out where units are too few, and the capacity of some seed is only a bound"
+    left_out = f"{why}: width {widths}."
+    classes = table["joint_classes"][~gone]
     least, most = classes.min(), classes.max()
     drawn = (
         f"It is of {least:g} to {most:g} classes at a time, the more the wider the layer: compare epochs of a width."
     )
-    return sentences(left_out if bounds else "", drawn if least < most else "")
+    return sentences(left_out if widths else "", drawn if least < most else "")
+
+
+def _width(width, moments, left_out):
+    """A width that is left out, and at which moment if not at all of them."""
+    own = left_out["moment"].unique()
+    return str(width) if set(own) == set(moments) else f"{width} ({own[0]} epoch only)"
 
 
 def _entry(name, title, look_for, *columns):

@@ -7,7 +7,7 @@ from memorize_jax.epochs import STAGES
 from memorize_jax.figures.bound import dimension_remark, examples_note
 from memorize_jax.figures.curves import epochs_note, fewest_seeds, heading, seeds_note, subject
 from memorize_jax.figures.figure import Figure, not_measured, sentences
-from memorize_jax.figures.joint import bounds_remark, is_bound, no_joint
+from memorize_jax.figures.joint import any_bound, bounds_of_groups, is_bound, no_joint
 from memorize_jax.figures.style import Drawing, drawn, groups_in, layer_axis, legend_below, subplots
 from memorize_jax.statistics import LEVEL, student_t_interval
 from memorize_jax.studies.study import Study
@@ -52,7 +52,7 @@ def _logarithms(rows):
 @drawn(**{"hatch.linewidth": 0.5})
 def draw_split(study: Study) -> Drawing:
     """Draws the three parts of the change from the best to the final epoch as bars, and their sum as a point."""
-    change = split_change(study.at_stage("geometry", "best"), study.at_stage("geometry", "final"))
+    change = _known(study, split_change(study.at_stage("geometry", "best"), study.at_stage("geometry", "final")))
     layers = change.sort_values("layer_number").drop_duplicates("layer")["layer"].tolist()
     groups = groups_in(change["group"])
     rows = -(-len(groups) // 2)
@@ -82,11 +82,23 @@ def draw_split(study: Study) -> Drawing:
     return figure
 
 
+def _at_stages(study):
+    return pd.concat([study.at_stage("geometry", stage) for stage in STAGES])
+
+
+def _known(study, change):
+    """The change, of no seed where any seed's capacity is a bound at either epoch."""
+    rows = _at_stages(study)
+    bounds = rows.loc[any_bound(rows, ("group", "layer")), ["group", "layer"]].drop_duplicates()
+    gone = change[["group", "layer"]].merge(bounds, how="left", indicator=True)["_merge"].eq("both").to_numpy()
+    return change.assign(**{name: change[name].mask(gone) for name in (*PARTS, "capacity")})
+
+
 def _stack(axis, means):
     """Bars upon one another: what raises the capacity above zero, what lowers it below."""
     ends = {sign: np.zeros(len(means)) for sign in (1, -1)}
     for part, (color, hatch) in PARTS.items():
-        values = means[part].fillna(0).to_numpy()
+        values = means[part].to_numpy()
         style = {"color": color, "hatch": hatch, "edgecolor": "#333333", "label": f"by {part}"}
         axis.bar(range(len(means)), values, bottom=np.where(values >= 0, ends[1], ends[-1]), **style)
         for sign, end in ends.items():
@@ -103,8 +115,9 @@ def _obstacle(study: Study) -> str:
 
 
 def _remark(study: Study) -> str:
-    rows = pd.concat([study.at_stage("geometry", stage) for stage in STAGES])
-    return sentences(bounds_remark(rows, "Without bars are"), dimension_remark(rows))
+    rows = _at_stages(study)
+    bounds = bounds_of_groups({"": rows}, "Without bars are")
+    return sentences(bounds, dimension_remark(rows))
 
 
 FIGURES_OF_SPLIT = (
