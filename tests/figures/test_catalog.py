@@ -154,6 +154,9 @@ ONE_OF_THREE = OF_THREE["layer"].eq("linear6") | OF_THREE.eval(
     "layer == 'linear3' and group == 'permuted' and seed == 1"
 )
 SOME_BOUNDS = changed(THREE, geometry=OF_THREE.assign(joint_status=128 * ONE_OF_THREE))
+AT_BEST = OF_THREE.eval("layer == 'linear3' and group == 'permuted' and epoch == 2 + seed")
+AT_END = OF_THREE.eval("layer == 'linear3' and group == 'test' and epoch == 17 and seed == 1")
+AT_BOTH = changed(THREE, geometry=OF_THREE.assign(joint_status=128 * (AT_BEST | AT_END)))
 
 
 def narrow(**where):
@@ -166,6 +169,9 @@ CAPTIONS = [
     ("fig3b", one_epoch(), "No curves are drawn faded behind: best and final epoch are one.", True),
     ("fig3b", changed(RUN, geometry=GEOMETRY.query("epoch != 2")), "behind: the best epoch was not measured.", True),
     ("fig3b", RUN, "upper bounds (linear6)", True),
+    ("fig3b", SOME_BOUNDS, "(linear3 of permuted in 1 of 3 seeds; linear6): the layer", True),
+    ("fig3b", AT_BOTH, "(at the best epoch linear3 of permuted; at the final epoch linear3 of test in 1 of 3", True),
+    ("fig3a", AT_BOTH, "Hollow points are joint capacities known only as upper bounds (linear3 of permuted)", True),
     ("fig3b", RUN, M_50, True),
     ("fig3b", first_version(RUN), "oint capacity", False),
     ("fig3_split", RUN, "Without bars are joint capacities known only as upper bounds (linear6)", True),

@@ -99,8 +99,22 @@ def test_joint_capacity_stands_beside_the_mean_field_one_and_bounds_are_hollow(g
         np.testing.assert_allclose(line(axis, "restored").get_ydata(), table[column])
     assert figure.axes[0].get_ylim() == figure.axes[1].get_ylim()
     assert figure.axes[3].get_title() == "of M = 50 examples per class"
-    hollow = [own for own in figure.axes[1].get_lines() if own.get_markerfacecolor() == "white"]
-    assert [own.get_xdata().tolist() for own in hollow] == 4 * [[6]]
+    faded, hollow = (hollows(figure.axes[1], is_faded) for is_faded in (True, False))
+    assert [own.get_xdata().tolist() for own in faded + hollow] == 8 * [[6]]
+
+
+def hollows(axis, is_faded):
+    found = [own for own in axis.get_lines() if own.get_markerfacecolor() == "white"]
+    return [own for own in found if (own.get_alpha() is not None) == is_faded]
+
+
+def test_bounds_at_the_best_epoch_are_faded_hollow_points(gallery):
+    table = invented.bounds(THREE.tables["geometry"], group="permuted", layer="linear3", epoch=(2, 3, 4))
+    axis = gallery.drawn("fig3b", THREE, geometry=table).axes[1]
+    places = [[own.get_xdata().tolist() for own in hollows(axis, is_faded)] for is_faded in (True, False)]
+    assert places == [[[], [3], [], []], 4 * [[]]]
+    expected = table.query("epoch == 2 + seed and group == 'permuted' and layer == 'linear3'")["joint_capacity"]
+    assert hollows(axis, True)[1].get_ydata() == pytest.approx([expected.mean()])
 
 
 def test_bars_of_one_seed_are_of_draws_and_of_examples(gallery):

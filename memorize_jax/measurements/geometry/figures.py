@@ -8,7 +8,7 @@ import pandas as pd
 from memorize_jax.figures.bound import bound_remark, dimension_remark, draw_bound, examples_note
 from memorize_jax.figures.curves import draw_mean, epochs_note, fewest_seeds, heading, seeds_note, subject
 from memorize_jax.figures.figure import Figure, not_measured, sentences
-from memorize_jax.figures.joint import KINDS, LABELS, bounds_remark, has_joint, is_bound
+from memorize_jax.figures.joint import KINDS, LABELS, bounds_of_groups, has_joint, is_bound
 from memorize_jax.figures.style import Drawing, drawn, group_style, groups_in, layer_axis, legend_below, subplots
 from memorize_jax.measurements.geometry.capacity_map import FIGURES_OF_CAPACITY_MAP
 from memorize_jax.measurements.geometry.directions import FIGURES_OF_DIRECTIONS
@@ -92,22 +92,27 @@ def _draw_groups(axis, geometry, measure, layers, level, faded=False):
         if faded:
             style |= {"alpha": 0.35, "linewidth": 2.5, "label": None if index else FADED}
         draw_mean(axis, places, values, level=level, band=not faded, **style)
-        if faded:
-            continue
         if measure == "joint_capacity":
             bounds = np.isin(layers, own[is_bound(own)]["layer"])
-            hollow = {"linestyle": "", "marker": style["marker"], "markersize": style["markersize"]}
-            hollow |= {"markerfacecolor": "white", "markeredgecolor": style["color"], "zorder": 3}
-            axis.plot(places[bounds], values.mean()[bounds], **hollow)
-        if len(values) == 1 and measure in ERRORS:
+            axis.plot(places[bounds], values.mean()[bounds], **_hollow(group, faded))
+        if len(values) == 1 and measure in ERRORS and not faded:
             errors = np.sqrt((own.set_index("layer")[list(ERRORS[measure])] ** 2).sum(axis=1)).reindex(layers)
             axis.errorbar(places, values.iloc[0], 2 * errors, fmt="none", ecolor=style["color"], capsize=2)
+
+
+def _hollow(group, faded):
+    """How joint capacities that are only upper bounds are drawn: arguments of `plot`."""
+    style = group_style(group)
+    hollow = {"linestyle": "", "marker": style["marker"], "markersize": style["markersize"], "zorder": 3}
+    # The faded ones are as wide as their curves, and behind all others.
+    hollow |= {"markersize": 7, "markeredgewidth": 1.5, "alpha": 0.35, "zorder": 2} if faded else {}
+    return hollow | {"markerfacecolor": "white", "markeredgecolor": style["color"]}
 
 
 def _draw_stage(study: Study, path: pathlib.Path, *, stage: str) -> pathlib.Path:
     level, figure = _level(study)
     rows = study.at_stage("geometry", stage)
-    behind = study.at_stage("geometry", "best") if stage == "final" and not _why_not_faded(study) else None
+    behind = _behind(study, stage)
     measures = list(_measured(rows))
     fewest = min(fewest_seeds(own, ("group", "layer"), measures) for own in (rows, behind) if own is not None)
     note = seeds_note(study, level, fewest)
@@ -132,6 +137,11 @@ def _why_not_faded(study):
     return "the best epoch was not measured" if _obstacle(study, stage="best") else ""
 
 
+def _behind(study, stage):
+    """The rows that are drawn faded behind those of a stage; None if none are."""
+    return study.at_stage("geometry", "best") if stage == "final" and not _why_not_faded(study) else None
+
+
 def _remark(study: Study, *, stage: str) -> str:
     rows, faded, intervals = study.at_stage("geometry", stage), "", ""
     if stage == "final":
@@ -144,7 +154,9 @@ def _remark(study: Study, *, stage: str) -> str:
             f"measures by {100 * LEVEL:g} % intervals, as in its figure 3, whatever the network."
         )
     of_joint = JOINT_REMARK if has_joint(rows) else ""
-    bounds = bounds_remark(rows, "Hollow points are")
+    shown = {"best": _behind(study, stage), stage: rows}
+    shown = {f"at the {name} epoch": own for name, own in shown.items() if own is not None}
+    bounds = bounds_of_groups(shown, "Hollow points are")
     return sentences(bound_remark(rows), of_joint, bounds, dimension_remark(rows), faded, intervals)
 
 
