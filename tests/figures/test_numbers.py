@@ -124,7 +124,29 @@ def test_bars_of_one_seed_are_of_draws_and_of_examples(gallery):
     for axis, size in ((figure.axes[1], 0.005), (figure.axes[2], 0.05)):
         (low, high), *_ = axis.collections[0].get_segments()
         assert high[1] - low[1] == pytest.approx(4 * size)
+    said = figure.get_suptitle()
+    assert "of radius and dimension of the choice alone (standard deviation over 3 choices)" in said
+    assert complaints(figure) == []
     assert "choice of examples" not in gallery.drawn("fig3a").get_suptitle()
+
+
+def test_nothing_known_of_the_choice_of_examples_has_no_bar(gallery):
+    spreads = [f"{name}_example_sd" for name in ("capacity", "joint_capacity", "radius", "dimension")]
+    table = GEOMETRY.assign(example_repeats=3, **dict.fromkeys(spreads, 0.01))
+    table.loc[table["group"] == "test", ["example_repeats", *spreads]] = [1, *4 * [np.nan]]
+    figure = gallery.drawn("fig3a", geometry=table)
+    assert [bars(axis) for axis in figure.axes[:4]] == [28, 28, 21, 21]
+    assert "over 3 choices; one of test, whose bars are of the draws alone)" in figure.get_suptitle()
+    assert complaints(figure) == []
+    once = gallery.drawn("fig3a", geometry=GEOMETRY.assign(**dict.fromkeys(spreads, np.nan)))
+    assert [bars(axis) for axis in once.axes[:4]] == [28, 28, 0, 0]
+    assert "bars of capacity: two standard errors of the Gaussian draws" in once.get_suptitle()
+
+
+def bars(axis):
+    """How many bars are drawn, of whatever length."""
+    ends = [segment for own in axis.collections for segment in own.get_segments() if len(segment)]
+    return sum(np.isfinite(end).all() for end in ends)
 
 
 def test_tables_of_the_first_version_are_drawn_without_joint_capacity(gallery):

@@ -10,6 +10,7 @@ from memorize_jax.figures.curves import draw_mean, epochs_note, fewest_seeds, he
 from memorize_jax.figures.figure import Figure, not_measured, sentences
 from memorize_jax.figures.joint import KINDS, LABELS, bounds_of_groups, has_joint, is_bound
 from memorize_jax.figures.style import Drawing, drawn, group_style, groups_in, layer_axis, legend_below, subplots
+from memorize_jax.measurements.geometry.bars import ERRORS, bars_note, standard_errors
 from memorize_jax.measurements.geometry.capacity_map import FIGURES_OF_CAPACITY_MAP
 from memorize_jax.measurements.geometry.directions import FIGURES_OF_DIRECTIONS
 from memorize_jax.measurements.geometry.memorization_by_layer import FIGURES_OF_SHARES
@@ -17,9 +18,6 @@ from memorize_jax.measurements.geometry.split import FIGURES_OF_SPLIT
 from memorize_jax.statistics import LEVEL
 from memorize_jax.studies.study import Study
 
-# Measure -> its standard errors, of the draws and of the choice of examples; they are independent.
-ERRORS = {name: (f"{name}_standard_error", f"{name}_example_sd") for name in KINDS}
-ERRORS |= {name: (f"{name}_example_sd",) for name in ("radius", "dimension")}
 JOINT_REMARK = (
     "Two capacities are shown. Joint capacity leaves all classes where they are, and is what a hyperplane separates; "
     "mean-field capacity, the paper's, gives every class an orientation of its own, and lies above where classes vary "
@@ -42,8 +40,8 @@ def draw_geometry(
       geometry: rows of one epoch of each seed, as in results/geometry.csv.
       lines: above the figure.
       behind: rows of another epoch, drawn faded.
-      level: of the intervals, where there are several seeds; with one, bars are two standard errors, of the draws and,
-        where other examples were measured, of the choice of examples.
+      level: of the intervals, where there are several seeds; with one, bars are two standard errors, in capacities of
+        the draws, and in all but the correlation of the choice of examples, where other examples were measured.
     """
     layers = geometry.sort_values("layer_number").drop_duplicates("layer")["layer"].tolist()
     measures = _measured(geometry)
@@ -96,7 +94,7 @@ def _draw_groups(axis, geometry, measure, layers, level, faded=False):
             bounds = np.isin(layers, own[is_bound(own)]["layer"])
             axis.plot(places[bounds], values.mean()[bounds], **_hollow(group, faded))
         if len(values) == 1 and measure in ERRORS and not faded:
-            errors = np.sqrt((own.set_index("layer")[list(ERRORS[measure])] ** 2).sum(axis=1)).reindex(layers)
+            errors = standard_errors(own, measure).reindex(layers)
             axis.errorbar(places, values.iloc[0], 2 * errors, fmt="none", ecolor=style["color"], capsize=2)
 
 
@@ -116,11 +114,7 @@ def _draw_stage(study: Study, path: pathlib.Path, *, stage: str) -> pathlib.Path
     measures = list(_measured(rows))
     fewest = min(fewest_seeds(own, ("group", "layer"), measures) for own in (rows, behind) if own is not None)
     note = seeds_note(study, level, fewest)
-    if len(study.seeds) == 1:
-        examples = " and of the choice of examples" if rows["example_repeats"].max() > 1 else ""
-        note += f"; bars: two standard errors of the Gaussian draws{examples}"
-    else:
-        note += f", as in the paper's figure {figure}"
+    note += bars_note(rows) if len(study.seeds) == 1 else f", as in the paper's figure {figure}"
     lines = (f"{epochs_note(study, stage)}: {subject(study)}", note)
     return draw_geometry(rows, path, lines=lines, behind=behind, level=level)
 
