@@ -152,6 +152,7 @@ def bars(axis):
 def test_tables_of_the_first_version_are_drawn_without_joint_capacity(gallery):
     figure = gallery.drawn("fig3b", first_version(RUN))
     assert len(figure.axes) == 4
+    assert figure.axes[0].get_title() == "mean-field theory: each class turned its own way"
     assert complaints(figure) == []
     (axis,) = gallery.drawn("fig1b", first_version(RUN)).axes
     assert axis.get_xlabel() == "mean-field capacity α (classes per feature)"

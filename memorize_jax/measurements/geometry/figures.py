@@ -54,7 +54,6 @@ def draw_geometry(
         _draw_groups(axis, geometry, measure, layers, level)
         if measure in KINDS:
             draw_bound(axis, geometry)
-        if measure in KINDS and has_joint(geometry):
             axis.set_title(KINDS[measure], fontsize=9)
         if measure == "dimension":
             axis.set_title(f"of {examples_note(geometry)} examples per class", fontsize=9)
