@@ -32,6 +32,12 @@ def test_every_figure_says_all_there_is_to_say():
         assert set(figure.aliases.values()) <= set(MODELS)
 
 
+@pytest.mark.parametrize("name", ["fig3a", "fig3b", "fig4c", "fig4e", "figa8"])
+def test_what_only_the_paper_found_is_said_of_the_paper(name):
+    """A study may find otherwise, and its figure has the same caption."""
+    assert FIGURES[name].look_for.startswith("In the paper, ")
+
+
 @pytest.mark.parametrize("name", FIGURES)
 def test_what_a_figure_misses_is_said_with_the_command(name):
     figure = FIGURES[name]

@@ -117,9 +117,9 @@ FIGURES = (
     _entry(
         "fig4e",
         "Double descent: dimension",
-        "At the final epoch the dimension of the test manifolds falls, rises and falls again with model size in the "
-        "paper: the mirror image of the accuracy. At the best epoch it has no such bend. Joint dimension is not in the "
-        "paper.",
+        "In the paper, the dimension of the test manifolds falls, rises and falls again with model size at the final "
+        "epoch, the mirror image of the accuracy, and has no such bend at the best epoch. Joint dimension is not in "
+        "the paper.",
         "dimension",
         "joint_dimension",
     ),

@@ -114,17 +114,17 @@ FIGURES = (
     _entry(
         "figa8",
         "Capacity against the share of permuted labels",
-        "At the first hidden layer and the middle convolution (without convolutions: the middle hidden layer) the "
-        "groups agree and hardly depend on the share of permuted labels. At the last hidden layer the capacity of test "
-        "examples falls with it in the paper, and that of permuted examples rises: they are memorized there. The "
-        "output does not count: it has as many features as classes whatever the network does.",
+        "In the paper, the groups agree and hardly depend on the share of permuted labels at the first hidden layer "
+        "and the middle convolution, while at the last hidden layer the capacity of test examples falls with it and "
+        "that of permuted examples rises: they are memorized there. Without convolutions, the middle layer is the "
+        "middle hidden one. The output does not count: it has as many features as classes whatever the network does.",
         "capacity",
     ),
     _entry(
         "figa8_joint",
         "Joint capacity against the share of permuted labels",
-        "The same with joint capacity, which is what a hyperplane separates when all classes lie as they do. Not in "
-        "the paper.",
+        "As figure A.8, but of joint capacity: what a hyperplane separates when all classes lie as they do. Not in the "
+        "paper.",
         "joint_capacity",
     ),
 )

@@ -166,16 +166,16 @@ FIGURES = (
     _entry(
         "fig3a",
         "Geometry by layer at the best epoch",
-        "At the epoch that generalizes best, restored examples (permuted ones under their true labels) lie like test "
-        "examples, and the capacity of both grows with depth; in the paper that of the permuted ones stays as low as "
+        "In the paper, restored examples (permuted ones under their true labels) lie like test examples at the epoch "
+        "that generalizes best, the capacity of both grows with depth, and that of the permuted ones stays as low as "
         "it can be in every layer: nothing is memorized yet.",
         "best",
     ),
     _entry(
         "fig3b",
         "Geometry by layer at the final epoch",
-        "Once all labels are learned, the capacity of permuted examples rises, in the paper in the last layers only, "
-        "and that of the restored ones falls there; early layers are as they were at the best epoch.",
+        "In the paper, once all labels are learned, the capacity of permuted examples rises in the last layers only, "
+        "that of the restored ones falls there, and early layers are as they were at the best epoch.",
         "final",
     ),
     *FIGURES_OF_SPLIT,
