@@ -224,6 +224,23 @@ def test_a_run_without_some_group_is_drawn_without_it(fraction, gallery):
         assert ("permuted" in read) == (fraction > 0)
 
 
+@pytest.mark.parametrize(("name", "seeds"), [("fig3a", 1), ("fig3b", 3), ("fig3_split", 3), ("fig3_split", 1)])
+@pytest.mark.parametrize("groups", [("permuted", "restored", "test"), ("unpermuted", "test")])
+def test_the_lowest_panel_of_every_column_names_the_layers(name, seeds, groups, gallery):
+    base = of_axes((), seeds)
+    figure = gallery.drawn(name, base, geometry=invented.geometry("mlp", base.seeds, groups))
+    shown = [axis for axis in figure.axes if axis.get_visible()]
+    read = {text.get_text() for text in texts(figure)}
+    assert {*layer_names("mlp")} <= read
+    for column in {axis.get_subplotspec().colspan.start for axis in shown}:
+        own = [axis for axis in shown if axis.get_subplotspec().colspan.start == column]
+        lowest = max(own, key=lambda axis: axis.get_subplotspec().rowspan.start)
+        named = [text.get_text() for text in lowest.get_xticklabels() if text.get_visible()]
+        assert named == ["input", *layer_names("mlp")]
+        assert lowest.get_xlabel() == "layer"
+    assert complaints(figure) == []
+
+
 def test_what_is_faded_is_in_the_legend_only_if_it_is_there(gallery):
     metrics = RUN.tables["metrics"].assign(test_accuracy=RUN.tables["metrics"]["epoch"] / 20)
     for base in (changed(RUN, metrics=metrics), changed(RUN, geometry=RUN.tables["geometry"].query("epoch != 2"))):

@@ -69,10 +69,14 @@ def draw_split(study: Study) -> Drawing:
         axis.set_title(group, fontsize=10)
         layer_axis(axis, layers)
         axis.grid(visible=False, axis="x")
-    for axis in list(axes.flat)[len(groups) :]:
+    shown, hidden = list(axes.flat)[: len(groups)], list(axes.flat)[len(groups) :]
+    for axis in hidden:
         axis.set_visible(False)
-    for axis in axes[:-1].flat:
+    for axis in shown[:-2]:
         axis.set_xlabel(None)
+    # The lowest of each column: the last row may lack one.
+    for axis in shown[-2:]:
+        axis.tick_params(labelbottom=True)
     for axis in axes[:, 0]:
         axis.set_ylabel("change of log joint capacity")
     legend_below(figure, axes[0][:1], 4, last=SUM)
