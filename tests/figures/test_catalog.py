@@ -185,6 +185,8 @@ CAPTIONS = [
     ("fig4e", narrow(width=(1, 3)), "the capacity of some seed is only a bound: width 1, 3.", True),
     ("fig4e", narrow(width=(1, 3), seed=1, moment="best"), ": width 1 (best epoch only), 3 (best epoch only).", True),
     ("fig4e", WIDTHS_OF_THREE, "left out", False),
+    ("figa8_joint", SWEEP, "upper bounds", False),
+    ("figa8_joint", changed(SWEEP, geometry=invented.bounds(SWEPT, epoch=16)), "bounds (conv1, conv5, conv7)", True),
     ("fig3a", invented.study("vgg16", (0, 1)), JUDGED, False),
     ("fig3a", invented.study("alexnet", (0, 1)), JUDGED, True),
     ("fig3a", invented.study("alexnet"), JUDGED, False),

@@ -101,8 +101,9 @@ def _obstacle(study: Study, *, column: str) -> str:
 
 
 def _remark(study: Study, *, column: str) -> str:
-    geometry = study.tables["geometry"]
-    return sentences(bound_remark(geometry), bounds_remark(geometry, "Some are") if column == "joint_capacity" else "")
+    drawn_rows = [own[own["layer"].isin(three_layers(_layers(own)).values())] for _, own in _combinations(study)]
+    bounds = bounds_remark(pd.concat(drawn_rows), "Some are") if column == "joint_capacity" else ""
+    return sentences(bound_remark(study.tables["geometry"]), bounds)
 
 
 def _entry(name, title, look_for, column):
