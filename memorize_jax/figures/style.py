@@ -117,12 +117,14 @@ def epoch_ticks(first: float, last: float) -> list[int]:
     return [step * 10**power for power in range(7) for step in steps if first <= step * 10**power <= last]
 
 
-def epoch_axis(axis, last: float, label: str = "epoch") -> None:
+def epoch_axis(axis, last: float, label: str = "epoch", *, first: float = 0) -> None:
     """Makes the horizontal axis one of epochs: linear up to 1, as epoch 0 has no logarithm, then logarithmic."""
     axis.set_xscale("symlog", linthresh=1)
-    ticks = [0, *epoch_ticks(1, last)]
+    # What begins late spans few powers of ten.
+    ticks = [0, *epoch_ticks(1, last)] if first < 1 else epoch_ticks(first, min(last, 50)) + epoch_ticks(51, last)
+    ticks = [tick for tick in ticks if tick >= first]
     axis.set_xticks(ticks, [str(tick) for tick in ticks])
-    axis.set_xlim(left=-0.05)
+    axis.set_xlim(left=0.95 * first - 0.05)
     axis.set_xlabel(label)
 
 

@@ -4,6 +4,7 @@ import re
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
 
 from memorize_jax.measurements import registry
@@ -140,6 +141,15 @@ def test_deep_networks_fit(name, gallery):
     assert complaints(figure) == []
     names = layer_names("resnet18_tiny")
     assert set(names[:-1] if name in OF_HIDDEN else names) <= {text.get_text() for text in texts(figure)}
+
+
+def test_many_layers_are_all_named_beside_the_curves(gallery):
+    of_one = RUN.tables["rewinding"].query("layer == 'linear4'")
+    layers = [of_one.assign(layer=f"conv{number}", layer_number=number) for number in range(1, 61)]
+    for count in (21, 24, 30, 60):
+        figure = gallery.drawn("fig4b", rewinding=pd.concat(layers[:count]))
+        assert complaints(figure) == []
+        assert {f"conv{number}" for number in range(1, count + 1)} <= {text.get_text() for text in texts(figure)}
 
 
 @pytest.mark.slow

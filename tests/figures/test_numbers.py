@@ -83,6 +83,37 @@ def test_rewinding_ends_with_each_seeds_own_final_network(gallery):
     assert "right end: final epoch (16 to 18)" in figure.get_suptitle()
 
 
+def test_the_final_network_is_a_line_where_no_curve_ends_with_it(gallery):
+    rewinding, metrics = (THREE.tables[name] for name in ("rewinding", "metrics"))
+    base = changed(THREE, rewinding=rewinding[rewinding["rewind_epoch"] < 5])
+    finals = metrics[metrics["epoch"] == 16 + metrics["seed"]]
+    for name, column in (("fig4a", "train"), ("fig4b", "test"), ("rewinding_restored", "restored")):
+        (axis,) = gallery.drawn(name, base).axes
+        expected = 100 * finals[f"{column}_accuracy"].mean()
+        np.testing.assert_allclose(line(axis, "final network").get_ydata(), expected)
+    assert "above the thin black line, the final network" in caption(FIGURES["fig4b"], base)
+    assert "right end" not in caption(FIGURES["fig4b"], base)
+
+
+def test_rewinding_begins_with_each_seeds_own_first_epoch(gallery):
+    # Seed 0 was rewound to 4 first, the others to 2; what they have at 3 lies before all seeds have a curve.
+    table = THREE.tables["rewinding"].query("source == 'self' and rewind_epoch > 1")
+    between = table.query("rewind_epoch == 2").assign(rewind_epoch=3)
+    table = pd.concat([table, between]).query("seed > 0 or rewind_epoch > 3")
+    base = changed(THREE, rewinding=table)
+    (axis,) = gallery.drawn("fig4b", base).axes
+    curve = line(axis, "linear4")
+    np.testing.assert_allclose(curve.get_xdata(), [8 / 3, 4, 8, 16, 17])
+    own = table[table["layer"] == "linear4"].set_index(["seed", "rewind_epoch"])["test_accuracy"]
+    assert curve.get_ydata()[0] == pytest.approx(100 * np.mean([own[0, 4], own[1, 2], own[2, 2]]))
+    assert 1 < axis.get_xlim()[0] < 8 / 3
+    said = caption(FIGURES["fig4b"], base)
+    assert "first epochs rewound to differ between seeds (2 to 4): at the left end of a curve stands the mean" in said
+    assert "Further epochs before 4 or after 16" in said
+    assert "left end" not in caption(FIGURES["fig4b"], THREE)
+    assert "Further epochs" not in caption(FIGURES["fig4b"], THREE)
+
+
 def test_activations_of_any_network_have_curves(gallery, tmp_path):
     table = invented.geometry("mlp", groups=("all",), epochs=())
     draw_geometry(table[table["epoch"] == 2], tmp_path / "own.svg")

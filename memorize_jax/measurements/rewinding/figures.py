@@ -1,9 +1,9 @@
 """Accuracy with rewound layers (figures 4A-B and A.9 to A.11)."""
 
-import numpy as np
+import math
 
-from memorize_jax.figures.curves import draw_mean, epochs_note, heading, interpolated, seeds_note, subject
-from memorize_jax.figures.figure import Figure
+from memorize_jax.figures.curves import draw_mean, epoch_range, epochs_note, heading, interpolated, seeds_note, subject
+from memorize_jax.figures.figure import Figure, sentences
 from memorize_jax.figures.style import MARKER_CYCLE, Drawing, drawn, epoch_axis, shade, subplots
 from memorize_jax.measurements.rewinding.sources import own_rows
 from memorize_jax.measurements.rewinding.swap import SWAP, SWAP_WINDOWS
@@ -12,6 +12,8 @@ from memorize_jax.studies.study import Study
 LEVEL = 0.95
 # More curves of layers rewound together cannot be told apart.
 MOST_SETS = 6
+# More names than this in a column of the legend do not fit beside the axes.
+MOST_NAMES = 24
 ACCURACIES = {
     "train": "accuracy on assigned training labels (%)",
     "test": "accuracy on test (%)",
@@ -31,16 +33,14 @@ def _into_final(study):
     return table[~is_set] if many and not is_set.all() else table
 
 
-def _curve(study, rows, column):
-    """[seeds, epochs] of one layer, up to the last epoch that all seeds reach, and with the final network at the end.
-
-    Seeds end at epochs of their own: the final network of each stands at the mean of these.
-    """
-    wide, finals = interpolated(rows, "rewind_epoch", column), study.epochs_of("final")
-    ends = rows[rows["rewind_epoch"] == rows["seed"].map(finals)].set_index("seed")[column].dropna()
-    if len(ends) == len(wide):
-        wide[float(np.mean([finals[seed] for seed in wide.index]))] = ends
-    return wide
+def _curve(rows, column):
+    """[seeds, epochs] of one layer; where seeds begin, or end, at epochs of their own, these stand at their mean."""
+    wide = interpolated(rows, "rewind_epoch", column)
+    by_seed = rows.dropna(subset=column).sort_values("rewind_epoch").groupby("seed")
+    for end in (by_seed.first(), by_seed.last()):
+        if not wide.empty and end["rewind_epoch"].nunique() > 1:
+            wide[float(end["rewind_epoch"].mean())] = end[column]
+    return wide.sort_index(axis="columns")
 
 
 def _reaches_final(study):
@@ -55,10 +55,12 @@ def draw_rewinding(study: Study, *, group: str) -> Drawing:
     """Draws the accuracy of a group by rewind epoch, a curve per layer, from dark (first) to light (last)."""
     rewinding, column = _into_final(study), f"{group}_accuracy"
     order = rewinding.sort_values(["num_layers", "layer_number"]).drop_duplicates("layer")
-    singles, fewest = (order["num_layers"] == 1).sum(), len(study.seeds)
-    figure, axis = subplots(figsize=(7.2, 4.6))
+    singles, fewest, start = (order["num_layers"] == 1).sum(), len(study.seeds), math.inf
+    columns = -(-len(order) // MOST_NAMES)
+    figure, axis = subplots(figsize=(5.9 + 1.3 * columns, 4.6))
     for index, row in enumerate(order.itertuples()):
-        wide = _curve(study, rewinding[rewinding["layer"] == row.layer], column)
+        wide = _curve(rewinding[rewinding["layer"] == row.layer], column)
+        start = min(start, *wide.columns)
         style = {"color": shade(index, singles), "marker": MARKER_CYCLE[index % len(MARKER_CYCLE)]}
         if row.num_layers > 1:
             marker, dashes = SETS.get(row.num_layers, MANY)
@@ -66,14 +68,18 @@ def draw_rewinding(study: Study, *, group: str) -> Drawing:
         label = row.layer if row.num_layers < 4 else f"{row.num_layers} layers from {row.layer.split('+')[0]}"
         style |= {"label": label, "markersize": 4}
         fewest = min(fewest, draw_mean(axis, wide.columns, wide, level=LEVEL, scale=100, **style))
+    # Curves need not reach it.
+    final = study.at_stage("metrics", "final")[column].mean()
+    axis.axhline(100 * final, color="black", linewidth=1, label="final network")
     if group != "train":
         # Of every seed its own peak.
         peak = study.tables["metrics"].groupby("seed")[column].max().mean()
         text = "best epoch of training" if group == "test" else "its highest while training"
         axis.axhline(100 * peak, color="black", linewidth=1, linestyle=(0, (1, 2)), label=text)
-    epoch_axis(axis, rewinding["rewind_epoch"].max(), "rewind epoch")
+    epoch_axis(axis, rewinding["rewind_epoch"].max(), "rewind epoch", first=math.floor(start))
     axis.set_ylabel(ACCURACIES[group])
-    figure.legend(loc="outside right upper", frameon=False, fontsize=7.5, title="rewound", title_fontsize=8)
+    look = {"loc": "outside right upper", "frameon": False, "fontsize": 7.5, "title_fontsize": 8}
+    figure.legend(title="rewound", ncols=columns, **look)
     end = f"right end: {epochs_note(study, 'final')}" if _reaches_final(study) else ""
     heading(figure, subject(study), seeds_note(study, LEVEL, fewest), end)
     return figure
@@ -88,21 +94,31 @@ def _obstacle(study: Study, *, group: str) -> str:
         return f"layers were put into earlier networks only; rewind the final one with: {ask}"
     # Accuracies of single seeds at epochs of their own are no mean over seeds.
     for layer, rows in rewinding.groupby("layer", sort=False):
-        if _curve(study, rows, "train_accuracy").empty:
+        if _curve(rows, "train_accuracy").empty:
             ask = f"{study.command('rewinding')} --rewind_epochs=log,best,final"
             return f"{layer} was rewound to no epoch that all seeds reach; rewind to more with: {ask}"
     return ""
 
 
 def _remark(study: Study, *, group: str) -> str:
-    if not _reaches_final(study):
-        return "The final epoch is not among those rewound to, so the curves end before the final network."
-    if len(set(study.epochs_of("final").values())) == 1:
-        return ""
-    return (
-        "Seeds ended at different epochs: at the right end of a curve stands the mean of their final networks, at the "
-        "mean of these epochs. Where a seed was not rewound to an epoch of the others, its curve is taken as straight."
+    reaches, at = _reaches_final(study), "at the mean of these epochs."
+    epochs = [set(own) for _, own in _into_final(study).groupby("seed")["rewind_epoch"]]
+    firsts, lasts = {min(own) for own in epochs}, {max(own) for own in epochs}
+    low, high = max(firsts), min(lasts)
+    late = "The final epoch is not among those rewound to, so the curves end before the final network."
+    begin = (
+        f"The first epochs rewound to differ between seeds ({epoch_range(firsts)}): at the left end of a curve stands "
     )
+    begin += f"the mean of these networks, {at}"
+    end = f"The last epochs rewound to differ between seeds ({epoch_range(lasts)})"
+    end = f"{'Seeds ended at different epochs' if reaches else end}: at the right end of a curve stands the mean of "
+    end += f"their {'final' if reaches else 'last'} networks, {at}"
+    left_out = f"Further epochs before {low} or after {high}, where not all seeds have a curve, are not drawn."
+    straight = "Where a seed was not rewound to an epoch of the others, its curve is taken as straight."
+    said = {late: not reaches, begin: len(firsts) > 1, end: len(lasts) > 1}
+    said[left_out] = any(not low <= epoch <= high for own in epochs for epoch in own - {min(own), max(own)})
+    said[straight] = any(own != epochs[0] for own in epochs)
+    return sentences(*(text for text, is_so in said.items() if is_so))
 
 
 def _entry(name, title, look_for, group):
@@ -122,9 +138,9 @@ FIGURES = (
     _entry(
         "fig4b",
         "Rewinding one layer: accuracy on test",
-        "Where a curve rises above its right end, the final network, toward the peak of early stopping, the dotted "
-        "line, rewinding that layer undoes memorization. In the paper the last convolution gets back to more than "
-        "90 % of the peak, and early layers approach the final accuracy monotonically.",
+        "Where a curve rises above the thin black line, the final network, toward the peak of early stopping, the "
+        "dotted line, rewinding that layer undoes memorization. In the paper the last convolution gets back to more "
+        "than 90 % of the peak, and early layers approach the final accuracy monotonically.",
         "test",
     ),
     _entry(
