@@ -129,7 +129,7 @@ def flipping(model, seeds=(0,)):
                     own = {"layer": layer, "layer_number": number, "num_flipped": count, "is_flipped": count < 12}
                     rows.append(common | own | {"example": example})
             for layer, number in hidden.items():
-                share = {"share": 1 / len(hidden), "share_of_units": 1.2 / len(hidden)}
+                share = {"share": 1 / len(hidden), "share_of_units": 1.2 / len(hidden), "num_examples": 4 + seed}
                 layers.append(common | share | {"layer": layer, "layer_number": number})
     return {"flipping": pd.DataFrame(rows), "flipping_layers": pd.DataFrame(layers)}
 

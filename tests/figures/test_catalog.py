@@ -195,6 +195,8 @@ CAPTIONS = [
     ("fig4b", changed(RUN, rewinding=REWINDING[REWINDING["rewind_epoch"] < 16]), LATE, True),
     ("fig4b", RUN, LATE, False),
     ("fig4b", THREE, "mean of their final networks", True),
+    ("localization", RUN, "The right panel rests on 4 permuted and 4 unpermuted examples, and has no output", True),
+    ("localization", THREE, "rests on 4 to 6 permuted and 4 to 6 unpermuted examples of each seed", True),
     ("fig5a", by_shares(), "weighted", False),
     ("fig5b", by_shares(), "weighted by their shares", True),
     ("fig5d", by_shares(), "weighted", False),

@@ -95,7 +95,7 @@ BY_LAYER = (
 )
 BY_LAYER += ("few_shot", "similarity_epochs", "similarity_layers", "similarity_runs")
 # Those that leave the output out.
-OF_HIDDEN = ("localization", "flipping")
+OF_HIDDEN = ("flipping",)
 # One of each look: what a figure of one seed lacks is its bands.
 LIKE_OF_ONE = (
     "when_and_how_deep",

@@ -114,6 +114,18 @@ def test_rewinding_begins_with_each_seeds_own_first_epoch(gallery):
     assert "Further epochs" not in caption(FIGURES["fig4b"], THREE)
 
 
+def test_the_output_is_among_the_layers_that_were_retrained(gallery):
+    layers = [f"linear{number}" for number in range(1, 7)]
+    names = lambda axis: [tick.get_text() for tick in axis.get_xticklabels()]
+    rewound, retrained, flipped = gallery.drawn("localization").axes
+    assert [names(axis) for axis in (rewound, retrained, flipped)] == [layers, layers, layers[:-1]]
+    own = RUN.tables["retraining"].query("layer == 'linear6' and retrained_epochs == 6")["permuted_accuracy"].item()
+    assert line(retrained, "assigned labels, after retraining").get_ydata()[-1] == pytest.approx(100 * own)
+    assert np.isfinite(line(rewound, "true labels, layer rewound").get_ydata()).all()
+    without = RUN.tables["rewinding"].query("layer != 'linear6'")
+    assert names(gallery.drawn("localization", rewinding=without).axes[0]) == layers[:-1]
+
+
 def test_activations_of_any_network_have_curves(gallery, tmp_path):
     table = invented.geometry("mlp", groups=("all",), epochs=())
     draw_geometry(table[table["epoch"] == 2], tmp_path / "own.svg")

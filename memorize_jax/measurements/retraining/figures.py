@@ -72,7 +72,7 @@ def draw_retraining(study: Study) -> Drawing:
 
 
 def _rewound(study: Study) -> pd.DataFrame:
-    """[seeds, hidden layers]: most that any rewind epoch gives back of the true labels of permuted examples."""
+    """[seeds, layers]: most that any rewind epoch gives back of the true labels of permuted examples."""
     table = study.tables["rewinding"]
     is_own = table["source"].isna() | (table["source"] == "self")
     own = table[is_own & (table["into"] == "final") & (table["num_layers"] == 1)]
@@ -92,13 +92,18 @@ def _retrained(study: Study, moment: str) -> pd.DataFrame:
 @drawn()
 def draw_localization(study: Study) -> Drawing:
     """Draws by layer what rewinding gives back, what retraining brings back, and where the flipped units are."""
-    hidden, place = study.layers[:-1], range(len(study.layers) - 1)
+    hidden = study.layers[:-1]
     figure, axes = subplots(1, 3, figsize=(11.5, 4.8), sharey=True)
     flips, ends, counts = study.tables["flipping_layers"], study.at_stage("metrics", "final"), []
 
     def curve(axis, wide, group, label, **changes):
+        # Units to switch off are in hidden layers alone, but the output is rewound and retrained like any layer.
+        layers = study.layers if study.layers[-1] in wide else hidden
         style = group_style(group) | {"label": label} | changes
-        counts.append(draw_mean(axis, place, wide.reindex(columns=hidden), level=LEVEL, scale=100, **style))
+        counts.append(
+            draw_mean(axis, range(len(layers)), wide.reindex(columns=layers), level=LEVEL, scale=100, **style)
+        )
+        layer_axis(axis, layers)
 
     curve(axes[0], _rewound(study), "restored", "true labels, layer rewound")
     peak = 100 * study.tables["metrics"].groupby("seed")["restored_accuracy"].max().mean()
@@ -119,10 +124,10 @@ def draw_localization(study: Study) -> Drawing:
             curve(axes[2], own, group, f"units of {group} examples", marker="P" if kind else "o")
     sizes = 100 * flips.groupby("layer")["share_of_units"].mean().reindex(list(hidden)).to_numpy(float)
     look = {"color": "black", "linewidth": 1, "linestyle": "-.", "label": "share of all units"}
-    axes[2].plot(place, sizes, **look)
+    axes[2].plot(range(len(hidden)), sizes, **look)
     axes[2].set_title("units that flip a prediction:\nin which layer are they?")
+    layer_axis(axes[2], hidden)
     for axis in axes:
-        layer_axis(axis, hidden)
         axis.title.set_fontsize(9.5)
     axes[0].set_ylim(0, 102)
     legend_below(figure, axes, 4, fontsize=8.5)
@@ -147,6 +152,22 @@ def _obstacle_of_localization(study: Study) -> str:
     return _obstacle(study)
 
 
+def _remark_on_localization(study: Study) -> str:
+    flips = study.tables["flipping_layers"]
+    counts = [
+        f"{epoch_range(own['num_examples'])} {group}"
+        for kind, group in ((True, "permuted"), (False, "unpermuted"))
+        if len(own := flips[flips["is_permuted"].astype(bool) == kind])
+    ]
+    if not counts:
+        return ""
+    whose = " of each seed" if len(study.seeds) > 1 else ""
+    there = (
+        f"The right panel rests on {' and '.join(counts)} examples{whose}, and has no output layer, whose units are "
+    )
+    return f"{there}the classes."
+
+
 FIGURES = (
     Figure(
         "retraining",
@@ -168,5 +189,6 @@ FIGURES = (
         ("metrics", "retraining", "rewinding", "flipping_layers"),
         draw_localization,
         _obstacle_of_localization,
+        remark=_remark_on_localization,
     ),
 )
