@@ -251,6 +251,20 @@ def test_the_lowest_panel_of_every_column_names_the_layers(name, seeds, groups, 
     assert complaints(figure) == []
 
 
+@pytest.mark.parametrize("groups", [("unpermuted", "test"), ("permuted", "restored", "test")])
+def test_retraining_names_the_epochs_below_every_column(groups, gallery):
+    absent = {f"{group}_accuracy": np.nan for group in ("permuted", "restored", "unpermuted") if group not in groups}
+    figure = gallery.drawn("retraining", retraining=RUN.tables["retraining"].assign(**absent))
+    assert complaints(figure) == []
+    shown = [axis for axis in figure.axes if axis.get_visible()]
+    assert len(shown) == len(groups)
+    named = [axis for axis in shown if axis.get_xlabel() == "epochs of retraining"]
+    assert len({axis.get_position().x0 for axis in named}) == 2
+    read = texts(figure)
+    for axis in named:
+        assert any(tick in read and tick.get_text() == "5" for tick in axis.get_xticklabels())
+
+
 def test_what_is_faded_is_in_the_legend_only_if_it_is_there(gallery):
     metrics = RUN.tables["metrics"].assign(test_accuracy=RUN.tables["metrics"]["epoch"] / 20)
     for base in (changed(RUN, metrics=metrics), changed(RUN, geometry=RUN.tables["geometry"].query("epoch != 2"))):

@@ -48,7 +48,8 @@ def draw_retraining(study: Study) -> Drawing:
     rows, final = _singles(study), study.tables["retraining"].query(f"layer == '{NONE}'")
     layers = rows.sort_values("layer_number").drop_duplicates("layer")["layer"].tolist()
     groups = {group: title for group, title in GROUPS.items() if rows[f"{group}_accuracy"].notna().any()}
-    figure, axes = subplots(2, 2, figsize=(9.6, 6.8), sharex=True, sharey=True)
+    lines = -(-len(groups) // 2)
+    figure, axes = subplots(lines, 2, figsize=(9.6, 1.4 + 2.7 * lines), sharex=True, sharey=True, squeeze=False)
     fewest = len(study.seeds)
     for axis, (group, title) in zip(axes.flat, groups.items(), strict=False):
         for index, layer in enumerate(layers):
@@ -59,10 +60,15 @@ def draw_retraining(study: Study) -> Drawing:
         axis.axhline(100 * final[f"{group}_accuracy"].mean(), label="final network", **FLOOR)
         axis.set_title(title, fontsize=9.5)
     for axis in axes.flat[len(groups) :]:
-        axis.set_visible(False)
-    for axis in axes.flat:
+        axis.remove()
+    panels = axes.flat[: len(groups)]
+    for axis in panels:
         epoch_axis(axis, rows["retrained_epochs"].max(), "epochs of retraining")
         axis.label_outer()
+    # The lowest of each column, which the grid need not know as such.
+    for axis in panels[-2:]:
+        axis.tick_params(labelbottom=True)
+        axis.set_xlabel("epochs of retraining")
     for axis in axes[:, 0]:
         axis.set_ylabel("accuracy (%)")
     legend_below(figure, axes.flat[:1], 7, last="final network", fontsize=8.5)
