@@ -80,6 +80,7 @@ def by_shares(base=RUN):
 
 RETRAINING, ONE_LAYER = RUN.tables["retraining"], RUN.tables["rewinding"].query("num_layers == 1")
 GEOMETRY, SWEPT = RUN.tables["geometry"], SWEEP.tables["geometry"]
+READ = RUN.tables["decoding"]
 NO_PERMUTED = invented.gradients("mlp", groups=("all", "unpermuted"))
 OF_HALF, HALF = SWEPT["run"] == "alexnet0.5", "--workdir=/made/up/alexnet0.5"
 NOT_AT_16 = "not measured at epoch 16; measure it with: "
@@ -121,6 +122,16 @@ OBSTACLES = [
     ("retraining", changed(RUN, retraining=RETRAINING.assign(num_layers=2)), "--retrain_layers=each"),
     ("localization", RUN._replace(permuted_fraction=0.0), "no labels were permuted"),
     ("localization", changed(RUN, rewinding=invented.rewinding("mlp", into="early")), "no single layer was rewound in"),
+    (
+        "decoding_epochs",
+        changed(RUN, decoding=READ.query("epoch == 16")),
+        "read at 1 epoch, .* --decoding_epochs=0,b",
+    ),
+    (
+        "decoding_epochs",
+        changed(THREE, decoding=THREE.tables["decoding"].query("epoch > 5")),
+        "read at 0 epochs of all seeds, and a curve needs two",
+    ),
     ("figa8", RUN, "python -m experiments.sweep --workdir=FOLDER --grid=permuted_fraction="),
     ("figa8", invented.sweep(fractions=(0.5,)), "needs runs of several fractions"),
     ("figa8", changed(SWEEP, geometry=SWEPT[~OF_HALF]), f"the geometry of run alexnet0.5 is missing; .*{HALF}"),

@@ -126,6 +126,19 @@ def test_the_output_is_among_the_layers_that_were_retrained(gallery):
     assert names(gallery.drawn("localization", rewinding=without).axes[0]) == layers[:-1]
 
 
+def test_a_run_of_one_epoch_is_drawn_as_points(gallery):
+    figure = gallery.drawn("fig2a", metrics=RUN.tables["metrics"].query("epoch == 1"))
+    drawn = [own for axis in figure.axes for own in axis.get_lines() if len(own.get_xdata()) == 1]
+    assert [own.get_label() for own in drawn] == ["train", "test", "unpermuted", "permuted", "restored"]
+    assert all(own.get_marker() not in ("None", "") for own in drawn)
+    assert {own.get_marker() for own in gallery.drawn("fig2a").axes[0].get_lines()} == {"None"}
+
+
+def test_what_was_read_late_only_is_not_drawn_from_epoch_0_on(gallery):
+    late = RUN.tables["decoding"].query("epoch > 0")
+    assert all(1 < axis.get_xlim()[0] < 2 for axis in gallery.drawn("decoding_epochs", decoding=late).axes)
+
+
 def test_activations_of_any_network_have_curves(gallery, tmp_path):
     table = invented.geometry("mlp", groups=("all",), epochs=())
     draw_geometry(table[table["epoch"] == 2], tmp_path / "own.svg")

@@ -79,7 +79,7 @@ def draw_decoding(study: Study) -> Drawing:
 def draw_decoding_dynamics(study: Study) -> Drawing:
     """Draws test accuracy of subspaces by epoch, one line per layer, beside the network's own and its edited head's."""
     decoding = study.tables["decoding"]
-    layers, counts = _layers(decoding), [len(study.seeds)]
+    layers, counts, starts = _layers(decoding), [len(study.seeds)], []
     figure, axes = subplots(1, 2, figsize=(10, 4.6), sharey=True)
     for axis, (labels, text) in zip(axes, LABELS.items(), strict=True):
         own = decoding[decoding["labels"] == labels]
@@ -95,8 +95,9 @@ def draw_decoding_dynamics(study: Study) -> Drawing:
         for rows, style in curves:
             if len(rows):
                 wide = interpolated(rows, "epoch", "test_accuracy")
+                starts += list(wide.columns[:1])
                 counts.append(draw_mean(axis, wide.columns, wide, level=LEVEL, scale=100, **style))
-        epoch_axis(axis, decoding["epoch"].max())
+        epoch_axis(axis, decoding["epoch"].max(), first=min(starts))
         axis.set_title(text, fontsize=10)
     axes[0].set_ylabel("accuracy on test (%)")
     legend_below(figure, axes[:1], 6, fontsize=8.5)
@@ -108,6 +109,21 @@ def _obstacle(study: Study) -> str:
     if _moments(study):
         return ""
     return not_measured(study, "decoding_choice", study.epochs_of("final"), "--decoding_epochs=0,best,final")
+
+
+def _obstacle_of_dynamics(study: Study) -> str:
+    decoding = study.tables["decoding"]
+    # A line of one point cannot be seen.
+    for layer in _layers(decoding):
+        rows = decoding[
+            (decoding["method"] == "masc") & (decoding["layer"] == layer) & (decoding["labels"] == "assigned")
+        ]
+        count = interpolated(rows, "epoch", "test_accuracy").shape[1]
+        if count < 2:
+            epochs = f"{count} epoch{'' if count == 1 else 's'}{' of all seeds' if len(study.seeds) > 1 else ''}"
+            found = f"{layer} was read at {epochs}, and a curve needs two"
+            return f"{found}; read more with: {study.command('decoding')} --decoding_epochs=0,best,final"
+    return ""
 
 
 FIGURES = (
@@ -128,5 +144,6 @@ FIGURES = (
         "dotted line is the network with its last layer replaced. Not in the paper.",
         ("decoding",),
         draw_decoding_dynamics,
+        _obstacle_of_dynamics,
     ),
 )

@@ -32,8 +32,9 @@ def draw_training(study: Study) -> Drawing:
             # Without permuted labels there are no permuted examples.
             if metrics[column].isna().all():
                 continue
-            style = group_style(group, markers=False)
             wide = by_seed(metrics, "epoch", column)
+            # A line of one point cannot be seen.
+            style = group_style(group, markers=wide.shape[1] == 1)
             fewest = min(fewest, draw_mean(axis, wide.columns, wide, level=LEVEL, scale=100, **style))
             for _, own in metrics.groupby("seed") if 1 < len(study.seeds) <= MOST_THIN else ():
                 axis.plot(own["epoch"], 100 * own[column], color=style["color"], linewidth=0.5, alpha=0.4)
