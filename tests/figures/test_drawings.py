@@ -265,6 +265,13 @@ def test_retraining_names_the_epochs_below_every_column(groups, gallery):
         assert any(tick in read and tick.get_text() == "5" for tick in axis.get_xticklabels())
 
 
+def test_names_of_training_curves_lie_below_them(gallery):
+    figure = gallery.drawn("fig2a", THREE)
+    assert [axis.get_legend() for axis in figure.axes] == [None, None]
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["train", "test", "unpermuted", "permuted", "restored"]
+
+
 def test_what_is_faded_is_in_the_legend_only_if_it_is_there(gallery):
     metrics = RUN.tables["metrics"].assign(test_accuracy=RUN.tables["metrics"]["epoch"] / 20)
     for base in (changed(RUN, metrics=metrics), changed(RUN, geometry=RUN.tables["geometry"].query("epoch != 2"))):
