@@ -4,7 +4,6 @@ import re
 
 import matplotlib.pyplot as plt
 import numpy as np
-import pandas as pd
 import pytest
 
 from memorize_jax.measurements import registry
@@ -143,15 +142,6 @@ def test_deep_networks_fit(name, gallery):
     assert set(names[:-1] if name in OF_HIDDEN else names) <= {text.get_text() for text in texts(figure)}
 
 
-def test_many_layers_are_all_named_beside_the_curves(gallery):
-    of_one = RUN.tables["rewinding"].query("layer == 'linear4'")
-    layers = [of_one.assign(layer=f"conv{number}", layer_number=number) for number in range(1, 61)]
-    for count in (21, 24, 30, 60):
-        figure = gallery.drawn("fig4b", rewinding=pd.concat(layers[:count]))
-        assert complaints(figure) == []
-        assert {f"conv{number}" for number in range(1, count + 1)} <= {text.get_text() for text in texts(figure)}
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("model", sorted(set(MODELS) - {"mlp", "resnet18_tiny"}))
 def test_all_networks_fit(model, gallery):
@@ -249,20 +239,6 @@ def test_the_lowest_panel_of_every_column_names_the_layers(name, seeds, groups, 
         assert named == ["input", *layer_names("mlp")]
         assert lowest.get_xlabel() == "layer"
     assert complaints(figure) == []
-
-
-@pytest.mark.parametrize("groups", [("unpermuted", "test"), ("permuted", "restored", "test")])
-def test_retraining_names_the_epochs_below_every_column(groups, gallery):
-    absent = {f"{group}_accuracy": np.nan for group in ("permuted", "restored", "unpermuted") if group not in groups}
-    figure = gallery.drawn("retraining", retraining=RUN.tables["retraining"].assign(**absent))
-    assert complaints(figure) == []
-    shown = [axis for axis in figure.axes if axis.get_visible()]
-    assert len(shown) == len(groups)
-    named = [axis for axis in shown if axis.get_xlabel() == "epochs of retraining"]
-    assert len({axis.get_position().x0 for axis in named}) == 2
-    read = texts(figure)
-    for axis in named:
-        assert any(tick in read and tick.get_text() == "5" for tick in axis.get_xticklabels())
 
 
 def test_names_of_training_curves_lie_below_them(gallery):

@@ -1,0 +1,109 @@
+"""Figures of rewound and of retrained layers: where curves begin and end, and what is named."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from memorize_jax.measurements import registry
+from memorize_jax.report.catalog import caption
+from tests.figures.invented import RUN, THREE, changed
+from tests.figures.seen import complaints, texts
+from tests.figures.test_numbers import line
+
+FIGURES = registry.figures()
+
+
+def test_rewinding_shows_percent_of_the_table(gallery):
+    axis, table = gallery.drawn("fig4b").axes[0], RUN.tables["rewinding"].query("source == 'self'")
+    own = table[table["layer"] == "linear4"].sort_values("rewind_epoch")
+    np.testing.assert_allclose(line(axis, "linear4").get_ydata(), 100 * own["test_accuracy"])
+    peak = 100 * RUN.tables["metrics"]["test_accuracy"].max()
+    np.testing.assert_allclose(line(axis, "best epoch of training").get_ydata(), peak)
+
+
+def test_rewinding_ends_with_each_seeds_own_final_network(gallery):
+    # Seed 0 ends at epoch 16, where the others, which end at 17 and 18, were not rewound to.
+    table = THREE.tables["rewinding"]
+    table = table[(table["rewind_epoch"] != 16) | (table["seed"] == 0)]
+    figure = gallery.drawn("fig4b", THREE, rewinding=table)
+    own = table[table["layer"] == "linear4"].set_index(["seed", "rewind_epoch"])["test_accuracy"]
+    curve = line(figure.axes[0], "linear4")
+    np.testing.assert_allclose(curve.get_xdata(), [0, 1, 2, 4, 8, 16, 17])
+    assert curve.get_ydata()[-1] == pytest.approx(100 * np.mean([own[seed, 16 + seed] for seed in range(3)]))
+    at_16 = [own[0, 16], *(np.interp(16, [8, 16 + seed], [own[seed, 8], own[seed, 16 + seed]]) for seed in (1, 2))]
+    assert curve.get_ydata()[-2] == pytest.approx(100 * np.mean(at_16))
+    assert "right end: final epoch (16 to 18)" in figure.get_suptitle()
+
+
+def test_the_final_network_is_a_line_where_no_curve_ends_with_it(gallery):
+    rewinding, metrics = (THREE.tables[name] for name in ("rewinding", "metrics"))
+    base = changed(THREE, rewinding=rewinding[rewinding["rewind_epoch"] < 5])
+    finals = metrics[metrics["epoch"] == 16 + metrics["seed"]]
+    for name, column in (("fig4a", "train"), ("fig4b", "test"), ("rewinding_restored", "restored")):
+        (axis,) = gallery.drawn(name, base).axes
+        expected = 100 * finals[f"{column}_accuracy"].mean()
+        np.testing.assert_allclose(line(axis, "final network").get_ydata(), expected)
+    assert "above the thin black line, the final network" in caption(FIGURES["fig4b"], base)
+    assert "right end" not in caption(FIGURES["fig4b"], base)
+
+
+def test_rewinding_begins_with_each_seeds_own_first_epoch(gallery):
+    # Seed 0 was rewound to 4 first, the others to 2; what they have at 3 lies before all seeds have a curve.
+    table = THREE.tables["rewinding"].query("source == 'self' and rewind_epoch > 1")
+    between = table.query("rewind_epoch == 2").assign(rewind_epoch=3)
+    table = pd.concat([table, between]).query("seed > 0 or rewind_epoch > 3")
+    base = changed(THREE, rewinding=table)
+    (axis,) = gallery.drawn("fig4b", base).axes
+    curve = line(axis, "linear4")
+    np.testing.assert_allclose(curve.get_xdata(), [8 / 3, 4, 8, 16, 17])
+    own = table[table["layer"] == "linear4"].set_index(["seed", "rewind_epoch"])["test_accuracy"]
+    assert curve.get_ydata()[0] == pytest.approx(100 * np.mean([own[0, 4], own[1, 2], own[2, 2]]))
+    assert 1 < axis.get_xlim()[0] < 8 / 3
+    said = caption(FIGURES["fig4b"], base)
+    assert "first epochs rewound to differ between seeds (2 to 4): at the left end of a curve stands the mean" in said
+    assert "Further epochs before 4 or after 16" in said
+    assert "left end" not in caption(FIGURES["fig4b"], THREE)
+    assert "Further epochs" not in caption(FIGURES["fig4b"], THREE)
+
+
+def test_many_sets_of_layers_are_left_out_of_the_curves(gallery):
+    names = lambda table: {text.get_text() for text in gallery.drawn("fig4b", rewinding=table).legends[0].get_texts()}
+    table = RUN.tables["rewinding"]
+    windows = table.query("source != 'self'").assign(source="self")
+    assert "linear5+linear6" in names(table)
+    assert not any("+" in name for name in names(pd.concat([table, windows], ignore_index=True)))
+
+
+def test_many_layers_are_all_named_beside_the_curves(gallery):
+    of_one = RUN.tables["rewinding"].query("layer == 'linear4'")
+    layers = [of_one.assign(layer=f"conv{number}", layer_number=number) for number in range(1, 61)]
+    for count in (21, 24, 30, 60):
+        figure = gallery.drawn("fig4b", rewinding=pd.concat(layers[:count]))
+        assert complaints(figure) == []
+        assert {f"conv{number}" for number in range(1, count + 1)} <= {text.get_text() for text in texts(figure)}
+
+
+def test_the_output_is_among_the_layers_that_were_retrained(gallery):
+    layers = [f"linear{number}" for number in range(1, 7)]
+    names = lambda axis: [tick.get_text() for tick in axis.get_xticklabels()]
+    rewound, retrained, flipped = gallery.drawn("localization").axes
+    assert [names(axis) for axis in (rewound, retrained, flipped)] == [layers, layers, layers[:-1]]
+    own = RUN.tables["retraining"].query("layer == 'linear6' and retrained_epochs == 6")["permuted_accuracy"].item()
+    assert line(retrained, "assigned labels, after retraining").get_ydata()[-1] == pytest.approx(100 * own)
+    assert np.isfinite(line(rewound, "true labels, layer rewound").get_ydata()).all()
+    without = RUN.tables["rewinding"].query("layer != 'linear6'")
+    assert names(gallery.drawn("localization", rewinding=without).axes[0]) == layers[:-1]
+
+
+@pytest.mark.parametrize("groups", [("unpermuted", "test"), ("permuted", "restored", "test")])
+def test_retraining_names_the_epochs_below_every_column(groups, gallery):
+    absent = {f"{group}_accuracy": np.nan for group in ("permuted", "restored", "unpermuted") if group not in groups}
+    figure = gallery.drawn("retraining", retraining=RUN.tables["retraining"].assign(**absent))
+    assert complaints(figure) == []
+    shown = [axis for axis in figure.axes if axis.get_visible()]
+    assert len(shown) == len(groups)
+    named = [axis for axis in shown if axis.get_xlabel() == "epochs of retraining"]
+    assert len({axis.get_position().x0 for axis in named}) == 2
+    read = texts(figure)
+    for axis in named:
+        assert any(tick in read and tick.get_text() == "5" for tick in axis.get_xticklabels())
