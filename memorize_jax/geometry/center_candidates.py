@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from memorize_jax.geometry.center_search import COST_BAND, LEAST_RETAINED, LEAST_SQUARE, TIE
+from memorize_jax.geometry.center_search import COST_BAND, LEAST_RETAINED, LEAST_SQUARE, TIE, rounding_of
 
 # Steps of the power method that finds the next direction: it need not be exact to begin with.
 POWER_STEPS = 16
@@ -43,7 +43,7 @@ def decompose(gram: Float[np.ndarray, "P P"], precision: float) -> Centers:
     unit = unit if unit > 0 else 1.0
     values, vectors = np.linalg.eigh(centered / unit)
     values, vectors = values[::-1], vectors[:, ::-1]
-    kept = values > 10 * precision * num * values[0]
+    kept = values > rounding_of(num) * precision * values[0]
     scales, axes = np.sqrt(np.where(kept, values, 1)), np.where(kept, vectors, 0)
     root = axes * scales
     gram = root @ root.T

@@ -54,13 +54,19 @@ class Candidate(NamedTuple):
     usable: Bool[Array, ""]  # whether every center survives
 
 
+def rounding_of(num: int) -> float:
+    """Up to how many times the precision of the largest one an eigenvalue of `num` centers is only rounding.
+
+    Rounding leaves 3 to 10 with 10 or 20 centers, 1 to 2 from 100 on, where `num` times it would take real directions.
+    """
+    return 10.0 * max(min(num, 5), num**0.5)
+
+
 def decompose(gram: Float[Array, "P P"]) -> Centers:
     """Brings centers, given by their inner products about their mean, into the axes of their principal components."""
     values, vectors = symmetric_eigen(gram)
     values, vectors = values[::-1], vectors[:, ::-1]
-    num = gram.shape[0]
-    # Rounding leaves a few eps of the largest value; where centers are many, P times that would take real directions.
-    kept = values > jnp.finfo(gram.dtype).eps * 10 * (num if num <= MANY else num**0.5) * values[0]
+    kept = values > rounding_of(len(gram)) * jnp.finfo(gram.dtype).eps * values[0]
     scales = jnp.sqrt(jnp.where(kept, values, 1))
     axes = jnp.where(kept, vectors, 0)
     root = axes * scales

@@ -154,6 +154,13 @@ def _read_basis(center_basis):
     return basis
 
 
+def _check_draws(draws):
+    if not draws.size:
+        raise ValueError(f"expected one row of draws or more, got {list(draws.shape)}")
+    if is_concrete(draws) and not (jnp.all(jnp.isfinite(draws)) and jnp.any(draws != 0)):
+        raise ValueError("expected finite draws, not all of them 0, got others; None samples them")
+
+
 def read_options(options: GeometryOptions | None, fields: dict, known: tuple[str, ...]) -> GeometryOptions:
     """A record, or that of the defaults, with fields that were given as keywords; TypeError for unknown ones."""
     if other := [name for name in fields if name not in known]:
@@ -175,12 +182,13 @@ def mean_field_options(options: GeometryOptions, shape: tuple) -> MeanFieldOptio
     num_layers, num_manifolds, num_examples, dtype = shape
     draws, count = options.draws, options.num_draws or 300
     if draws is not None:
-        draws = jnp.asarray(draws, dtype)
+        draws = jnp.asarray(as_array(draws, "draws"), dtype)
         fits = draws.shape[:-2] in ((), (1,), (num_manifolds,))
         if draws.ndim not in (2, 3) or draws.shape[-1] != num_examples + 1 or not fits:
             raise ValueError(
                 f"expected draws [n, {num_examples + 1}] or [{num_manifolds}, n, {num_examples + 1}], got {draws.shape}"
             )
+        _check_draws(draws)
         draws = jnp.broadcast_to(draws, (num_manifolds, *draws.shape[-2:]))
         count = draws.shape[1]
     # An accelerator has its own memory, of which nothing is known here.
@@ -236,9 +244,10 @@ def joint_options(options: GeometryOptions, shape: tuple) -> JointOptions:
             f"got {classes_per_draw}"
         )
     if draws is not None:
-        draws = jnp.asarray(draws, dtype)
+        draws = jnp.asarray(as_array(draws, "draws"), dtype)
         if draws.ndim != 2 or draws.shape[1] != num_manifolds * num_examples:
             raise ValueError(f"expected draws [n, {num_manifolds * num_examples}], got {draws.shape}")
+        _check_draws(draws)
         num_draws = len(draws)
         if given is not None and num_draws % len(given):
             raise ValueError(f"expected as many draws for each of {len(given)} dichotomies, got {num_draws} draws")

@@ -154,6 +154,8 @@ def geometry_of_frames(
     fit = jnp.asarray(ready.kappa) >= 0
     if ready.center_basis is not None:
         fit &= is_orthonormal(ready.center_basis)
+    if ready.draws is not None:
+        fit &= jnp.any(draws != 0)
     flags = status_flags.flags(
         jnp.tile(finite, (num_variants, 1)),
         *(frames.center_norm, frames.retained, statistics.mean_kkt_residual, statistics.radius, fit),

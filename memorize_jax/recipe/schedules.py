@@ -1,6 +1,7 @@
 """Schedules of the learning rate by name."""
 
 import functools
+import math
 from collections.abc import Callable
 
 import jax
@@ -29,7 +30,9 @@ def _step(learning_rate: float, steps: int) -> Rate:
     # Two bounds can be one in very short trainings: both factors count.
     factors: dict[int, float] = {}
     for share in STEPS_AT:
-        factors[round(share * steps)] = factors.get(round(share * steps), 1.0) * STEP_FACTOR
+        # The first step that is not before that share.
+        bound = math.ceil(share * steps)
+        factors[bound] = factors.get(bound, 1.0) * STEP_FACTOR
     return optax.piecewise_constant_schedule(learning_rate, factors)
 
 

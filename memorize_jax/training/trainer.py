@@ -22,6 +22,7 @@ from memorize_jax.training.build import (
     build_optimizer,
     step_keys,
 )
+from memorize_jax.training.checks import check_labels, check_weights
 from memorize_jax.training.devices import (
     MOST_PADDING,
     gather_rows,
@@ -65,6 +66,10 @@ class Trainer:
         seeds: Sequence[int] | None = None,
         weights: Shaped[np.ndarray, "*seeds n"] | None = None,
     ):
+        config.validate()
+        shape = (*(() if seeds is None else (len(seeds),)), len(splits.train.images))
+        check_labels(labels.assigned, shape, splits.train.num_classes)
+        check_weights(weights, shape)
         self.config, self.splits, self.labels, self.seeds = config, splits, labels, seeds
         self._weights = None if weights is None else np.asarray(weights, np.float32)
         self.statistics = channel_statistics(splits.train.images, config.scaling)

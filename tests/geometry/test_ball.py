@@ -28,6 +28,7 @@ def test_limits():
     np.testing.assert_allclose(ball_capacity(1e-4, 5.0), 2, rtol=1e-2)
     # For R to infinity a ball is a D-dimensional subspace: 1/alpha = D + 1/2.
     np.testing.assert_allclose(ball_capacity(1e4, 10.0), 1 / 10.5, rtol=1e-2)
+    assert np.isnan(ball_capacity(1.0, 5.0, -1.0))
     assert np.isnan(ball_capacity(jnp.array([-1.0, 1.0]), jnp.array([5.0, -5.0]))).all()
 
 

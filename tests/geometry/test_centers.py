@@ -53,6 +53,29 @@ def test_finds_the_number_of_planted_directions():
     assert found.residual_correlation < 0.3 * found.center_correlation
 
 
+@pytest.mark.parametrize("times", [100, 250])
+def test_a_direction_that_is_hundreds_of_times_as_strong_leaves_the_others_there(times):
+    """Of a hundred centers, in float32; the oracle is NumPy's mean |cos| in float64."""
+    rng = np.random.default_rng(0)
+    centers = rng.normal(size=(100, 500)) / 500**0.5
+    centers[:, 0] = times / 500**0.5 * rng.normal(size=100)
+    centers -= centers.mean(0)
+
+    def mean_cosine(vectors):
+        units = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+        return np.abs(units @ units.T)[~np.eye(100, dtype=bool)].mean()
+
+    single = jnp.asarray(centers, jnp.float32)
+    found = center_structure(jnp.matmul(single, single.T, precision="highest"), key=KEY)
+    assert found.num_components == 1
+    np.testing.assert_allclose(found.center_correlation, mean_cosine(centers), rtol=2e-3)
+    direction = np.asarray(found.coefficients[:, :1], np.float64).T @ centers
+    direction /= np.linalg.norm(direction)
+    left = mean_cosine(centers - centers @ direction.T * direction)
+    np.testing.assert_allclose(found.residual_correlation, left, rtol=0.05)
+    assert left < 0.25
+
+
 @pytest.mark.parametrize("min_components", [0, 1])
 def test_removes_nothing_from_uncorrelated_centers_but_under_the_published_convention(min_components):
     found = center_structure(jnp.eye(10), key=KEY, min_components=min_components)

@@ -28,6 +28,10 @@ from tests.geometry.shared import KEY, OPTIONS, POINTS, measure
         ({"num_center_components": None, "center_basis": np.eye(8)[[0, 0]]}, "expected orthonormal directions"),
         ({"tol": -1.0}, "expected tol > 0, got -1.0"),
         ({"maxiter": 0}, "expected maxiter >= 1, got 0"),
+        ({"draws": np.zeros((5, 7))}, "expected finite draws, not all of them 0"),
+        ({"draws": np.full((5, 7), np.nan)}, "expected finite draws, not all of them 0"),
+        ({"draws": np.zeros((0, 7))}, r"expected one row of draws or more, got \[0, 7\]"),
+        ({"draws": np.ones((5, 7), complex)}, "expected real numbers as draws, got complex128"),
         ({"draws": np.zeros((3, 5, 7))}, r"expected draws \[n, 7\] or \[4, n, 7\], got \(3, 5, 7\)"),
     ],
 )
@@ -47,6 +51,8 @@ def test_inside_jit_wrong_options_are_a_status():
         assert np.all(result.status == status.WRONG_OPTION)
         assert np.isnan([result.capacity, result.radius, result.dimension]).all()
     assert all(np.isnan([own.residual_correlation, own.center_cost]).all() for own in found[2:])
+    by_draws = jax.jit(lambda draws: measure(POINTS, draws=draws))(np.zeros((5, 7)))
+    assert np.all(by_draws.status == status.WRONG_OPTION)
     for result in (by_margin(0.1), by_basis(right), by_basis(np.eye(8)[[0, 1, 2]] * [[1], [1], [0]])):
         assert not np.any(result.status & status.INVALID)
 

@@ -62,8 +62,12 @@ def test_a_schedule_of_steps_is_a_tenth_after_a_half_and_after_three_quarters():
     rate = make_schedule("step", 0.5, epochs=4, steps_per_epoch=5)
     expected = [0.5] * 10 + [0.05] * 5 + [0.005] * 6
     np.testing.assert_allclose([rate(k) for k in range(21)], expected, rtol=1e-6)
+    # Where a half and three quarters are no whole numbers, the first step behind them.
+    nine = make_schedule("step", 0.5, epochs=3, steps_per_epoch=3)
+    np.testing.assert_allclose([nine(k) for k in range(9)], [0.5] * 5 + [0.05] * 2 + [0.005] * 2, rtol=1e-6)
     # Shorter than its bounds can tell apart: both count.
-    np.testing.assert_allclose(make_schedule("step", 0.5, epochs=1, steps_per_epoch=1)(1), 0.005, rtol=1e-6)
+    one = make_schedule("step", 0.5, epochs=1, steps_per_epoch=1)
+    np.testing.assert_allclose([one(0), one(1)], [0.5, 0.005], rtol=1e-6)
     assert make_schedule("cosine", 0.5, epochs=4, steps_per_epoch=5)(20) == pytest.approx(0)
 
 

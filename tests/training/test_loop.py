@@ -214,3 +214,24 @@ def test_a_loss_that_is_not_finite_stops_all(seeds):
     labels = LABELS if seeds is None else OF_SEEDS
     with pytest.raises(NotFiniteLossError, match="of epoch 1"):
         train(changed(learning_rate=1e30), SPLITS, labels, lambda *_: None, seeds=seeds)
+
+
+@pytest.mark.parametrize(
+    ("labels", "weights", "message"),
+    [
+        (np.where(LABELS.assigned == 0, -1, LABELS.assigned), None, "expected labels 0 to [0-9]+, got -1"),
+        (np.where(LABELS.assigned == 0, 99, LABELS.assigned), None, "expected labels 0 to [0-9]+, got 99"),
+        (LABELS.assigned[:-1], None, r"expected integer labels \[[0-9]+\], got int32"),
+        (LABELS.assigned, np.ones(3), r"expected weights \[[0-9]+\], got \[3\]"),
+        (LABELS.assigned, np.full(len(LABELS.assigned), -1.0), "expected finite weights >= 0"),
+    ],
+)
+def test_labels_and_weights_that_are_none_are_refused(labels, weights, message):
+    with pytest.raises(ValueError, match=message):
+        Trainer(CONFIG, SPLITS, LABELS._replace(assigned=labels.astype(np.int32)), weights=weights)
+
+
+@pytest.mark.parametrize(("field", "value"), [("learning_rate", -1.0), ("batch_size", 0), ("dtype", "float16")])
+def test_a_trainer_checks_its_settings(field, value):
+    with pytest.raises(ValueError, match=f"expected {field}"):
+        Trainer(changed(**{field: value}), SPLITS, LABELS)

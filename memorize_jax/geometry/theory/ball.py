@@ -44,7 +44,7 @@ def ball_capacity(radius: ArrayLike, dimension: ArrayLike, kappa: ArrayLike = 0.
     approximation that keeps the middle case and sets r = sqrt(D).
 
     R, in units of the distance to the center, and D, which need not be whole, are of one shape; so is alpha, which is 2
-    for R = 0 or D = 0 and kappa = 0, and NaN for a negative radius or dimension. kappa >= 0 is the margin.
+    for R = 0 or D = 0 and kappa = 0, and NaN for a negative radius, dimension or margin kappa.
 
     References:
       Chung, Lee & Sompolinsky 2016 and 2018 (section on balls).
@@ -65,4 +65,4 @@ def ball_capacity(radius: ArrayLike, dimension: ArrayLike, kappa: ArrayLike = 0.
     at_center = _inverse_at(jnp.zeros_like(radius), radius, kappa)
     beyond = _inverse_at(r, radius[..., None], kappa) - at_center[..., None]
     inverse = at_center + jnp.where(dimension == 0, 0, jnp.sum(mass * beyond, axis=-1))
-    return jnp.where((radius >= 0) & (dimension >= 0), 1 / inverse, jnp.nan)
+    return jnp.where((radius >= 0) & (dimension >= 0) & (jnp.asarray(kappa) >= 0), 1 / inverse, jnp.nan)

@@ -1,0 +1,25 @@
+"""What a training set must be before anything is compiled for it."""
+
+from typing import Any
+
+import numpy as np
+
+
+def check_labels(labels: Any, shape: tuple[int, ...], num_classes: int) -> None:
+    """Raises ValueError unless there is a class, 0 .. num_classes - 1, for each training example, of each seed."""
+    labels = np.asarray(labels)
+    if labels.dtype.kind not in "iu" or labels.shape != shape:
+        raise ValueError(f"expected integer labels {list(shape)}, got {labels.dtype} {list(labels.shape)}")
+    if wrong := [label for label in np.unique(labels) if not 0 <= label < num_classes]:
+        raise ValueError(f"expected labels 0 to {num_classes - 1}, got {wrong[0]}")
+
+
+def check_weights(weights: Any, shape: tuple[int, ...]) -> None:
+    """Raises ValueError unless there is a finite weight >= 0 for each training example, or None for 1."""
+    if weights is None:
+        return
+    weights = np.asarray(weights)
+    if weights.shape != shape:
+        raise ValueError(f"expected weights {list(shape)}, got {list(weights.shape)}")
+    if weights.dtype.kind not in "fiub" or not (np.isfinite(weights) & (weights >= 0)).all():
+        raise ValueError("expected finite weights >= 0, got others")
