@@ -16,7 +16,8 @@ from memorize_jax.runs.noted import read_noted, write_config
 from memorize_jax.runs.notes import file_checksum, read_notes
 from memorize_jax.storage.files import write_json
 
-DIGITS = 6
+# The errors of all that is measured are larger than a hundred-thousandth.
+DIGITS = 5
 # Pixels, places in the plane, a row for every example: many bytes, and no number of theirs is discussed.
 LEFT_OUT = ("examples", "umap", "per_example", "per_example_images")
 UNFINISHED = "unfinished"
