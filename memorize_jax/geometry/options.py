@@ -157,8 +157,8 @@ def _read_basis(center_basis):
 def _check_draws(draws):
     if not draws.size:
         raise ValueError(f"expected one row of draws or more, got {list(draws.shape)}")
-    if is_concrete(draws) and not (jnp.all(jnp.isfinite(draws)) and jnp.any(draws != 0)):
-        raise ValueError("expected finite draws, not all of them 0, got others; None samples them")
+    if is_concrete(draws) and not jnp.all(jnp.isfinite(draws)):
+        raise ValueError("expected finite draws, got others; None samples them")
 
 
 def read_options(options: GeometryOptions | None, fields: dict, known: tuple[str, ...]) -> GeometryOptions:
@@ -247,10 +247,10 @@ def joint_options(options: GeometryOptions, shape: tuple) -> JointOptions:
         draws = jnp.asarray(as_array(draws, "draws"), dtype)
         if draws.ndim != 2 or draws.shape[1] != num_manifolds * num_examples:
             raise ValueError(f"expected draws [n, {num_manifolds * num_examples}], got {draws.shape}")
-        _check_draws(draws)
         num_draws = len(draws)
         if given is not None and num_draws % len(given):
             raise ValueError(f"expected as many draws for each of {len(given)} dichotomies, got {num_draws} draws")
+        _check_draws(draws)
         draws = draws.reshape(num_draws, num_manifolds, num_examples)
     plan = make_plan(
         num_manifolds,
