@@ -6,11 +6,11 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from memorize_jax.epochs import STAGES
 from memorize_jax.figures.curves import epoch_range, fewest_seeds
 from memorize_jax.figures.style import epoch_ticks
 from memorize_jax.studies.study import Study
 
-STAGES = ("best", "final")
 # So many epochs are written at most, each so many times the one before.
 MOST_TICKS, APART = 8, 1.3
 

@@ -224,6 +224,17 @@ def test_a_run_without_some_group_is_drawn_without_it(fraction, gallery):
         assert ("permuted" in read) == (fraction > 0)
 
 
+@pytest.mark.parametrize("groups", [("permuted", "restored", "test"), ("unpermuted", "test")])
+def test_the_lowest_map_of_every_column_names_the_epochs(groups, gallery):
+    figure = gallery.drawn("map_capacity", geometry=invented.geometry("mlp", groups=groups))
+    assert complaints(figure) == []
+    lowest = [axis for axis in figure.axes if axis.get_xlabel() == "epoch"]
+    assert len({axis.get_position().x0 for axis in lowest}) == 2
+    read = texts(figure)
+    for axis in lowest:
+        assert any(tick in read and tick.get_text() == "4" for tick in axis.get_xticklabels())
+
+
 @pytest.mark.parametrize(("name", "seeds"), [("fig3a", 1), ("fig3b", 3), ("fig3_split", 3), ("fig3_split", 1)])
 @pytest.mark.parametrize("groups", [("permuted", "restored", "test"), ("unpermuted", "test")])
 def test_the_lowest_panel_of_every_column_names_the_layers(name, seeds, groups, gallery):

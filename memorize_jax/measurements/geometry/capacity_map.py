@@ -5,7 +5,7 @@ from memorize_jax.figures.curves import heading, mean_note, subject
 from memorize_jax.figures.figure import Figure, sentences
 from memorize_jax.figures.heat import by_layer_and_epoch, draw_heat, layer_names, limits, too_few_columns
 from memorize_jax.figures.joint import KINDS, LABEL, bounds_remark, no_joint
-from memorize_jax.figures.style import Drawing, drawn, groups_in, subplots
+from memorize_jax.figures.style import Drawing, drawn, groups_in, number_lowest, subplots
 from memorize_jax.studies.study import Study
 
 LEAST_EPOCHS = 3
@@ -22,17 +22,20 @@ def draw_capacity_map(study: Study, *, column: str) -> Drawing:
     }
     low, high = limits(panels.values())
     low = low if floor is None else min(low, 0.95 * floor)
-    size = (9.6, (1.0 + 0.2 * max(len(names), 6)) * 2 + 0.6)
-    figure, axes = subplots(2, 2, figsize=size, sharex=True, sharey=True)
-    for axis in list(axes.flat)[len(panels) :]:
+    lines = -(-len(panels) // 2)
+    size = (9.6, (1.0 + 0.2 * max(len(names), 6)) * lines + 0.6)
+    figure, axes = subplots(lines, 2, figsize=size, sharex=True, sharey=True, squeeze=False)
+    shown, hidden = list(axes.flat)[: len(panels)], list(axes.flat)[len(panels) :]
+    for axis in hidden:
         axis.set_visible(False)
-    for axis, (group, panel) in zip(axes.flat, panels.items(), strict=False):
+    for axis, (group, panel) in zip(shown, panels.items(), strict=True):
         mesh = draw_heat(axis, panel, names, cmap="viridis", vmin=low, vmax=high)
         axis.set_title(group, fontsize=10)
     for axis in axes[:, 0]:
         axis.set_ylabel("layer")
-    for axis in axes[0] if len(panels) > 2 else ():
+    for axis in shown[:-2]:
         axis.set_xlabel(None)
+    number_lowest(shown)
     bar = figure.colorbar(mesh, ax=axes, label=LABEL)
     if floor is not None:
         bar.ax.axhline(floor, color="white", linewidth=2)

@@ -8,7 +8,7 @@ from memorize_jax.figures.bound import dimension_remark, examples_note
 from memorize_jax.figures.curves import epochs_note, fewest_seeds, heading, seeds_note, subject
 from memorize_jax.figures.figure import Figure, not_measured, sentences
 from memorize_jax.figures.joint import any_bound, bounds_of_groups, is_bound, no_joint
-from memorize_jax.figures.style import Drawing, drawn, groups_in, layer_axis, legend_below, subplots
+from memorize_jax.figures.style import Drawing, drawn, groups_in, layer_axis, legend_below, number_lowest, subplots
 from memorize_jax.statistics import LEVEL, student_t_interval
 from memorize_jax.studies.study import Study
 
@@ -74,9 +74,7 @@ def draw_split(study: Study) -> Drawing:
         axis.set_visible(False)
     for axis in shown[:-2]:
         axis.set_xlabel(None)
-    # The lowest of each column: the last row may lack one.
-    for axis in shown[-2:]:
-        axis.tick_params(labelbottom=True)
+    number_lowest(shown)
     for axis in axes[:, 0]:
         axis.set_ylabel("change of log joint capacity")
     legend_below(figure, axes[0][:1], 4, last=SUM)

@@ -14,6 +14,7 @@ from memorize_jax.figures.style import (
     group_style,
     layer_axis,
     legend_below,
+    number_lowest,
     shade,
     subplots,
 )
@@ -65,9 +66,8 @@ def draw_retraining(study: Study) -> Drawing:
     for axis in panels:
         epoch_axis(axis, rows["retrained_epochs"].max(), "epochs of retraining")
         axis.label_outer()
-    # The lowest of each column, which the grid need not know as such.
+    number_lowest(panels)
     for axis in panels[-2:]:
-        axis.tick_params(labelbottom=True)
         axis.set_xlabel("epochs of retraining")
     for axis in axes[:, 0]:
         axis.set_ylabel("accuracy (%)")
