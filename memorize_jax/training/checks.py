@@ -1,8 +1,23 @@
 """What a training set must be before anything is compiled for it."""
 
+import dataclasses
 from typing import Any
 
+import jax
 import numpy as np
+
+from memorize_jax.config import RunConfig
+
+
+def check_config(config: RunConfig) -> None:
+    """Raises ValueError for settings that no run can have; dtype="float64" is for callers with JAX's 64-bit mode on."""
+    if config.dtype == "float64":
+        if not jax.config.jax_enable_x64:
+            raise ValueError(
+                "expected JAX's 64-bit mode on for dtype float64, got it off: JAX_ENABLE_X64=1 turns it on"
+            )
+        config = dataclasses.replace(config, dtype="float32")
+    config.validate()
 
 
 def check_labels(labels: Any, shape: tuple[int, ...], num_classes: int) -> None:

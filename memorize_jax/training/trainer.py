@@ -22,7 +22,7 @@ from memorize_jax.training.build import (
     build_optimizer,
     step_keys,
 )
-from memorize_jax.training.checks import check_labels, check_weights
+from memorize_jax.training.checks import check_config, check_labels, check_weights
 from memorize_jax.training.devices import (
     MOST_PADDING,
     gather_rows,
@@ -66,7 +66,7 @@ class Trainer:
         seeds: Sequence[int] | None = None,
         weights: Shaped[np.ndarray, "*seeds n"] | None = None,
     ):
-        config.validate()
+        check_config(config)
         shape = (*(() if seeds is None else (len(seeds),)), len(splits.train.images))
         check_labels(labels.assigned, shape, splits.train.num_classes)
         check_weights(weights, shape)

@@ -235,3 +235,10 @@ def test_labels_and_weights_that_are_none_are_refused(labels, weights, message):
 def test_a_trainer_checks_its_settings(field, value):
     with pytest.raises(ValueError, match=f"expected {field}"):
         Trainer(changed(**{field: value}), SPLITS, LABELS)
+
+
+def test_float64_is_for_callers_in_64_bit_mode():
+    with pytest.raises(ValueError, match="expected JAX's 64-bit mode on for dtype float64"):
+        Trainer(changed(dtype="float64"), SPLITS, LABELS)
+    with jax.enable_x64(True):
+        assert Trainer(changed(dtype="float64"), SPLITS, LABELS).config.dtype == "float64"
