@@ -49,6 +49,12 @@ def interpolated(table: pd.DataFrame, along: str, column: str) -> pd.DataFrame:
     return pd.DataFrame(filled, index=wide.index, columns=wide.columns).dropna(axis="columns")
 
 
+def between_note(table: pd.DataFrame, along: str) -> str:
+    """How `interpolated` fills the epochs that only some seeds were measured at; "" if all were at the same."""
+    epochs = table.groupby("seed")[along].agg(lambda own: tuple(np.unique(own)))
+    return "between the epochs of a seed its line is straight" if epochs.nunique() > 1 else ""
+
+
 def subject(study: Study) -> str:
     """What a study is of, in a line: network, data set, share of permuted labels."""
     fraction = "" if np.isnan(study.permuted_fraction) else f", {100 * study.permuted_fraction:g} % of labels permuted"

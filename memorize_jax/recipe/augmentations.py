@@ -13,7 +13,8 @@ from memorize_jax.recipe.names import check_name, guarded
 
 # Takes a key, the images of a batch [n, ...] and the number of each in the data set [n]; gives images like them.
 Augmentation = Callable[[jax.Array, Shaped[Array, "n ..."], Int[Array, " n"]], Shaped[Array, "n ..."]]
-# An image is padded by this share of its height and width on every side before it is cropped: 4 pixels of 32.
+# An image is padded by this share of its height and width on every side before it is cropped, at least by one pixel: 4
+# pixels of 32.
 PADDED_SHARE = 1 / 8
 
 
@@ -26,7 +27,7 @@ def _flip(key, image):
 def _crop(key, image):
     import dm_pix
 
-    margins = [(round(PADDED_SHARE * size),) * 2 for size in image.shape[:2]]
+    margins = [(max(1, round(PADDED_SHARE * size)),) * 2 for size in image.shape[:2]]
     return dm_pix.random_crop(key, jnp.pad(image, (*margins, (0, 0))), image.shape)
 
 
@@ -46,7 +47,8 @@ def make_augmentation(name: str, shape: Sequence[int], dtype: Any) -> Augmentati
     """Makes the function that changes the images of a training batch at random; None for "none".
 
     - flip: left and right are exchanged with probability 1/2;
-    - crop: padded by zeros, an eighth of height and width on every side, then cropped to the size it had.
+    - crop: padded by zeros, an eighth of height and width on every side and at least a pixel, then cropped to the size
+      it had.
 
     Each image has a key of its own, from the step's key and its number in the data set: what happens to it does not
     depend on the batch or on the number of devices.

@@ -11,6 +11,7 @@ from tests.figures.seen import complaints, texts
 from tests.figures.test_numbers import line
 
 FIGURES = registry.figures()
+STRAIGHT = "between the epochs of a seed its line is straight"
 
 
 def test_rewinding_shows_percent_of_the_table(gallery):
@@ -33,6 +34,7 @@ def test_rewinding_ends_with_each_seeds_own_final_network(gallery):
     at_16 = [own[0, 16], *(np.interp(16, [8, 16 + seed], [own[seed, 8], own[seed, 16 + seed]]) for seed in (1, 2))]
     assert curve.get_ydata()[-2] == pytest.approx(100 * np.mean(at_16))
     assert "right end: final epoch (16 to 18)" in figure.get_suptitle()
+    assert STRAIGHT in figure.get_suptitle()
 
 
 def test_the_final_network_is_a_line_where_no_curve_ends_with_it(gallery):
@@ -45,6 +47,16 @@ def test_the_final_network_is_a_line_where_no_curve_ends_with_it(gallery):
         np.testing.assert_allclose(line(axis, "final network").get_ydata(), expected)
     assert "above the thin black line, the final network" in caption(FIGURES["fig4b"], base)
     assert "right end" not in caption(FIGURES["fig4b"], base)
+
+
+def test_curves_say_where_seeds_have_epochs_of_their_own(gallery):
+    decoding, similarity = THREE.tables["decoding"], THREE.tables["similarity"]
+    alike = pd.concat([decoding[decoding["seed"] == 0].assign(seed=seed) for seed in THREE.seeds])
+    differ = alike[(alike["seed"] == 0) | (alike["epoch"] > 0)]
+    assert STRAIGHT not in gallery.drawn("decoding_epochs", THREE, decoding=alike).get_suptitle()
+    assert STRAIGHT in gallery.drawn("decoding_epochs", THREE, decoding=differ).get_suptitle()
+    differ = similarity[(similarity["seed"] == 0) | (similarity["epoch_a"] > 0)]
+    assert STRAIGHT in gallery.drawn("similarity_epochs", THREE, similarity=differ).get_suptitle()
 
 
 def test_rewinding_begins_with_each_seeds_own_first_epoch(gallery):

@@ -131,3 +131,16 @@ def test_one_of_them_alone(name):
         (way,) = [way for way, candidate in moves(original) if np.array_equal(candidate, changed)]
         assert way[1:] == (2, 2) if name == "flip" else not way[0]
     assert make_augmentation("none", (3,), jnp.float32) is None
+
+
+def test_a_small_image_is_moved_by_a_pixel():
+    batch = images(32, 4)
+    found = np.asarray(make_augmentation("crop", (4, 4, 1), jnp.float32)(jax.random.key(2), batch, jnp.arange(32)))
+    padded = np.pad(np.asarray(batch), ((0, 0), (1, 1), (1, 1), (0, 0)))
+    ways = {
+        place
+        for place in np.ndindex(3, 3)
+        for number, one in enumerate(found)
+        if np.array_equal(one, padded[number, place[0] : place[0] + 4, place[1] : place[1] + 4])
+    }
+    assert ways == set(np.ndindex(3, 3))

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from memorize_jax.figures.curves import draw_mean, epoch_range, heading, interpolated, seeds_note, subject
+from memorize_jax.figures.curves import between_note, draw_mean, epoch_range, heading, interpolated, seeds_note, subject
 from memorize_jax.figures.figure import Figure, not_measured
 from memorize_jax.figures.style import (
     MARKER_CYCLE,
@@ -101,7 +101,8 @@ def draw_decoding_dynamics(study: Study) -> Drawing:
         axis.set_title(text, fontsize=10)
     axes[0].set_ylabel("accuracy on test (%)")
     legend_below(figure, axes[:1], 6, fontsize=8.5)
-    heading(figure, f"subspaces of 99 % of the variance: {subject(study)}", seeds_note(study, LEVEL, min(counts)))
+    title = f"subspaces of 99 % of the variance: {subject(study)}"
+    heading(figure, title, seeds_note(study, LEVEL, min(counts)), between_note(decoding, "epoch"))
     return figure
 
 

@@ -2,7 +2,16 @@
 
 import math
 
-from memorize_jax.figures.curves import draw_mean, epoch_range, epochs_note, heading, interpolated, seeds_note, subject
+from memorize_jax.figures.curves import (
+    between_note,
+    draw_mean,
+    epoch_range,
+    epochs_note,
+    heading,
+    interpolated,
+    seeds_note,
+    subject,
+)
 from memorize_jax.figures.figure import Figure, sentences
 from memorize_jax.figures.style import MARKER_CYCLE, Drawing, drawn, epoch_axis, shade, subplots
 from memorize_jax.measurements.rewinding.sources import own_rows
@@ -81,7 +90,8 @@ def draw_rewinding(study: Study, *, group: str) -> Drawing:
     look = {"loc": "outside right upper", "frameon": False, "fontsize": 7.5, "title_fontsize": 8}
     figure.legend(title="rewound", ncols=columns, **look)
     end = f"right end: {epochs_note(study, 'final')}" if _reaches_final(study) else ""
-    heading(figure, subject(study), seeds_note(study, LEVEL, fewest), end)
+    between = between_note(rewinding, "rewind_epoch")
+    heading(figure, subject(study), seeds_note(study, LEVEL, fewest), between, end)
     return figure
 
 

@@ -4,6 +4,7 @@ import numpy as np
 
 from memorize_jax.epochs import STAGES
 from memorize_jax.figures.curves import (
+    between_note,
     draw_mean,
     epoch_range,
     epochs_note,
@@ -59,7 +60,8 @@ def draw_epochs(study: Study) -> Drawing:
     entries = axes[0][0].get_legend_handles_labels()
     figure.legend(*entries, loc="outside right upper", frameon=False, fontsize=7.5)
     note = seeds_note(study, LEVEL, fewest)
-    heading(figure, f"each layer against itself at the {epochs_note(study, 'best')}: {subject(study)}", note)
+    title = f"each layer against itself at the {epochs_note(study, 'best')}: {subject(study)}"
+    heading(figure, title, note, between_note(rows, "epoch_a"))
     return figure
 
 
