@@ -65,13 +65,13 @@ def solve_anchors(frame: Frame, draws: FrameDraws, *, options: GeometryOptions |
       draws: standard normal vectors (t, t0).
       options: see `GeometryOptions`; kappa, solver, tol and maxiter can be given as keywords.
 
+    Raises:
+      ValueError: arrays that do not fit each other, or options that are none.
+
     References:
       Stephenson et al. 2021, appendix A.1.1; Chung, Lee & Sompolinsky 2018, eqs. 16-17.
     """
     frame, draws = _floating(frame, draws)
-    shapes = frame.shape, draws.shape
-    if frame.ndim != 2 or draws.ndim != 2 or shapes[0][1] != shapes[1][1]:
-        raise ValueError("expected frame [M, D+1] and draws [n, D+1] with the same D, got {} and {}".format(*shapes))
     kappa, static = _split(options, fields)
     return _solve_anchors(frame, draws, kappa, options=static)
 
@@ -140,7 +140,7 @@ def anchor_statistics(
         dimension  = D < t_D . s_D / (||t_D|| ||s_D||) >^2       (published tool)
 
     with s the anchor, s_D its first D coordinates (the last is 1). The paper's A.1.2 has radius^2 = < ||s_D||^2 > and
-    dimension = < (t . s / ||s||)^2 > instead. Arguments of `solve_anchors`.
+    dimension = < (t . s / ||s||)^2 > instead. Arguments and errors of `solve_anchors`.
     """
     kappa, static = _split(options, fields)
     return statistics_of_anchors(*_floating(frame, draws), kappa=kappa, options=static)
@@ -154,7 +154,11 @@ def _margin(kappa):
 def _floating(frame, draws):
     # Programs are solved in float32 or float64; half precision and integers become float32.
     dtype = jnp.result_type(frame, draws, jnp.float32)
-    return jnp.asarray(frame, dtype), jnp.asarray(draws, dtype)
+    frame, draws = jnp.asarray(frame, dtype), jnp.asarray(draws, dtype)
+    if frame.ndim != 2 or draws.ndim != 2 or frame.shape[1] != draws.shape[1]:
+        found = f"{frame.shape} and {draws.shape}"
+        raise ValueError(f"expected frame [M, D+1] and draws [n, D+1] with the same D, got {found}")
+    return frame, draws
 
 
 @functools.partial(jax.jit, static_argnames="options")

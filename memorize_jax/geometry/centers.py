@@ -9,14 +9,18 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int32, PRNGKeyArray
 
 from memorize_jax.geometry import center_callback, center_search, many_centers
 from memorize_jax.geometry.center_search import mean_absolute_cosine
 from memorize_jax.geometry.notebook import by_field
 from memorize_jax.geometry.points import as_array, is_concrete
-from memorize_jax.keys import stream
+from memorize_jax.keys import check_key, stream
 from memorize_jax.whole import check_whole
+
+# Up to this share of the largest number the two halves of a matrix of inner products may differ by rounding.
+ASYMMETRY = 1e-3
 
 
 class CenterStructure(NamedTuple):
@@ -68,8 +72,9 @@ def center_structure(
         `jax.export` is to store for the processor of another process cannot be, as for `GeometryOptions.solver`.
 
     Raises:
-      ValueError: no square matrix of real numbers, numbers that are not whole, K beyond P - 2; outside jit also K
-        beyond the rank, which inside gives NaN in all but K and the correlation before.
+      ValueError: no square matrix of real numbers, no key, numbers that are not whole, K beyond P - 2; outside
+        jit also a matrix that is not symmetric, and K beyond the rank, which inside gives NaN in all but K and the
+        correlation before.
 
     References:
       Cohen, Chung, Lee & Sompolinsky 2020, supplement; Stephenson et al. 2021, appendix A.1.2.
@@ -78,11 +83,19 @@ def center_structure(
     if gram.ndim != 2 or gram.shape[0] != gram.shape[1] or not len(gram):
         raise ValueError(f"expected gram [P, P], got {list(gram.shape)}")
     gram = gram.astype(jnp.promote_types(gram.dtype, jnp.float32))
+    if is_concrete(gram) and _asymmetry(np.asarray(gram)) > ASYMMETRY:
+        raise ValueError("expected inner products gram[m, n] = gram[n, m], got a matrix that is not symmetric")
+    check_key(key)
     check_whole("min_components", min_components, least=0)
     check_num_components(gram, num_components)
     if on_host is None:
         on_host = center_callback.is_possible(len(gram), num_components)
     return _center_structure(gram, key, num_components, min_components, neighbors, on_host)
+
+
+def _asymmetry(gram):
+    largest = np.max(np.abs(gram))
+    return np.max(np.abs(gram - gram.T)) / largest if largest > 0 else 0
 
 
 @functools.partial(jax.jit, static_argnums=(2, 3, 4, 5))

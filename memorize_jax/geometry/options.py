@@ -162,7 +162,13 @@ def _check_draws(draws):
 
 
 def read_options(options: GeometryOptions | None, fields: dict, known: tuple[str, ...]) -> GeometryOptions:
-    """A record, or that of the defaults, with fields that were given as keywords; TypeError for unknown ones."""
+    """A record, or that of the defaults, with fields that were given as keywords; TypeError for unknown ones.
+
+    Raises:
+      ValueError: options that are no record.
+    """
+    if not isinstance(options, GeometryOptions | None):
+        raise ValueError(f"expected options=GeometryOptions(...), or its fields as keywords, got {options!r:.60}")
     if other := [name for name in fields if name not in known]:
         raise TypeError(f"expected options out of {', '.join(known)}, got {', '.join(other)}")
     return dataclasses.replace(options or GeometryOptions(), **fields)

@@ -12,7 +12,7 @@ from memorize_jax.config import RunConfig
 def check_config(config: RunConfig) -> None:
     """Raises ValueError for settings that no run can have; dtype="float64" is for callers with JAX's 64-bit mode on."""
     if config.dtype == "float64":
-        if not jax.config.jax_enable_x64:
+        if jax.dtypes.canonicalize_dtype("float64") != "float64":
             raise ValueError(
                 "expected JAX's 64-bit mode on for dtype float64, got it off: JAX_ENABLE_X64=1 turns it on"
             )

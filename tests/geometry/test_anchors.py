@@ -89,5 +89,6 @@ def test_half_precision_is_read_as_float32(dtype):
 
 def test_shapes_that_do_not_match_are_named():
     message = r"expected frame \[M, D\+1\] and draws \[n, D\+1\].*got \(3, 4\) and \(2, 5\)"
-    with pytest.raises(ValueError, match=message):
-        geometry.solve_anchors(jnp.ones((3, 4)), jnp.ones((2, 5)))
+    for function in (geometry.solve_anchors, geometry.anchor_statistics):
+        with pytest.raises(ValueError, match=message):
+            function(jnp.ones((3, 4)), jnp.ones((2, 5)))

@@ -247,6 +247,7 @@ def test_half_precision_and_integers_are_searched_in_float32():
     [
         (np.ones((6, 14)), {}, r"expected gram \[P, P\], got \[6, 14\]"),
         (np.eye(4), {"min_components": -1}, "expected min_components >= 0, got -1"),
+        (np.triu(np.ones((4, 4))), {}, r"expected inner products gram\[m, n\] = gram\[n, m\]"),
     ],
 )
 def test_wrong_arguments_are_named(gram, options, message):

@@ -97,3 +97,10 @@ def test_keys_are_keys():
 def test_layers_have_names():
     with pytest.raises(ValueError, match=r"expected layers by name, \{name: points\}, got list"):
         read_layers([POINTS])
+
+
+def test_what_is_no_record_of_options_is_named():
+    # Tests check types first, users do not.
+    read = getattr(options.read_options, "__wrapped__", options.read_options)
+    with pytest.raises(ValueError, match=r"expected options=GeometryOptions\(...\), or its fields as keywords, got {}"):
+        read({}, {}, ())

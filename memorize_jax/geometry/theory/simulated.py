@@ -21,6 +21,7 @@ from memorize_jax.geometry.qp import callback
 from memorize_jax.geometry.theory.separability import separable_by_least_squares, separable_on_host
 from memorize_jax.geometry.theory.splitting import separable_dichotomies
 from memorize_jax.geometry.theory.threshold import fit_threshold
+from memorize_jax.keys import check_key
 from memorize_jax.threads import on_threads, one_thread
 from memorize_jax.whole import check_whole
 
@@ -182,6 +183,7 @@ def simulated_capacity(
       Stephenson et al. 2021, appendix A.1.2 and figure 1B; Cohen et al. 2020.
     """
     points, mask, _ = read_manifolds(points)
+    check_key(key)
     check_whole("num_dichotomies", num_dichotomies, least=2)
     if method not in (None, *METHODS):
         raise ValueError(f"expected method to be one of {', '.join(METHODS)}, got {method!r}")
