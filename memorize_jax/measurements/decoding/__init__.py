@@ -106,6 +106,8 @@ CHOICE_MEANINGS = {
 PROBE_SECONDS = 0.15
 # A product of an example's activation with one number of a direction.
 PRODUCT_SECONDS = 1e-11
+# Singular values of n examples x d features, divided by min(n, d)^2 max(n, d): the linear discriminant of wide layers.
+SINGULAR_SECONDS = 3e-10
 # Examples that are scored, at most, by two kinds of labels, and again by a fit without those held out.
 MOST_SCORED, FITS, WITH_CONTROLS = 25_000, 2, 4
 
@@ -117,7 +119,9 @@ def _cost(work, settings):
     directions = [min(work.num_examples, work.num_classes * width) for width in work.widths]
     products = sum(number * width for number, width in zip(directions, work.widths, strict=True))
     products *= fits * min(work.num_examples, MOST_SCORED)
-    seconds = probes * (work.num_layers + 1) * PROBE_SECONDS + products * PRODUCT_SECONDS
+    fitted = min(settings.probe_examples, work.num_examples)
+    singular = thorough * FITS * sum(min(fitted, width) ** 2 * max(fitted, width) for width in work.widths)
+    seconds = probes * (work.num_layers + 1) * PROBE_SECONDS + products * PRODUCT_SECONDS + singular * SINGULAR_SECONDS
     column = np.dtype(settings.decoding_dtype).itemsize * work.num_examples
     layer, layers = column * max(work.widths), column * sum(work.widths)
     size = work.network_bytes + 2 * layer + max(layer, min(HOST_BYTES, layers))

@@ -14,6 +14,8 @@ NUM_NEIGHBORS = 5
 # Steps of L-BFGS. On wrong labels more steps fit more of them: the number is part of the probe, not a failure of it.
 MAX_STEPS = 100
 PROBES = ("lda", "knn", "logistic")
+# In place of a class.
+NO_ANSWER = np.int32(-1)
 
 
 def fit_probe(
@@ -21,8 +23,11 @@ def fit_probe(
 ) -> Callable[[np.ndarray], np.ndarray]:
     """Fits a probe to a layer; the result takes activations [m, d] and gives predicted classes [m] int32.
 
+    `NO_ANSWER` comes from "lda" where no example differs from another of its class, so that there is no covariance.
+
     Args:
-      name: "lda", linear discriminant analysis with the pooled covariance; "knn", the majority of the 5 neighbors
+      name: "lda", linear discriminant analysis with the pooled covariance, in the directions in which it is not zero
+        (of features at unit variance within classes); "knn", the majority of the 5 neighbors
         nearest in angle; "logistic", multinomial regression on activations divided by their root mean square.
       activations: of all classes.
       labels: that are fitted.
@@ -41,13 +46,22 @@ def fit_probe(
         # Neighbors in angle are neighbors in distance among unit vectors; zero stays where it is.
         model, prepare = KNeighborsClassifier(min(NUM_NEIGHBORS, len(labels))), _unit_vectors
     elif name == "lda":
-        model, prepare = LinearDiscriminantAnalysis(solver="lsqr"), lambda points: points / unit
+        if not _differ_within_classes(activations, labels):
+            return lambda points: np.full(len(points), NO_ANSWER)
+        # By singular values of the data: solvers of the covariance turn rounding into weights where features outnumber
+        # examples. In float64, so that what they take for zero is none of float32's rounding.
+        model, prepare = LinearDiscriminantAnalysis(solver="svd"), lambda points: np.asarray(points, np.float64) / unit
     else:
         model, prepare = LogisticRegression(max_iter=MAX_STEPS), lambda points: points / unit
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         model.fit(prepare(activations), labels)
     return lambda points: np.asarray(model.predict(prepare(points)), np.int32)
+
+
+def _differ_within_classes(activations, labels):
+    _, first, place = np.unique(labels, return_index=True, return_inverse=True)
+    return bool((activations != activations[first[place]]).any())
 
 
 def _unit_vectors(points):

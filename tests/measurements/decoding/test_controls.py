@@ -71,6 +71,33 @@ def test_probes_do_not_depend_on_the_unit_and_know_separate_classes(name):
     assert set(fit_probe(name, points, 0 * LABELS)(OTHERS)) == {0}
 
 
+@pytest.mark.parametrize("num_features", [D, 100, 400])
+def test_the_linear_discriminant_is_the_pseudoinverse_of_the_covariance_also_with_more_features_than_examples(
+    num_features,
+):
+    rng = np.random.default_rng(0)
+    features = np.maximum(POINTS @ rng.normal(size=(D, num_features)) + 0.3, 0).astype(np.float32)
+    features[:, 0] = 0
+    means = np.stack([features[label == LABELS].mean(axis=0, dtype=float) for label in range(P)])
+    within = features - means[LABELS]
+    # The formula with features at unit variance within classes; directions without variance take no part.
+    spread = within.std(axis=0)
+    spread = np.where(spread > 0, spread, 1)
+    inverse = np.linalg.pinv(np.cov(within / spread, rowvar=False) * len(within) / (len(within) - P), rcond=1e-8)
+    priors = np.bincount(LABELS) / len(LABELS)
+    centers = means / spread
+    scores = (features / spread) @ inverse @ centers.T - 0.5 * np.sum(centers @ inverse * centers, axis=1)
+    expected = (scores + np.log(priors)).argmax(axis=1)
+    found = fit_probe("lda", features, LABELS)(features)
+    assert np.mean(found == expected) > 0.99
+    assert np.mean(found == LABELS) > 0.5
+
+
+def test_the_linear_discriminant_has_no_answer_where_nothing_differs_within_classes():
+    for points in (np.zeros((len(LABELS), D)), np.eye(P, D)[LABELS]):
+        assert set(fit_probe("lda", points.astype(np.float32), LABELS)(OTHERS)) == {-1}
+
+
 def test_an_unknown_probe_is_refused():
     with pytest.raises(ValueError, match="expected probe to be one of lda, knn, logistic, got 'svm'"):
         fit_probe("svm", POINTS, LABELS)
