@@ -37,6 +37,7 @@ FIGURES = {
 # Of some studies others.
 OWN_FIGURES = {
     "spheres_mlp_gradients": ("fig5b", "fig5c", "fig5f"),
+    "tiny_imagenet_32_resnet18_decoding": ("decoding_layers",),
     "epochwise_mnist1d": ("epochwise",),
     "tiny_imagenet_32_alexnet": (*FIGURES[()], "localization", "decoding_layers"),
 }
