@@ -171,7 +171,7 @@ def read_options(options: GeometryOptions | None, fields: dict, known: tuple[str
         raise ValueError(f"expected options=GeometryOptions(...), or its fields as keywords, got {options!r:.60}")
     if other := [name for name in fields if name not in known]:
         raise TypeError(f"expected options out of {', '.join(known)}, got {', '.join(other)}")
-    return dataclasses.replace(options or GeometryOptions(), **fields)
+    return dataclasses.replace(GeometryOptions() if options is None else options, **fields)
 
 
 class MeanFieldOptions(NamedTuple):

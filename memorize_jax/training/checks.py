@@ -1,4 +1,4 @@
-"""What a training set must be before anything is compiled for it."""
+"""What settings and a training set must be before anything is compiled for them."""
 
 import dataclasses
 from typing import Any

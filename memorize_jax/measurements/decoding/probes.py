@@ -49,8 +49,10 @@ def fit_probe(
         if not _differ_within_classes(activations, labels):
             return lambda points: np.full(len(points), NO_ANSWER)
         # By singular values of the data: solvers of the covariance turn rounding into weights where features outnumber
-        # examples. In float64, so that what they take for zero is none of float32's rounding.
-        model, prepare = LinearDiscriminantAnalysis(solver="svd"), lambda points: np.asarray(points, np.float64) / unit
+        # examples. In float64 and from one of the examples on, so that features that are constant are zeros.
+        model = LinearDiscriminantAnalysis(solver="svd")
+        origin = np.array(activations[0], np.float64)
+        prepare = lambda points: np.asarray(points, np.float64) - origin
     else:
         model, prepare = LogisticRegression(max_iter=MAX_STEPS), lambda points: points / unit
     with warnings.catch_warnings():

@@ -93,6 +93,16 @@ def test_the_linear_discriminant_is_the_pseudoinverse_of_the_covariance_also_wit
     assert np.mean(found == LABELS) > 0.5
 
 
+def test_constant_features_change_no_answer_of_the_linear_discriminant():
+    # As pixels that are empty in every image are, after normalization.
+    constant = np.random.default_rng(0).normal(size=(1, 200)).astype(np.float32)
+    more = lambda points: np.concatenate([points, np.repeat(constant, len(points), axis=0)], axis=1)
+    expected = fit_probe("lda", POINTS, LABELS)(OTHERS)
+    for dtype in (np.float32, np.float64):
+        found = fit_probe("lda", more(POINTS).astype(dtype) / 3, LABELS)(more(OTHERS).astype(dtype) / 3)
+        np.testing.assert_array_equal(found, expected)
+
+
 def test_the_linear_discriminant_has_no_answer_where_nothing_differs_within_classes():
     for points in (np.zeros((len(LABELS), D)), np.eye(P, D)[LABELS]):
         assert set(fit_probe("lda", points.astype(np.float32), LABELS)(OTHERS)) == {-1}
