@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from memorize_jax.claims.evidence import LACKS, Evidence
-from memorize_jax.geometry.status import BOUND, describe
+from memorize_jax.geometry.status import UPPER_BOUND, describe
 from memorize_jax.studies.study import command
 
 # Joint capacity falls back on simulated capacity, which agrees with it, where a table has none.
@@ -56,7 +56,7 @@ def _geometry(evidence: Evidence, kind: str) -> pd.DataFrame:
     rows = evidence.tables["geometry"].assign(**{LACKS: ""})
     if kind == JOINT:
         status = rows["joint_status"].fillna(0).astype(int)
-        unusable = rows["joint_capacity"].isna() | (status & BOUND > 0)
+        unusable = rows["joint_capacity"].isna() | (status & UPPER_BOUND > 0)
         rows.loc[unusable, LACKS] = status[unusable].map(describe).where(status > 0, _again(rows, evidence))
         rows = rows.assign(**{measure: rows[f"joint_{measure}"].mask(unusable) for measure in MEASURES})
     elif kind == SIMULATED:

@@ -7,7 +7,7 @@ import pandas as pd
 
 from memorize_jax.explorer.places import thinned, with_cells
 from memorize_jax.figures.bound import lower_bound
-from memorize_jax.geometry.status import BOUND, INVALID, describe
+from memorize_jax.geometry.status import INVALID, UPPER_BOUND, describe
 from memorize_jax.statistics import LEVEL, student_t_interval
 from memorize_jax.studies.study import Study
 
@@ -150,7 +150,7 @@ def _geometry(rows: pd.DataFrame) -> pd.DataFrame:
         for name, (_, columns) in MEASURES.items()
         if columns
     }
-    is_bound = joint & BOUND > 0
+    is_bound = joint & UPPER_BOUND > 0
     notes = [describe(one) if one else "ok" for one in (status | joint)]
     by = ["epoch", "layer", "layer_number", "group"]
     about = rows.assign(K=rows["num_center_components"], status_text=notes, is_bound=is_bound).groupby(by, sort=False)

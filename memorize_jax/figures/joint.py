@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from memorize_jax.figures.style import groups_in
-from memorize_jax.geometry.status import BOUND
+from memorize_jax.geometry.status import UPPER_BOUND
 from memorize_jax.studies.study import Study
 
 # Capacity -> what a figure calls it.
@@ -38,7 +38,7 @@ def no_joint(study: Study) -> str:
 
 def is_bound(table: pd.DataFrame) -> pd.Series:
     """Whether the joint capacity of each row is only an upper bound."""
-    return (table["joint_status"].fillna(0).astype(int) & BOUND) > 0
+    return (table["joint_status"].fillna(0).astype(int) & UPPER_BOUND) > 0
 
 
 def any_bound(table: pd.DataFrame, by: Sequence[str]) -> pd.Series:

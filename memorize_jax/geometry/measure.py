@@ -96,10 +96,10 @@ def joint_geometry(
 
     n* is the statistical dimension of that cone: the number of random features at which half of the dichotomies are
     linearly separable. Unlike `manifold_geometry` it gives no manifold an orientation of its own, removes no centers
-    and searches for nothing; it agrees with `simulated_capacity` within its error. In float32 a direction
-    that the classes share and that is hundreds of times as strong as the others hides the weakest of these, and the
-    capacity is too high (docs/math.md): standardize such features, or enable x64. Only inner products of the points
-    matter. The capacity (alone) is differentiable with respect to the points. Works eagerly, under jit and vmap.
+    and searches for nothing; it agrees with `simulated_capacity` within its error. In float32
+    directions a thousand times as strong as others hide these, the capacity is too high (docs/math.md), and the status
+    says so: standardize such features, or enable x64. Only inner products of the points matter. The capacity (alone) is
+    differentiable with respect to the points. Works eagerly, under jit and vmap.
     Arguments, warnings and errors are those of `manifold_geometry`.
 
     n* cannot exceed the rank of the points. Where it would come near, above two thirds of it, a draw takes a random

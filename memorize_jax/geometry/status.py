@@ -18,6 +18,7 @@ COINCIDE = 256
 TOO_FEW = 512
 NO_VARIANCE = 1024
 WRONG_OPTION = 2048
+ROUNDED = 4096
 
 MESSAGES = {
     NOT_FINITE: "its points contain NaN or infinite values",
@@ -33,10 +34,15 @@ MESSAGES = {
     TOO_FEW: "it has too few points for the estimate",
     NO_VARIANCE: "its variance, estimated without bias, is zero within rounding: it has too few points",
     WRONG_OPTION: "an option is wrong: kappa is not >= 0, or center_basis is not orthonormal, or draws are all zero",
+    ROUNDED: "its joint capacity may be too high: many of its directions are lost in rounding beside stronger ones; "
+    "standardize its features, or set JAX_ENABLE_X64=1",
 }
 # Flags whose numbers must not be used; the others are warnings.
 INVALID = NOT_FINITE | CENTER_VANISHED | NOT_CONVERGED | OTHERS_NOT_FINITE | CHECKPOINT_DAMAGED
 INVALID |= CENTER_REMOVED | COINCIDE | TOO_FEW | NO_VARIANCE | WRONG_OPTION
+
+# Flags of a joint capacity that is no more than an upper bound.
+UPPER_BOUND = BOUND | ROUNDED
 
 # A half-space missed by more than this share of the manifold's size (the center's distance plus its radius).
 MAX_RESIDUAL = 1e-3
@@ -79,12 +85,13 @@ def joint_flags(
     apart: Bool[Array, ""],
     kkt_residual: Float[Array, ""],
     saturated: Bool[Array, ""],
+    rounded: Bool[Array, ""],
     options_fit: Bool[Array, ""],
 ) -> Int32[Array, ""]:
     """Combines the checks of a joint geometry.
 
     `apart` says whether any point differs from the origin, `saturated` whether the points' rank limits the number of
-    features; the residual is in units of the Gaussian vectors.
+    features, `rounded` whether rounding limits the rank; the residual is in units of the Gaussian vectors.
     """
     usable = finite & apart & options_fit
     return (
@@ -92,6 +99,7 @@ def joint_flags(
         | jnp.where(finite & ~apart, COINCIDE, 0)
         | jnp.where(usable & ~(kkt_residual <= MAX_CONE_RESIDUAL), NOT_CONVERGED, 0)
         | jnp.where(usable & saturated, BOUND, 0)
+        | jnp.where(usable & rounded, ROUNDED, 0)
         | jnp.where(options_fit, 0, WRONG_OPTION)
     ).astype(jnp.int32)
 

@@ -221,7 +221,7 @@ def _measure_jointly(points_of, inputs, mask, references, finite, key, ready):
         return [block_of(x, mask[: len(classes)], r, ready.center) for x, r in zip(points, references, strict=True)]
 
     reduced = [
-        assemble_blocks(gram, norms, reference, fine, ready.center)
-        for (gram, norms), reference, fine in zip(jax.lax.map(block, draws.blocks), references, finite, strict=True)
+        assemble_blocks(found, reference, fine, ready.center)
+        for found, reference, fine in zip(jax.lax.map(block, draws.blocks), references, finite, strict=True)
     ]
     return joint_geometry_of_blocks(reduced, mask, draws, ready)

@@ -49,8 +49,8 @@ COMMON: Mapping[str, Mapping[str, str]] = {
     },
     "Joint geometry": {
         "joint_capacity": "joint capacity P′/n* in classes per feature, all classes where they are; an upper bound "
-        "where joint_status has 128; compare with care where joint_classes differs; NaN, as all of the joint geometry, "
-        "if joint_draws was 0",
+        "where joint_status has 128 or 4096; compare with care where joint_classes differs; NaN, as all of the joint "
+        "geometry, if joint_draws was 0",
         "joint_capacity_standard_error": "standard error of joint_capacity from the finite number of draws, in classes "
         "per feature; the choice of examples is not in it",
         "joint_radius": "effective radius of the joint geometry in units of the mean anchors' distance; it is defined "
@@ -71,7 +71,7 @@ COMMON: Mapping[str, Mapping[str, str]] = {
         "layer, and capacities with different numbers of classes should be compared with care",
         "joint_status": "0, or the sum of what is true: 1 points are not finite; 4 the quadratic programs did not "
         "converge; 32 the checkpoint is damaged or missing; 128 joint_capacity is only an upper bound, a warning; 256 "
-        "all points coincide",
+        "all points coincide; 4096 joint_capacity may be too high, as many directions are lost in rounding, a warning",
     },
     "Sizes, draws and status": {
         "num_classes": "P, the number of classes measured",

@@ -6,7 +6,7 @@ import pytest
 
 from memorize_jax.claims.evidence import NotTestable
 from memorize_jax.claims.sheet import judge
-from memorize_jax.geometry.status import BOUND, NOT_CONVERGED
+from memorize_jax.geometry.status import BOUND, NOT_CONVERGED, ROUNDED, describe
 from memorize_jax.measurements import registry
 from tests.claims.invented import BEST, FINAL, MEAN_FIELD, edited, fractions, judged, study, widths
 
@@ -131,14 +131,12 @@ def test_seeds_are_judged_by_the_same_geometry():
 # --- joint capacities that say no number
 
 
-def test_an_upper_bound_is_not_used_as_a_value():
-    base = edited(study(), "geometry", "joint_status", BOUND, layer="linear3", group="permuted")
+@pytest.mark.parametrize("status", [BOUND, ROUNDED])
+def test_an_upper_bound_is_not_used_as_a_value(status):
+    base = edited(study(), "geometry", "joint_status", status, layer="linear3", group="permuted")
     claim = judged("permuted_at_lower_bound", base)
-    assert (claim.verdict, claim.reason) == (
-        "not testable",
-        "permuted manifolds at linear3: its joint capacity is only an upper bound: too few dimensions for so many "
-        "points",
-    )
+    reason = f"permuted manifolds at linear3: {describe(status)}"
+    assert (claim.verdict, claim.reason) == ("not testable", reason)
     # What does not need that layer is judged.
     assert judged("permuted_rise_in_late_layers", base).verdict == "holds (one seed)"
 

@@ -2,17 +2,27 @@
 
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int32
 
 from memorize_jax.geometry.grams import Mask, Reference, place
+from memorize_jax.geometry.joint.cone import ROUNDING
+
+
+class Block(NamedTuple):
+    """What the geometry sees of some classes; with a leading axis, of several blocks."""
+
+    gram: Float[Array, "*S BM BM"]  # of points of unit length; zero rows for those not there, or at the origin
+    norms: Float[Array, "*S B M"]  # lengths before, in the unit of the reference; 0 for the same
+    varying: Int32[Array, "*S"]  # features that vary
+    weak: Int32[Array, "*S"]  # of these, those that vary less than inner products can tell beside the strongest
 
 
 class Blocks(NamedTuple):
     """Inner products of points of unit length, a block of classes at a time."""
 
-    gram: Float[Array, "S BM BM"]  # zero rows for points that are not there, or coincide with the origin
-    norms: Float[Array, "S B M"]  # lengths before, in units of their root mean square over all points; 0 for the same
+    block: Block  # norms in units of their root mean square over all points
     finite: Bool[Array, ""]  # whether all points of the layer are
 
 
@@ -29,10 +39,8 @@ def origin_and_size(reference: Reference, center: str) -> tuple[Float[Array, " N
     return origin, distance, 10 * jnp.finfo(origin.dtype).eps * largest
 
 
-def block_of(
-    points: Float[Array, "B M N"], mask: Mask, reference: Reference, center: str
-) -> tuple[Float[Array, "BM BM"], Float[Array, "B M"]]:
-    """Computes the inner products of some classes, and norms in the unit of `reference`; see `Blocks`."""
+def block_of(points: Float[Array, "B M N"], mask: Mask, reference: Reference, center: str) -> Block:
+    """Reduces some classes to a block."""
     origin, _, rounding = origin_and_size(reference, center)
     rows = (place(points, mask, reference) - origin) * mask[..., None]
     squares = jnp.sum(rows**2, axis=2)
@@ -40,4 +48,13 @@ def block_of(
     norms = jnp.where(present, jnp.sqrt(jnp.where(present, squares, 1)), 0)
     units = rows / jnp.where(present, norms, 1)[..., None] * present[..., None]
     units = units.reshape(-1, units.shape[2])
-    return units @ units.T, norms
+    return Block(units @ units.T, norms, *_count_features(jax.lax.stop_gradient(rows)))
+
+
+def _count_features(rows):
+    variance, eps = jnp.sum(rows**2, axis=(0, 1)), jnp.finfo(rows.dtype).eps
+    largest = jnp.max(variance)
+    # Inner products round squares. What a hundred roundings of the numbers themselves leave of a feature is no feature.
+    varying = variance > (100 * eps) ** 2 * largest
+    weak = varying & (variance < ROUNDING * eps * largest)
+    return jnp.sum(varying).astype(jnp.int32), jnp.sum(weak).astype(jnp.int32)

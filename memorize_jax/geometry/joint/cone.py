@@ -10,6 +10,9 @@ from jaxtyping import Array, Float, Int32
 from memorize_jax.geometry.eigen import symmetric_eigen, symmetric_eigen_on_host
 from memorize_jax.geometry.qp.signed import choose_penalty, solve_signed, solve_signed_on_host
 
+# Eigenvalues are rounding up to so many times eps of the largest.
+ROUNDING = 10
+
 
 class Root(NamedTuple):
     """Square root of the inner products of points of unit length."""
@@ -33,7 +36,7 @@ def root_of(gram: Float[Array, "n n"], solver: str = "admm") -> Root:
     """Decomposes a Gram matrix with ones on its diagonal, or zeros for points that are not there."""
     values, vectors = (symmetric_eigen_on_host if solver == "host" else symmetric_eigen)(gram)
     # What float32 leaves where there is nothing would count as a direction of its own, however short it is.
-    kept = values > 10 * jnp.finfo(gram.dtype).eps * jnp.maximum(values[-1], 1)
+    kept = values > ROUNDING * jnp.finfo(gram.dtype).eps * jnp.maximum(values[-1], 1)
     values = jnp.where(kept, values, 0)
     # The value without that rounding, the gradient of the argument.
     clean = gram + jax.lax.stop_gradient((vectors * values) @ vectors.T - gram)

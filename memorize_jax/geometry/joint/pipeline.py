@@ -11,9 +11,10 @@ from memorize_jax.geometry import compiling
 from memorize_jax.geometry import status as status_flags
 from memorize_jax.geometry.batching import chunked_map, over_layers
 from memorize_jax.geometry.grams import Mask, Reference, reference_of_points
-from memorize_jax.geometry.joint.blocks import Blocks, block_of, origin_and_size
+from memorize_jax.geometry.joint.blocks import Block, Blocks, block_of, origin_and_size
 from memorize_jax.geometry.joint.cone import Projections, Root, penalty_of, project, root_of, squared_lengths
 from memorize_jax.geometry.joint.effective import Anchors, Forms, anchors_of, forms_of, mean_anchors
+from memorize_jax.geometry.joint.rounding import is_rounded
 from memorize_jax.geometry.joint.sampling import Draws, Plan, sample, signs_of
 from memorize_jax.geometry.options import JointOptions
 from memorize_jax.geometry.qp.callback import runs_on_host
@@ -133,22 +134,22 @@ def _blocks_at_a_time(plan: Plan):
 
 def _geometry_of_layer(blocks: Blocks, margin, draws: Draws, plan: Plan, dichotomies, counts) -> JointGeometry:
     at_a_time = _blocks_at_a_time(plan)
-    roots = chunked_map(lambda gram: root_of(gram, plan.solver), blocks.gram, at_a_time, plan.devices)
-    first = jax.tree.map(lambda leaf: leaf[0], (roots, blocks.norms, draws))
+    roots = chunked_map(lambda gram: root_of(gram, plan.solver), blocks.block.gram, at_a_time, plan.devices)
+    first = jax.tree.map(lambda leaf: leaf[0], (roots, blocks.block.norms, draws))
     program = _Program(first[0], first[1], margin)
     num_classes, penalty = _try_few(jax.lax.stop_gradient(program), first[2], plan, dichotomies)
     found = chunked_map(
         lambda item: _measure(
             _Program(item[0], item[1], margin), item[2], num_classes, penalty, dichotomies, plan.solver
         ),
-        (roots, blocks.norms, draws),
+        (roots, blocks.block.norms, draws),
         at_a_time,
         plan.devices,
     )
     num_features = jnp.mean(found.squares)
     capacity = num_classes / num_features
     # Only the capacity carries a gradient.
-    fixed, gram, norms = jax.lax.stop_gradient((found, blocks.gram, blocks.norms))
+    fixed, gram, norms = jax.lax.stop_gradient((found, blocks.block.gram, blocks.block.norms))
     anchors = jax.vmap(anchors_of)(fixed.weights, fixed.signs, norms)
     centers = mean_anchors(anchors, draws.blocks, plan.num_manifolds)
     items = (anchors, centers[draws.blocks], gram, fixed.linear)
@@ -161,9 +162,12 @@ def _geometry_of_layer(blocks: Blocks, margin, draws: Draws, plan: Plan, dichoto
     shares = jnp.zeros_like(taken).at[draws.blocks].add(jnp.sum(fixed.shares, axis=1))
     rank = first[0].rank
     residual = jnp.mean(fixed.residual)
-    saturated = _share_of_rank(fixed.squares, fixed.lengths) > SATURATED
+    share_of_rank = _share_of_rank(fixed.squares, fixed.lengths)
+    num_active = jnp.sum(fixed.weights != 0)
+    rounded = is_rounded(num_active / num_draws, jax.lax.stop_gradient(roots), blocks.block)
     fit = ~blocks.finite | ((margin >= 0) & (~jnp.any(norms > 0) | jnp.any(fixed.lengths > 0)))
-    flags = status_flags.joint_flags(blocks.finite, jnp.any(norms > 0), residual, saturated, fit)
+    usable = blocks.finite, jnp.any(norms > 0)
+    flags = status_flags.joint_flags(*usable, residual, share_of_rank > SATURATED, rounded, fit)
     blank = lambda value: jnp.where((flags & status_flags.INVALID) != 0, jnp.nan, value)
     return JointGeometry(
         capacity=blank(capacity),
@@ -180,7 +184,7 @@ def _geometry_of_layer(blocks: Blocks, margin, draws: Draws, plan: Plan, dichoto
         center_alignment_raw=blank(aligned[0][1]),
         axis_alignment_raw=blank(aligned[1][1]),
         center_axis_alignment_raw=blank(aligned[2][1]),
-        active_fraction=blank(jnp.sum(fixed.weights != 0) / jnp.maximum(jnp.sum(fixed.signs != 0), 1)),
+        active_fraction=blank(num_active / jnp.maximum(jnp.sum(fixed.signs != 0), 1)),
         kkt_residual=jnp.where(blocks.finite, residual, jnp.nan),
         num_features=blank(fixed_features),
         rank=rank,
@@ -205,19 +209,19 @@ def blocks_about(
     center: str,
 ) -> tuple[Blocks, Float[Array, ""]]:
     """Inner products of all blocks of a layer whose reference is known."""
-    gram, norms = jax.lax.map(lambda own: block_of(points[own], mask[own], reference, center), blocks)
-    return assemble_blocks(gram, norms, reference, finite, center)
+    found = jax.lax.map(lambda own: block_of(points[own], mask[own], reference, center), blocks)
+    return assemble_blocks(found, reference, finite, center)
 
 
 def assemble_blocks(
-    gram: Float[Array, "S BM BM"], norms: Float[Array, "S B M"], reference: Reference, finite: Bool[Array, " P"], center
+    block: Block, reference: Reference, finite: Bool[Array, " P"], center: str
 ) -> tuple[Blocks, Float[Array, ""]]:
     """Puts the blocks of a layer together; the distance of the centers is in the unit of the norms."""
-    present = jnp.sum(norms > 0)
-    unit = jnp.sqrt(jnp.sum(jax.lax.stop_gradient(norms) ** 2) / jnp.maximum(present, 1))
+    present = jnp.sum(block.norms > 0)
+    unit = jnp.sqrt(jnp.sum(jax.lax.stop_gradient(block.norms) ** 2) / jnp.maximum(present, 1))
     unit = jnp.where(unit > 0, unit, 1)
     distance = origin_and_size(reference, center)[1]
-    return Blocks(gram, norms / unit, jnp.all(finite)), distance / unit
+    return Blocks(block._replace(norms=block.norms / unit), jnp.all(finite)), distance / unit
 
 
 def joint_geometry_of_blocks(

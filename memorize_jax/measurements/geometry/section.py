@@ -5,7 +5,7 @@ import pandas as pd
 from memorize_jax.epochs import at_stages_or_epochs
 from memorize_jax.figures.bound import dimension_remark
 from memorize_jax.figures.joint import has_joint
-from memorize_jax.geometry.status import BOUND
+from memorize_jax.geometry.status import UPPER_BOUND
 from memorize_jax.measurements.geometry.shares import NEEDS, summary
 from memorize_jax.pages.section import Section
 from memorize_jax.pages.views import Number, View, if_there, make_view, plain_view
@@ -50,7 +50,7 @@ def _geometry(study):
     flagged = int((rows["status"] != 0).sum())
     notes = [f"{flagged} rows carry a status other than 0; see the last column."] if flagged else []
     if has_joint(geometry):
-        bounds = int((rows["joint_status"].fillna(0).astype(int) & BOUND > 0).sum())
+        bounds = int((rows["joint_status"].fillna(0).astype(int) & UPPER_BOUND > 0).sum())
         notes.append(f"In {bounds} rows the joint capacity is only an upper bound (column joint_status of the file).")
     examples = " or ".join(map(str, sorted(rows["examples_per_class"].unique())))
     notes.append(f"{examples} examples of each class. K: shared directions of the centers that were removed.")
