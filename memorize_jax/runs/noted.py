@@ -61,9 +61,13 @@ def check_same_run(run: RunFolder, config: RunConfig) -> None:
         raise ValueError(f"workdir {run.workdir} holds a run {kind}; choose another --workdir")
     different = [f"{name}={held[name]} (asked: {asked[name]})" for name in asked if held[name] != asked[name]]
     if different:
-        what = ", ".join(different)
+        what, goes_over = ", ".join(different), held.get("schedule_epochs")
+        # Other epochs alone stretch a schedule that was given none of its own.
+        kept = (
+            f", here --schedule_epochs={goes_over}" if goes_over and different[0].startswith("schedule_epochs") else ""
+        )
         raise ValueError(
-            f"workdir {run.workdir} holds a run with {what}; choose another --workdir or the same settings"
+            f"workdir {run.workdir} holds a run with {what}; choose another --workdir or the same settings{kept}"
         )
 
 

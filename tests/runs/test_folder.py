@@ -204,6 +204,17 @@ def test_a_run_of_before_there_were_recipes_is_the_same_run_still(tmp_path):
     assert known == "2bc9bfb087ba4c1f7176f968395b9bb7"
 
 
+def test_more_epochs_of_a_schedule_are_refused_with_the_flag_that_keeps_it(tmp_path):
+    cosine = dataclasses.replace(CONFIG, schedule="cosine", epochs=10)
+    run = written(tmp_path, cosine)
+    longer = dataclasses.replace(cosine, epochs=20)
+    with pytest.raises(
+        ValueError, match=r"schedule_epochs=10 \(asked: 20\).* the same settings, here --schedule_epochs=10$"
+    ):
+        check_same_run(run, longer)
+    check_same_run(run, dataclasses.replace(longer, schedule_epochs=10))
+
+
 def test_a_schedule_has_a_length_that_decides_and_a_constant_rate_has_none():
     cosine = dataclasses.replace(CONFIG, schedule="cosine", epochs=10)
     longer = dataclasses.replace(cosine, epochs=20)
