@@ -40,7 +40,7 @@ def origin_and_size(reference: Reference, center: str) -> tuple[Float[Array, " N
 
 
 def block_of(points: Float[Array, "B M N"], mask: Mask, reference: Reference, center: str) -> Block:
-    """Reduces some classes to a block."""
+    """Reduces some classes to a block without the axis of blocks."""
     origin, _, rounding = origin_and_size(reference, center)
     rows = (place(points, mask, reference) - origin) * mask[..., None]
     squares = jnp.sum(rows**2, axis=2)
@@ -52,6 +52,7 @@ def block_of(points: Float[Array, "B M N"], mask: Mask, reference: Reference, ce
 
 
 def _count_features(rows):
+    """Of points [B, M, N] about the origin, absent ones 0: how many features vary, how many of these are weak."""
     variance, eps = jnp.sum(rows**2, axis=(0, 1)), jnp.finfo(rows.dtype).eps
     largest = jnp.max(variance)
     # Inner products round squares. What a hundred roundings of the numbers themselves leave of a feature is no feature.

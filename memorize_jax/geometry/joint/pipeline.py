@@ -162,12 +162,11 @@ def _geometry_of_layer(blocks: Blocks, margin, draws: Draws, plan: Plan, dichoto
     shares = jnp.zeros_like(taken).at[draws.blocks].add(jnp.sum(fixed.shares, axis=1))
     rank = first[0].rank
     residual = jnp.mean(fixed.residual)
-    share_of_rank = _share_of_rank(fixed.squares, fixed.lengths)
+    saturated = _share_of_rank(fixed.squares, fixed.lengths) > SATURATED
     num_active = jnp.sum(fixed.weights != 0)
     rounded = is_rounded(num_active / num_draws, jax.lax.stop_gradient(roots), blocks.block)
     fit = ~blocks.finite | ((margin >= 0) & (~jnp.any(norms > 0) | jnp.any(fixed.lengths > 0)))
-    usable = blocks.finite, jnp.any(norms > 0)
-    flags = status_flags.joint_flags(*usable, residual, share_of_rank > SATURATED, rounded, fit)
+    flags = status_flags.joint_flags(blocks.finite, jnp.any(norms > 0), residual, saturated, rounded, fit)
     blank = lambda value: jnp.where((flags & status_flags.INVALID) != 0, jnp.nan, value)
     return JointGeometry(
         capacity=blank(capacity),

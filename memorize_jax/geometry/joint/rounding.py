@@ -19,8 +19,11 @@ def is_rounded(num_active: Float[Array, ""], root: Root, block: Block) -> Bool[A
 
     Args:
       num_active: points with weight in a projection, the mean over the draws.
-      root: of each block.
-      block: the blocks.
+      root: of all blocks, with an axis S of them.
+      block: the same blocks.
+
+    Returns:
+      [] True if so in any block; the capacity may then be too high.
     """
     rank, squares = root.rank, root.values**2
     faint = ROUNDING**2 * jnp.finfo(squares.dtype).eps * jnp.max(squares, axis=1, keepdims=True)
