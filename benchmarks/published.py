@@ -26,6 +26,8 @@ MEMORIZED, RECOVERED = 0.99, 0.9
 NEAREST = {"digits": "MLP, MNIST", "fashion_mnist": "CNN, Fashion-MNIST", "fashion_mnist_14": "CNN, Fashion-MNIST"}
 # Their degrees of corruption around half.
 AROUND_HALF = (40, 60)
+# Classes that share directions, whatever the layer.
+FEW_CLASSES = 10
 
 
 def comparisons(studies: Sequence[Judged], measured: Mapping[str, Measured]) -> list[Comparison]:
@@ -87,7 +89,8 @@ def _lower_bound(judged: Judged) -> Iterator[Comparison]:
     examples = int(rows["examples_per_class"].max())
     # The sheet's own words: by which capacity it was judged, and what mean-field theory gives.
     said = [part for part in claim.reason.split("; ") if part.startswith(("judged by", "by mean-field"))]
-    reason = "; ".join([*said, "mean-field theory is off where features of few true classes share few directions"])
+    off = "mean-field theory is off where features of few true classes share few directions"
+    reason = "; ".join([*said, off] if rows["num_classes"].max() <= FEW_CLASSES else said)
     n = f"{_seeds(judged)}, M = {examples}"
     found = "1", judged.name, _number(claim), n, _relative(claim.measured, 1), reason
     what = "permuted capacity at the best epoch in units of 2/M, highest of any hidden layer"

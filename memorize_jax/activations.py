@@ -18,6 +18,8 @@ HEAD_INPUT = "head_input"
 # Activations of all examples are on the host together only as far as they fit in this.
 HOST_BYTES = 2**32
 BATCH = 1024
+# Accelerators multiply float32 in fewer bits unless asked; numbers would then not be those of training's evaluation.
+PRECISION = "highest"
 # (variables, images [n, ...]) -> name of a layer -> its activations [n, d].
 Reader = Callable[[dict, jax.Array], dict[str, Any]]
 
@@ -25,7 +27,7 @@ Reader = Callable[[dict, jax.Array], dict[str, Any]]
 def layer_activations(
     model: AnyNetwork, variables: dict, inputs: Shaped[Array | np.ndarray, "n ..."], layers: tuple[str, ...]
 ) -> dict[str, Shaped[Array | np.ndarray, "n ..."]]:
-    """Computes what every layer shows for some inputs, in evaluation mode.
+    """Computes what every layer shows for some inputs, in evaluation mode, products in full float32 on any device.
 
     Args:
       model: sows `<layer>_out` for each layer.
@@ -39,7 +41,8 @@ def layer_activations(
     Raises:
       ValueError: the model does not sow one of the layers.
     """
-    sown: Any = model.apply(variables, inputs, train=False, mutable=["intermediates"])[1]["intermediates"]
+    with jax.default_matmul_precision(PRECISION):
+        sown: Any = model.apply(variables, inputs, train=False, mutable=["intermediates"])[1]["intermediates"]
     missing = [name for name in layers if f"{name}_out" not in sown]
     if missing:
         raise ValueError(f"expected the model to sow {', '.join(missing)}, got {', '.join(sorted(sown))}")
@@ -121,7 +124,8 @@ def hosted_activations(
 
 @jax.jit(static_argnums=(0, 3))
 def _read_some(read, variables, images, names):
-    shown = read(variables, images)
+    with jax.default_matmul_precision(PRECISION):
+        shown = read(variables, images)
     return {name: shown[name] for name in names}
 
 

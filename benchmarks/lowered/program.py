@@ -85,6 +85,12 @@ def foreign(text: str) -> list[str]:
     return sorted(set(re.findall(r"[x<](f64|complex<f\d+>)>", text)))
 
 
+def rounded_products(text: str) -> list[str]:
+    """Products of float32 in a module that an accelerator may compute in fewer bits; their operands and result."""
+    products = re.findall(r"stablehlo\.(?:dot_general|dot|convolution)\b.*", text)
+    return [line for line in products if "xf32>" in line and "HIGHEST" not in line]
+
+
 def shapes_of(tree: Any) -> Any:
     """The same tree with shapes and types in place of arrays."""
     return jax.eval_shape(lambda: tree)

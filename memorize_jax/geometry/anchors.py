@@ -113,6 +113,8 @@ def squared_distance(
     return _distance_forward(gram, linear, options)[0]
 
 
+# jax traces a rule of differentiation where it differentiates, outside the context of its caller.
+@jax.default_matmul_precision("highest")
 def _distance_forward(gram, linear, options):
     how = {"solver": options.solver, "tol": options.tol, "maxiter": options.maxiter}
     solution = nonnegative_qp(gram, linear, **how, alike=VARIANTS if options.vary_components else 1)
@@ -121,6 +123,7 @@ def _distance_forward(gram, linear, options):
     return (distance, solution), multipliers
 
 
+@jax.default_matmul_precision("highest")
 def _distance_backward(options, multipliers, cotangents):
     del options
     weighted = multipliers * cotangents[0][:, None]

@@ -190,6 +190,7 @@ def _beside_many(chosen, directions, centers):
     return jax.lax.map(polished, numbers).directions, numbers
 
 
+@jax.default_matmul_precision("highest")
 def _normalized(gram):
     """The matrix that centers, the mean square of the centers, and the centers in its unit."""
     num = len(gram)

@@ -47,6 +47,8 @@ def symmetric_root(gram: Float[Array, "M M"]) -> Root:
 
 
 @symmetric_root.defjvp
+# jax traces a rule of differentiation where it differentiates, outside the context of its caller.
+@jax.default_matmul_precision("highest")
 def _symmetric_root_derivative(primals, tangents):
     (gram,), (change,) = primals, tangents
     found = symmetric_root(gram)

@@ -64,6 +64,8 @@ def orthonormal_columns(columns: Float[Array, "P W"], num_components: ArrayLike)
     return columns_forward(columns, num_components)[0]
 
 
+# jax traces a rule of differentiation where it differentiates, outside the context of its caller.
+@jax.default_matmul_precision("highest")
 def columns_forward(
     columns: Float[Array, "P W"], num_components: ArrayLike
 ) -> tuple[Float[Array, "P W"], Float[Array, "W W"]]:
@@ -73,6 +75,7 @@ def columns_forward(
     return columns @ inverse.T, inverse
 
 
+@jax.default_matmul_precision("highest")
 def columns_backward(
     directions: Float[Array, "P W"], inverse: Float[Array, "W W"], cotangent: Float[Array, "P W"]
 ) -> Float[Array, "P W"]:

@@ -1,8 +1,11 @@
 """What happened, in one sentence, for somebody who does not know the paper."""
 
+import pandas as pd
+
 from memorize_jax.claims.evidence import MEMORIZED
 from memorize_jax.claims.manifolds import NEAR_BOUND
 from memorize_jax.figures.bound import lower_bound
+from memorize_jax.figures.joint import is_bound
 from memorize_jax.studies.accuracies import Story, story
 from memorize_jax.studies.study import Study
 
@@ -38,21 +41,31 @@ def _tested(found: Story, whose: str) -> str:
 
 
 def _where(study: Study) -> str:
-    """In which layers permuted examples have become separable at the end, by joint capacity if there is one."""
+    """In which layers permuted examples have become separable at the end, by joint capacity if it tells."""
     if "geometry" not in study.tables:
         return ""
     rows = study.at_stage("geometry", "final")
     rows = rows[(rows["group"] == "permuted") & rows["layer"].isin(study.layers[:-1])]
-    column = "joint_capacity" if rows["joint_capacity"].notna().all() else "capacity"
-    if rows.empty or lower_bound(rows) is None or rows[column].isna().any():
+    if rows.empty or lower_bound(rows) is None:
         return ""
-    multiples = rows[column] * rows["examples_per_class"] / 2
-    means = multiples.groupby([rows["layer_number"], rows["layer"]]).mean()
-    values, layers = means.to_numpy(), means.index.get_level_values("layer")
+    never = pd.Series(False, index=rows.index)
+    return _most(rows, "joint_capacity", is_bound(rows)) or _most(rows, "capacity", never)
+
+
+def _most(rows, column, bounds):
+    """The same by one capacity, which is at most what `bounds` says is a bound; "" where it does not tell."""
+    if rows[column].isna().any():
+        return ""
+    known = pd.DataFrame({"multiple": rows[column] * rows["examples_per_class"] / 2, "is_bound": bounds})
+    layers = known.groupby([rows["layer_number"], rows["layer"]]).agg({"multiple": "mean", "is_bound": "any"})
+    values, bounded = (layers[name].to_numpy() for name in layers)
     if values.max() < NEAR_BOUND:
         return "though in no hidden layer have they become easy to separate"
-    top = layers[int(values.argmax())]
-    is_deeper_more = len(values) > 2 and (values[1:] >= values[:-1]).all()
+    place = int(values.argmax())
+    if bounded[place]:
+        return ""
+    top = layers.index.get_level_values("layer")[place]
+    is_deeper_more = len(values) > 2 and (values[1:] >= values[:-1]).all() and not bounded.any()
     return f"the more the deeper the layer, most in {top}" if is_deeper_more else f"most in {top}"
 
 

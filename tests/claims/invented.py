@@ -218,6 +218,7 @@ def _similarity(layers):
         for position, layer in enumerate(layers):
             value = late if position >= len(layers) - 2 else 0.95
             own = {"layer_a": layer, "layer_b": layer, "epoch_a": FINAL, "epoch_b": epoch_b, "run_b": run}
+            own["own_stage"] = "final" if run == "other" else ""
             rows.append({**own, "layer_number_a": position, "group": "permuted", "cka_debiased": value})
     return pd.DataFrame(rows).assign(permuted_fraction_b=0.0, seed_b=0)
 

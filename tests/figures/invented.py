@@ -214,12 +214,13 @@ def similarity(model="mlp", seeds=(0,), other=True):
     rows, numbers = [], _numbers(model)
     for seed in seeds:
         best, final = 2 + seed, 16 + seed
-        pairs = [(epoch, best, "this", [(layer, layer) for layer in numbers]) for epoch in EPOCHS if epoch != best]
-        pairs += [(final, best, "this", [(layer, layer) for layer in numbers])] if final not in EPOCHS else []
-        for epoch in (best, final):
-            pairs += [(epoch, epoch, "this", [(a, b) for a in numbers for b in numbers])]
-            pairs += [(epoch, epoch, "other", [(layer, layer) for layer in numbers])] if other else []
-        for epoch_a, epoch_b, run, layers in pairs:
+        pairs = [(epoch, best, "", [(layer, layer) for layer in numbers]) for epoch in EPOCHS if epoch != best]
+        pairs += [(final, best, "", [(layer, layer) for layer in numbers])] if final not in EPOCHS else []
+        for stage, epoch in (("best", best), ("final", final)):
+            pairs += [(epoch, epoch, "", [(a, b) for a in numbers for b in numbers])]
+            pairs += [(epoch, epoch, stage, [(layer, layer) for layer in numbers])] if other else []
+        for epoch_a, epoch_b, stage, layers in pairs:
+            run = "other" if stage else "this"
             for index, group in enumerate(("unpermuted", "permuted", "test")):
                 for a, b in layers:
                     apart = abs(numbers[a] - numbers[b]) + numbers[a] * (abs(epoch_a - epoch_b) / 16 + (run == "other"))
@@ -227,7 +228,7 @@ def similarity(model="mlp", seeds=(0,), other=True):
                     row |= {"epoch_b": epoch_b, "run_b": run, "group": group, "layer_number_a": numbers[a]}
                     row |= {"layer_number_b": numbers[b], "permuted_fraction_b": 0.0, "seed_b": seed, "status": 0}
                     value = 1 - apart * (1 + index / 5) / 60 - seed / 500
-                    rows.append(row | {"cka": value, "cka_debiased": value, "num_examples": 100})
+                    rows.append(row | {"cka": value, "cka_debiased": value, "num_examples": 100, "own_stage": stage})
     return pd.DataFrame(rows)
 
 

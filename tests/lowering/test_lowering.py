@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import pytest
 
 from benchmarks.lowered import listed, networks, sites
-from benchmarks.lowered.program import PLATFORMS, TINY, Program, array, believed_backend, foreign
+from benchmarks.lowered.program import PLATFORMS, TINY, Program, array, believed_backend, foreign, rounded_products
 from memorize_jax.config import COMPUTE_DTYPES
 from tests import commands
 
@@ -19,8 +19,8 @@ def accelerator():
         yield
 
 
-def refused(programs):
-    """Name and platform -> why a program does not lower for it."""
+def refused(programs, exact=True):
+    """Name and platform -> why a program does not lower for it, or, where products must be `exact`, one that is not."""
     found = {}
     for program in programs:
         for platform in PLATFORMS:
@@ -29,8 +29,10 @@ def refused(programs):
             except Exception as error:
                 found[program.name, platform] = f"{type(error).__name__}: {error}"
                 continue
-            if strange := foreign(exported.mlir_module()):
+            if strange := foreign(text := exported.mlir_module()):
                 found[program.name, platform] = ", ".join(strange)
+            elif exact and (rounded := rounded_products(text)):
+                found[program.name, platform] = rounded[0]
     return found
 
 
@@ -58,7 +60,7 @@ def test_networks_of_convolutions_lower(model):
 @pytest.mark.parametrize("dtype", COMPUTE_DTYPES[1:])
 def test_other_precisions_lower(dtype):
     sizes = TINY._replace(model="vgg16", width=2, image=(32, 32, 3), dtype=dtype)
-    assert refused(networks.training(sizes)[:2]) == {}
+    assert refused(networks.training(sizes)[:2], exact=False) == {}
 
 
 @pytest.mark.slow
@@ -110,6 +112,13 @@ def plain(x): return "jit"
 """
     expected = {"decorated", "partly", "named", "quick", "inside", "Trainer.__init__", "<module>"}
     assert sites.compiled_in(source) == expected
+
+
+def test_products_that_an_accelerator_may_round_are_seen():
+    product = lambda precision: Program("", "", lambda x: jnp.matmul(x, x, precision=precision), (array(3, 3),))
+    rounded = lambda precision: rounded_products(product(precision).exported("tpu").mlir_module())
+    assert len(rounded(None)) == 1
+    assert rounded("highest") == []
 
 
 def test_what_a_tpu_has_not_is_seen():

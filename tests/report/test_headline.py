@@ -1,5 +1,6 @@
 import pytest
 
+from memorize_jax.geometry.status import BOUND
 from memorize_jax.report.headline import headline
 from tests.claims.invented import BEST, FINAL, edited, no_permuted, study
 
@@ -44,6 +45,26 @@ def test_where_is_told_by_the_capacity_of_permuted_examples(values, said):
         base = edited(base, "geometry", "joint_capacity", value * 2 / 50, **where)
     per_class = base.tables["geometry"]["examples_per_class"].unique()
     assert per_class.tolist() == [50]
+    assert f"by epoch {FINAL}, {said}, while" in headline(base)
+
+
+@pytest.mark.parametrize(
+    ("joint", "mean_field", "bounded", "said"),
+    [
+        # What is at most 1.2 does not rise above a known 1.9; what is at most 2.5 may, and the other theory tells.
+        ([1, 1.2, 1.9, 1.3, 1.4, 1.5], [1, 1, 1, 1, 1, 1.4], "linear1", "most in linear2"),
+        ([1, 2.5, 1.9, 1.3, 1.4, 1.5], [1, 1, 1, 1.6, 1.5, 1.4], "linear1", "most in linear3"),
+        ([1, 1.1, 1.2, 1.3, 1.4, 1.5], [1, 1, 1, 1, 1, 1.4], "linear2", "most in linear5"),
+    ],
+)
+def test_an_upper_bound_is_not_the_largest_capacity(joint, mean_field, bounded, said):
+    base = study()
+    for column, values in {"joint_capacity": joint, "capacity": mean_field}.items():
+        for number, value in enumerate(values):
+            where = {"group": "permuted", "epoch": FINAL, "layer": f"linear{number}" if number else "input"}
+            base = edited(base, "geometry", column, value * 2 / 50, **where)
+    where["layer"] = bounded
+    base = edited(base, "geometry", "joint_status", BOUND, **where)
     assert f"by epoch {FINAL}, {said}, while" in headline(base)
 
 

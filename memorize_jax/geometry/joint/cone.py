@@ -93,6 +93,8 @@ def project(
     return _project_forward(root, normals, signs, margins, penalty, solver)[0]
 
 
+# jax traces a rule of differentiation where it differentiates, outside the context of its caller.
+@jax.default_matmul_precision("highest")
 def _project_forward(root, normals, signs, margins, penalty, solver):
     linear = linear_of(root, normals, signs, margins)
 
@@ -111,6 +113,7 @@ def _project_forward(root, normals, signs, margins, penalty, solver):
     return Projections(squares, weights, linear, residual), (root, normals, weights, penalty)
 
 
+@jax.default_matmul_precision("highest")
 def _project_backward(solver, saved, cotangents):
     del solver
     root, normals, weights, penalty = saved

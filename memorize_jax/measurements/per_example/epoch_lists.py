@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from memorize_jax.epochs import kept_epochs
+from memorize_jax.epochs import held_out, kept_epochs
 from memorize_jax.studies.study import Study
 
 
@@ -25,7 +25,7 @@ def missing_epochs(study: Study) -> str:
     found = {}
     for seed in study.seeds:
         metrics = study.metrics_of(seed)
-        kept = kept_epochs(keep.get(seed, "all"), metrics["test_accuracy"].tolist())
+        kept = kept_epochs(keep.get(seed, "all"), held_out(metrics).tolist())
         stored = kept.snapshots | kept.full
         lost = sorted(set(metrics["epoch"].tolist()) - stored)
         said = [f"the run keeps no network of {listed(lost)}"] if lost else []

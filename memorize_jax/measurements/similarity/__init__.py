@@ -20,7 +20,7 @@ THIS, OTHER = "this", "other"
 GROUPS = ("unpermuted", "permuted", "test")
 COLUMNS = (
     *("seed", "layer_a", "epoch_a", "run_a", "layer_b", "epoch_b", "run_b", "group", "cka", "cka_debiased"),
-    *("layer_number_a", "layer_number_b", "num_examples", "permuted_fraction_b", "seed_b", "status"),
+    *("layer_number_a", "layer_number_b", "num_examples", "permuted_fraction_b", "seed_b", "status", "own_stage"),
 )
 MEANINGS = {
     "layer_a": "name of the first layer",
@@ -43,6 +43,8 @@ MEANINGS = {
     "status": "0, or the sum of what is true: 1 points are not finite; 32 the checkpoint is damaged or missing; 256 "
     "all points of a layer coincide; 512 fewer than four examples; 1024 the variance, estimated without bias, is zero "
     "within rounding",
+    "own_stage": f"of rows about the {OTHER} run: best or final, as both networks are those of their own run's best or "
+    "final epoch; empty in all others",
 }
 # Of a product and a sum of inner products, and of what is done to every inner product of a layer afterward.
 PRODUCT_SECONDS, ENTRY_SECONDS = 3e-11, 4e-9
@@ -86,7 +88,12 @@ MEASUREMENT = Measurement(
     settings=SimilaritySettings,
     other_runs=lambda settings: (settings.other,) if settings.other else (),
     tables={
-        "similarity": Table(COLUMNS, frozenset({"layer_a", "run_a", "layer_b", "run_b", "group"}), meanings=MEANINGS)
+        "similarity": Table(
+            COLUMNS,
+            frozenset({"layer_a", "run_a", "layer_b", "run_b", "group", "own_stage"}),
+            added=frozenset({"own_stage"}),
+            meanings=MEANINGS,
+        )
     },
     cost=_cost,
 )

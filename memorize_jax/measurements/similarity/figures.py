@@ -101,8 +101,7 @@ def draw_layers(study: Study) -> Drawing:
 @drawn()
 def draw_runs(study: Study) -> Drawing:
     """Draws the similarity of every layer with that of the other run at the final epochs, and at the best faded."""
-    table = study.tables["similarity"]
-    best, final = (between_runs(table, study.epochs_of(stage)) for stage in STAGES)
+    best, final = (_between_runs(study, stage) for stage in STAGES)
     layers = _layers(final)
     figure, axis = subplots(figsize=(6.0, 4.4))
     for index, group in enumerate(groups_in(final["group"])):
@@ -123,6 +122,10 @@ def draw_runs(study: Study) -> Drawing:
 
 def _layers(rows):
     return rows.sort_values("layer_number_a")["layer_a"].drop_duplicates().tolist()
+
+
+def _between_runs(study, stage):
+    return between_runs(study.tables["similarity"], stage, {own: study.epochs_of(own) for own in STAGES})
 
 
 def _other(rows):
@@ -148,7 +151,7 @@ def _no_layers(study: Study) -> str:
 
 
 def _no_other(study: Study) -> str:
-    rows = between_runs(study.tables["similarity"], study.epochs_of("final"))
+    rows = _between_runs(study, "final")
     if set(rows["seed"]) == set(study.seeds):
         return ""
     return f"no other run was compared; measure it with: {study.command('similarity')} --other=FOLDER"

@@ -7,14 +7,16 @@ import numpy as np
 
 from memorize_jax.analysis.similarity import all_layers, network_grams, same_layers
 from memorize_jax.data import example_groups
+from memorize_jax.epochs import STAGES
 from memorize_jax.geometry.status import CHECKPOINT_DAMAGED
 from memorize_jax.keys import stream
 from memorize_jax.measurements.measurement import Work
 from memorize_jax.measurements.similarity import GROUPS, OTHER, THIS, SimilaritySettings
 from memorize_jax.runs.run import Run
 
-# Kinds of comparison: of a layer with itself at the best epoch, of all layers, of a layer with that of the other run.
-EPOCHS, LAYERS, RUNS = "epochs", "layers", "runs"
+# Kinds of comparison: of a layer with itself at the best epoch, of all layers; a stage stands for that of a layer with
+# the same one of the other run, both at that stage of their own.
+EPOCHS, LAYERS = "epochs", "layers"
 
 
 def plan(run: Run, settings: SimilaritySettings) -> Work:
@@ -23,7 +25,8 @@ def plan(run: Run, settings: SimilaritySettings) -> Work:
     images, counts = _images(run, settings.similarity_examples)
     width = max(counts.values(), default=0)
     names, numbers = zip(*run.layers.items(), strict=True)
-    best, final = run.best_epoch, run.final_epoch
+    stages = _stages(run)
+    best, final = stages.values()
 
     # The best network, and two that are compared; of all groups one program.
     @functools.lru_cache(maxsize=3)
@@ -38,9 +41,8 @@ def plan(run: Run, settings: SimilaritySettings) -> Work:
     def sides(unit):
         """(run, epoch) of either side."""
         epoch, kind = unit
-        if kind == RUNS:
-            other = runs[OTHER]
-            return (THIS, epoch), (OTHER, other.final_epoch if epoch == final else other.best_epoch)
+        if kind in STAGES:
+            return (THIS, epoch), (OTHER, _stages(runs[OTHER])[kind])
         return (THIS, epoch), (THIS, best if kind == EPOCHS else epoch)
 
     def pairs(kind):
@@ -58,6 +60,7 @@ def plan(run: Run, settings: SimilaritySettings) -> Work:
             **{"group": group, "cka": float(cka), "cka_debiased": float(debiased)},
             **{"layer_number_a": numbers[a], "layer_number_b": numbers[b], "num_examples": counts[group]},
             **{"permuted_fraction_b": config_b.permuted_fraction, "seed_b": config_b.seed, "status": int(status)},
+            "own_stage": unit[1] if run_b == OTHER else "",
         }
 
     def rows(unit):
@@ -84,9 +87,14 @@ def plan(run: Run, settings: SimilaritySettings) -> Work:
         # All layers at the best epoch are among them each with itself.
         units += [(epoch, EPOCHS)] if epoch != best else []
         units += [(epoch, LAYERS)] if epoch in (best, final) else []
-        units += [(epoch, RUNS)] if OTHER in runs and epoch in (best, final) else []
+        units += [(epoch, stage) for stage in STAGES if OTHER in runs and epoch == stages[stage]]
     depends_on = settings.apart_from_epochs("other")
     return Work(units, rows, reads, reads_of_others, depends_on=depends_on, instead=instead, counted="comparison")
+
+
+def _stages(run):
+    """Best and final epoch of a run."""
+    return dict(zip(STAGES, (run.best_epoch, run.final_epoch), strict=True))
 
 
 def _other(run, settings):

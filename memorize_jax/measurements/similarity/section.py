@@ -17,10 +17,10 @@ COLUMNS = {
 
 def _similarity(study):
     table = study.tables["similarity"]
-    best, final = (study.epochs_of(stage) for stage in STAGES)
-    changed = over_epochs(table, best)
-    found = {"changed": changed[changed["epoch_a"] == changed["seed"].map(final)]}
-    found |= {"other_best": between_runs(table, best), "other_final": between_runs(table, final)}
+    epochs = {stage: study.epochs_of(stage) for stage in STAGES}
+    changed = over_epochs(table, epochs["best"])
+    found = {"changed": changed[changed["epoch_a"] == changed["seed"].map(epochs["final"])]}
+    found |= {f"other_{stage}": between_runs(table, stage, epochs) for stage in STAGES}
     columns = {name: rows.set_index(KEY)["cka_debiased"] for name, rows in found.items()}
     order = table.sort_values(["group", "layer_number_a"])[KEY].drop_duplicates()
     rows = order.join(pd.DataFrame(columns).reindex(columns=list(COLUMNS)), on=KEY)

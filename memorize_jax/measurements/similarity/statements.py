@@ -5,7 +5,7 @@ import pandas as pd
 from memorize_jax.claims.evidence import Evidence, NotTestable
 from memorize_jax.claims.shapes import thirds
 from memorize_jax.claims.statement import NOTICEABLE, Statement, above, stating
-from memorize_jax.epochs import stage_epoch
+from memorize_jax.epochs import STAGES, stage_epoch
 from memorize_jax.measurements.similarity.chosen import between_runs, over_epochs
 from memorize_jax.studies.study import command
 
@@ -41,7 +41,8 @@ def _late_layers_change_most(evidence):
 )
 def _twins_part_in_late_layers(evidence):
     evidence.require("memorized", "early and late layers")
-    rows = between_runs(evidence.tables["similarity"], _epochs(evidence, "final"))
+    epochs = {stage: _epochs(evidence, stage) for stage in STAGES}
+    rows = between_runs(evidence.tables["similarity"], "final", epochs)
     if rows.empty:
         ask = f"{command('similarity', evidence.folder)} --other=FOLDER"
         raise NotTestable(f"the layers of no other run were compared; measure them with: {ask}")

@@ -59,13 +59,32 @@ def test_the_table_equals_numpy(compared):
 def test_a_copy_is_the_same_at_the_best_and_the_final_epoch(compared):
     folder, settings, table = compared
     run = open_run(folder)
-    for epoch in {run.best_epoch, run.final_epoch}:
-        rows = between_runs(table, {0: epoch})
+    stages = {"best": {0: run.best_epoch}, "final": {0: run.final_epoch}}
+    for stage, epochs in stages.items():
+        rows, epoch = between_runs(table, stage, stages), epochs[0]
         assert len(rows) == len(GROUPS) * len(run.layers)
         assert (rows["epoch_b"] == epoch).all()
         np.testing.assert_allclose(rows["cka_debiased"], 1.0, rtol=1e-5)
     assert (rows["permuted_fraction_b"].unique(), rows["seed_b"].unique()) == (run.config.permuted_fraction, 0)
     assert is_measured(ROOM, RunFolder(folder), [settings])
+
+
+def test_the_best_epochs_are_compared_though_one_is_also_the_last(smoke_run, tmp_path, monkeypatch):
+    # A run whose best epoch is its last, and another one, which went on beyond its best.
+    folder, other = (shutil.copytree(smoke_run, tmp_path / name) for name in ("own", "other"))
+    run = open_run(folder)
+    best, final = 1, run.final_epoch
+    monkeypatch.setattr(type(run), "best_epoch", property(lambda own: best if own.folder.workdir == other else final))
+    settings = SimilaritySettings(similarity_epochs="best,final", similarity_examples=50, other=str(other))
+    table, stages = measure(ROOM, folder, [settings]), {stage: {0: final} for stage in ("best", "final")}
+    for stage, epoch_b in (("best", best), ("final", final)):
+        rows = between_runs(table, stage, stages)
+        assert len(rows) == len(GROUPS) * len(run.layers)
+        assert (set(rows["epoch_a"]), set(rows["epoch_b"])) == ({final}, {epoch_b})
+    # Tables of before have the final epochs alone: nothing is known of the best ones.
+    before = table[table["own_stage"] != "best"].assign(own_stage=np.nan)
+    assert between_runs(before, "best", stages).empty
+    assert len(between_runs(before, "final", stages)) == len(GROUPS) * len(run.layers)
 
 
 def test_another_network_is_refused(smoke_run, tmp_path, monkeypatch):
