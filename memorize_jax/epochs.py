@@ -49,6 +49,15 @@ def at_stages(table: pd.DataFrame, metrics: Mapping[int, pd.DataFrame]) -> pd.Da
     return pd.concat(parts, ignore_index=True)
 
 
+def at_shared_stages(table: pd.DataFrame, metrics: Mapping[int, pd.DataFrame]) -> pd.DataFrame:
+    """The rows of `at_stages`, of the stages that every seed of the table was measured at.
+
+    An epoch that was asked for by its number is some seed's best one by chance, and that seed stands for no other.
+    """
+    rows = at_stages(table, metrics)
+    return rows[rows.groupby("stage")["seed"].transform("nunique") == table["seed"].nunique()]
+
+
 class Kept(NamedTuple):
     """Epochs that stay on disk: `snapshots` in a precision of their own, the best and the last in `full` precision."""
 
@@ -129,6 +138,6 @@ def _items(spec):
 
 
 def at_stages_or_epochs(table: pd.DataFrame, metrics: Mapping[int, pd.DataFrame]) -> pd.DataFrame:
-    """The rows of `at_stages`; where neither stage was measured all rows, whose column `stage` names the epoch."""
-    rows = at_stages(table, metrics)
+    """The rows of `at_shared_stages`; where there are none all rows, whose column `stage` names the epoch."""
+    rows = at_shared_stages(table, metrics)
     return table.assign(stage=[f"epoch {epoch}" for epoch in table["epoch"]]) if rows.empty else rows

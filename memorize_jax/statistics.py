@@ -1,6 +1,6 @@
 """Mean and interval over seeds."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple, cast
 
 import numpy as np
@@ -44,13 +44,36 @@ def over_seeds(
 ) -> pd.DataFrame:
     """Summarizes the columns `measures` over seeds by `student_t_interval`, for every combination of the columns `by`.
 
-    The columns are `by`, measure, mean, low, high, num_seeds.
+    Args:
+      table: with a column `seed`; one row for every seed and combination. A NaN in a column of `by` is a value like any
+        other.
+
+    Returns:
+      A table with the columns `by`, measure, mean, low, high, num_seeds.
+
+    Raises:
+      ValueError: no column `seed`; several rows of a seed in a combination, which are no repetitions.
     """
+    if "seed" not in table:
+        raise ValueError(f"expected a table with a column seed, got {', '.join(map(str, table.columns))}")
+    check_one_row_of_each_seed(table, by, advice="; add to by what tells them apart")
     rows = []
-    for values, own in table.groupby(list(by), sort=False):
+    for values, own in table.groupby(list(by), sort=False, dropna=False):
         for measure in measures:
             found = student_t_interval(own[measure].to_numpy(), level=level)
             about = {**dict(zip(by, cast(tuple, values), strict=True)), "measure": measure}
             summary = {name: float(getattr(found, name)) for name in ("mean", "low", "high")}
             rows.append({**about, **summary, "num_seeds": int(found.count)})
     return pd.DataFrame(rows)
+
+
+def check_one_row_of_each_seed(
+    table: pd.DataFrame, by: Iterable[str], *, what: str = "the table", advice: str = ""
+) -> None:
+    """Raises ValueError, naming where there are most, if rows differ neither in their seed nor in the columns `by`."""
+    counts = table.groupby([*by, "seed"], sort=False, dropna=False).size()
+    if (counts > 1).any():
+        key = dict(zip(counts.index.names, counts.idxmax(), strict=True))
+        about = ", ".join(f"{column} {value}" for column, value in key.items())
+        expected = f"expected one row of {what} for every seed and {', '.join(by)}"
+        raise ValueError(f"{expected}, got {counts.max()} for {about}{advice}")

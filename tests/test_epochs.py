@@ -2,7 +2,17 @@ import pandas as pd
 import pytest
 
 from memorize_jax.analysis import select_epochs
-from memorize_jax.epochs import at_stages, best_epoch, check_epochs, check_keep, final_epoch, kept_epochs, snapshots
+from memorize_jax.epochs import (
+    at_shared_stages,
+    at_stages,
+    at_stages_or_epochs,
+    best_epoch,
+    check_epochs,
+    check_keep,
+    final_epoch,
+    kept_epochs,
+    snapshots,
+)
 
 METRICS = pd.DataFrame({"epoch": range(5), "test_accuracy": [0.1, 0.6, 0.8, 0.8, 0.3]})
 ACCURACIES = [0.1, 0.3, 0.7, 0.7, 0.2, 0.1, 0.3, 0.2, 0.1, 0.1, 0.1]
@@ -94,3 +104,27 @@ def test_every_seed_has_its_own_best_and_final_epoch_and_the_best_is_the_first_o
     own = {seed: (best_epoch(table), final_epoch(table)) for seed, table in metrics.items()}
     assert own == {0: (1, 3), 1: (1, 3), 4: (2, 2)}
     assert {seed: (epochs["best"][seed], epochs["final"][seed]) for seed in own} == own
+
+
+@pytest.mark.parametrize(
+    ("measured", "shared", "shown"),
+    [
+        # By chance epoch 1 is the best one of seed 0, and of no other.
+        ({0: [1], 1: [1]}, set(), {"epoch 1"}),
+        ({0: [1, 3], 1: [1, 3]}, {"final"}, {"final"}),
+        ({0: [1], 1: [2]}, {"best"}, {"best"}),
+        ({0: [0, 1, 3], 1: [0, 2, 3]}, {"best", "final"}, {"best", "final"}),
+        ({0: [1, 3], 1: [0]}, set(), {"epoch 0", "epoch 1", "epoch 3"}),
+        ({0: [1]}, {"best"}, {"best"}),
+    ],
+)
+def test_a_stage_that_some_seeds_lack_is_none_of_an_ensemble(measured, shared, shown):
+    accuracy = {0: [0.1, 0.9, 0.5, 0.4], 1: [0.1, 0.2, 0.7, 0.4]}
+    metrics = {seed: pd.DataFrame({"epoch": range(4), "test_accuracy": own}) for seed, own in accuracy.items()}
+    rows = [{"seed": seed, "epoch": epoch} for seed, epochs in measured.items() for epoch in epochs]
+    found = at_shared_stages(pd.DataFrame(rows), metrics)
+    assert set(found["stage"]) == shared
+    assert (found.groupby("stage")["seed"].nunique() == len(measured)).all()
+    either = at_stages_or_epochs(pd.DataFrame(rows), metrics)
+    assert set(either["stage"]) == shown
+    assert set(either["seed"]) == set(measured)

@@ -8,6 +8,7 @@ ROOT = pathlib.Path(__file__).parent.parent
 
 # What every part may import.
 LOW = {
+    "channels",
     "invocation",
     "keys",
     "memory",
@@ -29,7 +30,7 @@ LIBRARY = {
     **{part: set() for part in LOW},
     "compilation": {"progress"},
     "taps": set(),
-    "torch": {"memory", "progress"},
+    "torch": {"channels", "memory", "progress"},
     "adapters": {"plugins", "taps", "torch"},
     "data": {"keys", "memory", "plugins", "progress", "whole"},
     "models": {"plugins"},

@@ -35,3 +35,32 @@ def test_a_table_over_seeds_has_a_row_for_every_combination_and_measure():
     low, high = stats.t.interval(0.99, 2, 11 / 3, stats.sem([2, 3, 6]))
     np.testing.assert_allclose(row[["mean", "low", "high"]].astype(float), [11 / 3, low, high])
     assert row["num_seeds"] == 3
+
+
+def layered(num_seeds=3):
+    return pd.DataFrame(
+        [
+            {"seed": seed, "epoch": 0, "layer": f"linear{layer}", "capacity": seed + layer / 9}
+            for seed in range(num_seeds)
+            for layer in range(10)
+        ]
+    )
+
+
+def test_layers_are_no_seeds():
+    """Ten layers of three seeds are no thirty repetitions, and no row of a seed stands for two."""
+    message = r"expected one row of the table for every seed and epoch, got 10 for epoch 0, seed 0; add to by what"
+    with pytest.raises(ValueError, match=message):
+        over_seeds(layered(), ["epoch"], ["capacity"])
+    with pytest.raises(ValueError, match="expected a table with a column seed, got epoch, layer, capacity"):
+        over_seeds(layered().drop(columns="seed"), ["layer"], ["capacity"])
+    assert over_seeds(layered(), ["epoch", "layer"], ["capacity"])["num_seeds"].tolist() == [3] * 10
+
+
+def test_a_missing_value_tells_combinations_apart_like_any_other():
+    """A setting that a run does not have is NaN in a table of several, and no reason to leave the run out."""
+    table = pd.concat([layered().assign(lr=np.nan), layered().assign(lr=0.1)])
+    found = over_seeds(table[table["layer"] == "linear0"], ["lr"], ["capacity"])
+    assert found["lr"].isna().tolist() == [True, False]
+    assert found["num_seeds"].tolist() == [3, 3]
+    np.testing.assert_allclose(found["mean"], 1)

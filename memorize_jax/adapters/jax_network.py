@@ -1,6 +1,7 @@
 """Networks of flax.linen, flax.nnx, equinox, haiku, and functions of parameters, as measurements read them."""
 
 import collections
+import contextlib
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -9,15 +10,14 @@ import jax
 import jax.numpy as jnp
 
 from memorize_jax import taps
-from memorize_jax.adapters.network import WatchedNetwork, modules_of_layers
+from memorize_jax.adapters.network import WatchedNetwork, holders_of_state, modules_of_layers
 from memorize_jax.taps.choice import AUTO, check_patterns, fitting
 from memorize_jax.taps.libraries import library_of
+from memorize_jax.taps.modes import EVALUATION, evaluation_keywords
 from memorize_jax.taps.recording import READ
 
 # Libraries whose models apply themselves.
 WHOLE = ("flax.nnx", "equinox")
-# How modules are told that they are not being trained -> what evaluation is.
-MODES = {"train": False, "training": False, "is_training": False, "deterministic": True}
 ANSWER = "output"
 
 
@@ -26,7 +26,7 @@ def adapt(
 ) -> WatchedNetwork:
     """See `adapt.adapt`."""
     library = library_of(params_or_model)
-    read, all_modules = _reader(params_or_model, library, given, layers)
+    read, all_modules = _reader(params_or_model, library, given, layers, sample)
     template, num = params_or_model, len(sample)
     held = taps.split(template)
     shapes = jax.eval_shape(lambda inputs: _named(read(template, inputs)), sample)
@@ -42,7 +42,10 @@ def adapt(
             f"expected answers [n, num_classes] of the network, got {list(shapes[last].shape)} at {last!r}"
         )
     order = _with_inputs(all_modules(template, sample), list(shapes)) if all_modules else list(shapes)
-    modules = modules_of_layers(order, list(shapes), list(held["params"]), "/")
+    modules, state = (
+        modules_of_layers(order, list(shapes), holders, "/")
+        for holders in (list(held["params"]), holders_of_state(held))
+    )
 
     def merge(variables, into=None):
         parts = {"params": variables["params"], "state": variables.get("batch_stats", {})}
@@ -56,7 +59,7 @@ def adapt(
         return _named(read(merge(variables), inputs))
 
     name = (library or (library_of(given) if given is not None else None) or "function").removeprefix("flax.")
-    return WatchedNetwork(name, modules, split, merge, show, program)
+    return WatchedNetwork(name, modules, split, merge, show, program, state)
 
 
 def _with_inputs(order: Sequence[str], layers: Sequence[str]) -> list[str]:
@@ -76,12 +79,12 @@ def template_of(applies: Any, sample: Any) -> Any:
     """Parameters of the right shapes for what applies them, which says itself how it is initialized."""
     if not hasattr(applies, "init"):
         raise ValueError("expected a function that makes a flax.linen module, haiku's transformed, or a model")
-    mode = _mode(applies) if library_of(applies) == "flax.linen" else {}
+    mode = evaluation_keywords(type(applies).__call__, given={}) if library_of(applies) == "flax.linen" else {}
     shapes = jax.eval_shape(lambda inputs: applies.init(jax.random.key(0), inputs, **mode), sample)
     return jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
 
 
-def _reader(template, library, given, layers) -> tuple[Callable[[Any, Any], Any], Callable | None]:
+def _reader(template, library, given, layers, sample) -> tuple[Callable[[Any, Any], Any], Callable | None]:
     """What shows the layers, and what lists all modules in the order in which they are finished, if that is known."""
     wanted = layers if isinstance(layers, str) else list(dict.fromkeys([*layers, ANSWER]))
     if library in WHOLE and given is None:
@@ -95,10 +98,11 @@ def _reader(template, library, given, layers) -> tuple[Callable[[Any, Any], Any]
         )
     applies = library_of(given)
     if applies == "flax.linen":
-        mode = _mode(given)
+        mode = evaluation_keywords(type(given).__call__, given={})
         return taps.linen(given, layers=wanted, **mode), taps.linen(given, layers=["*"], **mode).layers
     if applies == "haiku":
-        return taps.haiku(given, layers=wanted), taps.haiku(given, layers=["*"]).layers
+        mode = _accepted(given, template, sample)
+        return taps.haiku(given, layers=wanted, **mode), taps.haiku(given, layers=["*"], **mode).layers
     if not callable(given):
         raise ValueError(f"expected network= to apply parameters, got {type(given).__name__}")
     # A jitted function would give its layers in the order of their names.
@@ -122,10 +126,16 @@ def _chosen(function, patterns):
     return chosen
 
 
-def _mode(module):
-    """The keyword that tells a module that it is not being trained, where it takes one."""
-    known = inspect.signature(type(module).__call__).parameters
-    return {name: value for name, value in MODES.items() if name in known}
+def _accepted(transformed, params, sample):
+    """What tells a function of haiku that it is not being trained: what it takes, for it hides its signature."""
+    accepted = {}
+    for name, value in EVALUATION.items():
+        tap = taps.haiku(transformed, layers=["*"], **{name: value})
+        # Whatever else is wrong is said when it is called without.
+        with contextlib.suppress(Exception):
+            jax.eval_shape(lambda inputs, tap=tap: tap(params, inputs), sample)
+            accepted[name] = value
+    return accepted
 
 
 def _named(shown: Any) -> collections.OrderedDict[str, Any]:

@@ -24,6 +24,8 @@ class WatchedNetwork:
       merge: (variables, a network to put them into, by default one like that which was adapted) -> the network.
       show: (variables as `split` gives them, inputs [n, ...]) -> layer -> its activations [n, ...]; works inside jit.
       program: MODULE:NAME of a function that makes the network, for other processes; None if none was named.
+      state: name of an analyzed layer -> names of the modules of it that hold state alone, as BatchNorm without scale
+        and offset its running statistics; those with parameters are in `layers`.
     """
 
     library: str
@@ -32,6 +34,7 @@ class WatchedNetwork:
     merge: Callable[..., Any]
     show: Callable[[dict, Any], dict[str, Any]]
     program: str | None = None
+    state: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
 
     def apply(
         self,
@@ -65,6 +68,8 @@ class WatchedNetwork:
 
 
 ANSWERS = "answers"
+# Relative to the largest answer: more than half precision rounds, less than dropout or statistics of a batch change.
+SAME = 0.03
 # What measurements read.
 AnyNetwork = nn.Module | WatchedNetwork
 
@@ -91,3 +96,28 @@ def modules_of_layers(
         # The innermost, where analyzed layers lie in one another.
         found[max(inside, key=len) if inside else (after or [layers[-1]])[0]].append(holder)
     return {name: tuple(own) for name, own in found.items()}
+
+
+def holders_of_state(variables: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> list[str]:
+    """Names the modules without parameters that hold numbers which evaluation reads: no counts, no random keys.
+
+    Args:
+      variables: {"params": {module: {leaf: array}}, and likewise what is not trained by gradients}.
+    """
+    params, (state,) = variables["params"], (part for kind, part in variables.items() if kind != "params")
+    has_numbers = lambda own: any(jnp.issubdtype(leaf.dtype, jnp.inexact) for leaf in own.values())
+    return [module for module, own in state.items() if not params.get(module) and has_numbers(own)]
+
+
+def check_evaluates(network: WatchedNetwork, model: Any, sample: Any) -> None:
+    """Raises ValueError unless a network answers a few inputs alike together and one by one, as in evaluation mode."""
+    variables = network.split(model)
+    together = np.asarray(network.apply(variables, sample))
+    alone = np.concatenate([np.asarray(network.apply(variables, sample[at : at + 1])) for at in range(len(sample))])
+    difference, size = abs(together - alone).max(), abs(alone).max() + abs(together).max()
+    if difference > SAME * size:
+        raise ValueError(
+            "expected answers that do not depend on the other examples of a batch, got a difference of "
+            f"{difference:.2g}: the network draws random numbers or takes statistics of the batch, as in training; "
+            "give Watch a network that evaluates (train=False, model.eval())"
+        )

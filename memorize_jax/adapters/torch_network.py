@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from memorize_jax.adapters.network import WatchedNetwork, modules_of_layers
+from memorize_jax.adapters.network import WatchedNetwork, holders_of_state, modules_of_layers
 from memorize_jax.torch.batches import Batch
 from memorize_jax.torch.hooks import call_name
 from memorize_jax.torch.library import torch
@@ -38,7 +38,10 @@ def adapt(model: Any, sample: Any, *, given: Any, layers: str | Sequence[str], p
         raise ValueError(f"expected answers [n, num_classes] of the model, got {list(shown[ANSWER].shape)}")
     widths = {name: shown[name].shape[1:] for name in names}
     order = list(dict.fromkeys([name for call in calls for name in (call.name, call_name(call.name, call.number))]))
-    modules = modules_of_layers(order, names, list(split(twin)["params"]), ".")
+    held = split(twin)
+    modules, state = (
+        modules_of_layers(order, names, holders, ".") for holders in (list(held["params"]), holders_of_state(held))
+    )
     lock = threading.Lock()
 
     def on_host(variables, inputs):
@@ -57,7 +60,7 @@ def adapt(model: Any, sample: Any, *, given: Any, layers: str | Sequence[str], p
         fill(unwrapped(filled), variables)
         return filled
 
-    return WatchedNetwork("torch", modules, lambda model: split(unwrapped(model)), merge, show, program)
+    return WatchedNetwork("torch", modules, lambda model: split(unwrapped(model)), merge, show, program, state)
 
 
 def split(model: Any) -> dict[str, dict[str, dict[str, np.ndarray]]]:

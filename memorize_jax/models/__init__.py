@@ -2,8 +2,9 @@
 
 from memorize_jax.models.groups import BN_POLICIES, LayerGroup, check_groups, count_groups, select_groups, transplant
 from memorize_jax.models.initializers import INITS
-from memorize_jax.models.layers import Layer, norm_name
+from memorize_jax.models.layers import Layer, convolutions_of, kind_of, last_convolution, norm_name
 from memorize_jax.models.network import Network
+from memorize_jax.models.norms import norm_modules
 from memorize_jax.models.registry import (
     MODELS,
     Entry,
@@ -29,10 +30,14 @@ __all__ = [
     "check_groups",
     "check_input",
     "check_name",
+    "convolutions_of",
     "count_groups",
     "create",
+    "kind_of",
+    "last_convolution",
     "layer_names",
     "layers",
+    "norm_modules",
     "norm_name",
     "select_groups",
     "transplant",

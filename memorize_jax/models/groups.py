@@ -3,7 +3,8 @@
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
-from memorize_jax.models.layers import Layer, layer, norm_name
+from memorize_jax.models.layers import CONVOLUTION, Layer, kind_of, layer
+from memorize_jax.models.norms import norm_modules, unknown_state
 
 BN_POLICIES = ("with_layer", "keep", "rewind_stats_only", "recalibrate")
 EXPECTED = "comma-separated each, conv, all, last:K, windows, windows:K with K >= 1, or names of layers joined by +"
@@ -68,7 +69,7 @@ def _sets(item: str, layers: list[Layer]) -> list[list[Layer]]:
     if kind == "last":
         return [layers[-int(count) :]]
     if item in ("each", "conv"):
-        return [[one] for one in layers if item == "each" or one.name.startswith("conv")]
+        return [[one] for one in layers if item == "each" or kind_of(one.name) == CONVOLUTION]
     if item == "all":
         return [layers]
     names = set(item.split("+"))
@@ -92,18 +93,26 @@ def transplant(recipient: dict, donor: dict, modules: Collection[str], *, bn: st
       bn: what happens to the BatchNorm of the layers that are moved: "with_layer" moves its scale, offset and running
         statistics with kernel and bias; "keep" moves none of them; "rewind_stats_only" moves the running statistics,
         but not scale and offset; "recalibrate" moves as "with_layer" does, and expects the running statistics to be
-        measured anew.
+        measured anew. Which modules are norms their running statistics say, see `norms.norm_modules`; a norm without
+        them, as LayerNorm, moves with its layer.
 
     Raises:
-      ValueError: unknown `bn`, or none of the modules is in the donor.
+      ValueError: unknown `bn`; none of the modules is in the donor; what stays with "keep", or moves alone with
+        "rewind_stats_only", cannot be told, as a module has state that is not known to be a norm's.
     """
     if bn not in BN_POLICIES:
         raise ValueError(f"expected bn to be one of {', '.join(BN_POLICIES)}, got {bn!r}")
     held = {module for collection in donor.values() for module in collection}
     if not held.intersection(modules):
         raise ValueError(f"expected a network with one of {', '.join(modules)}, got {', '.join(sorted(held))}")
-    norms = {norm_name(module) for module in modules}.intersection(modules)
     stays = {"keep": {"params", "batch_stats"}, "rewind_stats_only": {"params"}}.get(bn, set())
+    norms = norm_modules(recipient) if stays else set()
+    if stays and (unknown := unknown_state(recipient, donor, modules)):
+        module, names = next(iter(unknown.items()))
+        raise ValueError(
+            f"expected bn=with_layer, as the state of {module} ({', '.join(names)}) is not known to be the running "
+            f"mean and variance of a norm, got {bn}"
+        )
     result = {}
     for collection, contents in recipient.items():
         given = donor.get(collection, {})

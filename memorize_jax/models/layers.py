@@ -1,5 +1,7 @@
 """What an analyzed layer is."""
 
+import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 AFTER_RELU = "after ReLU"
@@ -7,6 +9,10 @@ AFTER_POOLING = "after ReLU and pooling"
 AFTER_BATCH_NORM = "after BatchNorm and ReLU"
 AFTER_ADDITION = "after BatchNorm, the addition of the skip connection and ReLU"
 LOGITS = "logits"
+# Kinds of layers that names tell: "conv16", "features/Conv_2"; "linear3", "Dense_1", "head.fc". Blocks, as
+# "denseblock1", are of neither.
+CONVOLUTION, LINEAR = "conv", "linear"
+_CONVOLUTION, _LINEAR = re.compile(r"conv", re.IGNORECASE), re.compile(r"(linear|dense|fc)[\W_]*\d*", re.IGNORECASE)
 
 
 class Layer(NamedTuple):
@@ -46,3 +52,27 @@ def layer(kind: str, number: int, recorded: str, *, skip: str | None = None) -> 
 def norm_name(name: str) -> str:
     """The name of a layer's BatchNorm."""
     return f"{name}_bn"
+
+
+def kind_of(name: str) -> str:
+    """The kind of a layer, `CONVOLUTION` or `LINEAR`, by the last part of its name; "" where that tells none."""
+    own = re.split(r"[/.]", name)[-1]
+    return CONVOLUTION if _CONVOLUTION.match(own) else LINEAR if _LINEAR.fullmatch(own) else ""
+
+
+def last_convolution(hidden: Sequence[str]) -> str:
+    """The last convolution of the hidden layers by their names; the last hidden layer where names do not tell it.
+
+    They tell it where all layers behind it are linear ones by their names: of "conv1", "block1", "block2" the blocks
+    may hold convolutions.
+    """
+    convolutions = [name for name in hidden if kind_of(name) == CONVOLUTION]
+    if not convolutions or any(kind_of(name) != LINEAR for name in hidden[hidden.index(convolutions[-1]) + 1 :]):
+        return hidden[-1]
+    return convolutions[-1]
+
+
+def convolutions_of(hidden: Sequence[str]) -> list[str]:
+    """The convolutions among the hidden layers by their names; none where the name of a layer tells no kind."""
+    kinds = [kind_of(name) for name in hidden]
+    return [name for name, kind in zip(hidden, kinds, strict=True) if kind == CONVOLUTION] if all(kinds) else []

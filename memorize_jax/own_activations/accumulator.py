@@ -17,6 +17,7 @@ from memorize_jax.own_activations.examples import Chosen, choose_examples, count
 from memorize_jax.own_activations.labels import Labels
 from memorize_jax.own_activations.large_layer import Asked, measure_spilled_layer, together
 from memorize_jax.own_activations.measure import joint_problems
+from memorize_jax.own_activations.pooling import read_tokens
 from memorize_jax.own_activations.spilled import SpilledRows
 from memorize_jax.own_activations.standing import Standing
 from memorize_jax.progress import bar
@@ -81,6 +82,7 @@ class GeometryAccumulator:
         self._seed, self._folder, self._progress = seed, folder, progress
         self._spilled: SpilledRows | None = None
         self._result: Analysis | None = None
+        self._is_broken = False  # a batch was counted, but is not on the disk as a whole
 
     def add(self, activations: Any, labels: Any, *, indices: Any = None, mask: Any = None, tokens: Any = None) -> None:
         """Adds a batch.
@@ -95,30 +97,43 @@ class GeometryAccumulator:
 
         Raises:
           ValueError: what `analyze` refuses; layers that are missing or new, another number of units than before, an
-            index that was there before; anything after `result`. Nothing of the batch is kept then.
-          OSError: the disk is full.
+            index that was there before; anything after `result`. Nothing of the batch is kept then. Also anything
+            after a batch that could not be written.
+          OSError: the disk is full. Where it was not before the batch was written, all is lost: `add` and `result` then
+            raise ValueError.
         """
+        self._refuse_if_broken()
         if self._result is not None:
             raise ValueError("expected no more batches after result(); make a new GeometryAccumulator")
         given = name_layers(activations)
         batch = self._batches.read(given, labels, indices=indices, mask=mask)
         count = len(batch.names)
-        layers = read_layers(given, count, pool=self._options["pool"], seed=self._seed, tokens=tokens)
+        real = read_tokens(tokens, count, batch.is_asked)
+        layers = read_layers(given, count, pool=self._options["pool"], seed=self._seed, tokens=real)
         is_taken = self._batches.check(layers, batch)
         rows = np.flatnonzero(is_taken)
         names = batch.names[rows].tolist()
-        if self._spilled is None:
+        spilled = self._spilled
+        if spilled is None:
             widths = {name: values.shape[1] for name, values in layers.items()}
-            self._spilled = SpilledRows(self._folder, widths, {name: each.dtype for name, each in layers.items()})
+            spilled = SpilledRows(self._folder, widths, {name: each.dtype for name, each in layers.items()})
         num_new = len(set(names) - self._standing.classes.keys())
-        self._spilled.check_room(min(num_new * self._standing.examples_per_class, len(names)))
-        places = self._standing.offer(names, batch.indices[rows])
-        slots = np.fromiter(places, np.int64, len(places))
-        own = rows[np.fromiter(places.values(), np.int64, len(places))]
-        if len(slots):
-            for name, values in layers.items():
-                self._spilled.write(name, slots, values[own])
-        self._batches.accept(layers, batch, is_taken)
+        spilled.check_room(min(num_new * self._standing.examples_per_class, len(names)))
+        self._standing.check(batch.indices[rows])
+        # From here on the batch is counted and written: nothing may stop in between, not even Ctrl-C.
+        self._spilled, self._is_broken = spilled, True
+        try:
+            places = self._standing.offer(names, batch.indices[rows])
+            slots = np.fromiter(places, np.int64, len(places))
+            own = rows[np.fromiter(places.values(), np.int64, len(places))]
+            if len(slots):
+                for name, values in layers.items():
+                    spilled.write(name, slots, values[own])
+            self._batches.accept(layers, batch, is_taken)
+            self._is_broken = False
+        finally:
+            if self._is_broken:
+                spilled.close()
 
     def result(self) -> Analysis:
         """Measures all layers; equal to `analyze` of the examples in `indices`, to rounding.
@@ -126,8 +141,10 @@ class GeometryAccumulator:
         The temporary files are given back. A second call returns the same.
 
         Raises:
-          ValueError: nothing was added, a single class, more than memory holds for a layer.
+          ValueError: nothing was added, a batch could not be written, a single class, more than memory holds for a
+            layer.
         """
+        self._refuse_if_broken()
         if self._result is not None:
             return self._result
         if self._spilled is None:
@@ -174,6 +191,10 @@ class GeometryAccumulator:
             name: np.array([standing.index_of[slot] for slot in slots[own].tolist()]) for name, own in rows.items()
         }
         return [slots[own] for own in rows.values()], Chosen(indices, seen, said)
+
+    def _refuse_if_broken(self):
+        if self._is_broken:
+            raise ValueError("a batch could not be written; begin a new accumulator")
 
     def __getstate__(self):
         raise TypeError("a GeometryAccumulator holds temporary files and cannot be copied or pickled; its result can")

@@ -47,7 +47,8 @@ def analyze(
       nan: "raise" refuses examples that have NaN in any unit of any layer; "drop" leaves them out, and warns of them.
       pool: how tokens [n, tokens, features] or maps (channels last; first in tensors of PyTorch) become a vector:
         "flatten", all units; "mean", over tokens or positions; "cls" and "last", the first and the last token;
-        "sample:4096", so many units at random, the same of all examples. Or name or pattern of a layer -> pool.
+        "sample:4096", so many units at random, the same of all examples. Or name or pattern of a layer -> pool. What
+        `memorize_jax.torch.extract` returns of maps and convolutions is pooled there, where the axes are known.
       tokens: [n, tokens] of 0 and 1, as an attention mask has them: "mean", "cls" and "last" see no padding.
       examples_per_class: M, of every class; by default as many as each class has, `MOST_EXAMPLES` at most.
       max_classes: use at most this many classes.

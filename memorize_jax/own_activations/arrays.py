@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Shaped
 
+from memorize_jax.channels import ChannelsFirst
 from memorize_jax.geometry.points import as_array
 from memorize_jax.own_activations.pooling import Tokens, pool_units, pools_of
 
@@ -48,8 +49,8 @@ def read_layers(
       tokens: of `pooling.read_tokens`.
 
     Raises:
-      ValueError: no real numbers, several outputs, batches that do not fit together, another number of examples; names
-        the layer.
+      ValueError: no real numbers, several outputs, batches that do not fit together, another number of examples, a pool
+        for axes that cannot be told; names the layer.
     """
     pools, found = pools_of(pool, layers), {}
     for name, given in layers.items():
@@ -63,6 +64,12 @@ def read_layers(
             raise ValueError(f"expected activations [{count}, ...] for layer {name!r}, got {values.shape}{advice}")
         if not values.size:
             raise ValueError(f"expected activations of at least one unit for layer {name!r}, got {values.shape}")
+        if values.ndim > 2 and pools[name] in ("mean", "cls", "last") and _is_marked(given):
+            raise ValueError(
+                f"expected an array with channels last for pool {pools[name]!r} of layer {name!r}, got {values.shape} "
+                "of PyTorch, where channels come first; give pool= to memorize_jax.torch.extract, stream or accumulate "
+                "instead, which know the axes"
+            )
         found[name] = pool_units(values, pools[name], name, seed=seed, channels_first=is_torch, tokens=tokens)
     return found
 
@@ -74,6 +81,10 @@ def _one_array(given, name, count):
         parts = [np.asarray(as_array(part, f"{what}, part {place},")) for place, part in enumerate(given)]
         return _joined(parts, name, count, type(given)), any(hasattr(part, "detach") for part in given)
     return np.asarray(as_array(given, what)), hasattr(given, "detach")
+
+
+def _is_marked(given):
+    return any(isinstance(part, ChannelsFirst) for part in (given if isinstance(given, (list, tuple)) else [given]))
 
 
 def _joined(parts, name, count, kind):

@@ -107,11 +107,14 @@ def _mean(values, axes, where: Any = True):
     return means if values.dtype.itemsize > 4 else means.astype(np.float32)
 
 
-def read_tokens(tokens: Any, count: int) -> Tokens:
+def read_tokens(tokens: Any, count: int, is_asked: Bool[np.ndarray, " n"] | None = None) -> Tokens:
     """Reads which tokens are no padding, [n, tokens] of truth values or of 0 and 1, as an attention mask has them.
 
+    Args:
+      is_asked: which examples take part; all unless given. Tokens of the others may all be padding.
+
     Raises:
-      ValueError: other values or another number of examples; an example without tokens.
+      ValueError: other values or another number of examples; an example that takes part without tokens.
     """
     if tokens is None:
         return None
@@ -119,6 +122,9 @@ def read_tokens(tokens: Any, count: int) -> Tokens:
     if array.ndim != 2 or len(array) != count or not np.isin(array, (0, 1)).all():
         raise ValueError(f"expected tokens [{count}, tokens] of truth values, got {array.dtype} {array.shape}")
     array = array.astype(bool)
+    if is_asked is not None:
+        # Whatever becomes of rows that nobody asked for, they are neither refused nor the mean of nothing.
+        array[~is_asked] = True
     if not array.any(axis=1).all():
         raise ValueError(f"expected a token of every example, got none in row {np.argmin(array.any(axis=1))}")
     return array

@@ -51,7 +51,8 @@ def prepare(
         labels = noted if named else labels
     labels, given = flat_labels(labels), name_layers(activations)
     is_asked = read_mask(mask, given, len(labels))
-    layers = read_layers(given, len(labels), pool=pool, seed=seed, tokens=read_tokens(tokens, len(labels)))
+    tokens = read_tokens(tokens, len(labels), is_asked)
+    layers = read_layers(given, len(labels), pool=pool, seed=seed, tokens=tokens)
     numbered = read_labels(labels, is_asked)
     is_taken = without_missing(layers, is_asked, nan)
     sizes = {"examples_per_class": examples_per_class, "max_classes": max_classes, "unequal": unequal}

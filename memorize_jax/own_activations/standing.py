@@ -24,19 +24,18 @@ class Standing:
         self._kept: set[int] = set()
         self._worst: list[list[tuple[int, int]]] = []  # heaps of (-priority, slot), one for each class
 
-    def offer(self, names: Sequence[Any], indices: Int[np.ndarray, " b"]) -> dict[int, int]:
-        """Takes a batch; returns slot -> row of the batch for the examples that stay.
-
-        Raises:
-          ValueError: an index that stands for a class already.
-        """
+    def check(self, indices: Int[np.ndarray, " b"]) -> None:
+        """Raises ValueError if an index of a batch stands for a class already, or is in it twice."""
         given = indices.tolist()
         if len(set(given)) < len(given) or not self._kept.isdisjoint(given):
             twice = next(index for place, index in enumerate(given) if index in self._kept or index in given[:place])
             raise ValueError(f"expected every example once, got index {twice} again; leave it out, or give other ones")
+
+    def offer(self, names: Sequence[Any], indices: Int[np.ndarray, " b"]) -> dict[int, int]:
+        """Takes a batch that `check` has let pass; returns slot -> row of the batch for the examples that stay."""
         places: dict[int, int] = {}
         for row, (name, index, priority) in enumerate(
-            zip(names, given, priorities(indices, self.seed).tolist(), strict=True)
+            zip(names, indices.tolist(), priorities(indices, self.seed).tolist(), strict=True)
         ):
             slot = self._slot(name, priority)
             if slot is not None:

@@ -19,6 +19,7 @@ class Section(NamedTuple):
       needs: names of the tables that `facts` reads; without one of them nothing is said.
       facts: takes a study that has these, of runs that differ in the seed alone, and gives what the template asks for
         as `facts`; None if there is nothing to say.
+      of_sweeps: names of the views that tell apart the runs of a sweep; its other tables are shown as they are.
     """
 
     title: str
@@ -26,3 +27,4 @@ class Section(NamedTuple):
     words: pathlib.Path | None = None
     needs: tuple[str, ...] = ()
     facts: Callable[[Study], dict | None] = lambda study: None
+    of_sweeps: frozenset[str] = frozenset()

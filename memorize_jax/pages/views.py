@@ -6,7 +6,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from memorize_jax.pages.page import NO_BREAK, shown
-from memorize_jax.statistics import LEVEL, student_t_interval
+from memorize_jax.statistics import LEVEL, check_one_row_of_each_seed, student_t_interval
 
 
 class Number(NamedTuple):
@@ -66,17 +66,23 @@ def make_view(
     """Makes a table of one run, or of the means over several seeds with their intervals (`student_t_interval`).
 
     Args:
-      rows: with the columns below and `seed`.
+      rows: with the columns below and `seed`; one for every seed and combination of the texts.
       texts: column -> title; what a row is about.
       numbers: column -> Number; what was measured.
       whole: the table to download; `rows` if not given.
+
+    Raises ValueError where a seed has several rows with the same texts: their mean would be none over seeds.
     """
+    check_one_row_of_each_seed(rows, texts, what=name)
     grouped = rows.groupby(list(texts), sort=False, dropna=False)
     num_seeds = grouped["seed"].nunique().max()
     headers = [Header(text, True) for text in texts.values()]
     headers += [Header(number.title, False) for number in numbers.values()]
     if num_seeds > 1:
-        note = f"{note} Mean ± half the {LEVEL:.0%} Student-t interval over {num_seeds} seeds.".strip()
+        counts = grouped[list(numbers)].count().to_numpy()
+        fewest = counts[counts > 0].min(initial=num_seeds)
+        lacking = f" (of {fewest} at least, where some lack a value)" if fewest < num_seeds else ""
+        note = f"{note} Mean ± half the {LEVEL:.0%} Student-t interval over {num_seeds} seeds{lacking}.".strip()
         cells = [[*map(_text, key), *(_mean(own[name], numbers[name]) for name in numbers)] for key, own in grouped]
     else:
         cells = [

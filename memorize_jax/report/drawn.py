@@ -131,12 +131,16 @@ def _said(measurement: Measurement, study: Study) -> tuple[str, str]:
 
 
 def views(study: Study) -> list[View]:
-    """All tables of a study: those that a room has a view of, and the others as they are."""
+    """All tables of a study: those that a room has a view of, and the others as they are.
+
+    A view that does not tell the runs of a sweep apart is none of a sweep.
+    """
     known = {
         name: view
         for one in measurements().values()
         if one.section
         for name, (others, make) in one.section.views.items()
+        if not study.axes or name in one.section.of_sweeps
         if {*others, *({name} & tables().keys())} <= study.tables.keys() and (view := make(study))
     }
     rest = {name: table for name, table in study.tables.items() if name not in known}

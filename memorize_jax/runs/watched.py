@@ -16,6 +16,8 @@ from memorize_jax.storage.files import replacing
 from memorize_jax.training.accuracy import group_accuracies
 
 PARTS, NAMES = ("train", "test"), ("images", "labels")
+# What half precision leaves of a sum of probabilities.
+PROBABILITY_ERROR = 1e-2
 
 
 def write_watched(folder: RunFolder, splits: Splits) -> None:
@@ -66,8 +68,12 @@ def read_network(folder: RunFolder, noted: Mapping) -> WatchedNetwork:
 def evaluate_watched(
     network: WatchedNetwork, variables: dict, splits: Splits, labels: PermutedLabels
 ) -> dict[str, Any]:
-    """Loss (mean cross-entropy of the assigned labels) and accuracies of a network; without a test set NaN for it."""
+    """Loss (mean cross-entropy of the assigned labels) and accuracies of a network; without a test set NaN for it.
+
+    Raises ValueError if it answers with too few numbers, or with probabilities in place of logits.
+    """
     train, test = (_answers(network, variables, split) for split in splits)
+    _check_logits(train)
     losses = special.logsumexp(train, axis=1) - train[np.arange(len(train)), labels.assigned]
     predicted = [np.where(np.isfinite(own).all(axis=1), own.argmax(axis=1), -1) for own in (train, test)]
     accuracies = group_accuracies(predicted[0], labels, predicted[1], splits.test.labels)
@@ -83,3 +89,12 @@ def _answers(network, variables, split):
             f"expected {split.num_classes} answers of the network, a number each class, got {found.shape[1]}"
         )
     return np.asarray(found, np.float64)
+
+
+def _check_logits(answers):
+    """Raises ValueError for probabilities, whose cross-entropy, of a softmax of a softmax, would be wrong."""
+    if (answers >= 0).all() and (abs(answers.sum(axis=1) - 1) < PROBABILITY_ERROR).all():
+        raise ValueError(
+            "expected logits of the network, got probabilities, which sum to 1 for every example; "
+            "give Watch a network that returns what its softmax takes, or the logarithm of what it gives"
+        )

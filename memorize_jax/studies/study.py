@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from memorize_jax import models
 from memorize_jax.config import WATCHED, RunConfig
 from memorize_jax.epochs import at_stages, stage_epoch
 from memorize_jax.invocation import command_line_of as command
@@ -100,12 +101,13 @@ class Study(NamedTuple):
 def three_layers(layers: Sequence[str]) -> dict[str, str]:
     """The first, the middle and the last hidden layer of a network, by these words, which figure A.8 compares.
 
-    Where there are convolutions, the middle layer is the middle one of them, as in the paper. The last of the `layers`
-    is the output, which is no hidden one.
+    Where there are convolutions, the middle layer is the middle one of them, as in the paper; where names do not tell
+    which layers are convolutions, that of all hidden ones. The last of the `layers` is the output, which is no hidden
+    one.
     """
     # A network of one layer has no other to show.
     hidden = list(layers[:-1]) or list(layers)
-    inner = [name for name in hidden if name.startswith("conv")] or hidden
+    inner = models.convolutions_of(hidden) or hidden
     return {"first": hidden[0], "middle": inner[len(inner) // 2], "last": hidden[-1]}
 
 

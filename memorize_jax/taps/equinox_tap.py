@@ -9,6 +9,7 @@ import jax
 from memorize_jax.taps.choice import AUTO
 from memorize_jax.taps.leaves import path_parts
 from memorize_jax.taps.libraries import expect
+from memorize_jax.taps.modes import evaluation_keywords
 from memorize_jax.taps.observed import observed, recording
 from memorize_jax.taps.recording import Recorder
 from memorize_jax.taps.tap import Tap
@@ -28,6 +29,8 @@ class EquinoxTap(Tap):
         expect(model, "equinox", "a module of equinox, or (module, state)")
         if self._evaluation:
             model = eqx.nn.inference_mode(model)
+            # A mode that the network hands on in its call goes before that of its modules.
+            arguments |= evaluation_keywords(type(model).__call__, model, *inputs, *state, given=arguments)
         copy = _observed_copy(model, ())
 
         def show(*example):
@@ -69,7 +72,8 @@ def equinox(
 
     Args:
       layers: "auto" (`blocks.representations` says what that is), or names or patterns ("layers/*").
-      evaluation: as of `eqx.nn.inference_mode`: no dropout, running statistics; False takes the model as it is.
+      evaluation: as of `eqx.nn.inference_mode`: no dropout, running statistics, and with what its call takes for that,
+        as `inference=True` (`modes.EVALUATION`), unless it is given; False takes the model as it is.
       axis_name: of the examples, for what computes over a batch.
       **arguments: of the network, the same for all examples.
 

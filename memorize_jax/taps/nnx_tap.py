@@ -8,6 +8,7 @@ import jax
 
 from memorize_jax.taps.choice import AUTO
 from memorize_jax.taps.libraries import expect
+from memorize_jax.taps.modes import evaluation_keywords
 from memorize_jax.taps.observed import observed, recording
 from memorize_jax.taps.recording import Recorder
 from memorize_jax.taps.tap import Tap
@@ -28,6 +29,8 @@ class NnxTap(Tap):
         copy = flax.nnx.merge(graphdef, jax.tree.map(lambda leaf: leaf, state))
         if self._evaluation:
             copy.eval()
+            # A mode that the network hands on in its call goes before that of its modules.
+            arguments |= evaluation_keywords(type(copy).__call__, copy, *inputs, given=arguments)
         modules = {id(module): (path, module) for path, module in reversed([*flax.nnx.iter_modules(copy)])}
         for path, module in modules.values():
             if callable(module) and not isinstance(module, (flax.nnx.Rngs, flax.nnx.RngStream)):
@@ -43,7 +46,8 @@ def nnx(layers: str | Sequence[str] = AUTO, *, evaluation: bool = True, **argume
 
     Args:
       layers: "auto" (`blocks.representations` says what that is), or names or patterns ("blocks/*").
-      evaluation: as after `model.eval()`, though the model stays in the mode it is in; False takes it as it is.
+      evaluation: as after `model.eval()`, though the model stays in the mode it is in, and with what its call takes for
+        that, as `train=False` (`modes.EVALUATION`), unless it is given; False takes it as it is.
       **arguments: of the network.
 
     Returns:

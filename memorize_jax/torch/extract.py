@@ -58,7 +58,8 @@ def extract(
       **options: of `stream`.
 
     Returns:
-      (layers, labels): name -> [n, ...], in the order of the forward pass, and the class of each example.
+      (layers, labels): name -> [n, ...], in the order of the forward pass, and the class of each example. Arrays that
+        may have channels first are marked (`ChannelsFirst`), so that `analyze` does not pool them by other axes.
 
     Raises:
       ValueError: a network, loader, layer or way of pooling that cannot be used, naming the layer and the remedy; more

@@ -119,8 +119,14 @@ def units(num_units: int, number: int, seed: int) -> np.ndarray:
     return np.sort(np.random.default_rng(seed).permutation(num_units)[:number])
 
 
+def may_have_channels_first(num_axes: int, module: Any, one_dimensional: bool) -> bool:
+    """Whether an output with so many axes may be [b, channels, ...], as far as its module tells."""
+    is_map = num_axes > 3 or (num_axes == 3 and one_dimensional)
+    return is_map and (_has(module, CHANNELS_FIRST) or not _has(module, FEATURES_LAST))
+
+
 def _check_tokens(tensor, name, module, one_dimensional):
-    if one_dimensional and (_has(module, CHANNELS_FIRST) or not _has(module, FEATURES_LAST)):
+    if may_have_channels_first(tensor.ndim, module, one_dimensional):
         raise ValueError(
             f"layer {name!r} returns {list(tensor.shape)}, which may be [b, channels, length] or [b, tokens, "
             f"features]; {remedy(name, '[b, features], such as lambda x: x.mean(2),')}"
@@ -129,7 +135,7 @@ def _check_tokens(tensor, name, module, one_dimensional):
 
 def _check_map(tensor, name, module):
     looks_last = tensor.shape[1] == tensor.shape[2] != tensor.shape[-1]
-    if looks_last or (_has(module, FEATURES_LAST) and not _has(module, CHANNELS_FIRST)):
+    if looks_last or not may_have_channels_first(tensor.ndim, module, False):
         raise ValueError(
             f"layer {name!r} returns {list(tensor.shape)}, which looks like channels last, and pool='mean' "
             f"takes channels first; {remedy(name, '[b, channels], such as lambda x: x.mean((1, 2)),')}"

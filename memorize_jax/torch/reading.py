@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from memorize_jax.channels import ChannelsFirst
 from memorize_jax.torch.batches import Batch, cut
 from memorize_jax.torch.choice import Call, choose, matches
 from memorize_jax.torch.hooks import call_name, names_of, run_with_hooks
 from memorize_jax.torch.library import torch
 from memorize_jax.torch.outputs import remedy, tensor_in
-from memorize_jax.torch.pooling import check_pool, has_sequence_convolutions, pooled
+from memorize_jax.torch.pooling import check_pool, has_sequence_convolutions, may_have_channels_first, pooled
 
 # Examples of the first batch that go ahead.
 AHEAD = 2
@@ -82,7 +83,9 @@ def reader_of(
             if (values.ndim < 2 and values.shape != (batch.count,)) or len(values) != batch.count:
                 raise ValueError(_not_per_example(key, values, batch.count))
             # A copy at once, before an operation in place.
-            found[name, number] = values.to("cpu").to(getattr(torch, dtype.name), copy=True).contiguous().numpy()
+            array = values.to("cpu").to(getattr(torch, dtype.name), copy=True).contiguous().numpy()
+            is_marked = may_have_channels_first(values.ndim, module, one_dimensional)
+            found[name, number] = array.view(ChannelsFirst) if is_marked else array
 
         run_with_hooks(model, modules, batch, take, call)
         now = Counter(name for name, _ in found)

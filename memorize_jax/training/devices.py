@@ -4,7 +4,7 @@ import jax
 import numpy as np
 from jax.experimental import multihost_utils
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
-from jaxtyping import Int
+from jaxtyping import Int, PRNGKeyArray
 
 from memorize_jax.training.state import Resume, TrainState
 from memorize_jax.training.step import AXIS, Batch
@@ -37,6 +37,17 @@ def split_batches(
         indices.flat[: len(own)], mask.flat[: len(own)] = own, 1
         batches.append(Batch(indices, mask))
     return batches
+
+
+def mixed_batches(key: PRNGKeyArray, num: int, batch_size: int) -> list[Batch]:
+    """Cuts `num` examples, in random order, into batches for one device, [1, size], of about the size of training's.
+
+    The same key gives the same batches. In stored order each would be of one class where a data set is sorted by class,
+    with statistics that no batch of training has. All are of one size, but for a few examples that the last may lack:
+    padding costs as much as examples do.
+    """
+    order = np.random.default_rng(np.asarray(jax.random.key_data(key)).ravel()).permutation(num)
+    return split_batches(order, -(-num // -(-num // batch_size)), 1)
 
 
 def must_await_steps() -> bool:

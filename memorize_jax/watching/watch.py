@@ -12,6 +12,7 @@ import pandas as pd
 
 from memorize_jax.adapters import WatchedNetwork
 from memorize_jax.adapters.adapt import adapt
+from memorize_jax.adapters.network import check_evaluates
 from memorize_jax.commands.report import run as write_report
 from memorize_jax.config import WATCHED, RunConfig
 from memorize_jax.epochs import held_out
@@ -57,7 +58,7 @@ class Watch:
         examples that are trained with other ones.
       test_labels: [m].
       network: what applies parameters: a flax.linen module, haiku's transformed function, or a function of
-        (parameters, images) that gives the answers [n, num_classes], or name -> layer with the answers last. A model of
+        (parameters, images) that gives the logits [n, num_classes], or name -> layer with the logits last. A model of
         PyTorch, flax.nnx or equinox applies itself. MODULE:NAME of a function that makes any of these lets other
         processes measure the run.
       layers: which to analyze, see `taps` and `torch.extract`.
@@ -142,6 +143,10 @@ class Watch:
 
         Returns:
           Loss and accuracies of the epoch.
+
+        Raises:
+          ValueError: a network other than that of the run; one that answers with probabilities in place of logits, or
+            answers an example otherwise alone than in a batch.
         """
         check_whole("epoch", epoch, least=0)
         metrics = own_metrics.read_metrics(metrics)
@@ -228,11 +233,13 @@ class Watch:
     def _adapted(self, params_or_model):
         if self._network is None:
             sample = self._splits.train.images[:2]
-            self._network = adapt(params_or_model, sample, given=self._given, layers=self._layers)
-            if self._folder.config.is_file() and (held := read_noted(self._folder).network) != self._network.noted():
+            network = adapt(params_or_model, sample, given=self._given, layers=self._layers)
+            if self._folder.config.is_file() and (held := read_noted(self._folder).network) != network.noted():
                 raise ValueError(
                     f"{self._folder.workdir} holds a run of another network: {held}; choose another workdir"
                 )
+            check_evaluates(network, params_or_model, sample)
+            self._network = network
         return self._network
 
     def _begun(self, network: WatchedNetwork) -> Noted:

@@ -49,3 +49,17 @@ def test_the_middle_layer_is_the_middle_convolution(layer, measured):
 @pytest.mark.parametrize(("model", "layer"), [("vgg16", "conv17"), ("resnet18", "conv20"), ("mlp", "linear5")])
 def test_the_last_layer_is_the_last_convolution(model, layer):
     assert last_layer(tuple(layer_names(model))) == layer
+
+
+@pytest.mark.parametrize(
+    ("layers", "last"),
+    [
+        pytest.param(("conv1", "block1", "block2", "output"), "block2", id="blocks that may hold convolutions"),
+        pytest.param(("conv1", "denseblock1", "output"), "denseblock1", id="a block of convolutions called dense"),
+        pytest.param(("stem", "conv1", "conv2", "fc1", "fc2", "output"), "conv2", id="linear layers alone behind it"),
+        pytest.param(("0.Conv_0", "0.Conv_1", "0.Dense_0", "Dense_1"), "0.Conv_1", id="numbered by their library"),
+        pytest.param(("embedding", "attention", "output"), "attention", id="no convolutions"),
+    ],
+)
+def test_of_other_peoples_names_the_last_convolution_is_taken_only_where_they_tell_it(layers, last):
+    assert last_layer(layers) == last

@@ -352,3 +352,39 @@ def test_figures_statements_and_report_come_from_its_tables(name, whole, monkeyp
     claims = evaluate(study, one.statements)
     assert len(claims) == len(one.statements)
     assert {claim.verdict for claim in claims} <= set(VERDICTS)
+
+
+@each
+def test_a_table_of_seeds_that_are_alike_shows_what_one_of_them_shows(name, whole, monkeypatch):
+    """What rows are about is all that a room averages over seeds by: nothing else that they differ in is pooled."""
+    one, (folder, *_) = MEASURED[name], whole(name)
+    monkeypatch.setattr(registry, "ROOMS", ("memorize_jax.measurements.training", one.room))
+    study = registry.open_study(folder.parent if one.axes else folder)
+    seeds = tuple(range(study.seeds[0], study.seeds[0] + 3))
+    several = {
+        table: pd.concat([rows.assign(seed=seed) for seed in seeds], ignore_index=True)
+        for table, rows in study.tables.items()
+    }
+    ensemble = study._replace(seeds=seeds, tables=several)
+    for others, make in one.section.views.values() if one.section else ():
+        alone, together = (make(own) if {*others} <= own.tables.keys() else None for own in (study, ensemble))
+        assert (alone is None) == (together is None)
+        if alone is None:
+            continue
+        titles = [[head.title for head in view.headers] for view in (alone, together)]
+        # A single run has columns of its own, such as an interval over examples.
+        shared = [[own.index(title) for title in titles[0] if title in titles[1]] for own in titles]
+        assert shared[1]
+        assert len(alone.rows) == len(together.rows)
+        for rows in zip(alone.rows, together.rows, strict=True):
+            first, second = ([row[place].value for place in own] for own, row in zip(shared, rows, strict=True))
+            assert [_number_or_text(value) for value in first] == [
+                pytest.approx(_number_or_text(value)) for value in second
+            ]
+
+
+def _number_or_text(value):
+    try:
+        return float(value)
+    except ValueError:
+        return value

@@ -192,3 +192,104 @@ def test_any_order_of_slots(tmp_path):
     spilled.write("a", np.array([5, 3, 2]), rows[[5, 3, 2]])
     np.testing.assert_array_equal(spilled.read("a", 1, 4).astype(int), rows[1:5])
     spilled.close()
+
+
+# Tokens of 21 examples, with padding behind, in front, and nowhere.
+REAL = np.array([[1, 1, 0, 0], [0, 0, 1, 1], [1, 1, 1, 1]] * 7)
+
+
+def tokens_of(labels):
+    """Tokens [21, 4, 6] whose padding is far from all else."""
+    values = np.random.default_rng(1).normal(size=(21, 4, 6)).astype(np.float32) + labels[:, None, None] % 4
+    return np.where(REAL[..., None] == 1, values, 1e4).astype(np.float32)
+
+
+def add_tokens(accumulator, labels, tokens, mask=None):
+    values = tokens_of(labels)
+    for start in range(0, 21, 7):
+        own = slice(start, start + 7)
+        accumulator.add(values[own], labels[own], tokens=tokens[own], mask=None if mask is None else mask[own])
+    return accumulator
+
+
+@pytest.mark.parametrize("pool", ["mean", "cls", "last"])
+@pytest.mark.parametrize("kind", [np.int64, np.int8, np.float32, bool])
+def test_padding_is_left_out_as_analyze_leaves_it_out(data, pool, kind):
+    """Whatever kind of numbers an attention mask has, the rows are those of `analyze`."""
+    labels = data[1]
+    few = {"examples_per_class": 7, "pool": pool, **SMALL, "joint_draws": 0}
+    result = add_tokens(GeometryAccumulator(progress=False, **few), labels, REAL.astype(kind)).result()
+    whole = analyze(tokens_of(labels), labels, tokens=REAL.astype(kind), **few)
+    np.testing.assert_allclose(result.geometry.capacity, whole.geometry.capacity, rtol=1e-6)
+
+
+def test_tokens_that_are_no_mask_are_refused(data):
+    """Token numbers and examples of padding alone would be pooled by the wrong token."""
+    make = lambda: GeometryAccumulator(pool="last", progress=False, **SMALL)
+    labels = data[1]
+    with pytest.raises(ValueError, match=r"tokens \[7, tokens\] of truth values, got int64 \(7, 4\)"):
+        add_tokens(make(), labels, REAL * np.arange(5, 26)[:, None])
+    with pytest.raises(ValueError, match="expected a token of every example, got none in row 2"):
+        add_tokens(make(), labels, np.where(np.arange(21)[:, None] == 9, 0, REAL))
+
+
+@pytest.mark.filterwarnings("error:Mean of empty slice")
+@pytest.mark.parametrize("pool", ["mean", "cls", "last"])
+def test_an_example_that_takes_no_part_may_be_padding_alone(data, pool):
+    """Rows outside of the mask change nothing, here and in `analyze`."""
+    labels = data[1]
+    mask = np.arange(21) % 7 != 2
+    padded = np.where(mask[:, None], REAL, 0)
+    few = {"pool": pool, **SMALL, "joint_draws": 0}
+    result = add_tokens(GeometryAccumulator(progress=False, **few), labels, padded, mask).result()
+    whole = analyze(tokens_of(labels), labels, tokens=padded, mask=mask, **few)
+    kept = analyze(tokens_of(labels)[mask], labels[mask], tokens=REAL[mask], **few)
+    for other in (whole, kept):
+        np.testing.assert_allclose(result.geometry.capacity, other.geometry.capacity, rtol=1e-6)
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "full"), KeyboardInterrupt()], ids=["full", "interrupted"])
+@pytest.mark.parametrize("at", [1, 2, 4])
+def test_a_batch_that_was_not_written_is_no_batch(data, monkeypatch, error, at):
+    """After the first layer, or between two, rows would be counted that the files do not have."""
+    calls, write = [], SpilledRows.write
+
+    def failing(self, *given):
+        calls.append(given)
+        if len(calls) == at:
+            raise error
+        write(self, *given)
+
+    layers, labels = data
+    accumulator = GeometryAccumulator(progress=False, **SMALL)
+    monkeypatch.setattr(SpilledRows, "write", failing)
+    add = lambda start: accumulator.add(
+        {name: x[start : start + 7] for name, x in layers.items()}, labels[start : start + 7]
+    )
+    before = 7 * ((at - 1) // len(layers))
+    for start in range(0, before, 7):
+        add(start)
+    with pytest.raises(type(error)):
+        add(before)
+    message = "a batch could not be written; begin a new accumulator"
+    with pytest.raises(ValueError, match=message):
+        accumulator.add(layers, labels)
+    with pytest.raises(ValueError, match=message):
+        accumulator.result()
+    # The disk is given back.
+    assert accumulator._spilled is not None and not accumulator._spilled.close.alive
+
+
+def test_a_first_batch_that_is_refused_says_nothing_of_the_next(data, monkeypatch):
+    """Its widths are forgotten, and room that was made is used: nothing was counted or written yet."""
+    layers, labels = data
+    accumulator = GeometryAccumulator(progress=False, examples_per_class=7, **SMALL)
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10, 10, 0))
+        with pytest.raises(OSError, match="is full"):
+            accumulator.add({"first": layers["first"][:, :1], "second": layers["second"]}, labels)
+    with pytest.raises(ValueError, match="index 3 again"):
+        accumulator.add({"first": layers["first"][:, :1]}, labels, indices=np.minimum(np.arange(21), 3))
+    accumulator.add(layers, labels)
+    whole = analyze(layers, labels, examples_per_class=7, **SMALL)
+    np.testing.assert_allclose(accumulator.result().geometry.capacity, whole.geometry.capacity, rtol=1e-6)

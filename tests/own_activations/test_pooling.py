@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from memorize_jax.channels import ChannelsFirst
+from memorize_jax.own_activations.accumulator import GeometryAccumulator
 from memorize_jax.own_activations.pooling import pool_units, pools_of, read_tokens
 from memorize_jax.own_activations.prepare import prepare
 
@@ -82,6 +84,36 @@ def test_maps_whose_channels_are_elsewhere_are_refused():
     ):
         pool_units(maps, "mean", "map", channels_first=True)
     np.testing.assert_allclose(pool_units(maps, "mean", "map"), maps.mean(axis=(1, 2)), rtol=1e-6)
+
+
+def test_arrays_that_may_have_channels_first_are_not_pooled_by_guess():
+    """[n, channels, height, width] and [n, channels, length], as torch.extract returns them, in any disguise."""
+    maps = np.ascontiguousarray(MAPS.transpose(0, 3, 1, 2)).view(ChannelsFirst)
+    disguises = (maps, maps[np.arange(6)], [maps[:2], maps[2:]], 2 * maps, maps.transpose(0, 2, 3, 1), maps.astype("f"))
+    message = r"channels last for pool 'mean' of layer 'map', got \(6, .*; give pool= to memorize_jax.torch.extract"
+    for given in (*disguises, maps[:, :, 0], np.concatenate([maps[:2], np.asarray(maps[2:])])):
+        with pytest.raises(ValueError, match=message) as raised:
+            prepare({"map": given}, LABELS, pool="mean")
+        assert "\n" not in str(raised.value)
+        with pytest.raises(ValueError, match=message):
+            GeometryAccumulator(pool={"map": "mean"}).add({"map": given}, LABELS)
+    with pytest.raises(ValueError, match="channels last for pool 'cls' of layer 'map'"):
+        prepare({"map": maps[:, :, 0]}, LABELS, pool="cls")
+
+
+def test_a_mark_of_channels_changes_no_number():
+    """All units are all units wherever the channels are, and where only features are left there is nothing to tell."""
+    maps = MAPS.transpose(0, 3, 1, 2)
+    marked = maps.copy().view(ChannelsFirst)
+    for pool in ("flatten", "sample:7"):
+        found = prepare({"map": marked}, LABELS, pool=pool).layers["map"]
+        np.testing.assert_array_equal(found, pool_units(maps, pool, "map"))
+        assert type(found) is np.ndarray
+    found = prepare({"map": marked.mean((2, 3))}, LABELS, pool="mean").layers["map"]
+    np.testing.assert_allclose(found, MAPS.mean((1, 2)), rtol=1e-6)
+    # Whoever knows better says so: these are tokens.
+    tokens = np.asarray(TOKENS.view(ChannelsFirst))
+    np.testing.assert_allclose(prepare({"a": tokens}, LABELS, pool="mean").layers["a"], TOKENS.mean(1))
 
 
 WRONG = {

@@ -1,5 +1,6 @@
 """Recordings from files of every format: the same numbers, wherever the trials stand."""
 
+import base64
 import pathlib
 
 import numpy as np
@@ -8,6 +9,7 @@ import scipy.io
 
 from memorize_jax import read_activations
 from memorize_jax.own_activations.files import read
+from memorize_jax.own_activations.files.fill_values import fill_values
 from memorize_jax.own_activations.prepare import prepare
 from tests.own_activations.made_up import recording
 
@@ -278,6 +280,92 @@ def test_chunks_that_were_lost_are_warned_of(tmp_path):
     (path / "V4" / "0.0").unlink()
     with pytest.warns(UserWarning, match="array 'V4': 1 of 1 chunks are not stored and were read as 0"):
         read_activations(path)
+
+
+def hdf5_with(attributes):
+    def write(path, arrays):
+        h5py = pytest.importorskip("h5py")
+        with h5py.File(hdf5(path, arrays), "a") as file:
+            for name, value in attributes.items():
+                file["V4"].attrs[name] = value
+        return path / "own.anything"
+
+    return write
+
+
+def zarr_with(attributes, version):
+    def write(path, arrays):
+        library = pytest.importorskip("zarr")
+        own = library.open_group(str(zarr(version)(path, arrays)), mode="a")
+        own["V4"].attrs.update({name: np.asarray(value).tolist() for name, value in attributes.items()})
+        return path / "own"
+
+    return write
+
+
+FILLS = {
+    "int16": (np.int16, {"_FillValue": np.int16(-32768)}, -32768, np.float32),
+    "one entry": (np.int16, {"_FillValue": np.array([-32768], np.int16)}, -32768, np.float32),
+    "of another kind": (np.int16, {"missing_value": -9999.0}, -9999, np.float32),
+    "several": (np.uint8, {"missing_value": np.array([254, 255], np.uint8), "_FillValue": 250}, 254, np.float32),
+    "int64": (np.int64, {"_FillValue": np.int64(-(2**63))}, -(2**63), np.float64),
+    "float32": (np.float32, {"_FillValue": np.float32(9.96921e36)}, 9.96921e36, np.float32),
+    "in double": (np.float32, {"missing_value": -9999.9}, -9999.9, np.float32),
+    "float64": (np.float64, {"_FillValue": -1e300}, -1e300, np.float64),
+}
+
+
+@pytest.mark.parametrize("write", [hdf5_with, lambda fill: zarr_with(fill, 2), lambda fill: zarr_with(fill, 3)])
+@pytest.mark.parametrize(("kind", "attributes", "fill", "found"), FILLS.values(), ids=FILLS)
+def test_what_an_attribute_calls_missing_is_nan(write, kind, attributes, fill, found, tmp_path):
+    """As in netCDF; `analyze` then measures the other examples, or refuses, and never takes -32768 for a response."""
+    values = (10 * np.abs(LAYERS["V4"])).astype(kind)
+    values[3, 2] = values[7, 0] = fill
+    layers, labels = read_activations(write(attributes)(tmp_path, {"labels": LABELS, "V4": values}))
+    expected = values.astype(found)
+    expected[3, 2] = expected[7, 0] = np.nan
+    np.testing.assert_array_equal(layers["V4"], expected)
+    assert layers["V4"].dtype == found
+    with pytest.raises(ValueError, match="NaN or infinite values in row 3 of layer 'V4', in 2 of 12 rows"):
+        prepare(layers, labels, nan="raise")
+    with pytest.warns(UserWarning, match="2 of 12 examples have NaN and are left out"):
+        assert prepare(layers, labels, nan="drop").examples.num_rows == 10
+
+
+NO_FILLS = {
+    "none is missing": (np.int16, {"_FillValue": np.int16(-32768)}),
+    "beyond the range": (np.int8, {"missing_value": 99999, "_FillValue": -0.5}),
+    "beyond the range of floats": (np.float16, {"missing_value": 1e300}),
+    "text": (np.float32, {"missing_value": "NA", "_FillValue": "none of them"}),
+    "not a number": (np.int32, {"_FillValue": np.nan}),
+}
+
+
+@pytest.mark.parametrize(("kind", "attributes"), NO_FILLS.values(), ids=NO_FILLS)
+def test_where_nothing_is_missing_numbers_are_as_they_were(kind, attributes, tmp_path):
+    values = (10 * LAYERS["V4"]).astype(kind)
+    if kind is np.float16:
+        values[0, 0] = np.inf
+    layers, _ = read_activations(hdf5_with(attributes)(tmp_path, {"labels": LABELS, "V4": values}))
+    np.testing.assert_array_equal(layers["V4"], values)
+    assert layers["V4"].dtype == kind
+
+
+def test_a_label_that_is_missing_is_no_class(tmp_path):
+    """Whatever number stands for it, as it is for NaN."""
+    h5py = pytest.importorskip("h5py")
+    labels = np.where(LABELS == 5, 99, LABELS).astype(np.int16)
+    path = hdf5(tmp_path, {"labels": labels, "V4": LAYERS["V4"]})
+    with h5py.File(path, "a") as file:
+        file["labels"].attrs["_FillValue"] = np.int16(99)
+    assert read_activations(path)[1].tolist() == np.where(LABELS == 5, -1, LABELS).tolist()
+
+
+def test_a_float_that_xarray_writes_to_zarr_is_read():
+    """It is 8 bytes in base64 there, by the oracle of the bytes themselves."""
+    text = base64.b64encode(np.array([-9999.5], "<f8").tobytes()).decode()
+    assert fill_values({"_FillValue": text, "missing_value": [1, 2.5]}) == [-9999.5, 1, 2.5]
+    assert fill_values({"_FillValue": "missing", "units": "mV"}) == []
 
 
 def test_a_folder_of_neither_is_refused(tmp_path):

@@ -1,5 +1,6 @@
 import numpy as np
 import pandas as pd
+import pytest
 from scipy import stats
 
 from memorize_jax.pages.views import Number, make_view, plain_view
@@ -59,3 +60,30 @@ def test_a_long_table_without_a_view_is_cut_and_says_so():
     assert len(view.rows) == 4
     assert view.note == "The first 4 of 10 rows."
     assert len(view.whole) == 10
+
+
+@pytest.mark.parametrize("num_seeds", [1, 3])
+@pytest.mark.parametrize("layer", ["a", None])
+def test_rows_that_differ_in_more_than_their_seed_are_refused(num_seeds, layer):
+    """Of two starting epochs, say, there is no mean over seeds; a missing text is a text like any other."""
+    rows = table(num_seeds).assign(epoch=0)
+    rows["layer"] = rows["layer"].replace({"a": layer})
+    again = rows[(rows["seed"] == num_seeds - 1) & (rows["layer"] != "b")].assign(epoch=9)
+    rows = pd.concat([rows, again], ignore_index=True)
+    expected = rf"expected one row of some for every seed and layer, got 2 for layer (a|nan), seed {num_seeds - 1}$"
+    with pytest.raises(ValueError, match=expected):
+        make_view("some", "Some", rows, {"layer": "layer"}, NUMBERS)
+    view = make_view("some", "Some", rows, {"layer": "layer", "epoch": "epoch"}, NUMBERS)
+    assert sorted(row[1].text for row in view.rows) == ["0", "0", "9"]
+
+
+def test_a_mean_of_fewer_seeds_is_called_so():
+    rows = table(3)
+    assert "over 3 seeds." in make_view("some", "Some", rows, {"layer": "layer"}, NUMBERS).note
+    rows.loc[2, "norm"] = np.nan
+    for lacking in (rows, table(3).drop(index=2)):
+        note = make_view("some", "Some", lacking, {"layer": "layer"}, NUMBERS).note
+        assert "over 3 seeds (of 2 at least, where some lack a value)." in note
+    # A number that no seed has is a dash, and no mean.
+    assert "over 3 seeds." in make_view("some", "Some", rows.assign(norm=np.nan), {"layer": "layer"}, NUMBERS).note
+    assert "over 3 seeds." in make_view("some", "Some", rows, {"layer": "layer"}, {}).note

@@ -166,6 +166,12 @@ def test_a_table_of_widths_is_read_with_and_without_its_runs(tmp_path):
         (models.layer_names("alexnet"), ("conv1", "conv5", "conv7")),
         (models.layer_names("vgg16"), ("conv1", "conv9", "linear20")),
         (models.layer_names("resnet18"), ("conv1", "conv10", "conv20")),
+        # Blocks may hold convolutions, so that names do not tell the middle one.
+        (("conv1", "block1", "block2", "block3", "output"), ("conv1", "block2", "block3")),
+        (
+            ("features/Conv_0", "features/Conv_1", "Dense_0", "Dense_1"),
+            ("features/Conv_0", "features/Conv_1", "Dense_0"),
+        ),
         # A network of one layer has no other to compare.
         (("output",), ("output", "output", "output")),
     ],

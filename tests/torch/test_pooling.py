@@ -64,3 +64,27 @@ def test_the_units_are_those_that_analyze_takes():
     flat = extract(model, images, "3", progress=False).layers["3"]
     sampled = extract(model, images, "3", "sample:7", progress=False).layers["3"]
     np.testing.assert_array_equal(sampled, pooling.pool_units(flat, "sample:7", "3"))
+
+
+SEQUENCES = (torch.nn.Sequential(torch.nn.Conv1d(1, 6, 3, padding=1), torch.nn.ReLU()), torch.randn(4, 1, 9))
+RECTANGLES = (torch.nn.Sequential(torch.nn.Conv2d(1, 6, 3, padding=1), torch.nn.ReLU()), torch.randn(4, 1, 5, 9))
+
+
+@pytest.mark.parametrize(("model", "inputs"), [SEQUENCES, RECTANGLES], ids=["sequences", "rectangles"])
+@pytest.mark.parametrize("pool", ["flatten", lambda output: output], ids=["flatten", "function"])
+def test_what_may_have_channels_first_is_not_pooled_afterward(model, inputs, pool):
+    """NumPy's shape does not tell channels from positions, and a mean over channels would be a plausible number."""
+    analyze = pytest.importorskip("memorize_jax.own_activations.analyze").analyze
+    layers = extract(model, inputs, ["1"], pool, progress=False).layers
+    with pytest.raises(ValueError, match=r"of layer '1', got \(4, 6, .*; give pool= to memorize_jax.torch.extract"):
+        analyze(layers, [0, 1, 0, 1], pool="mean")
+
+
+def test_tokens_are_pooled_afterward_as_in_the_network():
+    """Without convolutions over a sequence three axes are tokens, which `analyze` knows how to pool."""
+    pooling = pytest.importorskip("memorize_jax.own_activations.arrays")
+    real = (MASK == 1).numpy()
+    whole = {"layers.1": texts(lambda output: output)}
+    for pool in ("mean", "cls", "last"):
+        found = pooling.read_layers(whole, 3, pool=pool, tokens=real)
+        np.testing.assert_allclose(found["layers.1"], texts(pool), atol=1e-6)

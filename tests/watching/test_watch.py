@@ -2,6 +2,7 @@ import json
 import shutil
 import sys
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
@@ -209,6 +210,9 @@ def test_wrong_networks_are_refused_by_what_they_lack(copied, tmp_path):
         watch_in(tmp_path / "a", None)(0, one.model)
     with pytest.raises(ValueError, match="expected 3 answers of the network, a number each class, got 2"):
         watch_in(tmp_path / "b", lambda params, x: x[:, :2])(0, one.model)
+    with pytest.raises(ValueError, match="expected logits of the network, got probabilities, which sum to 1"):
+        watch_in(tmp_path / "c", lambda params, x: jax.nn.softmax(x[:, :3]))(0, one.model)
+    watch_in(tmp_path / "d", lambda params, x: jax.nn.log_softmax(x[:, :3]))(0, one.model)
     with pytest.raises(ValueError, match="expected the network to give an array as 'output', got tuple"):
         watch_in(tmp_path / "b", lambda params, x: (x, x))(0, one.model)
     with pytest.raises(ValueError, match="expected layers out of layer0, layer1, answers, got 'nope'"):

@@ -3,7 +3,7 @@
 import pathlib
 
 from memorize_jax.claims.shapes import thirds
-from memorize_jax.epochs import STAGES, at_stages, at_stages_or_epochs
+from memorize_jax.epochs import STAGES, at_shared_stages, at_stages_or_epochs
 from memorize_jax.measurements.collapse.means import MESSAGES
 from memorize_jax.pages.section import Section
 from memorize_jax.pages.views import Number, if_there, make_view
@@ -30,11 +30,11 @@ NOTE = (
 
 
 def _facts(study: Study) -> dict | None:
-    """Mean drift of early and late hidden layers at both stages; None where either was not measured."""
+    """Mean drift of early and late hidden layers at both stages; None where a seed was not measured at either."""
     hidden = study.layers[:-1]
     if not hidden:
         return None
-    table = at_stages(study.tables["collapse"], {seed: study.metrics_of(seed) for seed in study.seeds})
+    table = at_shared_stages(study.tables["collapse"], {seed: study.metrics_of(seed) for seed in study.seeds})
     rows = table[(table["group"] == "permuted") & table["drift"].notna()]
     found = {}
     for stage in STAGES:

@@ -19,7 +19,10 @@ def _double_descent(study):
         "examples_per_class": Number("M, examples per class", "d"),
         "center_correlation": Number("center correlation", ".3f"),
     }
-    return make_view("double_descent", "By width", rows, {"moment": "epoch", "width": "width"}, numbers)
+    others = {name: name.replace("_", " ") for name in study.axes if name != "width"}
+    return make_view("double_descent", "By width", rows, others | {"moment": "epoch", "width": "width"}, numbers)
 
 
-SECTION = Section("Networks of growing width", {"double_descent": ((), _double_descent)})
+SECTION = Section(
+    "Networks of growing width", {"double_descent": ((), _double_descent)}, of_sweeps=frozenset({"double_descent"})
+)

@@ -17,6 +17,14 @@ def median_flipped(table: pd.DataFrame) -> pd.Series:
     return medians.replace(np.inf, np.nan)
 
 
+def least_median_flipped(table: pd.DataFrame) -> pd.Series:
+    """Least that the median can be, by seed and layer searched: what did not flip takes more units than were tried.
+
+    The median itself where `median_flipped` is a number; where that is NaN the median is more than this.
+    """
+    return table["num_flipped"].astype(float).groupby([table["seed"], table["layer"]]).median()
+
+
 def relative_error_of_median(counts: Real[np.ndarray, " n"]) -> float:
     """Standard error of a median, relative to it, from the order statistics around it.
 

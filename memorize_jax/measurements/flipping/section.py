@@ -2,9 +2,7 @@
 
 import pathlib
 
-import pandas as pd
-
-from memorize_jax.measurements.flipping.counts import ANY, median_flipped
+from memorize_jax.measurements.flipping.counts import ANY, least_median_flipped, median_flipped
 from memorize_jax.pages.section import Section
 from memorize_jax.pages.views import Number, make_view
 from memorize_jax.studies.study import Study
@@ -22,8 +20,10 @@ def _facts(study: Study) -> dict | None:
         own = table[table["is_permuted"].astype(bool) == kind]
         if len(own):
             lost = {group: float((own[f"{column}_before"] - own[column]).mean()) for group, column in LOSSES.items()}
-            median = median_flipped(own).mean()
-            kinds[name] = {"count": len(own), "median": None if pd.isna(median) else median, "lost": lost}
+            beyond = median_flipped(own).isna()
+            # A seed whose median is beyond the limit stays in the mean, which then is more than this.
+            median = {"median": least_median_flipped(own).mean(), "beyond": int(beyond.sum()), "seeds": len(beyond)}
+            kinds[name] = {"count": len(own), "lost": lost, **median}
     shares = study.tables["flipping_layers"]
     own = shares[shares["is_permuted"].astype(bool)]
     largest = own.groupby("layer", sort=False)["share"].mean()

@@ -71,4 +71,5 @@ def _shares(study: Study) -> View | None:
 SECTION = Section(
     "Geometry of the class manifolds, layer by layer",
     {"geometry": (("metrics",), _geometry), "memorization_by_layer": (NEEDS, _shares)},
+    of_sweeps=frozenset({"geometry", "memorization_by_layer"}),
 )

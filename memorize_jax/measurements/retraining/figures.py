@@ -18,7 +18,7 @@ from memorize_jax.figures.style import (
     shade,
     subplots,
 )
-from memorize_jax.measurements.retraining.effects import NONE, retrained_layers
+from memorize_jax.measurements.retraining.effects import NONE, from_earliest, retrained_layers
 from memorize_jax.studies.study import Study
 
 LEVEL = 0.95
@@ -30,13 +30,6 @@ GROUPS = {
 }
 
 
-def _singles(study):
-    """The rows of layers by themselves, from the earliest epoch that they were put back to."""
-    table = study.tables["retraining"]
-    singles = table[table["num_layers"] == 1]
-    return singles[singles["rewind_epoch"] == singles["rewind_epoch"].min()]
-
-
 def _until_the_end(rows, column):
     """[seeds, epochs] of a layer; where one seed ended before others, its last value stands for what follows."""
     wide = rows.pivot(index="seed", columns="retrained_epochs", values=column).sort_index(axis=1)
@@ -46,7 +39,8 @@ def _until_the_end(rows, column):
 @drawn()
 def draw_retraining(study: Study) -> Drawing:
     """Draws accuracy by epochs of retraining, a panel for each group, a curve for each layer, from dark to light."""
-    rows, final = _singles(study), study.tables["retraining"].query(f"layer == '{NONE}'")
+    table = study.tables["retraining"]
+    rows, final = from_earliest(table), table[table["layer"] == NONE]
     layers = rows.sort_values("layer_number").drop_duplicates("layer")["layer"].tolist()
     groups = {group: title for group, title in GROUPS.items() if rows[f"{group}_accuracy"].notna().any()}
     lines = -(-len(groups) // 2)
@@ -72,7 +66,8 @@ def draw_retraining(study: Study) -> Drawing:
     for axis in axes[:, 0]:
         axis.set_ylabel("accuracy (%)")
     legend_below(figure, axes.flat[:1], 7, last="final network", fontsize=8.5)
-    start = f"each layer put back to epoch {epoch_range(rows['rewind_epoch'])}, all others as they ended"
+    whose = ", each seed's own" if rows["rewind_epoch"].nunique() > 1 else ""
+    start = f"each layer put back to epoch {epoch_range(rows['rewind_epoch'])}{whose}, all others as they ended"
     heading(figure, subject(study), start, seeds_note(study, LEVEL, fewest))
     return figure
 

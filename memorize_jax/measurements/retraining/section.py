@@ -5,7 +5,8 @@ import pathlib
 import numpy as np
 import pandas as pd
 
-from memorize_jax.measurements.retraining.effects import NONE, retrained_layers
+from memorize_jax.figures.curves import epoch_range
+from memorize_jax.measurements.retraining.effects import NONE, from_earliest, retrained_layers, with_starts
 from memorize_jax.measurements.retraining.statements import MOST
 from memorize_jax.pages.section import Section
 from memorize_jax.pages.views import Number, if_there, make_view
@@ -25,7 +26,7 @@ def _facts(study: Study) -> dict | None:
     means = pd.DataFrame(found).groupby("layer", sort=False).mean()
     final = table[table["layer"] == NONE]
     return {
-        "epoch": int(table.loc[table["layer"] != NONE, "rewind_epoch"].min()),
+        "epoch": epoch_range(from_earliest(table)["rewind_epoch"]),
         "final": float(np.mean(final["permuted_accuracy"])),
         "memorized": bool(means["kept"].notna().all()),
         "fraction": study.permuted_fraction,
@@ -39,15 +40,13 @@ def _facts(study: Study) -> dict | None:
 def _retraining(study):
     table = study.tables["retraining"]
     groups = ("permuted", "restored", "unpermuted", "test")
-    numbers = {
-        "rewind_epoch": Number("put back to epoch", "d"),
-        "retrained_epochs": Number("epochs of retraining", "d"),
-    }
+    numbers = {"retrained_epochs": Number("epochs of retraining", "d")}
     numbers |= if_there(table, {f"{name}_accuracy": Number(name, "percent") for name in groups})
     ends = table.groupby(["seed", "layer", "rewind_epoch"], sort=False)["retrained_epochs"]
     shown = table[(table["retrained_epochs"] == ends.transform("max")) | (table["retrained_epochs"] == 0)]
     shown = shown.assign(moment=np.where(shown["retrained_epochs"] == 0, "before", "after"))
-    texts = {"layer": "layers retrained", "moment": "retraining"}
+    shown = with_starts(shown, {seed: study.metrics_of(seed) for seed in study.seeds})
+    texts = {"layer": "layers retrained", "start": "put back to", "moment": "retraining"}
     note = "Accuracy before and after retraining; restored are permuted examples under their true labels."
     return make_view("retraining", "Retraining", shown, texts, numbers, note=note, whole=table)
 

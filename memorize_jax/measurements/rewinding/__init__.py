@@ -64,7 +64,8 @@ MEANINGS = {
     "rewind_epoch": "epoch of the earlier network; where source is not self, of the network of that run",
     "bn": "what happened to the BatchNorm of these layers: with_layer (all of it was moved), keep (nothing), "
     "rewind_stats_only (the running statistics alone), recalibrate (all, and the running statistics of the whole "
-    "network were measured anew)",
+    "network were measured anew on mixed batches); a norm without running statistics, as LayerNorm, is moved with its "
+    "layer",
     "num_test": "test examples that test_accuracy is a share of",
     "source": "self, or the folder of the other run that layers come from or go into",
 }

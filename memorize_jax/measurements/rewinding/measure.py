@@ -1,16 +1,16 @@
 """How the layers of a run are rewound: a unit of work for every group of layers and epoch."""
 
 import jax.numpy as jnp
-import numpy as np
 
 from memorize_jax.data import standardize
+from memorize_jax.keys import stream
 from memorize_jax.measurements.measurement import Work
 from memorize_jax.measurements.rewinding import RewindingSettings
 from memorize_jax.measurements.rewinding.sources import SELF
 from memorize_jax.measurements.rewinding.transplant import directions, recalibrated, rewinding_row, rewound_network
-from memorize_jax.models import select_groups
+from memorize_jax.models import Layer, norm_modules, select_groups
 from memorize_jax.runs.run import Run
-from memorize_jax.training.devices import split_batches
+from memorize_jax.training.devices import mixed_batches
 
 
 def plan(run: Run, settings: RewindingSettings) -> Work:
@@ -19,8 +19,7 @@ def plan(run: Run, settings: RewindingSettings) -> Work:
     Of the earlier epochs, and of another run, only the layers that are moved are read, unless they stay and the final
     network's move.
     """
-    # A layer of another library's network may hold no parameters, as one that only reshapes.
-    layers = [layer for layer in run.analyzed_layers if layer.modules]
+    layers = _layers(run)
     chosen = select_groups(settings.rewind_layers, layers, "rewind_layers")
     groups = {group.name: group for group in chosen}
     donors = {SELF: run} | ({settings.source: _open_source(run, settings.source)} if settings.source else {})
@@ -33,6 +32,8 @@ def plan(run: Run, settings: RewindingSettings) -> Work:
     ]
     if settings.bn == "recalibrate" and run.noted.network is not None:
         raise ValueError("expected bn other than recalibrate for a run that was watched, which only its program trains")
+    if settings.bn in ("keep", "rewind_stats_only"):
+        _check_norms_are_known(run, settings.bn)
     evaluate, last, bn = run.evaluator(), run.final_epoch, settings.bn
     num_test = len(run.splits.test.labels)
 
@@ -61,10 +62,30 @@ def _open_source(run: Run, workdir: str) -> Run:
     return source
 
 
+def _layers(run: Run) -> list[Layer]:
+    """Those that can be moved, with all modules that hold something of them."""
+    if run.noted.network is None:
+        return list(run.analyzed_layers)
+    # Modules with parameters are noted; of others, as BatchNorm without scale and offset, the network knows.
+    state = run.model().state
+    found = [layer._replace(held=(*layer.modules, *state.get(layer.name, ()))) for layer in run.analyzed_layers]
+    # A layer of another library's network may hold nothing, as one that only reshapes.
+    return [layer for layer in found if layer.modules]
+
+
+def _check_norms_are_known(run: Run, bn: str) -> None:
+    """Raises ValueError for a function of parameters none of whose modules is known to be a norm: it may have some."""
+    is_function = run.noted.network is not None and run.noted.network["library"] == "function"
+    if is_function and not norm_modules(run.network(run.final_epoch)):
+        raise ValueError(
+            "expected bn=with_layer for a network that is a function of its parameters, which do not say what in them "
+            f"is a norm, got {bn}"
+        )
+
+
 def _recalibrated(run, variables):
     images = run.splits.train.images
-    batches = (
-        (standardize(jnp.asarray(images[batch.indices[0]]), run.statistics), batch.mask[0])
-        for batch in split_batches(np.arange(len(images)), run.config.batch_size, 1)
-    )
+    # The same batches for every network.
+    mixed = mixed_batches(stream(run.config.seed, "recalibration batches"), len(images), run.config.batch_size)
+    batches = ((standardize(jnp.asarray(images[batch.indices[0]]), run.statistics), batch.mask[0]) for batch in mixed)
     return recalibrated(run.model(dropout=0.0), variables, batches)

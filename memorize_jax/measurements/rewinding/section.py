@@ -58,10 +58,15 @@ def _rewinding(study):
             rows += [{"seed": seed, "group": group, **found._asdict()} for found in effect.recoveries]
     table = study.tables["rewinding"]
     if not rows:
+        own = own_rows(table)
+        own = own[own["into"] == "final"]
+        if own.empty:
+            return None
         names = ("train", "unpermuted", "permuted", "restored", "test")
         numbers = {f"{name}_accuracy": Number(name, "percent") for name in names}
         texts = {"layer": "layers rewound", "rewind_epoch": "to which epoch"}
-        return make_view("rewinding", "Rewinding", table, texts, numbers, note="Accuracy; nothing was lost.")
+        note = "Accuracy of the final network with earlier layers; nothing was lost."
+        return make_view("rewinding", "Rewinding", own, texts, numbers, note=note, whole=table)
     numbers = {
         "rewind_epoch": Number("to which epoch", "d"),
         "accuracy": Number("accuracy there", "percent"),

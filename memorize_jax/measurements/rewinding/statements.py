@@ -8,6 +8,7 @@ from memorize_jax.claims.statement import NOTICEABLE, Statement, above, below, s
 from memorize_jax.epochs import final_epoch
 from memorize_jax.measurements.rewinding.effects import RECOVERS, RewindingEffect, rewinding_effect
 from memorize_jax.measurements.rewinding.sources import own_rows
+from memorize_jax.models import last_convolution
 
 # The paper's.
 RECOVERED = 0.9
@@ -20,10 +21,8 @@ stated = stating(STATEMENTS, needs=("metrics", "rewinding"))
 
 
 def last_layer(layers: tuple[str, ...]) -> str:
-    """The layer that the paper rewinds: the last convolution, the last hidden layer where there is none."""
-    hidden = layers[:-1]
-    convolutions = [layer for layer in hidden if layer.startswith("conv")]
-    return (convolutions or hidden)[-1]
+    """The layer that the paper rewinds: the last convolution, the last hidden layer where names tell none."""
+    return last_convolution(layers[:-1])
 
 
 def _rewound(evidence: Evidence, *conditions: str) -> pd.DataFrame:

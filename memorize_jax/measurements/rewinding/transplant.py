@@ -29,7 +29,7 @@ def recalibrated(model: nn.Module, variables: dict, batches: Iterable[tuple[Arra
     Args:
       model: without dropout.
       variables: params and batch_stats.
-      batches: (inputs [n, ...], mask [n]) of the training set, standardized.
+      batches: (inputs [n, ...], mask [n]) of the training set, standardized; mixed, as in training.
     """
     if not variables["batch_stats"]:
         return variables

@@ -39,12 +39,13 @@ def _memorization_scores(study):
 
 def _influence(study):
     table = study.tables["influence"]
-    top = table[table["rank"] == 1].sort_values("influence", ascending=False).head(20)
+    own = table[(table["rank"] == 1) & (table["seed"] == study.seeds[0])]
+    first = own.sort_values("influence", ascending=False).head(20)
     texts = {"test_example": "test example", "example": "training example"}
     numbers = {"influence": Number("influence", ".2f"), "standard_error": Number("standard error", ".2f")}
     numbers["same_label"] = Number("trained with the test example's label", "d")
     note = "How much more often networks get the test example right that were trained on the training example."
-    first = top[top["seed"] == study.seeds[0]]
+    note += f" Of seed {study.seeds[0]}." if len(study.seeds) > 1 else ""
     return make_view("influence", "Single examples of most influence", first, texts, numbers, note=note, whole=table)
 
 

@@ -37,4 +37,4 @@ def _accuracies(study: Study) -> View:
     return _of_runs(study) if study.axes else _of_groups(study)
 
 
-SECTION = Section("The course of training", {"metrics": ((), _accuracies)})
+SECTION = Section("The course of training", {"metrics": ((), _accuracies)}, of_sweeps=frozenset({"metrics"}))

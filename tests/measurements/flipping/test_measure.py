@@ -9,7 +9,7 @@ import pytest
 from memorize_jax.config import RunConfig
 from memorize_jax.measurements.driver import measure
 from memorize_jax.measurements.flipping import MEASUREMENT, FlippingSettings, select_hidden
-from memorize_jax.measurements.flipping.counts import median_flipped
+from memorize_jax.measurements.flipping.counts import least_median_flipped, median_flipped
 from memorize_jax.measurements.flipping.measure import shares_by_layer
 from memorize_jax.measurements.flipping.units import Units
 from memorize_jax.runs.run import open_run
@@ -66,6 +66,18 @@ def test_examples_that_did_not_flip_are_beyond_all_that_did():
     rows = pd.DataFrame({"seed": 0, "layer": "any", "num_flipped": [1, 5, 9], "is_flipped": [True, True, False]})
     assert median_flipped(rows).tolist() == [5.0]
     assert np.isnan(median_flipped(rows.assign(is_flipped=[True, False, False])).iloc[0])
+
+
+@pytest.mark.parametrize("num_flipped", range(7))
+@pytest.mark.parametrize("count", [5, 6])
+def test_a_median_beyond_the_limit_is_more_than_its_bound(count, num_flipped):
+    """The bound is below the median whatever the examples take that did not flip, and the median where it is known."""
+    limit, is_flipped = 9, np.arange(count) < num_flipped
+    takes = np.where(is_flipped, np.arange(count) + 1, limit + 1 + np.arange(count))
+    rows = pd.DataFrame({"seed": 0, "layer": "any", "num_flipped": np.minimum(takes, limit), "is_flipped": is_flipped})
+    known, bound = median_flipped(rows).iloc[0], least_median_flipped(rows).iloc[0]
+    assert bound < np.median(takes) if np.isnan(known) else bound == known == np.median(takes)
+    assert np.isnan(known) == (num_flipped <= count // 2)
 
 
 def test_layers_are_read_and_those_that_are_not_hidden_named():

@@ -17,6 +17,7 @@ from memorize_jax.runs.run import open_run
 from memorize_jax.runs.train import train_run
 from memorize_jax.storage.tables import METRICS
 from tests.measurements import tiny
+from tests.measurements.rewinding import sorted_classes
 
 LAYERS = [f"linear{number}" for number in range(1, 7)]
 MEASURES = ["loss", *(column for column in METRICS if column.endswith("accuracy"))]
@@ -110,6 +111,18 @@ def test_the_parts_have_a_row_for_every_epoch_layer_and_group(smoke_run):
     dep = main[(main["part"] == "dep") & (main["epoch"] <= 2)]
     by_group = dep.pivot(index=["epoch", "layer"], columns="group", values="squared_norm")
     assert (by_group["unpermuted"] > 4 * by_group["permuted"]).all()
+
+
+def test_recalibration_of_data_that_are_sorted_by_class_finds_the_statistics_of_training(tmp_path):
+    train_run(tmp_path, sorted_classes.CONFIG)
+    rows = {}
+    for bn in ("with_layer", "recalibrate"):
+        settings = RewindingSettings(rewind_layers="linear2", rewind_epochs="final", bn=bn)
+        rows[bn] = measure(REWINDING, tmp_path, [settings]).iloc[0]
+    # Nothing is moved: in batches of one class each, the network would see none of what tells classes apart.
+    assert rows["with_layer"]["train_accuracy"] == rows["recalibrate"]["train_accuracy"] == 1
+    assert rows["recalibrate"]["test_accuracy"] == rows["with_layer"]["test_accuracy"]
+    assert rows["recalibrate"]["loss"] == pytest.approx(rows["with_layer"]["loss"], abs=0.05)
 
 
 @pytest.mark.slow
