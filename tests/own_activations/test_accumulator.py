@@ -277,7 +277,8 @@ def test_a_batch_that_was_not_written_is_no_batch(data, monkeypatch, error, at):
     with pytest.raises(ValueError, match=message):
         accumulator.result()
     # The disk is given back.
-    assert accumulator._spilled is not None and not accumulator._spilled.close.alive
+    assert accumulator._spilled is not None
+    assert not accumulator._spilled.close.alive
 
 
 def test_a_first_batch_that_is_refused_says_nothing_of_the_next(data, monkeypatch):
