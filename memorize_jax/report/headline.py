@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from memorize_jax.claims.evidence import MEMORIZED
+from memorize_jax.claims.evidence import LEARNED, MEMORIZED
 from memorize_jax.claims.manifolds import NEAR_BOUND
 from memorize_jax.figures.bound import lower_bound
 from memorize_jax.figures.joint import is_bound
@@ -23,6 +23,10 @@ def headline(study: Study) -> str:
     if share == 1:
         return f"{shuffled} {by_heart}{tested}."
     true = f"{_percent(found.peak['restored'])} of the examples with shuffled labels"
+    if found.peak["restored"] - found.start["restored"] < LEARNED:
+        little = f"at most {true} had their true label at any epoch"
+        where = f", {place}" if end["permuted"] >= MEMORIZED and (place := _where(study)) else ""
+        return f"{shuffled} {by_heart}{where}{tested}; {little}."
     understood = f"first learned what is true, giving {true} their true label"
     if end["permuted"] < MEMORIZED:
         return f"{shuffled} {understood}, and had {by_heart}{tested}."

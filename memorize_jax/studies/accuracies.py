@@ -38,6 +38,7 @@ class Story(NamedTuple):
       best: epochs of highest test accuracy, one for each seed.
       final: last epochs.
       seconds: of training, all seeds together.
+      start: group -> accuracy at the first epoch, mean over seeds.
       peak: group -> highest accuracy of any epoch, mean over seeds.
       end: group -> accuracy at the final epoch, mean over seeds.
     """
@@ -45,6 +46,7 @@ class Story(NamedTuple):
     best: list[int]
     final: list[int]
     seconds: float
+    start: dict[str, float]
     peak: dict[str, float]
     end: dict[str, float]
 
@@ -55,4 +57,5 @@ def story(study: Study) -> Story:
     means = pd.DataFrame(accuracies(study).groupby("group")[["peak", "final"]].mean())
     best, final = [best_epoch(own) for own in metrics], [final_epoch(own) for own in metrics]
     seconds = float(study.tables["metrics"]["seconds"].to_numpy().sum())
-    return Story(best, final, seconds, means["peak"].to_dict(), means["final"].to_dict())
+    start = {group: sum(own[f"{group}_accuracy"].iloc[0] for own in metrics) / len(metrics) for group in GROUPS}
+    return Story(best, final, seconds, start, means["peak"].to_dict(), means["final"].to_dict())

@@ -71,3 +71,14 @@ def test_the_words_on_the_median_do_not_leave_out_a_seed_where_it_is_beyond_the_
     else:
         assert "Of 12 permuted examples half flipped with 2.5 units off, at most;" in said
     assert "of 12 unpermuted examples half flipped with" in said
+
+
+def test_depths_of_a_seed_whose_network_was_damaged_lower_no_bar(gallery):
+    """The bars of each group add up to all of its examples with a depth."""
+    table = THREE.tables["per_example"]
+    damaged = table.assign(prediction_depth_best=table["prediction_depth_best"].mask(table["seed"] == 1))
+    figure = gallery.drawn("when_and_how_deep", THREE, per_example=damaged)
+    axis = next(axis for axis in figure.axes if axis.get_title().startswith("how deep, best"))
+    for bars in axis.containers:
+        assert sum(bar.get_height() for bar in bars) == pytest.approx(100)
+    assert "mean of 3 seeds (of 2 at least, where some lack a value)" in figure.get_suptitle()

@@ -72,3 +72,13 @@ def test_one_that_stopped_before_and_one_without_permuted_labels():
     assert "and had memorized 30" in headline(edited(study(), "metrics", "permuted_accuracy", 0.3, epoch=FINAL))
     clean = no_permuted(study())._replace(permuted_fraction=0.0)
     assert headline(clean).startswith("Trained on digits with the labels as they are, this network went on to epoch")
+
+
+def test_one_that_never_learned_what_is_true_is_not_said_to():
+    base = study()
+    for epoch in base.tables["metrics"]["epoch"]:
+        base = edited(base, "metrics", "restored_accuracy", 0.1, epoch=epoch)
+    said = headline(base).replace(SPACE, " ")
+    assert "learned what is true" not in said
+    assert "this network memorized" in said
+    assert said.endswith("; at most 10 % of the examples with shuffled labels had their true label at any epoch.")

@@ -64,14 +64,18 @@ def draw_when_and_how_deep(study: Study) -> Drawing:
     edges = np.arange(len(names) + 1) - 0.5
     for axis, stage in zip(depths, stages, strict=True):
         for index, (name, rows) in enumerate(groups.items()):
-            heights = shares(rows, f"prediction_depth_{stage}", edges)
+            known = rows[rows[f"prediction_depth_{stage}"].notna()]
+            heights = shares(known, f"prediction_depth_{stage}", edges)
             axis.bar(places + (index - (len(groups) - 1) / 2) * width, heights, width, **LOOKS[name])
         layer_axis(axis, names)
         axis.set(xlabel="prediction depth: neighbors agree from here on", ylim=(0, 100))
         axis.set_title(f"how deep, {epochs_note(study, stage)}", fontsize=10)
     legend_below(figure, [when], 2)
     never = [f"{name} {100 * _never(rows):.1f} %" for name, rows in groups.items()]
-    heading(figure, subject(study), mean_note(study, len(study.seeds)), f"never learned: {', '.join(never)}")
+    # A seed whose network was damaged has no depths.
+    known = [table.loc[table[f"prediction_depth_{stage}"].notna(), "seed"].nunique() for stage in stages]
+    fewest = min([len(study.seeds), *known])
+    heading(figure, subject(study), mean_note(study, fewest), f"never learned: {', '.join(never)}")
     return figure
 
 
