@@ -38,6 +38,7 @@ FIGURES = {
 OWN_FIGURES = {
     "spheres_mlp_gradients": ("fig5b", "fig5c", "fig5f"),
     "tiny_imagenet_32_resnet18_decoding": ("decoding_layers",),
+    "tiny_imagenet_32_vgg16_decoding": ("decoding_layers",),
     "epochwise_mnist1d": ("epochwise",),
     "tiny_imagenet_32_alexnet": (*FIGURES[()], "localization", "decoding_layers"),
 }
