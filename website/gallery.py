@@ -10,6 +10,8 @@ study's numbers, settings, claims and the commands that repeat it.
 
 """
 IMAGE = re.compile(r"^!\[.*\]\(.*\)$", re.MULTILINE)
+# Links within the page of results; a study without pictures has no place in the gallery.
+WITHIN = re.compile(r"\]\(#")
 
 
 def page(results: str, reports: Collection[str] = ()) -> str:
@@ -20,7 +22,7 @@ def page(results: str, reports: Collection[str] = ()) -> str:
 
 def _study(section, reports):
     name, _, text = section.partition("\n")
-    about = text.strip().split("\n\n")[0]
+    about = WITHIN.sub("](results.md#", text.strip().split("\n\n")[0])
     if name in reports:
         about += f' <a href="reports/{name}.html">Its report</a>, a page to explore.'
     return "\n\n".join([f"## [{name}](results.md#{name})", about, *IMAGE.findall(text)])
