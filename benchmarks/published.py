@@ -10,7 +10,7 @@ from benchmarks import printed
 from benchmarks.comparison import NONE, Comparison, Judged
 from benchmarks.measured import Measured
 from benchmarks.published_training import KETHA, corruption, mnist1d
-from memorize_jax.claims.sheet import PAPERS_FRACTION
+from memorize_jax.claims.selection import PAPERS_FRACTION
 from memorize_jax.claims.statement import Claim
 from memorize_jax.measurements.decoding.section import PUBLISHED, PUBLISHED_DEGREES
 from memorize_jax.runs.folder import RunFolder, member_folders

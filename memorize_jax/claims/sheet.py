@@ -1,26 +1,18 @@
 """Judges all statements on a study."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
-import pandas as pd
 
-from memorize_jax.claims.evidence import Evidence, NotTestable
+from memorize_jax.claims.evidence import NotTestable
 from memorize_jax.claims.forms import Outcome, weigh
 from memorize_jax.claims.geometries import JOINT, MEAN_FIELD, judging, num_components, seen_by
 from memorize_jax.claims.sampling import SamplingError, sampling_error
+from memorize_jax.claims.selection import OF_GEOMETRY, Seeds, evidence_of
 from memorize_jax.claims.statement import FAILS, HOLDS, NOT_TESTABLE, UNDECIDED, Claim, Statement
 from memorize_jax.statistics import student_t_interval
-from memorize_jax.studies.study import Study, command
+from memorize_jax.studies.study import Study
 
-Seeds = dict[int, Evidence]
-# Of a sweep of fractions, the runs that all but figure A.8 are about.
-PAPERS_FRACTION = 0.5
-# Column that a sweep adds to its tables.
-_SWEPT = "permuted_fraction"
-SEVERAL_WIDTHS = "these are networks of several widths; judge them one by one"
-# Tables that a statement judged by a geometry uses where they are there.
-OF_GEOMETRY = ("geometry", "capacity_check")
 NAN = float("nan")
 
 
@@ -40,7 +32,7 @@ def judge(statement: Statement, study: Study) -> Claim:
     """Judges one statement."""
     numbers, verdict = (NAN, NAN, NAN), NOT_TESTABLE
     try:
-        seeds = _evidence(statement, study)
+        seeds = evidence_of(statement, study)
         kind = judging(statement.by, list(seeds.values()), statement.needs)
         values = _measured(statement, _seen(seeds, kind))
     except NotTestable as untestable:
@@ -103,6 +95,19 @@ def _error_of_one(statement: Statement, seeds: Seeds, kind: str | None) -> Sampl
 
 
 def _remarks(statement: Statement, seeds: Seeds, kind: str | None, error: SamplingError | None) -> list[str]:
+    return [*_not_ended(seeds), *_by_geometry(statement, seeds, kind, error)]
+
+
+def _not_ended(seeds: Seeds) -> list[str]:
+    """That what was judged is not the end of training, where it is not."""
+    going_on = [seed for seed, own in seeds.items() if own.unfinished]
+    if not going_on:
+        return []
+    whose = "" if len(seeds) == 1 else f" of seed {', '.join(map(str, going_on))}"
+    return [f"training{whose} has not ended: what is called final is the last epoch so far"]
+
+
+def _by_geometry(statement: Statement, seeds: Seeds, kind: str | None, error: SamplingError | None) -> list[str]:
     """By which geometry a statement was judged, what the other one says, and what is in the error of one seed."""
     if kind is None:
         return []
@@ -138,7 +143,7 @@ def _measured(statement: Statement, seeds: Seeds) -> np.ndarray:
         except NotTestable as error:
             reasons[seed] = str(error)
         else:
-            if not np.isfinite(found[-1]).all():
+            if not np.isfinite(np.asarray(found[-1])).all():
                 reasons[seed] = "the quantity is NaN or infinite"
     # Seeds that cannot decide are not left out: those that can would be a selection.
     for seed, reason in reasons.items():
@@ -147,86 +152,6 @@ def _measured(statement: Statement, seeds: Seeds) -> np.ndarray:
     if statement.over_seeds:
         return statement.over_seeds(found)
     return np.array(found) if statement.forms else np.array(found)[:, None]
-
-
-def _evidence(statement: Statement, study: Study) -> Seeds:
-    """Seed -> the tables that the statement needs."""
-    for name in statement.needs:
-        if name not in study.tables:
-            raise NotTestable(_missing(name, study))
-    tables = {name: study.tables[name] for name in statement.needs}
-    seeds = sorted(set().union(*(table["seed"] for table in tables.values())))
-    if ("width",) in (study.axes, statement.axes):
-        if statement.axes != ("width",):
-            raise NotTestable(SEVERAL_WIDTHS)
-    elif study.axes:
-        tables = _of_sweep(statement, study, tables)
-    elif statement.axes:
-        raise NotTestable(_one_fraction())
-    # Says of a geometry what it is to be compared with, and which K it was measured with; nothing needs them.
-    judged = next(iter(tables.values()))
-    for name in OF_GEOMETRY if statement.by else ():
-        if (beside := study.tables.get(name)) is not None:
-            tables.setdefault(name, beside[beside["run"].isin(judged["run"])] if "run" in judged else beside)
-    return {seed: _of_seed(study, tables, seed) for seed in seeds}
-
-
-def _of_sweep(statement: Statement, study: Study, tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
-    """The rows of the runs that the statement is about; raises NotTestable unless they can be compared."""
-    metrics = study.tables["metrics"]
-    has_fractions = metrics[_SWEPT].nunique() > 1
-    if statement.axes and not has_fractions:
-        raise NotTestable(_one_fraction())
-    if has_fractions and not statement.axes:
-        metrics = metrics[metrics[_SWEPT] == PAPERS_FRACTION]
-        if metrics.empty:
-            raise NotTestable("no run of the sweep has half of the labels permuted; judge its runs one by one")
-    _require_alike(metrics, study.axes, bool(statement.axes))
-    runs = metrics[["run", "seed", _SWEPT]].drop_duplicates()
-    for name, table in tables.items():
-        there = set(zip(table["run"], table["seed"], strict=True))
-        for run, seed, fraction in runs.itertuples(index=False):
-            if (run, seed) not in there:
-                which = f"run {run} (permuted fraction {fraction:g}, seed {seed})"
-                made_by = study.command(name, study.workdir / str(run))
-                raise NotTestable(f"{which} has no table {name}; make it with: {made_by}")
-    return {name: table[table["run"].isin(runs["run"])] for name, table in tables.items()}
-
-
-def _require_alike(metrics: pd.DataFrame, axes: Iterable[str], many_fractions: bool) -> None:
-    """Raises NotTestable if runs differ in more than what the statement is about, or seeds in their fractions."""
-    others = [name for name in axes if name not in (_SWEPT, "seed") and metrics[name].nunique(dropna=False) > 1]
-    runs = metrics.groupby(["seed", _SWEPT] if many_fractions else "seed")["run"].nunique()
-    if others or (runs > 1).any():
-        named = f", in {', '.join(others)}" if others else ""
-        what = f"in more than their permuted fraction{named}"
-        raise NotTestable(f"the runs of the sweep differ {what}; judge them one by one")
-    fractions = set(metrics[_SWEPT])
-    for seed, own in metrics.groupby("seed"):
-        if lacking := fractions - set(own[_SWEPT]):
-            raise NotTestable(f"seed {seed} has no run with permuted fraction {min(lacking):g}, as other seeds have")
-
-
-def _of_seed(study: Study, tables: Mapping[str, pd.DataFrame], seed: int) -> Evidence:
-    own = {name: table[table["seed"] == seed].reset_index(drop=True) for name, table in tables.items()}
-    runs = {str(run) for table in own.values() for run in table.get("run", [""])}
-    unfinished = any((run, seed) in study.unfinished for run in runs)
-    return Evidence(study.workdir, study.model, study.dataset, study.layers, own, unfinished)
-
-
-def _one_fraction():
-    made_by = f"{command('sweep', 'OTHER_FOLDER')} --grid=permuted_fraction=0,0.25,0.5,0.75,1"
-    return f"the runs have one permuted fraction; compare several with: {made_by}"
-
-
-def _missing(table: str, study: Study) -> str:
-    """Why there is no such table, and what makes it."""
-    if table == "double_descent":
-        made_by = command("double_descent", "OTHER_FOLDER")
-        return f"these are not networks of several widths; train some with: {made_by}"
-    if study.axes == ("width",):
-        return SEVERAL_WIDTHS
-    return f"no table {table}; make it with: {study.command(table, study.workdir / 'RUN' if study.axes else None)}"
 
 
 def as_markdown(statements: Sequence[Statement]) -> str:

@@ -66,6 +66,8 @@ def missing(figure: Figure, study: Study) -> str:
     for table in figure.needs:
         if table not in study.tables:
             return f"no table {table}; make it with: {study.command(table)}"
+        if reason := study.not_comparable(table, study.tables[table].get("run", ())):
+            return reason
     return figure.obstacle(study)
 
 

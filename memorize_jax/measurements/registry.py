@@ -9,7 +9,8 @@ from memorize_jax.claims.statement import Statement
 from memorize_jax.config import Settings
 from memorize_jax.figures.figure import Figure
 from memorize_jax.measurements.measurement import Measurement, Table
-from memorize_jax.studies.study import Columns, Study, read_study
+from memorize_jax.studies.reading import read_study
+from memorize_jax.studies.study import Columns, Study
 
 # In the order of a report. A measurement of your own: its room, and one line here.
 ROOMS = (

@@ -11,7 +11,13 @@ from memorize_jax.studies.study import Study
 
 
 def headline(study: Study) -> str:
-    """One sentence on a study of runs that differ in their seed alone."""
+    """One sentence on a study of runs that differ in their seed alone, and another where training has not ended."""
+    going_on = [seed for _, seed in study.unfinished]
+    whose = f" of seed {', '.join(map(str, going_on))}" if len(study.seeds) > 1 else ""
+    return f"{_happened(study)} Training{whose} has not ended." if going_on else _happened(study)
+
+
+def _happened(study):
     found, share = story(study), study.permuted_fraction
     many = len(study.seeds) > 1
     who = f"these {len(study.seeds)} networks" if many else "this network"

@@ -2,7 +2,7 @@
 
 import json
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from memorize_jax.runs.folder import RunFolder, member_folders
 from memorize_jax.storage.files import checksum, read_json, write_json
@@ -87,12 +87,17 @@ def check_same_settings(folders: Sequence[RunFolder], step: str) -> None:
     noted = [(folder, note["settings"]) for folder in folders if (note := read_notes(folder).get(step))]
     for folder, held in noted[1:]:
         first, asked = noted[0]
-        # Which epochs were chosen only decides which rows there are.
-        names = [name for name in {**asked, **held} if not name.endswith(("_epochs", "_dynamics"))]
-        if different := [name for name in names if asked.get(name) != held.get(name)]:
-            pairs = ", ".join(f"{name}={held.get(name)} (there: {asked.get(name)})" for name in different)
-            other = f"was measured with other settings than that of {first.workdir}: {pairs}"
+        if different := other_settings(held, asked):
+            other = f"was measured with other settings than that of {first.workdir}: {different}"
             raise ValueError(f"{step} of {folder.workdir} {other}; measure all of them again with the same")
+
+
+def other_settings(held: Mapping[str, object], asked: Mapping[str, object]) -> str:
+    """What of the settings of two measurements differs: "kappa=1 (there: 0)"; "" if they can be compared."""
+    # Which epochs were chosen only decides which rows there are.
+    names = [name for name in {**asked, **held} if not name.endswith(("_epochs", "_dynamics"))]
+    different = [name for name in names if asked.get(name) != held.get(name)]
+    return ", ".join(f"{name}={held.get(name)} (there: {asked.get(name)})" for name in different)
 
 
 def step_of(folder: RunFolder, table: str) -> str:

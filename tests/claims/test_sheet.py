@@ -181,6 +181,46 @@ def test_runs_of_different_settings_are_not_compared(name):
     )
 
 
+MEASURED_OTHERWISE = (
+    "geometry of run run0.5 was measured with other settings than that of run run0.0: examples_per_class=25 "
+    "(there: 50); measure all of them again with the same"
+)
+
+
+def test_runs_that_were_measured_otherwise_are_not_compared():
+    settings = {f"run{fraction}": {"examples_per_class": 50} for fraction in (0.0, 0.5, 1.0)}
+    alike = fractions()._replace(settings={"geometry": settings})
+    unlike = alike._replace(settings={"geometry": settings | {"run0.5": {"examples_per_class": 25}}})
+    for name in ("last_layer_loses_with_fraction", "first_layer_alike_at_every_fraction"):
+        assert judged(name, alike).verdict in HOLDS
+        claim = judged(name, unlike)
+        assert (claim.verdict, claim.reason) == ("not testable", MEASURED_OTHERWISE)
+    # What is about one of the runs, or about accuracy, is judged all the same.
+    for name in ("permuted_at_lower_bound", "original_labels_fall_less"):
+        assert judged(name, unlike).measured == judged(name, alike).measured
+        assert judged(name, unlike).verdict in HOLDS
+
+
+def test_widths_that_were_measured_otherwise_are_not_compared():
+    base = widths()
+    table = base.tables["double_descent"]
+    settings = {f"width_{width}": {"kappa": 0.5 * (width > 4)} for width in table["width"]}
+    base = base._replace(tables={"double_descent": table.assign(run=[f"width_{width}" for width in table["width"]])})
+    assert judged("dimension_descends_twice", base).verdict in HOLDS
+    claim = judged("dimension_descends_twice", base._replace(settings={"double_descent": settings}))
+    assert claim.verdict == "not testable"
+    assert claim.reason.startswith("double_descent of run width_6 was measured with other settings than that of run")
+
+
+def test_what_is_judged_before_the_end_of_training_is_said_to_be():
+    assert "has not ended" not in judged("test_falls_after_peak", study()).reason
+    going_on = judged("test_falls_after_peak", study()._replace(unfinished=(("", 0),)))
+    assert going_on.verdict in HOLDS
+    assert "training has not ended: what is called final is the last epoch so far" in going_on.reason
+    of_two = judged("test_falls_after_peak", study(seeds=(0, 1))._replace(unfinished=(("", 1),)))
+    assert "training of seed 1 has not ended" in of_two.reason
+
+
 def test_what_a_run_of_a_sweep_lacks_is_named_with_the_run():
     base = without(fractions(), "geometry", permuted_fraction=0.5)
     assert judged("permuted_at_lower_bound", base).reason == (

@@ -21,7 +21,7 @@ from tests.claims.cases import (
     R,
     U,
 )
-from tests.claims.invented import FINAL, edited, fractions, no_permuted, stopped, widths, without
+from tests.claims.invented import FINAL, edited, fractions, no_permuted, over_epochs, stopped, widths, without
 
 
 def of(table):
@@ -47,6 +47,12 @@ def of_two_without(table):
 
 def unlike_widths(base):
     return edited(widths(seeds=(0, 1)), "double_descent", "width", 16, seed=1, width=8)
+
+
+def one_seed_stops_early(_):
+    """Seed 1 fits its labels at epoch 5 and ends at 16, enough for itself and not for seed 0, which fits them at 10."""
+    base = edited(over_epochs((0, 1)), "metrics", "train_accuracy", 1.0, **HALF, seed=1, epoch=tuple(range(5, 10)))
+    return without(base, "metrics", **HALF, seed=1, epoch=tuple(range(17, 40)))
 
 
 ALIKE = "middle_layer_alike_at_every_fraction"
@@ -198,6 +204,11 @@ UNTESTABLE = [
         OF_EPOCHS,
         drop("metrics", epoch=tuple(range(19, 40)), **ALL),
         "fitted at epoch 10 and training ended at 18; train",
+    ),
+    (
+        OF_EPOCHS,
+        one_seed_stops_early,
+        "fraction 0.5: in the epochs that all seeds have, the labels were fitted at epoch 10 and training ended at 16",
     ),
     (OF_EPOCHS, lambda base: base._replace(unfinished=(("run0.5", 0),)), "training has not ended"),
     (OF_EPOCHS, put("metrics", "test_accuracy", 0.1, **NONE), "fraction 0: the network learned too little"),

@@ -83,6 +83,7 @@ GEOMETRY, SWEPT = RUN.tables["geometry"], SWEEP.tables["geometry"]
 READ = RUN.tables["decoding"]
 NO_PERMUTED = invented.gradients("mlp", groups=("all", "unpermuted"))
 OF_HALF, HALF = SWEPT["run"] == "alexnet0.5", "--workdir=/made/up/alexnet0.5"
+MEASURED_OTHERWISE = SWEEP._replace(settings={"geometry": {"alexnet0.0": {"kappa": 0}, "alexnet0.5": {"kappa": 1}}})
 NOT_AT_16 = "not measured at epoch 16; measure it with: "
 NOT_FINAL = f"geometry was {NOT_AT_16}.* --geometry_epochs=best,final"
 FEW, MORE = "epochs of all seeds, and a map needs [13]; measure more with: .* --", "epochs=log,best,final"
@@ -136,6 +137,11 @@ OBSTACLES = [
     ("figa8", invented.sweep(fractions=(0.5,)), "needs runs of several fractions"),
     ("figa8", changed(SWEEP, geometry=SWEPT[~OF_HALF]), f"the geometry of run alexnet0.5 is missing; .*{HALF}"),
     ("figa8", changed(SWEEP, geometry=SWEPT[~OF_HALF | (SWEPT["epoch"] != 16)]), f"seed 0, was {NOT_AT_16}.*{HALF} "),
+    (
+        "figa8",
+        MEASURED_OTHERWISE,
+        "geometry of run alexnet0.5 was .* other settings .* alexnet0.0: kappa=1 .there: 0.;",
+    ),
     ("epochwise", RUN, "python -m experiments.sweep --workdir=FOLDER --grid=permuted_fraction="),
     ("epochwise", invented.sweep(("alexnet", "vgg16")), "the runs differ also in model; make a sweep over fractions"),
     ("memorization_by_layer", RUN, "sweep --workdir=FOLDER --grid=learning_rate=1e-4,1e-3 --grid=width=64,256"),

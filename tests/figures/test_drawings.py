@@ -31,7 +31,7 @@ LABELS = {
     "collapse_nc1": {"layer", "NC1: within over between classes", "training examples by true labels"},
     "map_joint_capacity": {"layer", "epoch", "joint: what a hyperplane separates", "line: lower\nbound 2/M"},
     "figa8_joint": {"share of permuted labels", "capacity α (classes per feature)", "last layer: conv7"},
-    "epochwise": {"epoch", "test error (%)", "0 % permuted", "100 % permuted", "first minimum", "end of training"},
+    "epochwise": {"epoch", "test error (%)", "0 % permuted", "100 % permuted", "first minimum", "peak"},
     "figa8": {"share of permuted labels", "capacity α (classes per feature)", "lower bound 2/M", "last layer: conv7"},
     "memorization_by_layer": {
         *("layer", "share of memorization (%)", "spread evenly", "learning rate 0.0001", "learning rate 0.001"),
@@ -206,6 +206,13 @@ def test_means_over_fewer_seeds_are_called_so(name, gallery):
     figure = gallery.drawn(name, base, **{table: rows})
     assert "mean of 3 seeds (of 2 at least, where some lack a value)" in figure.get_suptitle()
     assert complaints(figure) == []
+
+
+@pytest.mark.parametrize(("seeds", "end"), [(1, "end of training"), (3, "last epoch of all seeds")])
+def test_curves_that_end_with_the_shortest_seed_are_said_to(seeds, end, gallery):
+    """Each seed of these is trained an epoch further than the one before."""
+    read = {text.get_text() for text in texts(gallery.drawn("epochwise", of_axes(("permuted_fraction",), seeds)))}
+    assert read & {"end of training", "last epoch of all seeds"} == {end}
 
 
 @pytest.mark.parametrize(("name", "is_said"), [("fig5a", False), ("fig5b", True), ("fig5d", False), ("figa1", True)])

@@ -19,6 +19,12 @@ def test_a_network_that_memorized_is_said_to_where_and_at_what_cost():
     assert said.endswith(f"{SPACE}%.")
 
 
+def test_training_that_has_not_ended_is_said_not_to_have():
+    assert headline(study()._replace(unfinished=(("", 0),))) == f"{headline(study())} Training has not ended."
+    of_two = study(seeds=(0, 1))._replace(unfinished=(("", 1),))
+    assert headline(of_two).endswith(". Training of seed 1 has not ended.")
+
+
 def test_the_numbers_are_those_of_the_metrics():
     base = study()
     metrics = base.tables["metrics"]

@@ -98,9 +98,28 @@ def test_a_sweep_says_what_every_row_is_of(swept):
         found = table[["run", "model", "permuted_fraction"]].drop_duplicates().to_numpy().tolist()
         assert found == [[names[0], "mlp", 0.0], [names[1], "masc_mlp", 0.0], [names[2], "mlp", 0.5]]
         assert set(table["dataset"]) == {"digits"}
+    # What is comparable is known by the notes of each run, here of none.
+    assert (study.settings, study.not_comparable("geometry", names)) == ({"metrics": {}, "geometry": {}}, "")
     # One of its runs is a study of two seeds.
     one = open_study(folder / names[0])
     assert (one.axes, one.seeds) == ((), (0, 1))
+
+
+def test_settings_of_a_sweep_are_read_and_those_that_differ_are_named(tmp_path):
+    plan = make_plan(RunConfig(epochs=16), {"permuted_fraction": [0.0, 0.5, 1.0]}, "0-1")
+    for kappa, one in enumerate(plan.runs()):
+        for member, config in plan.folders(tmp_path, one).items():
+            made_up_run(member.workdir, config)
+            # Which epochs were measured may differ.
+            settings = {"kappa": kappa // 2, "geometry_epochs": kappa}
+            note_tables(member, "geometry", ("geometry",), settings=settings, **NOTE)
+    write_runs(tmp_path, plan, lambda run: False)
+    study = open_study(tmp_path)
+    first, second, third = (one.name for one in plan.runs())
+    assert {run: own["kappa"] for run, own in study.settings["geometry"].items()} == {first: 0, second: 0, third: 1}
+    assert study.not_comparable("geometry", [first, second]) == ""
+    message = f"geometry of run {third} was measured with other settings than that of run {first}: kappa=1 (there: 0)"
+    assert study.not_comparable("geometry", [first, second, third, "of no note"]).startswith(message)
 
 
 TRAIN, MORE, MEASURE = (f"python -m experiments.{rest}" for rest in ("train --epochs=3", "train", "geometry --kappa=0"))

@@ -91,7 +91,8 @@ def test_the_gallery_shows_every_study_that_has_pictures():
         assert f"## [{study}](results.md#{study})" in page
     assert page.count("![") == text.count("![")
     # What leads within the page of results leads there from here, to a study without pictures too.
-    assert "](results.md#vgg16_recipes)" in page and "](#" not in page
+    assert "](results.md#vgg16_recipes)" in page
+    assert "](#" not in page
     assert "report.html" not in page
     assert '<a href="reports/digits.html">' in gallery.page(text, {"digits"})
 

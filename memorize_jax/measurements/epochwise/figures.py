@@ -6,7 +6,10 @@ from memorize_jax.figures.style import Drawing, drawn, epoch_axis, legend_below,
 from memorize_jax.measurements.epochwise.curves import course, error_curves
 from memorize_jax.studies.study import Study
 
-MARKS = {"first minimum": "v", "peak": "^", "lowest after it": "o", "end of training": "s"}
+MARKS = ("v", "^", "o", "s")
+END = "end of training"
+# Curves are of the epochs that all seeds have.
+SHORTEST = "last epoch of all seeds"
 
 
 @drawn()
@@ -22,10 +25,11 @@ def draw_epochwise(study: Study) -> Drawing:
         axis.plot(epochs, 100 * found.errors, color=color, label=f"{100 * fraction:g} % permuted")
         last = max(last, len(epochs) - 1)
         turns = (found.minimum, found.peak, found.low, len(epochs) - 1)
-        for turn, marker in zip(turns, MARKS.values(), strict=True):
+        for turn, marker in zip(turns, MARKS, strict=True):
             if turn is not None:
                 axis.plot(turn, 100 * found.errors[turn], marker, color=color, markersize=5)
-    for text, marker in MARKS.items():
+    names = ("first minimum", "peak", "lowest after it", SHORTEST if _ends_differ(study.tables["metrics"]) else END)
+    for text, marker in zip(names, MARKS, strict=True):
         axis.plot([], [], marker, color="#555555", markersize=5, label=text)
     epoch_axis(axis, last)
     axis.set_ylabel("test error (%)")
@@ -33,6 +37,12 @@ def draw_epochwise(study: Study) -> Drawing:
     seeds = mean_note(study, len(study.seeds)) or f"one seed ({study.seeds[0]})"
     heading(figure, subject(study), f"{seeds}; thick: mean over the epochs from e / 1.25 to 1.25 e")
     return figure
+
+
+def _ends_differ(metrics):
+    """Whether some seed of a fraction was trained further than another."""
+    ends = metrics.groupby(["permuted_fraction", "seed"])["epoch"].max()
+    return bool((ends.groupby("permuted_fraction").nunique() > 1).any())
 
 
 def also_varying(study: Study) -> list[str]:

@@ -16,8 +16,11 @@ FEWEST_FRACTIONS = 3
 LONG_ENOUGH = 2
 
 
-def _curves(evidence: Evidence) -> pd.Series:
-    """Test error by fraction and epoch of one seed; NotTestable unless training is long enough for a second descent."""
+def _curves(evidence: Evidence) -> pd.DataFrame:
+    """Test error of one seed by fraction and epoch, beside it the epoch at which the labels of the fraction are fitted.
+
+    Raises NotTestable unless training is long enough for a second descent.
+    """
     metrics = evidence.tables["metrics"]
     fractions = metrics["permuted_fraction"].nunique()
     if fractions < FEWEST_FRACTIONS:
@@ -25,33 +28,42 @@ def _curves(evidence: Evidence) -> pd.Series:
     evidence.require("finished")
     found = {}
     for fraction, own in metrics.groupby("permuted_fraction"):
-        reason = _too_short(own)
+        fitted, last = fitted_epoch(own), int(own["epoch"].max())
+        reason = _too_short(fitted, last) if fitted is not None else _not_fitted(own)
         if not reason and not found:
             # A network that learns nothing does not descend twice either.
             reason = CONDITIONS["learned"](evidence._replace(tables={"metrics": own}))
         if reason:
             raise NotTestable(f"permuted fraction {fraction:g}: {reason}")
-        found[fraction] = error_curves(own).iloc[0]
+        found[fraction] = error_curves(own).iloc[0].rename("error").to_frame().assign(fitted=fitted)
     return pd.concat(found)
 
 
-def _too_short(metrics: pd.DataFrame) -> str:
-    """Why the training of a run is too short to tell whether a second descent comes; "" if it is not."""
-    fitted, last = fitted_epoch(metrics), int(metrics["epoch"].max())
-    if fitted is None:
-        most = metrics["train_accuracy"].max()
-        return f"the labels were not fitted, training accuracy is {most:.1%} at most, and {FITTED:.0%} is needed"
-    if last < LONG_ENOUGH * fitted:
-        return (
-            f"the labels were fitted at epoch {fitted} and training ended at {last}; train {LONG_ENOUGH} times as long"
-        )
-    return ""
+def _not_fitted(metrics: pd.DataFrame) -> str:
+    most = metrics["train_accuracy"].max()
+    return f"the labels were not fitted, training accuracy is {most:.1%} at most, and {FITTED:.0%} is needed"
 
 
-def _by_fraction(seeds: Sequence[pd.Series]) -> list[np.ndarray]:
-    """Smoothed curves [seeds, epochs] of every fraction, in order, of the epochs that all seeds have."""
-    together = pd.concat(seeds, axis="columns").dropna()
-    return [smoothed(own.to_numpy().T) for _, own in together.groupby(level=0)]
+def _too_short(fitted: int, last: int) -> str:
+    """Why training to an epoch is too short to tell whether a second descent comes; "" if it is not."""
+    if last >= LONG_ENOUGH * fitted:
+        return ""
+    return f"the labels were fitted at epoch {fitted} and training ended at {last}; train {LONG_ENOUGH} times as long"
+
+
+def _by_fraction(seeds: Sequence[pd.DataFrame]) -> list[np.ndarray]:
+    """Smoothed curves [seeds, epochs] of every fraction, in order, of the epochs that all seeds have.
+
+    Raises NotTestable where these epochs are too few for the seed that fits its labels last.
+    """
+    together = pd.concat([own["error"] for own in seeds], axis="columns").dropna()
+    curves = []
+    for fraction, own in together.groupby(level=0):
+        latest, last = max(int(seed.loc[fraction, "fitted"].iloc[0]) for seed in seeds), own.index[-1][1]
+        if reason := _too_short(latest, last):
+            raise NotTestable(f"permuted fraction {fraction:g}: in the epochs that all seeds have, {reason}")
+        curves.append(smoothed(own.to_numpy().T))
+    return curves
 
 
 def _moves(curves: np.ndarray) -> np.ndarray:
@@ -59,16 +71,16 @@ def _moves(curves: np.ndarray) -> np.ndarray:
     return moves(curves, descents(curves.mean(axis=0))) / LEAST_ACCURACY
 
 
-def _at_least_noise(seeds: Sequence[pd.Series]) -> np.ndarray:
+def _at_least_noise(seeds: Sequence[pd.DataFrame]) -> np.ndarray:
     return _moves(_by_fraction(seeds)[0])
 
 
-def _at_middle_noise(seeds: Sequence[pd.Series]) -> np.ndarray:
+def _at_middle_noise(seeds: Sequence[pd.DataFrame]) -> np.ndarray:
     middle = map(_moves, _by_fraction(seeds)[1:-1])
     return max(middle, key=lambda found: found.mean(axis=0).min())
 
 
-def _rise_at_most_noise(seeds: Sequence[pd.Series]) -> np.ndarray:
+def _rise_at_most_noise(seeds: Sequence[pd.DataFrame]) -> np.ndarray:
     curves = _by_fraction(seeds)[-1]
     best = curves.mean(axis=0).argmin()
     return (curves[:, -1:] - curves[:, [best]]) / LEAST_ACCURACY

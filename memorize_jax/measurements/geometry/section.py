@@ -63,7 +63,9 @@ def _geometry(study):
 
 
 def _shares(study: Study) -> View | None:
-    """Where the runs of a sweep memorize; None for a single run, or where no run tells."""
+    """Where the runs of a sweep memorize; None for one run, where no run tells, or where they cannot be compared."""
+    if study.not_comparable("geometry", study.tables["geometry"].get("run", ())):
+        return None
     table = summary(study) if study.axes and study.layers else pd.DataFrame()
     return None if table.empty else plain_view("memorization_by_layer", table)
 
