@@ -75,7 +75,8 @@ def _rewinding(layers):
 
 
 # (unpermuted dep, unpermuted ind, permuted dep, permuted ind) by epoch, the same in every layer, by equation 15.
-NORMS = {0: (8.0, 1.0, 0.5, 1.2), 1: (8.0, 1.0, 0.5, 1.2), 2: (8.0, 1.0, 5.0, 1.2), 4: (16.0, 12.0, 10.0, 9.6)}
+NORMS = dict.fromkeys((0, 1), (8.0, 1.0, 0.5, 1.2)) | dict.fromkeys((2, 3), (8.0, 1.0, 5.0, 1.2))
+NORMS |= {4: (16.0, 12.0, 10.0, 9.6)}
 # By equation 16 ind is smaller.
 IND_BY_EQUATION_16 = 0.8
 

@@ -38,6 +38,18 @@ def test_what_is_small_after_memorizing_is_not_counted():
     assert_judged("gradients_not_small_until_memorized", base, "holds", 1.0)
 
 
+@pytest.mark.parametrize(("final", "verdict"), [(1.0, "holds"), (0.15, "holds"), (0.05, "not testable")])
+def test_where_nothing_was_measured_while_it_memorized_only_what_is_large_afterward_tells(final, verdict):
+    base = edited(study(), "gradients", "squared_norm", f"* {final}", group="all", epoch=FINAL)
+    base = without(base, "gradients", epoch=3)
+    if verdict == "holds":
+        return assert_judged("gradients_not_small_until_memorized", base, verdict, final)
+    reason = (
+        "no gradient was measured after the best epoch, 2, until memorization, at 3, and the next is small; measure"
+    )
+    return assert_not_testable("gradients_not_small_until_memorized", base, reason)
+
+
 # --- near initialization
 
 
@@ -57,7 +69,7 @@ def test_what_is_small_after_memorizing_is_not_counted():
 )
 def test_near_initialization_test_accuracy_is_below_twice_chance(test_accuracy, classes, measured):
     base = edited(study(), "metrics", "test_accuracy", test_accuracy, epoch=1)
-    base = edited(base, "gradients", "data_classes", classes, epoch=(0, 1, 2, FINAL))
+    base = edited(base, "gradients", "data_classes", classes, epoch=(0, 1, 2, 3, FINAL))
     base = edited(base, "gradients", "squared_norm", 0.5, **U_DEP, epoch=1)
     assert judged("unpermuted_dep_above_ind", base).measured == pytest.approx(measured)
 
@@ -70,7 +82,7 @@ def test_who_forgets_is_not_back_at_the_start():
 def test_tables_of_the_first_version_have_the_classes_of_known_data_sets():
     base = edited(study(), "metrics", "test_accuracy", 0.19, epoch=1)
     base = edited(base, "gradients", "squared_norm", 0.5, **U_DEP, epoch=1)
-    old = edited(base, "gradients", "data_classes", np.nan, epoch=(0, 1, 2, FINAL))
+    old = edited(base, "gradients", "data_classes", np.nan, epoch=(0, 1, 2, 3, FINAL))
     assert judged("unpermuted_dep_above_ind", old).measured == pytest.approx(2.0)
     # Of one's own data set epoch 0 alone is known to be near initialization, and nobody knows what a class has.
     own = old._replace(dataset="mine:load")

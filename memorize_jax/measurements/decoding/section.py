@@ -33,7 +33,10 @@ def _facts(study: Study) -> dict | None:
         final = accuracy[accuracy.index.max()]
         found = {"final": final, "best": accuracy.max(), "gain": oracle["masc", "assigned"] - final}
         rows.append(found | {labels: edited.get(labels, np.nan) for labels in ("assigned", "true")})
-    return pd.DataFrame(rows).mean().to_dict() | {"published": PUBLISHED, "published_degrees": PUBLISHED_DEGREES}
+    return pd.DataFrame(rows).mean(skipna=False).to_dict() | {
+        "published": PUBLISHED,
+        "published_degrees": PUBLISHED_DEGREES,
+    }
 
 
 def _at_final(study: Study, table: str, seed: int) -> pd.DataFrame:

@@ -2,7 +2,7 @@
 
 import pathlib
 
-import numpy as np
+import pandas as pd
 
 from memorize_jax.figures.curves import epoch_range
 from memorize_jax.measurements.per_example.epoch_lists import missing_epochs
@@ -34,12 +34,13 @@ SCORES = {
 def _facts(study: Study) -> dict:
     table, auroc = study.tables["per_example"], study.tables["per_example_auroc"]
     groups = example_groups(table)
-    medians = {name: rows.groupby("seed")["learned_epoch"].median().mean() for name, rows in groups.items()}
-    is_known = len(medians) == 2 and not np.isnan(list(medians.values())).any()
-    means = auroc.groupby("score")["auroc"].mean()
+    medians = {name: rows.groupby("seed")["learned_epoch"].median() for name, rows in groups.items()}
+    is_known = len(medians) == 2 and not any(own.isna().any() for own in medians.values())
+    # A seed without a score is not left out of a mean over seeds.
+    means = auroc.groupby("score")["auroc"].agg(lambda own: own.mean(skipna=False))
     return {
         "epochs": f"{epoch_range(table['num_epochs'].unique())} epochs",
-        "learned": {name: f"{median:g}" for name, median in medians.items()} if is_known else None,
+        "learned": {name: _when(own, study) for name, own in medians.items()} if is_known else None,
         "auroc": None if means.isna().any() else {score: f"{value:.3f}" for score, value in means.items()},
         "change_places": bool(
             means["loss_best"] > means["prediction_depth_best"]
@@ -47,6 +48,15 @@ def _facts(study: Study) -> dict:
         ),
         "missing": missing_epochs(study),
     }
+
+
+def _when(medians: pd.Series, study: Study) -> str:
+    """By when half of a group are learned for good, mean over seeds (medians: by seed)."""
+    # What is never learned has an epoch after the last.
+    never = medians > pd.Series(study.epochs_of("final")).reindex(medians.index)
+    if never.any():
+        return "not by the last epoch" + ("" if never.all() else f" of seed {', '.join(map(str, never.index[never]))}")
+    return f"by epoch {medians.mean():g}"
 
 
 def _per_example(study):

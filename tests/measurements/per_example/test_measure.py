@@ -164,6 +164,34 @@ def test_without_the_final_network_nothing_is_said_of_what_was_learned(seeds, tm
     assert MEASUREMENT.section.facts(study)["learned"] is None
 
 
+@pytest.mark.parametrize(
+    ("mislabeled", "said"),
+    [
+        # Half of them by epochs 2 and 4; the last epoch is 4, so 5 is never.
+        ((2, 4), "by epoch 3"),
+        ((2, 5), "not by the last epoch of seed 1"),
+        ((5, 5), "not by the last epoch"),
+        ((2, np.nan), None),
+    ],
+)
+def test_what_half_of_a_group_never_learns_has_no_epoch(seeds, mislabeled, said):
+    study = open_study(seeds)
+    assert set(study.epochs_of("final").values()) == {4}
+    table = study.tables["per_example"].assign(learned_epoch=1.0)
+    for seed, epoch in enumerate(mislabeled):
+        table.loc[(table["seed"] == seed) & (table["assigned"] != table["true"]), "learned_epoch"] = epoch
+    facts = MEASUREMENT.section.facts(study._replace(tables=study.tables | {"per_example": table}))
+    assert facts["learned"] == (said and {"unpermuted": "by epoch 1", "mislabeled": said})
+
+
+def test_a_seed_without_a_score_is_in_no_mean_over_seeds(seeds):
+    study = open_study(seeds)
+    auroc = study.tables["per_example_auroc"]
+    assert MEASUREMENT.section.facts(study)["auroc"]["aum"] == f"{auroc[auroc['score'] == 'aum']['auroc'].mean():.3f}"
+    gone = auroc.assign(auroc=auroc["auroc"].mask((auroc["seed"] == 1) & (auroc["score"] == "aum")))
+    assert MEASUREMENT.section.facts(study._replace(tables=study.tables | {"per_example_auroc": gone}))["auroc"] is None
+
+
 def test_without_neighbors_or_wrong_labels_the_rest_is_there(tiny_runs, tmp_path):
     folder = shutil.copytree(tiny_runs["unpermuted"], tmp_path / "run")
     table = measure(MEASUREMENT, folder, [PerExampleSettings(depth_neighbors=0)])
