@@ -66,18 +66,28 @@ def adapt(model: Any, sample: Any, *, given: Any, layers: str | Sequence[str], p
 def split(model: Any) -> dict[str, dict[str, dict[str, np.ndarray]]]:
     """Takes a model apart: {"params": {module: {name: array}}, "batch_stats": the same of its buffers}.
 
-    The modules are named as in `named_modules`; what belongs to the model itself stands under "~". bfloat16 becomes
-    float32, which holds all its values.
+    The modules are named as in `named_modules`; what belongs to the model itself stands under "~". A parameter that
+    several modules share is with the first of them. bfloat16 becomes float32, which holds all its values.
     """
     trained = {name for name, _ in model.named_parameters()}
+    shared = _shared(model)
     found: dict[str, dict[str, dict[str, np.ndarray]]] = {"params": {}, "batch_stats": {}}
     for name, tensor in model.state_dict().items():
+        if name in shared:
+            continue
         module, _, leaf = name.rpartition(".")
         tensor = tensor.detach().cpu()
         values = tensor.float() if tensor.dtype in (torch.bfloat16, torch.float16) else tensor
         kind = "params" if name in trained else "batch_stats"
         found[kind].setdefault(module or "~", {})[leaf] = values.numpy().copy()
     return found
+
+
+def _shared(model) -> dict[str, str]:
+    """Other name of a parameter that several modules share -> the name that stands for it."""
+    first = {id(parameter): name for name, parameter in model.named_parameters()}
+    every = model.named_parameters(remove_duplicate=False)
+    return {name: first[id(parameter)] for name, parameter in every if name != first[id(parameter)]}
 
 
 def fill(model: Any, variables: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> None:
@@ -88,6 +98,8 @@ def fill(model: Any, variables: Mapping[str, Mapping[str, Mapping[str, Any]]]) -
         for module, own in part.items()
         for leaf, value in own.items()
     }
+    # All names are asked for, and of two for one tensor the last would win.
+    given |= {name: given[one] for name, one in _shared(model).items() if one in given}
     try:
         model.load_state_dict(given)
     except RuntimeError as error:
