@@ -9,7 +9,7 @@ import scipy.io
 
 from memorize_jax import read_activations
 from memorize_jax.own_activations.files import read
-from memorize_jax.own_activations.files.fill_values import fill_values
+from memorize_jax.own_activations.files.encoding import encoding_of
 from memorize_jax.own_activations.prepare import prepare
 from tests.own_activations.made_up import recording
 
@@ -364,8 +364,50 @@ def test_a_label_that_is_missing_is_no_class(tmp_path):
 def test_a_float_that_xarray_writes_to_zarr_is_read():
     """It is 8 bytes in base64 there, by the oracle of the bytes themselves."""
     text = base64.b64encode(np.array([-9999.5], "<f8").tobytes()).decode()
-    assert fill_values({"_FillValue": text, "missing_value": [1, 2.5]}) == [-9999.5, 1, 2.5]
-    assert fill_values({"_FillValue": "missing", "units": "mV"}) == []
+    assert encoding_of({"_FillValue": text, "missing_value": [1, 2.5]}, name="V4").fills == (-9999.5, 1, 2.5)
+    assert not encoding_of({"_FillValue": "missing", "units": "mV"}, name="V4").changes
+
+
+PACKED = {
+    "int16": (np.int16, {"scale_factor": 0.01, "add_offset": 5.0, "_FillValue": np.int16(-32768)}, np.float64),
+    "in single": (np.int16, {"scale_factor": np.float32(0.5), "add_offset": np.float32(-3)}, np.float32),
+    "offset alone": (np.uint8, {"add_offset": np.array([100.0], np.float32)}, np.float32),
+    "of floats": (np.float32, {"scale_factor": 1000}, np.float64),
+}
+
+
+@pytest.mark.parametrize("write", [hdf5_with, lambda fill: zarr_with(fill, 2), lambda fill: zarr_with(fill, 3)])
+@pytest.mark.parametrize(("kind", "attributes", "found"), PACKED.values(), ids=PACKED)
+def test_packed_numbers_are_what_they_were(write, kind, attributes, found, tmp_path):
+    """An offset moves all manifolds away from the origin, through which hyperplanes go."""
+    stored = (10 * np.abs(LAYERS["V4"])).astype(kind)
+    stored[3, 2] = attributes.get("_FillValue", stored[3, 2])
+    layers, _ = read_activations(write(attributes)(tmp_path, {"labels": LABELS, "V4": stored}))
+    scale, offset = (float(np.ravel(attributes.get(*one))[0]) for one in (("scale_factor", 1), ("add_offset", 0)))
+    expected = stored * scale + offset
+    expected[3, 2] = np.nan if "_FillValue" in attributes else expected[3, 2]
+    np.testing.assert_allclose(layers["V4"], expected, rtol=1e-6)
+    # Attributes of zarr are JSON, where all numbers of floating point are double.
+    assert layers["V4"].dtype == (found if write is hdf5_with else np.result_type(found, np.float64))
+
+
+def test_xarray_unpacks_them_alike(tmp_path):
+    xarray, _ = pytest.importorskip("xarray"), pytest.importorskip("h5netcdf")
+    values = np.abs(LAYERS["V4"]).astype(float)
+    values[2, 1] = np.nan
+    packed = {"dtype": "int16", "scale_factor": 0.001, "add_offset": 2.0, "_FillValue": -32768}
+    data = xarray.Dataset({"V4": (("trial", "cell"), values), "labels": ("trial", LABELS)})
+    data.to_netcdf(tmp_path / "own.nc", engine="h5netcdf", encoding={"V4": packed})
+    with xarray.open_dataset(tmp_path / "own.nc", engine="h5netcdf") as opened:
+        expected = opened["V4"].to_numpy()
+    np.testing.assert_array_equal(read_activations(tmp_path / "own.nc", layers=["V4"])[0]["V4"], expected)
+
+
+@pytest.mark.parametrize("given", ["0.1", [0.1, 0.2], float("inf")])
+def test_a_scale_that_is_no_number_is_refused(given, tmp_path):
+    path = hdf5_with({"scale_factor": given})(tmp_path, {"labels": LABELS, "V4": LAYERS["V4"]})
+    with pytest.raises(ValueError, match="expected one number as the attribute scale_factor of array 'V4', got "):
+        read_activations(path)
 
 
 def test_a_folder_of_neither_is_refused(tmp_path):

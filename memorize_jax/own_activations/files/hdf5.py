@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
+from memorize_jax.own_activations.files.encoding import encoding_of
 from memorize_jax.own_activations.files.entry import Entries, Entry, Foreign, Opening, kind_of
-from memorize_jax.own_activations.files.fill_values import fill_values, filled_dtype, with_nan
 
 # Where MATLAB keeps what cells and objects point to.
 HIDDEN = ("#refs#", "#subsystem#")
@@ -62,10 +62,10 @@ def _plain(h5py: Any, item: Any) -> Entry:
         return Entry(item.shape, 64 * math.prod(item.shape or ()), "text", lambda: item.asstr()[()].astype(str))
     if item.shape is None:
         return Entry((), 0, "empty", _nothing)
-    fills = fill_values(item.attrs)
-    if fills and item.dtype.kind in "iuf":
-        size = filled_dtype(item.dtype).itemsize
-        return Entry(item.shape, size * item.size, "numbers", lambda: with_nan(item[()], fills))
+    encoding = encoding_of(item.attrs, name=item.name.lstrip("/"))
+    if encoding.changes and item.dtype.kind in "iuf":
+        size = encoding.decoded_dtype(item.dtype).itemsize
+        return Entry(item.shape, size * item.size, "numbers", lambda: encoding.decoded(item[()]))
     return Entry(item.shape, item.nbytes, kind_of(item.dtype), lambda: item[()])
 
 

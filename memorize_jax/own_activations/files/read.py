@@ -42,7 +42,8 @@ def read_activations(
     npz; a folder of npy files; HDF5 (datasets in groups are "group/dataset"); MATLAB, of all versions (fields
     of a structure are "structure/field"); zarr, of formats 2 and 3. Memory is checked before arrays are read, and no
     Python objects ever are. Where arrays of HDF5 and zarr have the attributes `_FillValue` or `missing_value`, as
-    those of netCDF have, the numbers that these name become NaN, and integers with such floating point.
+    those of netCDF have, the numbers that these name become NaN, and integers with such floating point; numbers with
+    `scale_factor` or `add_offset` become what they were before they were packed.
 
     Args:
       labels: name of the labels in the file, with or without the path to it; numbers, text, a cell array of text; a

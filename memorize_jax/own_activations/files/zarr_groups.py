@@ -7,8 +7,8 @@ import warnings
 
 import numpy as np
 
+from memorize_jax.own_activations.files.encoding import encoding_of
 from memorize_jax.own_activations.files.entry import Entries, Entry, Foreign, Opening, kind_of
-from memorize_jax.own_activations.files.fill_values import fill_values, filled_dtype, with_nan
 
 # A folder that holds one of these is a zarr group or array, of format 3 or 2.
 MARKS = ("zarr.json", ".zgroup", ".zarray")
@@ -31,9 +31,10 @@ def zarr_entries(path: pathlib.Path) -> Opening:
         if isinstance(item, zarr.Array):
             dtype = np.dtype(item.dtype)
             kind = "text" if dtype.kind == "O" else kind_of(dtype)
-            fills = fill_values(item.attrs)
-            size = filled_dtype(dtype).itemsize if fills and dtype.kind in "iuf" else dtype.itemsize
-            read = lambda name=name, item=item, fills=fills: with_nan(_read(name, item), fills)
+            encoding = encoding_of(item.attrs, name=name)
+            is_other = encoding.changes and dtype.kind in "iuf"
+            size = (encoding.decoded_dtype(dtype) if is_other else dtype).itemsize
+            read = lambda name=name, item=item, encoding=encoding: encoding.decoded(_read(name, item))
             found[name] = Entry(item.shape, math.prod(item.shape) * size, kind, read)
     yield found
 
