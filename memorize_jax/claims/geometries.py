@@ -41,15 +41,21 @@ def seen_by(evidence: Evidence, kind: str) -> Evidence:
     In the geometry `capacity`, `radius` and `dimension` are the kind's, NaN where it has none; `capacity_error`,
     `radius_error` and `dimension_error` are standard errors, those of draws and of examples together; `with_examples`
     says whether the latter are in them; `lacks` says why a capacity is missing. In the capacity check, `capacity` is
-    the theory's.
+    the theory's, and rows where that is only an upper bound are left out.
     """
     tables = dict(evidence.tables)
     if "geometry" in tables:
         tables["geometry"] = _geometry(evidence, kind)
     if "capacity_check" in tables:
-        theory = "joint_capacity" if kind == JOINT else "mean_field_capacity"
-        tables["capacity_check"] = tables["capacity_check"].assign(capacity=lambda rows: rows[theory])
+        tables["capacity_check"] = _check(tables["capacity_check"], kind)
     return evidence._replace(tables=tables)
+
+
+def _check(rows: pd.DataFrame, kind: str) -> pd.DataFrame:
+    if kind != JOINT:
+        return rows.assign(capacity=rows["mean_field_capacity"])
+    is_bound = rows["joint_status"].fillna(0).astype(int) & UPPER_BOUND > 0
+    return rows.assign(capacity=rows["joint_capacity"])[~is_bound]
 
 
 def _geometry(evidence: Evidence, kind: str) -> pd.DataFrame:

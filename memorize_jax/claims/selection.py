@@ -28,6 +28,7 @@ def evidence_of(statement: Statement, study: Study) -> Seeds:
     if ("width",) in (study.axes, statement.axes):
         if statement.axes != ("width",):
             raise NotTestable(SEVERAL_WIDTHS)
+        _require_widths_alone(tables, study.axes)
     elif study.axes:
         tables = _of_sweep(statement, study, tables)
     elif statement.axes:
@@ -53,6 +54,10 @@ def _of_sweep(statement: Statement, study: Study, tables: Mapping[str, pd.DataFr
         metrics = metrics[metrics[_SWEPT] == PAPERS_FRACTION]
         if metrics.empty:
             raise NotTestable("no run of the sweep has half of the labels permuted; judge its runs one by one")
+        # Seeds that were not trained yet are not left out: the others would be a selection.
+        if lacking := sorted(set(study.tables["metrics"]["seed"]) - set(metrics["seed"])):
+            lacks = f"seed {lacking[0]} has no run with permuted fraction {PAPERS_FRACTION:g}, as other seeds have"
+            raise NotTestable(f"{lacks}; resume the sweep")
     _require_alike(metrics, study.axes, bool(statement.axes))
     runs = metrics[["run", "seed", _SWEPT]].drop_duplicates()
     for name, table in tables.items():
@@ -63,6 +68,14 @@ def _of_sweep(statement: Statement, study: Study, tables: Mapping[str, pd.DataFr
                 made_by = study.command(name, study.workdir / str(run))
                 raise NotTestable(f"{which} has no table {name}; make it with: {made_by}")
     return {name: table[table["run"].isin(runs["run"])] for name, table in tables.items()}
+
+
+def _require_widths_alone(tables: Mapping[str, pd.DataFrame], axes: Iterable[str]) -> None:
+    """Raises NotTestable if networks of several widths differ in something else too."""
+    for table in tables.values():
+        others = [name for name in axes if name not in ("width", "seed") and table[name].nunique(dropna=False) > 1]
+        if others:
+            raise NotTestable(f"the networks differ in more than their width, in {', '.join(others)}")
 
 
 def _require_alike(metrics: pd.DataFrame, axes: Iterable[str], many_fractions: bool) -> None:

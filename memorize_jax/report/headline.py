@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from memorize_jax.claims.evidence import LEARNED, MEMORIZED
+from memorize_jax.claims.evidence import LEARNED, not_memorized
 from memorize_jax.claims.manifolds import NEAR_BOUND
 from memorize_jax.figures.bound import lower_bound
 from memorize_jax.figures.joint import is_bound
@@ -25,17 +25,20 @@ def _happened(study):
     if not share > 0 or end["permuted"] != end["permuted"]:
         return f"Trained on {study.dataset} with the labels as they are, {who} went on to epoch {last}{tested}."
     shuffled = f"Trained on {study.dataset} with {_share(share)} of the labels shuffled, {who}"
+    is_memorized = not not_memorized(end["permuted"], end["restored"], who)
     by_heart = f"memorized {_percent(end['permuted'])} of the shuffled labels by epoch {last}"
+    # Some examples carry the label they were given by chance.
+    given = f"gave {_percent(end['permuted'])} of them the label they were assigned at epoch {last}"
     if share == 1:
-        return f"{shuffled} {by_heart}{tested}."
+        return f"{shuffled} {by_heart if is_memorized else given}{tested}."
     true = f"{_percent(found.peak['restored'])} of the examples with shuffled labels"
     if found.peak["restored"] - found.start["restored"] < LEARNED:
         little = f"at most {true} had their true label at any epoch"
-        where = f", {place}" if end["permuted"] >= MEMORIZED and (place := _where(study)) else ""
-        return f"{shuffled} {by_heart}{where}{tested}; {little}."
+        where = f", {place}" if is_memorized and (place := _where(study)) else ""
+        return f"{shuffled} {by_heart if is_memorized else given}{where}{tested}; {little}."
     understood = f"first learned what is true, giving {true} their true label"
-    if end["permuted"] < MEMORIZED:
-        return f"{shuffled} {understood}, and had {by_heart}{tested}."
+    if not is_memorized:
+        return f"{shuffled} {understood}, and {given}{tested}."
     where = f", {place}" if (place := _where(study)) else ""
     return f"{shuffled} {understood}, and then {by_heart}{where}{tested}."
 

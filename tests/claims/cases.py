@@ -137,7 +137,7 @@ STATEMENTS = {one.name: one for one in registry.statements()}
 U, P, R, T = ({"group": group} for group in ("unpermuted", "permuted", "restored", "test"))
 B, F, FIRST, THIRD, LAST = {"epoch": BEST}, {"epoch": FINAL}, *({"layer": f"linear{own}"} for own in (1, 3, 5))
 START, FOURTH, DEP, IND, FULL = {"epoch": 0}, {"layer": "linear4"}, *({"part": own} for own in ("dep", "ind", "full"))
-NONE, HALF, ALL = ({"permuted_fraction": fraction} for fraction in (0.0, 0.5, 1.0))
+NONE, HALF, MOST, ALL = ({"permuted_fraction": fraction} for fraction in (0.0, 0.5, 0.8, 1.0))
 RISEN = {"epoch": tuple(range(6, 17))}
 BEFORE, WRONG, RETRAINED = {"layer": "conv15"}, {"is_permuted": True}, {"retrained_epochs": 7}
 # Table -> statement, column, new value (or factor), where, and what is measured then: not enough.
@@ -154,7 +154,13 @@ FAILS = {
         ("original_labels_fall_less", "test_accuracy", 0.45, NONE | F, 1.5),
         ("little_noise_descends_once", "test_accuracy", 0.4, NONE | RISEN, 0.1 / 0.02),
         ("some_noise_descends_twice", "test_accuracy", 0.5, HALF | RISEN, 0.0),
-        ("much_noise_is_best_stopped_early", "test_accuracy", 0.29, ALL | {"epoch": tuple(range(17, 40))}, 0.01 / 0.02),
+        (
+            "much_noise_is_best_stopped_early",
+            "test_accuracy",
+            0.29,
+            MOST | {"epoch": tuple(range(17, 40))},
+            0.01 / 0.02,
+        ),
         ("layers_know_more_than_the_output", "test_accuracy", 0.7, F, 0.05),
     ],
     "geometry": [

@@ -193,7 +193,12 @@ def _capacity_check(layers):
         for layer, (epoch, joint, mean_field) in [*found.items(), ("input", (FINAL, 1.02, 1.5))]
     ]
     return pd.DataFrame(rows).assign(
-        group="test", simulated_capacity=1.0, simulated_standard_error=0.01, bound=0, examples_per_class=50
+        group="test",
+        simulated_capacity=1.0,
+        simulated_standard_error=0.01,
+        bound=0,
+        joint_status=0,
+        examples_per_class=50,
     )
 
 
@@ -291,7 +296,7 @@ def fractions(seeds=(0,), *, model="mlp") -> Study:
 
 
 # Permuted fraction -> test error at the epochs 0 and 1, 2 to 5, 6 to 16, 17 to 39.
-OVER_EPOCHS = {0.0: (0.9, 0.5, 0.4, 0.4), 0.5: (0.9, 0.5, 0.6, 0.45), 1.0: (0.9, 0.7, 0.85, 0.8)}
+OVER_EPOCHS = {0.0: (0.9, 0.5, 0.4, 0.4), 0.5: (0.9, 0.5, 0.6, 0.45), 0.8: (0.9, 0.7, 0.85, 0.8)}
 
 
 def over_epochs(seeds=(0,)) -> Study:

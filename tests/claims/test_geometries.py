@@ -48,6 +48,18 @@ def test_separability_is_judged_by_joint_capacity_with_mean_field_beside():
     assert claim.reason.endswith("; judged by joint capacity; by mean-field capacity (K = 2 to 3): 0.6")
 
 
+def test_of_joint_capacities_that_are_only_bounds_nothing_is_compared():
+    """Joint capacity is off by 2 % at the input and by 4 and 100 % at the first two layers."""
+    base = edited(study(), "capacity_check", "joint_status", BOUND, layer=("linear1", "linear2"))
+    assert judged("theory_matches_simulation", base).measured == pytest.approx(0.02)
+    assert (
+        judged(
+            "theory_matches_simulation", edited(base, "capacity_check", "joint_status", BOUND, layer="input")
+        ).verdict
+        == "not testable"
+    )
+
+
 def test_what_mean_field_cannot_say_is_not_shown():
     base = edited(study(), "geometry", "capacity", np.nan, **PERMUTED)
     claim = judged("permuted_at_lower_bound", base)

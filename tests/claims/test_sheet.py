@@ -181,6 +181,16 @@ def test_runs_of_different_settings_are_not_compared(name):
     )
 
 
+@pytest.mark.parametrize("name", ["training_is_fitted", "permuted_at_lower_bound"])
+def test_a_seed_of_a_sweep_that_has_other_fractions_only_is_not_left_out(name):
+    """As where a sweep was interrupted."""
+    base = fractions(seeds=(0, 1))
+    for table in ("metrics", "geometry"):
+        base = without(base, table, permuted_fraction=0.5, seed=1)
+    reason = "seed 1 has no run with permuted fraction 0.5, as other seeds have; resume the sweep"
+    assert (judged(name, base).verdict, judged(name, base).reason) == ("not testable", reason)
+
+
 MEASURED_OTHERWISE = (
     "geometry of run run0.5 was measured with other settings than that of run run0.0: examples_per_class=25 "
     "(there: 50); measure all of them again with the same"

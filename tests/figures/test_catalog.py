@@ -91,6 +91,11 @@ NO_JOINT = "no joint geometry; measure it with: python -m experiments.geometry -
 SHARES = "groups were weighted by their shares.*; measure with: .* --gradient_weighting=subset"
 SIMILAR = RUN.tables["similarity"]
 ONE_COMPARED = SIMILAR.query("epoch_a == 2 or (epoch_a == 16 and epoch_b == 2)")
+WIDTHS = invented.descent()
+OF_TWO_FRACTIONS = changed(
+    WIDTHS._replace(axes=("width", "permuted_fraction")),
+    double_descent=WIDTHS.tables["double_descent"].assign(permuted_fraction=lambda rows: 0.1 * (1 + rows.index % 2)),
+)
 OF_FOUR = grid(dict.fromkeys("abcd", (1, 2)))
 OBSTACLES = [
     ("few_shot", without_final_epoch(), "few_shot was not measured at epoch 16; measure it with: .*=best,final"),
@@ -152,6 +157,7 @@ OBSTACLES = [
     ("memorization_by_layer", OF_FOUR, "varies a, b, c, d; at most 3 can be told apart"),
     ("memorization_by_layer", SWEEP, "permuted fraction 0 and permuted .* 1 .the network learned too little"),
     ("fig4e", RUN, "python -m experiments.double_descent --workdir=FOLDER"),
+    ("fig4e", OF_TWO_FRACTIONS, "the networks differ also in permuted_fraction; draw those of each alone"),
     ("figa2", invented.shown(), "the network has one hidden layer, so none is earlier than the last"),
     ("figa3", invented.shown(), "its data are digits, not the synthetic spheres"),
     ("fig1a", invented.shown(dataset="spheres"), "its examples are points, not images"),

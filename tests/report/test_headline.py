@@ -2,7 +2,7 @@ import pytest
 
 from memorize_jax.geometry.status import BOUND
 from memorize_jax.report.headline import headline
-from tests.claims.invented import BEST, FINAL, edited, no_permuted, study
+from tests.claims.invented import BEST, FINAL, edited, judged, no_permuted, study
 
 SPACE = "\N{NO-BREAK SPACE}"
 
@@ -75,9 +75,20 @@ def test_an_upper_bound_is_not_the_largest_capacity(joint, mean_field, bounded, 
 
 
 def test_one_that_stopped_before_and_one_without_permuted_labels():
-    assert "and had memorized 30" in headline(edited(study(), "metrics", "permuted_accuracy", 0.3, epoch=FINAL))
+    stopped = headline(edited(study(), "metrics", "permuted_accuracy", 0.3, epoch=FINAL)).replace(SPACE, " ")
+    assert f"true label, and gave 30 % of them the label they were assigned at epoch {FINAL}, while" in stopped
     clean = no_permuted(study())._replace(permuted_fraction=0.0)
     assert headline(clean).startswith("Trained on digits with the labels as they are, this network went on to epoch")
+
+
+@pytest.mark.parametrize(("permuted", "restored"), [(0.52, 0.48), (0.1, 0.95), (0.9, 0.7)])
+def test_what_chance_assigns_is_not_said_to_be_memorized(permuted, restored):
+    """Of two classes half of the labels, of ten a tenth; as the claims have it."""
+    base = edited(study(), "metrics", "permuted_accuracy", permuted, epoch=FINAL)
+    base = edited(base, "metrics", "restored_accuracy", restored, epoch=FINAL)
+    for fraction in (0.5, 1.0):
+        assert "memorized" not in headline(base._replace(permuted_fraction=fraction))
+    assert "before the network memorized" in judged("last_layer_recovers", base).reason
 
 
 def test_one_that_never_learned_what_is_true_is_not_said_to():

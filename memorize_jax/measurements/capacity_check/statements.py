@@ -23,11 +23,12 @@ def _theory_matches_simulation(evidence):
     # Training leaves the input as it is: at a second epoch it is the same measurement.
     key = [name for name in ("run", "layer", "group") if name in check]
     check = check[(check["layer"] != "input") | ~check.duplicated(key)]
-    # Where the simulated capacity is only a bound there is nothing to agree with.
+    # Where a capacity is only a bound there is nothing to agree with.
     check = check[check["bound"] == 0].dropna(subset="simulated_capacity")
     if check.empty:
-        raise NotTestable("no capacity could be simulated")
-    if check["capacity"].isna().all():
+        raise NotTestable("no capacity was simulated, or those that were are only bounds")
+    if (lacking := check[check["capacity"].isna()]).any(axis=None):
         made_by = command("capacity_check", evidence.folder)
-        raise NotTestable(f"no joint capacity beside the simulated one; make the table again with: {made_by}")
+        where = "" if len(lacking) == len(check) else f" at {', '.join(lacking['layer'].unique())}"
+        raise NotTestable(f"no joint capacity beside the simulated one{where}; make the table again with: {made_by}")
     return float((check["capacity"] / check["simulated_capacity"] - 1).abs().median())

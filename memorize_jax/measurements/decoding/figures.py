@@ -2,7 +2,16 @@
 
 import numpy as np
 
-from memorize_jax.figures.curves import between_note, draw_mean, epoch_range, heading, interpolated, seeds_note, subject
+from memorize_jax.figures.curves import (
+    between_note,
+    draw_curve,
+    draw_mean,
+    epoch_range,
+    heading,
+    interpolated,
+    seeds_note,
+    subject,
+)
 from memorize_jax.figures.figure import Figure, not_measured
 from memorize_jax.figures.style import (
     MARKER_CYCLE,
@@ -94,15 +103,17 @@ def draw_decoding_dynamics(study: Study) -> Drawing:
         curves.append((decoding[decoding["method"] == "network"], style))
         for rows, style in curves:
             if len(rows):
-                wide = interpolated(rows, "epoch", "test_accuracy")
-                starts += list(wide.columns[:1])
-                counts.append(draw_mean(axis, wide.columns, wide, level=LEVEL, scale=100, **style))
+                curve = interpolated(rows, "epoch", "test_accuracy")
+                starts += list(curve.values.columns[:1])
+                counts.append(draw_curve(axis, curve, level=LEVEL, scale=100, **style))
         epoch_axis(axis, decoding["epoch"].max(), first=min(starts))
         axis.set_title(text, fontsize=10)
     axes[0].set_ylabel("accuracy on test (%)")
     legend_below(figure, axes[:1], 6, fontsize=8.5)
     title = f"subspaces of 99 % of the variance: {subject(study)}"
-    heading(figure, title, seeds_note(study, LEVEL, min(counts)), between_note(decoding, "epoch"))
+    of_curves = decoding[decoding["method"].isin(["masc", "edited_network", "network"])]
+    between = between_note(of_curves, "epoch", "test_accuracy", ("method", "labels", "layer"))
+    heading(figure, title, seeds_note(study, LEVEL, min(counts)), between)
     return figure
 
 
@@ -119,7 +130,7 @@ def _obstacle_of_dynamics(study: Study) -> str:
         rows = decoding[
             (decoding["method"] == "masc") & (decoding["layer"] == layer) & (decoding["labels"] == "assigned")
         ]
-        count = interpolated(rows, "epoch", "test_accuracy").shape[1]
+        count = interpolated(rows, "epoch", "test_accuracy").values.shape[1]
         if count < 2:
             epochs = f"{count} epoch{'' if count == 1 else 's'}{' of all seeds' if len(study.seeds) > 1 else ''}"
             found = f"{layer} was read at {epochs}, and a curve needs two"
@@ -141,8 +152,8 @@ FIGURES = (
     Figure(
         "decoding_epochs",
         "What probes read while the network trains",
-        "Early layers keep what they know of the true labels when the network, dashed, loses it to memorization. The "
-        "dotted line is the network with its last layer replaced. Not in the paper.",
+        "Where the network, dashed, loses to memorization what it knew of the true labels, a layer whose curve stays "
+        "up keeps it. The dotted line is the network with its last layer replaced. Not in the paper.",
         ("decoding",),
         draw_decoding_dynamics,
         _obstacle_of_dynamics,

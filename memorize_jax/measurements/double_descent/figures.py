@@ -92,8 +92,15 @@ def _width(width, moments, left_out):
     return str(width) if set(own) == set(moments) else f"{width} ({own[0]} epoch only)"
 
 
+def _obstacle(study: Study, *, columns: tuple[str, ...]) -> str:
+    table = study.tables["double_descent"]
+    others = [name for name in study.axes if name not in ("width", "seed") and table[name].nunique(dropna=False) > 1]
+    return f"the networks differ also in {', '.join(others)}; draw those of each alone" if others else ""
+
+
 def _entry(name, title, look_for, *columns):
-    figure = Figure(name, title, look_for, ("double_descent",), draw_double_descent, axes=("width",), remark=_remark)
+    needs, axes = ("double_descent",), ("width",)
+    figure = Figure(name, title, look_for, needs, draw_double_descent, _obstacle, axes, remark=_remark)
     return figure.of(columns=columns)
 
 

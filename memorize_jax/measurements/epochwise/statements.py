@@ -32,11 +32,15 @@ def _curves(evidence: Evidence) -> pd.DataFrame:
         reason = _too_short(fitted, last) if fitted is not None else _not_fitted(own)
         if not reason and not found:
             # A network that learns nothing does not descend twice either.
-            reason = CONDITIONS["learned"](evidence._replace(tables={"metrics": own}))
+            reason = _learned_nothing(evidence, own)
         if reason:
             raise NotTestable(f"permuted fraction {fraction:g}: {reason}")
         found[fraction] = error_curves(own).iloc[0].rename("error").to_frame().assign(fitted=fitted)
     return pd.concat(found)
+
+
+def _learned_nothing(evidence: Evidence, metrics: pd.DataFrame) -> str:
+    return CONDITIONS["learned"](evidence._replace(tables={"metrics": metrics}))
 
 
 def _not_fitted(metrics: pd.DataFrame) -> str:
@@ -51,18 +55,18 @@ def _too_short(fitted: int, last: int) -> str:
     return f"the labels were fitted at epoch {fitted} and training ended at {last}; train {LONG_ENOUGH} times as long"
 
 
-def _by_fraction(seeds: Sequence[pd.DataFrame]) -> list[np.ndarray]:
-    """Smoothed curves [seeds, epochs] of every fraction, in order, of the epochs that all seeds have.
+def _by_fraction(seeds: Sequence[pd.DataFrame]) -> dict[float, np.ndarray]:
+    """Fraction -> smoothed curves [seeds, epochs], of the epochs that all seeds have; fractions in order.
 
     Raises NotTestable where these epochs are too few for the seed that fits its labels last.
     """
     together = pd.concat([own["error"] for own in seeds], axis="columns").dropna()
-    curves = []
+    curves = {}
     for fraction, own in together.groupby(level=0):
         latest, last = max(int(seed.loc[fraction, "fitted"].iloc[0]) for seed in seeds), own.index[-1][1]
         if reason := _too_short(latest, last):
             raise NotTestable(f"permuted fraction {fraction:g}: in the epochs that all seeds have, {reason}")
-        curves.append(smoothed(own.to_numpy().T))
+        curves[fraction] = smoothed(own.to_numpy().T)
     return curves
 
 
@@ -72,16 +76,18 @@ def _moves(curves: np.ndarray) -> np.ndarray:
 
 
 def _at_least_noise(seeds: Sequence[pd.DataFrame]) -> np.ndarray:
-    return _moves(_by_fraction(seeds)[0])
+    least, *_ = _by_fraction(seeds).values()
+    return _moves(least)
 
 
 def _at_middle_noise(seeds: Sequence[pd.DataFrame]) -> np.ndarray:
-    middle = map(_moves, _by_fraction(seeds)[1:-1])
-    return max(middle, key=lambda found: found.mean(axis=0).min())
+    _, *middle, _ = _by_fraction(seeds).values()
+    return max(map(_moves, middle), key=lambda found: found.mean(axis=0).min())
 
 
 def _rise_at_most_noise(seeds: Sequence[pd.DataFrame]) -> np.ndarray:
-    curves = _by_fraction(seeds)[-1]
+    found = _by_fraction(seeds)
+    curves = found[max(fraction for fraction in found if fraction < 1)]
     best = curves.mean(axis=0).argmin()
     return (curves[:, -1:] - curves[:, [best]]) / LEAST_ACCURACY
 
@@ -120,10 +126,15 @@ def _some_noise_descends_twice(evidence):
 @stated(
     SOURCE,
     "With much label noise early stopping stays best.",
-    "test error at the end less the lowest of any epoch, in units of two points, at the largest permuted fraction; "
-    "mean over seeds and over the epochs from e / 1.25 to 1.25 e",
+    "test error at the end less the lowest of any epoch, in units of two points, at the largest permuted fraction "
+    "below 1, with which there is something to learn; mean over seeds and over the epochs from e / 1.25 to 1.25 e",
     above(1, TWO_POINTS),
     over_seeds=_rise_at_most_noise,
 )
 def _much_noise_is_best_stopped_early(evidence):
-    return _curves(evidence)
+    curves, metrics = _curves(evidence), evidence.tables["metrics"]
+    fractions = metrics["permuted_fraction"]
+    most = fractions[fractions < 1].max()
+    if reason := _learned_nothing(evidence, metrics[fractions == most]):
+        raise NotTestable(f"permuted fraction {most:g}: {reason}")
+    return curves

@@ -9,7 +9,7 @@ from memorize_jax.figures.curves import heading, mean_note, subject
 from memorize_jax.figures.figure import Figure
 from memorize_jax.figures.heat import Means, by_layer_and_epoch, draw_heat, layer_names, limits, too_few_columns
 from memorize_jax.figures.style import Drawing, drawn, subplots
-from memorize_jax.measurements.gradients.ratios import RATIOS, Part
+from memorize_jax.measurements.gradients.ratios import RATIOS, Part, is_weighted
 from memorize_jax.studies.study import Study
 
 GROUPS = ("all", "unpermuted", "permuted")
@@ -32,13 +32,8 @@ def _means(study: Study, logarithms: pd.Series) -> Means:
     return by_layer_and_epoch(study, logarithms.rename("log").reset_index(), "log")
 
 
-def _is_weighted(study):
-    """Whether groups have the share of their examples as a factor, its square in squared norms."""
-    return bool((study.tables["gradients"]["weighting"] != "subset").any())
-
-
 def _heading(figure, study, what, fewest, *, weighted=False):
-    weighting = "groups weighted by their shares of the examples" if weighted and _is_weighted(study) else ""
+    weighting = "groups weighted by their shares of the examples" if weighted and is_weighted(study) else ""
     heading(figure, what, subject(study), weighting, mean_note(study, fewest))
 
 
@@ -100,7 +95,7 @@ def _obstacle(study, groups, is_ratio):
     lacking = [group for group in groups if group not in there]
     if lacking:
         return f"there are no {lacking[0]} examples"
-    if is_ratio and len(groups) > 1 and _is_weighted(study):
+    if is_ratio and len(groups) > 1 and is_weighted(study):
         ask = f"{study.command('gradients')} --gradient_weighting=subset"
         return f"groups were weighted by their shares, which makes their sizes part of the ratio; measure with: {ask}"
     return too_few_columns(study, "gradients", 1)
@@ -108,7 +103,7 @@ def _obstacle(study, groups, is_ratio):
 
 def _remark(study, groups, is_ratio):
     # Within a group the shares cancel, and all examples have none.
-    if is_ratio or groups == ("all",) or not _is_weighted(study):
+    if is_ratio or groups == ("all",) or not is_weighted(study):
         return ""
     return (
         "Groups are weighted by their shares of the training examples, so norms of different groups differ by the "
@@ -140,15 +135,15 @@ FIGURES = (
     _norm(
         "a",
         "all",
-        "No row turns dark toward the early layers: gradients do not vanish there, so vanishing is not why early "
-        "layers do not memorize. A, B and C share a color scale.",
+        "In the paper no row turns dark toward the early layers: gradients do not vanish there, so vanishing is not "
+        "why early layers do not memorize. A, B and C share a color scale.",
     ),
-    _norm("b", "unpermuted", "Examples that kept their label: their gradient leads early in training."),
+    _norm("b", "unpermuted", "Examples that kept their label: in the paper their gradient leads early in training."),
     _norm(
         "c",
         "permuted",
-        "Examples with permuted labels: toward the end they contribute as much as the others, and more where "
-        "memorizing is not yet done.",
+        "Examples with permuted labels: in the paper they contribute as much as the others toward the end, and more "
+        "where memorizing is not yet done.",
     ),
     _ratio(
         "d",
@@ -166,19 +161,20 @@ FIGURES = (
         "f",
         "Label-dependent part, unpermuted against permuted examples",
         "label-dependent part: unpermuted / permuted examples",
-        "Green early in training: the labels of unpermuted examples are what the network learns first.",
+        "Green, as in the paper early in training: what the network learns first are the labels of unpermuted "
+        "examples.",
     ),
     _ratio(
         "g",
         "Label-independent part, unpermuted against permuted examples",
         "label-independent part: unpermuted / permuted examples",
-        "Nearly white throughout: without their labels the two kinds of examples are alike.",
+        "White where the two kinds of examples are alike without their labels, in the paper nearly throughout.",
     ),
     _entry(
         "figa1",
         "The two parts of the gradient",
-        "The label-dependent part of permuted examples is close to nothing early in training, and both parts grow "
-        f"toward the end, where they cancel each other. {OF_FORM}",
+        "In the paper the label-dependent part of permuted examples is close to nothing early in training, and both "
+        f"parts grow toward the end, where they cancel each other. {OF_FORM}",
         draw_parts,
         GROUPS[1:],
     ),

@@ -1,16 +1,18 @@
 """What the report says of the gradients."""
 
 import pathlib
+from collections.abc import Mapping
 
 import pandas as pd
 
-from memorize_jax.measurements.gradients.ratios import RATIOS, RatioRange, ratio_range
+from memorize_jax.figures.curves import epoch_range
+from memorize_jax.measurements.gradients.ratios import RATIOS, RatioRange, is_weighted, ratio_range
 from memorize_jax.pages.section import Section
 from memorize_jax.pages.views import Number, make_view
 from memorize_jax.studies.study import Study
 
 # Column of the table -> letter of figure 5, title.
-COLUMNS = {
+COLUMNS: Mapping[str, tuple[str, str]] = {
     "dep_ind_unpermuted": ("d", "unpermuted: dep / ind"),
     "dep_ind_permuted": ("e", "permuted: dep / ind"),
     "dep": ("f", "dep: unpermuted / permuted"),
@@ -18,14 +20,26 @@ COLUMNS = {
 }
 
 
+# Letters of ratios between groups: where groups are weighted by their shares, these say how large the groups are.
+BETWEEN = tuple(letter for letter, (above, below) in RATIOS.items() if above[0] != below[0])
+WEIGHTED = (
+    "Groups were weighted by their shares of the examples, so ratios between groups are left out; measure with "
+    "--gradient_weighting=subset."
+)
+
+
 def _facts(study: Study) -> dict:
     """The words on figure 5: ranges of ratios over layers, and over seeds where there are several."""
     table = study.tables["gradients"]
     table = table[table["form"] == "eq15"]
     first, last = table.groupby("seed")["epoch"].min(), table.groupby("seed")["epoch"].max()
+    weighted = is_weighted(study)
     return {
-        "first": _pooled(table, first, "f"),
-        "last": _pooled(table, last, "f"),
+        "first": None if weighted else _pooled(table, first, "f"),
+        "last": None if weighted else _pooled(table, last, "f"),
+        "weighted": WEIGHTED if weighted else "",
+        "first_epoch": epoch_range(first.unique()),
+        "last_epoch": epoch_range(last.unique()),
         "unpermuted": _pooled(table, first, "d"),
         "permuted": _pooled(table, first, "e"),
         "num_seeds": len(first),
@@ -57,9 +71,12 @@ def _gradients(study):
                 there = above in norms and below in norms
                 found[name] = (norms[above] / norms[below]).to_numpy() if there else float("nan")
             parts.append(found)
-    numbers = {name: Number(title, ".3g") for name, (_, title) in COLUMNS.items()}
+    weighted = is_weighted(study)
+    shown = {name: title for name, (letter, title) in COLUMNS.items() if not (weighted and letter in BETWEEN)}
+    numbers = {name: Number(title, ".3g") for name, title in shown.items()}
     texts = {"moment": "epoch measured", "layer": "layer"}
     note = "Ratios of squared norms of the label-dependent (dep) and label-independent (ind) parts, equation 15."
+    note = f"{note} {WEIGHTED}" if weighted else note
     title = "Gradients"
     return make_view("gradients", title, pd.concat(parts), texts, numbers, note=note, whole=study.tables["gradients"])
 

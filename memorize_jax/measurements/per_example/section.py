@@ -4,12 +4,15 @@ import pathlib
 
 import pandas as pd
 
+from memorize_jax.claims.evidence import not_memorized
+from memorize_jax.claims.statement import NOTICEABLE
 from memorize_jax.figures.curves import epoch_range
 from memorize_jax.measurements.per_example.epoch_lists import missing_epochs
 from memorize_jax.measurements.per_example.figures import example_groups
 from memorize_jax.measurements.per_example.rankings import most_and_least_memorized
 from memorize_jax.pages.section import Section
 from memorize_jax.pages.views import Number, if_there, make_view
+from memorize_jax.studies.accuracies import story
 from memorize_jax.studies.study import Study
 
 # Rows of the table on the page; the whole is there to download.
@@ -42,12 +45,18 @@ def _facts(study: Study) -> dict:
         "epochs": f"{epoch_range(table['num_epochs'].unique())} epochs",
         "learned": {name: _when(own, study) for name, own in medians.items()} if is_known else None,
         "auroc": None if means.isna().any() else {score: f"{value:.3f}" for score, value in means.items()},
-        "change_places": bool(
-            means["loss_best"] > means["prediction_depth_best"]
-            and means["prediction_depth_final"] > means["loss_final"]
-        ),
+        "change_places": _change_places(study, means),
         "missing": missing_epochs(study),
     }
+
+
+def _change_places(study: Study, auroc: pd.Series) -> bool:
+    """Whether the loss told wrong labels clearly better before the network memorized, and the depth afterward."""
+    end = story(study).end
+    if not_memorized(end["permuted"], end["restored"], "the network"):
+        return False
+    leads = auroc["loss_best"] - auroc["prediction_depth_best"], auroc["prediction_depth_final"] - auroc["loss_final"]
+    return bool(min(leads) > NOTICEABLE)
 
 
 def _when(medians: pd.Series, study: Study) -> str:

@@ -16,7 +16,8 @@ class Recovery(NamedTuple):
     """What rewinding a layer, or a set of layers, to its best epoch wins back.
 
     Attributes:
-      share: of the difference between the peak of training and the final network: 1 undoes the memorizing.
+      share: of the difference between the peak of training and the final network: 1 undoes the memorizing; 0 where no
+        rewound network is better than the final one, to which rewinding changes nothing.
     """
 
     layer: str
@@ -79,7 +80,7 @@ def rewinding_effect(
     recoveries = []
     for layer, rows in rewinding.groupby("layer", sort=False):
         top = rows.loc[rows[column].idxmax()]
-        share = (top[column] - final) / (peak - final)
+        share = max(0.0, (top[column] - final) / (peak - final))
         recoveries.append(Recovery(str(layer), int(top["rewind_epoch"]), float(top[column]), float(share)))
     share_of = {recovery.layer: recovery.share for recovery in recoveries}
     early, late = thirds(hidden)

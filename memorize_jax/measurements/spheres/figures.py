@@ -75,8 +75,8 @@ FIGURES = (
         "figa3",
         "The synthetic spheres",
         "Classes 0 and 1 have opposite centers on feature 0, where a threshold tells most, not all, of their examples "
-        "apart; the other features tell nothing. The network still learns: test accuracy peaks and falls again while "
-        "the permuted examples are memorized.",
+        "apart; the other features tell nothing. In the paper the network still learns: test accuracy peaks and falls "
+        "again while the permuted examples are memorized.",
         ("spheres", "metrics"),
         draw_spheres,
         _obstacle,

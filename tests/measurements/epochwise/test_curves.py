@@ -1,6 +1,7 @@
 """Test error over epochs: smoothing against a loop, turns and the table of a report by hand."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from memorize_jax.claims.shapes import descents
@@ -57,10 +58,23 @@ def test_the_report_has_the_turns_of_every_fraction():
 def test_labels_fitted_at_epoch_0_are_fitted_and_one_seed_that_never_fits_them_leaves_no_epoch():
     base = over_epochs((0, 1))
     metrics = base.tables["metrics"]
-    of_second_seed = metrics["permuted_fraction"].map({0.0: 0, 0.5: 10, 1.0: 99})
+    of_second_seed = metrics["permuted_fraction"].map({0.0: 0, 0.5: 10, 0.8: 99})
     since = of_second_seed.where(metrics["seed"] == 1, 0)
     fitted = metrics.assign(train_accuracy=(metrics["epoch"] >= since) * 1.0)
     np.testing.assert_array_equal(turns(base._replace(tables={"metrics": fitted}))["fitted_epoch"], [0, 10, np.nan])
+
+
+def test_where_all_labels_are_permuted_there_is_nothing_to_stop_early_for():
+    """Error there is that of chance at every epoch; the largest fraction below 1 is judged."""
+    base = over_epochs()
+    metrics = base.tables["metrics"]
+    nothing = metrics[metrics["permuted_fraction"] == 0.8].assign(
+        permuted_fraction=1.0, test_accuracy=0.1, run="run1.0"
+    )
+    together = base._replace(tables={"metrics": pd.concat([metrics, nothing], ignore_index=True)})
+    for study in (base, together):
+        claim = judged("much_noise_is_best_stopped_early", study)
+        assert (claim.verdict, claim.measured) == ("holds (one seed)", pytest.approx(5.0))
 
 
 def test_every_part_must_be_above_the_threshold():

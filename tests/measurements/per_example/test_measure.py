@@ -184,6 +184,31 @@ def test_what_half_of_a_group_never_learns_has_no_epoch(seeds, mislabeled, said)
     assert facts["learned"] == (said and {"unpermuted": "by epoch 1", "mislabeled": said})
 
 
+@pytest.mark.parametrize(
+    ("permuted", "scores", "said"),
+    [
+        (0.9, {"loss_best": 0.9, "prediction_depth_best": 0.6, "loss_final": 0.6, "prediction_depth_final": 0.9}, True),
+        (
+            0.9,
+            {"loss_best": 0.9004, "prediction_depth_best": 0.9, "loss_final": 0.9, "prediction_depth_final": 1},
+            False,
+        ),
+        (
+            0.3,
+            {"loss_best": 0.9, "prediction_depth_best": 0.6, "loss_final": 0.6, "prediction_depth_final": 0.9},
+            False,
+        ),
+    ],
+)
+def test_scores_change_places_by_more_than_chance_and_in_a_network_that_memorized(seeds, permuted, scores, said):
+    study = open_study(seeds)
+    auroc, metrics = study.tables["per_example_auroc"], study.tables["metrics"]
+    auroc = auroc.assign(auroc=auroc["score"].map(scores).fillna(0.5))
+    metrics = metrics.assign(permuted_accuracy=permuted, restored_accuracy=0.1)
+    tables = study.tables | {"per_example_auroc": auroc, "metrics": metrics}
+    assert MEASUREMENT.section.facts(study._replace(tables=tables))["change_places"] == said
+
+
 def test_a_seed_without_a_score_is_in_no_mean_over_seeds(seeds):
     study = open_study(seeds)
     auroc = study.tables["per_example_auroc"]

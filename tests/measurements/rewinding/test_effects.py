@@ -43,6 +43,18 @@ def test_late_layers_that_win_back_little_or_less_than_early_ones_do_not_recover
     assert effect.early_recovers == (first >= 0.1)
 
 
+def test_a_layer_that_makes_it_worse_at_every_epoch_wins_back_nothing():
+    """As where only the first epoch was rewound to; the final network itself would win back 0."""
+    shares = {"conv1": -1.0, "conv2": 0.25, "conv3": -0.25}
+    rows = rewinding(shares)
+    effect = rewinding_effect(rows[rows["rewind_epoch"] == 1], METRICS, "test", HIDDEN)
+    assert {found.layer: found.share for found in effect.recoveries} == pytest.approx(
+        {"conv1": 0.0, "conv2": 0.25, "conv3": 0.0}
+    )
+    assert effect.recoveries[0].accuracy == pytest.approx(0.1)
+    assert (effect.early_share, effect.late_share, effect.late_recovers) == (0.0, 0.0, False)
+
+
 def test_where_nothing_was_lost_there_is_no_effect():
     assert rewinding_effect(rewinding({"conv1": 0.5, "linear2": 0.5}), METRICS[:2], "test", ("conv1",)) is None
 
