@@ -7,9 +7,10 @@ import pandas as pd
 
 from memorize_jax.explorer.course import rewinding, training
 from memorize_jax.explorer.encodings import apart, beside
-from memorize_jax.explorer.explored import GROUPS, REWOUND, Explored
+from memorize_jax.explorer.explored import Explored
 from memorize_jax.explorer.geometry import curves_by_layer, map_of_layers, small_maps
 from memorize_jax.explorer.layout import LAYOUTS, Layout
+from memorize_jax.explorer.rows import GROUPS, REWOUND
 from memorize_jax.explorer.vega import altair
 
 ALL = "all layers"

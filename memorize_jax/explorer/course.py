@@ -3,8 +3,9 @@
 from typing import Any
 
 from memorize_jax.explorer import encodings as enc
-from memorize_jax.explorer.explored import ACCURACIES, REWOUND, Explored
+from memorize_jax.explorer.explored import Explored
 from memorize_jax.explorer.layout import LEFT, Layout
+from memorize_jax.explorer.rows import ACCURACIES, REWOUND
 
 BAR, CHOSEN_BAR = "#4c8c74", "#9c5c86"
 
@@ -48,7 +49,8 @@ def rewinding(alt: Any, explored: Explored, layout: Layout) -> Any:
     title = enc.heading(alt, layout, "'Rewinding: one layer of the final network put back'", "rewound + ' accuracy, %'")
     left = alt.layer(*parts, title=title, width=layout.along, height=height)
 
-    x = alt.X("value:Q", scale=alt.Scale(domain=[0, 100]), title=None, axis=alt.Axis(tickCount=5))
+    # Epochs that are equally good have bars on top of each other, not one behind the other.
+    x = alt.X("value:Q", scale=alt.Scale(domain=[0, 100]), title=None, axis=alt.Axis(tickCount=5), stack=None)
     best = rows.transform_joinaggregate(best="max(value)", groupby=["layer"])
     bars = best.transform_filter("datum.value === datum.best").mark_bar(cursor="pointer", height={"band": 0.7})
     color = alt.condition(enc.IS_CHOSEN, alt.value(CHOSEN_BAR), alt.value(BAR))

@@ -6,30 +6,28 @@ from collections.abc import Collection, Mapping, Sequence
 import pandas as pd
 
 from memorize_jax.explorer.places import thinned, with_cells
+from memorize_jax.explorer.rows import (
+    GROUPS,
+    MEASURES,
+    drift_rows,
+    errors_of,
+    geometry_rows,
+    rewinding_rows,
+    training_rows,
+)
 from memorize_jax.figures.bound import lower_bound
-from memorize_jax.geometry.status import INVALID, UPPER_BOUND, describe
-from memorize_jax.statistics import LEVEL, student_t_interval
 from memorize_jax.studies.study import Study
 
-# Cells of all maps, and points of a curve: a page has to carry them.
-MOST_CELLS, MOST_POINTS, FEWEST_EPOCHS = 16_000, 90, 6
-GROUPS = ("unpermuted", "permuted", "restored", "test")
-# Name of a measure in the picture -> column of its value, columns of its standard errors.
-MEASURES = {
-    "joint": ("joint_capacity", ("joint_capacity_standard_error", "joint_capacity_example_sd")),
-    "mean_field": ("capacity", ("capacity_standard_error", "capacity_example_sd")),
-    "dimension": ("dimension", ("dimension_example_sd",)),
-    "radius": ("radius", ("radius_example_sd",)),
-    "correlation": ("center_correlation", ()),
-}
+# Cells of all maps: a page has to carry them.
+MOST_CELLS, FEWEST_EPOCHS = 16_000, 6
 TITLES = {
     "dimension": "dimension",
     "radius": "radius",
     "correlation": "center correlation",
     "drift": "drift from true class (0) to assigned class (1)",
 }
-ACCURACIES = ("train", "unpermuted", "permuted", "restored", "test")
-REWOUND = ("restored", "test", "permuted")
+# What capacities without a margin are in units of.
+UNIT = "2/M"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,7 +42,8 @@ class Explored:
       places: a row for every run, epoch, layer and group: measures with errors, and the cell (`with_cells`).
       training: a row for every run and epoch: accuracies in percent, and the cell.
       rewinding: a row for every run, layer and epoch: accuracies in percent with the layer put back, and the cell.
-      errors: what an error is.
+      errors: run -> what its errors are, in a sentence.
+      leaves_out_output: whether the geometry of the output layer was measured and is not shown.
     """
 
     runs: tuple[str, ...]
@@ -54,53 +53,100 @@ class Explored:
     places: pd.DataFrame
     training: pd.DataFrame
     rewinding: pd.DataFrame
-    errors: str
+    errors: dict[str, str]
+    leaves_out_output: bool
+
+    @property
+    def is_in_units(self) -> bool:
+        """Whether capacities are in units of the least that they can be, 2/M."""
+        return any(UNIT in title for title in self.measures.values())
+
+    @property
+    def has_permuted(self) -> bool:
+        """Whether a capacity of permuted examples is shown."""
+        permuted = self.places[self.places["group"] == "permuted"]
+        shown = [name for name in ("joint", "mean_field") if name in self.measures]
+        return bool(permuted[shown].notna().any(axis=None))
+
+    @property
+    def has_bounds(self) -> bool:
+        """Whether some of the joint capacities are known only as upper bounds."""
+        known = self.places["joint"].notna()
+        return "joint" in self.measures and bool((self.places["bound"].eq(True) & known).any())
 
 
 def explored(study: Study) -> Explored | None:
-    """Gathers what the moving picture shows; None where a study has no geometry, or layers that differ between runs."""
+    """Gathers what the moving picture shows.
+
+    None where a study has no geometry, one that cannot be compared between runs or no epoch of it that all seeds of a
+    run share, or layers that differ between runs.
+    """
     if "geometry" not in study.tables or not study.layers:
         return None
     # The output has as many features as classes, whatever the network does: beside it no other layer shows.
     hidden = {*study.layers[:-1], "input"} if len(study.layers) > 1 else set(study.layers)
-    geometry = study.tables["geometry"]
-    geometry = geometry[geometry["layer"].isin(hidden)]
+    whole = study.tables["geometry"]
+    if study.not_comparable("geometry", whole.get("run", ())):
+        return None
+    geometry = whole[whole["layer"].isin(hidden)]
     if geometry.empty:
         return None
     names = geometry.drop_duplicates("layer_number").sort_values("layer_number")["layer"]
-    members = _members(study)
-    parts = {"places": [], "drift": [], "training": [], "rewinding": []}
-    for name, keys in members.items():
+    # All runs in one unit: they are shown on one scale.
+    is_in_units = lower_bound(geometry) is not None
+    errors, parts = {}, {"places": [], "drift": [], "training": [], "rewinding": []}
+    for name, keys in _members(study, set(_keys(study, geometry))).items():
         of_run = lambda table, keys=keys: table[_keys(study, table).isin(keys)]
-        parts["places"].append(_geometry(of_run(geometry)).assign(run=name))
+        own, num_seeds = of_run(geometry), len(keys)
+        places = geometry_rows(own, num_seeds, in_units_of_bound=is_in_units)
+        if places[list(MEASURES)].isna().all(axis=None):
+            continue
+        errors[name] = errors_of(own, num_seeds)
+        parts["places"].append(places.assign(run=name))
         if "collapse" in study.tables:
-            parts["drift"].append(_drift(of_run(study.tables["collapse"]), hidden).assign(run=name))
-        parts["training"].append(_training(of_run(study.tables["metrics"])).assign(run=name))
+            parts["drift"].append(drift_rows(of_run(study.tables["collapse"]), hidden, num_seeds).assign(run=name))
+        parts["training"].append(training_rows(of_run(study.tables["metrics"]), num_seeds).assign(run=name))
         if "rewinding" in study.tables:
-            parts["rewinding"].append(_rewinding(of_run(study.tables["rewinding"])).assign(run=name))
-    found = {name: pd.concat(own, ignore_index=True) if own else pd.DataFrame() for name, own in parts.items()}
+            parts["rewinding"].append(rewinding_rows(of_run(study.tables["rewinding"]), num_seeds).assign(run=name))
+    if not errors:
+        return None
+    found = {name: _together(own) for name, own in parts.items()}
     found = {name: _few(rows, len(names) * len(GROUPS)) for name, rows in found.items()}
     steps = {run: sorted({int(one) for one in rows["epoch"]}) for run, rows in found["places"].groupby("run")}
     cells = {name: _cells(rows, steps) for name, rows in found.items()}
-    places = pd.concat([cells["places"], cells["drift"]], ignore_index=True)
-    unit = "capacity" if lower_bound(geometry) is None else "capacity, in units of 2/M"
-    titles = {"joint": f"joint {unit}", "mean_field": f"mean-field {unit}", **TITLES}
+    places = _together([cells["places"], cells["drift"]])
+    titles = {**_capacities(geometry), **TITLES}
     measures = {name: title for name, title in titles.items() if name in places and places[name].notna().any()}
-    alone = "one standard error of draws and examples"
     return Explored(
-        tuple(members),
+        tuple(errors),
         tuple(names),
-        {run: steps[run] for run in members},
+        {run: steps[run] for run in errors},
         measures,
         places,
         cells["training"],
         cells["rewinding"],
-        f"half the {LEVEL:.0%} interval over seeds" if len(study.seeds) > 1 else alone,
+        errors,
+        bool(whole["layer"].isin(set(study.layers) - hidden).any()),
     )
 
 
-def _members(study: Study) -> dict[str, list[tuple[str, int]]]:
-    """Name of what is shown as a run -> (run, seed) of which it is the mean."""
+def _capacities(geometry: pd.DataFrame) -> dict[str, str]:
+    """What capacities are called: with their unit, or with the margins that they have none for."""
+    if lower_bound(geometry) is None:
+        margins = " and ".join(f"{margin:g}" for margin in sorted(geometry["kappa"].unique()))
+        unit = f"capacity with margin κ = {margins}"
+    else:
+        unit = f"capacity, in units of {UNIT}"
+    return {"joint": f"joint {unit}", "mean_field": f"mean-field {unit}"}
+
+
+def _together(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    some = [rows for rows in parts if len(rows)]
+    return pd.concat(some, ignore_index=True) if some else pd.DataFrame()
+
+
+def _members(study: Study, measured: Collection[tuple[str, int]]) -> dict[str, list[tuple[str, int]]]:
+    """Name of what is shown as a run -> (run, seed) of which it is the mean, of those whose geometry was measured."""
     if study.axes:
         metrics = study.tables["metrics"]
         # Those without permuted examples, in which nothing is memorized, at the end.
@@ -110,9 +156,10 @@ def _members(study: Study) -> dict[str, list[tuple[str, int]]]:
         named: dict[str, list[tuple[str, int]]] = {}
         for row in runs.to_dict("records"):
             values = ", ".join(f"{axis.replace('_', ' ')} {row[axis]}" for axis in study.axes if axis != "seed")
-            named.setdefault(values or f"seed {row['seed']}", []).append((str(row["run"]), int(row["seed"])))
+            if (key := (str(row["run"]), int(row["seed"]))) in measured:
+                named.setdefault(values or f"seed {row['seed']}", []).append(key)
         return named
-    single = {f"seed {seed}": [("", int(seed))] for seed in study.seeds}
+    single = {f"seed {seed}": [("", int(seed))] for seed in study.seeds if ("", int(seed)) in measured}
     if len(single) == 1:
         return single
     return {f"mean of {len(single)} seeds": [key for keys in single.values() for key in keys], **single}
@@ -121,66 +168,6 @@ def _members(study: Study) -> dict[str, list[tuple[str, int]]]:
 def _keys(study: Study, table: pd.DataFrame) -> pd.Series:
     runs = table["run"].astype(str) if "run" in table else pd.Series("", index=table.index)
     return pd.Series(list(zip(runs, table["seed"].astype(int), strict=True)), index=table.index)
-
-
-def _means(rows: pd.DataFrame, by: Sequence[str], columns: Sequence[str]) -> pd.DataFrame:
-    """Means over seeds at the epochs that all of them have, with `_error` half the interval; a single seed as it is."""
-    own = rows[[*by, *columns]]
-    if rows["seed"].nunique() == 1:
-        return own.reset_index(drop=True)
-    shared = rows.groupby("epoch")["seed"].nunique()
-    own = own[own["epoch"].isin(shared.index[shared == rows["seed"].nunique()])]
-    found = []
-    for key, values in own.groupby(list(by), sort=False, dropna=False):
-        summary = student_t_interval(values[list(columns)].to_numpy(float), level=LEVEL)
-        errors = {f"{name}_error": half for name, half in zip(columns, summary.high - summary.mean, strict=True)}
-        found.append({**dict(zip(by, key, strict=True)), **dict(zip(columns, summary.mean, strict=True)), **errors})
-    return pd.DataFrame(found, columns=[*by, *columns, *(f"{name}_error" for name in columns)])
-
-
-def _geometry(rows: pd.DataFrame) -> pd.DataFrame:
-    rows = rows[rows["group"].isin(GROUPS)]
-    unit = 1 if lower_bound(rows) is None else rows["examples_per_class"] / 2
-    status, joint = (rows[name].fillna(0).astype(int) for name in ("status", "joint_status"))
-    scaled = {"joint": unit, "mean_field": unit}
-    hidden = {name: (joint if name == "joint" else status) & INVALID > 0 for name in MEASURES}
-    values = {name: (rows[column] * scaled.get(name, 1)).mask(hidden[name]) for name, (column, _) in MEASURES.items()}
-    errors = {
-        f"{name}_error": (rows[list(columns)] ** 2).sum(axis=1, min_count=1) ** 0.5 * scaled.get(name, 1)
-        for name, (_, columns) in MEASURES.items()
-        if columns
-    }
-    is_bound = joint & UPPER_BOUND > 0
-    notes = [describe(one) if one else "ok" for one in (status | joint)]
-    by = ["epoch", "layer", "layer_number", "group"]
-    about = rows.assign(K=rows["num_center_components"], status_text=notes, is_bound=is_bound).groupby(by, sort=False)
-    said = about.agg(
-        K=("K", _span), seeds=("seed", _span), status=("status_text", _each), bound=("is_bound", "max")
-    ).reset_index()
-    if rows["seed"].nunique() == 1:
-        return _means(rows.assign(**values, **errors), by, [*values, *errors]).merge(said, on=by)
-    return _means(rows.assign(**values), by, list(values)).merge(said, on=by)
-
-
-def _drift(rows: pd.DataFrame, layers: Collection[str]) -> pd.DataFrame:
-    rows = rows[(rows["group"] == "permuted") & rows["drift"].notna() & rows["layer"].isin(layers)]
-    found = _means(rows, ["epoch", "layer", "layer_number", "group"], ["drift"])
-    return found.assign(seeds=_span(rows["seed"]), status="ok")
-
-
-def _training(rows: pd.DataFrame) -> pd.DataFrame:
-    columns = {f"{group}_accuracy": group for group in ACCURACIES}
-    percent = rows[["seed", "epoch"]].join(100 * rows[list(columns)].rename(columns=columns))
-    means = _means(percent, ["epoch"], list(columns.values()))
-    return means[means["epoch"].isin(thinned([int(epoch) for epoch in means["epoch"]], MOST_POINTS))]
-
-
-def _rewinding(rows: pd.DataFrame) -> pd.DataFrame:
-    alone = (rows["into"] == "final") & (rows["num_layers"] == 1) & (rows["source"].fillna("self") == "self")
-    columns = {f"{group}_accuracy": group for group in REWOUND}
-    own = rows[alone].rename(columns={"rewind_epoch": "epoch"})
-    percent = own[["seed", "epoch", "layer", "layer_number"]].join(100 * own[list(columns)].rename(columns=columns))
-    return _means(percent, ["epoch", "layer", "layer_number"], list(columns.values()))
 
 
 def _few(rows: pd.DataFrame, per_epoch: int) -> pd.DataFrame:
@@ -196,12 +183,3 @@ def _cells(rows: pd.DataFrame, steps: Mapping[str, Sequence[int]]) -> pd.DataFra
         return rows
     own = [with_cells(part, steps[run]) for run, part in rows.groupby("run", sort=False)]
     return pd.concat(own, ignore_index=True)
-
-
-def _span(values) -> str:
-    found = sorted({int(value) for value in values if value == value})
-    return "–" if not found else str(found[0]) if len(found) == 1 else f"{found[0]} to {found[-1]}"
-
-
-def _each(values) -> str:
-    return "; ".join(dict.fromkeys(values))

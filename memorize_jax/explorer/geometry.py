@@ -3,12 +3,13 @@
 from typing import Any
 
 from memorize_jax.explorer import encodings as enc
-from memorize_jax.explorer.explored import GROUPS, Explored
+from memorize_jax.explorer.explored import UNIT, Explored
 from memorize_jax.explorer.layout import LEFT, Layout
+from memorize_jax.explorer.rows import GROUPS
 
 # The chosen measure; places without it are not shown.
 VALUE = {"value": "datum[measure]", "error": "datum[measure + '_error']"}
-IN_BOUNDS = "(measure === 'joint' || measure === 'mean_field') && indexof(titles[measure], '2/M') > 0"
+IN_BOUNDS = f"(measure === 'joint' || measure === 'mean_field') && indexof(titles[measure], '{UNIT}') > 0"
 # The joint capacity of some places is known only as an upper bound.
 IS_UPPER = "measure === 'joint' && datum.bound"
 BRIGHT = f"({IN_BOUNDS} && group === 'permuted' ? ' (bright: memorized)' : '')"

@@ -28,7 +28,8 @@ def together(studies: Mapping[str, Explored]) -> Explored | None:
         _first(studies, "places"),
         _first(studies, "training"),
         _first(studies, "rewinding"),
-        " or ".join(dict.fromkeys(own.errors for own in found)),
+        {name: own.errors[own.runs[0]] for name, own in studies.items()},
+        any(own.leaves_out_output for own in found),
     )
 
 

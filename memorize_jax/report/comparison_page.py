@@ -17,6 +17,7 @@ from memorize_jax.pages.views import Number, View, make_view
 from memorize_jax.report.claims_shown import count
 from memorize_jax.report.moving import TABLES, moving_picture
 from memorize_jax.report.study_page import settings
+from memorize_jax.runs.notes import other_settings
 from memorize_jax.studies.accuracies import accuracies
 from memorize_jax.studies.study import Study
 
@@ -30,6 +31,13 @@ class Compared(NamedTuple):
     name: str
     study: Study
     claims: Sequence[Claim]
+
+
+class Cell(NamedTuple):
+    """A figure of one of several studies: the address of its image, and what its caption adds for that study."""
+
+    address: str
+    remark: str
 
 
 class Row(NamedTuple):
@@ -76,13 +84,24 @@ def accuracy_view(compared: Sequence[Compared]) -> View | None:
     return make_view("accuracies", "Accuracies", pd.concat(parts, ignore_index=True), {"name": "study"}, columns)
 
 
+def other_geometry(compared: Sequence[Compared]) -> str:
+    """Why the geometry of studies cannot be compared, which one measured with other settings; "" if it can."""
+    noted = {one.name: own for one in compared for own in one.study.settings.get("geometry", {}).values()}
+    first, *others = noted or [""]
+    for name in others:
+        if different := other_settings(noted[name], noted[first]):
+            return f"the geometry of {name} was measured with other settings than that of {first}: {different}"
+    return ""
+
+
 def comparison_page(compared: Sequence[Compared]) -> str:
     """Makes the page, as HTML, with the studies in the order of the columns."""
     rows = claims_matrix(compared)
     decided = [row for row in rows if any(claim and claim.verdict != NOT_TESTABLE for claim in row.cells)]
     flat = pd.DataFrame([{"study": one.name, **claim._asdict()} for one in compared for claim in one.claims])
-    found, pictures = accuracy_view(compared), {one.name: explored(one.study) for one in compared}
-    seen = together({name: own for name, own in pictures.items() if own})
+    found, otherwise_measured = accuracy_view(compared), other_geometry(compared)
+    pictures = {one.name: explored(one.study) for one in compared}
+    seen = None if otherwise_measured else together({name: own for name, own in pictures.items() if own})
     whole = {"claims": flat, **_tables(compared), **({found.name: found.whole} if found else {})}
     return render(
         "comparison.html.j2",
@@ -96,6 +115,7 @@ def comparison_page(compared: Sequence[Compared]) -> str:
         num_claims=len(flat),
         accuracies=found,
         moving=moving_picture(seen, whole) if seen else None,
+        otherwise_measured=otherwise_measured,
         figures=_figures(compared),
     )
 
@@ -119,5 +139,9 @@ def _figures(compared):
             can_be = [not missing(figure, one.study) for one in compared]
             if any(can_be):
                 cells = zip(can_be, compared, strict=True)
-                rows.append((figure, [embedded(figure.draw(one.study, path)) if can else None for can, one in cells]))
+                rows.append((figure, [_cell(figure, one.study, path) if can else None for can, one in cells]))
     return rows
+
+
+def _cell(figure, study, path):
+    return Cell(embedded(figure.draw(study, path)), figure.remark(study))

@@ -51,13 +51,17 @@ def explore(study: Study | str | pathlib.Path) -> Exploration:
       study: opened by `open_study`, or its folder.
 
     Raises:
-      ValueError: there is no geometry to explore; says which command measures it.
+      ValueError: there is no geometry to explore, or one that cannot be compared between runs; says which command
+        measures it.
     """
     study = study if isinstance(study, Study) else open_study(study)
     found = explored(study)
     if found is None:
+        runs = study.tables["geometry"].get("run", ()) if "geometry" in study.tables else ()
+        if reason := study.not_comparable("geometry", runs):
+            raise ValueError(reason)
         raise ValueError(
-            f"expected geometry of one network, or of several seeds of it, in {study.workdir}, got tables "
-            f"{', '.join(study.tables)}; measure it with: {study.command('geometry')}"
+            f"expected geometry of one network, or of several seeds of it at an epoch that all share, in "
+            f"{study.workdir}, got tables {', '.join(study.tables)}; measure it with: {study.command('geometry')}"
         )
     return Exploration(chart(found), study.workdir)

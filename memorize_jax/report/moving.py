@@ -20,8 +20,7 @@ class Moving(NamedTuple):
     Attributes:
       epochs: of the slider, as it is at first.
       lists: parameter -> title of its list, value -> what it is called.
-      errors: what errors are.
-      has_bounds: whether some joint capacities are only upper bounds.
+      shown: what the picture shows, which its caption depends on.
       finding: what the picture shows, in a sentence.
       tables: names of those that it is drawn from.
       payload: charts and data, packed.
@@ -31,8 +30,7 @@ class Moving(NamedTuple):
 
     epochs: list[int]
     lists: dict[str, tuple[str, dict[str, str]]]
-    errors: str
-    has_bounds: bool
+    shown: Explored
     finding: str
     tables: list[str]
     payload: str
@@ -46,8 +44,7 @@ def moving_picture(explored: Explored, tables: Collection[str], parts: Sequence[
     return Moving(
         explored.epochs[explored.runs[0]],
         lists(explored),
-        explored.errors,
-        bool((explored.places["bound"].eq(True) & explored.places["joint"].notna()).any()),
+        explored,
         finding(explored),
         [name for name in TABLES if name in tables],
         packed(payload(explored)),

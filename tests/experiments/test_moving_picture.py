@@ -152,10 +152,16 @@ def test_a_run_is_picked_from_a_list_and_from_small_maps(visit, ensemble):
     assert picker.locator("option").all_text_contents() == ["mean of 2 seeds", "seed 0", "seed 1"]
     small = page.locator(f"{SHOWN} [class*=small_maps_]")
     assert small.count() == 3
+    errors = page.locator("#errors")
+    assert "interval over seeds" in errors.text_content()
     small.nth(2).locator("path").first.click()
     assert picker.input_value() == "seed 1"
+    assert "one standard error of the random draws" in errors.text_content()
+    picker.select_option("mean of 2 seeds")
+    assert "interval over seeds" in errors.text_content()
     picker.select_option("seed 0")
     assert picker.input_value() == "seed 0"
+    assert "one standard error of the random draws" in errors.text_content()
 
 
 def test_without_scripts_and_on_paper_static_figures_stand_in(visit, smoke_run):

@@ -1,18 +1,17 @@
 """What the moving picture shows are the numbers of the tables."""
 
-import json
-
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
 
-from memorize_jax.explorer.chart import choices, datasets, records
+from memorize_jax.explorer.chart import choices
 from memorize_jax.explorer.explored import explored
-from memorize_jax.explorer.payload import finding, payload
+from memorize_jax.explorer.payload import finding
 from memorize_jax.explorer.together import together
-from memorize_jax.geometry.status import NOT_CONVERGED
-from tests.figures.invented import changed, study, sweep
+from memorize_jax.geometry.status import CHECKPOINT_DAMAGED, NOT_CONVERGED
+from memorize_jax.report.explore import explore
+from tests.figures.invented import SWEEP, SWEEP_OF_THREE, THREE, changed, geometry, study, sweep
 
 
 def rows_of(found, run, group):
@@ -85,6 +84,60 @@ def test_capacities_with_a_margin_have_no_bound_to_be_measured_in():
     assert np.isclose(table, row).any()
 
 
+def test_all_runs_of_a_sweep_have_one_unit():
+    """One of them has a margin, so none is in units of the bound: a color means the same number in all maps."""
+    table = SWEEP.tables["geometry"]
+    table = table.assign(kappa=table["permuted_fraction"].map({0.0: 0.0, 0.5: 0.0, 1.0: 0.5}))
+    found = explored(changed(SWEEP, geometry=table))
+    assert found.measures["joint"] == "joint capacity with margin κ = 0 and 0.5"
+    assert not found.is_in_units
+    own = table.query("epoch == 16 and group == 'test' and layer == 'conv3'").set_index("permuted_fraction")
+    for fraction, run in ((0.0, "permuted fraction 0.0"), (1.0, "permuted fraction 1.0")):
+        assert rows_of(found, run, "test").loc[(16, "conv3")]["mean_field"] == own["capacity"][fraction]
+
+
+def test_runs_that_were_measured_with_other_settings_are_not_shown_together():
+    noted = {"alexnet0.0": {"kappa": 0}, "alexnet0.5": {"kappa": 0}, "alexnet1.0": {"kappa": 0}}
+    assert explored(SWEEP._replace(settings={"geometry": noted})) is not None
+    other = SWEEP._replace(settings={"geometry": noted | {"alexnet1.0": {"kappa": 1}}})
+    assert explored(other) is None
+    with pytest.raises(ValueError, match=r"^geometry of run alexnet1\.0 was measured with other settings .* kappa=1"):
+        explore(other)
+
+
+def test_every_run_says_what_its_own_errors_are():
+    found = explored(study(seeds=(0, 1, 2)))
+    assert set(found.errors) == set(found.runs)
+    assert "over seeds" in found.errors["mean of 3 seeds"]
+    assert "over seeds" not in found.errors["seed 0"]
+    place = rows_of(found, "seed 0", "permuted").loc[(16, "linear3")].query("mean_field > 0").squeeze()
+    # 0.002 classes per feature, in units of 0.04.
+    assert place["mean_field_error"] == pytest.approx(0.05)
+
+
+def test_seeds_that_share_no_epoch_have_no_mean_and_are_shown():
+    """That is what --geometry_epochs=best,final measures of seeds that end at different epochs."""
+    found = explored(changed(THREE, geometry=geometry("mlp", (0, 1, 2), epochs=())))
+    assert found.runs == ("seed 0", "seed 1", "seed 2")
+    assert found.epochs == {"seed 0": [2, 16], "seed 1": [3, 17], "seed 2": [4, 18]}
+    assert set(found.training["run"]) == set(found.rewinding["run"]) == set(found.places["run"]) == set(found.runs)
+    assert set(found.errors) == set(choices(found)["run"]) == set(found.runs)
+    assert "seed 0. At epoch 16 linear5 has most" in finding(found)
+    assert explored(SWEEP_OF_THREE) is None
+
+
+def test_runs_without_geometry_are_left_out():
+    table = SWEEP.tables["geometry"]
+    found = explored(changed(SWEEP, geometry=table[table["permuted_fraction"] > 0]))
+    assert found.runs == ("permuted fraction 0.5", "permuted fraction 1.0")
+    assert set(found.training["run"]) == set(found.runs)
+    table = THREE.tables["geometry"]
+    assert explored(changed(THREE, geometry=table[table["seed"] < 2])).runs == ("mean of 2 seeds", "seed 0", "seed 1")
+    assert explored(changed(THREE, geometry=table[table["seed"] == 1])).runs == ("seed 1",)
+    damaged = table.assign(status=CHECKPOINT_DAMAGED, joint_status=CHECKPOINT_DAMAGED)
+    assert explored(changed(THREE, geometry=damaged)) is None
+
+
 def test_rewinding_is_that_of_single_layers_of_the_run_itself():
     base = study()
     found = explored(base).rewinding.set_index(["epoch", "layer"])
@@ -108,40 +161,13 @@ def test_a_study_without_geometry_or_of_unlike_networks_has_no_picture():
     assert explored(base._replace(layers=())) is None
 
 
-def test_a_page_carries_what_was_found_as_valid_json():
-    found = explored(study(seeds=(0, 1)))
-    content = json.loads(payload(found))
-    assert [layout["width"] for layout in content["layouts"]] == sorted(
-        (layout["width"] for layout in content["layouts"]), reverse=True
-    )
-    assert content["epochs"] == found.epochs
-    assert content["datasets"] == datasets(found)
-    assert len(content["datasets"]["places"]) == len(found.places)
-    params = {param["name"]: param for param in content["layouts"][0]["spec"]["params"]}
-    assert params["run"]["value"] == "mean of 2 seeds"
-    assert all("bind" not in param for param in params.values())
-    assert set(choices(found)) <= set(params)
-
-
-def test_numbers_are_carried_with_five_digits_and_missing_ones_not_at_all():
-    table = pd.DataFrame({"a": [1.23456789, np.nan, np.inf], "b": ["x", None, "y"], "c": [3, 4, 123456]})
-    assert records(table) == [{"a": 1.2346, "b": "x", "c": 3}, {"c": 4}, {"b": "y", "c": 123460}]
-
-
-def test_the_finding_names_the_layer_with_most():
-    base = study()
-    table = base.tables["geometry"].copy()
-    top = (table["layer"] == "linear3") & (table["epoch"] == 16) & (table["group"] == "permuted")
-    table.loc[top, "joint_capacity"] = 0.2
-    assert "At epoch 16 linear3 has most, 5, and" in finding(explored(changed(base, geometry=table)))
-
-
 def test_studies_with_the_same_layers_are_put_side_by_side():
     one, other = explored(study()), explored(study(seeds=(0, 1)))
     found = together({"a": one, "b": other})
     assert found.runs == ("a", "b")
     assert found.epochs == {"a": one.epochs["seed 0"], "b": other.epochs["mean of 2 seeds"]}
     for name, own, run in (("a", one, "seed 0"), ("b", other, "mean of 2 seeds")):
+        assert found.errors[name] == own.errors[run]
         for table in ("places", "training", "rewinding"):
             mine, whole = getattr(found, table), getattr(own, table)
             mine, whole = mine[mine["run"] == name], whole[whole["run"] == run]

@@ -3,7 +3,7 @@ const showMoving = async () => {
   const place = document.getElementById("chart");
   if (!place) return;
   const [content, scripts] = await Promise.all([unpack("moving-picture"), unpack("vega")]);
-  const { layouts, datasets, epochs } = JSON.parse(content);
+  const { layouts, datasets, epochs, errors } = JSON.parse(content);
   const library = document.createElement("script");
   library.textContent = scripts;
   document.head.append(library);
@@ -57,6 +57,7 @@ const showMoving = async () => {
       if (list) list.value = value;
     }
     if (name === "layer") marked();
+    if (name === "run") section.querySelector("#errors").textContent = errors[value];
     return view?.signal(name, value).runAsync();
   };
   const draw = async () => {
