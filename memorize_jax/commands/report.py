@@ -13,12 +13,15 @@ import pathlib
 import webbrowser
 from collections.abc import Callable, Sequence
 
+import numpy as np
+import pandas as pd
+
 from memorize_jax.claims.sheet import evaluate
 from memorize_jax.claims.statement import Claim
 from memorize_jax.commands import claims, cli, renewal
 from memorize_jax.epochs import at_stages
 from memorize_jax.figures.figure import Figure
-from memorize_jax.figures.joint import LABELS
+from memorize_jax.figures.joint import LABELS, is_bound
 from memorize_jax.invocation import MODULE, SCRIPT, command_line_of
 from memorize_jax.measurements.registry import open_study, statements
 from memorize_jax.report.comparison_page import Compared, comparison_page
@@ -48,9 +51,22 @@ def run(
         # Mean and interval of the geometry over seeds, at the best and the final epoch.
         rows = at_stages(study.tables["geometry"], {seed: study.metrics_of(seed) for seed in study.seeds})
         with replacing(folder.results / "over_seeds.csv") as beside:
-            over_seeds(rows, BY, list(LABELS)).to_csv(beside, index=False)
+            geometry_over_seeds(rows).to_csv(beside, index=False)
     how = {"renewed_every": renewed_every, "picture": picture}
     return _write(folder.report, study_page(study, judged, commands(study), **how)), judged
+
+
+def geometry_over_seeds(rows: pd.DataFrame) -> pd.DataFrame:
+    """Mean and interval over seeds of every measure of the geometry, and of how many seeds it is only an upper bound.
+
+    A mean with an upper bound among its values is one too, and has no interval.
+    """
+    found = over_seeds(rows, BY, list(LABELS))
+    counts = is_bound(rows).groupby([rows[name] for name in BY]).sum().rename("num_bounds").reset_index()
+    found = found.merge(counts, on=list(BY), how="left")
+    found["num_bounds"] = found["num_bounds"].where(found["measure"] == "joint_capacity", 0)
+    found.loc[found["num_bounds"] > 0, ["low", "high"]] = np.nan
+    return found
 
 
 def run_all(

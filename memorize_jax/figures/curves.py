@@ -1,6 +1,7 @@
 """Curves of one or several seeds: the mean, in a band of its interval; and what a figure says of both."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -36,23 +37,53 @@ def by_seed(table: pd.DataFrame, along: str, column: str) -> pd.DataFrame:
     return wide[counts.index[counts == len(wide)]]
 
 
-def interpolated(table: pd.DataFrame, along: str, column: str) -> pd.DataFrame:
-    """[seeds, values of `along`] of a column, at the values that any seed has, linear between a seed's own.
+class Curve(NamedTuple):
+    """Values [seeds, values of `along`] for a mean, and at which of these places all seeds were measured."""
 
-    For seeds that were measured at epochs of their own; the last value is that which all of them reach.
+    values: pd.DataFrame
+    measured: list[bool]
+
+    def with_place(self, place: float, values: pd.Series) -> "Curve":
+        """The curve with another place, at which all seeds were measured."""
+        measured = dict(zip(self.values.columns, self.measured, strict=True)) | {place: True}
+        wide = pd.concat([self.values.drop(columns=place, errors="ignore"), values.rename(place)], axis="columns")
+        wide = wide.sort_index(axis="columns")
+        return Curve(wide, [measured[one] for one in wide])
+
+
+def interpolated(table: pd.DataFrame, along: str, column: str, *, held: bool = False) -> Curve:
+    """A column at the places (values of `along`) that any seed has, linear between a seed's own.
+
+    For seeds that were measured at epochs of their own; the last place is that which all of them reach, or with `held`
+    the last of any seed: after its end a seed has its last value.
     """
-    # A seed without any value is in no mean.
-    wide = table.pivot(index="seed", columns=along, values=column).dropna(how="all")
+    # A row without a number was not measured, and a seed without any is in no mean.
+    wide = table.dropna(subset=[column]).pivot(index="seed", columns=along, values=column)
     places = wide.columns.to_numpy(float)
     there = [(own, own.notna()) for _, own in wide.iterrows()]
-    filled = [np.interp(places, places[has], own[has], left=np.nan, right=np.nan) for own, has in there]
-    return pd.DataFrame(filled, index=wide.index, columns=wide.columns).dropna(axis="columns")
+    right = None if held else np.nan
+    filled = [np.interp(places, places[has], own[has], left=np.nan, right=right) for own, has in there]
+    values = pd.DataFrame(filled, index=wide.index, columns=wide.columns).dropna(axis="columns")
+    return Curve(values, wide[values.columns].notna().all().tolist())
 
 
-def between_note(table: pd.DataFrame, along: str) -> str:
-    """How `interpolated` fills the epochs that only some seeds were measured at; "" if all were at the same."""
-    epochs = table.groupby("seed")[along].agg(lambda own: tuple(np.unique(own)))
-    return "between the epochs of a seed its line is straight" if epochs.nunique() > 1 else ""
+def draw_curve(axis, curve: Curve, **style) -> int:
+    """`draw_mean` of a curve, with markers at the places that all seeds were measured at."""
+    return draw_mean(axis, curve.values.columns, curve.values, markevery=curve.measured, **style)
+
+
+def between_note(table: pd.DataFrame, along: str, column: str, by: Sequence[str]) -> str:
+    """How `interpolated` fills the places that only some seeds of a curve have; "" if all seeds have the same.
+
+    Args:
+      by: columns that tell curves apart.
+    """
+    known = table.dropna(subset=[column])
+    of_curve, there = (
+        known.groupby(list(names), dropna=False)["seed"].transform("nunique") for names in (by, (*by, along))
+    )
+    straight = "between the epochs of a seed its line is straight; markers: epochs of all seeds"
+    return straight if (there < of_curve).any() else ""
 
 
 def subject(study: Study) -> str:

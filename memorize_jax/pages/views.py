@@ -1,5 +1,7 @@
 """Tables of a page: rows to read and sort, and the whole table to download."""
 
+import functools
+import operator
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -15,11 +17,20 @@ class Number(NamedTuple):
     Attributes:
       form: see `page.shown`.
       beside: column of a text that stands in brackets behind the number of a single run.
+      bound: column of a sign, "≤" or "≥" where the number is only a bound, else "". Of several seeds a mean with a
+        bound among them is a bound too, without an interval; one with bounds of both kinds says nothing.
     """
 
     title: str
     form: str
     beside: str = ""
+    bound: str = ""
+
+
+class Flags(NamedTuple):
+    """A column of sums of bit flags: of several seeds those that any of them has."""
+
+    title: str
 
 
 class Header(NamedTuple):
@@ -58,7 +69,7 @@ def make_view(
     title: str,
     rows: pd.DataFrame,
     texts: Mapping[str, str],
-    numbers: Mapping[str, Number],
+    numbers: Mapping[str, Number | Flags],
     *,
     note: str = "",
     whole: pd.DataFrame | None = None,
@@ -68,7 +79,7 @@ def make_view(
     Args:
       rows: with the columns below and `seed`; one for every seed and combination of the texts.
       texts: column -> title; what a row is about.
-      numbers: column -> Number; what was measured.
+      numbers: column -> Number, or Flags; what was measured.
       whole: the table to download; `rows` if not given.
 
     Raises ValueError where a seed has several rows with the same texts: their mean would be none over seeds.
@@ -79,11 +90,11 @@ def make_view(
     headers = [Header(text, True) for text in texts.values()]
     headers += [Header(number.title, False) for number in numbers.values()]
     if num_seeds > 1:
-        counts = grouped[list(numbers)].count().to_numpy()
+        counts = grouped[[name for name, number in numbers.items() if isinstance(number, Number)]].count().to_numpy()
         fewest = counts[counts > 0].min(initial=num_seeds)
         lacking = f" (of {fewest} at least, where some lack a value)" if fewest < num_seeds else ""
         note = f"{note} Mean ± half the {LEVEL:.0%} Student-t interval over {num_seeds} seeds{lacking}.".strip()
-        cells = [[*map(_text, key), *(_mean(own[name], numbers[name]) for name in numbers)] for key, own in grouped]
+        cells = [[*map(_text, key), *(_of_seeds(own, *of) for of in numbers.items())] for key, own in grouped]
     else:
         cells = [
             [*(_text(row[name]) for name in texts), *(_number(row, *own) for own in numbers.items())]
@@ -113,18 +124,30 @@ def _text(value):
 
 def _number(row, column, number):
     value = row[column]
+    if isinstance(number, Flags):
+        return Cell(shown(value, "d"), "" if pd.isna(value) else repr(float(value)))
     behind = f" ({row[number.beside]})" if number.beside and not pd.isna(value) else ""
-    return Cell(shown(value, number.form) + behind, "" if pd.isna(value) else repr(float(value)))
+    sign = f"{row[number.bound]}{NO_BREAK}" if number.bound and row[number.bound] and not pd.isna(value) else ""
+    return Cell(sign + shown(value, number.form) + behind, "" if pd.isna(value) else repr(float(value)))
 
 
-def _mean(values, number):
-    found = student_t_interval(values.to_numpy(float), level=LEVEL)
+def _of_seeds(rows, column, number):
+    """The cell of several seeds."""
+    if isinstance(number, Flags):
+        union = functools.reduce(operator.or_, rows[column].dropna().astype(int), 0)
+        return Cell(str(union), repr(float(union)))
+    found = student_t_interval(rows[column].to_numpy(float), level=LEVEL)
     mean, half = float(found.mean), float(found.high - found.mean)
+    signs = set(rows.loc[rows[column].notna(), number.bound]) - {""} if number.bound else set()
+    if mean != mean or len(signs) > 1:
+        return Cell(shown(None, number.form), "")
     form = ".1f" if number.form == "d" else number.form
     text = shown(mean, form)
-    if half == half:
+    if signs:
+        text = f"{signs.pop()}{NO_BREAK}{text}"
+    elif half == half:
         text = f"{text.removesuffix(f'{NO_BREAK}%')} ± {shown(half, form)}"
-    return Cell(text, "" if mean != mean else repr(mean))
+    return Cell(text, repr(mean))
 
 
 def if_there(table: pd.DataFrame, numbers: Mapping[str, Number]) -> dict[str, Number]:

@@ -22,9 +22,12 @@ def _happened(study):
     many = len(study.seeds) > 1
     who = f"these {len(study.seeds)} networks" if many else "this network"
     end, last, tested = found.end, _epoch(found.final), _tested(found, "their" if many else "its")
-    if not share > 0 or end["permuted"] != end["permuted"]:
+    if not share > 0:
         return f"Trained on {study.dataset} with the labels as they are, {who} went on to epoch {last}{tested}."
     shuffled = f"Trained on {study.dataset} with {_share(share)} of the labels shuffled, {who}"
+    # Unknown of one seed, the mean is.
+    if end["permuted"] != end["permuted"]:
+        return f"{shuffled} went on to epoch {last}{tested}."
     is_memorized = not not_memorized(end["permuted"], end["restored"], who)
     by_heart = f"memorized {_percent(end['permuted'])} of the shuffled labels by epoch {last}"
     # Some examples carry the label they were given by chance.

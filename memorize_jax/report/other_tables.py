@@ -28,14 +28,16 @@ OTHER_TABLES: Mapping[str, Table] = {
         },
     ),
     "results/over_seeds": Table(
-        ("stage", "group", "layer", "layer_number", "measure", "mean", "low", "high", "num_seeds"),
+        ("stage", "group", "layer", "layer_number", "measure", "mean", "low", "high", "num_seeds", "num_bounds"),
         meanings={
             "stage": "best or final, for each seed its own epoch",
             "measure": "column of geometry.csv: capacity, joint_capacity, radius, dimension or center_correlation",
-            "mean": "mean of the measure over seeds, in its unit",
-            "low": "lower end of the 99 % interval of this mean (Student's t); NaN with one seed",
-            "high": "upper end of the 99 % interval of this mean (Student's t); NaN with one seed",
+            "mean": "mean of the measure over seeds, in its unit; only an upper bound where num_bounds is not 0",
+            "low": "lower end of the 99 % interval of this mean (Student's t); NaN with one seed, or for a bound",
+            "high": "upper end of the 99 % interval of this mean (Student's t); NaN with one seed, or for a bound",
             "num_seeds": "seeds whose measure is a number, not NaN",
+            "num_bounds": "seeds whose joint_capacity is only an upper bound (joint_status of geometry.csv); 0 for "
+            "every other measure",
         },
     ),
     "restores": Table(

@@ -38,7 +38,7 @@ class Story(NamedTuple):
       best: epochs of highest test accuracy, one for each seed.
       final: last epochs.
       seconds: of training, all seeds together.
-      start: group -> accuracy at the first epoch, mean over seeds.
+      start: group -> accuracy at the first epoch, mean over seeds; NaN, here and below, if a seed has none.
       peak: group -> highest accuracy of any epoch, mean over seeds.
       end: group -> accuracy at the final epoch, mean over seeds.
     """
@@ -54,8 +54,11 @@ class Story(NamedTuple):
 def story(study: Study) -> Story:
     """Sums up the training of a study."""
     metrics = [study.metrics_of(seed) for seed in study.seeds]
-    means = pd.DataFrame(accuracies(study).groupby("group")[["peak", "final"]].mean())
+    rows = accuracies(study)
+    peak, end = (
+        rows.pivot(index="seed", columns="group", values=name).mean(skipna=False) for name in ("peak", "final")
+    )
     best, final = [best_epoch(own) for own in metrics], [final_epoch(own) for own in metrics]
     seconds = float(study.tables["metrics"]["seconds"].to_numpy().sum())
     start = {group: sum(own[f"{group}_accuracy"].iloc[0] for own in metrics) / len(metrics) for group in GROUPS}
-    return Story(best, final, seconds, start, means["peak"].to_dict(), means["final"].to_dict())
+    return Story(best, final, seconds, start, peak.to_dict(), end.to_dict())

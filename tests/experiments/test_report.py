@@ -12,11 +12,15 @@ import pandas as pd
 import pytest
 
 from memorize_jax.commands import report
+from memorize_jax.epochs import at_stages
 from memorize_jax.measurements.registry import open_study
 from memorize_jax.report.study_page import versions
 from memorize_jax.runs.folder import RunFolder
 from memorize_jax.storage.tables import GEOMETRY, METRICS, read_table
 from tests.experiments.made_up import made_up_run
+from tests.figures.invented import THREE, bounds
+
+METRICS_OF = {seed: THREE.metrics_of(seed) for seed in THREE.seeds}
 
 
 @pytest.fixture(scope="module")
@@ -152,6 +156,19 @@ def test_an_ensemble_has_a_page_over_its_seeds_and_its_members_have_theirs(seeds
     assert set(over["measure"]) == {"capacity", "joint_capacity", "radius", "dimension", "center_correlation"}
     assert (over["num_seeds"] == 2).all()
     np.testing.assert_allclose(over["mean"], 0.5)
+
+
+def test_a_mean_with_a_bound_in_it_is_flagged_over_seeds():
+    """Of one layer and group the joint capacity of one seed is a bound; its other measures are not."""
+    rows = at_stages(bounds(THREE.tables["geometry"], layer="linear3", group="test", seed=1), METRICS_OF)
+    found = report.geometry_over_seeds(rows)
+    flagged = found[found["num_bounds"] > 0]
+    assert set(zip(flagged["layer"], flagged["group"], flagged["measure"], strict=True)) == {
+        ("linear3", "test", "joint_capacity")
+    }
+    assert (set(flagged["num_bounds"]), set(flagged["num_seeds"]), len(flagged)) == ({1}, {3}, 2)
+    assert flagged[["low", "high"]].isna().all(axis=None)
+    assert found.loc[found["num_bounds"] == 0, ["low", "high"]].notna().all(axis=None)
 
 
 def test_studies_side_by_side(seeds, tmp_path):

@@ -188,6 +188,10 @@ AT_END = OF_THREE.eval("layer == 'linear3' and group == 'test' and epoch == 17 a
 AT_BOTH = changed(THREE, geometry=OF_THREE.assign(joint_status=128 * (AT_BEST | AT_END)))
 
 
+FEW_SHOT = RUN.tables["few_shot"]
+OF_12 = FEW_SHOT.assign(examples_per_class=FEW_SHOT["group"].map({"test": 12}).fillna(30).astype(int))
+
+
 def narrow(**where):
     """Widths of which some capacities are only bounds."""
     return changed(WIDTHS_OF_THREE, double_descent=invented.bounds(WIDTHS_OF_THREE.tables["double_descent"], **where))
@@ -227,6 +231,19 @@ CAPTIONS = [
     ("fig2a", RUN, "first of them ends", False),
     ("fig2a", RUN, "Thin lines", False),
     ("fig2a", RUN, "in the paper accuracy on the assigned training labels goes to 100 %", True),
+    (
+        "retraining",
+        THREE,
+        "Retraining ended after 6 to 8 epochs, for each seed and layer at its own: from there on",
+        True,
+    ),
+    ("retraining", RUN, "Retraining ended", False),
+    ("similarity_epochs", THREE, "Seeds have best epochs of their own (2 to 4): each is 1 at another epoch", True),
+    ("similarity_epochs", RUN, "best epochs of their own", False),
+    ("similarity_epochs", THREE, "where it is 1", False),
+    ("few_shot", changed(RUN, few_shot=OF_12), "with M = 12 to 30 examples of a class", True),
+    ("few_shot", RUN, "with M = 30 examples of a class", True),
+    ("fig2b", invented.shown(), "Points of a color and a marker share a label", True),
     ("localization", RUN, "The right panel rests on 4 permuted and 4 unpermuted examples, and has no output", True),
     ("localization", THREE, "rests on 4 to 6 permuted and 4 to 6 unpermuted examples of each seed", True),
     ("fig5a", by_shares(), "weighted", False),

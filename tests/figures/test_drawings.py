@@ -4,12 +4,23 @@ import re
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
 
 from memorize_jax.measurements import registry
 from memorize_jax.models import MODELS, layer_names
 from tests.figures import invented
-from tests.figures.invented import DEEP, RUN, SHOWN, SHOWN_OF_TWO, THREE, changed, of_axes
+from tests.figures.invented import (
+    DEEP,
+    GRID_OF_THREE,
+    RUN,
+    SHOWN,
+    SHOWN_OF_TWO,
+    SWEEP_OF_THREE,
+    THREE,
+    changed,
+    of_axes,
+)
 from tests.figures.seen import complaints, texts
 from tests.figures.test_catalog import by_shares
 
@@ -208,6 +219,45 @@ def test_means_over_fewer_seeds_are_called_so(name, gallery):
     assert complaints(figure) == []
 
 
+OF_ONE_AT_LEAST = "mean of 3 seeds (of 1 at least, where some lack a value)"
+# Figure -> table, column, and where only seed 0 has a number.
+OF_SEED_0 = [
+    ("collapse_nc1", "collapse", "nc1_assigned", "group == 'train' and layer == 'linear2'"),
+    ("drift", "collapse", "drift_share", "group == 'permuted' and layer == 'linear2'"),
+    ("few_shot", "few_shot", "predicted_full", "group == 'test' and layer == 'linear2'"),
+    ("similarity_runs", "similarity", "cka_debiased", "own_stage == 'best'"),
+    ("swap_windows", "rewinding", "test_accuracy", "source != 'self' and into == 'early'"),
+    ("swap", "rewinding", "test_accuracy", "source != 'self' and into == 'early'"),
+]
+
+
+@pytest.mark.parametrize(("name", "table", "column", "where"), OF_SEED_0)
+def test_everything_drawn_counts_as_a_mean(name, table, column, where, gallery):
+    """Not the first curve alone: those behind, those of other columns, and maps."""
+    rows = THREE.tables[table].reset_index(drop=True)
+    lacking = rows.index.isin(rows.query(f"seed > 0 and {where}").index)
+    figure = gallery.drawn(name, THREE, **{table: rows.assign(**{column: rows[column].mask(lacking)})})
+    assert OF_ONE_AT_LEAST in figure.get_suptitle()
+    assert OF_ONE_AT_LEAST in gallery.drawn(name, THREE, **{table: rows[~lacking]}).get_suptitle()
+    assert "at least" not in gallery.drawn(name, THREE).get_suptitle()
+    assert complaints(figure) == []
+
+
+def test_a_fraction_with_fewer_seeds_is_called_so(gallery):
+    metrics = SWEEP_OF_THREE.tables["metrics"]
+    fewer = metrics[(metrics["permuted_fraction"] < 1) | (metrics["seed"] < 2)]
+    title = gallery.drawn("epochwise", SWEEP_OF_THREE, metrics=fewer).get_suptitle()
+    assert "mean of 3 seeds (of 2 at least, where some lack a value);" in title
+
+
+def test_a_combination_of_settings_with_fewer_seeds_is_called_so(gallery):
+    whole = GRID_OF_THREE.tables
+    fewer = {name: table[(table["run"] != "run0") | (table["seed"] < 2)] for name, table in whole.items()}
+    title = gallery.drawn("memorization_by_layer", GRID_OF_THREE, **fewer).get_suptitle()
+    assert "mean of 3 seeds (of 2 at least, where some lack a value), bands: lowest to highest seed" in title
+    assert "mean of 3 seeds, bands" in gallery.drawn("memorization_by_layer", GRID_OF_THREE).get_suptitle()
+
+
 @pytest.mark.parametrize(("seeds", "end"), [(1, "end of training"), (3, "last epoch of all seeds")])
 def test_curves_that_end_with_the_shortest_seed_are_said_to(seeds, end, gallery):
     """Each seed of these is trained an epoch further than the one before."""
@@ -270,3 +320,30 @@ def test_what_is_faded_is_in_the_legend_only_if_it_is_there(gallery):
     metrics = RUN.tables["metrics"].assign(test_accuracy=RUN.tables["metrics"]["epoch"] / 20)
     for base in (changed(RUN, metrics=metrics), changed(RUN, geometry=RUN.tables["geometry"].query("epoch != 2"))):
         assert "faded: best epoch" not in {text.get_text() for text in texts(gallery.drawn("fig3b", base))}
+
+
+def test_classes_of_one_color_have_markers_of_their_own(gallery):
+    points = SHOWN.tables["umap"].query("example == 0")
+    many = pd.concat([points.assign(true=label, assigned=label) for label in range(30)])
+    drawn = gallery.drawn("fig2b", SHOWN, umap=many).axes[0].collections
+    looks = {(tuple(own.get_facecolor()[0]), own.get_paths()[0].vertices.tobytes()) for own in drawn}
+    assert len(looks) == len(drawn) == 30
+
+
+def test_few_shot_names_all_counts_of_examples(gallery):
+    table = RUN.tables["few_shot"]
+    fewer = table.assign(examples_per_class=table["examples_per_class"].mask(table["group"] == "test", 12))
+    assert "12 to 30 examples per class" in gallery.drawn("few_shot", few_shot=fewer).get_suptitle()
+
+
+def test_points_that_one_panel_of_figure_1b_leaves_out_are_counted(gallery):
+    """Of 7 layers, 4 groups and 2 epochs; the output is a bound of the simulation, two layers of joint capacity."""
+    table = RUN.tables["capacity_check"]
+    joint = table["layer"].isin(["linear2", "linear3"])
+    of_joint = table.assign(joint_status=4096 * joint)
+    title = gallery.drawn("fig1b", capacity_check=of_joint).get_suptitle()
+    left_out = "left out of the joint panel: of these the joint capacity is only an upper bound"
+    assert "8 of 56 left out: of these the simulation gives only a bound" in title
+    assert f"16 more {left_out}" in title
+    assert f"16 of 56 {left_out}" in gallery.drawn("fig1b", capacity_check=of_joint.assign(bound=0)).get_suptitle()
+    assert left_out not in gallery.drawn("fig1b").get_suptitle()

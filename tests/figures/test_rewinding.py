@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from memorize_jax.figures.figure import missing
 from memorize_jax.measurements import registry
 from memorize_jax.report.catalog import caption
 from tests.figures.invented import RUN, THREE, changed
@@ -57,6 +58,66 @@ def test_curves_say_where_seeds_have_epochs_of_their_own(gallery):
     assert STRAIGHT in gallery.drawn("decoding_epochs", THREE, decoding=differ).get_suptitle()
     differ = similarity[(similarity["seed"] == 0) | (similarity["epoch_a"] > 0)]
     assert STRAIGHT in gallery.drawn("similarity_epochs", THREE, similarity=differ).get_suptitle()
+
+
+def without_numbers(table, column, seeds):
+    """A table whose networks of epoch 8 were damaged in these seeds."""
+    epoch = next(name for name in ("epoch_a", "rewind_epoch", "epoch") if name in table)
+    return table.assign(**{column: table[column].mask((table[epoch] == 8) & table["seed"].isin(seeds))})
+
+
+def alike():
+    """Three seeds with the same epochs."""
+    own = THREE.tables["decoding"].query("seed == 0")
+    decoding = pd.concat([own, own[own["epoch"] == 16].assign(epoch=8)])
+    tables = {"decoding": decoding, "similarity": RUN.tables["similarity"], "rewinding": RUN.tables["rewinding"]}
+    same = {name: pd.concat([table.assign(seed=seed) for seed in range(3)]) for name, table in tables.items()}
+    metrics = pd.concat([RUN.tables["metrics"].assign(seed=seed) for seed in range(3)])
+    return changed(THREE, metrics=metrics, **same)
+
+
+FILLED = [
+    ("similarity_epochs", "similarity", "cka_debiased"),
+    ("decoding_epochs", "decoding", "test_accuracy"),
+    ("fig4b", "rewinding", "test_accuracy"),
+]
+
+
+@pytest.mark.parametrize(("name", "table", "column"), FILLED)
+def test_what_was_not_measured_has_no_marker(name, table, column, gallery):
+    """Of one seed it is no place of its curve; of several the others' mean has it, without a marker, and says so."""
+    base = alike()
+    curve = lambda seeds: line(drawn(seeds).axes[0], "linear4")
+    drawn = lambda seeds: gallery.drawn(name, base, **{table: without_numbers(base.tables[table], column, seeds)})
+    marked = lambda one: [float(place) for place, own in zip(one.get_xdata(), one.get_markevery(), strict=True) if own]
+    assert 8 in marked(curve([]))
+    assert STRAIGHT not in drawn([]).get_suptitle()
+    assert 8 in curve([1]).get_xdata()
+    assert marked(curve([1])) == [place for place in marked(curve([])) if place != 8]
+    assert f"{STRAIGHT};" in drawn([1]).get_suptitle()
+    assert complaints(drawn([1])) == []
+    assert list(curve([0, 1, 2]).get_xdata()) == [place for place in curve([]).get_xdata() if place != 8]
+    assert STRAIGHT not in drawn([0, 1, 2]).get_suptitle()
+
+
+def test_a_run_without_a_test_set_has_no_curve_of_it():
+    rewinding = RUN.tables["rewinding"].assign(test_accuracy=np.nan)
+    assert missing(FIGURES["fig4b"], changed(RUN, rewinding=rewinding)) == "the run has no accuracy on test"
+    assert missing(FIGURES["fig4a"], changed(RUN, rewinding=rewinding)) == ""
+
+
+def test_retraining_is_straight_between_a_seeds_epochs_and_holds_its_last_value(gallery):
+    """Seed s ends at epoch 6 + s; by hand: all have 4, seed 1 lies at 6 on the line from 4 to 7."""
+    curve = line(gallery.drawn("retraining", THREE).axes[0], "linear4")
+    value = lambda epochs: 40 + 2 * 4 / (1 + epochs)
+    np.testing.assert_allclose(curve.get_xdata(), [0, 1, 2, 4, 6, 7, 8])
+    at_6 = [value(6), np.interp(6, [4, 7], [value(4), value(7)]), np.interp(6, [4, 8], [value(4), value(8)])]
+    assert curve.get_ydata()[4] == pytest.approx(np.mean(at_6))
+    assert curve.get_ydata()[-1] == pytest.approx(np.mean([value(6), value(7), value(8)]))
+    assert list(curve.get_markevery()) == 4 * [True] + 3 * [False]
+    held = "after the end of a seed its last value stands"
+    assert held in gallery.drawn("retraining", THREE).get_suptitle()
+    assert held not in gallery.drawn("retraining").get_suptitle()
 
 
 def test_rewinding_begins_with_each_seeds_own_first_epoch(gallery):

@@ -6,12 +6,12 @@ import re
 import pandas as pd
 import pytest
 
-from memorize_jax.commands.report import BY
+from memorize_jax.commands.report import BY, geometry_over_seeds
 from memorize_jax.config import RunConfig
+from memorize_jax.figures.joint import LABELS
 from memorize_jax.measurements import registry
 from memorize_jax.measurements.columns import COMMON
 from memorize_jax.report.other_tables import OTHER_TABLES
-from memorize_jax.statistics import over_seeds
 from memorize_jax.studies.index import write_runs
 from memorize_jax.studies.plan import StudyPlan
 
@@ -47,8 +47,8 @@ def test_a_meaning_says_something_that_fits_into_a_cell(column, meaning):
 
 
 def test_the_other_tables_have_the_columns_that_they_are_written_with(tmp_path):
-    rows = pd.DataFrame([{"seed": 0, "radius": 1.0, **dict.fromkeys(BY, "")}])
-    assert tuple(over_seeds(rows, BY, ["radius"]).columns) == OTHER_TABLES["results/over_seeds"].columns
+    rows = pd.DataFrame([{"seed": 0, "joint_status": 0, **dict.fromkeys(LABELS, 1.0), **dict.fromkeys(BY, "")}])
+    assert tuple(geometry_over_seeds(rows).columns) == OTHER_TABLES["results/over_seeds"].columns
     table = write_runs(tmp_path, StudyPlan(RunConfig(), [{"width": 4}]), lambda run: False)
     run, axis, *others = table.columns
     assert (axis, (run, *others)) == ("width", OTHER_TABLES["runs"].columns)

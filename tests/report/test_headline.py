@@ -91,6 +91,15 @@ def test_what_chance_assigns_is_not_said_to_be_memorized(permuted, restored):
     assert "before the network memorized" in judged("last_layer_recovers", base).reason
 
 
+def test_of_seeds_whose_permuted_examples_are_not_all_known_only_the_rest_is_said():
+    base = edited(study(seeds=(0, 1)), "metrics", "permuted_accuracy", float("nan"), seed=1)
+    said = headline(base)
+    assert said.startswith(
+        "Trained on digits with half of the labels shuffled, these 2 networks went on to epoch 4, while"
+    )
+    assert "memorized" not in said
+
+
 def test_one_that_never_learned_what_is_true_is_not_said_to():
     base = study()
     for epoch in base.tables["metrics"]["epoch"]:

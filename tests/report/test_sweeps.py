@@ -42,3 +42,13 @@ def test_widths_are_told_apart_by_what_else_differs():
     assert {(float(rate), float(radius)) for rate, radius in radii} == {(0.001, 1.0), (0.01, 10.0)}
     assert len(view.rows) == 2 * len(table) / len(WIDTHS_OF_THREE.seeds)
     assert np.isfinite([float(row[-1].value) for row in view.rows]).all()
+
+
+def test_joint_capacity_of_a_width_that_is_a_bound_in_some_seed_is_written_as_one():
+    table = invented.bounds(WIDTHS_OF_THREE.tables["double_descent"], width=3, moment="final", seed=1)
+    view = shown(changed(WIDTHS_OF_THREE, double_descent=table), "double_descent")
+    place = [head.title for head in view.headers].index("joint capacity")
+    signed = [(row[0].text, row[1].text) for row in view.rows if row[place].text.startswith("≤")]
+    assert signed == [("final", "3")]
+    assert "Joint capacity after ≤ is only an upper bound." in view.note
+    assert "≤" not in shown(WIDTHS_OF_THREE, "double_descent").note

@@ -3,9 +3,10 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from memorize_jax.pages.views import Number, make_view, plain_view
+from memorize_jax.pages.views import Flags, Number, make_view, plain_view
 
 NUMBERS = {"accuracy": Number("accuracy", "percent"), "norm": Number("norm", ".3f")}
+BOUNDED = {"norm": Number("norm", ".3f", bound="sign")}
 
 
 def table(num_seeds):
@@ -87,3 +88,30 @@ def test_a_mean_of_fewer_seeds_is_called_so():
     # A number that no seed has is a dash, and no mean.
     assert "over 3 seeds." in make_view("some", "Some", rows.assign(norm=np.nan), {"layer": "layer"}, NUMBERS).note
     assert "over 3 seeds." in make_view("some", "Some", rows, {"layer": "layer"}, {}).note
+
+
+@pytest.mark.parametrize(
+    ("signs", "text"),
+    [
+        (["", "", ""], "1.667 ± 11.928"),
+        (["", "≤", ""], "≤\N{NO-BREAK SPACE}1.667"),
+        (["≥", "≥", "≥"], "≥\N{NO-BREAK SPACE}1.667"),
+        # Neither above nor below.
+        (["≥", "≤", ""], "–"),
+    ],
+)
+def test_a_mean_with_a_bound_in_it_is_a_bound_without_an_interval(signs, text):
+    """The mean of 0, 1 and 4 is 5/3; half of its interval is 9.925 s / sqrt(3) with s² = 13/3."""
+    rows = table(3).assign(sign=[sign for sign in signs for _ in range(2)])
+    assert texts(make_view("some", "Some", rows, {"layer": "layer"}, BOUNDED))[0][1] == text
+
+
+def test_a_bound_of_one_run_has_its_sign():
+    view = make_view("some", "Some", table(1).assign(sign=["≤", ""]), {"layer": "layer"}, BOUNDED)
+    assert [row[1] for row in view.rows] == [("≤\N{NO-BREAK SPACE}0.000", "0.0"), ("1.000", "1.0")]
+
+
+@pytest.mark.parametrize(("statuses", "expected"), [([8], "8"), ([0, 8, 0], "8"), ([1, 8, 9], "9"), ([0, 0, 0], "0")])
+def test_flags_of_several_seeds_are_those_of_any(statuses, expected):
+    rows = table(len(statuses)).assign(status=[status for status in statuses for _ in range(2)])
+    assert texts(make_view("some", "Some", rows, {"layer": "layer"}, {"status": Flags("status")}))[0][1] == expected

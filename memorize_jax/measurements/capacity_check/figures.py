@@ -81,6 +81,10 @@ def _lines(table):
         lines.append(f"joint: {epoch_range(of_a_draw)} of the classes in a draw")
     if bounds:
         lines.append(f"{bounds} of {len(table)} left out: of these the simulation gives only a bound")
+    has_joint = table["joint_capacity"].notna()
+    if joint := int((is_bound(table) & has_joint & (table["bound"] == 0)).sum()):
+        which = f"{joint} more" if bounds else f"{joint} of {len(table)}"
+        lines.append(f"{which} left out of the joint panel: of these the joint capacity is only an upper bound")
     return lines
 
 

@@ -32,10 +32,11 @@ def _by_layer(rows, group, column, layers):
     return own.pivot(index="seed", columns="layer", values=column).reindex(columns=layers)
 
 
-def _fewest(study, column):
-    """The fewest seeds that any point of the curves is a mean of."""
+def _fewest(study, curves):
+    """The fewest seeds that any point of the curves, columns with groups of their rows, is a mean of."""
     stages = [study.at_stage("collapse", stage) for stage in STAGES]
-    return min(fewest_seeds(rows, ("group", "layer"), (column,)) for rows in stages)
+    own = [(rows[rows["group"] == group], column) for rows in stages for column, group in curves]
+    return min(fewest_seeds(rows, ("layer",), (column,)) for rows, column in own)
 
 
 @drawn()
@@ -46,7 +47,7 @@ def draw_drift(study: Study) -> Drawing:
     names = layer_names(table)
     layers, places = list(names.values()), np.arange(len(names))
     figure, (axis, panel) = subplots(1, 2, figsize=(9.6, 4.4))
-    fewest = _fewest(study, "drift")
+    fewest = _fewest(study, [("drift", "permuted"), ("drift_share", "permuted")])
     curves = {
         "final": {**group_style("permuted"), "label": "drift, final epoch"},
         "best": {
@@ -100,7 +101,7 @@ def draw_nc1(study: Study) -> Drawing:
     axes[0].set_yticks(ticks, [f"{tick:g}" for tick in ticks])
     axes[0].set_yticks([], minor=True)
     legend_below(figure, axes[:1], 3)
-    heading(figure, subject(study), seeds_note(study, LEVEL, _fewest(study, "nc1_true")))
+    heading(figure, subject(study), seeds_note(study, LEVEL, _fewest(study, [curve[:2] for curve in CURVES])))
     return figure
 
 

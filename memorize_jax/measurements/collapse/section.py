@@ -30,20 +30,26 @@ NOTE = (
 
 
 def _facts(study: Study) -> dict | None:
-    """Mean drift of early and late hidden layers at both stages; None where a seed was not measured at either."""
+    """Mean drift of early and late hidden layers at both stages, over the seeds that have it of all of these layers.
+
+    None where a seed was not measured at either, or where no seed has all.
+    """
     hidden = study.layers[:-1]
     if not hidden:
         return None
     table = at_shared_stages(study.tables["collapse"], {seed: study.metrics_of(seed) for seed in study.seeds})
-    rows = table[(table["group"] == "permuted") & table["drift"].notna()]
-    found = {}
+    rows = table[table["group"] == "permuted"]
+    early, late = thirds(hidden)
+    asked = [(stage, layer) for stage in STAGES for layer in dict.fromkeys((*early, *late))]
+    wide = rows.pivot(index="seed", columns=["stage", "layer"], values="drift").reindex(columns=asked)
+    # A mean over other seeds in each layer would compare seeds, not layers.
+    complete = wide.dropna()
+    if complete.empty:
+        return None
+    found: dict = {"early": early, "late": late, "count": len(complete), "seeds": len(study.seeds)}
     for stage in STAGES:
-        for name, layers in zip(("early", "late"), thirds(hidden), strict=True):
-            own = rows[(rows["stage"] == stage) & rows["layer"].isin(layers)]
-            if own.empty:
-                return None
-            found[f"{stage}_{name}"] = float(own["drift"].mean())
-            found[name] = layers
+        for name, layers in (("early", early), ("late", late)):
+            found[f"{stage}_{name}"] = float(complete[[(stage, layer) for layer in layers]].to_numpy().mean())
     return found
 
 

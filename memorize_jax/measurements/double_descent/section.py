@@ -1,13 +1,18 @@
 """What the report says of networks of growing width."""
 
+import numpy as np
+
+from memorize_jax.figures.joint import is_bound
 from memorize_jax.pages.section import Section
 from memorize_jax.pages.views import Number, if_there, make_view
 
-JOINT_CAPACITY = {"joint_capacity": Number("joint capacity", ".4f")}
+JOINT_CAPACITY = {"joint_capacity": Number("joint capacity", ".4f", bound="sign")}
 
 
 def _double_descent(study):
-    rows = study.tables["double_descent"].sort_values(["moment", "width"])
+    table = study.tables["double_descent"]
+    rows = table.assign(sign=np.where(is_bound(table), "≤", "")).sort_values(["moment", "width"])
+    note = "Joint capacity after ≤ is only an upper bound." if is_bound(table).any() else ""
     numbers = {
         "num_parameters": Number("parameters", "d"),
         "train_accuracy": Number("training", "percent"),
@@ -20,7 +25,8 @@ def _double_descent(study):
         "center_correlation": Number("center correlation", ".3f"),
     }
     others = {name: name.replace("_", " ") for name in study.axes if name != "width"}
-    return make_view("double_descent", "By width", rows, others | {"moment": "epoch", "width": "width"}, numbers)
+    texts = others | {"moment": "epoch", "width": "width"}
+    return make_view("double_descent", "By width", rows, texts, numbers, note=note, whole=table)
 
 
 SECTION = Section(

@@ -34,7 +34,8 @@ def draw_epochwise(study: Study) -> Drawing:
     epoch_axis(axis, last)
     axis.set_ylabel("test error (%)")
     legend_below(figure, [axis], 4)
-    seeds = mean_note(study, len(study.seeds)) or f"one seed ({study.seeds[0]})"
+    fewest = min(own["seed"].nunique() for _, own in groups)
+    seeds = mean_note(study, fewest) or f"one seed ({study.seeds[0]})"
     heading(figure, subject(study), f"{seeds}; thick: mean over the epochs from e / 1.25 to 1.25 e")
     return figure
 

@@ -9,13 +9,19 @@ from memorize_jax.pages.section import Section
 from memorize_jax.pages.views import View, plain_view
 from memorize_jax.studies.study import Study
 
+NOTE = (
+    "Minimum, peak, low and end, and the moves between them, are those of the smoothed curve that the figure draws "
+    "thick: of the mean over seeds, at every epoch e the mean over the epochs from e / 1.25 to 1.25 e. Errors and "
+    "moves are shares of the test images."
+)
+
 
 def turns(study: Study) -> pd.DataFrame:
     """How the test error of every permuted fraction goes: its turns, its moves, and when the labels were fitted.
 
     The columns are permuted_fraction, num_seeds, fitted_epoch (of the last seed; NaN if one never fits), minimum_epoch,
     minimum, peak_epoch, peak, low_epoch, low (NaN without a second descent), end_epoch, end, fall, rise, second_fall;
-    errors and moves are shares of the test images.
+    errors and moves are shares of the test images, of the smoothed mean over seeds.
     """
     rows = []
     for fraction, own in study.tables["metrics"].groupby("permuted_fraction"):
@@ -35,7 +41,7 @@ def turns(study: Study) -> pd.DataFrame:
 def _turns(study: Study) -> View | None:
     if "permuted_fraction" not in study.axes or also_varying(study):
         return None
-    return plain_view("test_error_over_epochs", turns(study))
+    return plain_view("test_error_over_epochs", turns(study))._replace(note=NOTE)
 
 
 SECTION = Section(

@@ -1,7 +1,8 @@
 """Error of few-shot learning by layer, simulated and predicted (no figure of the paper)."""
 
 from memorize_jax.epochs import STAGES
-from memorize_jax.figures.curves import draw_mean, epochs_note, fewest_seeds, heading, seeds_note, subject
+from memorize_jax.figures.bound import examples_note
+from memorize_jax.figures.curves import draw_mean, epoch_range, epochs_note, fewest_seeds, heading, seeds_note, subject
 from memorize_jax.figures.figure import Figure, not_measured
 from memorize_jax.figures.style import Drawing, drawn, group_style, groups_in, layer_axis, legend_below, subplots
 from memorize_jax.studies.study import Study
@@ -21,7 +22,7 @@ def draw_errors(study: Study) -> Drawing:
     fewest = len(study.seeds)
     for right, stage in enumerate(STAGES):
         rows = study.at_stage("few_shot", stage)
-        fewest = min(fewest, fewest_seeds(rows, ("group", "layer", "num_shots"), ("simulated",)))
+        fewest = min(fewest, fewest_seeds(rows, ("group", "layer", "num_shots"), ("simulated", "predicted_full")))
         for below, number in enumerate(shots):
             axis, own = axes[below][right], rows[rows["num_shots"] == number]
             for index, group in enumerate(groups):
@@ -39,7 +40,7 @@ def draw_errors(study: Study) -> Drawing:
     for axis in axes[-1]:
         layer_axis(axis, layers)
     legend_below(figure, [axes[0][0]], 6, last=FADED)
-    counts = f"{table['examples_per_class'].iloc[0]} examples per class"
+    counts = f"{epoch_range(table['examples_per_class'])} examples per class"
     epochs = ", ".join(epochs_note(study, stage) for stage in STAGES)
     heading(figure, f"{epochs}, {counts}: {subject(study)}", seeds_note(study, LEVEL, fewest))
     return figure
@@ -55,10 +56,10 @@ def _obstacle(study: Study) -> str:
 
 
 def _remark(study: Study) -> str:
-    least = study.tables["few_shot"]["examples_per_class"].min()
+    count = examples_note(study.tables["few_shot"])
     return (
-        f"Near chance the prediction is too low: with M = {least} examples of a class, any two centers lie apart by "
-        "2/M of the squared radius, whatever the labels mean."
+        f"Near chance the prediction is too low: with {count} examples of a class, any two centers lie apart by 2/M of "
+        "the squared radius, whatever the labels mean."
     )
 
 

@@ -2,6 +2,9 @@
 
 import pathlib
 
+import numpy as np
+import pandas as pd
+
 from memorize_jax.measurements.flipping.counts import ANY, least_median_flipped, median_flipped
 from memorize_jax.pages.section import Section
 from memorize_jax.pages.views import Number, make_view
@@ -27,8 +30,15 @@ def _facts(study: Study) -> dict | None:
     shares = study.tables["flipping_layers"]
     own = shares[shares["is_permuted"].astype(bool)]
     largest = own.groupby("layer", sort=False)["share"].mean()
-    top = {"layer": largest.idxmax(), "share": float(largest.max())} if len(largest) else None
-    return {"kinds": kinds, "top": top}
+    return {"kinds": kinds, "top": _most(largest)}
+
+
+def _most(shares: pd.Series) -> dict | None:
+    """The layers with the largest share, several where they are equal, and whether others have less."""
+    if shares.empty:
+        return None
+    are_most = np.isclose(shares, shares.max())
+    return {"layers": shares.index[are_most].tolist(), "share": float(shares.max()), "others": not are_most.all()}
 
 
 def _layers(study):

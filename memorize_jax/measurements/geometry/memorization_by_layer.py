@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from memorize_jax.claims.geometries import JOINT
-from memorize_jax.figures.curves import heading, subject
+from memorize_jax.figures.curves import heading, mean_note, subject
 from memorize_jax.figures.figure import ANY_FIELD, Figure, sentences
 from memorize_jax.figures.style import MARKER_CYCLE, Drawing, drawn, layer_axis, legend_below, shade, subplots
 from memorize_jax.measurements.geometry.shares import NEEDS, of_study
@@ -84,8 +84,9 @@ def draw_shares(study: Study) -> Drawing:
     _name_lines(axes[0, 0], found.rows, colors, dashes)
     legend_below(figure, [axes[0, 0]], 4, last=EVEN)
     what = f"share of each layer in the rise of permuted {found.kind} capacity from the best to the final epoch"
-    count = len(study.seeds)
-    bands = f"mean of {count} seeds, bands: lowest to highest seed" if count > 1 else f"one seed ({study.seeds[0]})"
+    fewest = found.rows.groupby(list(study.axes))["seed"].nunique().min()
+    mean = mean_note(study, int(fewest))
+    bands = f"{mean}, bands: lowest to highest seed" if mean else f"one seed ({study.seeds[0]})"
     heading(figure, subject(study), what, bands)
     return figure
 

@@ -79,14 +79,18 @@ def _of_run(study: Study, run: str, seed: int, kind: str) -> pd.DataFrame:
     except NotTestable as error:
         raise NotTestable(f"{named}{error}") from None
     about = {name: tables["metrics"][name].iloc[0] for name in (*study.axes, "seed")}
-    numbers = range(1, len(shares) + 1)
+    numbers = tables["geometry"].drop_duplicates("layer").set_index("layer")["layer_number"][shares.index].to_numpy()
     return pd.DataFrame({"layer": shares.index, "layer_number": numbers, "share": shares.to_numpy()}).assign(**about)
 
 
 def summary(study: Study) -> pd.DataFrame:
-    """The shares as numbers to cite: the study's axes, layer, layer_number, share (mean), low, high, num_seeds.
+    """The shares as numbers to cite.
 
-    Low and high are the lowest and the highest seed: an interval about a mean of shares reaches below 0 and above 1.
+    Its columns are the study's axes, layer, layer_number, share (mean), low, high, num_seeds and capacity: of which one
+    they are, joint or mean-field. Low and high are the lowest and the highest seed: an interval about a mean of shares
+    reaches below 0 and above 1.
     """
-    grouped = of_study(study).rows.groupby([*study.axes, "layer", "layer_number"], sort=False)["share"]
-    return grouped.agg(share="mean", low="min", high="max", num_seeds="count").reset_index()
+    found = of_study(study)
+    grouped = found.rows.groupby([*study.axes, "layer", "layer_number"], sort=False)["share"]
+    means = grouped.agg(share="mean", low="min", high="max", num_seeds="count").reset_index()
+    return means.assign(capacity=found.kind)

@@ -2,7 +2,16 @@
 
 import pandas as pd
 
-from memorize_jax.figures.curves import draw_mean, epoch_range, heading, seeds_note, subject
+from memorize_jax.figures.curves import (
+    between_note,
+    draw_curve,
+    draw_mean,
+    epoch_range,
+    heading,
+    interpolated,
+    seeds_note,
+    subject,
+)
 from memorize_jax.figures.figure import Figure
 from memorize_jax.figures.style import (
     COLORS,
@@ -30,12 +39,6 @@ GROUPS = {
 }
 
 
-def _until_the_end(rows, column):
-    """[seeds, epochs] of a layer; where one seed ended before others, its last value stands for what follows."""
-    wide = rows.pivot(index="seed", columns="retrained_epochs", values=column).sort_index(axis=1)
-    return wide.ffill(axis=1)
-
-
 @drawn()
 def draw_retraining(study: Study) -> Drawing:
     """Draws accuracy by epochs of retraining, a panel for each group, a curve for each layer, from dark to light."""
@@ -48,11 +51,12 @@ def draw_retraining(study: Study) -> Drawing:
     fewest = len(study.seeds)
     for axis, (group, title) in zip(axes.flat, groups.items(), strict=False):
         for index, layer in enumerate(layers):
-            wide = _until_the_end(rows[rows["layer"] == layer], f"{group}_accuracy")
+            # Where one seed ended before others, its last value stands for what follows.
+            curve = interpolated(rows[rows["layer"] == layer], "retrained_epochs", f"{group}_accuracy", held=True)
             style = {"color": shade(index, len(layers)), "marker": MARKER_CYCLE[index % len(MARKER_CYCLE)]}
             style |= {"markersize": 4, "label": layer}
-            fewest = min(fewest, draw_mean(axis, wide.columns, wide, level=LEVEL, scale=100, **style))
-        axis.axhline(100 * final[f"{group}_accuracy"].mean(), label="final network", **FLOOR)
+            fewest = min(fewest, draw_curve(axis, curve, level=LEVEL, scale=100, **style))
+        axis.axhline(100 * final[f"{group}_accuracy"].mean(skipna=False), label="final network", **FLOOR)
         axis.set_title(title, fontsize=9.5)
     for axis in axes.flat[len(groups) :]:
         axis.remove()
@@ -68,8 +72,24 @@ def draw_retraining(study: Study) -> Drawing:
     legend_below(figure, axes.flat[:1], 7, last="final network", fontsize=8.5)
     whose = ", each seed's own" if rows["rewind_epoch"].nunique() > 1 else ""
     start = f"each layer put back to epoch {epoch_range(rows['rewind_epoch'])}{whose}, all others as they ended"
-    heading(figure, subject(study), start, seeds_note(study, LEVEL, fewest))
+    between = max(
+        (between_note(rows, "retrained_epochs", f"{group}_accuracy", ("layer",)) for group in groups), key=len
+    )
+    held = "after the end of a seed its last value stands" if _ends(study) else ""
+    heading(figure, subject(study), start, seeds_note(study, LEVEL, fewest), between, held)
     return figure
+
+
+def _ends(study: Study) -> str:
+    """After how many epochs of retraining seeds ended, where they differ in some layer; "" where none does."""
+    ends = from_earliest(study.tables["retraining"]).groupby(["layer", "seed"])["retrained_epochs"].max()
+    return epoch_range(ends) if (ends.groupby("layer").nunique() > 1).any() else ""
+
+
+def _remark(study: Study) -> str:
+    ends = _ends(study)
+    held = "from there on the last value of a seed stands in the mean until the others have ended."
+    return f"Retraining ended after {ends} epochs, for each seed and layer at its own: {held}" if ends else ""
 
 
 def _rewound(study: Study) -> pd.DataFrame:
@@ -107,7 +127,7 @@ def draw_localization(study: Study) -> Drawing:
         layer_axis(axis, layers)
 
     curve(axes[0], _rewound(study), "restored", "true labels, layer rewound")
-    peak = 100 * study.tables["metrics"].groupby("seed")["restored_accuracy"].max().mean()
+    peak = 100 * study.tables["metrics"].groupby("seed")["restored_accuracy"].max().mean(skipna=False)
     axes[0].axhline(peak, color="black", linewidth=1, linestyle=(0, (1, 2)), label="their highest while training")
     axes[0].set(
         title="rewound to its most favorable epoch:\nare true labels back?", ylabel="accuracy, or share of units (%)"
@@ -117,7 +137,7 @@ def draw_localization(study: Study) -> Drawing:
     curve(axes[1], _retrained(study, "after"), "permuted", "assigned labels, after retraining")
     axes[1].set_title("retrained without permuted examples:\nare assigned labels back?")
     for axis, group in zip(axes, ("restored", "permuted"), strict=False):
-        axis.axhline(100 * ends[f"{group}_accuracy"].mean(), **FLOOR | {"label": "final network"})
+        axis.axhline(100 * ends[f"{group}_accuracy"].mean(skipna=False), **FLOOR | {"label": "final network"})
     for kind, group in ((True, "permuted"), (False, "unpermuted")):
         own = flips[flips["is_permuted"].astype(bool) == kind]
         if len(own):
@@ -179,6 +199,7 @@ FIGURES = (
         ("metrics", "retraining"),
         draw_retraining,
         _obstacle,
+        remark=_remark,
     ),
     Figure(
         "localization",

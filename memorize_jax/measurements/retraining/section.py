@@ -19,16 +19,22 @@ def _facts(study: Study) -> dict | None:
     if study.permuted_fraction == 0 or not (table["num_layers"] == 1).any():
         return None
     found = []
-    for _, own in table.groupby("seed"):
+    for seed, own in table.groupby("seed"):
         for one in retrained_layers(own):
             rise = one.after["permuted_accuracy"] - one.before["permuted_accuracy"]
-            found.append({"layer": one.layer, "kept": one.kept, "rise": rise})
-    means = pd.DataFrame(found).groupby("layer", sort=False).mean()
+            found.append({"seed": seed, "layer": one.layer, "kept": one.kept, "rise": rise})
+    order = list(dict.fromkeys(row["layer"] for row in found))
+    wide = pd.DataFrame(found).pivot(index="seed", columns="layer", values=["kept", "rise"])
+    # A layer that lacks a seed has no mean.
+    means = wide.mean(skipna=False).unstack(0).loc[order]
     final = table[table["layer"] == NONE]
+    leads = final["permuted_accuracy"] - final["restored_accuracy"]
     return {
         "epoch": epoch_range(from_earliest(table)["rewind_epoch"]),
-        "final": float(np.mean(final["permuted_accuracy"])),
-        "memorized": bool(means["kept"].notna().all()),
+        "final": final["permuted_accuracy"].mean(skipna=False),
+        "seeds": len(leads),
+        "not_memorized": int((~(leads > 0)).sum()),
+        "incomplete": means.index[means["rise"].isna()].tolist(),
         "fraction": study.permuted_fraction,
         "held_by_others": means.index[means["kept"] > MOST].tolist(),
         "needed": means.index[means["kept"] <= MOST].tolist(),

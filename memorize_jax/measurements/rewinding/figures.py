@@ -4,7 +4,7 @@ import math
 
 from memorize_jax.figures.curves import (
     between_note,
-    draw_mean,
+    draw_curve,
     epoch_range,
     epochs_note,
     heading,
@@ -42,19 +42,24 @@ def _into_final(study):
     return table[~is_set] if many and not is_set.all() else table
 
 
+def _measured(study, group):
+    """The rows that tell of a group: a run may lack it, and a damaged network has no number."""
+    return _into_final(study).dropna(subset=f"{group}_accuracy")
+
+
 def _curve(rows, column):
-    """[seeds, epochs] of one layer; where seeds begin, or end, at epochs of their own, these stand at their mean."""
-    wide = interpolated(rows, "rewind_epoch", column)
-    by_seed = rows.dropna(subset=column).sort_values("rewind_epoch").groupby("seed")
+    """The curve of one layer; where seeds begin, or end, at epochs of their own, these stand at their mean."""
+    curve = interpolated(rows, "rewind_epoch", column)
+    by_seed = rows.sort_values("rewind_epoch").groupby("seed")
     for end in (by_seed.first(), by_seed.last()):
-        if not wide.empty and end["rewind_epoch"].nunique() > 1:
-            wide[float(end["rewind_epoch"].mean())] = end[column]
-    return wide.sort_index(axis="columns")
+        if not curve.values.empty and end["rewind_epoch"].nunique() > 1:
+            curve = curve.with_place(float(end["rewind_epoch"].mean()), end[column])
+    return curve
 
 
-def _reaches_final(study):
+def _reaches_final(study, group):
     """Whether the final epoch is among the rewind epochs of every seed, so that curves end with the final network."""
-    rewinding = _into_final(study)
+    rewinding = _measured(study, group)
     ends = rewinding[rewinding["rewind_epoch"] == rewinding["seed"].map(study.epochs_of("final"))]
     return set(ends["seed"]) == set(study.seeds)
 
@@ -62,35 +67,36 @@ def _reaches_final(study):
 @drawn()
 def draw_rewinding(study: Study, *, group: str) -> Drawing:
     """Draws the accuracy of a group by rewind epoch, a curve per layer, from dark (first) to light (last)."""
-    rewinding, column = _into_final(study), f"{group}_accuracy"
+    rewinding, column = _measured(study, group), f"{group}_accuracy"
     order = rewinding.sort_values(["num_layers", "layer_number"]).drop_duplicates("layer")
     singles, fewest, start = (order["num_layers"] == 1).sum(), len(study.seeds), math.inf
     columns = -(-len(order) // MOST_NAMES)
     figure, axis = subplots(figsize=(5.9 + 1.3 * columns, 4.6))
     for index, row in enumerate(order.itertuples()):
-        wide = _curve(rewinding[rewinding["layer"] == row.layer], column)
-        start = min(start, *wide.columns)
+        curve = _curve(rewinding[rewinding["layer"] == row.layer], column)
+        start = min(start, *curve.values.columns)
         style = {"color": shade(index, singles), "marker": MARKER_CYCLE[index % len(MARKER_CYCLE)]}
         if row.num_layers > 1:
             marker, dashes = SETS.get(row.num_layers, MANY)
             style = {"color": "#666666", "linestyle": dashes, "marker": marker}
         label = row.layer if row.num_layers < 4 else f"{row.num_layers} layers from {row.layer.split('+')[0]}"
         style |= {"label": label, "markersize": 4}
-        fewest = min(fewest, draw_mean(axis, wide.columns, wide, level=LEVEL, scale=100, **style))
+        fewest = min(fewest, draw_curve(axis, curve, level=LEVEL, scale=100, **style))
     # Curves need not reach it.
-    final = study.at_stage("metrics", "final")[column].mean()
+    final = study.at_stage("metrics", "final")[column].mean(skipna=False)
     axis.axhline(100 * final, color="black", linewidth=1, label="final network")
     if group != "train":
         # Of every seed its own peak.
-        peak = study.tables["metrics"].groupby("seed")[column].max().mean()
+        peak = study.tables["metrics"].groupby("seed")[column].max().mean(skipna=False)
         text = "best epoch of training" if group == "test" else "its highest while training"
         axis.axhline(100 * peak, color="black", linewidth=1, linestyle=(0, (1, 2)), label=text)
     epoch_axis(axis, rewinding["rewind_epoch"].max(), "rewind epoch", first=math.floor(start))
     axis.set_ylabel(ACCURACIES[group])
     look = {"loc": "outside right upper", "frameon": False, "fontsize": 7.5, "title_fontsize": 8}
     figure.legend(title="rewound", ncols=columns, **look)
-    end = f"right end: {epochs_note(study, 'final')}" if _reaches_final(study) else ""
-    between = between_note(rewinding, "rewind_epoch")
+    end = f"right end: {epochs_note(study, 'final')}" if _reaches_final(study, group) else ""
+    # One line is too long beside the names.
+    between = between_note(rewinding, "rewind_epoch", column, ("layer",)).replace("; ", ";\n")
     heading(figure, subject(study), seeds_note(study, LEVEL, fewest), between, end)
     return figure
 
@@ -98,21 +104,23 @@ def draw_rewinding(study: Study, *, group: str) -> Drawing:
 def _obstacle(study: Study, *, group: str) -> str:
     if group == "restored" and study.permuted_fraction == 0:
         return "no labels were permuted"
-    rewinding = _into_final(study)
-    if rewinding.empty:
+    if _into_final(study).empty:
         ask = f"{study.command('rewinding')} --rewind_into=final"
         return f"layers were put into earlier networks only; rewind the final one with: {ask}"
+    rewinding = _measured(study, group)
+    if rewinding.empty:
+        return f"the run has no accuracy on {ACCURACIES[group].removeprefix('accuracy on ').removesuffix(' (%)')}"
     # Accuracies of single seeds at epochs of their own are no mean over seeds.
     for layer, rows in rewinding.groupby("layer", sort=False):
-        if _curve(rows, "train_accuracy").empty:
+        if _curve(rows, f"{group}_accuracy").values.empty:
             ask = f"{study.command('rewinding')} --rewind_epochs=log,best,final"
             return f"{layer} was rewound to no epoch that all seeds reach; rewind to more with: {ask}"
     return ""
 
 
 def _remark(study: Study, *, group: str) -> str:
-    reaches, at = _reaches_final(study), "at the mean of these epochs."
-    epochs = [set(own) for _, own in _into_final(study).groupby("seed")["rewind_epoch"]]
+    reaches, at = _reaches_final(study, group), "at the mean of these epochs."
+    epochs = [set(own) for _, own in _measured(study, group).groupby("seed")["rewind_epoch"]]
     firsts, lasts = {min(own) for own in epochs}, {max(own) for own in epochs}
     low, high = max(firsts), min(lasts)
     late = "The final epoch is not among those rewound to, so the curves end before the final network."

@@ -1,6 +1,7 @@
 """What the report says of rewinding."""
 
 import pathlib
+from collections.abc import Collection, Mapping
 
 import numpy as np
 import pandas as pd
@@ -12,14 +13,20 @@ from memorize_jax.pages.views import Number, make_view
 from memorize_jax.studies.study import Study
 
 
+def _rewound_seeds(study: Study, group: str) -> dict[int, pd.DataFrame]:
+    """Seed -> its rows of layers of the final network, for seeds whose accuracy on a group was measured."""
+    column = f"{group}_accuracy"
+    table = own_rows(study.tables["rewinding"])
+    table = table[table["into"] == "final"].dropna(subset=column)
+    rows = {seed: table[table["seed"] == seed] for seed in study.seeds if (table["seed"] == seed).any()}
+    return {seed: own for seed, own in rows.items() if study.metrics_of(seed)[column].notna().any()}
+
+
 def rewinding_effects(study: Study, group: str) -> dict[int, RewindingEffect]:
     """Seed -> what rewinding layers of the final network wins back on a group, for seeds that had lost something."""
-    table = own_rows(study.tables["rewinding"])
-    table = table[table["into"] == "final"]
     found = {
-        seed: rewinding_effect(table[table["seed"] == seed], study.metrics_of(seed), group, study.layers[:-1])
-        for seed in study.seeds
-        if (table["seed"] == seed).any()
+        seed: rewinding_effect(rows, study.metrics_of(seed), group, study.layers[:-1])
+        for seed, rows in _rewound_seeds(study, group).items()
     }
     return {seed: effect for seed, effect in found.items() if effect is not None}
 
@@ -28,26 +35,32 @@ def _facts(study: Study) -> dict | None:
     """The words on figure 4A-B: effects of one run, or means over the seeds of several."""
     if not (own_rows(study.tables["rewinding"])["into"] == "final").any():
         return None
-    effects = {group: rewinding_effects(study, group) for group in ("test", "restored")}
-    compared = {
-        group: [effect for effect in own.values() if effect.tells_late_from_early] for group, own in effects.items()
-    }
-    shares = {
-        group: {
-            "early": float(np.mean([effect.early_share for effect in own])),
-            "late": float(np.mean([effect.late_share for effect in own])),
-            "num_late_recover": sum(effect.late_recovers for effect in own),
-            "num_seeds": len(own),
-            "layers": own[0],
-        }
-        for group, own in compared.items()
-        if own
-    }
+    measured = {group: seeds for group in ("test", "restored") if (seeds := _rewound_seeds(study, group))}
+    effects = {group: rewinding_effects(study, group) for group in measured}
     return {
         "alone": len(study.seeds) == 1,
         "effects": {group: next(iter(own.values()), None) for group, own in effects.items()},
-        "shares": shares,
+        "shares": {group: _shares(study, measured[group], own) for group, own in effects.items()},
         "bn": ", ".join(study.tables["rewinding"]["bn"].unique()),
+    }
+
+
+def _shares(study: Study, measured: Collection[int], effects: Mapping[int, RewindingEffect]) -> dict:
+    """Means over the seeds that had lost something and tell late layers from early ones, and why others are not in."""
+    own = {seed: effect for seed, effect in effects.items() if effect.tells_late_from_early}
+    why = {
+        "had lost nothing": [seed for seed in measured if seed not in effects],
+        "cannot tell the last hidden layers from the first": [seed for seed in effects if seed not in own],
+        "not measured": [seed for seed in study.seeds if seed not in measured],
+    }
+    return {
+        "early": float(np.mean([effect.early_share for effect in own.values()])) if own else None,
+        "late": float(np.mean([effect.late_share for effect in own.values()])) if own else None,
+        "num_late_recover": sum(effect.late_recovers for effect in own.values()),
+        "count": len(own),
+        "seeds": len(study.seeds),
+        "layers": next(iter(own.values()), None),
+        "left_out": {reason: ", ".join(map(str, seeds)) for reason, seeds in why.items() if seeds},
     }
 
 

@@ -5,7 +5,7 @@ import pathlib
 import numpy as np
 import pandas as pd
 
-from memorize_jax.figures.curves import draw_mean, epoch_range, heading, mean_note, seeds_note, subject
+from memorize_jax.figures.curves import draw_mean, epoch_range, fewest_seeds, heading, mean_note, seeds_note, subject
 from memorize_jax.figures.figure import Figure
 from memorize_jax.figures.style import (
     COLORS,
@@ -68,7 +68,7 @@ def draw_swap(study: Study) -> Drawing:
             if wide.notna().any(axis=None):
                 fewest = min(fewest, draw_mean(axis, range(wide.shape[1]), wide, level=LEVEL, scale=100, **style))
             if into == "final":
-                whole = 100 * finals[f"{group}_accuracy"].mean()
+                whole = 100 * finals[f"{group}_accuracy"].mean(skipna=False)
                 faint = {"color": COLORS[group], "linestyle": DASHES.get(group, "-"), "linewidth": 1, "alpha": 0.5}
                 axis.axhline(whole, zorder=1, **faint)
         ends = own.drop_duplicates("first")[["first", "last"]].to_numpy()
@@ -107,7 +107,8 @@ def draw_swap_windows(study: Study) -> Drawing:
             axis.set_title("" if row else GROUPS[group], fontsize=9)
         axes[row, 0].set_ylabel(f"{DIRECTIONS[into]}\nfirst swapped layer", fontsize=9)
     figure.colorbar(mesh, ax=axes, label="accuracy (%)")
-    _heading(figure, study, rows, mean_note(study, len(study.seeds)))
+    fewest = fewest_seeds(rows, ("into", "first", "last"), [f"{group}_accuracy" for group in columns])
+    _heading(figure, study, rows, mean_note(study, fewest))
     return figure
 
 

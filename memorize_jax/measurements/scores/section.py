@@ -30,7 +30,12 @@ def _memorization_scores(study):
         found = rank_correlations(scores[scores["seed"] == seed], per_example[per_example["seed"] == seed])
         parts += [{"seed": seed, "score": name, "correlation": value} for name, value in found.items()]
     numbers = {"correlation": Number("rank correlation with memorization", ".3f")}
-    note = "Spearman's, over all training examples; 1 is the same order from least to most memorized."
+    lacking = int(scores["memorization"].isna().sum())
+    without = f" ({lacking} of {len(scores)} have none)" if lacking else ""
+    note = (
+        f"Spearman's, over all training examples with a memorization score{without}; 1 is the same order from least to "
+    )
+    note += "most memorized."
     title = "Cheap scores of one run against memorization"
     return make_view(
         "memorization_scores", title, pd.DataFrame(parts), {"score": "score"}, numbers, note=note, whole=scores

@@ -5,6 +5,7 @@ import numpy as np
 from memorize_jax.epochs import STAGES
 from memorize_jax.figures.curves import (
     between_note,
+    draw_curve,
     draw_mean,
     epoch_range,
     epochs_note,
@@ -48,12 +49,13 @@ def draw_epochs(study: Study) -> Drawing:
     for axis, group in zip(axes[0], groups, strict=True):
         own = rows[rows["group"] == group]
         for index, layer in enumerate(layers):
-            wide = interpolated(own[own["layer_a"] == layer], "epoch_a", VALUE)
+            curve = interpolated(own[own["layer_a"] == layer], "epoch_a", VALUE)
             style = {"color": shade(index, len(layers)), "marker": MARKER_CYCLE[index % len(MARKER_CYCLE)]}
             style |= {"label": layer, "markersize": 3}
-            fewest = min(fewest, draw_mean(axis, wide.columns, wide, level=LEVEL, **style))
+            fewest = min(fewest, draw_curve(axis, curve, level=LEVEL, **style))
         best = float(np.mean(list(study.epochs_of("best").values())))
-        axis.axvline(best, color="#888888", linewidth=1, linestyle=":", label="best epoch")
+        label = "best epoch (mean)" if _bests_differ(study) else "best epoch"
+        axis.axvline(best, color="#888888", linewidth=1, linestyle=":", label=label)
         epoch_axis(axis, rows["epoch_a"].max())
         axis.set_title(group, fontsize=10)
     axes[0][0].set_ylabel(LABEL)
@@ -61,8 +63,21 @@ def draw_epochs(study: Study) -> Drawing:
     figure.legend(*entries, loc="outside right upper", frameon=False, fontsize=7.5)
     note = seeds_note(study, LEVEL, fewest)
     title = f"each layer against itself at the {epochs_note(study, 'best')}: {subject(study)}"
-    heading(figure, title, note, between_note(rows, "epoch_a"))
+    heading(figure, title, note, between_note(rows, "epoch_a", VALUE, ("group", "layer_a")))
     return figure
+
+
+def _bests_differ(study):
+    return len(set(study.epochs_of("best").values())) > 1
+
+
+def _remark_on_epochs(study: Study) -> str:
+    if not _bests_differ(study):
+        return ""
+    return (
+        f"Seeds have best epochs of their own ({epoch_range(study.epochs_of('best').values())}): each is 1 at another "
+        "epoch, so that their mean need not reach 1 at the dotted line, which is at the mean of these epochs."
+    )
 
 
 @drawn()
@@ -115,7 +130,7 @@ def draw_runs(study: Study) -> Drawing:
     layer_axis(axis, layers)
     axis.set_ylabel(LABEL)
     legend_below(figure, [axis], 4, last=FADED)
-    fewest = fewest_seeds(final, ("group", "layer_a"), (VALUE,))
+    fewest = min(fewest_seeds(rows, ("group", "layer_a"), (VALUE,)) for rows in (best, final) if len(rows))
     heading(figure, f"{epochs_note(study, 'final')}: {subject(study)}", _other(final), seeds_note(study, LEVEL, fewest))
     return figure
 
@@ -135,7 +150,7 @@ def _other(rows):
 
 def _no_course(study: Study) -> str:
     rows = over_epochs(study.tables["similarity"], study.epochs_of("best"))
-    counts = rows.groupby("seed")["epoch_a"].nunique().reindex(study.seeds, fill_value=0)
+    counts = rows.dropna(subset=[VALUE]).groupby("seed")["epoch_a"].nunique().reindex(study.seeds, fill_value=0)
     if counts.min() >= LEAST_EPOCHS:
         return ""
     found = f"{counts.min()} epochs were compared with the best one, and its curves need {LEAST_EPOCHS}"
@@ -161,13 +176,14 @@ FIGURES = (
     Figure(
         "similarity_epochs",
         "When each layer changes",
-        "How similarly a layer arranges the same examples as it does at the best epoch (dotted line, where it is 1): 1 "
-        "is the same up to rotation and scale. To the left the layers approach the network that generalizes best, to "
-        "the right memorizing moves them away from it. Do late layers, light, move farther than early ones, dark, and "
-        "farthest for permuted examples? Not in the paper.",
+        "How similarly a layer arranges the same examples as it does at the best epoch (dotted line): 1 is the same up "
+        "to rotation and scale. To the left the layers approach the network that generalizes best, to the right "
+        "memorizing moves them away from it. Do late layers, light, move farther than early ones, dark, and farthest "
+        "for permuted examples? Not in the paper.",
         ("metrics", "similarity"),
         draw_epochs,
         _no_course,
+        remark=_remark_on_epochs,
     ),
     Figure(
         "similarity_layers",

@@ -43,8 +43,8 @@ def _draw_panel(axis, rows, label):
     colors = colormaps["tab10"]
     for value in sorted(rows[label].unique()):
         own = rows[rows[label] == value]
-        # Ten colors are too many to tell apart by color alone.
-        style = {"color": colors(value % 10), "marker": MARKERS[value % len(MARKERS)]}
+        # Ten colors are too many to tell apart by color alone; a color that comes again has another marker.
+        style = {"color": colors(value % 10), "marker": MARKERS[(value + value // 10) % len(MARKERS)]}
         axis.scatter(own["x"], own["y"], s=9, linewidth=0, alpha=0.85, label=f"class {value}", zorder=1, **style)
     # Thousands of points are smaller and quicker as one picture.
     axis.set_rasterization_zorder(1.5)
@@ -67,9 +67,10 @@ FIGURES = (
     Figure(
         "fig2b",
         "UMAP embedding of the last hidden layer",
-        "Points of a color share a label; near points have like activations, distances between clusters and the axes "
-        "mean nothing. In the paper, at the best epoch unpermuted, restored and test examples form clusters by class, "
-        "permuted ones are mixed; at the final epoch the permuted ones form clusters and the restored ones are mixed.",
+        "Points of a color and a marker share a label; near points have like activations, distances between clusters "
+        "and the axes mean nothing. In the paper, at the best epoch unpermuted, restored and test examples form "
+        "clusters by class, permuted ones are mixed; at the final epoch the permuted ones form clusters and the "
+        "restored ones are mixed.",
         ("umap",),
         draw_umap,
         _obstacle,

@@ -97,3 +97,11 @@ def test_the_interval_over_seeds_decides():
     claim = judged("some_noise_descends_twice", spread)
     assert (claim.verdict, claim.reason[:25]) == ("undecided", "not certain with 3 seeds:")
     assert claim.measured == pytest.approx((0.1 + 0.01 + 0.1) / 3 / 0.02)
+
+
+def test_the_page_says_that_the_turns_are_those_of_the_smoothed_curve():
+    _, view = SECTION.views["test_error_over_epochs"]
+    assert (
+        "Minimum, peak, low and end, and the moves between them, are those of the smoothed curve"
+        in view(over_epochs()).note
+    )

@@ -12,7 +12,7 @@ from memorize_jax.measurements.geometry.shares import of_study, summary
 from memorize_jax.report.catalog import caption
 from memorize_jax.report.drawn import views
 from memorize_jax.storage.tables import GEOMETRY
-from tests.figures.invented import GRID, changed
+from tests.figures.invented import GRID, changed, grid
 
 (FIGURE,) = FIGURES_OF_SHARES
 LAYERS = ("linear1", "linear2", "linear3", "linear4")
@@ -70,9 +70,22 @@ def test_shares_are_those_by_hand(column, kind):
 
 def test_the_table_has_means_and_the_lowest_and_highest_seed():
     table = summary(study())
-    assert list(table) == ["width", "learning_rate", "layer", "layer_number", "share", "low", "high", "num_seeds"]
+    known = ["width", "learning_rate", "layer", "layer_number", "share", "low", "high", "num_seeds", "capacity"]
+    assert list(table) == known
     last = table.query("width == 8 and layer == 'linear3'").iloc[0]
     assert tuple(last[["share", "low", "high", "num_seeds"]]) == pytest.approx((0.875, 0.75, 1, 2))
+
+
+@pytest.mark.parametrize(("column", "kind"), [("joint_capacity", "joint"), ("capacity", "mean-field")])
+def test_the_table_says_of_which_capacity_it_is(column, kind):
+    assert set(summary(study(column))["capacity"]) == {kind}
+
+
+def test_layers_have_the_numbers_of_the_geometry():
+    """Layers 2 and 4 of AlexNet are pooling: the table of the paper numbers them too."""
+    table = summary(grid({"learning_rate": (1e-4, 1e-3)}, model="alexnet")).drop_duplicates("layer")
+    numbers = {"conv1": 1, "conv3": 3, "conv5": 5, "conv6": 6, "conv7": 7}
+    assert dict(zip(table["layer"], table["layer_number"], strict=True)) == numbers
 
 
 def test_the_figure_says_what_it_leaves_out_and_by_which_capacity():

@@ -103,3 +103,29 @@ def test_the_words_name_the_epochs_of_all_seeds():
     assert SECTION.facts(study)["epoch"] == "2 to 4"
     assert "put back to epoch 2 to 4, each seed's own, and trained again" in said(study)
     assert "put back to epoch 0 and trained again" in said(retrained_from(lambda seed: [0, BEST[seed]]))
+
+
+def test_a_seed_without_a_lead_is_in_the_words():
+    """Seed 1 memorized nothing: what comes back in the others is not a mean of three."""
+    table = THREE.tables["retraining"]
+    none = (table["seed"] == 1) & (table["layer"] == NONE)
+    study = changed(THREE, retraining=table.assign(permuted_accuracy=table["permuted_accuracy"].mask(none, 0.05)))
+    words = lambda of: " ".join(fill(SECTION.words, study=of, facts=SECTION.facts(of)).split())
+    nothing = "How much of it comes back is not said: in 1 of 3 seeds there are no more assigned than true labels"
+    assert nothing in words(study)
+    assert "not said" not in words(THREE)
+    # (0.9 + 0.05 + 0.9) / 3.
+    assert SECTION.facts(study)["final"] == pytest.approx(1.85 / 3)
+    alone = changed(RUN, retraining=RUN.tables["retraining"].assign(permuted_accuracy=0.05))
+    assert "is not said: there are no more assigned" in words(alone)
+
+
+def test_a_layer_that_one_seed_lacks_is_named_and_in_no_mean():
+    table = THREE.tables["retraining"]
+    study = changed(THREE, retraining=table[(table["seed"] != 1) | (table["layer"] != "linear2")])
+    facts = SECTION.facts(study)
+    assert facts["incomplete"] == ["linear2"]
+    assert {*facts["held_by_others"], *facts["needed"]} == {*THREE.layers} - {"linear2"}
+    said = " ".join(fill(SECTION.words, study=study, facts=facts).split())
+    assert "Not every seed tells of linear2, of which nothing is said." in said
+    assert "Not every seed" not in fill(SECTION.words, study=THREE, facts=SECTION.facts(THREE))

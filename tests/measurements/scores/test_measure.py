@@ -13,7 +13,9 @@ from memorize_jax.measurements.registry import get_measurement
 from memorize_jax.measurements.scores import ScoresSettings
 from memorize_jax.measurements.scores.correlations import rank_correlations
 from memorize_jax.measurements.scores.memorization import influence, memorization
+from memorize_jax.measurements.scores.section import SECTION
 from memorize_jax.measurements.scores.subsets import subset_members
+from tests.figures import invented
 from tests.measurements import tiny
 
 
@@ -81,3 +83,11 @@ def test_what_does_not_fit_into_memory_is_refused_before_anything_is_done(tiny_r
     settings = tiny.PRESET.replace(name, **changes).of_all(get_measurement(name))
     with pytest.raises(ValueError, match=f"{name} with these settings would take .* of memory, .*{advice}"):
         measure(get_measurement(name), folder, settings)
+
+
+@pytest.mark.parametrize(("lacking", "said"), [(0, "score; 1 is"), (3, "score (3 of 40 have none); 1 is")])
+def test_the_table_says_how_many_examples_have_no_score(lacking, said):
+    scores = invented.SHOWN.tables["memorization_scores"]
+    scores = scores.assign(memorization=scores["memorization"].mask(scores["example"] < lacking))
+    view = SECTION.views["memorization_scores"][1](invented.changed(invented.SHOWN, memorization_scores=scores))
+    assert f"over all training examples with a memorization {said} the same order" in view.note
