@@ -37,6 +37,7 @@ FIGURES = {
 # Of some studies others.
 OWN_FIGURES = {
     "spheres_mlp_gradients": ("fig5b", "fig5c", "fig5f"),
+    "tiny_imagenet_32_resnet18": (*FIGURES[()], "fig5d"),
     "tiny_imagenet_32_resnet18_decoding": ("decoding_layers",),
     "tiny_imagenet_32_vgg16_decoding": ("decoding_layers",),
     "epochwise_mnist1d": ("epochwise",),

@@ -18,6 +18,8 @@ from memorize_jax.storage.files import write_json
 
 # The errors of all that is measured are larger than a hundred-thousandth.
 DIGITS = 5
+# Angles between gradients, of which no more is told.
+COSINE, COSINE_DIGITS = "cosine_", 3
 # Pixels, places in the plane, a row for every example: many bytes, and no number of theirs is discussed.
 LEFT_OUT = ("examples", "umap", "per_example", "per_example_images")
 UNFINISHED = "unfinished"
@@ -101,4 +103,7 @@ def _trim_folder(source: RunFolder, target: RunFolder, study: pathlib.Path, left
 
 def _round(source, target):
     target.parent.mkdir(parents=True, exist_ok=True)
-    pd.read_csv(source).to_csv(target, index=False, float_format=f"%.{DIGITS}g")
+    table = pd.read_csv(source)
+    cosines = [column for column in table if column.startswith(COSINE)]
+    table[cosines] = table[cosines].round(COSINE_DIGITS)
+    table.to_csv(target, index=False, float_format=f"%.{DIGITS}g")

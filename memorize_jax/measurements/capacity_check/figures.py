@@ -96,7 +96,7 @@ FIGURES = (
         "labelings of the classes really stop being separable. The theory of the paper is mean-field: of many classes "
         "that extend in random directions. Its points lie near the diagonal in the paper, with a hundred classes; "
         "points below it are of classes that vary along the same directions, and few classes scatter more. Joint "
-        "capacity, where it was measured, leaves the classes as they lie: its points are on the diagonal.",
+        "capacity, where it was measured, leaves the classes as they lie: its points should be on the diagonal.",
         ("capacity_check",),
         draw_capacity_check,
     ),

@@ -98,8 +98,8 @@ def _last_layer_recovers(evidence):
 @stated(
     "4B",
     "Late layers, rewound one by one, give back more test accuracy than early ones.",
-    "share of the lost test accuracy won back, not below 0, mean over the last third of the hidden layers minus over "
-    "the first",
+    "share of the lost test accuracy that a layer wins back, 0 if none, mean over the last third of the hidden layers "
+    "minus over the first",
     above(RECOVERS, "a tenth of what was lost"),
 )
 def _late_layers_recover_more(evidence):
@@ -111,8 +111,8 @@ def _late_layers_recover_more(evidence):
     "ours",
     "Memorization is in the late layers: rewound one by one, they give permuted examples their true labels back, and "
     "more than early ones do.",
-    "share of the lost accuracy on true labels of permuted examples won back, not below 0, mean over the last third of "
-    "the hidden layers minus over the first",
+    "share of the lost accuracy on true labels of permuted examples that a layer wins back, 0 if none, mean over the "
+    "last third of the hidden layers minus over the first",
     above(RECOVERS, "a tenth of what was lost"),
 )
 def _true_labels_back_in_late_layers(evidence):
