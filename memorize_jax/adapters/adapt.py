@@ -6,46 +6,57 @@ from typing import Any
 
 from memorize_jax import plugins
 from memorize_jax.adapters.network import WatchedNetwork
-from memorize_jax.taps.libraries import library_of
+from memorize_jax.taps.libraries import library_of_network
 
 # Library -> the module that adapts its networks; all but PyTorch are of JAX.
 ADAPTERS = {"torch": "memorize_jax.adapters.torch_network"}
 JAX_ADAPTER = "memorize_jax.adapters.jax_network"
+# Libraries whose models apply themselves.
+WHOLE = ("torch", "flax.nnx", "equinox")
 
 
 def adapt(
-    params_or_model: Any, sample: Any, *, given: Any = None, layers: str | Sequence[str] = "auto"
+    params_or_model: Any,
+    sample: Any,
+    *,
+    given: Any = None,
+    layers: str | Sequence[str] = "auto",
+    num_classes: int | None = None,
 ) -> WatchedNetwork:
     """Makes what measurements need of a network.
 
     Args:
-      params_or_model: model of PyTorch, flax.nnx or equinox; variables of flax.linen; params of haiku; or whatever a
-        function takes. Its values are not kept.
+      params_or_model: model of PyTorch, flax.nnx or equinox, of that also (model, state); variables of flax.linen;
+        params of haiku; or whatever a function takes. It is not changed.
       sample: [n, ...], a few inputs.
       given: what applies parameters where they do not apply themselves; or MODULE:NAME of a function that makes it, or
         the model.
       layers: to analyze.
+      num_classes: of the labels, by which the answers are told where a network returns several arrays.
 
     Raises:
-      ValueError: no network, parameters without anything that applies them, layers that there are not.
+      ValueError: no network, parameters without anything that applies them, layers that there are not, several outputs
+        of which none can be told to be the answers.
     """
     program = given if isinstance(given, str) else None
     if program is not None:
         given = _made(program)
         # A model that applies itself: the one in training stands for it.
-        given = None if library_of(given) in ("torch", "flax.nnx", "equinox") else given
-    module = importlib.import_module(ADAPTERS.get(library_of(params_or_model) or "", JAX_ADAPTER))
-    return module.adapt(params_or_model, sample, given=given, layers=layers, program=program)
+        given = None if library_of_network(given) in WHOLE else given
+    module = importlib.import_module(ADAPTERS.get(library_of_network(params_or_model) or "", JAX_ADAPTER))
+    about = {"layers": layers, "program": program, "num_classes": num_classes}
+    return module.adapt(params_or_model, sample, given=given, **about)
 
 
-def adapt_program(program: str, sample: Any, *, layers: Sequence[str]) -> WatchedNetwork:
+def adapt_program(program: str, sample: Any, *, layers: Sequence[str], num_classes: int | None) -> WatchedNetwork:
     """Makes what measurements need of a network that MODULE:NAME makes; raises ValueError as `adapt` does."""
     made = _made(program)
-    library = library_of(made)
+    library = library_of_network(made)
     module = importlib.import_module(ADAPTERS.get(library or "", JAX_ADAPTER))
-    if library in ("torch", "flax.nnx", "equinox"):
-        return module.adapt(made, sample, given=None, layers=layers, program=program)
-    return module.adapt(module.template_of(made, sample), sample, given=made, layers=layers, program=program)
+    about = {"layers": layers, "program": program, "num_classes": num_classes}
+    if library in WHOLE:
+        return module.adapt(made, sample, given=None, **about)
+    return module.adapt(module.template_of(made, sample), sample, given=made, **about)
 
 
 def _made(program):

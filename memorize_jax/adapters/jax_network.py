@@ -10,9 +10,11 @@ import jax
 import jax.numpy as jnp
 
 from memorize_jax import taps
+from memorize_jax.adapters.answers import LOGITS, answer_among, check_answers, check_last
 from memorize_jax.adapters.network import WatchedNetwork, holders_of_state, modules_of_layers
 from memorize_jax.taps.choice import AUTO, check_patterns, fitting
-from memorize_jax.taps.libraries import library_of
+from memorize_jax.taps.leaves import is_key
+from memorize_jax.taps.libraries import library_of, library_of_network
 from memorize_jax.taps.modes import EVALUATION, evaluation_keywords
 from memorize_jax.taps.recording import READ
 
@@ -22,11 +24,17 @@ ANSWER = "output"
 
 
 def adapt(
-    params_or_model: Any, sample: Any, *, given: Any, layers: str | Sequence[str], program: str | None
+    params_or_model: Any,
+    sample: Any,
+    *,
+    given: Any,
+    layers: str | Sequence[str],
+    program: str | None,
+    num_classes: int | None,
 ) -> WatchedNetwork:
     """See `adapt.adapt`."""
-    library = library_of(params_or_model)
-    read, all_modules = _reader(params_or_model, library, given, layers, sample)
+    library = library_of_network(params_or_model)
+    read, all_modules = _reader(params_or_model, library, given, layers, sample, num_classes)
     template, num = params_or_model, len(sample)
     held = taps.split(template)
     shapes = jax.eval_shape(lambda inputs: _named(read(template, inputs)), sample)
@@ -37,19 +45,18 @@ def adapt(
                 "come first"
             )
     *_, last = shapes
-    if len(shapes[last].shape) != 2:
-        raise ValueError(
-            f"expected answers [n, num_classes] of the network, got {list(shapes[last].shape)} at {last!r}"
-        )
+    check_answers(last, shapes[last].shape, num, num_classes)
     order = _with_inputs(all_modules(template, sample), list(shapes)) if all_modules else list(shapes)
     modules, state = (
         modules_of_layers(order, list(shapes), holders, "/")
         for holders in (list(held["params"]), holders_of_state(held))
     )
 
+    own = _snapshot(template, library)
+
     def merge(variables, into=None):
         parts = {"params": variables["params"], "state": variables.get("batch_stats", {})}
-        return taps.merge(template if into is None else into, parts)
+        return taps.merge(own if into is None else into, parts)
 
     def split(model):
         found = taps.split(model)
@@ -58,8 +65,28 @@ def adapt(
     def show(variables, inputs):
         return _named(read(merge(variables), inputs))
 
+    def show_itself(model, inputs):
+        return _named(read(model, inputs))
+
     name = (library or (library_of(given) if given is not None else None) or "function").removeprefix("flax.")
-    return WatchedNetwork(name, modules, split, merge, show, program, state)
+    itself = show_itself if library in WHOLE else None
+    return WatchedNetwork(name, modules, split, merge, show, program, state, itself)
+
+
+def _snapshot(template, library):
+    """A network that stays what it is now: what training changes of that which was given changes nothing here."""
+    if library == "equinox":
+        # Its states are used up where they are set.
+        return jax.tree.map(lambda leaf: leaf, template)
+    if library != "flax.nnx":
+        return template
+    import flax.nnx
+
+    # Without its values, but where a value says more than its shape and kind.
+    is_plain = lambda leaf: isinstance(leaf, jax.Array) and not (is_key(leaf) or leaf.weak_type)
+    shape_of = lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype) if is_plain(leaf) else leaf
+    graphdef, state = flax.nnx.split(template)
+    return flax.nnx.merge(graphdef, jax.tree.map(shape_of, state))
 
 
 def _with_inputs(order: Sequence[str], layers: Sequence[str]) -> list[str]:
@@ -84,38 +111,49 @@ def template_of(applies: Any, sample: Any) -> Any:
     return jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
 
 
-def _reader(template, library, given, layers, sample) -> tuple[Callable[[Any, Any], Any], Callable | None]:
+def _reader(template, library, given, layers, sample, num_classes) -> tuple[Callable[[Any, Any], Any], Callable | None]:
     """What shows the layers, and what lists all modules in the order in which they are finished, if that is known."""
-    wanted = layers if isinstance(layers, str) else list(dict.fromkeys([*layers, ANSWER]))
+
+    def tapped(make, *network, **mode):
+        every = make(*network, layers=["*"], **mode)
+        shapes = {name: shown.shape for name, shown in every.returned(template, sample).items()}
+        answer = answer_among(shapes, num_classes)
+        patterns = check_patterns(layers)
+        wanted = AUTO if patterns == (AUTO,) else list(dict.fromkeys([*patterns, answer]))
+        return make(*network, layers=wanted, **mode).answering(answer), every.answering(answer).layers
+
     if library in WHOLE and given is None:
         # By its name, so that the other library need not be there.
-        make = getattr(taps, library.removeprefix("flax."))
-        return make(layers=wanted), make(layers=["*"]).layers
+        return tapped(getattr(taps, library.removeprefix("flax.")))
     if given is None:
         raise ValueError(
             f"expected network= with parameters of {type(template).__name__}: what applies them, a flax.linen module, "
-            "haiku's transformed function, or a function of (parameters, images)"
+            "haiku's transformed function, or a function of (parameters, images); models of PyTorch and flax.nnx, and "
+            "of equinox a model or (model, state), apply themselves"
         )
     applies = library_of(given)
     if applies == "flax.linen":
-        mode = evaluation_keywords(type(given).__call__, given={})
-        return taps.linen(given, layers=wanted, **mode), taps.linen(given, layers=["*"], **mode).layers
+        return tapped(taps.linen, given, **evaluation_keywords(type(given).__call__, given={}))
     if applies == "haiku":
-        mode = _accepted(given, template, sample)
-        return taps.haiku(given, layers=wanted, **mode), taps.haiku(given, layers=["*"], **mode).layers
+        return tapped(taps.haiku, given, **_accepted(given, template, sample))
     if not callable(given):
         raise ValueError(f"expected network= to apply parameters, got {type(given).__name__}")
     # A jitted function would give its layers in the order of their names.
-    return _chosen(inspect.unwrap(given), check_patterns(layers)), None
+    function = inspect.unwrap(given)
+    everything = jax.eval_shape(lambda inputs: _chosen(function, (AUTO,))(template, inputs), sample)
+    check_last({name: shown.shape for name, shown in everything.items()}, num_classes)
+    return _chosen(function, check_patterns(layers)), None
 
 
 def _chosen(function, patterns):
     """The function with the layers that are asked for alone, and the answers, which come last."""
-    if patterns == (AUTO,):
-        return function
 
     def chosen(params, inputs):
         shown = _named(function(params, inputs))
+        if LOGITS in shown:
+            shown.move_to_end(LOGITS)
+        if patterns == (AUTO,):
+            return shown
         *_, answers = shown
         fits = {pattern: fitting(pattern, list(shown)) for pattern in patterns}
         if nothing := [pattern for pattern, names in fits.items() if not names]:

@@ -26,6 +26,8 @@ class WatchedNetwork:
       program: MODULE:NAME of a function that makes the network, for other processes; None if none was named.
       state: name of an analyzed layer -> names of the modules of it that hold state alone, as BatchNorm without scale
         and offset its running statistics; those with parameters are in `layers`.
+      itself: (a network as it is trained, inputs) -> as `show` does, at least the last layer, by that network itself,
+        which is not changed; None where what is shown is a function of the variables alone.
     """
 
     library: str
@@ -35,6 +37,7 @@ class WatchedNetwork:
     show: Callable[[dict, Any], dict[str, Any]]
     program: str | None = None
     state: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+    itself: Callable[[Any, Any], Mapping[str, Any]] | None = None
 
     def apply(
         self,
@@ -51,8 +54,7 @@ class WatchedNetwork:
         if train:
             raise ValueError(f"expected a network of this package to be trained, got one of {self.library}")
         shown = self.show(variables, inputs)
-        *_, last = self.layers
-        answers = jnp.asarray(shown[last], jnp.float32)
+        answers = self._answers_in(shown)
         if mutable is None:
             return answers
         return answers, {"intermediates": {f"{name}_out": (value,) for name, value in shown.items()}}
@@ -60,6 +62,14 @@ class WatchedNetwork:
     def answers(self, variables: dict, inputs: Any) -> dict[str, Float[Array, "n num_classes"]]:
         """The answers, as a reader of `activations` gives a layer."""
         return {ANSWERS: self.apply(variables, inputs)}
+
+    def own_answers(self, model: Any, inputs: Any) -> Float[Array, "n num_classes"] | None:
+        """The answers of a network as it is trained, by itself; None where its variables alone decide them."""
+        return None if self.itself is None else self._answers_in(self.itself(model, inputs))
+
+    def _answers_in(self, shown):
+        *_, last = self.layers
+        return jnp.asarray(shown[last], jnp.float32)
 
     def noted(self) -> dict:
         """What a run notes of it in its config.json."""
@@ -114,10 +124,37 @@ def check_evaluates(network: WatchedNetwork, model: Any, sample: Any) -> None:
     variables = network.split(model)
     together = np.asarray(network.apply(variables, sample))
     alone = np.concatenate([np.asarray(network.apply(variables, sample[at : at + 1])) for at in range(len(sample))])
-    difference, size = abs(together - alone).max(), abs(alone).max() + abs(together).max()
-    if difference > SAME * size:
+    difference = _difference(together, alone)
+    if difference is not None:
         raise ValueError(
             "expected answers that do not depend on the other examples of a batch, got a difference of "
             f"{difference:.2g}: the network draws random numbers or takes statistics of the batch, as in training; "
             "give Watch a network that evaluates (train=False, model.eval())"
         )
+
+
+def check_unchanged(network: WatchedNetwork, model: Any, variables: dict, sample: Any) -> None:
+    """Raises ValueError unless a network answers a few inputs as its parameters and buffers say.
+
+    What is evaluated later is the network that was seen first, with these: an attribute that training changes since
+    would stay as it was.
+    """
+    own = network.own_answers(model, sample)
+    if own is None:
+        return
+    difference = _difference(np.asarray(network.apply(variables, sample)), np.asarray(own))
+    if difference is not None:
+        raise ValueError(
+            "expected answers that depend on parameters and buffers alone, got a difference of "
+            f"{difference:.2g} to those of the network given: something of it that is neither, which is not stored (an "
+            "attribute, a static field, a buffer with persistent=False), has changed since Watch saw it first; make it "
+            "a buffer or a variable, or keep it as it is"
+        )
+
+
+def _difference(one: np.ndarray, other: np.ndarray) -> float | None:
+    """How far answers are apart, if more than rounding makes."""
+    # Of a network that diverged, which is refused by its loss.
+    with np.errstate(invalid="ignore"):
+        difference = abs(one - other).max()
+    return float(difference) if difference > SAME * (abs(one).max() + abs(other).max()) else None

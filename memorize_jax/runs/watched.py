@@ -55,8 +55,8 @@ def read_network(folder: RunFolder, noted: Mapping) -> WatchedNetwork:
     from memorize_jax.adapters.adapt import adapt_program
 
     with np.load(folder.data, allow_pickle=False) as content:
-        sample = content["train_images"][:2]
-    network = adapt_program(noted["program"], sample, layers=list(noted["layers"]))
+        sample, num_classes = content["train_images"][:2], int(content["num_classes"])
+    network = adapt_program(noted["program"], sample, layers=list(noted["layers"]), num_classes=num_classes)
     if (found := network.noted()) != dict(noted):
         changed = next(name for name in found if found[name] != noted.get(name))
         raise ValueError(

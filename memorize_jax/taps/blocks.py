@@ -25,11 +25,13 @@ def representations(recorder: Recorder, inputs: Sequence[Any]) -> list[Entry]:
     """
     shows, reads = set(), set()
     _mark(recorder.root, shows, reads)
-    ends = [entry for entry in recorder.entries.values() if entry.call is recorder.root and entry.role == "output"]
+    ends = recorder.ends
     shown = {id(array) for array in [*inputs, *(entry.traced for entry in ends)]}
     latest, chosen = {}, {id(entry) for entry in ends}
     has_begun = False
     for entry in recorder.entries.values():
+        if entry.role == "returned":
+            continue
         same, call = id(entry.traced), id(entry.call)
         if entry.role == "input":
             wanted, named = has_begun and call in reads and not entry.is_inside, latest.get(same, entry)

@@ -29,13 +29,15 @@ def choose(
 
     Args:
       recorder: of a finished pass.
-      patterns: of `check_patterns`.
+      patterns: of `check_patterns`; none for what the network returns alone.
       inputs: arrays that the network was given.
       num_examples: n, the first axis of everything that can be shown; None where examples come one by one.
 
     Raises:
       ValueError: a name or pattern that fits nothing that can be shown.
     """
+    if not patterns:
+        return recorder.ends
     for entry in recorder.entries.values():
         if num_examples is not None and entry.value.shape[:1] != (num_examples,):
             shape = list(entry.value.shape)

@@ -34,6 +34,13 @@ def library_of(model: Any) -> str | None:
     return None
 
 
+def library_of_network(given: Any) -> str | None:
+    """The same of a network as it is trained: of equinox also (model, state)."""
+    first = given[0] if isinstance(given, tuple) and len(given) == 2 else given
+    library = library_of(first)
+    return library if first is given or library == "equinox" else None
+
+
 def describe(model: Any) -> str:
     """Says in a word or two what was given instead of a network."""
     library = library_of(model)

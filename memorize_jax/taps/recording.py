@@ -33,7 +33,7 @@ class Entry:
 
     name: str
     call: Call
-    role: str  # "input", "output" or "sown"
+    role: str  # "input", "output", "sown", or "returned" beside the answers
     traced: Any  # the array as the network sees it; the same object is the same activation
     value: Any  # the array that is shown
     is_inside: bool = False  # of a transformation of the network's own
@@ -91,6 +91,22 @@ class Recorder:
         """Notes what the network returned."""
         for name, array in self.arrays(result, OUTPUT):
             self.add(name, self.root, "output", array)
+
+    @property
+    def ends(self) -> list[Entry]:
+        """What the network returned."""
+        return [entry for entry in self.entries.values() if entry.call is self.root and entry.role == "output"]
+
+    def set_answer(self, name: str) -> None:
+        """Makes one of the arrays that the network returned its output, the last; others stand where they were made."""
+        ends = self.ends
+        order = [entry for entry in self.entries.values() if not any(entry is end for end in ends)]
+        for entry in ends:
+            if entry.name != name:
+                entry.role = "returned"
+                same = (at for at, one in enumerate(order, 1) if one.traced is entry.traced)
+                order.insert(next(same, len(order)), entry)
+        self.entries = {entry.name: entry for entry in [*order, self.entries[name]]}
 
     def add(self, name: str, call: Call, role: str, array: Any) -> Entry:
         """Notes an array."""

@@ -2,8 +2,9 @@
 
 import abc
 import collections
+import copy
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 import jax
 
@@ -27,6 +28,7 @@ class Tap(abc.ABC):
     def __init__(self, layers: str | Sequence[str], arguments: dict[str, Any]):
         self._patterns = check_patterns(layers)
         self._arguments = arguments
+        self._answer: str | None = None
 
     def __call__(self, network: Any, *inputs: Any, **arguments: Any) -> Shown:
         """Runs the network and returns what its layers show.
@@ -45,6 +47,18 @@ class Tap(abc.ABC):
         """The names of what the tap shows, without a computation; inputs may be `jax.ShapeDtypeStruct`s."""
         return tuple(jax.eval_shape(lambda given: self(network, *given, **arguments), inputs))
 
+    def returned(self, network: Any, *inputs: Any, **arguments: Any) -> Shown:
+        """Shapes of all that the network returns, "output" or "output.0", ..., without a computation."""
+        alone = copy.copy(self)
+        alone._patterns, alone._answer = (), None
+        return jax.eval_shape(lambda given: alone(network, *given, **arguments), inputs)
+
+    def answering(self, name: str) -> Self:
+        """The same tap of a network of whose outputs one is the answer, comes last, and alone is shown by "auto"."""
+        changed = copy.copy(self)
+        changed._answer = name
+        return changed
+
     @abc.abstractmethod
     def _show(self, network: Any, inputs: tuple, arguments: dict[str, Any]) -> Shown:
         """Runs the network of a library."""
@@ -53,6 +67,8 @@ class Tap(abc.ABC):
         arrays = [array for array in jax.tree.leaves(inputs) if is_array(array)]
         if not arrays or (has_examples and arrays[0].ndim == 0):
             raise ValueError("expected inputs [n, ...] for the network, got none")
+        if self._answer is not None:
+            recorder.set_answer(self._answer)
         entries = choose(recorder, self._patterns, arrays, arrays[0].shape[0] if has_examples else None)
         return collections.OrderedDict((entry.name, entry.value) for entry in entries)
 

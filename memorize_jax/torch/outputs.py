@@ -27,6 +27,22 @@ def tensor_of(output: Any, name: str) -> Any:
     return found.detach()
 
 
+def tensors_of(output: Any, name: str) -> dict[str, Any]:
+    """All tensors in the output of a module: under "name", or "name.0", "name.logits" where there are several."""
+    found = dict(_entries(output, name))
+    return {name: next(iter(found.values()))} if len(found) == 1 else found
+
+
+def _entries(output, name):
+    if isinstance(output, torch.Tensor):
+        yield name, output
+    elif isinstance(output, (Mapping, tuple, list)):
+        keys = getattr(output, "_fields", range(len(output)))
+        named = output.items() if isinstance(output, Mapping) else zip(keys, output, strict=True)
+        for key, value in named:
+            yield from _entries(value, f"{name}.{key}")
+
+
 def tensor_in(output: Any) -> Any:
     """The same tensor as the module returned it, or None where there is no such one."""
     try:

@@ -12,7 +12,7 @@ import pandas as pd
 
 from memorize_jax.adapters import WatchedNetwork
 from memorize_jax.adapters.adapt import adapt
-from memorize_jax.adapters.network import check_evaluates
+from memorize_jax.adapters.network import check_evaluates, check_unchanged
 from memorize_jax.commands.report import run as write_report
 from memorize_jax.config import WATCHED, RunConfig
 from memorize_jax.epochs import held_out
@@ -24,12 +24,12 @@ from memorize_jax.runs.metrics import stored_rows, write_metrics
 from memorize_jax.runs.noted import Noted, begin, check_same_data, check_same_run, note_provenance, read_noted
 from memorize_jax.runs.run import Run
 from memorize_jax.runs.watched import evaluate_watched, write_watched
-from memorize_jax.storage.checkpoints import EpochStore
-from memorize_jax.storage.checkpoints.trees import flatten
+from memorize_jax.storage.checkpoints import EpochStore, StoredEpochs
 from memorize_jax.storage.lock import locked
 from memorize_jax.watching import own_metrics
 from memorize_jax.watching.examples import MOST_EXAMPLES, fewest_examples, read_data
 from memorize_jax.watching.settings import all_settings, changed_settings
+from memorize_jax.watching.stored import check_same_arrays, is_stored_as
 from memorize_jax.whole import check_whole
 
 # What a report shows; all of it reads networks as they are.
@@ -58,9 +58,9 @@ class Watch:
         examples that are trained with other ones.
       test_labels: [m].
       network: what applies parameters: a flax.linen module, haiku's transformed function, or a function of
-        (parameters, images) that gives the logits [n, num_classes], or name -> layer with the logits last. A model of
-        PyTorch, flax.nnx or equinox applies itself. MODULE:NAME of a function that makes any of these lets other
-        processes measure the run.
+        (parameters, images) that gives the logits [n, num_classes], or name -> layer with the logits last or named
+        "logits". A model of PyTorch, flax.nnx or equinox applies itself. MODULE:NAME of a function that makes any of
+        these lets other processes measure the run.
       layers: which to analyze, see `taps` and `torch.extract`.
       every: the geometry is measured at every so many epochs, on as many examples of each class as the smallest has in
         any group, 50 at most, unless examples_per_class says otherwise; 0 for none before `report`.
@@ -136,8 +136,9 @@ class Watch:
 
         Args:
           epoch: 0, 1, 2, ...; 0 is the network before training. One that was watched before must have the same network.
-          params_or_model: model of PyTorch, flax.nnx or equinox; variables of flax.linen; params, or (params, state),
-            of haiku. It is not changed.
+          params_or_model: model of PyTorch, flax.nnx or equinox, of that also (model, state); variables of flax.linen;
+            params, or (params, state), of haiku. It is not changed. Where it returns several arrays, the answers are
+            the one named "logits", or else the only one [n, num_classes].
           metrics: of the program's own, numbers by name; "loss" and "seconds" replace those found here, all are kept in
             own_metrics.csv.
 
@@ -145,8 +146,9 @@ class Watch:
           Loss and accuracies of the epoch.
 
         Raises:
-          ValueError: a network other than that of the run; one that answers with probabilities in place of logits, or
-            answers an example otherwise alone than in a batch.
+          ValueError: a network other than that of the run; one that answers with probabilities in place of logits,
+            answers an example otherwise alone than in a batch, or otherwise than its parameters and buffers say;
+            several outputs of which none can be told to be the answers.
         """
         check_whole("epoch", epoch, least=0)
         metrics = own_metrics.read_metrics(metrics)
@@ -162,6 +164,7 @@ class Watch:
                     f"expected epoch {len(self._rows)}, got {epoch}: watch every epoch, the network before training is "
                     "epoch 0; every= says at which the geometry is measured"
                 )
+            check_unchanged(network, params_or_model, variables, self._sample)
             row = {"epoch": epoch, **evaluate_watched(network, variables, self._splits, self._labels)}
             row["seconds"] = time.perf_counter() - self._left
             row |= {name: metrics[name] for name in own_metrics.REPLACED if name in metrics}
@@ -232,15 +235,28 @@ class Watch:
 
     def _adapted(self, params_or_model):
         if self._network is None:
-            sample = self._splits.train.images[:2]
-            network = adapt(params_or_model, sample, given=self._given, layers=self._layers)
-            if self._folder.config.is_file() and (held := read_noted(self._folder).network) != network.noted():
-                raise ValueError(
-                    f"{self._folder.workdir} holds a run of another network: {held}; choose another workdir"
-                )
-            check_evaluates(network, params_or_model, sample)
+            about = {"layers": self._layers, "num_classes": self._splits.train.num_classes}
+            network = adapt(params_or_model, self._sample, given=self._given, **about)
+            if self._folder.config.is_file():
+                self._check_same_network(network, params_or_model)
+            check_evaluates(network, params_or_model, self._sample)
             self._network = network
         return self._network
+
+    @property
+    def _sample(self):
+        """The few examples by which a network is looked at."""
+        return self._splits.train.images[:2]
+
+    def _check_same_network(self, network, params_or_model):
+        """Raises ValueError unless a network has the layers and arrays of those that are stored."""
+        noted = read_noted(self._folder)
+        if noted.network != network.noted():
+            raise ValueError(
+                f"{self._folder.workdir} holds a run of another network: {noted.network}; choose another workdir"
+            )
+        stored = StoredEpochs(self._folder.checkpoints, identity=noted.identity)
+        check_same_arrays(stored, network.split(params_or_model), self._folder.workdir)
 
     def _begun(self, network: WatchedNetwork) -> Noted:
         """What the run says about itself, written at its first epoch."""
@@ -261,11 +277,8 @@ class Watch:
     def _check_stored(self, epoch, variables, noted):
         """Raises ValueError unless the network is the one that is stored of an epoch."""
         with self._store(noted) as store:
-            if epoch not in store.epochs():
-                return
-            held = flatten(store.load(epoch))
-        given = flatten(variables)
-        if held.keys() != given.keys() or any(not np.array_equal(held[name], given[name]) for name in given):
+            is_same = is_stored_as(store, epoch, variables)
+        if not is_same:
             raise ValueError(
                 f"epoch {epoch} of {self._folder.workdir} is stored with another network; go on at next_epoch "
                 f"({self.next_epoch}), call forget_after({epoch - 1}) to do it again, or choose another workdir"

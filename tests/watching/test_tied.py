@@ -1,4 +1,4 @@
-"""A weight that two layers of a PyTorch network share: it is rewound with the first of them, as one tensor."""
+"""What two layers of a PyTorch network share, a weight or a norm: it is rewound with the first, as one tensor."""
 
 import copy
 
@@ -20,6 +20,18 @@ class Tied(torch.nn.Module):
 
     def forward(self, inputs):
         return self.last(torch.relu(self.second(torch.relu(self.first(inputs)))))
+
+
+class TiedNorm(torch.nn.Module):
+    """Two hidden layers with one batch normalization."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second, self.last = (torch.nn.Linear(6, out) for out in (6, 6, 3))
+        self.norm = self.same = torch.nn.BatchNorm1d(6)
+
+    def forward(self, inputs):
+        return self.last(torch.relu(self.same(self.second(torch.relu(self.norm(self.first(inputs)))))))
 
 
 def network_of(model):
@@ -54,6 +66,25 @@ def test_rewinding_the_first_layer_moves_the_shared_weight():
     rewound["params"]["first"] = network.split(early)["params"]["first"]
     inputs = np.random.default_rng(0).normal(size=(4, 6)).astype(np.float32)
     np.testing.assert_allclose(network.apply(rewound, inputs), early(torch.from_numpy(inputs)).detach(), rtol=1e-5)
+
+
+def test_rewinding_a_shared_norm_moves_its_statistics():
+    torch.manual_seed(0)
+    late = TiedNorm()
+    network = adapt(late, np.ones((2, 6), np.float32), layers=["norm", "last"])
+    early = copy.deepcopy(late)
+    late.norm.running_mean.fill_(2.0)
+    late.norm.running_var.fill_(9.0)
+    held = network.split(late)
+    assert set(held["batch_stats"]) == {"norm"}
+    assert set(held["params"]) == {"first", "norm", "second", "last"}
+    rewound = {**held, "batch_stats": network.split(early)["batch_stats"]}
+    inputs = np.random.default_rng(0).normal(size=(4, 6)).astype(np.float32)
+    expected = early.eval()(torch.from_numpy(inputs)).detach()
+    np.testing.assert_allclose(network.apply(rewound, inputs), expected, rtol=1e-5)
+    # The name that stands for both wins over what was stored under the other.
+    rewound["batch_stats"]["same"] = held["batch_stats"]["norm"]
+    np.testing.assert_allclose(network.apply(rewound, inputs), expected, rtol=1e-5)
 
 
 def test_networks_that_were_stored_with_both_names_are_read_as_before():

@@ -20,7 +20,7 @@ from memorize_jax.runs.run import Run
 from memorize_jax.runs.watched import evaluate_watched
 from memorize_jax.storage.checkpoints import EpochStore
 from tests.watching import made
-from tests.watching.made import LIBRARIES, data
+from tests.watching.made import LIBRARIES, SIZES, data
 
 TINY = {"num_draws": 10, "joint_draws": 10, "num_center_components": 0, "depth_neighbors": 3}
 
@@ -73,6 +73,20 @@ def test_a_network_of_any_library_is_stored_rewound_evaluated_and_brought_back(l
     assert table["test_accuracy"].tolist()[-1] == rows[0]["test_accuracy"]
     assert len(table) == 4
     np.testing.assert_array_equal(answers(watch.load(one.model, 1)), answers(one.changed))
+
+
+@pytest.mark.parametrize(
+    ("shape", "kind"), [((SIZES[1], 9), np.float32), ((SIZES[1], SIZES[2]), jnp.bfloat16)], ids=["widths", "numbers"]
+)
+def test_a_run_does_not_go_on_with_a_network_of_other(shape, kind, copied):
+    folder, one = copied
+    other = {**one.model, "layer1": {"kernel": np.ones(shape, kind)}}
+    if kind == np.float32:
+        other["layer2"] = {"kernel": np.ones((9, SIZES[3]), np.float32)}
+    message = rf"holds a run of another network, with params.layer1.kernel float32 \[8, 5\], got {np.dtype(kind).name}"
+    with pytest.raises(ValueError, match=message):
+        watch_in(folder, one.network)(2, other)
+    assert memorize_jax.open_run(folder).stored_epochs == [0, 1]
 
 
 @pytest.mark.parametrize("library", ["torch", "nnx"])
