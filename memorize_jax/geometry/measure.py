@@ -38,9 +38,10 @@ def manifold_geometry(
     Mean of all points subtracted; shared center directions removed (`centers.center_structure`); each manifold
     centered and divided by the distance to its center; then Gaussian vectors are projected on its
     cone of solutions (`anchors.anchor_statistics` has the formulas). Scale, rotation and translation of the whole
-    set do not change the result. The capacity (alone) is differentiable with respect to the points, the removed
-    directions held fixed. Works eagerly, under jit, vmap and pmap; the same key gives the same answer on any number of
-    devices.
+    set do not change the result. The capacity alone is differentiable with respect to the points, the removed
+    directions held fixed, and in reverse mode alone: `jax.grad` and `jax.vjp` work, `jax.jvp` and `jax.jacfwd` raise
+    TypeError. The gradient of radius, dimension or center correlation is zero: they cannot be trained on. Works
+    eagerly, under jit, vmap and pmap; the same key gives the same answer on any number of devices.
 
     Args:
       points: [P, M, N] array, or a list of P arrays [M_i, N]: manifolds x examples x features, of real numbers. float64
@@ -98,8 +99,9 @@ def joint_geometry(
     linearly separable. Unlike `manifold_geometry` it gives no manifold an orientation of its own, removes no centers
     and searches for nothing; it agrees with `simulated_capacity` within its error. In float32
     directions a thousand times as strong as others hide these, the capacity is too high (docs/math.md), and the status
-    says so: standardize such features, or enable x64. Only inner products of the points matter. The capacity (alone) is
-    differentiable with respect to the points. Works eagerly, under jit and vmap.
+    says so: standardize such features, or enable x64. Only inner products of the points matter. The capacity alone is
+    differentiable with respect to the points, in reverse mode alone, as that of `manifold_geometry` is; the gradient of
+    all other numbers is zero, that of radius, dimension and `class_capacity` too. Works eagerly, under jit and vmap.
     Arguments, warnings and errors are those of `manifold_geometry`.
 
     n* cannot exceed the rank of the points. Where it would come near, above two thirds of it, a draw takes a random

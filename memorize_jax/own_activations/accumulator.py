@@ -13,7 +13,14 @@ from memorize_jax.geometry.options import JOINT, MEAN_FIELD, read_options
 from memorize_jax.own_activations.analysis import Analysis
 from memorize_jax.own_activations.arrays import name_layers, read_layers
 from memorize_jax.own_activations.batches import Batches
-from memorize_jax.own_activations.examples import Chosen, choose_examples, count_examples, say_taken
+from memorize_jax.own_activations.examples import (
+    Chosen,
+    check_choice,
+    choose_examples,
+    count_examples,
+    say_points,
+    say_taken,
+)
 from memorize_jax.own_activations.labels import Labels
 from memorize_jax.own_activations.large_layer import Asked, measure_spilled_layer, together
 from memorize_jax.own_activations.measure import joint_problems
@@ -21,6 +28,7 @@ from memorize_jax.own_activations.pooling import read_tokens
 from memorize_jax.own_activations.spilled import SpilledRows
 from memorize_jax.own_activations.standing import Standing
 from memorize_jax.progress import bar
+from memorize_jax.whole import check_whole
 
 
 class GeometryAccumulator:
@@ -61,7 +69,7 @@ class GeometryAccumulator:
 
         Args:
           examples_per_class: M, of every class at most; a class that has fewer is measured on those.
-          seed: of the examples chosen, the units sampled and the draws.
+          seed: of the examples chosen, the units sampled and the draws; an integer of 32 bits.
           folder: of the temporary files; the system's own unless given.
           progress: whether `result` shows a bar.
           **options: these and the others are those of `analyze`.
@@ -69,8 +77,8 @@ class GeometryAccumulator:
         Raises:
           ValueError: wrong options.
         """
-        if examples_per_class < 1:
-            raise ValueError(f"expected examples_per_class >= 1, got {examples_per_class}")
+        check_whole("examples_per_class", examples_per_class, least=1)
+        check_choice(seed, examples_per_class, max_classes, unequal)
         mean_field = read_options(None, {"num_draws": num_draws, "kappa": kappa, **options}, MEAN_FIELD)
         joint = read_options(None, {"num_draws": joint_draws, "kappa": kappa}, JOINT) if joint_draws else None
         self._asked = Asked(mean_field, joint, jax.random.key(seed))
@@ -136,7 +144,9 @@ class GeometryAccumulator:
                 spilled.close()
 
     def result(self) -> Analysis:
-        """Measures all layers; equal to `analyze` of the examples in `indices`, to rounding.
+        """Measures all layers; equal to `analyze` of the examples in `indices` by increasing index, to rounding.
+
+        In another order `analyze` gives other draws to these examples, and its numbers differ as those of two seeds do.
 
         The temporary files are given back. A second call returns the same.
 
@@ -160,8 +170,8 @@ class GeometryAccumulator:
         geometry = dataclasses.replace(geometry, **named)
         joint = None if joint is None else dataclasses.replace(joint, **named)
         problems = geometry.problems() + ([] if joint is None else joint_problems(joint, geometry))
-        if chosen.there.max() == 1:
-            problems.append("every class has a single example: there are no manifolds, only points")
+        if said := say_points(np.array([len(own) for own in slots]), chosen.there):
+            problems.append(said)
         if problems:
             warnings.warn("; ".join(problems), stacklevel=2)
         kappa, taken = self._options["kappa"], chosen.taken + self._batches.left_out

@@ -5,10 +5,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import jax
+import numpy as np
 
 from memorize_jax.compilation import kept_compiled
 from memorize_jax.own_activations.analysis import Analysis
-from memorize_jax.own_activations.examples import choose_examples
+from memorize_jax.own_activations.examples import choose_examples, say_points
 from memorize_jax.own_activations.measure import measure_rows
 from memorize_jax.own_activations.prepare import prepare
 from memorize_jax.own_activations.repeats import measure_repeats
@@ -41,9 +42,10 @@ def analyze(
         come as a list or tuple, rows as a list. Or a path, for `read_activations`.
       labels: [n] integers >= 0, text, or truth values: the classes, under their own names in the result. With a path:
         the name of the labels in the file, "labels" unless given.
-      seed: of the examples chosen, the units sampled and the draws.
+      seed: of the examples chosen, the units sampled and the draws; an integer of 32 bits.
       mask: [n] booleans, which examples take part, or name of a layer -> [n]; all layers are measured on the examples
-        that every mask has. Labels of the others may be anything.
+        that every mask has. Labels of the others may be anything; where some of them are NaN or NA, which makes floats
+        of integers, whole floats are labels too.
       nan: "raise" refuses examples that have NaN in any unit of any layer; "drop" leaves them out, and warns of them.
       pool: how tokens [n, tokens, features] or maps (channels last; first in tensors of PyTorch) become a vector:
         "flatten", all units; "mean", over tokens or positions; "cls" and "last", the first and the last token;
@@ -62,8 +64,8 @@ def analyze(
       **options: of `geometry.layer_geometry`.
 
     Warns:
-      UserWarning: as both geometries do; where no class has more than one example; of examples with NaN; of arrays in a
-        file that are no layers.
+      UserWarning: as both geometries do; where no class is measured on more than one example; of examples with NaN; of
+        arrays in a file that are no layers.
 
     Raises:
       ValueError: activations that are no real numbers, labels that are no classes, or both that do not match; too few
@@ -75,8 +77,8 @@ def analyze(
     layers, examples, left_out = prepare(activations, labels, **read, **sizes)
     key = jax.random.key(seed)
     indices, there, taken = choose_examples(examples, key)
-    if there.max() == 1:
-        warnings.warn("every class has a single example: there are no manifolds, only points", stacklevel=2)
+    if said := say_points(np.array([len(rows) for rows in indices.values()]), there):
+        warnings.warn(said, stacklevel=2)
     options |= {"num_draws": num_draws, "kappa": kappa, "joint_draws": joint_draws}
     again = None
     with kept_compiled():

@@ -50,7 +50,8 @@ class Batches:
             )
         labels = flat_labels(labels)
         is_asked = read_mask(mask, layers, len(labels)) if mask is not None else np.ones(len(labels), bool)
-        own = known_labels(labels[is_asked], np.flatnonzero(is_asked))
+        # Where NaN stands in some batches, a mask comes with all.
+        own = known_labels(labels, is_asked, whole_floats=mask is not None)
         kind = KINDS[own.dtype.kind]
         if self._kind not in ("", kind):
             raise ValueError(f"expected labels of one kind, got {kind} in batch {self._number}, {self._kind} before")

@@ -8,6 +8,7 @@ from jaxtyping import Bool, Int, PRNGKeyArray
 from memorize_jax.data import Group, manifold_indices
 from memorize_jax.data.subsets import say_counts
 from memorize_jax.own_activations.labels import Labels
+from memorize_jax.whole import check_whole
 
 # Examples of a class that are taken unless more are asked for.
 MOST_EXAMPLES = 50
@@ -56,6 +57,19 @@ class Chosen(NamedTuple):
     taken: str
 
 
+def check_choice(seed: Any, examples_per_class: Any, max_classes: Any, unequal: Any) -> None:
+    """ValueError for arguments of `analyze` by which no examples can be chosen."""
+    check_whole("seed", seed)
+    # Of a longer one jax would use the lowest 32 bits alone.
+    if not -(2**31) <= seed < 2**32:
+        raise ValueError(f"expected seed of 32 bits, below 2**32, got {seed}")
+    for name, value in (("examples_per_class", examples_per_class), ("max_classes", max_classes)):
+        if value is not None:
+            check_whole(name, value, least=1)
+    if unequal not in UNEQUAL:
+        raise ValueError(f"expected unequal to be one of {', '.join(UNEQUAL)}, got {unequal!r}")
+
+
 def count_examples(
     labels: Labels,
     is_taken: Bool[np.ndarray, " n"],
@@ -64,16 +78,14 @@ def count_examples(
     max_classes: int | None = None,
     unequal: str = "mask",
 ) -> Examples:
-    """Decides how many examples of each class are taken; arguments of `analyze`.
+    """Decides how many examples of each class are taken; arguments of `analyze`, that `check_choice` has let pass.
 
     Args:
       is_taken: which examples take part; no others than those that have a label.
 
     Raises:
-      ValueError: another `unequal`; a class without examples, as all of them have NaN.
+      ValueError: a class without examples, as all of them have NaN.
     """
-    if unequal not in UNEQUAL:
-        raise ValueError(f"expected unequal to be one of {', '.join(UNEQUAL)}, got {unequal!r}")
     rows = np.flatnonzero(is_taken)
     codes, names = labels.codes[rows], labels.names
     counts = np.bincount(codes, minlength=len(names))
@@ -122,6 +134,14 @@ def choose_examples(examples: Examples, key: PRNGKeyArray, *, repeat: int = 0) -
             f"{there.min()} or less, or leave it out"
         )
     return Chosen(indices, there, say_taken(np.array([len(own) for own in indices.values()]), there, len(names)))
+
+
+def say_points(taken: Int[np.ndarray, " P"], there: Int[np.ndarray, " P"]) -> str:
+    """A warning where no class is measured on more than one of its examples; "" where some class is."""
+    if taken.max() > 1:
+        return ""
+    which = "has" if there.max() == 1 else "is measured on"
+    return f"every class {which} a single example: there are no manifolds, only points"
 
 
 def say_taken(taken: Int[np.ndarray, " P"], there: Int[np.ndarray, " P"], num_classes: int) -> str:

@@ -46,12 +46,13 @@ def flat_labels(labels: Any) -> np.ndarray:
 def read_labels(labels: np.ndarray, is_taken: Bool[np.ndarray, " n"]) -> Labels:
     """Numbers the classes of the examples that take part; the labels of others may be anything.
 
-    Integers >= 0, text and truth values are classes; floats are not, for they may be measurements.
+    Integers >= 0, text and truth values are classes; floats are not, for they may be measurements, unless NaN has made
+    floats of integers: where it stands in place of the labels of others, and of no one else's.
 
     Raises:
       ValueError: labels of another kind, a missing or negative one, fewer than two classes.
     """
-    own = known_labels(labels[is_taken], np.flatnonzero(is_taken))
+    own = known_labels(labels, is_taken, whole_floats=bool(pd.isna(labels[~is_taken]).any()))
     names, places = np.unique(own, return_inverse=True)
     if len(names) < 2:
         raise ValueError(f"expected labels of at least 2 classes, got {names.tolist()}")
@@ -60,10 +61,21 @@ def read_labels(labels: np.ndarray, is_taken: Bool[np.ndarray, " n"]) -> Labels:
     return Labels(codes, tuple(names.tolist()))
 
 
-def known_labels(labels: np.ndarray, rows: Int[np.ndarray, " n"]) -> np.ndarray:
-    """Reads labels of a kind that is taken, as integers, text or truth values; errors of `read_labels` name `rows`."""
+def known_labels(labels: np.ndarray, is_taken: Bool[np.ndarray, " n"], *, whole_floats: bool = False) -> np.ndarray:
+    """Reads the labels of the examples that take part, as integers, text or truth values; errors as of `read_labels`.
+
+    Args:
+      whole_floats: whether floats are taken as the integers that they are equal to.
+    """
+    labels, rows = labels[is_taken], np.flatnonzero(is_taken)
     if labels.dtype.kind == "O":
         labels = _of_objects(labels, rows)
+    if labels.dtype.kind == "f":
+        _refuse_missing(np.isnan(labels), rows, labels)
+        # Floats of 2^53 or more may have been other integers.
+        wide = labels.astype(np.float64)
+        if whole_floats and np.all(wide == np.rint(wide)) and np.abs(wide).max(initial=0) < 2**53:
+            labels = wide.astype(np.int64)
     if labels.dtype.kind == "S":
         labels = np.char.decode(labels, "utf-8")
     if labels.dtype.kind in "UT":
@@ -77,7 +89,7 @@ def known_labels(labels: np.ndarray, rows: Int[np.ndarray, " n"]) -> np.ndarray:
 
 def _of_objects(labels, rows):
     _refuse_missing(pd.isna(labels), rows, labels)
-    for kind, dtype in ((str, str), (bool, bool), ((int, np.integer), np.int64)):
+    for kind, dtype in ((str, str), (bool, bool), ((int, np.integer), np.int64), (float, float)):
         if all(isinstance(label, kind) for label in labels):
             return labels.astype(dtype)
     return labels
@@ -89,6 +101,8 @@ def _refuse_missing(is_missing, rows, labels):
         wanted, mask = "a label for every example", "[n] booleans"
         if labels.dtype.kind in "iu":
             wanted = mask = "labels >= 0"
+        if labels.dtype.kind == "f":
+            mask = "~np.isnan(labels)"
         raise ValueError(
             f"expected {wanted}, got {labels[place]!s:.20} in row {rows[place]}, in {is_missing.sum()} rows in all; "
             f"leave out examples without a class: mask={mask}"

@@ -9,7 +9,7 @@ from jaxtyping import Shaped
 
 from memorize_jax.memory import check_fits
 from memorize_jax.own_activations.arrays import name_layers, read_layers
-from memorize_jax.own_activations.examples import Examples, count_examples
+from memorize_jax.own_activations.examples import Examples, check_choice, count_examples
 from memorize_jax.own_activations.files.read import read_file
 from memorize_jax.own_activations.labels import flat_labels, read_labels, read_mask
 from memorize_jax.own_activations.missing import without_missing
@@ -44,6 +44,7 @@ def prepare(
     unequal: str = "mask",
 ) -> Prepared:
     """Reads activations, labels and mask; arguments, warnings and errors are those of `analyze`."""
+    check_choice(seed, examples_per_class, max_classes, unequal)
     if isinstance(activations, (str, os.PathLike)):
         named = labels if isinstance(labels, str) else "labels" if labels is None else None
         count = None if named else len(flat_labels(labels))

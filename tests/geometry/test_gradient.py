@@ -54,6 +54,24 @@ def test_works_under_jit_vmap_and_pmap():
         np.testing.assert_allclose(found, alone, atol=2e-4)
 
 
+def numbers(points):
+    """All that `manifold_geometry` documents to have no gradient, and of the joint geometry."""
+    mean_field = measure(points)
+    joint = geometry.joint_geometry(points, key=KEY, num_draws=4)
+    own = (mean_field.radius, mean_field.dimension, mean_field.center_correlation)
+    return own, (joint.radius, joint.dimension, joint.class_capacity)
+
+
+def test_the_capacity_alone_has_a_gradient_and_by_reverse_mode_alone():
+    """As the docstrings say, so that nobody trains on a dimension in vain."""
+    points = jnp.asarray(POINTS, jnp.float32)
+    found, backward = jax.vjp(numbers, points)
+    assert not np.any(backward(jax.tree.map(jnp.ones_like, found))[0])
+    assert np.any(jax.grad(total_capacity)(points))
+    with pytest.raises(TypeError, match="forward-mode"):
+        jax.jvp(total_capacity, (points,), (points,))
+
+
 def test_root_is_differentiable_where_eigenvalues_coincide(x64):
     gram, change = jnp.eye(3), jnp.asarray([[1.0, 2, 0], [2, 0, 1], [0, 1, 3]])
     _, derivative = jax.jvp(lambda gram: symmetric_root(gram).root, (gram,), (change,))

@@ -160,6 +160,45 @@ def test_refuses_what_makes_no_sense(data, tmp_path):
         pickle.dumps(added(data, np.arange(6), 6))
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"examples_per_class": 2.5}, "expected examples_per_class to be a whole number, got 2.5"),
+        ({"examples_per_class": "5"}, "expected examples_per_class to be a whole number, got '5'"),
+        ({"examples_per_class": None}, "expected examples_per_class to be a whole number, got None"),
+        ({"examples_per_class": 0}, "expected examples_per_class >= 1, got 0"),
+        ({"max_classes": 2.5}, "expected max_classes to be a whole number, got 2.5"),
+        ({"unequal": "cut"}, "expected unequal to be one of mask, subsample, got 'cut'"),
+        ({"seed": 2**40}, "expected seed of 32 bits"),
+    ],
+)
+def test_wrong_options_are_refused_before_the_first_batch(options, message):
+    # Callers' arguments are not checked by annotations, as those of tests are.
+    begin = getattr(GeometryAccumulator.__init__, "__wrapped__", GeometryAccumulator.__init__)
+    with pytest.raises(ValueError, match=message):
+        begin(object.__new__(GeometryAccumulator), **options)
+
+
+def test_labels_of_others_may_be_missing_in_any_batch(data):
+    """A batch without NaN beside one with it, of the same floats."""
+    layers, labels = data
+    some = np.where((labels == 9) & (np.arange(21) < 14), np.nan, labels)
+    accumulator = GeometryAccumulator(examples_per_class=M, progress=False, **SMALL)
+    for start in range(0, 21, 7):
+        own = slice(start, start + 7)
+        accumulator.add({name: x[own] for name, x in layers.items()}, some[own], mask=~np.isnan(some[own]))
+    counts = {label: int(np.sum(some == label)) for label in (2, 5, 9)}
+    assert {label: len(rows) for label, rows in accumulator.result().indices.items()} == {
+        label: min(count, M) for label, count in counts.items()
+    }
+
+
+@pytest.mark.filterwarnings("ignore:layer")
+def test_one_example_of_many_is_a_point(data):
+    with pytest.warns(UserWarning, match="every class is measured on a single example: there are no manifolds"):
+        added(data, np.arange(21), 7, examples_per_class=1).result()
+
+
 def test_is_over_after_the_result_and_leaves_nothing(data, tmp_path):
     accumulator = added(data, np.arange(21), 7, folder=tmp_path)
     assert os.listdir(tmp_path) == []

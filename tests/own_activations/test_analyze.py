@@ -137,6 +137,8 @@ def test_how_many_examples_are_taken(chosen):
     assert take(layers["early"]).layers == ("activations",)
     with pytest.warns(UserWarning, match="every class has a single example"):
         take(own=np.arange(len(labels)))
+    with pytest.warns(UserWarning, match="every class is measured on a single example: there are no manifolds"):
+        take(examples_per_class=1)
     with pytest.raises(ValueError, match="at least 6 examples in every class, got 5 in class 7; lower examples_per_c"):
         take(own=np.where(labels, labels + 9, 7), examples_per_class=6)
 

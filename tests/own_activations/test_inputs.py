@@ -98,6 +98,24 @@ def test_a_mask_is_as_if_the_others_had_not_been_given(mask, key):
     assert all((chosen[name] == keep[expected[name]]).all() for name in chosen)
 
 
+@pytest.mark.parametrize(
+    "labels",
+    {
+        "floats": np.where(LABELS == 5, np.nan, LABELS),
+        "floats of half the size": np.where(LABELS == 5, np.nan, LABELS).astype(np.float16),
+        "integers of pandas": pd.Series(LABELS, dtype="Int64").mask(LABELS == 5),
+        "objects": np.where(LABELS == 5, None, LABELS.astype(object)),
+        "float objects": np.where(LABELS == 5, None, (LABELS * 1.0).astype(object)),
+    }.values(),
+)
+def test_labels_of_others_may_be_missing(labels):
+    """NaN makes floats of integers, which are still the classes of those that take part."""
+    examples = prepare(LAYERS, labels, mask=LABELS != 5).examples
+    assert examples.names == (2, 7)
+    assert [type(name) for name in examples.names] == [int, int]
+    assert (examples.rows.tolist(), examples.codes.tolist()) == ([0, 2, 3, 5, 6, 8, 9, 11], 4 * [0, 1])
+
+
 def with_nan(*places):
     values = V4.copy()
     for place in places:
@@ -129,6 +147,27 @@ WRONG = {
     "an empty name": ({}, {"labels": [*"abcabcabcab", ""]}, "a label for every example, got  in row 11"),
     "names and numbers": ({}, {"labels": np.array([*"abcabcabcab", 3], object)}, "expected integer labels"),
     "orientations": ({}, {"labels": LABELS * 22.5}, r"expected integer labels .*got float64.*np.unique\(np.ravel"),
+    "floats, though masked": (
+        {},
+        {"labels": LABELS * 1.0, "mask": LABELS > 2},
+        "expected integer labels .*got float64",
+    ),
+    "measured, NaN masked": (
+        {},
+        {"labels": np.where(LABELS == 5, np.nan, LABELS + 0.5), "mask": LABELS != 5},
+        "expected integer labels .*got float64",
+    ),
+    "no label": (
+        {},
+        {"labels": np.where(LABELS == 5, np.nan, LABELS)},
+        r"a label for every example, got nan in row 1, in 4 rows in all; leave .* class: mask=~np.isnan\(labels\)$",
+    ),
+    "half a number of examples": ({}, {"examples_per_class": 2.5}, "expected examples_per_class to be a whole n.*2.5$"),
+    "text for a number": ({}, {"examples_per_class": "5"}, "expected examples_per_class to be a whole number, got '5'"),
+    "no examples": ({}, {"examples_per_class": 0}, "expected examples_per_class >= 1, got 0"),
+    "half a class": ({}, {"max_classes": 2.5}, "expected max_classes to be a whole number, got 2.5"),
+    "half a seed": ({}, {"seed": 0.5}, "expected seed to be a whole number, got 0.5"),
+    "a long seed": ({}, {"seed": 2**40}, r"expected seed of 32 bits, below 2\*\*32, got 1099511627776"),
     "masked labels": ({}, {"labels": np.ma.masked_equal(LABELS, 2)}, "labels without masked values, got 4"),
     "units x trials": (
         {"V4": V4.T},
@@ -190,7 +229,8 @@ def test_what_is_wrong_is_said_in_a_line(layers, options, message):
     layers = {} if options.pop("empty", False) else layers or LAYERS
     labels = options.pop("labels", LABELS)
     with pytest.raises(ValueError, match=message) as raised:
-        prepare(layers, labels, **options)
+        # Callers' arguments are not checked by annotations, as those of tests are.
+        getattr(prepare, "__wrapped__", prepare)(layers, labels, **options)
     assert "\n" not in str(raised.value)
 
 

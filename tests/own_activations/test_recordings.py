@@ -1,6 +1,5 @@
 """Recordings from files of every format: the same numbers, wherever the trials stand."""
 
-import base64
 import pathlib
 
 import numpy as np
@@ -9,73 +8,14 @@ import scipy.io
 
 from memorize_jax import read_activations
 from memorize_jax.own_activations.files import read
-from memorize_jax.own_activations.files.encoding import encoding_of
 from memorize_jax.own_activations.prepare import prepare
 from tests.own_activations.made_up import recording
+from tests.own_activations.written import folder, hdf5, matlab, matlab73, npz, zarr
 
 LAYERS, LABELS = recording()
 # As MATLAB has them: units x trials, units x bins x trials, numbers in double precision.
 MATLAB = {"V4": LAYERS["V4"].T, "IT": LAYERS["IT"].transpose(1, 2, 0), "labels": LABELS[None] * 1.0}
 NAMES = np.array([f"face {label}" for label in LABELS])
-
-
-def npz(path, arrays):
-    np.savez(path / "own.npz", **arrays)
-    return path / "own.npz"
-
-
-def folder(path, arrays):
-    for name, values in arrays.items():
-        (path / name).parent.mkdir(exist_ok=True)
-        np.save(path / f"{name}.npy", values)
-    return path
-
-
-def matlab(path, arrays):
-    scipy.io.savemat(path / "own.mat", arrays)
-    return path / "own.mat"
-
-
-def hdf5(path, arrays):
-    h5py = pytest.importorskip("h5py")
-    with h5py.File(path / "own.anything", "w") as file:
-        for name, values in arrays.items():
-            file[name] = values.astype(object) if values.dtype.kind == "U" else values
-    return path / "own.anything"
-
-
-def zarr(version):
-    def write(path, arrays):
-        library = pytest.importorskip("zarr")
-        group = library.open_group(str(path / "own"), mode="w", zarr_format=version)
-        for name, values in arrays.items():
-            group.create_array(name, data=values, chunks=values.shape)
-        return path / "own"
-
-    return write
-
-
-def matlab73(path, arrays):
-    """What MATLAB writes since 7.3: HDF5 behind a header, axes in reverse, text as numbers, cells as references."""
-    h5py = pytest.importorskip("h5py")
-    with h5py.File(path / "own.mat", "w", userblock_size=512) as file:
-        for name, values in arrays.items():
-            if values.dtype.kind != "U":
-                file[name] = values.T
-                file[name].attrs["MATLAB_class"] = np.bytes_("double")
-                continue
-            cells = np.empty(values.T.shape, object)
-            for place, word in enumerate(values.ravel()):
-                cell = file.create_dataset(f"#refs#/{name}{place}", data=np.array([list(map(ord, word))], np.uint16).T)
-                cell.attrs["MATLAB_class"] = np.bytes_("char")
-                cells.ravel()[place] = cell.ref
-            file.create_dataset(name, data=cells, dtype=h5py.ref_dtype).attrs["MATLAB_class"] = np.bytes_("cell")
-        file.create_dataset("note", data=np.array([[72], [105]], np.uint16)).attrs["MATLAB_class"] = np.bytes_("char")
-        file.create_dataset("nothing", data=np.zeros(2, np.uint64)).attrs["MATLAB_empty"] = 1
-    content = bytearray((path / "own.mat").read_bytes())
-    content[:19] = b"MATLAB 7.3 MAT-file"
-    (path / "own.mat").write_bytes(content)
-    return path / "own.mat"
 
 
 PLAIN = {"npz": npz, "npy": folder, "hdf5": hdf5, "zarr 2": zarr(2), "zarr 3": zarr(3)}
@@ -138,6 +78,50 @@ def test_fields_and_groups_are_paths(tmp_path):
         layers, labels = read_activations(tmp_path / "s.mat")
     np.testing.assert_array_equal(layers["session/V4"], LAYERS["V4"])
     assert labels.tolist() == LABELS.tolist()
+
+
+@pytest.fixture
+def linked(tmp_path):
+    """An area with a second name, and links to it, to the labels, to a group, around, to another file, to nothing."""
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "other", "w") as file:
+        file["areas/IT"] = LAYERS["IT"]
+    with h5py.File(tmp_path / "linked", "w") as file:
+        file["data/V4"], file["conditions"] = LAYERS["V4"], LABELS
+        links = {"labels": "/conditions", "V4": "/data/V4", "session": "/data", "data/around": "/", "lost": "/gone"}
+        for name, target in links.items():
+            file[name] = h5py.SoftLink(target)
+        file["IT"] = h5py.ExternalLink("other", "/areas/IT")
+        file["zone"] = file["data/V4"]
+    return tmp_path / "linked"
+
+
+@pytest.mark.parametrize(
+    ("asked", "names"),
+    [
+        (None, ["data/V4", "IT"]),
+        ("V4", ["V4"]),
+        ("session/V4", ["session/V4"]),
+        ("zone", ["zone"]),
+        (["*T", "*V4"], ["IT", "data/V4"]),
+        ("V*", ["V4"]),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:.*left out. lost .a link that leads nowhere.;")
+def test_links_are_names_of_what_they_lead_to(linked, asked, names):
+    """Nothing is read twice, and a link that leads back to where it is does no harm."""
+    layers, labels = read_activations(linked, layers=asked)
+    assert list(layers) == names
+    for name, values in layers.items():
+        np.testing.assert_array_equal(values, LAYERS["IT" if name == "IT" else "V4"])
+    assert labels.tolist() == LABELS.tolist()
+
+
+def test_a_link_that_leads_nowhere_is_said(linked):
+    with pytest.warns(UserWarning, match=r"left out: lost \(a link that leads nowhere\); layers= names"):
+        read_activations(linked)
+    with pytest.raises(ValueError, match="expected numbers as layer 'lost', got a link that leads nowhere"):
+        read_activations(linked, layers="lost")
 
 
 def test_trials_without_a_class_are_minus_one(tmp_path):
@@ -279,134 +263,6 @@ def test_chunks_that_were_lost_are_warned_of(tmp_path):
     path = zarr(2)(tmp_path, {"labels": LABELS, "V4": LAYERS["V4"]})
     (path / "V4" / "0.0").unlink()
     with pytest.warns(UserWarning, match="array 'V4': 1 of 1 chunks are not stored and were read as 0"):
-        read_activations(path)
-
-
-def hdf5_with(attributes):
-    def write(path, arrays):
-        h5py = pytest.importorskip("h5py")
-        with h5py.File(hdf5(path, arrays), "a") as file:
-            for name, value in attributes.items():
-                file["V4"].attrs[name] = value
-        return path / "own.anything"
-
-    return write
-
-
-def zarr_with(attributes, version):
-    def write(path, arrays):
-        library = pytest.importorskip("zarr")
-        own = library.open_group(str(zarr(version)(path, arrays)), mode="a")
-        own["V4"].attrs.update({name: np.asarray(value).tolist() for name, value in attributes.items()})
-        return path / "own"
-
-    return write
-
-
-FILLS = {
-    "int16": (np.int16, {"_FillValue": np.int16(-32768)}, -32768, np.float32),
-    "one entry": (np.int16, {"_FillValue": np.array([-32768], np.int16)}, -32768, np.float32),
-    "of another kind": (np.int16, {"missing_value": -9999.0}, -9999, np.float32),
-    "several": (np.uint8, {"missing_value": np.array([254, 255], np.uint8), "_FillValue": 250}, 254, np.float32),
-    "int64": (np.int64, {"_FillValue": np.int64(-(2**63))}, -(2**63), np.float64),
-    "float32": (np.float32, {"_FillValue": np.float32(9.96921e36)}, 9.96921e36, np.float32),
-    "in double": (np.float32, {"missing_value": -9999.9}, -9999.9, np.float32),
-    "float64": (np.float64, {"_FillValue": -1e300}, -1e300, np.float64),
-}
-
-
-@pytest.mark.parametrize("write", [hdf5_with, lambda fill: zarr_with(fill, 2), lambda fill: zarr_with(fill, 3)])
-@pytest.mark.parametrize(("kind", "attributes", "fill", "found"), FILLS.values(), ids=FILLS)
-def test_what_an_attribute_calls_missing_is_nan(write, kind, attributes, fill, found, tmp_path):
-    """As in netCDF; `analyze` then measures the other examples, or refuses, and never takes -32768 for a response."""
-    values = (10 * np.abs(LAYERS["V4"])).astype(kind)
-    values[3, 2] = values[7, 0] = fill
-    layers, labels = read_activations(write(attributes)(tmp_path, {"labels": LABELS, "V4": values}))
-    expected = values.astype(found)
-    expected[3, 2] = expected[7, 0] = np.nan
-    np.testing.assert_array_equal(layers["V4"], expected)
-    assert layers["V4"].dtype == found
-    with pytest.raises(ValueError, match="NaN or infinite values in row 3 of layer 'V4', in 2 of 12 rows"):
-        prepare(layers, labels, nan="raise")
-    with pytest.warns(UserWarning, match="2 of 12 examples have NaN and are left out"):
-        assert prepare(layers, labels, nan="drop").examples.num_rows == 10
-
-
-NO_FILLS = {
-    "none is missing": (np.int16, {"_FillValue": np.int16(-32768)}),
-    "beyond the range": (np.int8, {"missing_value": 99999, "_FillValue": -0.5}),
-    "beyond the range of floats": (np.float16, {"missing_value": 1e300}),
-    "text": (np.float32, {"missing_value": "NA", "_FillValue": "none of them"}),
-    "not a number": (np.int32, {"_FillValue": np.nan}),
-}
-
-
-@pytest.mark.parametrize(("kind", "attributes"), NO_FILLS.values(), ids=NO_FILLS)
-def test_where_nothing_is_missing_numbers_are_as_they_were(kind, attributes, tmp_path):
-    values = (10 * LAYERS["V4"]).astype(kind)
-    if kind is np.float16:
-        values[0, 0] = np.inf
-    layers, _ = read_activations(hdf5_with(attributes)(tmp_path, {"labels": LABELS, "V4": values}))
-    np.testing.assert_array_equal(layers["V4"], values)
-    assert layers["V4"].dtype == kind
-
-
-def test_a_label_that_is_missing_is_no_class(tmp_path):
-    """Whatever number stands for it, as it is for NaN."""
-    h5py = pytest.importorskip("h5py")
-    labels = np.where(LABELS == 5, 99, LABELS).astype(np.int16)
-    path = hdf5(tmp_path, {"labels": labels, "V4": LAYERS["V4"]})
-    with h5py.File(path, "a") as file:
-        file["labels"].attrs["_FillValue"] = np.int16(99)
-    assert read_activations(path)[1].tolist() == np.where(LABELS == 5, -1, LABELS).tolist()
-
-
-def test_a_float_that_xarray_writes_to_zarr_is_read():
-    """It is 8 bytes in base64 there, by the oracle of the bytes themselves."""
-    text = base64.b64encode(np.array([-9999.5], "<f8").tobytes()).decode()
-    assert encoding_of({"_FillValue": text, "missing_value": [1, 2.5]}, name="V4").fills == (-9999.5, 1, 2.5)
-    assert not encoding_of({"_FillValue": "missing", "units": "mV"}, name="V4").changes
-
-
-PACKED = {
-    "int16": (np.int16, {"scale_factor": 0.01, "add_offset": 5.0, "_FillValue": np.int16(-32768)}, np.float64),
-    "in single": (np.int16, {"scale_factor": np.float32(0.5), "add_offset": np.float32(-3)}, np.float32),
-    "offset alone": (np.uint8, {"add_offset": np.array([100.0], np.float32)}, np.float32),
-    "of floats": (np.float32, {"scale_factor": 1000}, np.float64),
-}
-
-
-@pytest.mark.parametrize("write", [hdf5_with, lambda fill: zarr_with(fill, 2), lambda fill: zarr_with(fill, 3)])
-@pytest.mark.parametrize(("kind", "attributes", "found"), PACKED.values(), ids=PACKED)
-def test_packed_numbers_are_what_they_were(write, kind, attributes, found, tmp_path):
-    """An offset moves all manifolds away from the origin, through which hyperplanes go."""
-    stored = (10 * np.abs(LAYERS["V4"])).astype(kind)
-    stored[3, 2] = attributes.get("_FillValue", stored[3, 2])
-    layers, _ = read_activations(write(attributes)(tmp_path, {"labels": LABELS, "V4": stored}))
-    scale, offset = (float(np.ravel(attributes.get(*one))[0]) for one in (("scale_factor", 1), ("add_offset", 0)))
-    expected = stored * scale + offset
-    expected[3, 2] = np.nan if "_FillValue" in attributes else expected[3, 2]
-    np.testing.assert_allclose(layers["V4"], expected, rtol=1e-6)
-    # Attributes of zarr are JSON, where all numbers of floating point are double.
-    assert layers["V4"].dtype == (found if write is hdf5_with else np.result_type(found, np.float64))
-
-
-def test_xarray_unpacks_them_alike(tmp_path):
-    xarray, _ = pytest.importorskip("xarray"), pytest.importorskip("h5netcdf")
-    values = np.abs(LAYERS["V4"]).astype(float)
-    values[2, 1] = np.nan
-    packed = {"dtype": "int16", "scale_factor": 0.001, "add_offset": 2.0, "_FillValue": -32768}
-    data = xarray.Dataset({"V4": (("trial", "cell"), values), "labels": ("trial", LABELS)})
-    data.to_netcdf(tmp_path / "own.nc", engine="h5netcdf", encoding={"V4": packed})
-    with xarray.open_dataset(tmp_path / "own.nc", engine="h5netcdf") as opened:
-        expected = opened["V4"].to_numpy()
-    np.testing.assert_array_equal(read_activations(tmp_path / "own.nc", layers=["V4"])[0]["V4"], expected)
-
-
-@pytest.mark.parametrize("given", ["0.1", [0.1, 0.2], float("inf")])
-def test_a_scale_that_is_no_number_is_refused(given, tmp_path):
-    path = hdf5_with({"scale_factor": given})(tmp_path, {"labels": LABELS, "V4": LAYERS["V4"]})
-    with pytest.raises(ValueError, match="expected one number as the attribute scale_factor of array 'V4', got "):
         read_activations(path)
 
 

@@ -3,7 +3,7 @@
 import fnmatch
 from collections.abc import Sequence
 
-from memorize_jax.own_activations.files.entry import Entries, Entry
+from memorize_jax.own_activations.files.entry import Entries, Entry, each_once
 
 
 class Refused(ValueError):
@@ -17,7 +17,8 @@ def what_of(entry: Entry) -> str:
 
 def find_entry(name: str, entries: Entries) -> str:
     """The full name of an array, of which the path to it may be left out if there is only one."""
-    found = [name] if name in entries else [own for own in entries if own.rpartition("/")[2] == name]
+    ending = [own for own in entries if own.rpartition("/")[2] == name]
+    found = [name] if name in entries else each_once(ending, entries)
     if len(found) != 1:
         more = f"several: {', '.join(found)}" if found else f"{sorted(entries)}"
         raise Refused(
@@ -30,7 +31,8 @@ def find_layers(layers: Sequence[str] | str, entries: Entries) -> list[str]:
     """The arrays of these names or patterns, in this order; Refused for one that nothing has."""
     found = []
     for pattern in [layers] if isinstance(layers, str) else layers:
-        own = [pattern] if pattern in entries else [name for name in entries if fnmatch.fnmatchcase(name, pattern)]
+        matching = [name for name in entries if fnmatch.fnmatchcase(name, pattern)]
+        own = [pattern] if pattern in entries else each_once(matching, entries)
         if not own:
             raise Refused(f"expected layers out of {', '.join(entries)}, got {pattern!r}")
         found += [name for name in own if name not in found]

@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
-from memorize_jax.own_activations.files.encoding import encoding_of
-from memorize_jax.own_activations.files.entry import Entries, Entry, Foreign, Opening, kind_of
+from memorize_jax.own_activations.files.encoding import default_fills, encoding_of
+from memorize_jax.own_activations.files.entry import Entries, Entry, Foreign, Opening, is_spelled, joined, kind_of
 
 # Where MATLAB keeps what cells and objects point to.
 HIDDEN = ("#refs#", "#subsystem#")
+# The attribute of a file that the library of netCDF wrote.
+OF_NETCDF = "_NCProperties"
 
 
 @contextlib.contextmanager
@@ -28,19 +30,46 @@ def hdf5_entries(path: pathlib.Path) -> Opening:
         raise Foreign("an HDF5 file, which needs h5py: pip install 'memorize_jax[hdf5]'") from error
     found: Entries = {}
     with h5py.File(path, "r") as file:
-
-        def see(name, item):
+        named: dict[Any, str] = {}
+        for name, item in _items(h5py, file):
             if name.split("/")[0] in HIDDEN:
-                return
+                continue
+            if item is None:
+                found[name] = Entry((), 0, "a link that leads nowhere", _nothing)
+                continue
             if "MATLAB_sparse" in item.attrs:
-                found[name] = _sparse(item)
+                entry = _sparse(item)
             elif isinstance(item, h5py.Dataset):
                 written = item.attrs.get("MATLAB_class")
-                found[name] = _plain(h5py, item) if written is None else _matlab(h5py, file, item, written.decode())
-
-        file.visititems(see)
+                entry = _plain(h5py, item) if written is None else _matlab(h5py, file, item, written.decode())
+            else:
+                continue
+            found[name] = entry._replace(same_as=named.get(item, ""))
+            named.setdefault(item, name)
         # Members of a sparse matrix are no arrays of their own.
         yield {name: entry for name, entry in found.items() if name.rpartition("/")[0] not in found}
+
+
+def _items(h5py: Any, file: Any) -> list[tuple[str, Any]]:
+    """(Path, object) of all that a file holds, once each, then of other links to it and to other files.
+
+    A link that leads nowhere has None. Of a group behind a link those are named that it holds itself: links in it are
+    not followed, for they may go round.
+    """
+    own: dict[str, Any] = {}
+    links: list[str] = []
+    file.visititems(own.__setitem__)
+    file.visit_links(links.append)
+    for name in links:
+        if name in own:
+            continue
+        try:
+            own[name] = file[name]
+        except (KeyError, OSError):
+            own[name] = None
+        if isinstance(own[name], h5py.Group):
+            own[name].visititems(lambda inner, item, name=name: own.__setitem__(f"{name}/{inner}", item))
+    return list(own.items())
 
 
 def _sparse(group: Any) -> Entry:
@@ -58,11 +87,15 @@ def _nothing():
 
 
 def _plain(h5py: Any, item: Any) -> Entry:
+    if is_spelled(item.dtype, item.shape or ()):
+        return Entry(item.shape[:-1], 4 * item.size, "text", lambda: joined(item[()]))
     if h5py.check_string_dtype(item.dtype):
         return Entry(item.shape, 64 * math.prod(item.shape or ()), "text", lambda: item.asstr()[()].astype(str))
     if item.shape is None:
         return Entry((), 0, "empty", _nothing)
-    encoding = encoding_of(item.attrs, name=item.name.lstrip("/"))
+    is_netcdf = OF_NETCDF in item.file.attrs and item.dtype.kind in "iuf"
+    own = default_fills(item.attrs, item.dtype, item.fillvalue) if is_netcdf else ()
+    encoding = encoding_of(item.attrs, name=item.name.lstrip("/"), dtype=item.dtype, own_fills=own)
     if encoding.changes and item.dtype.kind in "iuf":
         size = encoding.decoded_dtype(item.dtype).itemsize
         return Entry(item.shape, size * item.size, "numbers", lambda: encoding.decoded(item[()]))

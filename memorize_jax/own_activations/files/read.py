@@ -11,7 +11,7 @@ from jaxtyping import Shaped
 
 from memorize_jax.memory import check_fits
 from memorize_jax.own_activations.files.choice import Refused, example_axis, find_entry, find_layers, what_of
-from memorize_jax.own_activations.files.entry import Entries, Foreign, Opened
+from memorize_jax.own_activations.files.entry import Entries, Foreign, Opened, each_once, without
 from memorize_jax.own_activations.files.hdf5 import hdf5_entries
 from memorize_jax.own_activations.files.matlab import matlab_entries
 from memorize_jax.own_activations.files.npz import npy_entries, npz_entries
@@ -41,9 +41,13 @@ def read_activations(
 
     npz; a folder of npy files; HDF5 (datasets in groups are "group/dataset"); MATLAB, of all versions (fields
     of a structure are "structure/field"); zarr, of formats 2 and 3. Memory is checked before arrays are read, and no
-    Python objects ever are. Where arrays of HDF5 and zarr have the attributes `_FillValue` or `missing_value`, as
-    those of netCDF have, the numbers that these name become NaN, and integers with such floating point; numbers with
-    `scale_factor` or `add_offset` become what they were before they were packed.
+    Python objects ever are. Links in HDF5 are names as others are, but an array with several is read once.
+
+    Attributes of arrays in HDF5 and zarr are heeded as those of netCDF are: numbers that `_FillValue` or
+    `missing_value` names, or beyond `valid_min`, `valid_max` or `valid_range`, become NaN, and integers with such
+    floating point; so do those that the library of netCDF fills in by itself, and the fill value of what xarray wrote
+    to zarr of format 2. Integers with `_Unsigned` are read without a sign. Numbers with `scale_factor` or `add_offset`
+    become what they were before they were packed.
 
     Args:
       labels: name of the labels in the file, with or without the path to it; numbers, text, a cell array of text; a
@@ -117,13 +121,14 @@ def _read(entries: Entries, labels, layers, trial_axis, count, is_first):
     noted = None
     if labels is not None:
         name = find_entry(labels, entries)
-        entry = entries.pop(name)
+        entry = entries[name]
+        entries = without(name, entries)
         if entry.kind not in ("numbers", "text"):
             raise Refused(f"expected numbers or text as {name}, got {entry.kind}")
         count = int(np.prod(entry.shape)) if sum(size > 1 for size in entry.shape) < 2 else entry.shape[0]
         if count == 1:
             raise Refused(f"expected a label for every example in {name}, got a single one")
-    names = list(entries) if layers is None else find_layers(layers, entries)
+    names = each_once(entries, entries) if layers is None else find_layers(layers, entries)
     axes, others = {}, []
     for name in names:
         axis = example_axis(name, entries[name], count, trial_axis, is_first=is_first, is_asked=layers is not None)

@@ -8,8 +8,10 @@ import warnings
 import numpy as np
 
 from memorize_jax.own_activations.files.encoding import encoding_of
-from memorize_jax.own_activations.files.entry import Entries, Entry, Foreign, Opening, kind_of
+from memorize_jax.own_activations.files.entry import Entries, Entry, Foreign, Opening, is_spelled, joined, kind_of
 
+# What xarray marks its arrays with in format 2, where it keeps `_FillValue` as the fill value of the array.
+OF_XARRAY = "_ARRAY_DIMENSIONS"
 # A folder that holds one of these is a zarr group or array, of format 3 or 2.
 MARKS = ("zarr.json", ".zgroup", ".zarray")
 
@@ -31,7 +33,13 @@ def zarr_entries(path: pathlib.Path) -> Opening:
         if isinstance(item, zarr.Array):
             dtype = np.dtype(item.dtype)
             kind = "text" if dtype.kind == "O" else kind_of(dtype)
-            encoding = encoding_of(item.attrs, name=name)
+            if is_spelled(dtype, item.shape):
+                spelled = lambda name=name, item=item: joined(_read(name, item))
+                found[name] = Entry(item.shape[:-1], 4 * math.prod(item.shape), "text", spelled)
+                continue
+            is_marked = item.metadata.zarr_format == 2 and OF_XARRAY in item.attrs and dtype.kind in "iuf"
+            own = (np.asarray(item.fill_value).item(),) if is_marked and item.fill_value is not None else ()
+            encoding = encoding_of(item.attrs, name=name, dtype=dtype, own_fills=own)
             is_other = encoding.changes and dtype.kind in "iuf"
             size = (encoding.decoded_dtype(dtype) if is_other else dtype).itemsize
             read = lambda name=name, item=item, encoding=encoding: encoding.decoded(_read(name, item))
