@@ -1,5 +1,6 @@
 """What defines a training run, and how settings are declared and checked."""
 
+import contextlib
 import dataclasses
 import functools
 import numbers
@@ -7,6 +8,8 @@ import types
 import typing
 from collections.abc import Sequence
 from typing import Any
+
+import numpy as np
 
 from memorize_jax.data import MODES, SCALINGS, check_size
 from memorize_jax.data import check_name as check_dataset
@@ -24,8 +27,8 @@ ON_NAN = ("stop", "restore")
 # only these settings are known.
 WATCHED = "watched"
 KNOWN_OF_WATCHED = ("dataset", "model", "permuted_fraction", "seed", "epochs", "keep", "keep_dtype")
-# Type of a field -> what its values are; a bool is one of the integers in Python, but not here.
-KINDS = {int: numbers.Integral, float: numbers.Real}
+# Type of a field -> what its values can be given as; a bool is one of the integers in Python, but not here.
+KINDS = {int: numbers.Integral, float: numbers.Real, bool: bool | np.bool_, str: str}
 
 
 def setting(
@@ -53,7 +56,21 @@ def setting(
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """Base of the frozen dataclasses of settings, whose fields are declared by `setting`."""
+    """Base of the frozen dataclasses of settings, whose fields are declared by `setting`.
+
+    A value is held as the declared type, 1.0 for the 1 or the NumPy number that was given: equal settings are written,
+    and hashed, alike. One that cannot be is held as it is, and refused by `validate`.
+    """
+
+    def __post_init__(self):
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            for kind in field_types(type(self), field.name):
+                # A whole number may be too large for a float.
+                with contextlib.suppress(OverflowError):
+                    if kind in KINDS and _can_be(kind, value):
+                        # There is a zero with a minus sign, which equals the other one and is written otherwise.
+                        object.__setattr__(self, field.name, kind(value) or kind())
 
     def validate(self) -> None:
         """Checks every field that can be checked without the data; raises ValueError "expected X, got Y"."""
@@ -190,7 +207,8 @@ class RunConfig(Settings):
         check(self, "schedule_epochs", not (constant and self.schedule_epochs), "None with schedule=constant")
         check_augmentation(self.augment)
         check_loss(self.loss, self.label_smoothing)
-        check(self, "stop_accuracy", 0 <= self.stop_accuracy <= 1, "between 0 and 1")
+        # Whatever an untrained network gets right is above 0, and would end the training before its first step.
+        check(self, "stop_accuracy", 0 < self.stop_accuracy <= 1, "> 0 and at most 1")
         check(self, "seed", 0 <= self.seed < 2**31, "between 0 and 2^31 - 1")
         check(self, "epochs", self.epochs < 2**31, "below 2^31")
 
@@ -211,14 +229,16 @@ class RunConfig(Settings):
         return KNOWN_OF_WATCHED if self.is_watched else tuple(field.name for field in dataclasses.fields(self))
 
     def ends_after(self, number: int, train_accuracies: Sequence[float]) -> bool:
-        """Whether training ends after epoch `number`, given the training accuracies of epochs 0 .. number.
+        """Whether training ends after epoch `number`, given the training accuracies of epochs 0 .. number."""
+        return self.is_watched or number >= self.last_epoch(train_accuracies)
 
-        It does once the epochs are used up, or `extra_epochs` after the accuracy first exceeded `stop_accuracy`.
+    def last_epoch(self, train_accuracies: Sequence[float]) -> int:
+        """The epoch after which training ends, as far as the training accuracies of epochs 0, 1, ... tell.
+
+        It is when the epochs are used up, or `extra_epochs` after the accuracy first exceeded `stop_accuracy`.
         """
-        if number >= self.epochs or self.is_watched:
-            return True
-        reached = [epoch for epoch, accuracy in enumerate(train_accuracies) if accuracy > self.stop_accuracy]
-        return bool(reached) and number >= reached[0] + self.extra_epochs
+        reached = (epoch for epoch, accuracy in enumerate(train_accuracies) if accuracy > self.stop_accuracy)
+        return min(self.epochs, next(reached, self.epochs) + self.extra_epochs)
 
     @property
     def scheduled_epochs(self) -> int:
@@ -250,6 +270,7 @@ def _hints(kind: type) -> dict[str, Any]:
     return typing.get_type_hints(kind)
 
 
+@functools.cache
 def field_types(kind: type, name: str) -> tuple[type, ...]:
     """The types that a field of settings can have, e.g. (int, NoneType)."""
     hint = _hints(kind)[name]
@@ -260,7 +281,10 @@ def check_types(config: Settings | tuple) -> None:
     """Raises ValueError for a field whose value is not of the field's type, as in a file that was edited."""
     for name in _hints(type(config)):
         value, kinds = getattr(config, name), field_types(type(config), name)
-        is_bool = isinstance(value, bool)
-        if not any(isinstance(value, KINDS.get(one, one)) and is_bool == (one is bool) for one in kinds):
+        if not any(_can_be(one, value) for one in kinds):
             expected = " or ".join("None" if one is type(None) else one.__name__ for one in kinds)
             raise ValueError(f"expected {name} to be {expected}, got {value!r}")
+
+
+def _can_be(kind, value):
+    return isinstance(value, KINDS.get(kind, kind)) and isinstance(value, KINDS[bool]) == (kind is bool)

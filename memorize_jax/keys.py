@@ -6,6 +6,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+# Jax's own default, unless JAX_DEFAULT_PRNG_IMPL names another one, whose numbers also depend on the device.
+GENERATOR = "threefry2x32"
+
 
 def check_key(key: Any) -> None:
     """ValueError for what is no key of jax, of the old kind or the new; a batch of keys is one inside vmap alone."""
@@ -19,7 +22,8 @@ def check_key(key: Any) -> None:
 def stream(seed_or_key, name: str) -> jax.Array:
     """Returns the key of the stream `name`, e.g. "initialization", of an integer seed or of a key to derive from.
 
-    It is the same on every machine and device count; different names give independent keys.
+    It is the same on every machine and device count, whatever generator jax is told to use by default; different names
+    give independent keys.
     """
-    key = jax.random.key(seed_or_key) if isinstance(seed_or_key, int) else seed_or_key
+    key = jax.random.key(seed_or_key, impl=GENERATOR) if isinstance(seed_or_key, int) else seed_or_key
     return jax.random.fold_in(key, zlib.crc32(name.encode()))

@@ -7,7 +7,7 @@ import os
 import pathlib
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from absl import app, flags, logging
 
@@ -16,6 +16,7 @@ from memorize_jax.commands import buckets, trust
 from memorize_jax.compilation import kept_compiled
 from memorize_jax.config import RunConfig, Settings, field_types
 from memorize_jax.data import LOADERS
+from memorize_jax.invocation import command_line_of
 from memorize_jax.measurements.measurement import Measurement
 from memorize_jax.measurements.registry import settings_classes
 from memorize_jax.memory import available_bytes, readable
@@ -23,6 +24,7 @@ from memorize_jax.models import MODELS
 from memorize_jax.presets import PRESETS, Preset, get_preset, noted_preset
 from memorize_jax.runs.folder import RunFolder, member_folders
 from memorize_jax.runs.noted import read_noted
+from memorize_jax.studies.earlier import AFTERWARDS
 
 FLAGS = flags.FLAGS
 
@@ -115,6 +117,33 @@ def chosen(workdir: str | pathlib.Path | None = None, shown: Sequence[str] = ())
         whence += f"; {', '.join(flags_used)} from the command line" if flags_used else ""
         print(f"settings: {', '.join(f'{name}={value}' for name, value in values.items())} ({whence})", flush=True)
     return preset
+
+
+def asked() -> list[str]:
+    """The fields that were given on the command line and that a run can have otherwise once it is finished."""
+    return [name for name in AFTERWARDS if name in given(RunConfig)]
+
+
+def check_seeds(seeds: str | None) -> None:
+    """Raises ValueError for flags that `seeds` in folders of their own leave nothing to do, or that need them."""
+    if seeds is not None and FLAGS.seed is not None:
+        raise ValueError(f"expected either --seed or --seeds, got --seed={FLAGS.seed} and --seeds={seeds}")
+    if seeds is None and FLAGS.together:
+        raise ValueError("expected --seeds=0-9 with --together, which trains several seeds as one program")
+
+
+def check_axes(axes: Iterable[str]) -> None:
+    """Raises ValueError for a flag that gives one value to a field in which the runs differ."""
+    if both := sorted({*given(RunConfig)} & {*axes}):
+        raise ValueError(f"expected no --{both[0]}, in which the runs differ")
+
+
+def check_one_width(preset: Preset) -> None:
+    """Raises ValueError for a preset of several widths, of which none was chosen."""
+    if preset.widths:
+        command = command_line_of("double_descent", FLAGS.workdir)
+        several = f"preset {preset.name} is of the widths {preset.widths}"
+        raise ValueError(f"{several}; train them with: {command} --preset={preset.name}, or give one --width")
 
 
 def required_workdir() -> str:

@@ -7,6 +7,7 @@ where it stopped. Writes results/double_descent.csv and figures/fig4c.svg, fig4d
 """
 
 import dataclasses
+from collections.abc import Collection
 
 from memorize_jax.analysis.settings import GeometrySettings
 from memorize_jax.commands import cli
@@ -41,8 +42,13 @@ def plan_of(preset: Preset, seeds: str | None) -> StudyPlan:
     return make_plan(preset.run, axes, seeds, by_value=True)
 
 
-def run_widths(workdir: str, plan: StudyPlan, preset: Preset, *, together: bool = False) -> None:
-    """Trains and measures networks of growing width, after all that can be wrong with the last of them was checked."""
+def run_widths(
+    workdir: str, plan: StudyPlan, preset: Preset, *, together: bool = False, asked: Collection[str] = ()
+) -> None:
+    """Trains and measures networks of growing width, after all that can be wrong with the last of them was checked.
+
+    What is `asked` of runs that are finished, see `has_asked`.
+    """
     check_writable(RunFolder(workdir).workdir)
     check_place(workdir, plan)
     splits, measurement = None, get_measurement("double_descent")
@@ -51,7 +57,7 @@ def run_widths(workdir: str, plan: StudyPlan, preset: Preset, *, together: bool 
             # The data are in memory once.
             splits, labels = prepare(folder.workdir, config, splits)
             measurement.check(config, splits, labels, *preset.of_all(measurement))
-    execute(workdir, plan, preset, [measurement], together=together)
+    execute(workdir, plan, preset, [measurement], together=together, asked=asked)
 
 
 def main() -> None:
@@ -61,7 +67,10 @@ def main() -> None:
         preset = dataclasses.replace(preset, widths=cli.FLAGS.widths)
     if not preset.widths:
         raise ValueError("expected --widths=1,2,4,8, for this preset has none")
-    run_widths(workdir, plan_of(preset, cli.FLAGS.seeds), preset, together=cli.FLAGS.together)
+    cli.check_seeds(cli.FLAGS.seeds)
+    cli.check_axes(["width"])
+    plan = plan_of(preset, cli.FLAGS.seeds)
+    run_widths(workdir, plan, preset, together=cli.FLAGS.together, asked=cli.asked())
     folder, figures = RunFolder(workdir), get_measurement("double_descent").figures
     names = ", ".join(path.name for path in draw(open_study(workdir), [figure.name for figure in figures]))
     print(f"measured: {folder.results / 'double_descent.csv'}; drawn in {folder.figures}: {names}")

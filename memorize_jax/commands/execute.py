@@ -2,7 +2,7 @@
 
 import pathlib
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import pandas as pd
 
@@ -18,6 +18,7 @@ from memorize_jax.runs.folder import RunFolder
 from memorize_jax.runs.seeds import combine, for_each
 from memorize_jax.runs.train import train_run, train_seeds
 from memorize_jax.storage.files import replacing
+from memorize_jax.studies.earlier import has_asked
 from memorize_jax.studies.index import write_runs
 from memorize_jax.studies.plan import StudyPlan
 
@@ -82,6 +83,7 @@ def execute(
     together: bool = False,
     cluster: str = "none",
     options: dict | None = None,
+    asked: Collection[str] = (),
 ) -> pd.DataFrame:
     """Does what is missing of a study with axes; returns the index of its runs, as it stands in runs.csv.
 
@@ -89,6 +91,7 @@ def execute(
       wanted: measurements to make in every run.
       cluster: "none" does one run after the other in this process, "local" and "slurm" submit jobs.
       options: of the jobs, see submitit's `update_parameters`.
+      asked: fields of the configuration that a finished run, too, must have as the plan says, see `has_asked`.
 
     Raises:
       ValueError: some runs failed, which does not stop the others; names them. Or submitit is not installed.
@@ -96,10 +99,10 @@ def execute(
     folder, names = RunFolder(workdir).workdir, [one.name for one in wanted]
 
     def index():
-        return write_runs(workdir, plan, lambda run: is_complete(run, wanted, preset))
+        return write_runs(workdir, plan, lambda run: is_complete(run, wanted, preset, asked))
 
-    runs, table = plan.runs(), index()
-    todo = [one for one, state in zip(runs, table["state"], strict=True) if state != "complete"]
+    runs, states = plan.runs(), index().set_index("run")["state"]
+    todo = [one for one in runs if states[one.name] != "complete"]
     for one in runs:
         # Whatever is done now: a table of all seeds is as new as its parts.
         combine(folder / one.name, tables_of(wanted), plan.seeds)
@@ -130,9 +133,9 @@ def execute(
     return table
 
 
-def is_complete(run: RunFolder, wanted: Sequence[Measurement], preset: Preset) -> bool:
-    """Whether all measurements were made in the folder of a run with these settings."""
-    return all(is_measured(one, run, preset.of_all(one)) for one in wanted)
+def is_complete(run: RunFolder, wanted: Sequence[Measurement], preset: Preset, asked: Collection[str] = ()) -> bool:
+    """Whether all measurements were made in the folder of a run with these settings, and it has what is `asked`."""
+    return has_asked(run, preset.run, asked) and all(is_measured(one, run, preset.of_all(one)) for one in wanted)
 
 
 def _submit(folder, jobs, cluster, options):

@@ -2,7 +2,7 @@
 
 import dataclasses
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 import jax
@@ -20,7 +20,7 @@ from memorize_jax.runs.metrics import stored_rows
 from memorize_jax.runs.notes import read_notes
 from memorize_jax.runs.others import describe_others
 from memorize_jax.storage.checkpoints import StoredEpochs
-from memorize_jax.studies.index import has_ended
+from memorize_jax.studies.earlier import has_asked, has_ended
 from memorize_jax.threads import num_cores
 
 # Estimated seconds of a study that a second process makes shorter: a longer one is mostly work that takes all cores.
@@ -84,19 +84,30 @@ def check_measurements(
                     raise ValueError(f"expected {name} of at most {last}, the last epoch of the run, got {number}")
 
 
-def plan_training(runs: Mapping[RunFolder, RunConfig], work: costs.Workload) -> Planned:
-    """Looks how far the training of some runs is."""
+def is_trained(runs: Mapping[RunFolder, RunConfig]) -> bool:
+    """Whether no epoch of some runs is left to train."""
     rows = {folder: stored_rows(folder) for folder in runs}
-    epochs = [len(own) - 1 for own in rows.values()]
-    config = next(iter(runs.values()))
     # A process that is killed between the last row and its network, or the state, leaves the row.
     is_stored = lambda folder, own: not StoredEpochs(folder.checkpoints).ends_before(len(own) - 1)
-    if all(has_ended(runs[folder], own) and is_stored(folder, own) for folder, own in rows.items()):
-        return Planned("train", f"finished at epoch {', '.join(map(str, epochs))}", False)
-    there = "nothing yet" if max(epochs) < 0 else f"at epoch {', '.join(map(str, epochs))} of at most {config.epochs}"
+    return all(has_ended(runs[folder], own) and is_stored(folder, own) for folder, own in rows.items())
+
+
+def plan_training(runs: Mapping[RunFolder, RunConfig], work: costs.Workload, asked: Collection[str] = ()) -> Planned:
+    """Looks how far the training of some runs is, and whether finished ones have what is `asked`, see `has_asked`."""
+    epochs = [len(stored_rows(folder)) - 1 for folder in runs]
+    config = next(iter(runs.values()))
     each, size = costs.training(work)
+    size += costs.PROGRAM_BYTES
+    if is_trained(runs):
+        there = f"finished at epoch {', '.join(map(str, epochs))}"
+        if all(has_asked(folder, own, asked) for folder, own in runs.items()):
+            return Planned("train", there, False)
+        there += f", to be brought to {', '.join(f'{name}={getattr(config, name)}' for name in asked)}"
+        # Networks that were not kept are trained once more.
+        return Planned("train", there, True, costs.START_SECONDS + sum(epochs) * each, True, size)
+    there = "nothing yet" if max(epochs) < 0 else f"at epoch {', '.join(map(str, epochs))} of at most {config.epochs}"
     seconds = costs.START_SECONDS + sum(config.epochs - epoch for epoch in epochs) * each
-    return Planned("train", there, True, seconds, config.stop_accuracy < 1, costs.PROGRAM_BYTES + size)
+    return Planned("train", there, True, seconds, config.stop_accuracy < 1, size)
 
 
 def plan_measurement(

@@ -12,11 +12,11 @@ import collections
 import contextlib
 import functools
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from memorize_jax.claims.statement import FAILS, HOLDS, NOT_TESTABLE, UNDECIDED
 from memorize_jax.commands import cli, double_descent, planned, report
-from memorize_jax.commands.execute import tables_of, train_and_measure
+from memorize_jax.commands.execute import is_complete, tables_of, train_and_measure
 from memorize_jax.epochs import FEW
 from memorize_jax.figures.figure import Figure, instead, missing
 from memorize_jax.measurements import costs
@@ -27,11 +27,11 @@ from memorize_jax.measurements.second_process import MEASURED, Job, Room, second
 from memorize_jax.presets import Preset
 from memorize_jax.report.catalog import select
 from memorize_jax.report.drawn import all_figures, picture_named, picture_of
-from memorize_jax.runs.folder import RunFolder, check_no_sweep, member_folders
+from memorize_jax.runs.folder import RunFolder, check_no_ensemble, check_no_sweep
 from memorize_jax.runs.metrics import stored_rows
 from memorize_jax.runs.prepare import prepare
 from memorize_jax.runs.seeds import combine
-from memorize_jax.studies.index import check_place, state_of
+from memorize_jax.studies.index import index_of
 from memorize_jax.studies.plan import StudyPlan
 
 
@@ -52,6 +52,7 @@ def run(
     *,
     dry_run: bool = False,
     together: bool = False,
+    asked: Collection[str] = (),
 ) -> None:
     """Does what is missing of a study: of one network, or of the widths of a preset.
 
@@ -60,41 +61,39 @@ def run(
       figures: to draw, and to do nothing else for; () for the whole study.
       dry_run: only print the plan.
       together: train the seeds as one program.
+      asked: fields of the configuration that a finished run, too, must have as the preset says, see `has_asked`.
     """
     plan = double_descent.plan_of(preset, seeds)
     with contextlib.ExitStack() as stack:
         second = None
         if plan.axes:
-            if not _show_widths(workdir, plan, preset) and not dry_run:
-                double_descent.run_widths(workdir, plan, preset, together=together)
+            if not _show_widths(workdir, plan, preset, asked) and not dry_run:
+                double_descent.run_widths(workdir, plan, preset, together=together, asked=asked)
         else:
-            figures, second = _run_network(workdir, plan, preset, figures, dry_run, together, stack)
+            figures, second = _run_network(workdir, plan, preset, figures, dry_run, together, asked, stack)
         if not dry_run:
             _finish(workdir, figures, second)
 
 
-def _show_widths(workdir: str, plan: StudyPlan, preset: Preset) -> bool:
+def _show_widths(workdir: str, plan: StudyPlan, preset: Preset, asked: Collection[str]) -> bool:
     """Prints how far the runs of growing width are; returns whether all is done."""
-    check_place(workdir, plan)
     wanted = measurements()["double_descent"]
-    is_complete = lambda run: is_measured(wanted, run, preset.of_all(wanted))
-    states = [state_of(plan.folders(workdir, one), is_complete)["state"] for one in plan.runs()]
+    states = index_of(workdir, plan, lambda run: is_complete(run, [wanted], preset, asked))["state"].tolist()
     complete, begun = states.count("complete"), len(states) - states.count("missing")
     is_done, said = complete == len(states), f"{begun} of {len(states)} widths begun, {complete} complete"
     planned.show([planned.Planned(wanted.name, "done with these settings" if is_done else said, not is_done)])
     return is_done
 
 
-def _run_network(workdir, plan, preset, figures, dry_run, together, stack):
+def _run_network(workdir, plan, preset, figures, dry_run, together, asked, stack):
     """Does what is missing of a study of one network, or only says it.
 
     Returns the figures that can be drawn, and a second process, which ends with the `stack`, if there is one.
     """
     second = None
     check_no_sweep(workdir)
-    if not plan.seeds and (members := member_folders(workdir)):
-        held = ",".join(member.name.removeprefix("seed_") for member in members)
-        raise ValueError(f"workdir {workdir} holds an ensemble; resume it with --seeds={held}")
+    if not plan.seeds:
+        check_no_ensemble(workdir)
     (one,) = plan.runs()
     runs = plan.folders(workdir, one)
     folders, config = list(runs), next(iter(runs.values()))
@@ -105,11 +104,11 @@ def _run_network(workdir, plan, preset, figures, dry_run, together, stack):
     preset, wanted = _with_epochs_of(figures, preset, folders), _wanted(figures)
     planned.check_measurements(wanted, folders, preset, prepared)
     work = costs.measure_work(config, prepared[0], folders[0])
-    training = planned.plan_training(runs, work)
-    if not training.todo:
+    training, is_trained = planned.plan_training(runs, work, asked), planned.is_trained(runs)
+    if is_trained:
         # What a trained run has, not what it might have had.
         work = work._replace(epochs=max(len(stored_rows(folder)) for folder in folders) - 1)
-    about = folders, preset, prepared[0], work, not training.todo
+    about = folders, preset, prepared[0], work, is_trained
     steps = [planned.plan_measurement(step, *about) for step in wanted]
     others = [] if figures or not dry_run else [one for one in _of_one_network() if one not in wanted]
     asked = [planned.only_on_request(planned.plan_measurement(one, *about), workdir) for one in others]
@@ -226,9 +225,12 @@ def main() -> None:
     """Reads the flags and does everything that is missing."""
     started = time.perf_counter()
     preset, flags = cli.chosen(), cli.FLAGS
+    cli.check_seeds(flags.seeds)
+    if preset.widths:
+        cli.check_axes(["width"])
     workdir = flags.workdir or f"runs/{flags.preset}"
     figures = choose_figures(cli.figure_names(flags.figure), preset) if flags.figure else ()
     print(f"{flags.preset}: {preset.summary}\nfolder: {RunFolder(workdir).workdir.absolute()}", flush=True)
-    run(workdir, preset, flags.seeds, figures, dry_run=flags.dry_run, together=flags.together)
+    run(workdir, preset, flags.seeds, figures, dry_run=flags.dry_run, together=flags.together, asked=cli.asked())
     if not flags.dry_run:
         print(f"done in {time.perf_counter() - started:.0f} s")

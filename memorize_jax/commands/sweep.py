@@ -5,7 +5,8 @@
 
 A file can also list runs that are no grid, each as a table [[runs]] of the fields that it changes. Each run has a
 folder named by a hash of its configuration. The same command again skips what is complete and resumes what is not;
---dry_run only shows the table of runs, which is kept as runs.csv.
+--dry_run only shows the table of runs, which is kept as runs.csv once they are begun. With other values of the same
+fields, runs are added to those that are there.
 """
 
 import dataclasses
@@ -18,7 +19,7 @@ from memorize_jax.commands.execute import execute, is_complete
 from memorize_jax.config import RunConfig
 from memorize_jax.measurements.registry import get_measurement
 from memorize_jax.presets import Preset, get_preset
-from memorize_jax.studies.index import write_runs
+from memorize_jax.studies.index import index_of
 from memorize_jax.studies.plan import StudyPlan, check_field, make_plan, plan_listed
 from memorize_jax.studies.plan_text import parse_grid, read_plan
 
@@ -42,12 +43,15 @@ def main() -> None:
     cluster, wanted = cli.FLAGS.cluster or "none", [get_measurement("geometry")]
     if cluster not in CLUSTERS:
         raise ValueError(f"expected cluster to be one of {', '.join(CLUSTERS)}, got {cluster!r}")
+    if cli.FLAGS.slurm and cluster == "none":
+        raise ValueError("expected --cluster=slurm or --cluster=local with --slurm")
+    asked = cli.asked()
     if cli.FLAGS.dry_run:
-        table = write_runs(workdir, plan, lambda run: is_complete(run, wanted, preset))
+        table = index_of(workdir, plan, lambda run: is_complete(run, wanted, preset, asked))
     else:
         options = parse_grid(cli.FLAGS.slurm.split(",") if cli.FLAGS.slurm else [])
-        options = {name: values[0] for name, values in options.items()}
-        table = execute(workdir, plan, preset, wanted, together=cli.FLAGS.together, cluster=cluster, options=options)
+        how = {"cluster": cluster, "options": {name: values[0] for name, values in options.items()}}
+        table = execute(workdir, plan, preset, wanted, together=cli.FLAGS.together, asked=asked, **how)
     print(table.to_string(index=False))
 
 
@@ -75,6 +79,8 @@ def chosen_plan() -> tuple[StudyPlan, Preset]:
         plan = plan_listed(preset.run, parts["runs"], seeds)
     else:
         plan = make_plan(preset.run, parts["grid"], seeds)
-    if both := sorted({*overrides} & {*plan.axes}):
-        raise ValueError(f"expected no --{both[0]}, in which the runs differ")
+    cli.check_seeds(seeds)
+    cli.check_axes(plan.axes)
+    if "width" not in {*plan.axes, *overrides, *parts["run"]}:
+        cli.check_one_width(preset)
     return plan, preset

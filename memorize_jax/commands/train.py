@@ -15,7 +15,7 @@ from memorize_jax.commands import cli
 from memorize_jax.commands.execute import train_and_measure
 from memorize_jax.invocation import command_line_of
 from memorize_jax.runs import distributed
-from memorize_jax.runs.folder import check_no_sweep
+from memorize_jax.runs.folder import check_no_ensemble, check_no_sweep
 from memorize_jax.studies.plan import make_plan
 
 
@@ -38,9 +38,14 @@ def first() -> None:
 def main() -> None:
     """Reads the flags and trains."""
     workdir, preset = cli.required_workdir(), cli.chosen()
+    cli.check_seeds(cli.FLAGS.seeds)
+    if cli.FLAGS.width is None:
+        cli.check_one_width(preset)
     plan = make_plan(preset.run, {}, cli.FLAGS.seeds)
     if plan.seeds:
         check_no_sweep(workdir)
+    else:
+        check_no_ensemble(workdir)
     try:
         train_and_measure(workdir, plan.config, plan.seeds, preset, (), cli.FLAGS.together)
     except jax.errors.JaxRuntimeError as error:

@@ -71,6 +71,25 @@ def sweep_command(folder: RunFolder) -> str:
     return f"{command_line_of(name, folder.workdir)} and the flags of the sweep"
 
 
+def instead_of_run(run: RunFolder) -> str:
+    """What a folder without a run holds instead, or how to make a run there."""
+    if (run.results / "geometry.csv").is_file() and (run.figures / "geometry.svg").is_file():
+        made = "results/geometry.csv and figures/geometry.svg"
+        return f"it holds results of geometry --points, from which only {made} are made"
+    if members := member_folders(run.workdir):
+        return f"it holds an ensemble; give one of its seeds, e.g. {members[0]}, or open all of them with open_study"
+    if (above := RunFolder(run.workdir.parent)).sweep.is_file():
+        return f"it is of the sweep in {above.workdir}; resume that with: {sweep_command(above)}"
+    return f"train one with: {command_line_of('train', run.workdir)}"
+
+
+def check_no_ensemble(workdir: str | pathlib.Path) -> None:
+    """Raises ValueError if the folder holds an ensemble, beside whose seeds a run would hide them."""
+    if members := member_folders(workdir):
+        held = ",".join(member.name.removeprefix("seed_") for member in members)
+        raise ValueError(f"workdir {workdir} holds an ensemble; resume it with --seeds={held}")
+
+
 def check_no_sweep(workdir: str | pathlib.Path) -> None:
     """Raises ValueError if the folder holds a sweep, in which no run can be made or read; names one of its runs."""
     run = RunFolder(workdir)

@@ -1,8 +1,9 @@
 """The identity of a run: a hash of what defines it and of its data, which everything that belongs to it carries."""
 
 import hashlib
+import itertools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -20,7 +21,22 @@ def run_identity(config: RunConfig, fingerprint: Mapping[str, str], together: Se
 
     Seeds that are trained `together` as one program have other bits.
     """
-    parts = {"config": config.identity(), "data": fingerprint, "together": list(together)}
+    return _hashed(config.identity(), fingerprint, together)
+
+
+def possible_identities(
+    config: RunConfig, fingerprint: Mapping[str, str], together: Sequence[int] = ()
+) -> Iterator[str]:
+    """The identity of a run, and those that it can have from earlier versions, where a 1 for 1.0 was hashed as 1."""
+    settings = config.identity()
+    whole = [name for name, value in settings.items() if isinstance(value, float) and value.is_integer()]
+    for number in range(len(whole) + 1):
+        for names in itertools.combinations(whole, number):
+            yield _hashed({**settings, **{name: int(settings[name]) for name in names}}, fingerprint, together)
+
+
+def _hashed(settings, fingerprint, together):
+    parts = {"config": settings, "data": fingerprint, "together": list(together)}
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
 
 

@@ -41,3 +41,17 @@ def read_labels(run: RunFolder, noted: Noted | None = None) -> PermutedLabels:
             name = next(name for name in of if of[name] != asked[name])
             raise ValueError(f"{run.labels} belongs to another run: its {name} is {of[name]}, not {asked[name]}")
     return labels
+
+
+def check_same_labels(run: RunFolder, drawn: PermutedLabels, held: PermutedLabels) -> None:
+    """Raises ValueError unless the labels drawn for a run are those of its labels.npz; counts what differs."""
+    counts = {
+        name: int(np.sum(own != other)) if own.shape == other.shape else own.size
+        for name, own, other in zip(held._fields, held, drawn, strict=True)
+    }
+    if different := [f"{count} of {len(held.true)} {name}" for name, count in counts.items() if count]:
+        raise ValueError(
+            f"{run.labels} holds other labels than are drawn for its seed now: {' and '.join(different)} differ, "
+            "as with another version of numpy, or of a run begun with another JAX_DEFAULT_PRNG_IMPL; resume with the "
+            "versions that config.json notes, or choose another --workdir"
+        )

@@ -1,7 +1,6 @@
 """config.json: what a run says about itself, and whether what is found beside it belongs to it."""
 
 import dataclasses
-import pathlib
 import types
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -11,12 +10,17 @@ import numpy as np
 from memorize_jax import models
 from memorize_jax.config import KNOWN_OF_WATCHED, RunConfig, check_types
 from memorize_jax.data import PermutedLabels, Splits
-from memorize_jax.invocation import command_line_of
 from memorize_jax.models import Layer
-from memorize_jax.runs.folder import RunFolder, check_no_sweep, member_folders, nearest_folder, sweep_command
-from memorize_jax.runs.identity import data_fingerprint, run_identity
-from memorize_jax.runs.provenance import provenance
+from memorize_jax.plugins import is_own
+from memorize_jax.runs.folder import RunFolder, check_no_ensemble, check_no_sweep, instead_of_run, nearest_folder
+from memorize_jax.runs.identity import data_fingerprint, possible_identities, run_identity
+from memorize_jax.runs.provenance import own_code, provenance
 from memorize_jax.storage.files import read_json, write_json
+
+# Parts of config.json that only some runs have.
+OPTIONAL = ("network", "own_code")
+# Settings that runs of earlier versions lack; they say nothing about the outcome or about what is stored.
+LATER = ("wandb", "mlflow")
 
 
 class Noted(NamedTuple):
@@ -29,6 +33,8 @@ class Noted(NamedTuple):
       provenance: every combination of versions, device and commit that took part in the training.
       commands: lines that were given to train it.
       network: of a run that was watched, what its network is, see `WatchedNetwork`; None for a network of this package.
+      own_code: checksums of the reader's own modules that train it, see `provenance.own_code`; None if there are none,
+        or they are not known, as of earlier versions.
     """
 
     config: RunConfig
@@ -40,6 +46,7 @@ class Noted(NamedTuple):
     provenance: list | tuple = ()
     commands: list | tuple = ()
     network: dict | None = None
+    own_code: dict | None = None
 
     @property
     def layers(self) -> tuple[Layer, ...]:
@@ -53,6 +60,7 @@ class Noted(NamedTuple):
 def check_same_run(run: RunFolder, config: RunConfig) -> None:
     """Raises ValueError if the folder holds a sweep, or a run with another configuration; names what differs."""
     check_no_sweep(run.workdir)
+    check_no_ensemble(run.workdir)
     if not run.config.is_file():
         return
     held, asked = read_config(run).deciding(), config.deciding()
@@ -89,26 +97,6 @@ def check_same_data(run: RunFolder, noted: Noted, splits: Splits, labels: Permut
         )
 
 
-def check_members(noted: Mapping[pathlib.Path, Noted]) -> None:
-    """Raises ValueError unless the runs of an ensemble, by folder, differ in their seed alone; names what differs."""
-    (first, of_first), *others = noted.items()
-    lost = [path.parent for path in first.parent.glob("seed_*/metrics.csv") if path.parent not in noted]
-    if lost := [path for path in lost if not RunFolder(path).config.is_file()]:
-        raise ValueError(f"{lost[0]} has no config.json; give the command again that trained it, or move it away")
-    asked = {**of_first.config.deciding(), "data": of_first.data}
-    for folder, own in others:
-        held = {**own.config.deciding(), "data": own.data}
-        # The first version knew nothing of its data.
-        skipped = {"seed"} | ({"data"} if None in (held["data"], asked["data"]) else set())
-        different = [name for name in asked if name not in skipped and held[name] != asked[name]]
-        if different:
-            pairs = ", ".join(f"{name}={held[name]} (there: {asked[name]})" for name in different)
-            raise ValueError(f"{folder} is of another study than {first}: {pairs}; move one of them elsewhere")
-    for folder, own in noted.items():
-        if folder.name != f"seed_{own.config.seed}":
-            raise ValueError(f"{folder} holds a run of seed {own.config.seed}; rename it, or move it elsewhere")
-
-
 def read_config(run: RunFolder) -> RunConfig:
     """The configuration of a run, see `read_noted`."""
     return read_noted(run).config
@@ -123,17 +111,18 @@ def read_noted(run: RunFolder) -> Noted:
     nearest_folder(run.workdir)
     check_no_sweep(run.workdir)
     if not run.config.is_file():
-        raise FileNotFoundError(f"no run in {run.workdir} (no config.json); {_instead(run)}")
+        raise FileNotFoundError(f"no run in {run.workdir} (no config.json); {instead_of_run(run)}")
     try:
         content, sealed = read_json(run.config)
         if not sealed and set(content) - {"config", "provenance"}:
             raise ValueError("parts that only the first version lacked, and no checksum")
-        needed = [name for name in Noted._fields if name != "network"] if sealed else ["config"]
+        needed = [name for name in Noted._fields if name not in OPTIONAL] if sealed else ["config"]
         _check_names("parts", content, Noted._fields, needed)
         # What is not there is not known: a default would be a guess.
-        names = [field.name for field in dataclasses.fields(RunConfig)]
+        names = {field.name: field.metadata["is_new"] or field.name in LATER for field in dataclasses.fields(RunConfig)}
         is_watched = content.get("network") is not None
-        _check_names("settings", content["config"], names, KNOWN_OF_WATCHED if is_watched else RunConfig().identity())
+        needed = KNOWN_OF_WATCHED if is_watched else [name for name, came_later in names.items() if not came_later]
+        _check_names("settings", content["config"], names, needed)
         config = RunConfig(**content["config"])
         config.validate()
         # The first version noted where a run was begun, or last resumed.
@@ -146,7 +135,7 @@ def read_noted(run: RunFolder) -> Noted:
         for part, is_sound in (("provenance", is_origin), ("commands", lambda one: isinstance(one, str))):
             if not all(map(is_sound, getattr(noted, part))):
                 raise ValueError(f"something else as {part}: {getattr(noted, part)!r:.60}")
-        if noted.identity is not None and noted.identity != run_identity(config, noted.data or {}, noted.together):
+        if noted.identity not in (None, *possible_identities(config, noted.data or {}, noted.together)):
             raise ValueError("another run than its identity says")
         return noted
     except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -162,22 +151,11 @@ def _check_names(kind, found, known, needed):
         raise ValueError(f"no {', '.join(missing)}")
 
 
-def _instead(run):
-    if (run.results / "geometry.csv").is_file() and (run.figures / "geometry.svg").is_file():
-        made = "results/geometry.csv and figures/geometry.svg"
-        return f"it holds results of geometry --points, from which only {made} are made"
-    if members := member_folders(run.workdir):
-        return f"it holds an ensemble; give one of its seeds, e.g. {members[0]}, or open all of them with open_study"
-    if (above := RunFolder(run.workdir.parent)).sweep.is_file():
-        return f"it is of the sweep in {above.workdir}; resume that with: {sweep_command(above)}"
-    return f"train one with: {command_line_of('train', run.workdir)}"
-
-
 def write_config(run: RunFolder, config: RunConfig, noted: Noted | None = None) -> None:
     """Writes the configuration with all that a run notes about itself; None: versions, device and commit alone."""
     run.workdir.mkdir(parents=True, exist_ok=True)
     noted = noted or Noted(config, provenance=[provenance()])
-    parts = {name: part for name, part in noted._asdict().items() if name != "network" or part is not None}
+    parts = {name: part for name, part in noted._asdict().items() if name not in OPTIONAL or part is not None}
     fields = {name: getattr(config, name) for name in config.known}
     write_json(run.config, {**parts, "config": fields, "settings": dict(noted.settings)})
 
@@ -191,13 +169,23 @@ def begin(
     is.
     """
     if run.config.is_file():
-        noted = read_noted(run)._replace(config=config)
+        held = read_noted(run)
+        # Equal values may be written in other ways, 1 and 1.0, and the identity is of what was written.
+        written = {name: getattr(held.config, name) for name in held.config.deciding() if name != "schedule_epochs"}
+        noted = held._replace(config=dataclasses.replace(config, **written))
     else:
-        data = data_fingerprint(splits)
-        noted = Noted(config, data=data, identity=run_identity(config, data, plan.get("together", ())), **plan)
+        data, own = data_fingerprint(splits), own_code(_training_modules(config)) or None
+        identity = run_identity(config, data, plan.get("together", ()))
+        noted = Noted(config, data=data, identity=identity, own_code=own, **plan)
     noted = noted._replace(commands=list(dict.fromkeys([*noted.commands, *filter(None, [command])])))
     write_config(run, config, noted)
     return noted
+
+
+def _training_modules(config: RunConfig) -> tuple[str, ...]:
+    """The reader's own modules that decide how a run trains; of a data set the data themselves are known."""
+    parts = (config.model, config.optimizer, config.schedule, config.augment, config.loss)
+    return tuple(name.partition(":")[0] for name in parts if is_own(name))
 
 
 def note_provenance(run: RunFolder) -> None:

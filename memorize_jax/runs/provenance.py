@@ -8,7 +8,7 @@ import pathlib
 import platform
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import jax
 
@@ -45,6 +45,12 @@ def own_code(modules: Iterable[str]) -> dict[str, str]:
     """
     outside = sorted({name for name in modules if name.partition(".")[0] != __name__.partition(".")[0]})
     return {name: found for name in outside if (found := _checksum_of_module(name))}
+
+
+def edited_code(held: Mapping[str, str]) -> str:
+    """Names the modules whose checksums are no longer those that are `held`, see `own_code`; "" if all are."""
+    found = own_code(held)
+    return ", ".join(name for name, checksum in held.items() if found.get(name) != checksum)
 
 
 def library_version(name: str) -> str:

@@ -1,9 +1,10 @@
 """Where a run resumes: at the newest sound training state, with sound networks before it, at the right rate."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import jax
+import numpy as np
 
 from memorize_jax.config import RunConfig
 from memorize_jax.data import PermutedLabels, Splits
@@ -58,11 +59,10 @@ def resume_point(sessions: Sequence[Session], splits: Splits, labels: PermutedLa
 def _repair(session, splits, labels, number, state, *, is_alone):
     """Trains damaged epochs once more from the start, the same seed and so the same bits; `state` is of `number`."""
     faults = session.store.faults(session.test_accuracies, finished=session.is_finished) if session.rows else {}
-    folder, config = session.folder, session.noted.config
     if faults and not is_alone:
         raise ValueError(
-            f"{next(iter(faults.values()))}; {folder.workdir} was trained together with others and cannot be repaired: "
-            "remove the folders of all of them and train them again"
+            f"{next(iter(faults.values()))}; {session.folder.workdir} was trained together with others and cannot be "
+            "repaired: remove the folders of all of them and train them again"
         )
     for fault in faults.values():
         warn(fault)
@@ -70,9 +70,13 @@ def _repair(session, splits, labels, number, state, *, is_alone):
     rewrite = lambda epoch, state: session.store.rewrite(epoch, state.variables, test_accuracies=test)
     if number in faults:
         rewrite(number, state)
-    damaged = set(faults) - {number}
-    if not damaged:
-        return
+    if damaged := set(faults) - {number}:
+        _train_again(session, splits, labels, damaged, rewrite)
+
+
+def _train_again(session, splits, labels, damaged, rewrite):
+    """Repairs epochs as long as all on the way are, by metrics and networks, what they were; leaves the later ones."""
+    folder, config = session.folder, session.noted.config
     if jax.process_count() > 1:
         raise ValueError(f"{folder.workdir}: damaged epochs are repaired by one process alone; start only one")
     last = max(damaged)
@@ -81,13 +85,43 @@ def _repair(session, splits, labels, number, state, *, is_alone):
 
     def on_epoch(epoch):
         progress.update()
+        differs = _other_metrics(epoch.metrics, session.rows[epoch.number])
+        # Other networks may have the same metrics, for a time.
+        if not differs and session.store.is_another(epoch.number, epoch.state.variables):
+            differs = "other weights than were stored"
+        if differs:
+            raise _OtherNetworkError(epoch.number, differs)
         if epoch.number in damaged:
             rewrite(epoch.number, epoch.state)
+            damaged.remove(epoch.number)
 
     resume = None
-    with bar("repairing", "epoch", last + 1) as progress:
-        for stretch in rate_stretches(config.stretch(epochs=last, stop_accuracy=1.0), session.restores()):
-            resume = train(stretch, splits, labels, on_epoch, resume=resume)
+    try:
+        with bar("repairing", "epoch", last + 1) as progress:
+            for stretch in rate_stretches(config.stretch(epochs=last, stop_accuracy=1.0), session.restores()):
+                resume = train(stretch, splits, labels, on_epoch, resume=resume)
+    except (_OtherNetworkError, NotFiniteLossError) as error:
+        left = ", ".join(map(str, sorted(damaged)))
+        warn(
+            f"{folder.workdir}: not repaired: epoch {left}, for here training takes another course ({error}); on the "
+            "devices and with the versions that config.json notes the same command repairs it, --skip_damaged measures "
+            "without it"
+        )
+
+
+class _OtherNetworkError(Exception):
+    """What was trained once more is not what it was; the message says of which epoch and how."""
+
+    def __init__(self, epoch: int, differs: str):
+        super().__init__(f"epoch {epoch}: {differs}")
+
+
+def _other_metrics(found: Mapping, held: Mapping) -> str:
+    """The first metric that is not as the row of metrics.csv says, and both values; "" if all are, but for seconds."""
+    for name, value in found.items():
+        if name != "seconds" and not np.array_equal(value, held[name], equal_nan=True):
+            return f"{name} {value:.9g} where metrics.csv has {held[name]:.9g}"
+    return ""
 
 
 def rate_stretches(config: RunConfig, restores: Sequence[dict]) -> list[RunConfig]:

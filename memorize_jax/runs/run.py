@@ -19,6 +19,7 @@ from memorize_jax.data import ChannelStatistics, PermutedLabels, Splits
 from memorize_jax.epochs import best_epoch, final_epoch, held_out, kept_epochs, select_epochs
 from memorize_jax.invocation import command_line_of
 from memorize_jax.models import Layer
+from memorize_jax.progress import warn
 from memorize_jax.runs.folder import RunFolder, check_writable
 from memorize_jax.runs.labels import read_labels
 from memorize_jax.runs.metrics import read_metrics, read_restores
@@ -26,7 +27,7 @@ from memorize_jax.runs.networks import StoredNetworks
 from memorize_jax.runs.noted import Noted, check_same_data, read_noted
 from memorize_jax.runs.notes import check_table, step_of
 from memorize_jax.runs.others import other_folder
-from memorize_jax.runs.provenance import library_version, own_code, provenance
+from memorize_jax.runs.provenance import edited_code, library_version, own_code, provenance
 from memorize_jax.runs.watched import evaluate_watched, read_network, read_watched
 from memorize_jax.storage.checkpoints import StoredEpochs
 from memorize_jax.storage.lock import locked
@@ -270,6 +271,8 @@ def run_to_measure(
     run = dataclasses.replace(open_run(workdir), skip_damaged=skip_damaged, watched=watched)
     with locked(run.workdir):
         check_writable(run.workdir)
+        if edited := edited_code(run.noted.own_code or {}):
+            warn(f"{run.workdir} was trained with another {edited}: it was edited since, and is measured as it is now")
         _ = run.metrics
         if splits is not None:
             check_same_data(run.folder, run.noted, splits, run.labels)

@@ -7,11 +7,14 @@ from collections.abc import Callable, Iterable, Sequence
 import pandas as pd
 
 from memorize_jax.runs.folder import RunFolder, member_folders
-from memorize_jax.runs.noted import check_members, read_noted
+from memorize_jax.runs.members import check_members
+from memorize_jax.runs.noted import read_noted
 from memorize_jax.storage.files import replacing
 
 # More are a mistake rather than a wish.
 MOST_SEEDS = 1000
+# Tables that a report makes, also of a single run; they are as old as the report.
+OF_REPORT = ("claims", "over_seeds")
 
 
 def parse_seeds(text: str) -> list[int]:
@@ -59,6 +62,20 @@ def combine(workdir: str | pathlib.Path, tables: Iterable[str], seeds: Sequence[
             combined = pd.concat([pd.read_csv(one / name) for one in results], ignore_index=True)
             with replacing(RunFolder(workdir).results / name) as beside:
                 combined.to_csv(beside, index=False)
+
+
+def forget_combined(member: RunFolder) -> None:
+    """Removes the tables that were put together of a run and the other seeds of its ensemble: it is trained further.
+
+    They are made anew by the commands that measure; until then those of before would pass for those of all seeds.
+    """
+    ensemble = RunFolder(member.workdir.parent)
+    members = [RunFolder(folder).results for folder in member_folders(ensemble.workdir)]
+    if member.results not in members:
+        return
+    for path in ensemble.results.glob("*.csv"):
+        if path.stem not in OF_REPORT and any((results / path.name).is_file() for results in members):
+            path.unlink()
 
 
 def _asked(workdir, seeds):

@@ -17,10 +17,12 @@ from memorize_jax.config import RunConfig
 from memorize_jax.data import PermutedLabels
 from memorize_jax.progress import bar
 from memorize_jax.runs.folder import RunFolder, member_folders
-from memorize_jax.runs.noted import Noted, check_members, note_provenance, read_noted
-from memorize_jax.runs.prepare import Prepared, enter, load_run_data, prepare
+from memorize_jax.runs.keeping import keep_as_begun
+from memorize_jax.runs.members import END, check_ends, check_members
+from memorize_jax.runs.noted import Noted, begin, note_provenance, read_config, read_noted
+from memorize_jax.runs.prepare import Prepared, check_disk, enter, load_run_data, prepare
 from memorize_jax.runs.resume import halve_rate, rate_stretches, resume_point
-from memorize_jax.runs.seeds import seed_folder
+from memorize_jax.runs.seeds import forget_combined, seed_folder
 from memorize_jax.runs.session import Session, open_session
 from memorize_jax.storage.checkpoints import reached_preemption
 from memorize_jax.storage.lock import locked
@@ -75,17 +77,46 @@ def train_seeds(
     folders = {seed: RunFolder(seed_folder(workdir, seed)) for seed in seeds}
     held = {path: read_noted(RunFolder(path)) for path in member_folders(workdir)}
     if held:
-        check_members({**{folders[seed].workdir: Noted(own) for seed, own in configs.items()}, **held})
+        _check_ensemble(config, {folders[seed].workdir: own for seed, own in configs.items()}, held)
     prepared, splits = {}, None
     for seed, own in configs.items():
         # The data are the same for all seeds, and in memory once.
         prepared[seed] = prepare(folders[seed].workdir, own, splits)
         splits = prepared[seed][0]
+    check_disk(list(folders.values()), config, prepared[seeds[0]][0])
+    if jax.process_index() == 0:
+        for seed, own in configs.items():
+            _note_end(folders[seed], own, prepared[seed][0])
     for group in _groups(workdir, folders, together):
         if len(group) == 1:
             train_run(folders[group[0]].workdir, configs[group[0]], prepared[group[0]], plan)
         else:
             _train_in([(folders[seed], configs[seed], prepared[seed]) for seed in group], plan)
+
+
+def _check_ensemble(config, asked, held):
+    """Raises ValueError unless all seeds, those that are begun too, will be of one study and end alike.
+
+    Args:
+      asked, held: folder -> RunConfig of the seeds that are asked for, and Noted of those that are begun.
+    """
+    end = {name: getattr(config, name) for name in END}
+    ending = {
+        path: own._replace(config=dataclasses.replace(own.config, **end)) if path in asked else own
+        for path, own in held.items()
+    }
+    check_members({**{path: Noted(own) for path, own in asked.items()}, **ending})
+    check_ends(config, held, [own.seed for own in asked.values()])
+
+
+def _note_end(folder, config, splits):
+    """Notes of a seed that is begun where its training ends now, before another one is trained to that end.
+
+    So all say the same however the command is stopped, and those that are not there yet are known to be unfinished.
+    """
+    if folder.config.is_file() and any(getattr(read_config(folder), name) != getattr(config, name) for name in END):
+        with locked(folder.workdir):
+            begin(folder, keep_as_begun(folder, config), splits)
 
 
 def _groups(workdir, folders, together) -> list[tuple[int, ...]]:
@@ -129,6 +160,7 @@ def _train(sessions: Sequence[Session], splits, labels, seeds):
     if not all(session.is_finished for session in sessions):
         for session in sessions:
             note_provenance(session.folder)
+            forget_combined(session.folder)
     session_of = {session.noted.config.seed: session for session in sessions}
 
     def on_epoch(*epochs):

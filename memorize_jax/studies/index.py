@@ -2,7 +2,7 @@
 
 import pathlib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -12,6 +12,7 @@ from memorize_jax.runs.folder import RunFolder, check_no_sweep, member_folders
 from memorize_jax.runs.metrics import stored_rows
 from memorize_jax.runs.noted import check_same_run
 from memorize_jax.storage.files import replacing
+from memorize_jax.studies.earlier import check_length, earlier_runs, has_ended
 from memorize_jax.studies.plan import StudyPlan
 
 
@@ -38,21 +39,36 @@ def state_of(folders: Mapping[RunFolder, RunConfig], is_complete: Callable[[RunF
     return {"state": state, "epochs": min(int(row["epoch"]) for row in last), **means}
 
 
-def has_ended(config: RunConfig, rows: Sequence[Mapping]) -> bool:
-    """Whether the training that left these rows of metrics.csv has come to its end."""
-    return bool(rows) and config.ends_after(len(rows) - 1, [row["train_accuracy"] for row in rows])
+def index_of(workdir: str | pathlib.Path, plan: StudyPlan, is_complete: Callable[[RunFolder], bool]) -> pd.DataFrame:
+    """The index of a study with axes: a row for every run of a plan, and for those that an earlier plan began there.
+
+    Writes nothing; for the columns see `state_of`.
+
+    Raises:
+      ValueError: the folder holds a run, an ensemble, or runs that are no part of one study with those of the plan.
+    """
+    check_place(workdir, plan)
+    wanted = plan.runs()
+    planned = {one.name: plan.folders(workdir, one) for one in wanted}
+    listed, earlier = earlier_runs(workdir, plan, planned)
+    values = {one.name: one.values for one in wanted}
+    values |= {
+        name: {axis: getattr(next(iter(own.values())), axis) for axis in plan.axes} for name, own in earlier.items()
+    }
+    runs = earlier | planned
+    # A plan that adds runs leaves the others where they are.
+    names = [name for name in dict.fromkeys([*(listed if earlier else ()), *planned]) if name in runs]
+    rows = [
+        {"run": name, **values[name], "seeds": len(runs[name]), **state_of(runs[name], is_complete)} for name in names
+    ]
+    for folders in planned.values():
+        check_length(folders)
+    return pd.DataFrame(rows)
 
 
 def write_runs(workdir: str | pathlib.Path, plan: StudyPlan, is_complete: Callable[[RunFolder], bool]) -> pd.DataFrame:
-    """Writes runs.csv, the index of a study with axes: a row for every combination, see `state_of`; returns it.
-
-    Raises:
-      ValueError: the folder holds a run or an ensemble, or that of a combination holds another run.
-    """
-    place, seeds = RunFolder(workdir), max(len(plan.seeds), 1)
-    check_place(workdir, plan)
-    states = [(one, state_of(plan.folders(workdir, one), is_complete)) for one in plan.runs()]
-    table = pd.DataFrame([{"run": one.name, **one.values, "seeds": seeds, **state} for one, state in states])
+    """Writes runs.csv, the index of a study with axes, and returns it; see `index_of`."""
+    table, place = index_of(workdir, plan, is_complete), RunFolder(workdir)
     place.workdir.mkdir(parents=True, exist_ok=True)
     with replacing(place.sweep) as beside:
         table.to_csv(beside, index=False)

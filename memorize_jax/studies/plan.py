@@ -10,7 +10,7 @@ import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from memorize_jax.config import RunConfig, field_types
+from memorize_jax.config import RunConfig
 from memorize_jax.runs.folder import RunFolder
 from memorize_jax.runs.seeds import parse_seeds, seed_folder
 
@@ -50,9 +50,11 @@ class StudyPlan(NamedTuple):
         """Its combinations; raises ValueError for a value that cannot be."""
         found = []
         for values in self.combinations:
-            config = dataclasses.replace(self.config, **{name: _typed(name, value) for name, value in values.items()})
+            config = dataclasses.replace(self.config, **values)
             config.validate()
-            found.append(PlannedRun(self._name(config, values), dict(values), config))
+            # As the configuration holds them: 0.0 for the 0 of a command line.
+            held = {name: getattr(config, name) for name in values}
+            found.append(PlannedRun(self._name(config, held), held, config))
         return found
 
     def _name(self, config, values):
@@ -86,7 +88,10 @@ def make_plan(
     """
     for name, values in axes.items():
         _check_axis(config, name, "--grid")
-        if not isinstance(values, list) or not values or len(set(map(str, values))) < len(values):
+        held = isinstance(values, list) and [
+            getattr(dataclasses.replace(config, **{name: one}), name) for one in values
+        ]
+        if not held or len(set(map(repr, held))) < len(held):
             raise ValueError(f"expected a list of different values for {name}, got {values!r}")
     total = math.prod(map(len, axes.values()))
     if total > MOST_RUNS:
@@ -137,13 +142,3 @@ def check_field(name: str) -> None:
     fields = sorted({field.name for field in dataclasses.fields(RunConfig)} - {"seed"})
     if name not in fields:
         raise ValueError(f"expected fields of a run ({', '.join(fields)}), or seeds apart, got {name!r}")
-
-
-def _typed(name, value):
-    """TOML's 1 is as good as 1.0 where a field is a float; the hash must not differ."""
-    kinds = field_types(RunConfig, name)
-    if float in kinds and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if not isinstance(value, str if str in kinds else int | float) or isinstance(value, bool):
-        raise ValueError(f"expected {name} to be {kinds[0].__name__}, got {value!r}")
-    return value

@@ -9,14 +9,17 @@ import pandas as pd
 from memorize_jax.config import WATCHED, RunConfig
 from memorize_jax.invocation import command_line_of as command
 from memorize_jax.runs.folder import RunFolder, member_folders, sweep_command
+from memorize_jax.runs.members import check_members
 from memorize_jax.runs.metrics import read_metrics
-from memorize_jax.runs.noted import Noted, check_members, read_noted
+from memorize_jax.runs.noted import Noted, read_noted
 from memorize_jax.runs.notes import check_same_settings, check_table, read_notes
 from memorize_jax.storage.lock import check_no_links, remove_stale_lock
 from memorize_jax.storage.tables import read_table
 from memorize_jax.studies.study import Columns, Study
 
 FIELDS = {field.name for field in dataclasses.fields(RunConfig)}
+# (table, column) that holds the field of the configuration that it is named after.
+SAME_AS_FIELD = {("double_descent", "width")}
 
 
 def read_study(workdir: str | pathlib.Path, tables: Mapping[str, Columns]) -> Study:
@@ -133,9 +136,9 @@ def _rows(group: Mapping[RunFolder, Noted], name: str, axes: tuple[str, ...], ta
     if len(parts) < len(group):
         return []
     check_same_settings(there, about.made_by)
-    fields = (*axes, "model", "dataset", "permuted_fraction") if axes else ()
-    # A field of a sweep has the name of a measured column.
-    renamed = {"loss": "loss_value"} if "loss" in axes else {}
+    fields = dict.fromkeys((*axes, "model", "dataset", "permuted_fraction")) if axes else ()
+    # A field may have the name of a measured column.
+    renamed = {field: f"{field}_value" for field in fields if (table, field) not in SAME_AS_FIELD}
     return [
         rows.rename(columns=renamed).assign(
             seed=group[run].config.seed,

@@ -39,8 +39,9 @@ class Study(NamedTuple):
       layers: names of the analyzed layers in order; the last is the output. Empty where networks differ.
       seeds: in order.
       tables: name -> table of all runs, with a column `seed`; those that were made. Where there are `axes` they have
-        columns `run`, the name of its folder, `model`, `dataset`, `permuted_fraction` and those of `axes`; where `loss`
-        is one of them, the measured loss is in `loss_value`.
+        columns `run`, the name of its folder, `model`, `dataset`, `permuted_fraction` and those of `axes`; a measured
+        column of such a name is in `<name>_value`, the measured loss in `loss_value` where `loss` is one of them, the
+        width of an image in `width_value` where `width` is.
       axes: fields of the configuration, besides the seed, that differ between the runs.
       unfinished: (run, seed) whose training has not come to its end; run is "" without `axes`.
       made_by: name of a table -> the command that makes it.

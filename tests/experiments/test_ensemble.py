@@ -8,12 +8,13 @@ import pytest
 
 from memorize_jax.measurements.registry import open_study
 from memorize_jax.presets import get_preset
+from memorize_jax.runs import train
 from memorize_jax.runs.folder import RunFolder, member_folders
 from memorize_jax.runs.metrics import read_metrics, write_metrics
 from memorize_jax.runs.noted import read_noted
 from memorize_jax.runs.seeds import for_each, parse_seeds
 from memorize_jax.runs.train import train_run, train_seeds
-from memorize_jax.storage.checkpoints import EpochStore
+from memorize_jax.storage.checkpoints import EpochStore, disk
 from tests.reliability.outcome import differences, outcome_of_all
 
 RUN = dataclasses.replace(get_preset("smoke").run, width=16, epochs=4, num_train=200)
@@ -102,6 +103,72 @@ def test_runs_of_different_studies_are_refused_by_name(copy, changed):
     for show in (open_study, lambda folder: for_each(folder, print), lambda folder: train_seeds(folder, RUN, [0, 3])):
         with pytest.raises(ValueError, match=message):
             show(copy)
+
+
+def test_seeds_that_end_at_other_epochs_are_refused_with_what_brings_them_together(copy):
+    with pytest.raises(ValueError, match=r"seed_4 .*|seed_0 .*") as error:
+        train_seeds(copy, dataclasses.replace(RUN, epochs=1), [4])
+    assert "epochs=4 (there: 1)" in str(error.value)
+    assert not (copy / "seed_4").exists()
+    # In its own folder nobody sees the others.
+    train_run(copy / "seed_4", dataclasses.replace(RUN, seed=4, epochs=1))
+    said = r"seed_4 is trained to another end than .*seed_0: epochs=1 \(there: 4\); .* --seeds=0,3,4 --epochs=4, which"
+    for show in (open_study, lambda folder: for_each(folder, print), lambda folder: train_seeds(folder, RUN, [0, 3])):
+        with pytest.raises(ValueError, match=said) as error:
+            show(copy)
+        assert "\n" not in str(error.value)
+    with pytest.raises(ValueError, match=r"seed_0 was trained to epoch 4, further than is asked .* --epochs=4 "):
+        train_seeds(copy, dataclasses.replace(RUN, epochs=1), [0, 3, 4])
+    train_seeds(copy, RUN, [0, 3, 4])
+    study = open_study(copy)
+    assert (study.seeds, study.unfinished) == ((0, 3, 4), ())
+    # Nothing is left to train: fewer epochs change nothing, and are no mixture.
+    train_seeds(copy, dataclasses.replace(RUN, epochs=3), [0, 3, 4])
+    assert {len(study.metrics_of(seed)) for seed in open_study(copy).seeds} == {5}
+
+
+def test_an_ensemble_whose_further_training_is_interrupted_can_be_read_and_resumed(tmp_path, monkeypatch):
+    train_seeds(tmp_path, dataclasses.replace(RUN, epochs=1), [0, 1, 2])
+    (tmp_path / "results").mkdir()
+    for folder in (*member_folders(tmp_path), tmp_path):
+        (folder / "results").mkdir(exist_ok=True)
+        for name in ("geometry", "claims"):
+            (folder / "results" / f"{name}.csv").write_text("seed\n0\n")
+    train_in, longer = train._train_in, dataclasses.replace(RUN, epochs=2)
+
+    def killed_after_the_first(runs, plan):
+        if runs[0][1].seed == 1:
+            raise KeyboardInterrupt
+        train_in(runs, plan)
+
+    monkeypatch.setattr(train, "_train_in", killed_after_the_first)
+    with pytest.raises(KeyboardInterrupt):
+        train_seeds(tmp_path, longer, [0, 1, 2])
+    # What was put together of all seeds is not of these networks any more.
+    assert [path.name for path in (tmp_path / "results").iterdir()] == ["claims.csv"]
+    (tmp_path / "seed_0" / "results" / "geometry.csv").unlink()
+    for seed in (1, 2):
+        (tmp_path / f"seed_{seed}" / "results" / "geometry.csv").unlink()
+    study = open_study(tmp_path)
+    assert study.unfinished == (("", 1), ("", 2))
+    monkeypatch.setattr(train, "_train_in", train_in)
+    with pytest.raises(ValueError, match=r"--seeds=.* --epochs=3, which trains on what is shorter"):
+        train_seeds(tmp_path, dataclasses.replace(RUN, epochs=3), [0])
+    with pytest.raises(ValueError, match=r"seed_0 was trained to epoch 2, further than is asked for"):
+        train_seeds(tmp_path, dataclasses.replace(RUN, epochs=1), [0, 1, 2])
+    train_seeds(tmp_path, longer, [1, 2])
+    study = open_study(tmp_path)
+    assert study.unfinished == ()
+    assert [len(study.metrics_of(seed)) for seed in study.seeds] == [3, 3, 3]
+
+
+def test_the_seeds_of_an_ensemble_need_their_disk_together(tmp_path, monkeypatch):
+    needed = []
+    monkeypatch.setattr(disk, "bytes_needed", lambda *_, **sizes: needed.append(sizes) or 10)
+    monkeypatch.setattr(disk, "free_bytes", lambda folder: 25)
+    with pytest.raises(OSError, match=r"^3 seeds with 4 epochs of .* need 30 bytes"):
+        train_seeds(tmp_path / "all", RUN, [0, 1, 2])
+    assert not (tmp_path / "all").exists()
 
 
 def test_seeds_are_read_and_what_are_none_refused():

@@ -98,6 +98,26 @@ def test_when_training_is_resumed_all_is_measured_anew(copy, done, capsys):
     assert {name for name, runs in plan(capsys).items() if not runs} <= {"umap", "spheres"}
 
 
+@pytest.mark.parametrize(
+    ("changes", "asked", "runs"),
+    [
+        ({"keep": "best,last"}, ["keep"], True),
+        ({"keep_dtype": "bfloat16"}, ["keep", "keep_dtype"], True),
+        # Only the preset says so, or so it is already.
+        ({"keep": "best,last"}, [], False),
+        ({}, ["keep", "keep_dtype"], False),
+    ],
+)
+def test_a_finished_run_whose_networks_are_to_be_kept_otherwise_is_not_left_alone(
+    copy, done, capsys, monkeypatch, changes, asked, runs
+):
+    """What was measured stays valid."""
+    monkeypatch.setattr(reproduce, "_finish", lambda *_: None)
+    reproduce.run(copy, MADE_WITH.with_run(**changes), asked=asked)
+    assert {name: runs for name, runs in plan(capsys).items() if runs} == ({"train": True} if runs else {})
+    assert done == (["train"] if runs else [])
+
+
 def test_new_runs_are_trained_and_then_measured_one_by_one(tmp_path, done, capsys, monkeypatch):
     monkeypatch.setattr(execute, "is_measured", lambda *_: False)
     monkeypatch.setattr(reproduce, "_finish", lambda *_: None)

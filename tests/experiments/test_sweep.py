@@ -1,4 +1,5 @@
 import dataclasses
+import shutil
 
 import pandas as pd
 import pytest
@@ -66,6 +67,7 @@ def test_names_depend_on_what_a_run_is_and_on_nothing_else():
     assert name("0-3") == name("5")
     runs = make_plan(SMOKE.run, {"permuted_fraction": [0, 1], "learning_rate": [1, 0.1]}).runs()
     assert [one.values["learning_rate"] for one in runs] == [1, 0.1, 1, 0.1]
+    assert name(learning_rate=1, permuted_fraction=0) == name(learning_rate=1.0, permuted_fraction=0.0)
     assert all(isinstance(one.config.permuted_fraction, float) for one in runs)
 
 
@@ -77,7 +79,8 @@ def test_names_depend_on_what_a_run_is_and_on_nothing_else():
         ({"epochs": [1, 3]}, "expected fields of --grid that make another run, got epochs"),
         ({"width": 3}, "expected a list of different values for width, got 3"),
         ({"width": [3, 3]}, "expected a list of different values for width"),
-        ({"width": ["wide"]}, "expected width to be int, got 'wide'"),
+        ({"permuted_fraction": [0, 0.0]}, r"expected a list of different values for permuted_fraction, got \[0, 0.0\]"),
+        ({"width": ["wide"]}, "expected width to be int or None, got 'wide'"),
         ({"permuted_fraction": [2]}, "expected permuted_fraction between 0 and 1, got 2"),
         ({"model": ["mlp", "cnn"]}, "expected model to be one of"),
         ({"width": list(range(1, 10_002))}, "expected at most 10000 combinations, got 10001"),
@@ -206,6 +209,105 @@ def test_complete_runs_are_skipped_and_failed_ones_tried_again(tmp_path, monkeyp
     if seeds:
         states = write_runs(tmp_path, plan._replace(seeds=(5, 6)), lambda run: True)["state"].tolist()
         assert states == ["missing"] * 3
+
+
+def swept(folder, grid, seeds=None, **changes):
+    """Makes the runs of a sweep, of two epochs each, unless they are there; returns the index of it."""
+    plan = make_plan(dataclasses.replace(SMOKE.run, **{"epochs": 2, "stop_accuracy": 1.0, **changes}), grid, seeds)
+    write_runs(folder, plan, lambda run: True)
+    for one in plan.runs():
+        for member, config in plan.folders(folder, one).items():
+            options = dataclasses.asdict(config)
+            if not member.config.is_file():
+                made_up_run(member.workdir, options.pop("permuted_fraction"), **options)
+    return write_runs(folder, plan, lambda run: True)
+
+
+@pytest.mark.parametrize("seeds", [None, "0-1"])
+def test_values_are_added_to_those_of_a_sweep(tmp_path, seeds):
+    swept(tmp_path, {"permuted_fraction": [0.3, 0.6]}, seeds)
+    for fractions, expected in (([0.9], [0.3, 0.6, 0.9]), ([0.6], [0.3, 0.6, 0.9]), ([0.9, 0.1], [0.3, 0.6, 0.9, 0.1])):
+        table = swept(tmp_path, {"permuted_fraction": fractions}, seeds)
+        assert table["permuted_fraction"].tolist() == expected
+        assert set(table["state"]) == {"complete"}
+        assert set(table["seeds"]) == {2 if seeds else 1}
+    assert open_study(tmp_path).tables["metrics"]["permuted_fraction"].unique().tolist() == [0.3, 0.6, 0.9, 0.1]
+    # The study is what is there.
+    shutil.rmtree(tmp_path / table["run"][0])
+    assert swept(tmp_path, {"permuted_fraction": [0.9]}, seeds)["permuted_fraction"].tolist() == [0.6, 0.9, 0.1]
+
+
+def test_a_dry_run_of_other_values_writes_nothing(tmp_path, monkeypatch, capsys):
+    swept(tmp_path / "old", {"permuted_fraction": [0.3, 0.6]})
+    before = (tmp_path / "old" / "runs.csv").read_bytes()
+    for name, expected in (("old", ["0.3", "0.6", "0.9"]), ("new", ["0.9"])):
+        options = {"epochs": 2, "stop_accuracy": 1.0, "grid": ["permuted_fraction=0.9"], "dry_run": True}
+        monkeypatch.setattr(sweep.cli, "FLAGS", Flags(preset="smoke", workdir=str(tmp_path / name), **options))
+        sweep.main()
+        rows = capsys.readouterr().out.splitlines()[1:]
+        assert [row.split()[1] for row in rows] == expected
+        assert rows[-1].split()[3] == "missing"
+    assert (tmp_path / "old" / "runs.csv").read_bytes() == before
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(
+    ("values", "seeds", "changes", "message"),
+    [
+        ({"width": [8]}, None, {}, "holds a sweep over permuted_fraction; choose another --workdir for one over width"),
+        ([0.9], None, {"width": 8}, r"has width=32 \(asked: 8\); choose another --workdir"),
+        ([0.9], "0-1", {}, "was trained without --seeds; choose another --workdir for a sweep with them"),
+        (
+            [0.9],
+            None,
+            {"epochs": 1},
+            r"2 epochs instead of 1, with epochs=2 \(asked: 1\); .*: give the same, or choose",
+        ),
+        ([0.3, 0.9], None, {"epochs": 1}, r"2 epochs instead of 1, with epochs=2 \(asked: 1\)"),
+        ([0.9], None, {"epochs": 5}, r"2 epochs instead of 5, .*: give the same, name its values too, or choose"),
+        ([0.9], None, {"stop_accuracy": 0.2}, r"2 epochs instead of 0, with stop_accuracy=1.0 \(asked: 0.2\)"),
+    ],
+)
+def test_runs_that_are_not_comparable_with_those_that_are_there_are_refused(tmp_path, values, seeds, changes, message):
+    """The made-up accuracy is 0.25 from the first epoch on."""
+    swept(tmp_path, {"permuted_fraction": [0.3, 0.6]})
+    before = (tmp_path / "runs.csv").read_bytes()
+    grid = values if isinstance(values, dict) else {"permuted_fraction": values}
+    with pytest.raises(ValueError, match=message):
+        swept(tmp_path, grid, seeds, **changes)
+    assert (tmp_path / "runs.csv").read_bytes() == before
+
+
+def test_a_run_that_an_earlier_version_named_otherwise_is_not_made_twice(tmp_path):
+    """As of a file with learning_rate = 1, which was hashed otherwise than 1.0."""
+    (name,) = swept(tmp_path, {"permuted_fraction": [0.3]})["run"]
+    (tmp_path / name).rename(tmp_path / "0123456789ab")
+    text = (tmp_path / "runs.csv").read_text()
+    (tmp_path / "runs.csv").write_text(text.replace(name, "0123456789ab"))
+    with pytest.raises(ValueError, match=f"0123456789ab holds the run that is called {name} now; rename that folder"):
+        swept(tmp_path, {"permuted_fraction": [0.3, 0.6]})
+    (tmp_path / "0123456789ab").rename(tmp_path / name)
+    assert swept(tmp_path, {"permuted_fraction": [0.3, 0.6]})["permuted_fraction"].tolist() == [0.3, 0.6]
+
+
+def test_all_runs_of_a_sweep_can_be_trained_further(tmp_path):
+    swept(tmp_path, {"permuted_fraction": [0.3, 0.6]})
+    table = swept(tmp_path, {"permuted_fraction": [0.3, 0.6]}, epochs=5)
+    assert table["state"].tolist() == ["unfinished", "unfinished"]
+
+
+def test_a_complete_run_whose_networks_are_to_be_kept_otherwise_is_not_complete(tmp_path):
+    swept(tmp_path, {"permuted_fraction": [0.3]}, keep="best,last")
+    plan = make_plan(dataclasses.replace(SMOKE.run, epochs=2, stop_accuracy=1.0), {"permuted_fraction": [0.3]})
+    preset = dataclasses.replace(SMOKE, run=plan.config)
+    for asked, keep, state in (
+        ([], "all", "complete"),
+        (["keep"], "all", "trained"),
+        (["keep"], "best,last", "complete"),
+    ):
+        wanted = preset.with_run(keep=keep)
+        table = write_runs(tmp_path, plan, lambda run, wanted=wanted, asked=asked: is_complete(run, [], wanted, asked))
+        assert table["state"].tolist() == [state]
 
 
 @pytest.mark.parametrize(("member", "held"), [("", "a single run"), ("seed_0", "an ensemble")])

@@ -21,8 +21,8 @@ SMOKE = PRESETS["smoke"]
 SWEPT = "{here}/swept holds a sweep; give one of its runs as --workdir, e.g. {here}/swept/abc"
 MEASURED = [name for name, one in measurements().items() if one.measures and not one.axes]
 # Command line -> what its one line must say. {here} is a folder that holds a run with seed 0 in "run", a file
-# "notes.txt", a sweep with one run "abc" in "swept", and in "points" what --points leaves; the workdir is {here}/new
-# unless a flag says otherwise.
+# "notes.txt", a sweep with one run "abc" in "swept", an ensemble of seed 3 in "ensemble", and in "points" what --points
+# leaves; the workdir is {here}/new unless a flag says otherwise.
 BAD = {
     "train --dataset=cifar": f"one of {', '.join(sorted(LOADERS))}, or MODULE:NAME of your own, got 'cifar'",
     "train --model=cnn": f"model to be one of {', '.join(sorted(MODELS))}, or MODULE:NAME of your own, got 'cnn'",
@@ -35,6 +35,29 @@ BAD = {
     "train --workdir=": "expected --workdir=FOLDER",
     "train --workdir={here}/swept --preset=smoke": SWEPT,
     "train --workdir={here}/swept --seeds=0-1": SWEPT,
+    "train --workdir={here}/ensemble --preset=smoke": "{here}/ensemble holds an ensemble; resume it with --seeds=3",
+    "train --stop_accuracy=0": "expected stop_accuracy > 0 and at most 1, got 0.0",
+    "train --preset=double_descent_small": "preset double_descent_small is of the widths 1,2,3,4,6,8; train them with: "
+    "python -m experiments.double_descent --workdir={here}/new --preset=double_descent_small, or give one --width",
+    "sweep --preset=double_descent_small --grid=permuted_fraction=0,1": "is of the widths 1,2,3,4,6,8; train them with",
+    **{
+        f"{line} --seed=7 --seeds=0-1": "expected either --seed or --seeds, got --seed=7 and --seeds=0-1"
+        for line in ("train", "double_descent", "reproduce")
+    },
+    **{
+        f"{line} --together": "expected --seeds=0-9 with --together"
+        for line in ("train", "double_descent", "reproduce", "sweep --grid=width=8")
+    },
+    **{
+        line: "expected no --width, in which the runs differ"
+        for line in (
+            "double_descent --widths=2,4 --width=8",
+            "reproduce --preset=double_descent_small --width=8",
+            "sweep --grid=width=2,4 --width=8",
+        )
+    },
+    "sweep --grid=width=8 --slurm=partition=gpu": "expected --cluster=slurm or --cluster=local with --slurm",
+    "sweep --grid=permuted_fraction=0,0.0": "expected a list of different values for permuted_fraction, got [0, 0.0]",
     "decoding --probe_examples=3 --workdir={here}/run": "expected probe_examples >= 10, got 3",
     "rewinding --rewind_layers=last:0 --workdir={here}/run": "expected rewind_layers to be comma-separated each",
     "spheres --workdir={here}/run": "spheres of the run in {here}/run cannot be measured: its data set is digits, not ",
@@ -124,6 +147,7 @@ def answers(tmp_path_factory):
         (here / "notes.txt").write_text("mine")
         write_config(RunFolder(here / "swept" / "abc"), SMOKE.run)
         RunFolder(here / "swept").sweep.write_text("run,width,seeds,state\nabc,8,1,missing\n")
+        made_up_run(here / "ensemble" / "seed_3", seed=3)
         points = RunFolder(made_up_run(here / "points"))
         points.config.unlink()
         points.metrics.unlink()

@@ -14,8 +14,9 @@ from memorize_jax.measurements import driver
 from memorize_jax.measurements.registry import get_measurement, open_study
 from memorize_jax.measurements.rewinding import RewindingSettings
 from memorize_jax.runs import identity, metrics
+from memorize_jax.runs.folder import RunFolder
 from memorize_jax.runs.labels import read_labels, write_labels
-from memorize_jax.runs.noted import note_provenance, read_noted, write_config
+from memorize_jax.runs.noted import begin, note_provenance, read_noted, write_config
 from memorize_jax.runs.notes import read_notes
 from memorize_jax.runs.prepare import prepare
 from memorize_jax.runs.train import train_run
@@ -273,6 +274,78 @@ def test_data_that_changed_since_training_are_refused_and_nothing_is_replaced(mi
         with pytest.raises(ValueError, match=f"other data: its (true )?{part} are not those of the data set"):
             step()
     assert contents() == before
+
+
+@pytest.mark.parametrize("part", ["assigned", "is_permuted"])
+def test_labels_that_would_be_drawn_otherwise_now_are_refused_when_training_is_resumed(mine, part):
+    held, before = read_labels(mine), mine.metrics.read_bytes()
+    other = held._replace(**{part: np.roll(getattr(held, part), 1)})
+    write_labels(mine, other, CONFIG, read_noted(mine).identity)
+    count = sum(one != two for one, two in zip(getattr(held, part), getattr(other, part), strict=True))
+    longer = dataclasses.replace(CONFIG, epochs=5)
+    for step in (lambda: prepare(mine.workdir, longer), lambda: train_run(mine.workdir, longer, (SPLITS, held))):
+        with pytest.raises(
+            ValueError, match=rf"labels\.npz holds other labels .*: {count} of 300 {part} differ"
+        ) as error:
+            step()
+        assert "\n" not in str(error.value)
+    assert mine.metrics.read_bytes() == before
+
+
+def written_anew(run, change):
+    """config.json with other content and a checksum that fits."""
+    content = json.loads(run.config.read_text())
+    change(content)
+    del content["checksum"]
+    write_json(run.config, content)
+
+
+@pytest.mark.parametrize("name", ["keep", "epochs", "tensorboard"])
+def test_a_setting_that_is_missing_is_not_completed_by_its_default(mine, name):
+    written_anew(mine, lambda content: content["config"].pop(name))
+    with pytest.raises(ValueError, match=rf"expected the configuration of a run, got no {name}$"):
+        read_noted(mine)
+
+
+def test_settings_that_came_later_may_be_missing(mine):
+    lacking = ("wandb", "mlflow", "image_size", "optimizer")
+    written_anew(mine, lambda content: [content["config"].pop(name) for name in lacking])
+    assert read_noted(mine).config == CONFIG
+
+
+def whole_numbers(content):
+    """As an earlier version wrote a 1 that was given for 1.0: the identity is of what stood there."""
+    content["config"]["permuted_fraction"] = 1
+    content["identity"] = WHOLE
+
+
+# SHA-256 of the settings with permuted_fraction=1, the fingerprint and no seeds, taken before 1 was held as 1.0.
+WHOLE = "d2e9bff3de59506d66e283b98c7c79bf"
+
+
+def test_a_run_that_was_begun_with_a_1_for_1_0_is_read_and_resumed(mine):
+    def begin(content):
+        whole_numbers(content)
+        content["data"] = {"images": "a", "labels": "b"}
+
+    written_anew(mine, begin)
+    noted = read_noted(mine)
+    assert noted.config == dataclasses.replace(CONFIG, permuted_fraction=1.0)
+    # As training does that is resumed, which writes it as 1.0.
+    write_config(mine, noted.config, noted)
+    assert read_noted(mine).identity == WHOLE
+
+
+@pytest.mark.parametrize(("begun", "asked"), [(0.0, 0), (1.0, 1), (0, 0.0), (1, 1.0)])
+def test_a_run_stays_readable_when_it_is_resumed_with_a_number_written_in_another_way(tmp_path, begun, asked):
+    run, config = RunFolder(tmp_path), dataclasses.replace(CONFIG, permuted_fraction=begun)
+    for value in (begun, asked):
+        # Whatever a configuration holds a number as.
+        given = dataclasses.replace(config, epochs=5)
+        object.__setattr__(given, "permuted_fraction", value)
+        begin(run, given, SPLITS)
+        assert read_noted(run).config.epochs == 5
+    assert read_noted(run).config.permuted_fraction == begun
 
 
 def test_provenance_grows_and_is_never_replaced(mine, monkeypatch):

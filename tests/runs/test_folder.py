@@ -237,6 +237,13 @@ def test_a_sweep_names_one_of_its_runs(tmp_path, member):
             refuse(RunFolder(tmp_path))
 
 
+def test_a_run_is_not_made_beside_the_seeds_of_an_ensemble(tmp_path):
+    for seed in (0, 3):
+        write_config(RunFolder(tmp_path / f"seed_{seed}"), CONFIG)
+    with pytest.raises(ValueError, match=rf"workdir {tmp_path} holds an ensemble; resume it with --seeds=0,3$"):
+        check_same_run(RunFolder(tmp_path), CONFIG)
+
+
 def test_a_sweep_that_was_not_begun_names_none_and_a_run_does_not_hide_it(tmp_path):
     run = RunFolder(tmp_path)
     run.sweep.write_text("")

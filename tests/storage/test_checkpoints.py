@@ -141,6 +141,42 @@ def test_one_device_reads_what_eight_wrote(eight_devices):
     assert jax.tree.structure(restored) == jax.tree.structure(expected)
 
 
+MEAN, VARIANCE = np.zeros((3, 2)), np.zeros(2)
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"opt_state": ()}, r"as opt_state\.0\.count it holds \(\), and training takes nothing"),
+        (
+            {"batch_stats": {"norm1": {"mean": MEAN, "var": VARIANCE}}},
+            r"as batch_stats\.norm1\.var it holds nothing, and training takes \(2,\)",
+        ),
+        (
+            {"batch_stats": {"norm1": {"mean": MEAN.T}}},
+            r"as batch_stats\.norm1\.mean it holds \(3, 2\), and training takes \(2, 3\)",
+        ),
+    ],
+)
+def test_a_training_state_of_another_network_or_optimizer_is_refused_in_a_line(tmp_path, changed, said):
+    filled_store(tmp_path, range(2))
+    with EpochStore(tmp_path) as store, pytest.raises(ValueError, match=said) as error:
+        store.load_training_state(state(0)._replace(**changed))
+    assert "the training state of epoch 1" in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_damaged_network_stays_when_others_are_shortened(tmp_path):
+    filled_store(tmp_path, range(3))
+    (tmp_path / "epochs" / "1" / "seal.json").write_text("")
+    with EpochStore(tmp_path, keep_dtype="bfloat16") as store:
+        store.tidy([0.1, 0.2, 0.3])
+        assert list(store.faults([0.1, 0.2, 0.3], finished=True)) == [1]
+    # The last one is the best too, and stays in full.
+    found = [sorted(path.name for path in (tmp_path / name).iterdir()) for name in ("epochs_bfloat16", "epochs")]
+    assert found == [["0"], ["1", "2"]]
+
+
 # --- which networks stay
 
 
@@ -259,10 +295,16 @@ def test_a_thousand_epochs_of_vgg16_need_their_134_gb_and_too_little_space_names
     assert bytes_needed("all", "bfloat16", **SIZES) == pytest.approx(68.7e9, rel=0.01)
     assert bytes_needed("best,last", "float32", **SIZES) == pytest.approx(1.74e9, rel=0.02)
     monkeypatch.setattr(disk, "free_bytes", lambda folder: 80e9)
-    check_space(tmp_path, "log", "float32", **SIZES)
+    check_space([tmp_path], "log", "float32", **SIZES)
     with pytest.raises(OSError, match=r"1000 epochs of 134 MB need 136 GB .*, 80 GB are free in .*; choose") as error:
-        check_space(tmp_path, "all", "float32", **SIZES)
+        check_space([tmp_path], "all", "float32", **SIZES)
     assert "--keep=all --keep_dtype=bfloat16 (68.8 GB) or --keep=every:10 (15.3 GB)" in str(error.value)
     monkeypatch.setattr(disk, "free_bytes", lambda folder: 1e6)
     with pytest.raises(OSError, match="choose another --workdir"):
-        check_space(tmp_path, "all", "float32", **SIZES)
+        check_space([tmp_path], "all", "float32", **SIZES)
+    # Several seeds need their space together.
+    monkeypatch.setattr(disk, "free_bytes", lambda folder: 20e9)
+    ten = [tmp_path / f"seed_{seed}" for seed in range(10)]
+    check_space(ten[:1], "every:10", "float32", **SIZES)
+    with pytest.raises(OSError, match=r"^10 seeds with 1000 epochs of 134 MB need 153 GB .*=best,last \(17.4 GB\)"):
+        check_space(ten, "every:10", "float32", **SIZES)

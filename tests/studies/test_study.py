@@ -1,5 +1,3 @@
-import dataclasses
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,12 +5,12 @@ import pytest
 from memorize_jax import models
 from memorize_jax.commands import report
 from memorize_jax.config import RunConfig
-from memorize_jax.measurements.registry import open_study
+from memorize_jax.measurements.registry import open_study, tables
 from memorize_jax.runs.folder import RunFolder
 from memorize_jax.runs.noted import Noted, write_config
 from memorize_jax.runs.notes import note_tables
 from memorize_jax.runs.seeds import seed_folder
-from memorize_jax.storage.tables import METRICS
+from memorize_jax.storage.tables import METRICS, write_table
 from memorize_jax.studies.index import write_runs
 from memorize_jax.studies.plan import make_plan
 from memorize_jax.studies.study import three_layers
@@ -33,12 +31,13 @@ def made_up_run(workdir, config, geometry=True):
 
 @pytest.fixture(scope="module")
 def swept(tmp_path_factory):
-    """Two fractions and two networks, two seeds each, seed 1 unfinished; one combination was not begun."""
+    """Two fractions and two networks, two seeds each, seed 0 unfinished; one combination was not begun."""
     folder = tmp_path_factory.mktemp("sweep")
-    plan = make_plan(RunConfig(), {"permuted_fraction": [0.0, 0.5], "model": ["mlp", "masc_mlp"]}, "0-1")
+    axes = {"permuted_fraction": [0.0, 0.5], "model": ["mlp", "masc_mlp"]}
+    plan = make_plan(RunConfig(epochs=17, stop_accuracy=1.0), axes, "0-1")
     for one in plan.runs()[:-1]:
         for member, config in plan.folders(folder, one).items():
-            made_up_run(member.workdir, dataclasses.replace(config, epochs=2 + 98 * config.seed, stop_accuracy=1.0))
+            made_up_run(member.workdir, config)
     write_runs(folder, plan, lambda run: False)
     return folder, [one.name for one in plan.runs()]
 
@@ -62,6 +61,24 @@ def test_a_run_that_was_interrupted_is_known(tmp_path, options, unfinished):
     """Its last epoch is 19."""
     config = RunConfig(**{"seed": 3, "stop_accuracy": 1.0, **options})
     assert open_study(made_up_run(tmp_path / "run", config)).unfinished == unfinished
+
+
+@pytest.mark.parametrize(
+    ("table", "measured"),
+    [("examples", {"width": [4, 16], "width_value": [8, 8]}), ("double_descent", {"width": [4, 16]})],
+)
+def test_a_sweep_over_widths_keeps_those_of_images(tmp_path, table, measured):
+    """Images are 8 pixels wide, networks 4 and 16 units; the table of double descent has the width of the network."""
+    plan = make_plan(RunConfig(epochs=16), {"width": [4, 16]})
+    about = tables()[table][0]
+    for one in plan.runs():
+        run = RunFolder(made_up_run(tmp_path / one.name, one.config, geometry=False))
+        row = {name: "best" if name in about.text else 0 for name in about.columns}
+        width = 8 if table == "examples" else one.config.width
+        write_table(run.results / f"{table}.csv", [{**row, "width": width}], about.columns)
+    write_runs(tmp_path, plan, lambda run: False)
+    found = open_study(tmp_path).tables[table]
+    assert {name: found[name].tolist() for name in found if name.startswith("width")} == measured
 
 
 def test_a_sweep_over_losses_keeps_the_measured_loss(tmp_path):
@@ -93,7 +110,7 @@ def test_a_sweep_says_what_every_row_is_of(swept):
     assert study.model == "mlp, masc_mlp"
     assert np.isnan(study.permuted_fraction)
     assert study.layers == ()
-    assert study.unfinished == tuple((name, 1) for name in names[:3])
+    assert study.unfinished == tuple((name, 0) for name in names[:3])
     for table in study.tables.values():
         found = table[["run", "model", "permuted_fraction"]].drop_duplicates().to_numpy().tolist()
         assert found == [[names[0], "mlp", 0.0], [names[1], "masc_mlp", 0.0], [names[2], "mlp", 0.5]]

@@ -2,6 +2,7 @@
 
 import pathlib
 import shutil
+from collections.abc import Sequence
 
 from memorize_jax.epochs import snapshots
 from memorize_jax.memory import readable
@@ -27,18 +28,26 @@ def bytes_needed(keep: str, keep_dtype: str, *, epochs: int, leaf_bytes: list[in
     return full + len(snapshots(keep, epochs)) * each + 3 * (sum(state_bytes) + BYTES_PER_LEAF * len(state_bytes))
 
 
-def check_space(folder: pathlib.Path, keep: str, keep_dtype: str, **sizes) -> None:
-    """Raises OSError, which names a flag that helps, if less is free than the `bytes_needed` and not yet taken here."""
-    free = free_bytes(folder) + sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-    needed = bytes_needed(keep, keep_dtype, **sizes)
+def check_space(folders: Sequence[pathlib.Path], keep: str, keep_dtype: str, **sizes) -> None:
+    """Raises OSError, which names a flag that helps, if less is free than what runs need and have not yet taken.
+
+    Args:
+      folders: of the checkpoints of each run, all on one disk; each needs `bytes_needed`.
+      **sizes: see `bytes_needed`.
+    """
+    taken = (path.stat().st_size for folder in folders for path in folder.rglob("*") if path.is_file())
+    free, number = free_bytes(folders[0]) + sum(taken), len(folders)
+    needed = number * bytes_needed(keep, keep_dtype, **sizes)
     if needed <= free:
         return
-    offers = {flags: bytes_needed(*offer, **sizes) for flags, offer in OFFERS.items()}
+    offers = {flags: number * bytes_needed(*offer, **sizes) for flags, offer in OFFERS.items()}
     fitting = [f"{flags} ({readable(need)})" for flags, need in offers.items() if need <= free]
     advice = " or ".join(fitting[:2])
+    seeds = f"{number} seeds with " if number > 1 else ""
     raise OSError(
-        f"{sizes['epochs']} epochs of {readable(sum(sizes['leaf_bytes']))} need {readable(needed)} with --keep={keep} "
-        f"--keep_dtype={keep_dtype}, {readable(free)} are free in {folder}; choose {advice or 'another --workdir'}"
+        f"{seeds}{sizes['epochs']} epochs of {readable(sum(sizes['leaf_bytes']))} need {readable(needed)} with "
+        f"--keep={keep} --keep_dtype={keep_dtype}, {readable(free)} are free in {folders[0]}; "
+        f"choose {advice or 'another --workdir'}"
     )
 
 

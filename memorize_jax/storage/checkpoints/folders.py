@@ -58,8 +58,7 @@ def write_epoch(
     write(beside, leaves)
     paths = sorted(path for path in beside.rglob("*") if path.is_file())
     files = {path.relative_to(beside).as_posix(): _size_and_checksum(path) for path in paths}
-    described = {name: (_leaf_checksum(leaf), leaf.dtype.name, leaf.shape) for name, leaf in leaves.items()}
-    body = json.dumps({"epoch": epoch, "identity": identity, "files": files, "leaves": described}).encode()
+    body = json.dumps({"epoch": epoch, "identity": identity, "files": files, "leaves": _described(leaves)}).encode()
     (beside / MANIFEST).write_bytes(b"%s\n%08x\n" % (body, zlib.crc32(body)))
     remove_epoch(folder, epoch)
     os.replace(beside, folder / str(epoch))
@@ -132,8 +131,17 @@ def check_epoch(folder: pathlib.Path, epoch: int, *, identity: str | None = None
 
 def arrays_checksum(folder: pathlib.Path, epoch: int, *, identity: str | None = None) -> str:
     """A checksum of the arrays of an epoch as they were written, of their names, types and shapes; none is read."""
-    leaves = _read_manifest(folder, epoch, identity).leaves
-    return f"{zlib.crc32(json.dumps(leaves, sort_keys=True).encode()):08x}"
+    return _checksum_of(_read_manifest(folder, epoch, identity).leaves)
+
+
+def is_written_as(
+    folder: pathlib.Path, epoch: int, leaves: Mapping[str, np.ndarray], *, identity: str | None = None
+) -> bool | None:
+    """Whether an epoch was written with these arrays, however damaged they are now; None if that is not known."""
+    try:
+        return arrays_checksum(folder, epoch, identity=identity) == _checksum_of(_described(leaves))
+    except DamagedCheckpointError:
+        return None
 
 
 def raw_leaf(manifest: _Manifest, name: str) -> np.ndarray | None:
@@ -190,6 +198,14 @@ def _check_files(manifest, names=None):
 
 def _damaged(path, epoch, fault):
     return DamagedCheckpointError(f"epoch {epoch} is damaged: {fault}, in {path}")
+
+
+def _checksum_of(described):
+    return f"{zlib.crc32(json.dumps(described, sort_keys=True).encode()):08x}"
+
+
+def _described(leaves):
+    return {name: (_leaf_checksum(leaf), leaf.dtype.name, leaf.shape) for name, leaf in leaves.items()}
 
 
 def _leaf_checksum(leaf):

@@ -11,6 +11,7 @@ import jax
 import numpy as np
 
 from memorize_jax.storage.checkpoints import folders
+from memorize_jax.storage.checkpoints.folders import DamagedCheckpointError
 from memorize_jax.storage.checkpoints.layouts import leaf_writer
 from memorize_jax.storage.checkpoints.stored import StoredEpochs, cast
 from memorize_jax.storage.checkpoints.trees import flatten
@@ -193,7 +194,11 @@ class EpochStore(StoredEpochs):
         for epoch in set(folders.stored_epochs(self._full)) - full:
             # Stored when everything was still kept in full.
             if epoch in short and not (self._short / str(epoch)).is_dir():
-                self._write(self._short, epoch, self._read(self._full, epoch))
+                try:
+                    network = self._read(self._full, epoch)
+                except DamagedCheckpointError:  # it stays, so that it is known to be damaged
+                    continue
+                self._write(self._short, epoch, network)
             folders.remove_epoch(self._full, epoch)
         for epoch in set(folders.stored_epochs(self._short)) - short:
             folders.remove_epoch(self._short, epoch)

@@ -10,7 +10,7 @@ import numpy as np
 from memorize_jax.epochs import kept_epochs
 from memorize_jax.storage.checkpoints import folders
 from memorize_jax.storage.checkpoints.folders import DamagedCheckpointError
-from memorize_jax.storage.checkpoints.trees import keys_of, path_name, unflatten
+from memorize_jax.storage.checkpoints.trees import flatten, keys_of, path_name, unflatten
 
 
 class StoredEpochs:
@@ -63,6 +63,16 @@ class StoredEpochs:
         """Of the arrays that `load` restores, as they were written; without reading them. Raises as `load`."""
         return folders.arrays_checksum(self._folder_of(epoch), epoch, identity=self._identity)
 
+    def is_another(self, epoch: int, variables: dict) -> bool:
+        """Whether a network is not the one that was stored of an epoch; False where it is not known which that was."""
+        full = flatten(variables)
+        short = cast(full, np.float32, jax.numpy.bfloat16)
+        written = [
+            folders.is_written_as(folder, epoch, leaves, identity=self._identity)
+            for folder, leaves in ((self._full, full), (self._short, short))
+        ]
+        return False in written
+
     def _restored(self, epoch, chosen=None):
         return {"params": {}, "batch_stats": {}, **unflatten(self._read(self._folder_of(epoch), epoch, chosen))}
 
@@ -103,6 +113,7 @@ class StoredEpochs:
         """Restores the newest sound training state of an epoch up to `not_after`: (epoch, state), or None if none is.
 
         The state has the structure and types of `template`. A damaged one is passed over after a call of `on_damage`.
+        Raises ValueError for one with other leaves, as of another optimizer, or leaves of another shape.
         """
         for epoch in reversed(folders.stored_epochs(self._states)):
             if not_after is not None and epoch > not_after:
@@ -112,10 +123,23 @@ class StoredEpochs:
             except DamagedCheckpointError as error:
                 on_damage(f"the training state of {error}")
                 continue
+            self._check_leaves(epoch, found, template)
             return epoch, jax.tree_util.tree_map_with_path(
                 lambda path, leaf, found=found: np.asarray(found[path_name(path)], leaf.dtype), template
             )
         return None
+
+    def _check_leaves(self, epoch, found, template):
+        asked = {path_name(path): np.shape(leaf) for path, leaf in jax.tree_util.tree_leaves_with_path(template)}
+        held = {name: leaf.shape for name, leaf in found.items()}
+        for name in dict.fromkeys([*asked, *held]):
+            if asked.get(name) != held.get(name):
+                holds, takes = (str(of[name]) if name in of else "nothing" for of in (held, asked))
+                raise ValueError(
+                    f"the training state of epoch {epoch} in {self._folder} is of another network or optimizer: "
+                    f"as {name} it holds {holds}, and training takes {takes}; restore your own code, if it was edited, "
+                    "or choose another --workdir"
+                )
 
     def _wanted(self, test_accuracies):
         snapshots, full = kept_epochs(self._keep, test_accuracies)
