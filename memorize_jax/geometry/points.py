@@ -54,7 +54,7 @@ def as_labels(labels: Any, count: int | None = None, name: str = "labels") -> In
     if labels.ndim != 1 or labels.dtype.kind not in "iu" or count not in (None, len(labels)):
         raise ValueError(
             f"expected integer {name} [{'n' if count is None else count}], got {labels.dtype} {labels.shape}; "
-            "np.unique(np.ravel(labels), return_inverse=True)[1] numbers any"
+            "np.unique(np.ravel(labels), return_inverse=True)[1] numbers any but NaN, which is to be left out before"
         )
     if labels.min(initial=0) < 0:
         row = int(np.argmax(labels < 0))

@@ -10,6 +10,7 @@ import jax
 import numpy as np
 
 from memorize_jax.geometry.options import JOINT, MEAN_FIELD, read_options
+from memorize_jax.keys import GENERATOR
 from memorize_jax.own_activations.analysis import Analysis
 from memorize_jax.own_activations.arrays import name_layers, read_layers
 from memorize_jax.own_activations.batches import Batches
@@ -81,7 +82,7 @@ class GeometryAccumulator:
         check_choice(seed, examples_per_class, max_classes, unequal)
         mean_field = read_options(None, {"num_draws": num_draws, "kappa": kappa, **options}, MEAN_FIELD)
         joint = read_options(None, {"num_draws": joint_draws, "kappa": kappa}, JOINT) if joint_draws else None
-        self._asked = Asked(mean_field, joint, jax.random.key(seed))
+        self._asked = Asked(mean_field, joint, jax.random.key(seed, impl=GENERATOR))
         self._options = {"examples_per_class": examples_per_class, "max_classes": max_classes, "unequal": unequal}
         self._options |= {"nan": nan, "pool": pool, "num_draws": num_draws, "kappa": kappa, "joint_draws": joint_draws}
         self._options |= options

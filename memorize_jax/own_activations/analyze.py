@@ -8,6 +8,7 @@ import jax
 import numpy as np
 
 from memorize_jax.compilation import kept_compiled
+from memorize_jax.keys import GENERATOR
 from memorize_jax.own_activations.analysis import Analysis
 from memorize_jax.own_activations.examples import choose_examples, say_points
 from memorize_jax.own_activations.measure import measure_rows
@@ -75,7 +76,7 @@ def analyze(
     sizes = {"examples_per_class": examples_per_class, "max_classes": max_classes, "unequal": unequal}
     read = {"seed": seed, "mask": mask, "nan": nan, "pool": pool, "tokens": tokens}
     layers, examples, left_out = prepare(activations, labels, **read, **sizes)
-    key = jax.random.key(seed)
+    key = jax.random.key(seed, impl=GENERATOR)
     indices, there, taken = choose_examples(examples, key)
     if said := say_points(np.array([len(rows) for rows in indices.values()]), there):
         warnings.warn(said, stacklevel=2)

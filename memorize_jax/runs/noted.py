@@ -135,7 +135,8 @@ def read_noted(run: RunFolder) -> Noted:
         for part, is_sound in (("provenance", is_origin), ("commands", lambda one: isinstance(one, str))):
             if not all(map(is_sound, getattr(noted, part))):
                 raise ValueError(f"something else as {part}: {getattr(noted, part)!r:.60}")
-        if noted.identity not in (None, *possible_identities(config, noted.data or {}, noted.together)):
+        identities = possible_identities(config, noted.data or {}, noted.together)
+        if noted.identity is not None and noted.identity not in identities:
             raise ValueError("another run than its identity says")
         return noted
     except (ValueError, KeyError, TypeError, AttributeError) as error:

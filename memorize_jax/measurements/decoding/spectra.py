@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
+from memorize_jax.keys import GENERATOR
 from memorize_jax.measurements.decoding.grams import class_grams, rounded_up
 from memorize_jax.measurements.decoding.precise import RANK_TOLERANCE, Count, Directions, precise_directions
 from memorize_jax.threads import one_thread
@@ -100,7 +101,9 @@ def _symmetric(matrix):
 
 # An orthonormal basis of random combinations of the columns; a fixed key, for the answer needs none.
 _random_range = _precisely(
-    lambda gram, block: jnp.linalg.qr(gram @ jax.random.normal(jax.random.key(0), (len(gram), block), gram.dtype))[0],
+    lambda gram, block: jnp.linalg.qr(
+        gram @ jax.random.normal(jax.random.key(0, impl=GENERATOR), (len(gram), block), gram.dtype)
+    )[0],
     static_argnums=1,
 )
 _multiply = _precisely(
