@@ -1,8 +1,9 @@
-"""Two measured runs, which the tests of identity and of files copy."""
+"""Two measured runs, which the tests of identity and of files copy, and one of six epochs that others disturb."""
 
 import dataclasses
 import shutil
 
+import numpy as np
 import pytest
 
 from memorize_jax.measurements import driver
@@ -11,6 +12,8 @@ from memorize_jax.measurements.registry import get_measurement, open_study
 from memorize_jax.presets import PRESETS
 from memorize_jax.runs.folder import RunFolder
 from memorize_jax.runs.train import train_run
+from memorize_jax.storage.checkpoints import store
+from tests.reliability.begun import train_in
 
 CONFIG = dataclasses.replace(PRESETS["smoke"].run, epochs=3, width=16, num_train=300)
 
@@ -45,3 +48,16 @@ def mine(trained, tmp_path):
 @pytest.fixture
 def theirs(trained):
     return RunFolder(trained / "theirs")
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """The folder of six epochs, with the training states of the last two; copy it, never change it."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(store, "STATE_SHARE", np.inf)
+        return train_in(tmp_path_factory.mktemp("undisturbed")).workdir
+
+
+@pytest.fixture
+def copy(tmp_path, undisturbed):
+    return RunFolder(shutil.copytree(undisturbed, tmp_path / "run"))

@@ -1,13 +1,11 @@
 """Training in a folder that loses files, space, time or numbers, in this process."""
 
 import contextlib
-import importlib
 import json
 import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 
 import jax
@@ -19,38 +17,13 @@ from memorize_jax import interruption
 from memorize_jax.epochs import kept_epochs
 from memorize_jax.runs import metrics
 from memorize_jax.runs.folder import RunFolder
-from memorize_jax.runs.noted import read_config, read_noted, write_config
 from memorize_jax.runs.resume import rate_stretches
-from memorize_jax.runs.run import run_to_measure
-from memorize_jax.runs.train import train_run
 from memorize_jax.storage.checkpoints import EpochStore, store
 from memorize_jax.storage.tables import RESTORES, read_table
 from memorize_jax.training import NotFiniteLossError, Trainer, loop
+from tests.reliability.begun import stored_in, train_in
 from tests.reliability.outcome import differences, outcome
-from tests.training.test_loop import CONFIG, LABELS, SPLITS, changed, trained
-
-
-def train_in(workdir, **options):
-    train_run(workdir, changed(**options), (SPLITS, LABELS))
-    return RunFolder(workdir)
-
-
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory):
-    """The folder of six epochs, with the training states of the last two; copy it, never change it."""
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(store, "STATE_SHARE", np.inf)
-        return train_in(tmp_path_factory.mktemp("undisturbed")).workdir
-
-
-@pytest.fixture
-def copy(tmp_path, undisturbed):
-    return RunFolder(shutil.copytree(undisturbed, tmp_path / "run"))
-
-
-def stored_in(workdir):
-    with EpochStore(RunFolder(workdir).checkpoints) as stored:
-        return stored.epochs()
+from tests.training.test_loop import CONFIG, changed, trained
 
 
 @contextlib.contextmanager
@@ -142,118 +115,6 @@ def test_what_training_has_not_written_yet_is_written_when_it_is_stopped(tmp_pat
     assert stored_in(tmp_path) == sorted(kept_epochs("best,last", pd.read_csv(run.metrics)["test_accuracy"]).full)
     assert {"metrics", "labels"} < found.keys() < expected.keys()
     assert found == {name: expected[name] for name in found}
-
-
-def test_damaged_epochs_are_repaired_and_nothing_else_changes(copy, undisturbed, capsys):
-    epochs = copy.checkpoints / "epochs"
-    path = epochs / "2" / "params.linear3.kernel" / "0.0"
-    path.write_bytes(b"\0" + path.read_bytes()[1:])
-    shutil.rmtree(epochs / "1")
-    untouched = (epochs / "3" / "_CHECKPOINT_METADATA").read_bytes()
-    (copy.checkpoints / "resume" / "6" / "step" / "0").write_bytes(b"1234")
-    train_in(copy.workdir)
-    assert differences(outcome(copy.workdir), outcome(undisturbed)) == []
-    assert (epochs / "3" / "_CHECKPOINT_METADATA").read_bytes() == untouched
-    said = capsys.readouterr().err
-    assert "the training state of epoch 6 is damaged: leaf step, file 0 has changed" in said
-    assert "epoch 1 is missing" in said
-    assert "epoch 2 is damaged: leaf params.linear3.kernel, file 0.0 has changed" in said
-
-
-def test_a_network_that_training_does_not_make_again_is_not_stored_in_its_place(copy, undisturbed, monkeypatch, capsys):
-    """As on another number of devices: from epoch 2 on training takes another course."""
-
-    def elsewhere(trainer, state, number, on_step):
-        state = run_epoch(trainer, state, number, on_step)
-        return state._replace(params=jax.tree.map(lambda leaf: leaf * 1.5, state.params)) if number == 2 else state
-
-    run_epoch, epochs = Trainer.run_epoch, copy.checkpoints / "epochs"
-    metrics_before = copy.metrics.read_bytes()
-    for epoch in (1, 4, 5):
-        shutil.rmtree(epochs / str(epoch))
-    monkeypatch.setattr(Trainer, "run_epoch", elsewhere)
-    train_in(copy.workdir)
-    said = capsys.readouterr().err
-    (line,) = (line for line in said.splitlines() if "not repaired" in line)
-    assert "not repaired: epoch 4, 5, for here training takes another course (epoch 2: loss " in line
-    assert "devices and with the versions" in line
-    assert stored_in(copy.workdir) == [0, 1, 2, 3, 6]
-    assert copy.metrics.read_bytes() == metrics_before
-    # Where it was trained it is repaired to the same bits still.
-    monkeypatch.setattr(Trainer, "run_epoch", run_epoch)
-    assert differences(outcome(train_in(copy.workdir).workdir), outcome(undisturbed)) == []
-
-
-def test_another_course_with_the_same_metrics_is_known_by_the_networks_that_are_stored(copy, capsys):
-    accuracies = pd.read_csv(copy.metrics)["test_accuracy"].tolist()
-    with EpochStore(copy.checkpoints, identity=read_noted(copy).identity) as stored:
-        other = stored.load(2)
-        other["params"]["linear1"]["bias"] = np.nextafter(other["params"]["linear1"]["bias"], np.float32(1))
-        stored.rewrite(2, other, test_accuracies=accuracies)
-    # However damaged, its manifest says what it was.
-    (copy.checkpoints / "epochs" / "2" / "params.linear1.bias" / "0").write_bytes(b"")
-    shutil.rmtree(copy.checkpoints / "epochs" / "4")
-    train_in(copy.workdir)
-    assert "epoch 2, 4, for here training takes another course (epoch 2: other weights than" in capsys.readouterr().err
-    assert stored_in(copy.workdir) == [0, 1, 2, 3, 5, 6]
-
-
-# --- which networks stay when a run is resumed
-
-
-@pytest.mark.parametrize(
-    ("line", "asked", "keep", "said"),
-    [
-        ("--preset=smoke", "best,last", "all", "goes on storing networks with --keep=all, as so far"),
-        ("--keep_dtype=float32", "best,last", "all", "goes on storing networks with --keep=all, as so far"),
-        ("--keep=best,last", "best,last", "best,last", "stored networks are removed, which --keep=all"),
-        ("--keep best,last", "best,last", "best,last", "stored networks are removed, which --keep=all"),
-        ("--preset=smoke", "all", "all", ""),
-        (None, "best,last", "all", "goes on storing networks with --keep=all, as so far"),
-    ],
-)
-def test_stored_networks_are_only_removed_where_the_command_line_says_so(
-    copy, monkeypatch, capsys, line, asked, keep, said
-):
-    """Else a flag that is not given again, whose place a preset's value takes, would cost the networks."""
-    monkeypatch.setattr("sys.argv", ["pytest"] if line is None else ["python -m experiments.train", *line.split()])
-    train_in(copy.workdir, keep=asked)
-    lines = [one for one in capsys.readouterr().err.splitlines() if one.startswith("warning")]
-    assert [said in one for one in lines] == [True] * bool(said)
-    best_and_last = sorted(kept_epochs("best,last", pd.read_csv(copy.metrics)["test_accuracy"].tolist()).full)
-    assert stored_in(copy.workdir) == (list(range(7)) if keep == "all" else best_and_last)
-    if keep == "best,last":
-        assert f" {7 - len(best_and_last)} stored networks" in lines[0]
-    assert read_config(copy).keep == keep
-
-
-def test_a_choice_of_networks_that_removes_none_counts_from_python_too(tmp_path):
-    train_in(tmp_path, keep="best,last", epochs=3)
-    assert stored_in(train_in(tmp_path, keep="every:2", epochs=3).workdir)[0] == 0
-    assert read_config(RunFolder(tmp_path)).keep == "every:2"
-    train_in(tmp_path, keep="every:2", keep_dtype="bfloat16", epochs=3)
-    assert read_config(RunFolder(tmp_path)).keep_dtype == "float32"
-
-
-def test_a_reader_s_own_code_that_was_edited_does_not_train_a_run_further(tmp_path, monkeypatch, capsys):
-    code = "import jax.numpy as jnp\n\n\ndef loss(logits, labels):\n    return jnp.mean(logits**2, -1)\n"
-    module, name = tmp_path / "my_edited_loss.py", "my_edited_loss:loss"
-    module.write_text(code)
-    monkeypatch.syspath_prepend(str(tmp_path))
-    run = train_in(tmp_path / "run", loss=name, epochs=1)
-    assert list(read_noted(run).own_code) == ["my_edited_loss"]
-    train_in(run.workdir, loss=name, epochs=2)
-    module.write_text(code.replace("**2", "**4"))
-    importlib.reload(sys.modules["my_edited_loss"])
-    with pytest.raises(ValueError, match=r"holds a run that was trained with another my_edited_loss: it was edited"):
-        train_in(run.workdir, loss=name, epochs=3)
-    said = "was trained with another my_edited_loss: it was edited since, and is measured as it is now"
-    with run_to_measure(run.workdir, SPLITS):
-        assert capsys.readouterr().err.count(said) == 1
-    # A run of an earlier version says nothing of the code.
-    write_config(run, read_noted(run).config, read_noted(run)._replace(own_code=None))
-    train_in(run.workdir, loss=name, epochs=3)
-    assert len(pd.read_csv(run.metrics)) == 4
 
 
 def test_without_any_training_state_training_starts_again(copy, undisturbed, capsys):

@@ -33,7 +33,9 @@ def _means(study: Study, logarithms: pd.Series) -> Means:
 
 
 def _heading(figure, study, what, fewest, *, weighted=False):
-    weighting = "groups weighted by their shares of the examples" if weighted and is_weighted(study) else ""
+    weighting = (
+        "groups weighted by their shares of the examples" if weighted and is_weighted(study.tables["gradients"]) else ""
+    )
     heading(figure, what, subject(study), weighting, mean_note(study, fewest))
 
 
@@ -95,7 +97,7 @@ def _obstacle(study, groups, is_ratio):
     lacking = [group for group in groups if group not in there]
     if lacking:
         return f"there are no {lacking[0]} examples"
-    if is_ratio and len(groups) > 1 and is_weighted(study):
+    if is_ratio and len(groups) > 1 and is_weighted(study.tables["gradients"]):
         ask = f"{study.command('gradients')} --gradient_weighting=subset"
         return f"groups were weighted by their shares, which makes their sizes part of the ratio; measure with: {ask}"
     return too_few_columns(study, "gradients", 1)
@@ -103,7 +105,7 @@ def _obstacle(study, groups, is_ratio):
 
 def _remark(study, groups, is_ratio):
     # Within a group the shares cancel, and all examples have none.
-    if is_ratio or groups == ("all",) or not is_weighted(study):
+    if is_ratio or groups == ("all",) or not is_weighted(study.tables["gradients"]):
         return ""
     return (
         "Groups are weighted by their shares of the training examples, so norms of different groups differ by the "

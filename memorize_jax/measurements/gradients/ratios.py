@@ -5,8 +5,6 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from memorize_jax.studies.study import Study
-
 Part = tuple[str, str]
 U_DEP, U_IND, P_DEP, P_IND = ((group, part) for group in ("unpermuted", "permuted") for part in ("dep", "ind"))
 # Letter of figure 5 -> what it is a ratio of: (group, part) of the numerator and of the denominator.
@@ -43,6 +41,6 @@ def ratio_range(gradients: pd.DataFrame, epoch: int, above: Part, below: Part) -
     return RatioRange(epoch, *extremes, int((ratio > 1).sum()), len(ratio))
 
 
-def is_weighted(study: Study) -> bool:
-    """Whether groups have the share of their examples as a factor, its square in squared norms."""
-    return bool((study.tables["gradients"]["weighting"] != "subset").any())
+def is_weighted(gradients: pd.DataFrame) -> bool:
+    """Whether groups have the share of their examples as a factor, its square in squared norms; rows of any runs."""
+    return bool((gradients["weighting"] != "subset").any())

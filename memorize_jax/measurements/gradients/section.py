@@ -33,7 +33,7 @@ def _facts(study: Study) -> dict:
     table = study.tables["gradients"]
     table = table[table["form"] == "eq15"]
     first, last = table.groupby("seed")["epoch"].min(), table.groupby("seed")["epoch"].max()
-    weighted = is_weighted(study)
+    weighted = is_weighted(study.tables["gradients"])
     return {
         "first": None if weighted else _pooled(table, first, "f"),
         "last": None if weighted else _pooled(table, last, "f"),
@@ -71,7 +71,7 @@ def _gradients(study):
                 there = above in norms and below in norms
                 found[name] = (norms[above] / norms[below]).to_numpy() if there else float("nan")
             parts.append(found)
-    weighted = is_weighted(study)
+    weighted = is_weighted(study.tables["gradients"])
     shown = {name: title for name, (letter, title) in COLUMNS.items() if not (weighted and letter in BETWEEN)}
     numbers = {name: Number(title, ".3g") for name, title in shown.items()}
     texts = {"moment": "epoch measured", "layer": "layer"}

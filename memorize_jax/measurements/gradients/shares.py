@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from memorize_jax.claims.evidence import Evidence, NotTestable
-from memorize_jax.measurements.gradients.ratios import Part, ratio_range
+from memorize_jax.measurements.gradients.ratios import Part, is_weighted, ratio_range
 from memorize_jax.studies.study import command
 
 # The paper defines the parts by equation 15 and, in the main text, by equation 2, which is 16.
@@ -26,7 +26,7 @@ CLASSES = {
 def rows_of(evidence: Evidence, form: str = "eq15") -> pd.DataFrame:
     """The parts by one of `FORMS`; raises NotTestable if there are none, or if groups have their sizes as a factor."""
     table = evidence.tables["gradients"]
-    if (table["weighting"] != "subset").any():
+    if is_weighted(table):
         # Shares would put the ratio of the groups' sizes into the ratio of their gradients.
         raise NotTestable("groups were weighted by their shares; measure with --gradient_weighting=subset")
     if (rows := table[table["form"] == form]).empty:
